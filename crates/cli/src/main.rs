@@ -1,0 +1,2 @@
+//! The image-sync binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Registries over HTTP, OCI image layout folders and credentials

@@ -1,0 +1,100 @@
+//! What a config file says, checked and complete with its defaults. Reading files is the producer's.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::job::Trust;
+use crate::platform::Platforms;
+use crate::reference::{Location, Reference, Repository};
+use crate::retry::RetryPolicy;
+use crate::secret::Secret;
+
+/// A whole config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where images go to.
+    pub cache_registry: Location,
+    /// The catalog.
+    pub images: Vec<ImageSpec>,
+    /// What holds for all images.
+    pub settings: Settings,
+    /// What holds for one registry, by its host.
+    pub registries: BTreeMap<String, RegistrySettings>,
+}
+
+/// One image of the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSpec {
+    /// The source as the file names it.
+    pub image: String,
+    /// The tag as the file names it.
+    pub tag: String,
+    /// The source.
+    pub source: Repository,
+    /// The tag or digest at the source.
+    pub reference: Reference,
+    /// The repository at the target.
+    pub target: Repository,
+    /// The tag at the target.
+    pub target_reference: Reference,
+    /// Which platforms.
+    pub platforms: Platforms,
+    /// How the source is reached.
+    pub source_trust: Trust,
+    /// How the target is reached.
+    pub target_trust: Trust,
+}
+
+/// What holds for all images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Images worked at the same time.
+    pub concurrency: usize,
+    /// How long one attempt at an image may take.
+    pub pull_timeout: Duration,
+    /// How long a transfer may stand still before it is cut.
+    pub stall_timeout: Duration,
+    /// How long a run may take.
+    pub run_timeout: Duration,
+    /// Whether failed images leave the exit code at 0.
+    pub skip_on_error: bool,
+    /// Attempts and waits.
+    pub retry: RetryPolicy,
+}
+
+/// What holds for one registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// Where its requests go instead of to its host: `https://HOST[:PORT]` or `http://HOST[:PORT]`.
+    pub endpoint: Option<String>,
+    /// Hosts or URLs that are asked first when reading, in this order.
+    pub mirrors: Vec<String>,
+    /// Plain HTTP, no TLS.
+    pub plain_http: bool,
+    /// TLS unverified, and plain HTTP where the host speaks no TLS.
+    pub insecure: bool,
+    /// PEM file with certificates to trust beside the usual ones.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with a client certificate.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with its key.
+    pub key_file: Option<PathBuf>,
+    /// User name.
+    pub username: Option<String>,
+    /// Where its password is.
+    pub password: Option<PasswordSource>,
+    /// Requests under way at the same time, at most.
+    pub max_connections: Option<usize>,
+}
+
+/// Where a password is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasswordSource {
+    /// In the config.
+    Inline(Secret),
+    /// In a file, read again when it was refused.
+    File(PathBuf),
+    /// In an environment variable.
+    Env(String),
+}

@@ -1,0 +1,248 @@
+//! What went wrong with an image, and what follows from it (the error table of docs/ARCHITECTURE.md).
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Which end of the copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Where the image comes from.
+    Source,
+    /// Where the image goes to.
+    Target,
+}
+
+/// What was being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Asking for the digest of a tag.
+    Check,
+    /// Reading a manifest.
+    PullManifest,
+    /// Choosing platforms.
+    ChoosePlatform,
+    /// Asking whether a blob is there.
+    CheckBlob,
+    /// Reading a blob.
+    PullBlob,
+    /// Writing a blob.
+    PushBlob,
+    /// Writing a manifest.
+    PushManifest,
+    /// Listing tags.
+    ListTags,
+    /// Getting a token or credentials.
+    Authenticate,
+    /// Holding the target's lease.
+    Lease,
+    /// The whole image.
+    Image,
+}
+
+/// What kind of failure it is; the kind alone decides what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// 404, or no such platform.
+    NotFound,
+    /// 401 with what credentials there are.
+    Unauthorized,
+    /// 403.
+    Denied,
+    /// Content that one side refuses, or that cannot be a manifest.
+    Invalid,
+    /// The target's tag cannot be moved and is of another digest.
+    ImmutableTag,
+    /// 429; the answer's Retry-After, in milliseconds.
+    RateLimited {
+        /// How long the registry asked to wait, in milliseconds; none where it did not say.
+        retry_after_ms: Option<u64>,
+    },
+    /// 5xx.
+    Unavailable,
+    /// No answer, or no byte, in time.
+    Timeout,
+    /// Refused, cut or broken connection.
+    Connection,
+    /// Bytes that do not have the digest or size that was promised.
+    DigestMismatch,
+    /// The image's time is used up.
+    TimeUsedUp,
+    /// Another worker took the target over.
+    LeaseLost,
+    /// Ended by a signal.
+    Interrupted,
+    /// Something on this machine: a disk that is full, a file that cannot be read.
+    Local,
+}
+
+/// What follows from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// The image fails.
+    Fail,
+    /// Tried again soon, then put back with exponential backoff.
+    Retry,
+    /// Put back without counting an attempt, the host's other jobs with it, for this long where the registry said so.
+    Pause(Option<Duration>),
+    /// Put back without counting an attempt.
+    PutBack,
+}
+
+/// A failure, told so that a person knows where to look: side, step, subject and the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which side.
+    pub side: Side,
+    /// At which step.
+    pub step: Step,
+    /// The blob, manifest, tag or repository it was about.
+    pub subject: String,
+    /// Its kind.
+    pub class: FailureClass,
+    /// What was answered or found, in words; never a secret.
+    pub answer: String,
+}
+
+impl Failure {
+    /// A failure on `side` at `step` about `subject`.
+    pub fn new(
+        side: Side,
+        step: Step,
+        subject: impl fmt::Display,
+        class: FailureClass,
+        answer: impl fmt::Display,
+    ) -> Self {
+        Self {
+            side,
+            step,
+            subject: subject.to_string(),
+            class,
+            answer: answer.to_string(),
+        }
+    }
+}
+
+impl FailureClass {
+    /// What follows from a failure of this kind.
+    #[must_use]
+    pub fn reaction(self) -> Reaction {
+        match self {
+            Self::NotFound
+            | Self::Unauthorized
+            | Self::Denied
+            | Self::Invalid
+            | Self::ImmutableTag
+            | Self::TimeUsedUp
+            | Self::Local => Reaction::Fail,
+            Self::Unavailable | Self::Timeout | Self::Connection | Self::DigestMismatch => {
+                Reaction::Retry
+            }
+            Self::RateLimited { retry_after_ms } => {
+                Reaction::Pause(retry_after_ms.map(Duration::from_millis))
+            }
+            Self::LeaseLost | Self::Interrupted => Reaction::PutBack,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Check => "check",
+            Self::PullManifest => "pull manifest",
+            Self::ChoosePlatform => "choose platform",
+            Self::CheckBlob => "check blob",
+            Self::PullBlob => "pull blob",
+            Self::PushBlob => "push blob",
+            Self::PushManifest => "push manifest",
+            Self::ListTags => "list tags",
+            Self::Authenticate => "authenticate",
+            Self::Lease => "lease",
+            Self::Image => "image",
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} {}: {}",
+            self.side, self.step, self.subject, self.answer
+        )
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_side_step_subject_and_answer() {
+        let failure = Failure::new(
+            Side::Source,
+            Step::PullBlob,
+            "sha256:ab",
+            FailureClass::Unavailable,
+            "503 try later",
+        );
+        assert_eq!(
+            failure.to_string(),
+            "source: pull blob sha256:ab: 503 try later"
+        );
+    }
+
+    #[test]
+    fn each_class_has_its_reaction() {
+        use FailureClass as C;
+        for class in [
+            C::NotFound,
+            C::Unauthorized,
+            C::Denied,
+            C::Invalid,
+            C::ImmutableTag,
+            C::TimeUsedUp,
+            C::Local,
+        ] {
+            assert_eq!(class.reaction(), Reaction::Fail, "{class:?}");
+        }
+        for class in [C::Unavailable, C::Timeout, C::Connection, C::DigestMismatch] {
+            assert_eq!(class.reaction(), Reaction::Retry, "{class:?}");
+        }
+        for class in [C::LeaseLost, C::Interrupted] {
+            assert_eq!(class.reaction(), Reaction::PutBack, "{class:?}");
+        }
+        let hour = Duration::from_secs(3600);
+        let class = C::RateLimited {
+            retry_after_ms: Some(3_600_000),
+        };
+        assert_eq!(
+            class.reaction(),
+            Reaction::Pause(Some(hour)),
+            "as long as the registry says, however long"
+        );
+        assert_eq!(
+            C::RateLimited {
+                retry_after_ms: None
+            }
+            .reaction(),
+            Reaction::Pause(None)
+        );
+    }
+}

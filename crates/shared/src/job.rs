@@ -1,0 +1,280 @@
+//! The unit of work: one image, one target.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::failure::{Failure, Side};
+use crate::platform::Platforms;
+use crate::reference::{ImageRef, Repository};
+use crate::run::{RunId, Trigger};
+
+/// The version of the messages that this program writes.
+pub const MESSAGE_VERSION: u32 = 1;
+/// How many past attempts a job remembers.
+pub const MAX_HISTORY: usize = 5;
+
+/// How far a host's identity is proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// TLS with a verified certificate.
+    #[default]
+    Verified,
+    /// TLS unverified, and plain HTTP where the host speaks no TLS.
+    Insecure,
+}
+
+/// What may be asked of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Reading.
+    Pull,
+    /// Reading and writing.
+    PullPush,
+}
+
+/// One end of a copy: a repository, which side it is on, and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Remote {
+    /// Source or target.
+    pub side: Side,
+    /// The repository.
+    pub repository: Repository,
+    /// How far its host's identity must be proven.
+    pub trust: Trust,
+    /// What may be asked of it.
+    pub access: Access,
+}
+
+/// An image and how its host is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The image.
+    #[serde(flatten)]
+    pub image: ImageRef,
+    /// How far its host's identity must be proven.
+    #[serde(default)]
+    pub trust: Trust,
+}
+
+/// The identity of a job: its run and its place in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(String);
+
+impl JobId {
+    /// The job `idx` of `run`.
+    #[must_use]
+    pub fn new(run: &RunId, idx: u32) -> Self {
+        Self(format!("{run}:{idx}"))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The rules a job is worked under.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Look, but write nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// How long one attempt may take, in seconds.
+    pub timeout_secs: u64,
+}
+
+/// A past attempt at a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastAttempt {
+    /// When it ended.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// A check job: see that the target's tag is equal to the source, and copy if it is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The version of this message.
+    pub v: u32,
+    /// Its identity, the same for all its attempts.
+    pub job_id: JobId,
+    /// Its run.
+    pub run_id: RunId,
+    /// Its place in the run, from 0.
+    pub idx: u32,
+    /// What set the run off.
+    pub trigger: Trigger,
+    /// The image as the config names it, for the report.
+    pub image: String,
+    /// The tag as the config names it, for the report.
+    pub tag: String,
+    /// Where the image comes from.
+    pub source: Place,
+    /// Where it goes to.
+    pub target: Place,
+    /// Which platforms of it.
+    pub platforms: Platforms,
+    /// The rules it is worked under.
+    pub policy: Policy,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// How often it was put back without counting an attempt.
+    #[serde(default)]
+    pub defers: u32,
+    /// When its first attempt was enqueued.
+    #[serde(with = "time::serde::rfc3339")]
+    pub first_enqueued_at: OffsetDateTime,
+    /// Not to be worked before this time.
+    #[serde(
+        default,
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub not_before: Option<OffsetDateTime>,
+    /// The last attempts, oldest first, at most [`MAX_HISTORY`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<PastAttempt>,
+}
+
+impl Job {
+    /// The id by which a queue drops repeats of this message: a successor is another message than its predecessor.
+    #[must_use]
+    pub fn message_id(&self) -> String {
+        match (self.attempt, self.defers) {
+            (1, 0) => self.job_id.to_string(),
+            (attempt, defers) => format!("{}:a{attempt}:d{defers}", self.job_id),
+        }
+    }
+
+    /// The job after a failed attempt that counts.
+    #[must_use]
+    pub fn after_attempt(&self, now: OffsetDateTime, failure: Failure, wait: Duration) -> Self {
+        let mut successor = self.remembering(now, failure);
+        successor.attempt += 1;
+        successor.not_before = Some(now + wait);
+        successor
+    }
+
+    /// The job put back until `due`, no attempt counted.
+    #[must_use]
+    pub fn deferred(&self, due: OffsetDateTime) -> Self {
+        Self {
+            defers: self.defers + 1,
+            not_before: Some(due),
+            ..self.clone()
+        }
+    }
+
+    fn remembering(&self, now: OffsetDateTime, failure: Failure) -> Self {
+        let mut job = self.clone();
+        job.history.push(PastAttempt { at: now, failure });
+        let surplus = job.history.len().saturating_sub(MAX_HISTORY);
+        job.history.drain(..surplus);
+        job
+    }
+
+    /// The source as a remote: only ever read.
+    #[must_use]
+    pub fn source_remote(&self) -> Remote {
+        Remote {
+            side: Side::Source,
+            repository: self.source.image.repository.clone(),
+            trust: self.source.trust,
+            access: Access::Pull,
+        }
+    }
+
+    /// The target as a remote: written, unless this is a dry run.
+    #[must_use]
+    pub fn target_remote(&self) -> Remote {
+        Remote {
+            side: Side::Target,
+            repository: self.target.image.repository.clone(),
+            trust: self.target.trust,
+            access: if self.policy.dry_run {
+                Access::Pull
+            } else {
+                Access::PullPush
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{FailureClass, Step};
+    use crate::samples;
+
+    #[test]
+    fn successors_are_new_messages_of_the_same_job() {
+        let job = samples::job("r1", 7);
+        let failure = Failure::new(
+            Side::Source,
+            Step::Check,
+            "t",
+            FailureClass::Timeout,
+            "no answer",
+        );
+        let now = job.first_enqueued_at;
+        let second = job.after_attempt(now, failure.clone(), Duration::from_secs(3));
+        assert_eq!((second.attempt, second.defers), (2, 0));
+        assert_eq!(second.not_before, Some(now + Duration::from_secs(3)));
+        let put_back = second.deferred(now);
+        assert_eq!((put_back.attempt, put_back.defers), (2, 1));
+        let ids = [job.message_id(), second.message_id(), put_back.message_id()];
+        assert_eq!(ids, ["r1:7", "r1:7:a2:d0", "r1:7:a2:d1"]);
+        assert!(ids.iter().all(|id| id.starts_with(job.job_id.as_str())));
+    }
+
+    #[test]
+    fn history_keeps_the_last_five() {
+        let mut job = samples::job("r1", 0);
+        for attempt in 0..9 {
+            let failure = Failure::new(
+                Side::Source,
+                Step::Check,
+                attempt,
+                FailureClass::Timeout,
+                "",
+            );
+            job = job.after_attempt(job.first_enqueued_at, failure, Duration::ZERO);
+        }
+        let subjects: Vec<&str> = job
+            .history
+            .iter()
+            .map(|past| past.failure.subject.as_str())
+            .collect();
+        assert_eq!(subjects, ["4", "5", "6", "7", "8"]);
+    }
+
+    #[test]
+    fn survives_its_own_json() {
+        let job = samples::job("r1", 3).deferred(samples::now());
+        let json = serde_json::to_string(&job).unwrap();
+        assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), job);
+    }
+
+    #[test]
+    fn a_dry_run_asks_for_no_more_than_reading() {
+        let mut job = samples::job("r1", 0);
+        assert_eq!(job.target_remote().access, Access::PullPush);
+        job.policy.dry_run = true;
+        assert_eq!(job.target_remote().access, Access::Pull);
+        assert_eq!(job.source_remote().access, Access::Pull);
+    }
+}

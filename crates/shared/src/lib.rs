@@ -1,0 +1,22 @@
+//! The words of image-sync and its ports to the outside.
+//!
+//! Nothing here opens a socket or a file, reads a clock or the environment, or knows NATS or HTTP.
+
+pub mod config;
+pub mod digest;
+pub mod failure;
+pub mod job;
+pub mod manifest;
+pub mod media_type;
+pub mod nearest;
+pub mod outcome;
+pub mod platform;
+pub mod ports;
+pub mod reference;
+pub mod report;
+pub mod retry;
+pub mod run;
+pub mod secret;
+
+#[cfg(test)]
+mod samples;

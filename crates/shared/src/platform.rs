@@ -1,0 +1,314 @@
+//! Platforms (OCI image spec, image-index.md, `platform`), in their normal form.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+use crate::nearest::nearest;
+
+/// An operating system and an architecture, as Go names them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Platform {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+/// Which children of an index are wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Platforms {
+    /// The index as it is.
+    All,
+    /// One child, in place of the index.
+    One(Platform),
+    /// An index of several children, but not of all.
+    Several(Vec<Platform>),
+}
+
+/// Why a text does not name a platform.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InvalidPlatform {
+    /// The text does not have the form OS/ARCH.
+    #[error(
+        "platform {0:?} is not of the form OS/ARCH or OS/ARCH/VARIANT, as in linux/amd64, nor the word all"
+    )]
+    Form(String),
+    /// An operating system or architecture that does not exist.
+    #[error("platform {platform:?}: unknown {part} {found:?}{hint}")]
+    Unknown {
+        /// The whole text.
+        platform: String,
+        /// Which part of it is unknown.
+        part: &'static str,
+        /// That part.
+        found: String,
+        /// The nearest known name, as a question, or nothing.
+        hint: String,
+    },
+}
+
+const OPERATING_SYSTEMS: [&str; 14] = [
+    "linux",
+    "windows",
+    "darwin",
+    "freebsd",
+    "netbsd",
+    "openbsd",
+    "dragonfly",
+    "solaris",
+    "illumos",
+    "aix",
+    "android",
+    "ios",
+    "plan9",
+    "wasip1",
+];
+const ARCHITECTURES: [&str; 17] = [
+    "amd64", "arm64", "arm", "386", "ppc64le", "ppc64", "s390x", "riscv64", "loong64", "mips",
+    "mipsle", "mips64", "mips64le", "wasm", "sparc64", "armbe", "arm64be",
+];
+
+impl Platform {
+    /// A platform as a registry states it, in its normal form; nothing is refused.
+    #[must_use]
+    pub fn stated(os: &str, architecture: &str, variant: Option<&str>) -> Self {
+        let (os, architecture) = (os.to_ascii_lowercase(), architecture.to_ascii_lowercase());
+        let variant = variant
+            .filter(|v| !v.is_empty())
+            .map(str::to_ascii_lowercase);
+        let (architecture, variant) = match (architecture.as_str(), variant.as_deref()) {
+            ("x86_64" | "x86-64", v) => ("amd64".to_owned(), v.map(str::to_owned)),
+            ("aarch64" | "arm64", None | Some("8" | "v8")) => ("arm64".to_owned(), None),
+            ("aarch64", v) => ("arm64".to_owned(), v.map(str::to_owned)),
+            ("i386", _) => ("386".to_owned(), None),
+            ("armhf", _) | ("arm", None | Some("7")) => ("arm".to_owned(), Some("v7".to_owned())),
+            ("armel", _) | ("arm", Some("6")) => ("arm".to_owned(), Some("v6".to_owned())),
+            ("arm", Some("5")) => ("arm".to_owned(), Some("v5".to_owned())),
+            ("amd64", Some("v1")) => ("amd64".to_owned(), None),
+            (other, v) => (other.to_owned(), v.map(str::to_owned)),
+        };
+        let os = if os == "macos" {
+            "darwin".to_owned()
+        } else {
+            os
+        };
+        Self {
+            os,
+            architecture,
+            variant,
+        }
+    }
+
+    /// The operating system.
+    #[must_use]
+    pub fn os(&self) -> &str {
+        &self.os
+    }
+
+    /// The architecture.
+    #[must_use]
+    pub fn architecture(&self) -> &str {
+        &self.architecture
+    }
+
+    /// The variant of the architecture, where it has one.
+    #[must_use]
+    pub fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
+    }
+}
+
+impl FromStr for Platform {
+    type Err = InvalidPlatform;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (os, architecture, variant) = match parts[..] {
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] if !variant.is_empty() => (os, architecture, Some(variant)),
+            _ => return Err(InvalidPlatform::Form(text.to_owned())),
+        };
+        let platform = Self::stated(os, architecture, variant);
+        known(text, "operating system", &platform.os, &OPERATING_SYSTEMS)?;
+        known(text, "architecture", &platform.architecture, &ARCHITECTURES)?;
+        Ok(platform)
+    }
+}
+
+fn known(
+    platform: &str,
+    part: &'static str,
+    found: &str,
+    names: &[&str],
+) -> Result<(), InvalidPlatform> {
+    if names.contains(&found) {
+        return Ok(());
+    }
+    let hint = nearest(found, names.iter().copied())
+        .map_or_else(String::new, |name| format!(", did you mean {name}?"));
+    Err(InvalidPlatform::Unknown {
+        platform: platform.to_owned(),
+        part,
+        found: found.to_owned(),
+        hint,
+    })
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant
+            .iter()
+            .try_for_each(|variant| write!(f, "/{variant}"))
+    }
+}
+
+impl FromStr for Platforms {
+    type Err = InvalidPlatform;
+
+    /// `all`, one platform, or several with commas between them.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim() == "all" {
+            return Ok(Self::All);
+        }
+        let platforms = text
+            .split(',')
+            .map(|part| part.trim().parse())
+            .collect::<Result<Vec<Platform>, _>>()?;
+        Ok(Self::of(platforms))
+    }
+}
+
+impl Platforms {
+    /// The choice of these platforms; their order and repetitions do not matter.
+    #[must_use]
+    pub fn of(mut platforms: Vec<Platform>) -> Self {
+        platforms.sort();
+        platforms.dedup();
+        match <[Platform; 1]>::try_from(platforms) {
+            Ok([platform]) => Self::One(platform),
+            Err(platforms) if platforms.is_empty() => Self::All,
+            Err(platforms) => Self::Several(platforms),
+        }
+    }
+}
+
+impl fmt::Display for Platforms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::One(platform) => platform.fmt(f),
+            Self::Several(platforms) => {
+                let texts: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+                f.write_str(&texts.join(","))
+            }
+        }
+    }
+}
+
+impl Serialize for Platforms {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Platforms {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PlatformsVisitor)
+    }
+}
+
+struct PlatformsVisitor;
+
+impl<'de> Visitor<'de> for PlatformsVisitor {
+    type Value = Platforms;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("all, a platform as in linux/amd64, or a list of platforms")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut platforms = Vec::new();
+        while let Some(text) = seq.next_element::<String>()? {
+            platforms.push(text.parse().map_err(de::Error::custom)?);
+        }
+        if platforms.is_empty() {
+            return Err(de::Error::custom(
+                "an empty list of platforms: expected at least one, or the word all",
+            ));
+        }
+        Ok(Platforms::of(platforms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normal_forms_are_equal() {
+        for (left, right) in [
+            ("linux/arm64", "linux/arm64/v8"),
+            ("linux/aarch64", "linux/arm64"),
+            ("linux/x86_64", "linux/amd64"),
+            ("linux/arm", "linux/arm/v7"),
+            ("Linux/AMD64", "linux/amd64"),
+        ] {
+            assert_eq!(
+                left.parse::<Platform>(),
+                right.parse::<Platform>(),
+                "{left} {right}"
+            );
+        }
+        assert_ne!(
+            "linux/arm/v6".parse::<Platform>(),
+            "linux/arm/v7".parse::<Platform>()
+        );
+    }
+
+    #[test]
+    fn unknown_platforms_name_the_nearest() {
+        let error = "linux/amd46".parse::<Platform>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "platform \"linux/amd46\": unknown architecture \"amd46\", did you mean amd64?"
+        );
+        let error = "linus/amd64".parse::<Platform>().unwrap_err().to_string();
+        assert!(error.contains("did you mean linux?"), "{error}");
+        for text in ["", "linux", "linux/amd64/", "a/b/c/d", "amd64"] {
+            assert!(
+                matches!(text.parse::<Platform>(), Err(InvalidPlatform::Form(_))),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn choices_do_not_depend_on_order() {
+        assert_eq!(
+            "linux/arm64, linux/amd64".parse::<Platforms>(),
+            "linux/amd64,linux/arm64,linux/amd64".parse()
+        );
+        assert_eq!("all".parse(), Ok(Platforms::All));
+        assert!(matches!("linux/amd64".parse(), Ok(Platforms::One(_))));
+    }
+
+    #[test]
+    fn a_choice_is_a_text_or_a_list() {
+        let list: Platforms = serde_json::from_str(r#"["linux/arm64","linux/amd64"]"#).unwrap();
+        let text: Platforms = serde_json::from_str(r#""linux/amd64,linux/arm64""#).unwrap();
+        assert_eq!(list, text);
+        assert_eq!(
+            serde_json::to_string(&list).unwrap(),
+            r#""linux/amd64,linux/arm64""#
+        );
+        assert!(serde_json::from_str::<Platforms>("[]").is_err());
+    }
+}

@@ -1,0 +1,39 @@
+//! Jobs that were given up, kept to be looked at and replayed.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::job::Job;
+use crate::ports::QueueError;
+
+/// A job that was given up, or a message that was none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Its identity: the job's, or one made by the queue for a message that is no job.
+    pub id: String,
+    /// When it died.
+    #[serde(with = "time::serde::rfc3339")]
+    pub died_at: OffsetDateTime,
+    /// Why, in words.
+    pub reason: String,
+    /// The job, where the message could be decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
+    /// The message, where it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+/// Keeps dead letters.
+#[async_trait]
+pub trait DeadLetters: Send + Sync {
+    /// Keeps a letter; one with the same id is replaced.
+    async fn put(&self, letter: DeadLetter) -> Result<(), QueueError>;
+
+    /// All letters, oldest first.
+    async fn list(&self) -> Result<Vec<DeadLetter>, QueueError>;
+
+    /// Removes a letter and returns it.
+    async fn take(&self, id: &str) -> Result<Option<DeadLetter>, QueueError>;
+}

@@ -1,0 +1,49 @@
+//! What a person may want to see while a run is under way.
+
+use crate::digest::Digest;
+use crate::job::{Job, JobId};
+use crate::outcome::ImageResult;
+
+/// Is told what happens. Called often, so it must return at once.
+pub trait Progress: Send + Sync {
+    /// The run has this many images.
+    fn run_sized(&self, images: u32) {
+        let _ = images;
+    }
+
+    /// Work on an image begins.
+    fn image_started(&self, job: &Job) {
+        let _ = job;
+    }
+
+    /// A blob of this size begins to be sent.
+    fn blob_started(&self, job: &JobId, blob: &Digest, size: u64) {
+        let _ = (job, blob, size);
+    }
+
+    /// This many more bytes of a blob were sent.
+    fn blob_advanced(&self, job: &JobId, blob: &Digest, bytes: u64) {
+        let _ = (job, blob, bytes);
+    }
+
+    /// A blob is through, or given up.
+    fn blob_ended(&self, job: &JobId, blob: &Digest) {
+        let _ = (job, blob);
+    }
+
+    /// An attempt ended, and the image was put back.
+    fn image_put_back(&self, job: &Job, why: &str) {
+        let _ = (job, why);
+    }
+
+    /// An image has its result.
+    fn image_ended(&self, job: &Job, result: &ImageResult) {
+        let _ = (job, result);
+    }
+}
+
+/// Shows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {}

@@ -1,0 +1,86 @@
+//! Reading and writing images (OCI distribution spec), at registries and in folders alike.
+//!
+//! An implementation makes each request once: it fetches a new token after a 401 and resumes a blob that was cut, and
+//! leaves every other repetition to its caller. Failures carry the side of the remote they come from.
+
+use async_trait::async_trait;
+
+use crate::digest::Digest;
+use crate::failure::Failure;
+use crate::job::Remote;
+use crate::manifest::{Descriptor, RawManifest};
+use crate::reference::{Reference, Repository};
+
+/// What a HEAD of a manifest tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The digest.
+    pub digest: Digest,
+    /// The media type, as far as the registry states it.
+    pub media_type: String,
+}
+
+/// How a blob came to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It was mounted from another repository of the target.
+    Mounted,
+    /// It was sent from the source.
+    Copied {
+        /// How many bytes were sent to the target.
+        bytes: u64,
+    },
+}
+
+/// One blob to be copied.
+pub struct BlobCopy<'a> {
+    /// Where it comes from.
+    pub source: &'a Remote,
+    /// Where it goes to.
+    pub target: &'a Remote,
+    /// The blob.
+    pub blob: &'a Descriptor,
+    /// A repository at the target's registry that the target may mount it from (spec, section "Mounting a blob from
+    /// another repository"); naming the target's own repository asks whether it is there and starts the upload if not.
+    pub mount_from: Option<&'a Repository>,
+    /// Is told of bytes as they are sent.
+    pub on_bytes: &'a (dyn Fn(u64) + Send + Sync),
+}
+
+/// Reads and writes images.
+#[async_trait]
+pub trait Registries: Send + Sync {
+    /// The digest and type of an image by HEAD, or none if the repository does not have it.
+    async fn resolve(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+    ) -> Result<Option<Resolved>, Failure>;
+
+    /// A manifest. Asked for by digest, its bytes have that digest. At most
+    /// [`MAX_MANIFEST_BYTES`](crate::manifest::MAX_MANIFEST_BYTES) long.
+    async fn pull_manifest(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+    ) -> Result<RawManifest, Failure>;
+
+    /// Writes a manifest under a tag, or under its own digest.
+    async fn push_manifest(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+        manifest: &RawManifest,
+    ) -> Result<(), Failure>;
+
+    /// Whether a repository has a blob, by HEAD.
+    async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure>;
+
+    /// Brings one blob from source to target, by mounting it where that is allowed and works, else by sending it. Bytes that
+    /// do not have the blob's digest and size never become a blob of the target. If the call fails or is dropped, the
+    /// upload is cancelled.
+    async fn copy_blob(&self, copy: BlobCopy<'_>) -> Result<Arrival, Failure>;
+
+    /// All tags of a repository, page by page until the end.
+    async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure>;
+}

@@ -1,0 +1,90 @@
+//! The run report: the seed's fields and more.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::outcome::{Action, ImageResult};
+use crate::run::{ImageName, RunId, Trigger};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Every image has a result.
+    Complete,
+    /// The deadline passed, or a signal came, before every image had one.
+    Incomplete,
+    /// The producer died before all jobs were published.
+    Abandoned,
+}
+
+/// Counts of images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Copied.
+    pub pulled: u32,
+    /// Equal already.
+    pub already_cached: u32,
+    /// Left alone, in a dry run.
+    pub skipped: u32,
+    /// Failed.
+    pub failed: u32,
+    /// All images of the run, those without a result included.
+    pub total: u32,
+}
+
+impl Summary {
+    /// Counts one result. `total` is not touched: it is what the run expects, not what arrived.
+    pub fn count(&mut self, action: Action) {
+        match action {
+            Action::Pulled => self.pulled += 1,
+            Action::AlreadyCached => self.already_cached += 1,
+            Action::Skipped => self.skipped += 1,
+            Action::Failed => self.failed += 1,
+        }
+    }
+
+    /// How many results were counted.
+    #[must_use]
+    pub fn results(&self) -> u32 {
+        self.pulled + self.already_cached + self.skipped + self.failed
+    }
+}
+
+/// What stands in a report before its results.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportHead {
+    /// When the report was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub timestamp: OffsetDateTime,
+    /// The catalog's target.
+    pub cache_registry: String,
+    /// The run.
+    pub run_id: RunId,
+    /// What set it off.
+    pub trigger: Trigger,
+    /// How it ended.
+    pub status: RunStatus,
+    /// When it started.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Bytes of blobs that were sent to the target.
+    pub bytes_copied: u64,
+    /// Counts of images.
+    pub summary: Summary,
+}
+
+/// A whole report. Large ones are written piece by piece and never held like this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// All but the lists.
+    #[serde(flatten)]
+    pub head: ReportHead,
+    /// One entry per image that has a result, in the order of the catalog.
+    pub results: Vec<ImageResult>,
+    /// The images that have none.
+    #[serde(default)]
+    pub missing: Vec<ImageName>,
+}

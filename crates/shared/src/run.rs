@@ -1,0 +1,164 @@
+//! Runs and their events: the log of a run is all that its report is made of.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::outcome::JobResult;
+
+/// The identity of a run, sortable by its start.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// A run named `text`; letters and digits only, as it becomes part of subjects and keys.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What set a run off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The producer, run by cron or by hand over the whole catalog.
+    Cron,
+    /// One image, by hand.
+    Manual,
+    /// A registry's event.
+    Webhook,
+    /// A dead letter put back.
+    Replay,
+}
+
+/// The opening of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOpened {
+    /// When the run started.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// When it is given up as incomplete.
+    #[serde(with = "time::serde::rfc3339")]
+    pub deadline_at: OffsetDateTime,
+    /// What set it off.
+    pub trigger: Trigger,
+    /// The target of the catalog, for the report.
+    pub cache_registry: String,
+    /// A digest of the catalog that the run was made from.
+    pub config_hash: String,
+    /// Whether failed images leave the exit code at 0.
+    #[serde(default)]
+    pub skip_on_error: bool,
+}
+
+/// The name of an image of a run, so that a missing one can be named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageName {
+    /// The image as the config names it.
+    pub image: String,
+    /// Its tag.
+    pub tag: String,
+    /// Its target.
+    pub target: String,
+}
+
+/// An event in the log of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The first event.
+    Open(RunOpened),
+    /// Names of images, `first_idx` on.
+    Chunk {
+        /// The place of the first name.
+        first_idx: u32,
+        /// The names.
+        items: Vec<ImageName>,
+    },
+    /// All jobs are published; this many results are to be expected.
+    Seal {
+        /// The number of jobs.
+        expected: u32,
+    },
+    /// A job's outcome. Only the first of a job counts.
+    Result(Box<JobResult>),
+    /// An attempt failed and another will follow.
+    Attempt {
+        /// The job's place in the run.
+        idx: u32,
+        /// Which attempt it was.
+        attempt: u32,
+        /// Why it failed.
+        error: String,
+    },
+}
+
+impl RunEvent {
+    /// The id by which a log drops repeats of this event.
+    #[must_use]
+    pub fn message_id(&self, run: &RunId) -> String {
+        match self {
+            Self::Open(_) => format!("{run}:open"),
+            Self::Chunk { first_idx, .. } => format!("{run}:chunk:{first_idx}"),
+            Self::Seal { .. } => format!("{run}:seal"),
+            Self::Result(result) => format!("{run}:{}:final", result.idx),
+            Self::Attempt { idx, attempt, .. } => format!("{run}:{idx}:attempt:{attempt}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn each_event_has_its_own_id() {
+        let run = RunId::new("r1");
+        let events = [
+            RunEvent::Open(samples::opened()),
+            RunEvent::Chunk {
+                first_idx: 0,
+                items: Vec::new(),
+            },
+            RunEvent::Chunk {
+                first_idx: 9,
+                items: Vec::new(),
+            },
+            RunEvent::Seal { expected: 2 },
+            RunEvent::Result(Box::new(samples::result(0))),
+            RunEvent::Result(Box::new(samples::result(1))),
+            RunEvent::Attempt {
+                idx: 0,
+                attempt: 1,
+                error: String::new(),
+            },
+        ];
+        let ids: std::collections::HashSet<String> =
+            events.iter().map(|event| event.message_id(&run)).collect();
+        assert_eq!(ids.len(), events.len());
+    }
+
+    #[test]
+    fn events_survive_their_own_json() {
+        let event = RunEvent::Result(Box::new(samples::result(4)));
+        let json = serde_json::to_string(&event).unwrap();
+        assert!(json.contains(r#""event":"result""#), "{json}");
+        assert_eq!(serde_json::from_str::<RunEvent>(&json).unwrap(), event);
+    }
+}

@@ -1,0 +1,1 @@
+//! Test support: fake registry, image builders, real servers

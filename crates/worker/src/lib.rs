@@ -1,0 +1,1 @@
+//! Check, plan, copy, settle
