@@ -269,6 +269,10 @@ pub fn split(text: &str) -> Result<(Repository, Option<Reference>), InvalidRefer
     let parsed: OciReference = plain
         .parse()
         .map_err(|error| invalid_repository(text, &format!("{error}")))?;
+    // "UPPER/case" passes the parser's grammar with UPPER as a host, and then becomes a name.
+    if parsed.repository().bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(invalid_repository(text, "a name is lowercase"));
+    }
     let host = ipv6_host
         .as_deref()
         .unwrap_or_else(|| canonical_host(parsed.registry()));
