@@ -1,0 +1,153 @@
+//! The direction of dependencies, as docs/ARCHITECTURE.md draws it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// A crate of the workspace, and the crates of the workspace it may be built from.
+const ALLOWED: [(&str, &[&str]); 8] = [
+    ("image-sync-shared", &[]),
+    ("image-sync-queue", &["image-sync-shared"]),
+    ("image-sync-registry", &["image-sync-shared"]),
+    ("image-sync-producer", &["image-sync-shared"]),
+    ("image-sync-worker", &["image-sync-shared"]),
+    (
+        "image-sync-cli",
+        &[
+            "image-sync-shared",
+            "image-sync-queue",
+            "image-sync-registry",
+            "image-sync-producer",
+            "image-sync-worker",
+        ],
+    ),
+    ("image-sync-testkit", &["image-sync-shared"]),
+    ("image-sync-tests", &["image-sync-cli"]),
+];
+
+/// What the crate of words may not know: sockets, HTTP, NATS, a runtime.
+const UNKNOWN_TO_SHARED: [&str; 8] = [
+    "tokio",
+    "reqwest",
+    "hyper",
+    "http",
+    "async-nats",
+    "oci-client",
+    "rustls",
+    "opentelemetry",
+];
+
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = MetadataCommand::new()
+        .no_deps()
+        .exec()
+        .expect("cargo metadata");
+    let normal = |package: &cargo_metadata::Package| {
+        let kinds = package
+            .dependencies
+            .iter()
+            .filter(|d| d.kind == DependencyKind::Normal);
+        kinds.map(|d| d.name.clone()).collect()
+    };
+    metadata
+        .packages
+        .iter()
+        .map(|p| (p.name.to_string(), normal(p)))
+        .collect()
+}
+
+#[test]
+fn dependencies_point_in_one_direction() {
+    let found = dependencies();
+    let members: BTreeSet<&str> = found.keys().map(String::as_str).collect();
+    assert_eq!(
+        members,
+        ALLOWED.iter().map(|(name, _)| *name).collect(),
+        "each crate has a rule"
+    );
+    for (name, allowed) in ALLOWED {
+        let ours = found[name]
+            .iter()
+            .filter(|dependency| members.contains(dependency.as_str()));
+        let forbidden: Vec<&String> = ours
+            .filter(|dependency| !allowed.contains(&dependency.as_str()))
+            .collect();
+        assert!(
+            forbidden.is_empty(),
+            "{name} may not depend on {forbidden:?}"
+        );
+    }
+}
+
+#[test]
+fn the_words_know_no_io() {
+    let found = dependencies();
+    let known: Vec<&str> = UNKNOWN_TO_SHARED
+        .into_iter()
+        .filter(|name| found["image-sync-shared"].contains(*name))
+        .collect();
+    assert!(
+        known.is_empty(),
+        "image-sync-shared may not depend on {known:?}"
+    );
+}
+
+#[test]
+fn backoff_is_used_in_one_file() {
+    let users: Vec<PathBuf> = rust_files()
+        .into_iter()
+        .filter(|file| read(file).contains("use backoff"))
+        .collect();
+    let [user] = users.as_slice() else {
+        panic!("one file uses the backoff crate, not {users:?}")
+    };
+    assert!(user.ends_with("crates/shared/src/retry.rs"), "{user:?}");
+}
+
+#[test]
+fn files_stay_under_400_lines() {
+    let lines = |file: &PathBuf| {
+        read(file)
+            .lines()
+            .take_while(|line| !line.starts_with("#[cfg(test)]"))
+            .count()
+    };
+    let long: Vec<(usize, PathBuf)> = rust_files()
+        .into_iter()
+        .map(|file| (lines(&file), file))
+        .filter(|(lines, _)| *lines > 400)
+        .collect();
+    assert!(
+        long.is_empty(),
+        "files with more than 400 lines before their tests: {long:?}"
+    );
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn rust_files() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join("crates"), root().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("architecture.rs")
+            {
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.len() > 20, "the project's sources are found");
+    found
+}
