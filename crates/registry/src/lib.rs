@@ -1,1 +1,9 @@
-//! Registries over HTTP, OCI image layout folders and credentials
+//! Registries over HTTP, OCI image layout folders and credentials.
+
+mod auth;
+mod client;
+mod credentials;
+mod http_registry;
+
+pub use client::{ClientOptions, SetupError, Timeouts};
+pub use credentials::CredentialEnv;

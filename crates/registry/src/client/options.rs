@@ -1,0 +1,46 @@
+//! What a client is built from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_shared::config::RegistrySettings;
+use image_sync_shared::ports::clock::Clock;
+
+use crate::credentials::CredentialEnv;
+
+/// What a client is built from.
+pub struct ClientOptions {
+    /// What holds for one registry, by its host.
+    pub registries: BTreeMap<String, RegistrySettings>,
+    /// Where Docker's and podman's credentials are.
+    pub credentials: CredentialEnv,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// Tells the time, for dates in Retry-After.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For the head of an answer, once a request without a streamed body is sent.
+    pub answer: Duration,
+    /// For the next byte of a body, in either direction.
+    pub stall: Duration,
+    /// For a credential helper.
+    pub helper: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            answer: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
+            helper: Duration::from_secs(30),
+        }
+    }
+}
