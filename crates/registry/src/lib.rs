@@ -4,6 +4,7 @@ mod auth;
 mod client;
 mod credentials;
 mod http_registry;
+mod layout;
 
 pub use client::{ClientOptions, SetupError, Timeouts};
 pub use credentials::CredentialEnv;

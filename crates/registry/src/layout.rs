@@ -1,0 +1,163 @@
+//! OCI image layout folders as registries (OCI image spec, image-layout.md): each repository is a folder with a layout, its
+//! tags are the names in `index.json`.
+
+mod blobs;
+mod error;
+mod folder;
+mod index;
+mod lock;
+mod manifests;
+
+use std::path::Path;
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::job::Remote;
+use image_sync_shared::manifest::{Descriptor, RawManifest};
+use image_sync_shared::ports::registries::Resolved;
+use image_sync_shared::reference::Reference;
+
+pub(crate) use self::blobs::{BlobFile, Link, READ_BUFFER};
+pub(crate) use self::error::LayoutError;
+use self::folder::Folder;
+
+/// One repository that is a folder, on its side of a copy.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    side: Side,
+    folder: Folder,
+}
+
+impl Layout {
+    /// The repository in the folder `root`, which `at` names.
+    pub(crate) fn new(at: &Remote, root: &Path) -> Self {
+        Self {
+            side: at.side,
+            folder: Folder::new(root),
+        }
+    }
+
+    /// As [`Registries::resolve`](image_sync_shared::ports::registries::Registries::resolve). A target that is no layout yet
+    /// has no images, and one whose manifest is lost or broken needs it again.
+    pub(crate) async fn resolve(&self, reference: &Reference) -> Result<Option<Resolved>, Failure> {
+        let asked = reference.clone();
+        let target = self.side == Side::Target;
+        self.run(Step::Check, reference, move |folder| {
+            match folder.resolve(&asked) {
+                Err(
+                    LayoutError::NoLayout(_)
+                    | LayoutError::NoBlob { .. }
+                    | LayoutError::Mismatch { .. },
+                ) if target => Ok(None),
+                resolved => resolved,
+            }
+        })
+        .await
+    }
+
+    /// As [`Registries::pull_manifest`](image_sync_shared::ports::registries::Registries::pull_manifest).
+    pub(crate) async fn pull_manifest(
+        &self,
+        reference: &Reference,
+    ) -> Result<RawManifest, Failure> {
+        let asked = reference.clone();
+        self.run(Step::PullManifest, reference, move |folder| {
+            folder.manifest(&asked)
+        })
+        .await
+    }
+
+    /// As [`Registries::push_manifest`](image_sync_shared::ports::registries::Registries::push_manifest). Refuses a manifest
+    /// whose blobs or children are not all there.
+    pub(crate) async fn push_manifest(
+        &self,
+        reference: &Reference,
+        manifest: &RawManifest,
+    ) -> Result<(), Failure> {
+        let (name, manifest) = (reference.clone(), manifest.clone());
+        self.run(Step::PushManifest, reference, move |folder| {
+            folder.push(&name, &manifest)
+        })
+        .await
+    }
+
+    /// As [`Registries::has_blob`](image_sync_shared::ports::registries::Registries::has_blob).
+    pub(crate) async fn has_blob(&self, digest: &Digest) -> Result<bool, Failure> {
+        let asked = digest.clone();
+        self.run(Step::CheckBlob, digest, move |folder| {
+            Ok(folder.blob_size(&asked)?.is_some())
+        })
+        .await
+    }
+
+    /// As [`Registries::tags`](image_sync_shared::ports::registries::Registries::tags).
+    pub(crate) async fn tags(&self) -> Result<Vec<String>, Failure> {
+        let target = self.side == Side::Target;
+        let path = self.folder.root().display();
+        self.run(Step::ListTags, path, move |folder| match folder.index() {
+            Err(LayoutError::NoLayout(_)) if target => Ok(Vec::new()),
+            index => Ok(index?.tags()),
+        })
+        .await
+    }
+
+    /// Opens a blob of the size that its descriptor says.
+    pub(crate) async fn open_blob(&self, blob: &Descriptor) -> Result<tokio::fs::File, Failure> {
+        let asked = blob.clone();
+        let opened = self.run(Step::PullBlob, &blob.digest, move |folder| {
+            folder.open_blob(&asked)
+        });
+        Ok(tokio::fs::File::from_std(opened.await?))
+    }
+
+    /// Begins to write a blob, or none if it is there with its size.
+    pub(crate) async fn create_blob(&self, blob: &Descriptor) -> Result<Option<BlobFile>, Failure> {
+        let asked = blob.clone();
+        self.run(Step::PushBlob, &blob.digest, move |folder| {
+            if folder.has_blob(&asked)? {
+                Ok(None)
+            } else {
+                folder.create_blob(&asked.digest).map(Some)
+            }
+        })
+        .await
+    }
+
+    /// Brings a blob from `other` by a hard link, the folders' way of mounting.
+    pub(crate) async fn link_blob(&self, other: &Path, blob: &Descriptor) -> Result<Link, Failure> {
+        let (other, asked) = (Folder::new(other), blob.clone());
+        self.run(Step::PushBlob, &blob.digest, move |folder| {
+            folder.link_blob(&other, &asked)
+        })
+        .await
+    }
+
+    /// Tells an error of this layout.
+    pub(crate) fn failure(
+        &self,
+        step: Step,
+        subject: impl std::fmt::Display,
+        error: &LayoutError,
+    ) -> Failure {
+        Failure::new(self.side, step, subject, error.class(), error)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        step: Step,
+        subject: impl std::fmt::Display,
+        work: impl FnOnce(&Folder) -> Result<T, LayoutError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let folder = self.folder.clone();
+        match tokio::task::spawn_blocking(move || work(&folder)).await {
+            Ok(done) => done.map_err(|error| self.failure(step, subject, &error)),
+            Err(error) => Err(Failure::new(
+                self.side,
+                step,
+                subject,
+                FailureClass::Local,
+                error,
+            )),
+        }
+    }
+}
