@@ -1,2 +1,7 @@
-//! The image-sync binary.
-fn main() {}
+//! The `image-sync` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    image_sync_cli::main()
+}

@@ -1,0 +1,287 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const EXAMPLES: &str = "\
+Examples:
+  image-sync sync -c config.yaml             copy what changed
+  image-sync sync -c config.yaml --dry-run   say what would be copied
+  image-sync config check -c config.yaml     see what the config means, contact nothing
+  image-sync -c config.yaml                  the same as `image-sync sync -c config.yaml`";
+
+const SYNC_HELP: &str = "\
+Examples:
+  image-sync sync -c config.yaml
+  image-sync sync -c config.yaml --dry-run --output table
+  image-sync sync -c config.yaml --only '*nginx*' --report report.json
+
+Exit codes:
+  0    all well
+  1    an image failed, and `skip_on_error` is off
+  2    bad arguments or config; nothing was contacted
+  3    the run could not be carried out, was interrupted, or its deadline passed
+  75   skipped, as a run of this catalog is open
+  130  ended at once by a second SIGINT (143: by a second SIGTERM)
+
+SIGINT and SIGTERM end the run in order: what is in hand is finished or given back, and
+what was done is reported.";
+
+// Help that names variables is no doc comment, as those would have to be set in backticks.
+const CONFIG: &str = "Config file [env: IMAGE_SYNC_CONFIG] [default: /etc/image-sync/config.yaml]";
+const LOG_LEVEL: &str = "\
+What is logged: error, warn, info, debug, trace, off, or directives such as image_sync_registry=debug \
+[env: IMAGE_SYNC_LOG, RUST_LOG] [default: info]";
+const STATE_DIR: &str = "\
+Where facts that save requests are kept between runs [env: IMAGE_SYNC_STATE_DIR] \
+[default: $XDG_STATE_HOME/image-sync or ~/.local/state/image-sync]";
+
+/// Keeps container images in a cache registry equal to their sources
+#[derive(Debug, Parser)]
+#[command(name = "image-sync", version, after_help = EXAMPLES, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(flatten, next_help_heading = "Options of every command")]
+    pub(crate) common: CommonArgs,
+    // A call that names no command means `sync`, as the first release had no commands.
+    #[command(
+        flatten,
+        next_help_heading = "Options of `sync`, which is meant where no command is named"
+    )]
+    bare_sync: SyncArgs,
+    #[command(subcommand)]
+    named: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(crate) struct CommonArgs {
+    #[arg(short, long, value_name = "FILE", global = true, help = CONFIG)]
+    pub(crate) config: Option<PathBuf>,
+    /// How log lines look on stderr
+    #[arg(long, value_name = "FORMAT", global = true, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    #[arg(long, value_name = "LEVEL", global = true, help = LOG_LEVEL)]
+    pub(crate) log_level: Option<String>,
+    /// Show no progress display, but plain log lines, on a terminal too
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check every image of the config and copy what changed
+    #[command(after_help = SYNC_HELP)]
+    Sync(SyncArgs),
+    /// Work on the config file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  image-sync completions bash > /etc/bash_completion.d/image-sync"
+    )]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// What to do with the config.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Load the config and say what it means; contacts nothing
+    #[command(after_help = "Example:\n  image-sync config check -c config.yaml")]
+    Check,
+}
+
+/// Options of `sync`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SyncArgs {
+    /// Say what would be copied, and copy nothing: only GET and HEAD requests are sent
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Only images whose `source:tag` matches, as in '*nginx*'
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) only: Option<String>,
+    /// The report on stdout; auto is a table on a terminal and JSON otherwise [default: auto]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output: Option<Output>,
+    /// Write the report as JSON to this file too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Images worked at the same time, instead of `settings.concurrency`
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) concurrency: Option<NonZeroUsize>,
+    #[arg(long, value_name = "DIR", help = STATE_DIR)]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) grace: Option<Duration>,
+}
+
+impl SyncArgs {
+    /// The grace time.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace.unwrap_or(Duration::from_secs(30))
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How the report looks on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    #[default]
+    Auto,
+    Json,
+    Table,
+}
+
+/// Options of every command, and the command.
+pub(crate) type Invocation = (CommonArgs, Command);
+
+/// Understands the arguments, the program's name being the first.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let cli = Cli::try_parse_from(args)?;
+    match cli.named {
+        None => Ok((cli.common, Command::Sync(cli.bare_sync))),
+        Some(_) if cli.bare_sync != SyncArgs::default() => Err(Cli::command().error(
+            ErrorKind::ArgumentConflict,
+            "options of `sync` go behind the command, as in `image-sync sync --dry-run`",
+        )),
+        Some(command) => Ok((cli.common, command)),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| "expected a number, 1 or more".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Invocation, clap::Error> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn sync(line: &str) -> (CommonArgs, SyncArgs) {
+        match parsed(line).unwrap() {
+            (common, Command::Sync(args)) => (common, args),
+            (_, command) => panic!("`{line}` is {command:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sync_takes_its_options() {
+        let (common, args) = sync(
+            "image-sync sync -c x.yaml --dry-run --only *nginx* --output json --report r.json \
+             --concurrency 8 --state-dir s --grace 2m --log-format json --log-level debug --no-progress",
+        );
+        assert_eq!(common.config.as_deref(), Some(Path::new("x.yaml")));
+        assert_eq!(common.log_format, LogFormat::Json);
+        assert_eq!(common.log_level.as_deref(), Some("debug"));
+        assert!(common.no_progress);
+        let expected = SyncArgs {
+            dry_run: true,
+            only: Some("*nginx*".to_owned()),
+            output: Some(Output::Json),
+            report: Some("r.json".into()),
+            concurrency: NonZeroUsize::new(8),
+            state_dir: Some("s".into()),
+            grace: Some(Duration::from_secs(120)),
+        };
+        assert_eq!(args, expected);
+    }
+
+    #[test]
+    fn a_call_without_a_command_is_sync() {
+        for line in [
+            "image-sync --config x.yaml --dry-run",
+            "image-sync sync --config x.yaml --dry-run",
+            "image-sync --config x.yaml sync --dry-run",
+            "image-sync --dry-run --log-level info --config x.yaml",
+        ] {
+            let (common, args) = sync(line);
+            assert_eq!(
+                common.config.as_deref(),
+                Some(Path::new("x.yaml")),
+                "{line}"
+            );
+            assert!(args.dry_run, "{line}");
+        }
+        assert_eq!(sync("image-sync").1, SyncArgs::default());
+    }
+
+    #[test]
+    fn options_of_sync_before_a_command_are_not_silently_lost() {
+        for line in [
+            "image-sync --dry-run sync",
+            "image-sync --concurrency 3 config check",
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{line}");
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_grace_time_has_a_default() {
+        assert_eq!(sync("image-sync sync").1.grace(), Duration::from_secs(30));
+        assert_eq!(sync("image-sync sync --grace 0s").1.grace(), Duration::ZERO);
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for (line, reason) in [
+            (
+                "image-sync sync --concurrency 0",
+                "expected a number, 1 or more",
+            ),
+            (
+                "image-sync sync --concurrency many",
+                "expected a number, 1 or more",
+            ),
+            ("image-sync sync --grace soon", "--grace"),
+            ("image-sync sync --output xml", "auto, json, table"),
+            ("image-sync sync --dryrun", "--dry-run"),
+            ("image-sync snyc", "snyc"),
+            ("image-sync config", "check"),
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(reason), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn other_commands_are_known() {
+        let check = parsed("image-sync config check -c x.yaml").unwrap();
+        assert!(matches!(check.1, Command::Config(ConfigCommand::Check)));
+        assert_eq!(check.0.config.as_deref(), Some(Path::new("x.yaml")));
+        let completions = parsed("image-sync completions zsh").unwrap().1;
+        assert!(matches!(
+            completions,
+            Command::Completions { shell: Shell::Zsh }
+        ));
+    }
+}

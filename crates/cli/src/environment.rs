@@ -1,0 +1,110 @@
+//! The environment variables that the program knows. They are read here and nowhere else.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What was found in the environment. A variable that is set to nothing counts as not set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Environment {
+    /// `IMAGE_SYNC_CONFIG`: the config file.
+    pub(crate) config: Option<PathBuf>,
+    /// `IMAGE_SYNC_LOG`, else `RUST_LOG`: what is logged.
+    pub(crate) log: Option<String>,
+    /// `NO_COLOR` (no-color.org).
+    pub(crate) no_color: bool,
+    /// `IMAGE_SYNC_STATE_DIR`: where facts are kept between runs.
+    state_dir: Option<PathBuf>,
+    /// `XDG_STATE_HOME` (XDG base directory specification), which has to be absolute.
+    xdg_state_home: Option<PathBuf>,
+    /// `HOME`.
+    home: Option<PathBuf>,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the edge that reads the environment"
+    )]
+    pub(crate) fn of_process() -> Self {
+        Self::from_variables(|name| std::env::var_os(name))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let path = |name| set(name).map(PathBuf::from);
+        Self {
+            config: path("IMAGE_SYNC_CONFIG"),
+            log: set("IMAGE_SYNC_LOG")
+                .or_else(|| set("RUST_LOG"))
+                .map(|value| value.to_string_lossy().into_owned()),
+            no_color: set("NO_COLOR").is_some(),
+            state_dir: path("IMAGE_SYNC_STATE_DIR"),
+            xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
+            home: path("HOME"),
+        }
+    }
+
+    /// The folder for facts that are kept between runs, unless the command line names one. None without a home.
+    pub(crate) fn state_dir(&self) -> Option<PathBuf> {
+        let state_home = || {
+            let of_home = self.home.as_ref().map(|home| home.join(".local/state"));
+            self.xdg_state_home.clone().or(of_home)
+        };
+        self.state_dir
+            .clone()
+            .or_else(|| Some(state_home()?.join("image-sync")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::from_variables(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        let found = environment(&[("IMAGE_SYNC_CONFIG", ""), ("NO_COLOR", ""), ("HOME", "")]);
+        assert_eq!(found, Environment::default());
+    }
+
+    #[test]
+    fn the_state_folder_is_the_most_explicit_one() {
+        let mut variables = vec![("HOME", "/home/u")];
+        let state_dir = |variables: &[(&str, &str)]| environment(variables).state_dir();
+        assert_eq!(state_dir(&[]), None);
+        assert_eq!(
+            state_dir(&variables),
+            Some("/home/u/.local/state/image-sync".into())
+        );
+        variables.push(("XDG_STATE_HOME", "/var/state"));
+        assert_eq!(state_dir(&variables), Some("/var/state/image-sync".into()));
+        variables.push(("IMAGE_SYNC_STATE_DIR", "/srv/facts"));
+        assert_eq!(state_dir(&variables), Some("/srv/facts".into()));
+    }
+
+    #[test]
+    fn a_relative_state_home_is_ignored_as_the_xdg_specification_demands() {
+        let found = environment(&[("XDG_STATE_HOME", "state"), ("HOME", "/home/u")]);
+        assert_eq!(
+            found.state_dir(),
+            Some("/home/u/.local/state/image-sync".into())
+        );
+    }
+
+    #[test]
+    fn the_own_log_variable_goes_before_the_common_one() {
+        let found = environment(&[("RUST_LOG", "debug"), ("IMAGE_SYNC_LOG", "warn")]);
+        assert_eq!(found.log.as_deref(), Some("warn"));
+        assert_eq!(
+            environment(&[("RUST_LOG", "debug")]).log.as_deref(),
+            Some("debug")
+        );
+    }
+}

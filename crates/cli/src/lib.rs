@@ -1,0 +1,74 @@
+//! The `image-sync` program: arguments, wiring, logs, progress, shutdown, and what a person sees.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use args::{Cli, Command, CommonArgs, ConfigCommand};
+use environment::Environment;
+use exit::{Exit, Problem};
+use progress::Screen;
+
+mod args;
+mod clock;
+mod config_check;
+mod environment;
+mod exit;
+mod logging;
+mod progress;
+mod report_output;
+#[cfg(test)]
+mod samples;
+mod shutdown;
+mod summary;
+mod table;
+mod text;
+mod units;
+
+/// Runs the program with the arguments and the environment of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    // TLS asks for the provider of its algorithms once per process; a second choice is refused and changes nothing.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    let (common, command) = match args::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(help_or_error) => {
+            // Who closed the stream does not want to read it.
+            help_or_error.print().ok();
+            return u8::try_from(help_or_error.exit_code())
+                .map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    let exit = run(&common, command, &Environment::of_process()).unwrap_or_else(|problem| {
+        writeln!(io::stderr(), "error: {problem}").ok();
+        problem.exit
+    });
+    exit.into()
+}
+
+fn run(common: &CommonArgs, command: Command, environment: &Environment) -> Result<Exit, Problem> {
+    let screen = Screen::of_process(common.no_progress);
+    let level = common.log_level.as_ref().or(environment.log.as_ref());
+    logging::start(
+        &screen,
+        common.log_format,
+        level.map(String::as_str),
+        environment.no_color,
+    )
+    .map_err(Problem::usage)?;
+    match command {
+        Command::Completions { shell } => completions(shell),
+        _ => todo!(),
+    }
+}
+
+fn completions(shell: Shell) -> Result<Exit, Problem> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "image-sync", &mut script);
+    report_output::print(&script).map_err(Problem::not_carried_out)?;
+    Ok(Exit::Success)
+}

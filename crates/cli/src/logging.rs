@@ -1,0 +1,177 @@
+//! Log lines: where they go, how they look, which there are.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use thiserror::Error;
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::args::LogFormat;
+use crate::progress::Screen;
+
+/// A level or directive that is none.
+#[derive(Debug, Error)]
+#[error(
+    "log level '{found}': {reason}; expected error, warn, info, debug, trace, off, or directives such as \
+     image_sync_registry=debug"
+)]
+pub(crate) struct InvalidLevel {
+    found: String,
+    reason: ParseError,
+}
+
+/// Starts logging to `screen`.
+pub(crate) fn start(
+    screen: &Screen,
+    format: LogFormat,
+    level: Option<&str>,
+    no_color: bool,
+) -> Result<(), InvalidLevel> {
+    let colour = io::stderr().is_terminal() && !no_color;
+    // A second subscriber in one process is a test's, and keeps the first.
+    drop(subscriber(LogWriter(screen.clone()), format, level, colour)?.try_init());
+    Ok(())
+}
+
+fn subscriber<W>(
+    writer: W,
+    format: LogFormat,
+    level: Option<&str>,
+    colour: bool,
+) -> Result<Box<dyn Subscriber + Send + Sync>, InvalidLevel>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter(level.unwrap_or("info"))?)
+        .with_writer(writer)
+        .with_ansi(colour)
+        .with_target(false)
+        // A stderr that is closed must not end the program.
+        .log_internal_errors(false);
+    Ok(match format {
+        LogFormat::Text => Box::new(builder.finish()),
+        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+    })
+}
+
+/// A level is that of this program's own lines; libraries only warn. Directives are taken as they are.
+fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
+    let directives = match level.parse::<LevelFilter>() {
+        Ok(own) => format!("{},image_sync={own}", own.min(LevelFilter::WARN)),
+        Err(_) => level.to_owned(),
+    };
+    EnvFilter::builder()
+        .parse(&directives)
+        .map_err(|reason| InvalidLevel {
+            found: level.to_owned(),
+            reason,
+        })
+}
+
+/// Writes log lines beside the display.
+#[derive(Clone, Debug)]
+struct LogWriter(Screen);
+
+impl Write for LogWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write(line)?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{debug, info, warn};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: Option<&str>) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(move || writer.clone(), format, level, false).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            warn!(image = "nginx", "own warning");
+            info!("own information");
+            debug!("own detail");
+            info!(target: "hyper", "foreign information");
+        });
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_level_is_that_of_the_programs_own_lines() {
+        let text = logged(LogFormat::Text, None);
+        assert!(
+            text.contains("own information") && !text.contains("own detail"),
+            "{text}"
+        );
+        let text = logged(LogFormat::Text, Some("debug"));
+        assert!(
+            text.contains("own detail") && !text.contains("foreign"),
+            "{text}"
+        );
+        assert_eq!(logged(LogFormat::Text, Some("off")), "");
+        let text = logged(LogFormat::Text, Some("error"));
+        assert_eq!(text, "");
+    }
+
+    #[test]
+    fn directives_are_taken_as_they_are() {
+        let text = logged(LogFormat::Text, Some("hyper=info"));
+        assert!(
+            text.contains("foreign information") && !text.contains("own"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn json_has_an_object_per_line_with_its_fields_at_the_top() {
+        let text = logged(LogFormat::Json, Some("warn"));
+        let line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert_eq!(line["message"], "own warning");
+        assert_eq!(line["image"], "nginx");
+        assert_eq!(line["level"], "WARN");
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_an_error_that_names_the_known_ones() {
+        let error = filter("image_sync=loud").unwrap_err().to_string();
+        assert!(
+            error.contains("'image_sync=loud'") && error.contains("expected error, warn"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! A run in one sentence.
+
+use std::time::Duration;
+
+use image_sync_shared::outcome::WouldCopy;
+use image_sync_shared::report::{Report, ReportHead, RunStatus};
+
+use crate::units;
+
+/// What a report says, in one sentence.
+pub(crate) fn sentence(report: &Report) -> String {
+    let would_copy = report
+        .results
+        .iter()
+        .filter_map(|result| result.would_copy)
+        .fold(WouldCopy::default(), |sum, would| WouldCopy {
+            blobs: sum.blobs + would.blobs,
+            bytes: sum.bytes + would.bytes,
+        });
+    of(&report.head, would_copy)
+}
+
+fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
+    let counts = &head.summary;
+    let mut parts = Vec::new();
+    let mut part = |count: u32, words: String| {
+        if count > 0 {
+            parts.push(words);
+        }
+    };
+    part(
+        counts.pulled,
+        format!(
+            "{} copied ({})",
+            counts.pulled,
+            units::bytes(head.bytes_copied)
+        ),
+    );
+    part(
+        counts.skipped,
+        format!(
+            "{} would be copied ({}, {})",
+            counts.skipped,
+            units::count(would_copy.blobs, "blob"),
+            units::bytes(would_copy.bytes)
+        ),
+    );
+    part(
+        counts.already_cached,
+        in_place(counts.already_cached, counts.total),
+    );
+    part(counts.failed, format!("{} failed", counts.failed));
+    let missing = counts.total.saturating_sub(counts.results());
+    part(missing, format!("{missing} without a result"));
+
+    let images = units::count(counts.total, "image");
+    let list = if parts.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        parts.join(", ")
+    };
+    let time = units::duration(Duration::from_millis(head.duration_ms));
+    format!("{}{images}: {list}; {time}", status(head.status))
+}
+
+fn in_place(count: u32, total: u32) -> String {
+    if count == total {
+        "all in place".to_owned()
+    } else {
+        format!("{count} in place")
+    }
+}
+
+fn status(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Complete => "",
+        RunStatus::Incomplete => "Incomplete: ",
+        RunStatus::Abandoned => "Abandoned: ",
+    }
+}

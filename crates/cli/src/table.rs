@@ -1,0 +1,306 @@
+//! The report as a table for people.
+
+use std::time::Duration;
+
+use console::{Alignment, measure_text_width, pad_str};
+use image_sync_shared::outcome::{Action, ImageResult};
+use image_sync_shared::report::Report;
+
+use crate::summary;
+use crate::text::{keep_end, keep_start, printable};
+use crate::units;
+
+/// What is known of the place that the table is shown in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Canvas {
+    /// Columns of the terminal; none where lines may have any length.
+    pub(crate) width: Option<usize>,
+    /// Whether colours are wanted.
+    pub(crate) colour: bool,
+}
+
+const GAP: &str = "  ";
+const COLUMNS: usize = 7;
+const HEADINGS: [&str; COLUMNS] = [
+    "IMAGE", "TAG", "PLATFORM", "ACTION", "BLOBS", "BYTES", "TIME",
+];
+const ACTION: usize = 3;
+const FIRST_NUMBER: usize = 4;
+/// The image column is not cut below this width, and the error column is left out below it.
+const NARROWEST: usize = 16;
+
+/// The whole report: a line per image, the errors in full, and the summary.
+pub(crate) fn render(report: &Report, canvas: Canvas) -> String {
+    let layout = Layout::of(&report.results, canvas);
+    let mut text = String::new();
+    if !report.results.is_empty() {
+        let has_errors = report.results.iter().any(|result| result.error.is_some());
+        let error_heading = if has_errors { "ERROR" } else { "" };
+        layout.line(&mut text, &HEADINGS.map(str::to_owned), error_heading, None);
+    }
+    for result in &report.results {
+        let error = printable(result.error.as_deref().unwrap_or_default());
+        layout.line(&mut text, &cells(result), &error, Some(result.action));
+    }
+    push_errors(&mut text, report);
+    push_missing(&mut text, report);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&summary::sentence(report));
+    text.push('\n');
+    text
+}
+
+/// What an image's action is called.
+pub(crate) fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::AlreadyCached => "in place",
+        Action::Pulled => "copied",
+        Action::Skipped => "would copy",
+        Action::Failed => "failed",
+    }
+}
+
+fn cells(result: &ImageResult) -> [String; COLUMNS] {
+    let (blobs, bytes) = match (result.action, result.would_copy) {
+        (Action::Skipped, Some(would)) => (would.blobs.to_string(), units::bytes(would.bytes)),
+        (Action::AlreadyCached, _) | (Action::Skipped, None) => (String::new(), String::new()),
+        (Action::Pulled | Action::Failed, _) => (
+            result.blobs.copied.to_string(),
+            units::bytes(result.bytes_copied),
+        ),
+    };
+    [
+        printable(&result.image),
+        printable(&result.tag),
+        printable(&result.platform),
+        action_word(result.action).to_owned(),
+        blobs,
+        bytes,
+        units::duration(Duration::from_millis(result.duration_ms)),
+    ]
+}
+
+fn push_errors(text: &mut String, report: &Report) {
+    let failed = report.results.iter().filter_map(|result| {
+        let error = result.error.as_deref()?;
+        Some((&result.image, &result.tag, error))
+    });
+    for (position, (image, tag, error)) in failed.enumerate() {
+        let heading = if position == 0 { "\nErrors:\n" } else { "" };
+        let name = printable(&format!("{image}:{tag}"));
+        text.push_str(&format!(
+            "{heading}{GAP}{name}\n{GAP}{GAP}{}\n",
+            printable(error)
+        ));
+    }
+}
+
+fn push_missing(text: &mut String, report: &Report) {
+    for (position, missing) in report.missing.iter().enumerate() {
+        let heading = if position == 0 {
+            "\nWithout a result:\n"
+        } else {
+            ""
+        };
+        let name = printable(&format!("{}:{}", missing.image, missing.tag));
+        text.push_str(&format!("{heading}{GAP}{name}\n"));
+    }
+}
+
+/// How wide the columns are.
+struct Layout {
+    widths: [usize; COLUMNS],
+    /// Columns for the error; none where it may have any length.
+    error: Option<usize>,
+    colour: bool,
+}
+
+impl Layout {
+    fn of(results: &[ImageResult], canvas: Canvas) -> Self {
+        let mut widths = HEADINGS.map(str::len);
+        for result in results {
+            for (width, cell) in widths.iter_mut().zip(cells(result)) {
+                *width = (*width).max(measure_text_width(&cell));
+            }
+        }
+        let fixed: usize = widths[1..].iter().map(|width| width + GAP.len()).sum();
+        if let Some(available) = canvas.width {
+            let for_image = available.saturating_sub(fixed).max(NARROWEST);
+            widths[0] = widths[0].min(for_image);
+        }
+        let error = canvas
+            .width
+            .map(|width| width.saturating_sub(widths[0] + fixed + GAP.len()));
+        Self {
+            widths,
+            error,
+            colour: canvas.colour,
+        }
+    }
+
+    fn line(
+        &self,
+        text: &mut String,
+        cells: &[String; COLUMNS],
+        error: &str,
+        action: Option<Action>,
+    ) {
+        let mut line = String::new();
+        for (column, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
+            let alignment = if column < FIRST_NUMBER {
+                Alignment::Left
+            } else {
+                Alignment::Right
+            };
+            let padded = pad_str(&keep_end(cell, width), width, alignment, None).into_owned();
+            let gap = if column == 0 { "" } else { GAP };
+            line.push_str(gap);
+            line.push_str(&self.coloured(padded, action.filter(|_| column == ACTION)));
+        }
+        match self.error {
+            Some(width) if width < NARROWEST => (),
+            Some(width) => line.push_str(&format!("{GAP}{}", keep_start(error, width))),
+            None => line.push_str(&format!("{GAP}{error}")),
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+
+    fn coloured(&self, cell: String, action: Option<Action>) -> String {
+        let style = console::Style::new().force_styling(self.colour);
+        let style = match action {
+            Some(Action::Pulled) => style.green(),
+            Some(Action::Failed) => style.red(),
+            Some(Action::Skipped) => style.yellow(),
+            Some(Action::AlreadyCached) | None => return cell,
+        };
+        style.apply_to(cell).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_shared::outcome::WouldCopy;
+    use image_sync_shared::report::RunStatus;
+    use image_sync_shared::run::ImageName;
+
+    use super::*;
+    use crate::samples;
+
+    fn plain(report: &Report, width: Option<usize>) -> String {
+        let colour = false;
+        render(report, Canvas { width, colour })
+    }
+
+    #[test]
+    fn shows_a_line_per_image_then_errors_then_the_summary() {
+        let expected = "\
+IMAGE                    TAG   PLATFORM     ACTION    BLOBS     BYTES  TIME  ERROR
+docker.io/library/nginx  1.27  linux/amd64  copied        3  12.3 KiB  0.3s
+redis                    1.27  linux/amd64  in place                   0.3s
+quay.io/x                1.27  linux/amd64  failed        0       0 B  0.3s  source: check 1.27: 404, there is no such tag
+
+Errors:
+  quay.io/x:1.27
+    source: check 1.27: 404, there is no such tag
+
+3 images: 1 copied (12.3 KiB), 1 in place, 1 failed; 2.3s
+";
+        assert_eq!(plain(&samples::report(), None), expected);
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_names_and_errors_and_not_the_full_error_below() {
+        for width in [60, 80, 90, 100, 120] {
+            let text = plain(&samples::report(), Some(width));
+            let (table, below) = text.split_once("\n\n").unwrap();
+            let narrowest = 16 + "  1.27  linux/amd64  in place  BLOBS  12.3 KiB  0.3s".len();
+            for line in table.lines() {
+                assert!(
+                    measure_text_width(line) <= width.max(narrowest),
+                    "{width}: {line}"
+                );
+            }
+            assert!(table.contains("library/nginx  1.27"), "{width}: {table}");
+            assert!(
+                below.contains("404, there is no such tag"),
+                "{width}: {below}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_dry_run_says_what_would_be_copied() {
+        let mut report = samples::report();
+        report.results.truncate(1);
+        report.results[0].action = Action::Skipped;
+        report.results[0].would_copy = Some(WouldCopy {
+            blobs: 7,
+            bytes: 40 * 1024 * 1024,
+        });
+        report.head.summary = image_sync_shared::report::Summary {
+            skipped: 1,
+            total: 1,
+            ..Default::default()
+        };
+        let text = plain(&report, None);
+        assert!(text.contains("would copy      7  40.0 MiB"), "{text}");
+        assert!(
+            text.ends_with("1 image: 1 would be copied (7 blobs, 40.0 MiB); 2.3s\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn images_without_a_result_are_named() {
+        let mut report = samples::report();
+        report.head.status = RunStatus::Incomplete;
+        report.head.summary.total = 4;
+        report.missing.push(ImageName {
+            image: "ghcr.io/late".to_owned(),
+            tag: "2".to_owned(),
+            target: "localhost:5000/late:2".to_owned(),
+        });
+        let text = plain(&report, None);
+        assert!(
+            text.contains("\nWithout a result:\n  ghcr.io/late:2\n"),
+            "{text}"
+        );
+        assert!(text.contains("Incomplete: 4 images: 1 copied"), "{text}");
+        assert!(
+            text.contains("1 failed, 1 without a result; 2.3s"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_run_of_no_images_is_its_summary_alone() {
+        let report = Report {
+            head: samples::head(),
+            results: Vec::new(),
+            missing: Vec::new(),
+        };
+        assert_eq!(plain(&report, Some(80)), "0 images: nothing to do; 2.3s\n");
+    }
+
+    #[test]
+    fn colours_do_not_change_what_stands_where() {
+        let canvas = Canvas {
+            width: Some(100),
+            colour: true,
+        };
+        let coloured = render(&samples::report(), canvas);
+        assert!(coloured.contains("\u{1b}[31mfailed"), "{coloured:?}");
+        let without = console::strip_ansi_codes(&coloured);
+        assert_eq!(without, plain(&samples::report(), Some(100)));
+    }
+
+    #[test]
+    fn an_error_cannot_play_with_the_terminal() {
+        let mut report = samples::report();
+        report.results[2].error = Some("\u{1b}[2J\nall well".to_owned());
+        assert!(!plain(&report, None).contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,87 @@
+//! Amounts as people read them.
+
+use std::time::Duration;
+
+/// Bytes in binary units: `917 B`, `12.3 KiB`, `1.0 GiB`.
+pub(crate) fn bytes(amount: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if amount < 1024 {
+        return format!("{amount} B");
+    }
+    let tenths = |unit: usize| {
+        let size = 1_u128 << (10 * (unit + 1));
+        (u128::from(amount) * 10 + size / 2) / size
+    };
+    // What rounds up to 1024.0 is 1.0 of the next unit.
+    let largest = UNITS.len() - 1;
+    let unit = (0..largest)
+        .find(|unit| tenths(*unit) < 10_240)
+        .unwrap_or(largest);
+    format!(
+        "{}.{} {}",
+        tenths(unit) / 10,
+        tenths(unit) % 10,
+        UNITS[unit]
+    )
+}
+
+/// A duration: `0.3s`, `42.0s`, `3m05s`, `2h07m`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}.{}s", duration.subsec_millis() / 100),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// A count and its noun: `1 image`, `2 images`.
+pub(crate) fn count(number: impl Into<u64>, noun: &str) -> String {
+    match number.into() {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_the_unit_that_keeps_them_short() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (12_595, "12.3 KiB"),
+            (1024 * 1024 - 1, "1.0 MiB"),
+            (40 * 1024 * 1024, "40.0 MiB"),
+            (2 * 1024 * 1024 * 1024, "2.0 GiB"),
+            (u64::MAX, "16.0 EiB"),
+        ];
+        for (amount, text) in cases {
+            assert_eq!(bytes(amount), text, "{amount}");
+        }
+    }
+
+    #[test]
+    fn durations_drop_what_is_too_fine_to_matter() {
+        let cases = [
+            (0, "0.0s"),
+            (340, "0.3s"),
+            (59_999, "59.9s"),
+            (60_000, "1m00s"),
+            (185_000, "3m05s"),
+            (7_620_000, "2h07m"),
+        ];
+        for (millis, text) in cases {
+            assert_eq!(duration(Duration::from_millis(millis)), text, "{millis}");
+        }
+    }
+
+    #[test]
+    fn one_is_singular() {
+        let counts = [0_u32, 1, 2].map(|number| count(number, "blob"));
+        assert_eq!(counts, ["0 blobs", "1 blob", "2 blobs"]);
+    }
+}
