@@ -1,1 +1,11 @@
-//! Test support: fake registry, image builders, real servers
+//! Test support: a fake registry whose faults are staged by the test, builders of images of every kind, and real
+//! servers as child processes.
+
+pub mod fake_registry;
+pub mod images;
+mod lock;
+pub mod tls;
+
+pub use fake_registry::FakeRegistry;
+pub use images::Image;
+pub use tls::PrivateCa;

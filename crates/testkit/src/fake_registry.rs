@@ -1,0 +1,31 @@
+//! An in-memory registry (OCI distribution spec) on a free port of 127.0.0.1. It records what it is asked and fails as
+//! the test wants it to, down to the bytes on the wire.
+
+mod auth;
+mod behaviour;
+mod body;
+mod complete;
+mod content;
+mod faults;
+mod gate;
+mod headers;
+mod records;
+mod registry;
+mod response;
+mod routes;
+mod server;
+mod shared;
+mod store;
+mod tokens;
+mod upload;
+mod watchdog;
+mod wire;
+
+pub use auth::Auth;
+pub use behaviour::{Behaviour, ImmutableTags, Mounts, UploadLocation, Uploads};
+pub use content::{Content, Synthetic};
+pub use faults::{At, Fault, Rule, Staged, Then};
+pub use gate::Gate;
+pub use records::Request;
+pub use registry::{Builder, FakeRegistry};
+pub use tokens::{TokenRequest, TokenService};

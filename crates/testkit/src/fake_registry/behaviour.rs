@@ -1,0 +1,113 @@
+//! Ways in which real registries differ.
+
+/// How the registry behaves. The default is like distribution 3: everything in the standard is allowed.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent trait of a registry"
+)]
+pub struct Behaviour {
+    /// Media types of manifests that are refused, and the status they are refused with (400 or 415).
+    pub refused_media_types: Vec<String>,
+    /// The status of that refusal; its error code is `MANIFEST_INVALID`.
+    pub refusal_status: u16,
+    /// Whether a tag can be moved to another digest.
+    pub immutable_tags: Option<ImmutableTags>,
+    /// What is done about mounts.
+    pub mounts: Mounts,
+    /// Which kinds of uploads are taken.
+    pub uploads: Uploads,
+    /// What the Location of an upload looks like.
+    pub upload_location: UploadLocation,
+    /// Whether `POST ?digest=` takes the whole blob at once.
+    pub post_whole_blobs: bool,
+    /// Whether a pushed manifest's blobs and children must be there.
+    pub checks_references: bool,
+    /// Whether answers about manifests carry Docker-Content-Digest.
+    pub states_digests: bool,
+    /// Whether blobs answer ranges with 206.
+    pub ranges: bool,
+    /// Whether the referrers API is there; without it clients use the fallback tag.
+    pub referrers: bool,
+    /// Whether pushed blobs are hashed and thrown away.
+    pub discards_blobs: bool,
+    /// Whether a push creates the repository; otherwise 404 `NAME_UNKNOWN`, as ECR does.
+    pub creates_repositories: bool,
+    /// Whether `/v2/` answers 200 to everyone while repositories want credentials.
+    pub open_ping: bool,
+    /// The most tags or repositories on one page.
+    pub page_size: usize,
+    /// `WWW-Authenticate` headers that come before the true one.
+    pub extra_challenges: Vec<String>,
+}
+
+/// The answer to moving a tag where tags are immutable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImmutableTags {
+    /// 400 `TAG_INVALID`, as Amazon ECR words it.
+    Ecr,
+    /// 412 PRECONDITION, as Harbor does.
+    Harbor,
+    /// 409 CONFLICT.
+    Conflict,
+}
+
+/// What is done about `?mount=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mounts {
+    /// Mounted where `from` names a repository that has the blob.
+    Allowed,
+    /// Mounted wherever the blob is, with or without `from`, as zot does.
+    FromAnywhere,
+    /// An upload session each time.
+    Refused,
+}
+
+/// Which kinds of uploads are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uploads {
+    /// All of the standard.
+    All,
+    /// One PUT with the whole blob; PATCH is 405.
+    PutOnly,
+    /// PATCH, then a PUT without a body; a PUT with a body is 400.
+    PatchOnly,
+    /// The first PATCH is taken as the whole blob and answered 201; later ones are dropped. ECR does this.
+    FirstPatchIsAll,
+}
+
+/// The form of the Location of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UploadLocation {
+    /// `/v2/...`
+    Relative,
+    /// With scheme and host.
+    Absolute,
+    /// Absolute, with a query of its own.
+    WithQuery,
+    /// On the server at this base URL, which must share this registry's content.
+    At(String),
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            refused_media_types: Vec::new(),
+            refusal_status: 400,
+            immutable_tags: None,
+            mounts: Mounts::Allowed,
+            uploads: Uploads::All,
+            upload_location: UploadLocation::Relative,
+            post_whole_blobs: false,
+            checks_references: true,
+            states_digests: true,
+            ranges: true,
+            referrers: false,
+            discards_blobs: false,
+            creates_repositories: true,
+            open_ping: false,
+            page_size: 1000,
+            extra_challenges: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The start of a request (RFC 9112, sections 3 and 5).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::io::ErrorKind;
+
+use bytes::Buf;
+
+use super::body::Framing;
+use super::records::Request;
+use super::wire::Wire;
+
+const MAX_HEADERS: usize = 64;
+
+/// A request before its body.
+pub(super) struct Head {
+    pub(super) request: Request,
+    pub(super) framing: Framing,
+    pub(super) keep_alive: bool,
+    pub(super) wants_continue: bool,
+}
+
+/// Reads the next request's start; none where the client closed the connection between two requests.
+pub(super) async fn read_head(wire: &mut Wire, connection: u64) -> io::Result<Option<Head>> {
+    loop {
+        if let Some((length, head)) = parse(&wire.buffer, connection)? {
+            wire.buffer.advance(length);
+            return Ok(Some(head));
+        }
+        if !wire.fill().await? {
+            return if wire.buffer.is_empty() {
+                Ok(None)
+            } else {
+                Err(ErrorKind::UnexpectedEof.into())
+            };
+        }
+    }
+}
+
+fn parse(bytes: &[u8], connection: u64) -> io::Result<Option<(usize, Head)>> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut parsed = httparse::Request::new(&mut headers);
+    let status = parsed
+        .parse(bytes)
+        .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+    let httparse::Status::Complete(length) = status else {
+        return Ok(None);
+    };
+    let target = parsed.path.unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let headers = lower_names(parsed.headers);
+    let text = |name: &str| headers.get(name).map(|v| v.to_ascii_lowercase());
+    let keep_alive = match text("connection").as_deref() {
+        Some("close") => false,
+        Some("keep-alive") => true,
+        _ => parsed.version == Some(1),
+    };
+    let framing = match (text("transfer-encoding"), text("content-length")) {
+        (Some(_), _) => Framing::Chunked,
+        (None, Some(length)) => Framing::Length(length.parse().map_err(io::Error::other)?),
+        (None, None) => Framing::Length(0),
+    };
+    let wants_continue = text("expect").as_deref() == Some("100-continue");
+    let request = Request {
+        sequence: 0,
+        answered: None,
+        connection,
+        method: parsed.method.unwrap_or_default().to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers,
+        body_length: 0,
+        status: None,
+    };
+    let head = Head {
+        request,
+        framing,
+        keep_alive,
+        wants_continue,
+    };
+    Ok(Some((length, head)))
+}
+
+fn lower_names(headers: &[httparse::Header<'_>]) -> BTreeMap<String, String> {
+    let mut map: BTreeMap<String, String> = BTreeMap::new();
+    for header in headers {
+        let value = String::from_utf8_lossy(header.value);
+        map.entry(header.name.to_ascii_lowercase())
+            .and_modify(|present| {
+                present.push_str(", ");
+                present.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    map
+}

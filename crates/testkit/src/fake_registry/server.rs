@@ -1,0 +1,124 @@
+//! Accepts connections and answers their requests one by one.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::body::Body;
+use super::faults::{At, Fault, Interruption};
+use super::headers::{Head, read_head};
+use super::records::Request;
+use super::response::Response;
+use super::routes;
+use super::shared::Shared;
+use super::wire::Wire;
+
+/// Serves until it is dropped, its connections with it.
+pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    let mut number = 0;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                connections.spawn(connection(stream, tls.clone(), shared.clone(), number));
+                number += 1;
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>, number: u64) {
+    // An error here is a client that went away or a cut that the test staged: the test sees it at the other end.
+    drop(converse(stream, tls, &shared, number).await);
+}
+
+async fn converse(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    shared: &Shared,
+    number: u64,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut wire = match tls {
+        Some(tls) => Wire::new(Box::new(tls.accept(stream).await?)),
+        None => Wire::new(Box::new(stream)),
+    };
+    while let Some(head) = read_head(&mut wire, number).await? {
+        if !exchange(shared, &mut wire, head).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Answers one request; false if the connection ends with it.
+async fn exchange(shared: &Shared, wire: &mut Wire, mut head: Head) -> io::Result<bool> {
+    shared.records.arrived(&mut head.request);
+    let _present = Present(shared);
+    let request = &head.request;
+    let faults = shared.faults.met_by(request);
+    let latency = shared.latency();
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    for fault in &faults {
+        fault.wait().await;
+    }
+    let interruptions: Vec<Interruption> = faults.iter().filter_map(interruption).collect();
+    let (in_request, in_answer) = interruptions
+        .into_iter()
+        .partition(|i| matches!(i.at, At::RequestBody(_)));
+    let mut body = Body::new(wire, head.framing, head.wants_continue, in_request);
+    let response = answer(shared, request, &faults, &mut body).await?;
+    let (read, finished) = (body.length_read(), body.is_finished());
+    shared
+        .records
+        .decided(request.sequence, response.status, read);
+    let without_body = request.method == "HEAD";
+    response.send(wire, without_body, &in_answer).await?;
+    shared.records.answered(request.sequence);
+    Ok(head.keep_alive && finished && !response.is_closing())
+}
+
+async fn answer(
+    shared: &Shared,
+    request: &Request,
+    faults: &[Fault],
+    body: &mut Body<'_>,
+) -> io::Result<Response> {
+    let response = match faults.iter().find_map(Fault::answer) {
+        None => routes::answer(shared, request, body).await?,
+        Some(staged) => {
+            if !staged.is_closing() {
+                body.drain().await?;
+            }
+            staged
+        }
+    };
+    let bend = |response, fault: &Fault| fault.bend(response, request);
+    Ok(faults.iter().fold(response, bend))
+}
+
+fn interruption(fault: &Fault) -> Option<Interruption> {
+    match fault {
+        Fault::Interrupt(at, then) => Some(Interruption {
+            at: *at,
+            then: then.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// A request between its arrival and its end, however it ends.
+struct Present<'a>(&'a Shared);
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.records.left();
+    }
+}
