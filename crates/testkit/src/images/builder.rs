@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use image_sync_shared::digest::Digest;
 use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::media_type;
 use serde::Serialize;
 
+use super::gzip::gzip_of_length;
 use super::{Blob, Image, deterministic_bytes, gzip, json, stated, tar};
 
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
@@ -151,24 +153,32 @@ impl ImageBuilder {
         self.blob(media_type, bytes)
     }
 
-    /// `count` layers of `length` bytes each.
+    /// `count` layers of exactly `length` bytes each; gzip, where 23 bytes or more leave room for that.
     #[must_use]
     pub fn layers(self, count: usize, length: usize) -> Self {
         let name = self.name.clone();
         (0..count).fold(self, |builder, i| {
-            builder.layer(deterministic_bytes(&format!("{name} layer {i}"), length))
+            let seed = format!("{name} layer {i}");
+            match gzip_of_length(&seed, length) {
+                Some((content, stream)) => builder.compressed(&content, stream),
+                None => builder.layer(deterministic_bytes(&seed, length)),
+            }
         })
     }
 
     /// A real layer, tar with gzip, that holds one file.
     #[must_use]
-    pub fn file(mut self, path: &str, content: &[u8]) -> Self {
+    pub fn file(self, path: &str, content: &[u8]) -> Self {
         let tar = tar(path, content);
-        self = self.layer(gzip(&tar));
-        if let Some(layer) = self.layers.last_mut() {
-            layer.diff_id = image_sync_shared::digest::Digest::of(&tar).to_string();
+        self.compressed(&tar, gzip(&tar))
+    }
+
+    fn compressed(self, content: &[u8], stream: Vec<u8>) -> Self {
+        let mut builder = self.layer(stream);
+        if let Some(layer) = builder.layers.last_mut() {
+            layer.diff_id = Digest::of(content).to_string();
         }
-        self
+        builder
     }
 
     /// A layer of another type, or a blob of an artifact.
