@@ -5,6 +5,10 @@ mod client;
 mod credentials;
 mod http_registry;
 mod layout;
+mod router;
+mod transfer;
+mod uploads;
 
 pub use client::{ClientOptions, SetupError, Timeouts};
 pub use credentials::CredentialEnv;
+pub use router::Router;

@@ -1,0 +1,95 @@
+//! All repositories behind one port: those at registries and those in folders.
+
+use async_trait::async_trait;
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::Failure;
+use image_sync_shared::job::Remote;
+use image_sync_shared::manifest::RawManifest;
+use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::reference::{Reference, Repository};
+
+use crate::client::{Client, ClientOptions, SetupError};
+use crate::http_registry::HttpRegistry;
+use crate::layout::Layout;
+use crate::transfer::Transfer;
+
+/// Reads and writes images wherever they are.
+pub struct Router {
+    http: HttpRegistry,
+    transfer: Transfer,
+}
+
+impl Router {
+    /// A router to the registries of `options`, and to all folders. Nothing is contacted yet.
+    pub fn new(options: ClientOptions) -> Result<Self, SetupError> {
+        let client = Client::new(options)?;
+        Ok(Self {
+            http: HttpRegistry::new(client.clone()),
+            transfer: Transfer::new(client),
+        })
+    }
+
+    /// Waits until nothing is under way that outlives its caller: uploads that failed are cancelled in the background, in at
+    /// most 20 seconds each.
+    pub async fn close(&self) {
+        self.transfer.close().await;
+    }
+}
+
+#[async_trait]
+impl Registries for Router {
+    async fn resolve(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+    ) -> Result<Option<Resolved>, Failure> {
+        match &at.repository {
+            Repository::Registry { .. } => self.http.resolve(at, reference).await,
+            Repository::Folder(path) => Layout::new(at, path).resolve(reference).await,
+        }
+    }
+
+    async fn pull_manifest(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+    ) -> Result<RawManifest, Failure> {
+        match &at.repository {
+            Repository::Registry { .. } => self.http.pull_manifest(at, reference).await,
+            Repository::Folder(path) => Layout::new(at, path).pull_manifest(reference).await,
+        }
+    }
+
+    async fn push_manifest(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+        manifest: &RawManifest,
+    ) -> Result<(), Failure> {
+        match &at.repository {
+            Repository::Registry { .. } => self.http.push_manifest(at, reference, manifest).await,
+            Repository::Folder(path) => {
+                let layout = Layout::new(at, path);
+                layout.push_manifest(reference, manifest).await
+            }
+        }
+    }
+
+    async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
+        match &at.repository {
+            Repository::Registry { .. } => self.http.has_blob(at, digest).await,
+            Repository::Folder(path) => Layout::new(at, path).has_blob(digest).await,
+        }
+    }
+
+    async fn copy_blob(&self, copy: BlobCopy<'_>) -> Result<Arrival, Failure> {
+        self.transfer.copy_blob(&copy).await
+    }
+
+    async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
+        match &at.repository {
+            Repository::Registry { .. } => self.http.tags(at).await,
+            Repository::Folder(path) => Layout::new(at, path).tags().await,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Hands a blob over to a request that is being sent, at the pace of the slower side.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use image_sync_shared::failure::Failure;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::verified::Verified;
+
+/// How many pieces wait between the two sides.
+const WAITING_PIECES: usize = 4;
+/// The largest piece, in bytes. A target that takes one in the stall time does not stand still, so it is small.
+const MAX_PIECE: usize = 64 * 1024;
+
+/// Where the pieces of a body go in.
+pub(super) type Pieces = mpsc::Sender<Bytes>;
+
+/// Why a body was not handed over.
+#[derive(Debug)]
+pub(super) enum FeedError {
+    /// The source failed.
+    Source(Failure),
+    /// The target took no byte in time, after so many.
+    Stalled(u64),
+    /// The request is over and takes nothing more.
+    Over,
+}
+
+/// A body of `size` bytes, and where they go in. A body that gets fewer breaks its request, and never seems to end well.
+pub(super) fn body(size: u64) -> (Pieces, reqwest::Body) {
+    let (pieces, mut receiver) = mpsc::channel(WAITING_PIECES);
+    let mut missing = size;
+    let stream = stream::poll_fn(move |context| {
+        receiver
+            .poll_recv(context)
+            .map(|piece: Option<Bytes>| match piece {
+                Some(piece) => {
+                    missing = missing.saturating_sub(piece.len() as u64);
+                    Some(Ok(piece))
+                }
+                None if missing == 0 => None,
+                None => Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof))),
+            })
+    });
+    (pieces, reqwest::Body::wrap_stream(stream))
+}
+
+/// Puts `first` and what is left of `blob` into `pieces`, and tells `on_bytes` of each piece that was taken.
+pub(super) async fn feed(
+    first: Bytes,
+    blob: &mut Verified<'_>,
+    pieces: Pieces,
+    on_bytes: &(dyn Fn(u64) + Send + Sync),
+    stall: Duration,
+) -> Result<(), FeedError> {
+    let mut sent = 0;
+    let mut next = Some(first);
+    while let Some(mut rest) = next {
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(MAX_PIECE));
+            let length = piece.len() as u64;
+            match timeout(stall, pieces.send(piece)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(FeedError::Over),
+                Err(_) => return Err(FeedError::Stalled(sent)),
+            }
+            sent += length;
+            on_bytes(length);
+        }
+        next = blob.next().await.map_err(FeedError::Source)?;
+    }
+    Ok(())
+}

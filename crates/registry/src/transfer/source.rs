@@ -1,0 +1,65 @@
+//! Where a blob's bytes come from.
+
+use bytes::{Bytes, BytesMut};
+use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::job::Remote;
+use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::reference::Repository;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
+
+use super::http_source::HttpSource;
+use crate::client::{Client, Permits};
+use crate::layout::{Layout, READ_BUFFER};
+
+/// The bytes of one blob, as they come.
+pub(super) enum Source<'a> {
+    /// From a registry.
+    Http(Box<HttpSource<'a>>),
+    /// From a folder.
+    Folder {
+        /// The repository.
+        remote: &'a Remote,
+        /// The blob.
+        blob: &'a Descriptor,
+        /// Its file.
+        file: File,
+    },
+}
+
+impl<'a> Source<'a> {
+    /// Opens a blob of `remote`.
+    pub(super) async fn open(
+        client: &'a Client,
+        permits: &'a Permits,
+        remote: &'a Remote,
+        blob: &'a Descriptor,
+    ) -> Result<Self, Failure> {
+        Ok(match &remote.repository {
+            Repository::Registry { .. } => {
+                let source = HttpSource::open(client, permits, remote, blob).await?;
+                Self::Http(Box::new(source))
+            }
+            Repository::Folder(path) => Self::Folder {
+                remote,
+                blob,
+                file: Layout::new(remote, path).open_blob(blob).await?,
+            },
+        })
+    }
+
+    /// The next bytes, or none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        match self {
+            Self::Http(source) => source.next().await,
+            Self::Folder { remote, blob, file } => {
+                let mut buffer = BytesMut::with_capacity(READ_BUFFER);
+                let read = file.read_buf(&mut buffer).await.map_err(|error| {
+                    let class = FailureClass::Local;
+                    Failure::new(remote.side, Step::PullBlob, &blob.digest, class, error)
+                })?;
+                Ok((read > 0).then(|| buffer.freeze()))
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Writes blobs to a folder.
+
+use std::path::Path;
+
+use image_sync_shared::failure::{Failure, Step};
+use image_sync_shared::job::Remote;
+use image_sync_shared::ports::registries::{Arrival, BlobCopy};
+use image_sync_shared::reference::Repository;
+
+use super::Transfer;
+use super::source::Source;
+use super::verified::Verified;
+use crate::layout::{BlobFile, Layout, LayoutError, Link};
+
+/// A blob that is written to a folder.
+pub(super) struct ToFolder<'a> {
+    pub(super) transfer: &'a Transfer,
+    pub(super) copy: &'a BlobCopy<'a>,
+    pub(super) folder: &'a Path,
+}
+
+impl ToFolder<'_> {
+    /// Links the blob from another folder, or writes it, unless it is there.
+    pub(super) async fn copy(&self) -> Result<Arrival, Failure> {
+        let copy = self.copy;
+        let layout = Layout::new(copy.target, self.folder);
+        let mut neighbour = None;
+        if let Some(Repository::Folder(other)) = copy.mount_from
+            && other != self.folder
+        {
+            match layout.link_blob(other, copy.blob).await? {
+                Link::Done => return Ok(Arrival::Mounted),
+                Link::Impossible => neighbour = Some(self.neighbour()),
+                Link::Absent => {}
+            }
+        }
+        match layout.create_blob(copy.blob).await? {
+            Some(file) => {
+                let source = neighbour.as_ref().unwrap_or(copy.source);
+                self.write(&layout, file, source).await
+            }
+            None if copy.mount_from.is_some() => Ok(Arrival::Mounted),
+            None => Ok(Arrival::Copied { bytes: 0 }),
+        }
+    }
+
+    /// The folder at the target that has the blob, to be read instead of the source.
+    fn neighbour(&self) -> Remote {
+        let mut remote = self.copy.target.clone();
+        if let Some(from) = self.copy.mount_from {
+            remote.repository = from.clone();
+        }
+        remote
+    }
+
+    async fn write(
+        &self,
+        layout: &Layout,
+        mut file: BlobFile,
+        source: &Remote,
+    ) -> Result<Arrival, Failure> {
+        let Transfer { client, stall, .. } = self.transfer;
+        let blob = self.copy.blob;
+        let permits = client.transfer_permits(source, self.copy.target).await;
+        let opened = Source::open(client, &permits, source, blob).await?;
+        let mut bytes = Verified::new(opened, source.side, blob, *stall);
+        let told = |error: LayoutError| layout.failure(Step::PushBlob, &blob.digest, &error);
+        while let Some(piece) = bytes.next().await? {
+            file.write(&piece).await.map_err(told)?;
+            (self.copy.on_bytes)(piece.len() as u64);
+        }
+        file.commit().await.map_err(told)?;
+        Ok(Arrival::Copied { bytes: blob.size })
+    }
+}

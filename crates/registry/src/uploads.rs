@@ -1,0 +1,175 @@
+//! Upload sessions at a registry (OCI distribution spec, section "Pushing blobs").
+
+mod location;
+mod session;
+mod way;
+
+use std::sync::Arc;
+
+use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::job::Remote;
+use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::reference::Repository;
+use reqwest::{Method, Response, StatusCode};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+use self::way::Ways;
+use crate::client::{Call, Client, Permits, Target};
+
+pub(crate) use self::session::{Put, Session};
+pub(crate) use self::way::Way;
+
+/// Begins uploads. A clone shares everything.
+#[derive(Clone)]
+pub(crate) struct Uploads {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client,
+    ways: Ways,
+    /// Requests that must be sent although nobody waits for them any more.
+    tasks: TaskTracker,
+}
+
+/// What came of asking for a mount.
+pub(crate) enum Mount {
+    /// The blob is in place.
+    Done,
+    /// The registry wants the bytes after all, and has begun an upload.
+    Begun(Session),
+    /// The registry does not mount.
+    Refused,
+}
+
+impl Uploads {
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                client,
+                ways: Ways::default(),
+                tasks: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// Asks the registry to take `blob` from its repository `from` (section "Mounting a blob from another repository").
+    pub(crate) async fn mount(
+        &self,
+        target: &Remote,
+        blob: &Descriptor,
+        from: &Repository,
+    ) -> Result<Mount, Failure> {
+        let permits = Arc::new(self.shared.client.permit(target).await);
+        let asked = self.post(permits, target, blob, Some(from.name().to_owned()));
+        match asked.await {
+            Ok(None) => Ok(Mount::Done),
+            Ok(Some(session)) => Ok(Mount::Begun(session)),
+            Err(failure) if refuses_mount(failure.class) => {
+                tracing::debug!(%from, %failure, "the blob is sent, not mounted");
+                Ok(Mount::Refused)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Begins an upload.
+    pub(crate) async fn begin(
+        &self,
+        permits: &Arc<Permits>,
+        target: &Remote,
+        blob: &Descriptor,
+    ) -> Result<Session, Failure> {
+        let begun = self.post(Arc::clone(permits), target, blob, None).await?;
+        begun.ok_or_else(|| {
+            let answer = "201 Created, expected 202 Accepted, as nothing was sent";
+            local(target, blob, FailureClass::Invalid, answer)
+        })
+    }
+
+    /// How to send blobs to `target`.
+    pub(crate) fn way(&self, target: &Remote) -> Way {
+        target
+            .repository
+            .host()
+            .map_or(Way::Put, |host| self.shared.ways.of(host))
+    }
+
+    /// Notes that `target` took a PATCH after it had refused a PUT.
+    pub(crate) fn remember_patch(&self, target: &Remote) {
+        if let Some(host) = target.repository.host() {
+            self.shared.ways.remember_patch(host);
+        }
+    }
+
+    /// Waits until all cancellations are sent.
+    pub(crate) async fn close(&self) {
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    /// Sends the POST, in a task of its own: if nobody waits for its answer any more, the session that it opens is dropped
+    /// there, and so cancelled.
+    async fn post(
+        &self,
+        permits: Arc<Permits>,
+        target: &Remote,
+        blob: &Descriptor,
+        from: Option<String>,
+    ) -> Result<Option<Session>, Failure> {
+        let shared = Arc::clone(&self.shared);
+        let (remote, asked) = (target.clone(), blob.clone());
+        let posted = async move {
+            let answer = send_post(&shared.client, &permits, &remote, &asked, from).await?;
+            match answer.status() {
+                StatusCode::CREATED => Ok(None),
+                _ => Session::opened(shared, remote, &asked, &answer).map(Some),
+            }
+        };
+        let task = self.shared.tasks.spawn(posted.in_current_span());
+        task.await
+            .unwrap_or_else(|error| Err(local(target, blob, FailureClass::Local, error)))
+    }
+}
+
+async fn send_post(
+    client: &Client,
+    permits: &Permits,
+    remote: &Remote,
+    blob: &Descriptor,
+    from: Option<String>,
+) -> Result<Response, Failure> {
+    let path = match &from {
+        Some(from) => format!("blobs/uploads/?mount={}&from={from}", blob.digest),
+        None => "blobs/uploads/".to_owned(),
+    };
+    let subject = blob.digest.as_str();
+    let target = Target::Path(path);
+    let step = Step::PushBlob;
+    let mut call = Call::new(client, permits, remote, step, subject, Method::POST, target);
+    call.also_pull = from
+        .as_deref()
+        .filter(|from| *from != remote.repository.name());
+    client.send(call).await
+}
+
+/// Whether a registry that failed so may still take the blob when it is sent.
+fn refuses_mount(class: FailureClass) -> bool {
+    matches!(
+        class,
+        FailureClass::NotFound
+            | FailureClass::Unauthorized
+            | FailureClass::Denied
+            | FailureClass::Invalid
+    )
+}
+
+fn local(
+    target: &Remote,
+    blob: &Descriptor,
+    class: FailureClass,
+    answer: impl std::fmt::Display,
+) -> Failure {
+    Failure::new(target.side, Step::PushBlob, &blob.digest, class, answer)
+}
