@@ -7,6 +7,8 @@ mod folder;
 mod index;
 mod lock;
 mod manifests;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
