@@ -1,1 +1,12 @@
-//! The queues: in-process and JetStream
+//! The queues behind the ports of `image_sync_shared::ports`, and the memo that a single process keeps in a file.
+
+pub mod in_process;
+pub mod memo_file;
+pub mod memory_memo;
+
+mod facts;
+mod lock;
+mod message;
+mod ports;
+
+pub use ports::Ports;

@@ -1,0 +1,106 @@
+//! Dead letters in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters};
+
+use crate::lock::lock;
+
+#[derive(Default)]
+struct Letters {
+    next_number: u64,
+    by_age: BTreeMap<u64, DeadLetter>,
+    by_id: HashMap<String, u64>,
+}
+
+impl Letters {
+    fn put(&mut self, letter: DeadLetter) {
+        if let Some(replaced) = self.by_id.insert(letter.id.clone(), self.next_number) {
+            self.by_age.remove(&replaced);
+        }
+        self.by_age.insert(self.next_number, letter);
+        self.next_number += 1;
+    }
+
+    fn take(&mut self, id: &str) -> Option<DeadLetter> {
+        let number = self.by_id.remove(id)?;
+        self.by_age.remove(&number)
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((_, letter)) = self.by_age.pop_first() {
+            self.by_id.remove(&letter.id);
+        }
+    }
+}
+
+/// Keeps the last letters.
+pub(super) struct InProcessDeadLetters {
+    capacity: usize,
+    letters: Mutex<Letters>,
+}
+
+impl InProcessDeadLetters {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            letters: Mutex::default(),
+        }
+    }
+
+    /// Keeps a letter, and drops the oldest if there are too many.
+    pub(super) fn keep(&self, letter: DeadLetter) {
+        let mut letters = lock(&self.letters);
+        letters.put(letter);
+        if letters.by_age.len() > self.capacity {
+            letters.drop_oldest();
+        }
+    }
+}
+
+#[async_trait]
+impl DeadLetters for InProcessDeadLetters {
+    async fn put(&self, letter: DeadLetter) -> Result<(), QueueError> {
+        self.keep(letter);
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<DeadLetter>, QueueError> {
+        Ok(lock(&self.letters).by_age.values().cloned().collect())
+    }
+
+    async fn take(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
+        Ok(lock(&self.letters).take(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn the_number_of_letters_is_bounded_and_the_oldest_goes_first() {
+        let letters = InProcessDeadLetters::new(3);
+        for number in 0..100 {
+            letters.keep(DeadLetter {
+                id: number.to_string(),
+                died_at: datetime!(2026-11-20 12:00 UTC),
+                reason: String::new(),
+                job: None,
+                raw: None,
+            });
+        }
+        let letters = lock(&letters.letters);
+        let kept: Vec<&str> = letters
+            .by_age
+            .values()
+            .map(|kept| kept.id.as_str())
+            .collect();
+        assert_eq!(kept, ["97", "98", "99"]);
+        assert_eq!(letters.by_id.len(), 3);
+    }
+}

@@ -1,0 +1,53 @@
+//! The port for jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
+use image_sync_shared::run::RunId;
+
+use super::jobs::Jobs;
+use super::store::Pick;
+use super::waiting::within;
+
+/// How many poison events are handed over at once.
+const MAX_POISON: usize = 100;
+
+/// The jobs of a single process.
+pub(super) struct InProcessJobQueue(Arc<Jobs>);
+
+impl InProcessJobQueue {
+    pub(super) fn new(jobs: Arc<Jobs>) -> Self {
+        Self(jobs)
+    }
+}
+
+#[async_trait]
+impl JobQueue for InProcessJobQueue {
+    async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
+        self.0.publish(lane, job).await
+    }
+
+    async fn pull(
+        &self,
+        lanes: &[Lane],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        within(wait, self.0.take(Pick::Lanes(lanes), max)).await
+    }
+
+    async fn poisoned(&self, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        within(wait, self.0.take(Pick::Poison, MAX_POISON)).await
+    }
+
+    async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
+        Ok(self.0.purge(run))
+    }
+}

@@ -1,0 +1,226 @@
+//! The jobs, as the queue and its deliveries share them: the store behind a lock, and who waits for it.
+
+use std::iter;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::job_queue::{Delivery, Lane, Stored};
+use image_sync_shared::run::RunId;
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::InProcessSettings;
+use super::dead_letters::InProcessDeadLetters;
+use super::recent_ids::RecentIds;
+use super::settle::InHand;
+use super::store::{Pick, Store, Taken};
+use super::waiting::news_or_instant;
+use crate::lock::lock;
+use crate::message::{self, Message};
+
+struct State {
+    store: Store,
+    recent: RecentIds,
+    closed: bool,
+}
+
+/// The jobs of a single process.
+pub(super) struct Jobs {
+    bulk_capacity: usize,
+    clock: Arc<dyn Clock>,
+    letters: Arc<InProcessDeadLetters>,
+    state: Mutex<State>,
+    /// A job may be visible earlier than those who wait believe.
+    arrived: Notify,
+    /// Lane bulk became shorter.
+    freed: Notify,
+}
+
+impl Jobs {
+    pub(super) fn new(
+        settings: &InProcessSettings,
+        clock: Arc<dyn Clock>,
+        letters: Arc<InProcessDeadLetters>,
+    ) -> Self {
+        Self {
+            bulk_capacity: settings.bulk_capacity.max(1),
+            clock,
+            letters,
+            state: Mutex::new(State {
+                store: Store::new(settings.visibility, settings.max_deliver),
+                recent: RecentIds::new(settings.dedupe_window, settings.dedupe_capacity),
+                closed: false,
+            }),
+            arrived: Notify::new(),
+            freed: Notify::new(),
+        }
+    }
+
+    pub(super) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.arrived.notify_waiters();
+        self.freed.notify_waiters();
+    }
+
+    pub(super) fn store_raw(&self, lane: Lane, run: &RunId, message: &[u8]) {
+        let mut state = lock(&self.state);
+        state
+            .store
+            .insert(lane, run.clone(), message.into(), Instant::now());
+        drop(state);
+        self.arrived.notify_waiters();
+    }
+
+    /// Stores a successor. A closed queue takes it as well: whoever gives a job back at the end of a run did no wrong.
+    pub(super) fn store_successor(&self, job: &Job) -> Result<Stored, QueueError> {
+        let payload = message::encode(job)?.into();
+        Ok(self.store(&mut lock(&self.state), Lane::Retry, job, &payload))
+    }
+
+    pub(super) fn prolong(&self, number: u64) {
+        lock(&self.state).store.prolong(number, Instant::now());
+    }
+
+    pub(super) fn remove(&self, number: u64) {
+        let shorter = lock(&self.state).store.remove(number);
+        if shorter == Some(Lane::Bulk) {
+            self.freed.notify_waiters();
+        }
+    }
+
+    pub(super) fn bury(&self, letter: DeadLetter) {
+        self.letters.keep(letter);
+    }
+
+    pub(super) async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
+        let payload = message::encode(job)?.into();
+        loop {
+            let freed = self.freed.notified();
+            if let Some(stored) = self.try_publish(lane, job, &payload)? {
+                return Ok(stored);
+            }
+            freed.await;
+        }
+    }
+
+    pub(super) fn purge(&self, run: &RunId) -> u64 {
+        let dropped = lock(&self.state).store.purge(run, Instant::now());
+        self.freed.notify_waiters();
+        dropped
+    }
+
+    /// Stores a job, or nothing if it has to wait for a place in lane bulk.
+    fn try_publish(
+        &self,
+        lane: Lane,
+        job: &Job,
+        payload: &Arc<[u8]>,
+    ) -> Result<Option<Stored>, QueueError> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(QueueError::Closed);
+        }
+        let is_full = lane == Lane::Bulk && state.store.held(Lane::Bulk) >= self.bulk_capacity;
+        if is_full && !state.recent.contains(&job.message_id(), Instant::now()) {
+            return Ok(None);
+        }
+        Ok(Some(self.store(&mut state, lane, job, payload)))
+    }
+
+    fn store(&self, state: &mut State, lane: Lane, job: &Job, payload: &Arc<[u8]>) -> Stored {
+        let (id, now) = (job.message_id(), Instant::now());
+        if state.recent.contains(&id, now) {
+            return Stored::Duplicate;
+        }
+        state.recent.insert(&id, now);
+        let visible_at = self.instant_of(job.not_before);
+        state
+            .store
+            .insert(lane, job.run_id.clone(), Arc::clone(payload), visible_at);
+        self.arrived.notify_waiters();
+        Stored::New
+    }
+
+    /// The instant of a time of day. The clock is read first, so that no job is early.
+    fn instant_of(&self, time: Option<OffsetDateTime>) -> Instant {
+        let wait = time.map_or(time::Duration::ZERO, |time| time - self.clock.now());
+        Instant::now() + Duration::try_from(wait).unwrap_or(Duration::ZERO)
+    }
+
+    /// Waits for the first job, and takes up to `max`. What is taken is returned without waiting again, so a call that is
+    /// dropped took nothing.
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        pick: Pick<'_>,
+        max: usize,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        loop {
+            let arrived = self.arrived.notified();
+            let (taken, next_visible) = self.try_take(pick, max)?;
+            if taken.is_empty() {
+                news_or_instant(arrived, next_visible).await;
+                continue;
+            }
+            let deliveries: Vec<Delivery> =
+                taken.iter().filter_map(|taken| self.open(taken)).collect();
+            if !deliveries.is_empty() {
+                return Ok(deliveries);
+            }
+        }
+    }
+
+    fn try_take(
+        &self,
+        pick: Pick<'_>,
+        max: usize,
+    ) -> Result<(Vec<Taken>, Option<Instant>), QueueError> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(QueueError::Closed);
+        }
+        let now = Instant::now();
+        let taken: Vec<Taken> = iter::from_fn(|| state.store.take(pick, now))
+            .take(max)
+            .collect();
+        if taken.iter().any(|taken| state.store.is_last_chance(taken)) {
+            self.arrived.notify_waiters();
+        }
+        Ok((taken, state.store.next_visible(pick)))
+    }
+
+    /// A message as a delivery, if it is a job that this program knows.
+    fn open(self: &Arc<Self>, taken: &Taken) -> Option<Delivery> {
+        match message::decode(&taken.payload) {
+            Message::Job(job) => Some(Delivery {
+                job: *job,
+                lane: taken.lane,
+                deliveries: taken.deliveries,
+                settle: Box::new(InHand::new(Arc::clone(self), taken.number)),
+            }),
+            Message::Newer(version) => {
+                tracing::warn!(version, lane = ?taken.lane, "put back a message of a newer version");
+                lock(&self.state)
+                    .store
+                    .put_back(taken.number, Instant::now());
+                None
+            }
+            Message::Undecodable(reason) => {
+                tracing::warn!(reason, lane = ?taken.lane, "made a dead letter of a message that is no job");
+                self.bury(DeadLetter {
+                    id: format!("undecodable-{}", taken.number),
+                    died_at: self.clock.now(),
+                    reason,
+                    job: None,
+                    raw: Some(String::from_utf8_lossy(&taken.payload).into_owned()),
+                });
+                self.remove(taken.number);
+                None
+            }
+        }
+    }
+}

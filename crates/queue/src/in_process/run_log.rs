@@ -1,0 +1,144 @@
+//! The logs of runs, as lines of JSON in a spool. Appending and reading are short calls to the page cache and are not moved to
+//! other threads.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
+use image_sync_shared::run::{RunEvent, RunId};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::InProcessSettings;
+use super::recent_ids::RecentIds;
+use super::spool::Spool;
+use super::waiting::within;
+use crate::lock::lock;
+
+struct Log {
+    stored: Mutex<Stored>,
+    appended: Notify,
+}
+
+struct Stored {
+    spool: Spool,
+    recent: RecentIds,
+}
+
+/// Keeps the logs of runs for as long as the process lives.
+pub(super) struct InProcessRunLog {
+    dedupe_window: Duration,
+    dedupe_capacity: usize,
+    temp_dir: Option<PathBuf>,
+    logs: Mutex<HashMap<RunId, Arc<Log>>>,
+}
+
+impl InProcessRunLog {
+    pub(super) fn new(settings: InProcessSettings) -> Self {
+        Self {
+            dedupe_window: settings.dedupe_window,
+            dedupe_capacity: settings.dedupe_capacity,
+            temp_dir: settings.temp_dir,
+            logs: Mutex::default(),
+        }
+    }
+
+    fn log_of(&self, run: &RunId) -> Arc<Log> {
+        let mut logs = lock(&self.logs);
+        if let Some(log) = logs.get(run) {
+            return Arc::clone(log);
+        }
+        let log = Arc::new(Log {
+            stored: Mutex::new(Stored {
+                spool: Spool::new(self.temp_dir.clone()),
+                recent: RecentIds::new(self.dedupe_window, self.dedupe_capacity),
+            }),
+            appended: Notify::new(),
+        });
+        logs.insert(run.clone(), Arc::clone(&log));
+        log
+    }
+}
+
+#[async_trait]
+impl RunLog for InProcessRunLog {
+    async fn append(&self, run: &RunId, event: &RunEvent) -> Result<(), QueueError> {
+        let mut line = serde_json::to_vec(event).map_err(unusable)?;
+        line.push(b'\n');
+        let (id, log) = (event.message_id(run), self.log_of(run));
+        let mut stored = lock(&log.stored);
+        let now = Instant::now();
+        if !stored.recent.contains(&id, now) {
+            stored.recent.insert(&id, now);
+            stored.spool.append(&line);
+            log.appended.notify_waiters();
+        }
+        Ok(())
+    }
+
+    async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
+        let log = self.log_of(run);
+        Ok(Box::new(Reader {
+            lines: BufReader::new(Position {
+                log: Arc::clone(&log),
+                offset: 0,
+            }),
+            log,
+        }))
+    }
+}
+
+/// A place in a log.
+struct Position {
+    log: Arc<Log>,
+    offset: u64,
+}
+
+impl Read for Position {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = lock(&self.log.stored).spool.read_at(self.offset, buffer)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+struct Reader {
+    log: Arc<Log>,
+    lines: BufReader<Position>,
+}
+
+#[async_trait]
+impl RunLogReader for Reader {
+    async fn next(&mut self, wait: Duration) -> Result<Option<RunEvent>, QueueError> {
+        let Self { log, lines } = self;
+        within(wait, async {
+            loop {
+                let appended = log.appended.notified();
+                if let Some(event) = next_stored(lines)? {
+                    return Ok(Some(event));
+                }
+                appended.await;
+            }
+        })
+        .await
+    }
+}
+
+/// The next event. Lines are appended whole, so one that was begun also ends.
+fn next_stored(lines: &mut BufReader<Position>) -> Result<Option<RunEvent>, QueueError> {
+    let mut line = Vec::new();
+    let count = lines.read_until(b'\n', &mut line).map_err(unusable)?;
+    if count == 0 {
+        return Ok(None);
+    }
+    serde_json::from_slice(&line).map(Some).map_err(unusable)
+}
+
+fn unusable(error: impl std::fmt::Display) -> QueueError {
+    QueueError::Refused(format!("the log of the run cannot be used: {error}"))
+}

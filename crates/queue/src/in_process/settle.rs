@@ -1,0 +1,51 @@
+//! Settling a delivery.
+//!
+//! As with JetStream, settling is not owning: whoever was slow and settles what was delivered to another by then removes
+//! it, and whoever settles what is gone does nothing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::job_queue::Settle;
+
+use super::jobs::Jobs;
+
+/// A job in the hands of a worker. Dropped, it leaves the job where it is, to be visible again in time.
+pub(super) struct InHand {
+    jobs: Arc<Jobs>,
+    number: u64,
+}
+
+impl InHand {
+    pub(super) fn new(jobs: Arc<Jobs>, number: u64) -> Self {
+        Self { jobs, number }
+    }
+}
+
+#[async_trait]
+impl Settle for InHand {
+    async fn done(self: Box<Self>) -> Result<(), QueueError> {
+        self.jobs.remove(self.number);
+        Ok(())
+    }
+
+    async fn requeue(self: Box<Self>, successor: &Job) -> Result<(), QueueError> {
+        self.jobs.store_successor(successor)?;
+        self.jobs.remove(self.number);
+        Ok(())
+    }
+
+    async fn dead(self: Box<Self>, letter: DeadLetter) -> Result<(), QueueError> {
+        self.jobs.bury(letter);
+        self.jobs.remove(self.number);
+        Ok(())
+    }
+
+    async fn in_progress(&self) -> Result<(), QueueError> {
+        self.jobs.prolong(self.number);
+        Ok(())
+    }
+}

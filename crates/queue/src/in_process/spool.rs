@@ -1,0 +1,141 @@
+//! Bytes that are appended and read from the start: the last ones in memory, those before in a temporary file.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+
+/// How many bytes gather in memory before they are moved to the file.
+const TAIL_BYTES: usize = 64 * 1024;
+
+/// Grows without taking more memory than its tail. The file has no name and ends with the process; where none can be made
+/// or written, all stays in memory.
+pub(super) struct Spool {
+    dir: Option<PathBuf>,
+    file: Option<File>,
+    may_spill: bool,
+    spilled: u64,
+    tail: Vec<u8>,
+}
+
+impl Spool {
+    /// An empty one. Its file is made in `dir`, or in the system's own place, when it is needed.
+    pub(super) fn new(dir: Option<PathBuf>) -> Self {
+        Self {
+            dir,
+            file: None,
+            may_spill: true,
+            spilled: 0,
+            tail: Vec::new(),
+        }
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        if self.may_spill
+            && self.tail.len() >= TAIL_BYTES
+            && let Err(error) = self.spill()
+        {
+            self.may_spill = false;
+            tracing::warn!(%error, "no temporary file can be written: the log of the run stays in memory");
+        }
+    }
+
+    /// Reads some bytes from `offset` on, none at the end.
+    pub(super) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match (offset.checked_sub(self.spilled), &mut self.file) {
+            (None, Some(file)) => {
+                file.seek(SeekFrom::Start(offset))?;
+                file.take(self.spilled - offset).read(buffer)
+            }
+            (in_tail, _) => {
+                let start = usize::try_from(in_tail.unwrap_or(0)).map_err(io::Error::other)?;
+                let mut rest = self.tail.get(start..).unwrap_or_default();
+                rest.read(buffer)
+            }
+        }
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(match &self.dir {
+                Some(dir) => tempfile::tempfile_in(dir)?,
+                None => tempfile::tempfile()?,
+            }),
+        };
+        file.seek(SeekFrom::Start(self.spilled))?;
+        file.write_all(&self.tail)?;
+        self.spilled += self.tail.len() as u64;
+        self.tail.clear();
+        self.tail.shrink_to(2 * TAIL_BYTES);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINES: usize = 30_000;
+
+    fn fill(spool: &mut Spool) -> Vec<u8> {
+        let mut all = Vec::new();
+        for number in 0..LINES {
+            let line = format!("line {number}\n");
+            spool.append(line.as_bytes());
+            all.extend_from_slice(line.as_bytes());
+        }
+        all
+    }
+
+    fn read_all(spool: &mut Spool, step: usize) -> Vec<u8> {
+        let (mut all, mut buffer) = (Vec::new(), vec![0; step]);
+        loop {
+            let count = spool.read_at(all.len() as u64, &mut buffer).unwrap();
+            if count == 0 {
+                return all;
+            }
+            all.extend_from_slice(&buffer[..count]);
+        }
+    }
+
+    #[test]
+    fn keeps_no_more_than_its_tail_in_memory() {
+        let mut spool = Spool::new(None);
+        let all = fill(&mut spool);
+        assert!(spool.spilled > 0 && spool.tail.len() < TAIL_BYTES);
+        assert!(spool.tail.capacity() <= 2 * TAIL_BYTES);
+        for step in [1_000, 8 * 1024, 1 << 20] {
+            assert!(read_all(&mut spool, step) == all, "step {step}");
+        }
+    }
+
+    #[test]
+    fn without_a_place_for_files_all_stays_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::new(Some(folder.path().join("gone")));
+        let all = fill(&mut spool);
+        assert!(spool.file.is_none() && spool.spilled == 0);
+        assert!(read_all(&mut spool, 8 * 1024) == all);
+    }
+
+    #[test]
+    fn what_cannot_be_written_stays_in_memory() {
+        let full_disk = tempfile::NamedTempFile::new().unwrap();
+        let mut spool = Spool::new(None);
+        spool.file = Some(File::open(full_disk.path()).unwrap());
+        let all = fill(&mut spool);
+        assert!(!spool.may_spill && spool.spilled == 0);
+        assert!(read_all(&mut spool, 8 * 1024) == all);
+    }
+
+    #[test]
+    fn what_was_spilled_before_a_failure_is_still_read() {
+        let mut spool = Spool::new(None);
+        let mut all = fill(&mut spool);
+        spool.may_spill = false;
+        all.extend(fill(&mut spool));
+        assert!(spool.spilled > 0 && spool.tail.len() > TAIL_BYTES);
+        assert!(read_all(&mut spool, 8 * 1024) == all);
+    }
+}

@@ -1,0 +1,314 @@
+//! Which job is delivered when: plain data that is told the time.
+//!
+//! Every job has one time at which it is visible: when it is published that is now or its `not_before`, each delivery
+//! moves it on by the visibility time, and so does a heartbeat. A job that was delivered as often as allowed stands apart
+//! from its lane, and when its time comes it is poison.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::run::RunId;
+use tokio::time::Instant;
+
+/// When a job is visible, and its number: the order of a line.
+type Due = (Instant, u64);
+
+struct Entry {
+    lane: Lane,
+    run: RunId,
+    payload: Arc<[u8]>,
+    deliveries: u64,
+    visible_at: Instant,
+}
+
+/// A job, now taken.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) number: u64,
+    pub(super) lane: Lane,
+    pub(super) payload: Arc<[u8]>,
+    pub(super) deliveries: u64,
+}
+
+/// Which jobs are asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Pick<'a> {
+    /// Those of these lanes, the first lane first.
+    Lanes(&'a [Lane]),
+    /// Those that were delivered too often.
+    Poison,
+}
+
+struct Lines {
+    max_deliver: u64,
+    lanes: [BTreeSet<Due>; Lane::ALL.len()],
+    last_chance: BTreeSet<Due>,
+}
+
+impl Lines {
+    fn of(&mut self, entry: &Entry) -> &mut BTreeSet<Due> {
+        if entry.deliveries >= self.max_deliver {
+            &mut self.last_chance
+        } else {
+            &mut self.lanes[entry.lane as usize]
+        }
+    }
+
+    /// The lines asked for, in their order.
+    fn of_pick<'a>(&'a self, pick: Pick<'a>) -> impl Iterator<Item = &'a BTreeSet<Due>> {
+        let (lanes, poison) = match pick {
+            Pick::Lanes(lanes) => (lanes, None),
+            Pick::Poison => (&[][..], Some(&self.last_chance)),
+        };
+        let lanes = lanes.iter().map(|lane| &self.lanes[*lane as usize]);
+        lanes.chain(poison)
+    }
+}
+
+pub(super) struct Store {
+    visibility: Duration,
+    next_number: u64,
+    entries: HashMap<u64, Entry>,
+    held: [usize; Lane::ALL.len()],
+    lines: Lines,
+}
+
+impl Store {
+    pub(super) fn new(visibility: Duration, max_deliver: u64) -> Self {
+        Self {
+            visibility,
+            next_number: 0,
+            entries: HashMap::new(),
+            held: [0; Lane::ALL.len()],
+            lines: Lines {
+                max_deliver: max_deliver.max(1),
+                lanes: Default::default(),
+                last_chance: BTreeSet::new(),
+            },
+        }
+    }
+
+    /// How many jobs of `lane` are stored, delivered ones included.
+    pub(super) fn held(&self, lane: Lane) -> usize {
+        self.held[lane as usize]
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        lane: Lane,
+        run: RunId,
+        payload: Arc<[u8]>,
+        visible_at: Instant,
+    ) {
+        let number = self.next_number;
+        self.next_number += 1;
+        let entry = Entry {
+            lane,
+            run,
+            payload,
+            deliveries: 0,
+            visible_at,
+        };
+        self.held[lane as usize] += 1;
+        self.lines.of(&entry).insert((visible_at, number));
+        self.entries.insert(number, entry);
+    }
+
+    /// Takes the first job that is visible. Being handed over as poison is no delivery to work, and is not counted.
+    pub(super) fn take(&mut self, pick: Pick<'_>, now: Instant) -> Option<Taken> {
+        let number = self.first_visible(pick, now)?;
+        let visible_at = now + self.visibility;
+        let counted = u64::from(matches!(pick, Pick::Lanes(_)));
+        self.change(number, |entry| {
+            entry.visible_at = visible_at;
+            entry.deliveries += counted;
+        });
+        let entry = self.entries.get(&number)?;
+        Some(Taken {
+            number,
+            lane: entry.lane,
+            payload: Arc::clone(&entry.payload),
+            deliveries: entry.deliveries,
+        })
+    }
+
+    /// When the next job will be visible, if no other is stored until then.
+    pub(super) fn next_visible(&self, pick: Pick<'_>) -> Option<Instant> {
+        let firsts = self.lines.of_pick(pick).filter_map(BTreeSet::first);
+        firsts.min().map(|(at, _)| *at)
+    }
+
+    fn first_visible(&self, pick: Pick<'_>, now: Instant) -> Option<u64> {
+        let mut firsts = self.lines.of_pick(pick).filter_map(BTreeSet::first);
+        firsts
+            .find(|(visible_at, _)| *visible_at <= now)
+            .map(|(_, number)| *number)
+    }
+
+    /// Whether a job was delivered for the last time.
+    pub(super) fn is_last_chance(&self, taken: &Taken) -> bool {
+        taken.deliveries >= self.lines.max_deliver
+    }
+
+    /// Starts the visibility time anew.
+    pub(super) fn prolong(&mut self, number: u64, now: Instant) {
+        let visible_at = now + self.visibility;
+        self.change(number, |entry| entry.visible_at = visible_at);
+    }
+
+    /// Undoes a delivery: the job is visible again after the visibility time, as if it had never been taken.
+    pub(super) fn put_back(&mut self, number: u64, now: Instant) {
+        let visible_at = now + self.visibility;
+        self.change(number, |entry| {
+            entry.visible_at = visible_at;
+            entry.deliveries = entry.deliveries.saturating_sub(1);
+        });
+    }
+
+    /// Removes a job, and says which lane has become shorter.
+    pub(super) fn remove(&mut self, number: u64) -> Option<Lane> {
+        let entry = self.entries.remove(&number)?;
+        self.lines.of(&entry).remove(&(entry.visible_at, number));
+        self.held[entry.lane as usize] -= 1;
+        Some(entry.lane)
+    }
+
+    /// Removes the jobs of `run` that nobody works on. Looks at every job: it is for the rare cancel.
+    pub(super) fn purge(&mut self, run: &RunId, now: Instant) -> u64 {
+        let in_hand = |entry: &Entry| entry.deliveries > 0 && entry.visible_at > now;
+        let dropped: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.run == *run && !in_hand(entry))
+            .map(|(number, _)| *number)
+            .collect();
+        dropped
+            .into_iter()
+            .filter_map(|number| self.remove(number))
+            .map(|_| 1)
+            .sum()
+    }
+
+    fn change(&mut self, number: u64, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entries.get_mut(&number) else {
+            return;
+        };
+        self.lines.of(entry).remove(&(entry.visible_at, number));
+        change(entry);
+        self.lines.of(entry).insert((entry.visible_at, number));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VISIBILITY: Duration = Duration::from_secs(60);
+    const ALL: Pick<'_> = Pick::Lanes(&Lane::ALL);
+
+    fn store() -> (Store, Instant) {
+        (Store::new(VISIBILITY, 2), Instant::now())
+    }
+
+    fn insert(store: &mut Store, lane: Lane, name: &str, visible_at: Instant) {
+        store.insert(lane, RunId::new("r"), name.as_bytes().into(), visible_at);
+    }
+
+    fn take(store: &mut Store, pick: Pick<'_>, now: Instant) -> Option<(u64, String)> {
+        let taken = store.take(pick, now)?;
+        let name = String::from_utf8_lossy(&taken.payload).into_owned();
+        Some((taken.number, name))
+    }
+
+    fn is_empty(store: &Store) -> bool {
+        store.entries.is_empty()
+            && store.held == [0; 3]
+            && store.lines.last_chance.is_empty()
+            && store.lines.lanes.iter().all(BTreeSet::is_empty)
+    }
+
+    #[test]
+    fn a_job_is_visible_from_its_instant_on_and_not_before() {
+        let (mut store, now) = store();
+        let due = now + Duration::from_secs(5);
+        insert(&mut store, Lane::Retry, "later", due);
+        assert!(
+            store
+                .take(ALL, due.checked_sub(Duration::from_nanos(1)).unwrap())
+                .is_none()
+        );
+        assert_eq!(store.next_visible(ALL), Some(due));
+        assert!(store.take(ALL, due).is_some());
+        assert_eq!(store.next_visible(ALL), Some(due + VISIBILITY));
+    }
+
+    #[test]
+    fn the_first_lane_named_goes_first_and_within_a_lane_the_first_due() {
+        let (mut store, now) = store();
+        insert(&mut store, Lane::Bulk, "b1", now);
+        insert(&mut store, Lane::Bulk, "b0", now - Duration::from_secs(1));
+        insert(&mut store, Lane::Now, "n", now);
+        let order: Vec<String> =
+            std::iter::from_fn(|| take(&mut store, ALL, now).map(|(_, name)| name)).collect();
+        assert_eq!(order, ["n", "b0", "b1"]);
+    }
+
+    #[test]
+    fn poison_is_handed_over_until_it_is_settled_and_never_worked_again() {
+        let (mut store, start) = store();
+        insert(&mut store, Lane::Bulk, "killer", start);
+        let mut now = start;
+        for deliveries in 1..=2 {
+            let taken = store.take(ALL, now).unwrap();
+            assert_eq!(taken.deliveries, deliveries);
+            assert_eq!(store.is_last_chance(&taken), deliveries == 2);
+            assert!(store.take(Pick::Poison, now).is_none());
+            now += VISIBILITY;
+        }
+        assert!(store.take(ALL, now).is_none());
+        for _ in 0..3 {
+            let taken = store.take(Pick::Poison, now).unwrap();
+            assert_eq!(taken.deliveries, 2);
+            assert!(store.take(Pick::Poison, now).is_none());
+            now += VISIBILITY;
+        }
+        assert_eq!(store.remove(0), Some(Lane::Bulk));
+        assert!(is_empty(&store));
+    }
+
+    #[test]
+    fn what_is_put_back_was_never_delivered() {
+        let (mut store, mut now) = store();
+        insert(&mut store, Lane::Now, "newer", now);
+        for _ in 0..9 {
+            let taken = store.take(ALL, now).unwrap();
+            assert_eq!(taken.deliveries, 1);
+            store.put_back(taken.number, now);
+            assert!(store.take(ALL, now).is_none());
+            now += VISIBILITY;
+        }
+        assert!(store.take(Pick::Poison, now).is_none());
+    }
+
+    #[test]
+    fn a_purge_leaves_other_runs_and_what_is_in_hand() {
+        let (mut store, now) = store();
+        insert(&mut store, Lane::Now, "in hand", now);
+        let (in_hand, _) = take(&mut store, ALL, now).unwrap();
+        insert(&mut store, Lane::Bulk, "waits", now);
+        insert(&mut store, Lane::Retry, "held", now + VISIBILITY);
+        store.insert(Lane::Bulk, RunId::new("other"), [].into(), now);
+        assert_eq!(store.purge(&RunId::new("r"), now), 2);
+        assert_eq!(store.held, [1, 0, 1]);
+        assert_eq!(
+            store.purge(&RunId::new("r"), now + VISIBILITY),
+            1,
+            "its worker lost it"
+        );
+        assert_eq!(store.remove(in_hand), None, "a late settlement is harmless");
+        assert_eq!(store.purge(&RunId::new("other"), now), 1);
+        assert!(is_empty(&store));
+    }
+}

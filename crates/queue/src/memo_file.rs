@@ -1,0 +1,91 @@
+//! A memo in a small file, so that the next process knows it too.
+//!
+//! The file has a line per fact, the key and the digest with a tab in between; the last line of a key counts. A line is
+//! appended by one write to a file that is opened for it, so several processes may use the file at once. Losing it, or a
+//! part of it, costs requests and nothing else: what cannot be read is skipped, and where nothing can be written the
+//! memo is one in memory.
+
+mod file;
+mod line;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use image_sync_shared::digest::Digest;
+use image_sync_shared::ports::memo::{Fact, Memo};
+use tokio::task::spawn_blocking;
+
+use crate::facts::Facts;
+use crate::memory_memo::{DEFAULT_CAPACITY, MemoryMemo};
+
+/// Remembers facts in a file.
+pub struct MemoFile {
+    path: PathBuf,
+    known: MemoryMemo,
+    is_writable: AtomicBool,
+}
+
+impl MemoFile {
+    /// The memo in the file at `path`, which need not exist. Reads it now, and rewrites it if much of it is of no use.
+    #[must_use]
+    pub fn open(path: impl Into<PathBuf>) -> Self {
+        Self::with_capacity(path, DEFAULT_CAPACITY)
+    }
+
+    /// As [`MemoFile::open`], with at most `capacity` facts; the oldest is dropped first.
+    #[must_use]
+    pub fn with_capacity(path: impl Into<PathBuf>, capacity: usize) -> Self {
+        let (path, mut facts) = (path.into(), Facts::new(capacity));
+        let loaded = file::load(&path, &mut facts).and_then(|found| {
+            if found.is_worth_a_rewrite(facts.len()) {
+                file::rewrite(&path, &facts)?;
+            }
+            Ok(())
+        });
+        let memo = Self {
+            path,
+            known: MemoryMemo::of(facts),
+            is_writable: AtomicBool::new(true),
+        };
+        match loaded {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => memo.give_up(&error),
+            _ => {}
+        }
+        memo
+    }
+
+    /// Goes on in memory only, and says so the first time.
+    fn give_up(&self, error: &io::Error) {
+        if self.is_writable.swap(false, Ordering::Relaxed) {
+            tracing::warn!(
+                path = %self.path.display(),
+                %error,
+                "the state file cannot be used: what is learned now must be asked for again next time"
+            );
+        }
+    }
+}
+
+#[async_trait]
+impl Memo for MemoFile {
+    async fn recall(&self, fact: &Fact) -> Option<Digest> {
+        self.known.recall(fact).await
+    }
+
+    async fn remember(&self, fact: &Fact, digest: &Digest) {
+        let key = fact.key();
+        if !self.known.insert(&key, digest) || !self.is_writable.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(line) = line::write(&key, digest) else {
+            return;
+        };
+        let path = self.path.clone();
+        let appended = spawn_blocking(move || file::append(&path, &line)).await;
+        if let Err(error) = appended.unwrap_or_else(|lost| Err(io::Error::other(lost))) {
+            self.give_up(&error);
+        }
+    }
+}

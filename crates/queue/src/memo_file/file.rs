@@ -1,0 +1,108 @@
+//! Reading, appending to and rewriting a memo's file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{
+    self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _,
+};
+use std::path::Path;
+
+use super::line;
+use crate::facts::Facts;
+
+/// How much of a file is read: its end, as that is the youngest. No file grows like this by itself.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// How many lines of no use are left where they are.
+const SLACK: usize = 64;
+
+/// What a file was found to hold.
+pub(super) struct Found {
+    lines: usize,
+    is_too_long: bool,
+    ends_in_half_a_line: bool,
+}
+
+impl Found {
+    /// Whether the file is much longer than its `facts` need, or the next line would be glued to half of one.
+    pub(super) fn is_worth_a_rewrite(&self, facts: usize) -> bool {
+        self.is_too_long || self.ends_in_half_a_line || self.lines > 2 * facts + SLACK
+    }
+}
+
+/// Reads the file into `facts`, later lines over earlier ones.
+pub(super) fn load(path: &Path, facts: &mut Facts) -> io::Result<Found> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let surplus = metadata.len().saturating_sub(MAX_BYTES);
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(surplus))?;
+    let mut found = Found {
+        lines: 0,
+        is_too_long: surplus > 0,
+        ends_in_half_a_line: false,
+    };
+    let (mut reader, mut buffer) = (BufReader::new(file.take(MAX_BYTES)), Vec::new());
+    while reader.read_until(b'\n', &mut buffer)? > 0 {
+        found.lines += 1;
+        let whole = buffer.strip_suffix(b"\n");
+        found.ends_in_half_a_line = whole.is_none();
+        if let Some((key, digest)) = whole.and_then(line::read) {
+            facts.insert(key, digest);
+        }
+        buffer.clear();
+    }
+    Ok(found)
+}
+
+/// Appends one line by one write. The file, and the folder it is in, are made if they are not there.
+pub(super) fn append(path: &Path, line: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    let mut file = match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+            options.open(path)?
+        }
+        opened => opened?,
+    };
+    file.write_all(line.as_bytes())
+}
+
+/// Replaces the file by one that holds `facts` and nothing else, all at once. A line that another process appends in this
+/// moment is lost.
+pub(super) fn rewrite(path: &Path, facts: &Facts) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut writer = BufWriter::new(&file);
+    for line in facts
+        .iter()
+        .filter_map(|(key, digest)| line::write(key, digest))
+    {
+        writer.write_all(line.as_bytes())?;
+    }
+    writer.flush()?;
+    drop(writer);
+    file.as_file()
+        .set_permissions(fs::metadata(path)?.permissions())?;
+    file.persist(path).map(drop).map_err(|failed| failed.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_rewritten_when_more_than_half_of_it_is_of_no_use() {
+        let found = |lines| Found {
+            lines,
+            is_too_long: false,
+            ends_in_half_a_line: false,
+        };
+        assert!(!found(0).is_worth_a_rewrite(0));
+        assert!(!found(SLACK).is_worth_a_rewrite(0));
+        assert!(found(SLACK + 1).is_worth_a_rewrite(0));
+        assert!(!found(200 + SLACK).is_worth_a_rewrite(100));
+        assert!(found(201 + SLACK).is_worth_a_rewrite(100));
+    }
+}

@@ -1,0 +1,58 @@
+//! A memo that ends with the process.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use image_sync_shared::digest::Digest;
+use image_sync_shared::ports::memo::{Fact, Memo};
+
+use crate::facts::Facts;
+use crate::lock::lock;
+
+/// How many facts a memo keeps unless told otherwise: some 30 MB of them.
+pub const DEFAULT_CAPACITY: usize = 100_000;
+
+/// Remembers facts for as long as the process lives.
+pub struct MemoryMemo {
+    facts: Mutex<Facts>,
+}
+
+impl MemoryMemo {
+    /// An empty memo of at most `capacity` facts; the oldest is dropped first.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self::of(Facts::new(capacity))
+    }
+
+    pub(crate) fn of(facts: Facts) -> Self {
+        Self {
+            facts: Mutex::new(facts),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Digest> {
+        lock(&self.facts).get(key).cloned()
+    }
+
+    /// Whether the fact is news.
+    pub(crate) fn insert(&self, key: &str, digest: &Digest) -> bool {
+        lock(&self.facts).insert(key, digest.clone())
+    }
+}
+
+impl Default for MemoryMemo {
+    fn default() -> Self {
+        Self::new(DEFAULT_CAPACITY)
+    }
+}
+
+#[async_trait]
+impl Memo for MemoryMemo {
+    async fn recall(&self, fact: &Fact) -> Option<Digest> {
+        self.get(&fact.key())
+    }
+
+    async fn remember(&self, fact: &Fact, digest: &Digest) {
+        self.insert(&fact.key(), digest);
+    }
+}

@@ -1,0 +1,27 @@
+//! What every queue offers.
+
+use std::sync::Arc;
+
+use image_sync_shared::ports::dead_letters::DeadLetters;
+use image_sync_shared::ports::host_pauses::HostPauses;
+use image_sync_shared::ports::job_queue::JobQueue;
+use image_sync_shared::ports::leases::Leases;
+use image_sync_shared::ports::run_control::RunControl;
+use image_sync_shared::ports::run_log::RunLog;
+
+/// The ports of one queue, so that nobody who uses it knows which it is.
+#[derive(Clone)]
+pub struct Ports {
+    /// Jobs.
+    pub jobs: Arc<dyn JobQueue>,
+    /// Jobs that were given up.
+    pub letters: Arc<dyn DeadLetters>,
+    /// The logs of runs.
+    pub log: Arc<dyn RunLog>,
+    /// Which runs are open or cancelled.
+    pub runs: Arc<dyn RunControl>,
+    /// Who may write a target.
+    pub leases: Arc<dyn Leases>,
+    /// Hosts to be left alone.
+    pub pauses: Arc<dyn HostPauses>,
+}

@@ -1,0 +1,105 @@
+//! The queue under test, and how the rules look at it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_queue::Ports;
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::job_queue::{Delivery, Lane, Stored};
+use image_sync_shared::run::RunId;
+
+/// The times that a queue under test was set to. A real server is set to short ones, and then they are waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// How long a job may be out unsettled.
+    pub(crate) visibility: Duration,
+    /// For how long repeats are dropped.
+    pub(crate) dedupe_window: Duration,
+    /// How long a lease lasts.
+    pub(crate) lease_term: Duration,
+    /// How long to look at a queue that should have nothing: much less than a quarter of the others.
+    pub(crate) quiet: Duration,
+    /// How long to wait for what should come: more than any hiccup of a machine under load.
+    pub(crate) patience: Duration,
+}
+
+/// A queue that is used by one test alone.
+#[async_trait]
+pub(crate) trait Backend: Send + Sync {
+    /// The queue.
+    fn ports(&self) -> &Ports;
+
+    /// The clock that it was given.
+    fn clock(&self) -> &dyn Clock;
+
+    /// The times it was set to.
+    fn times(&self) -> Times;
+
+    /// How often it delivers a job before it is poison.
+    fn max_deliver(&self) -> u64;
+
+    /// Stores a message as it is.
+    async fn inject(&self, lane: Lane, run: &RunId, message: &[u8]);
+
+    /// Lets time pass. Where the clock is paused this takes no time at all.
+    async fn advance(&self, by: Duration) {
+        tokio::time::sleep(by).await;
+    }
+}
+
+/// Publishes a job that is no repeat.
+pub(crate) async fn publish(backend: &dyn Backend, lane: Lane, job: &Job) {
+    let stored = backend.ports().jobs.publish(lane, job).await;
+    assert_eq!(stored, Ok(Stored::New));
+}
+
+/// The next job of any lane. There must be one.
+pub(crate) async fn pull_one(backend: &dyn Backend) -> Delivery {
+    pull_one_within(backend, backend.times().patience).await
+}
+
+/// The next job of any lane, which must come within `wait`.
+pub(crate) async fn pull_one_within(backend: &dyn Backend, wait: Duration) -> Delivery {
+    let mut pulled = pull(backend, &Lane::ALL, 1, wait).await;
+    pulled.pop().expect("a job should have been delivered")
+}
+
+/// Up to `max` jobs of some lanes.
+pub(crate) async fn pull(
+    backend: &dyn Backend,
+    lanes: &[Lane],
+    max: usize,
+    wait: Duration,
+) -> Vec<Delivery> {
+    backend.ports().jobs.pull(lanes, max, wait).await.unwrap()
+}
+
+/// Pulls until nothing more comes, settles all as done, and says which jobs they were.
+pub(crate) async fn drain(backend: &dyn Backend, lanes: &[Lane]) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    loop {
+        let pulled = pull(backend, lanes, 10, backend.times().quiet).await;
+        if pulled.is_empty() {
+            return jobs;
+        }
+        for delivery in pulled {
+            jobs.push(delivery.job);
+            delivery.settle.done().await.unwrap();
+        }
+    }
+}
+
+/// There must be no job to deliver now, in any lane.
+pub(crate) async fn assert_nothing(backend: &dyn Backend) {
+    let pulled = pull(backend, &Lane::ALL, 10, backend.times().quiet).await;
+    let ids: Vec<String> = pulled.iter().map(|got| got.job.message_id()).collect();
+    assert!(ids.is_empty(), "delivered {ids:?}");
+}
+
+/// Takes a job and dies with it, then waits until it may come again.
+pub(crate) async fn crash_with_one(backend: &dyn Backend) -> u64 {
+    let deliveries = pull_one(backend).await.deliveries;
+    backend.advance(backend.times().visibility).await;
+    deliveries
+}

@@ -1,0 +1,73 @@
+//! Opening, closing and cancelling runs.
+
+use image_sync_shared::ports::run_control::Opening;
+use image_sync_shared::run::RunId;
+
+use super::backend::Backend;
+
+const CATALOG: &str = "localhost:5000";
+
+pub(crate) async fn a_second_run_of_a_catalog_waits_for_the_first(backend: &dyn Backend) {
+    assert_eq!(open(backend, CATALOG, "r1").await, Opening::Opened);
+    let busy = Opening::Busy(RunId::new("r1"));
+    assert_eq!(open(backend, CATALOG, "r2").await, busy);
+    assert_eq!(open(backend, CATALOG, "r3").await, busy);
+}
+
+pub(crate) async fn a_run_may_be_opened_again_by_itself(backend: &dyn Backend) {
+    for _ in 0..2 {
+        assert_eq!(open(backend, CATALOG, "r1").await, Opening::Opened);
+    }
+}
+
+pub(crate) async fn catalogs_are_apart(backend: &dyn Backend) {
+    assert_eq!(open(backend, CATALOG, "r1").await, Opening::Opened);
+    assert_eq!(open(backend, "localhost:5001", "r2").await, Opening::Opened);
+}
+
+pub(crate) async fn closing_a_run_frees_its_catalog(backend: &dyn Backend) {
+    assert_eq!(open(backend, CATALOG, "r1").await, Opening::Opened);
+    close(backend, "r1").await;
+    assert_eq!(open(backend, CATALOG, "r2").await, Opening::Opened);
+}
+
+pub(crate) async fn a_run_closes_only_its_own_claim(backend: &dyn Backend) {
+    close(backend, "r1").await;
+    assert_eq!(open(backend, CATALOG, "r2").await, Opening::Opened);
+    close(backend, "r1").await;
+    let busy = Opening::Busy(RunId::new("r2"));
+    assert_eq!(open(backend, CATALOG, "r3").await, busy);
+}
+
+pub(crate) async fn a_claim_ends_at_its_time(backend: &dyn Backend) {
+    assert_eq!(open(backend, CATALOG, "r1").await, Opening::Opened);
+    backend.advance(backend.times().visibility / 2).await;
+    let busy = Opening::Busy(RunId::new("r1"));
+    assert_eq!(open(backend, CATALOG, "r2").await, busy);
+    backend.advance(backend.times().visibility / 2).await;
+    assert_eq!(open(backend, CATALOG, "r2").await, Opening::Opened);
+    close(backend, "r1").await;
+    let busy = Opening::Busy(RunId::new("r2"));
+    assert_eq!(open(backend, CATALOG, "r3").await, busy);
+}
+
+pub(crate) async fn a_cancelled_run_is_known_as_such(backend: &dyn Backend) {
+    let runs = &backend.ports().runs;
+    let (first, second) = (RunId::new("r1"), RunId::new("r2"));
+    assert!(!runs.is_cancelled(&first));
+    runs.cancel(&first).await.unwrap();
+    runs.cancel(&first).await.unwrap();
+    assert!(runs.is_cancelled(&first) && !runs.is_cancelled(&second));
+}
+
+/// Opens a run for the visibility time.
+async fn open(backend: &dyn Backend, catalog: &str, run: &str) -> Opening {
+    let until = backend.clock().now() + backend.times().visibility;
+    let runs = &backend.ports().runs;
+    runs.open(catalog, &RunId::new(run), until).await.unwrap()
+}
+
+async fn close(backend: &dyn Backend, run: &str) {
+    let runs = &backend.ports().runs;
+    runs.close(CATALOG, &RunId::new(run)).await.unwrap();
+}

@@ -1,0 +1,102 @@
+//! The logs of runs.
+
+use std::time::Duration;
+
+use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::run_log::RunLogReader;
+use image_sync_shared::run::{ImageName, RunEvent, RunId};
+
+use super::backend::Backend;
+use super::samples::{result, run, seal};
+
+pub(crate) async fn events_are_read_in_the_order_they_were_stored(backend: &dyn Backend) {
+    let mut events = vec![seal(4)];
+    events.extend([3, 0, 2, 1].map(|idx| result(idx, Action::Pulled)));
+    append(backend, &run(), &events).await;
+    assert_eq!(read_all(backend, &run()).await, events);
+}
+
+pub(crate) async fn a_repeated_event_is_dropped(backend: &dyn Backend) {
+    let events = [
+        result(0, Action::Pulled),
+        result(1, Action::Failed),
+        seal(2),
+    ];
+    append(backend, &run(), &events).await;
+    append(backend, &run(), &[result(0, Action::AlreadyCached)]).await;
+    append(backend, &run(), &events).await;
+    assert_eq!(read_all(backend, &run()).await, events);
+}
+
+pub(crate) async fn every_reader_starts_from_the_first_event(backend: &dyn Backend) {
+    let events: Vec<RunEvent> = (0..5).map(|idx| result(idx, Action::Pulled)).collect();
+    let (before, after) = events.split_at(2);
+    let mut first = backend.ports().log.read(&run()).await.unwrap();
+    append(backend, &run(), before).await;
+    assert_eq!(read_rest(backend, &mut *first).await, before);
+    append(backend, &run(), after).await;
+    let mut second = backend.ports().log.read(&run()).await.unwrap();
+    assert_eq!(read_rest(backend, &mut *second).await, events);
+    assert_eq!(read_rest(backend, &mut *first).await, after);
+}
+
+pub(crate) async fn a_reader_waits_for_the_next_event(backend: &dyn Backend) {
+    let mut reader = backend.ports().log.read(&run()).await.unwrap();
+    assert_eq!(reader.next(Duration::ZERO).await, Ok(None));
+    assert_eq!(reader.next(backend.times().quiet).await, Ok(None));
+    for idx in 0..2 {
+        let event = result(idx, Action::Pulled);
+        let append_later = async {
+            backend.advance(backend.times().quiet).await;
+            append(backend, &run(), std::slice::from_ref(&event)).await;
+        };
+        let (got, ()) = tokio::join!(reader.next(backend.times().patience), append_later);
+        assert_eq!(got, Ok(Some(event)));
+    }
+}
+
+pub(crate) async fn the_logs_of_runs_are_apart(backend: &dyn Backend) {
+    let other = RunId::new("r2");
+    append(backend, &run(), &[seal(1)]).await;
+    append(backend, &other, &[seal(2)]).await;
+    assert_eq!(read_all(backend, &run()).await, [seal(1)]);
+    assert_eq!(read_all(backend, &other).await, [seal(2)]);
+    assert_eq!(read_all(backend, &RunId::new("r3")).await, []);
+}
+
+pub(crate) async fn a_long_log_with_long_events_is_read_whole(backend: &dyn Backend) {
+    let name = |idx| ImageName {
+        image: format!("docker.io/library/image{idx}"),
+        tag: "1.27\n\"\\ü".to_owned(),
+        target: "localhost:5000/library/image:1.27".to_owned(),
+    };
+    let mut events = Vec::new();
+    for chunk in 0..4 {
+        events.push(RunEvent::Chunk {
+            first_idx: chunk * 4_000,
+            items: (0..4_000).map(name).collect(),
+        });
+        events.extend((0..100).map(|idx| result(chunk * 100 + idx, Action::Pulled)));
+    }
+    append(backend, &run(), &events).await;
+    assert!(read_all(backend, &run()).await == events);
+}
+
+async fn append(backend: &dyn Backend, run: &RunId, events: &[RunEvent]) {
+    for event in events {
+        backend.ports().log.append(run, event).await.unwrap();
+    }
+}
+
+async fn read_all(backend: &dyn Backend, run: &RunId) -> Vec<RunEvent> {
+    let mut reader = backend.ports().log.read(run).await.unwrap();
+    read_rest(backend, &mut *reader).await
+}
+
+async fn read_rest(backend: &dyn Backend, reader: &mut dyn RunLogReader) -> Vec<RunEvent> {
+    let mut events = Vec::new();
+    while let Some(event) = reader.next(backend.times().quiet).await.unwrap() {
+        events.push(event);
+    }
+    events
+}

@@ -1,0 +1,110 @@
+//! Jobs, letters and events for the rules.
+
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
+use image_sync_shared::platform::Platforms;
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::reference::split;
+use image_sync_shared::run::{RunEvent, RunId, Trigger};
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+const SOME_TIME: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+pub(crate) fn run() -> RunId {
+    RunId::new("r1")
+}
+
+/// Job `idx` of [`run`].
+pub(crate) fn job(idx: u32) -> Job {
+    job_of(&run(), idx)
+}
+
+pub(crate) fn job_of(run: &RunId, idx: u32) -> Job {
+    Job {
+        v: MESSAGE_VERSION,
+        job_id: JobId::new(run, idx),
+        run_id: run.clone(),
+        idx,
+        trigger: Trigger::Cron,
+        image: "docker.io/library/nginx".to_owned(),
+        tag: "1.27".to_owned(),
+        source: place("docker.io/library/nginx:1.27", Trust::Verified),
+        target: place("localhost:5000/library/nginx:1.27", Trust::Insecure),
+        platforms: Platforms::of(vec!["linux/arm64/v8".parse().unwrap()]),
+        policy: Policy {
+            dry_run: false,
+            timeout_secs: 300,
+        },
+        attempt: 1,
+        defers: 0,
+        first_enqueued_at: SOME_TIME,
+        not_before: None,
+        history: Vec::new(),
+    }
+}
+
+/// Job `idx` of [`run`], held until `time`.
+pub(crate) fn held_job(idx: u32, time: OffsetDateTime) -> Job {
+    Job {
+        not_before: Some(time),
+        ..job(idx)
+    }
+}
+
+pub(crate) fn failure() -> Failure {
+    Failure::new(
+        Side::Target,
+        Step::PushBlob,
+        "sha256:ab",
+        FailureClass::Unavailable,
+        "503 Service Unavailable",
+    )
+}
+
+pub(crate) fn letter(id: &str, reason: &str) -> DeadLetter {
+    DeadLetter {
+        id: id.to_owned(),
+        died_at: SOME_TIME,
+        reason: reason.to_owned(),
+        job: Some(job(0)),
+        raw: None,
+    }
+}
+
+pub(crate) fn seal(expected: u32) -> RunEvent {
+    RunEvent::Seal { expected }
+}
+
+pub(crate) fn result(idx: u32, action: Action) -> RunEvent {
+    RunEvent::Result(Box::new(JobResult {
+        idx,
+        worker: "w1".to_owned(),
+        class: None,
+        entry: ImageResult {
+            image: "docker.io/library/nginx".to_owned(),
+            tag: "1.27".to_owned(),
+            action,
+            remote_digest: None,
+            cached_digest: None,
+            duration_ms: 1,
+            error: None,
+            target: "localhost:5000/library/nginx:1.27".to_owned(),
+            platform: "all".to_owned(),
+            expected_digest: None,
+            attempts: 1,
+            bytes_copied: 0,
+            blobs: BlobCounts::default(),
+            would_copy: None,
+        },
+    }))
+}
+
+fn place(text: &str, trust: Trust) -> Place {
+    let (repository, reference) = split(text).unwrap();
+    Place {
+        image: repository.image(reference.unwrap()),
+        trust,
+    }
+}

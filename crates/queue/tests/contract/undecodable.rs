@@ -1,0 +1,64 @@
+//! Messages that are no jobs, or not yet.
+
+use std::collections::HashSet;
+
+use image_sync_shared::ports::job_queue::Lane;
+
+use super::backend::{Backend, assert_nothing, drain, publish};
+use super::samples::{job, run};
+
+pub(crate) async fn an_undecodable_message_becomes_a_dead_letter(backend: &dyn Backend) {
+    backend.inject(Lane::Bulk, &run(), b"not a job").await;
+    assert_nothing(backend).await;
+    let letters = backend.ports().letters.list().await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].raw.as_deref(), Some("not a job"));
+    assert_eq!(letters[0].job, None);
+    assert!(
+        letters[0].reason.contains("no job"),
+        "{}",
+        letters[0].reason
+    );
+    backend.advance(backend.times().visibility * 2).await;
+    assert_nothing(backend).await;
+    assert_eq!(backend.ports().letters.list().await.unwrap().len(), 1);
+}
+
+pub(crate) async fn undecodable_messages_do_not_block_the_rest(backend: &dyn Backend) {
+    let broken: [&[u8]; 6] = [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe\x00",
+        br#"{"v":1}"#,
+        br#"{"v":"x"}"#,
+    ];
+    for (idx, message) in (0..).zip(broken) {
+        backend.inject(Lane::Bulk, &run(), message).await;
+        publish(backend, Lane::Bulk, &job(idx)).await;
+    }
+    let mut got = drain(backend, &Lane::ALL).await;
+    got.sort_by_key(|job| job.idx);
+    assert_eq!(got, (0..6).map(job).collect::<Vec<_>>());
+    let letters = backend.ports().letters.list().await.unwrap();
+    let ids: HashSet<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
+    assert_eq!(ids.len(), broken.len());
+}
+
+pub(crate) async fn a_message_of_a_newer_version_is_put_back(backend: &dyn Backend) {
+    let mut newer = serde_json::to_value(job(0)).unwrap();
+    newer["v"] = 99.into();
+    backend
+        .inject(Lane::Bulk, &run(), newer.to_string().as_bytes())
+        .await;
+    backend
+        .inject(Lane::Bulk, &run(), br#"{"v":99,"other":"shape"}"#)
+        .await;
+    publish(backend, Lane::Bulk, &job(1)).await;
+    assert_eq!(drain(backend, &Lane::ALL).await, [job(1)]);
+    backend.advance(backend.times().visibility).await;
+    assert_nothing(backend).await;
+    assert_eq!(backend.ports().letters.list().await, Ok(Vec::new()));
+    let still_there = backend.ports().jobs.purge(&run()).await;
+    assert_eq!(still_there, Ok(2));
+}

@@ -1,0 +1,209 @@
+//! The in-process queue keeps the contract, and has some rules of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_queue::Ports;
+use image_sync_queue::in_process::{InProcess, InProcessSettings};
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::job_queue::{Lane, Stored};
+use image_sync_shared::run::RunId;
+use time::OffsetDateTime;
+use time::macros::datetime;
+use tokio::time::Instant;
+
+#[path = "contract/suite.rs"]
+mod contract;
+
+use contract::backend::{Backend, Times, drain, publish, pull, pull_one};
+use contract::samples::{held_job, job, run};
+
+/// The time of day by tokio's clock, so that a test that pauses one pauses both.
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> OffsetDateTime {
+        datetime!(2026-11-20 12:00 UTC) + self.0.elapsed()
+    }
+}
+
+struct InProcessBackend {
+    settings: InProcessSettings,
+    clock: Arc<dyn Clock>,
+    queue: InProcess,
+}
+
+#[async_trait]
+impl Backend for InProcessBackend {
+    fn ports(&self) -> &Ports {
+        self.queue.ports()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn times(&self) -> Times {
+        Times {
+            visibility: self.settings.visibility,
+            dedupe_window: self.settings.dedupe_window,
+            lease_term: self.settings.lease_term,
+            quiet: Duration::from_secs(1),
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    fn max_deliver(&self) -> u64 {
+        self.settings.max_deliver
+    }
+
+    async fn inject(&self, lane: Lane, run: &RunId, message: &[u8]) {
+        self.queue.publish_raw(lane, run, message);
+    }
+}
+
+async fn fresh() -> InProcessBackend {
+    let settings = InProcessSettings::default();
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock(Instant::now()));
+    InProcessBackend {
+        queue: InProcess::new(settings.clone(), Arc::clone(&clock)),
+        settings,
+        clock,
+    }
+}
+
+contract::every_rule!(fresh, tokio::test(start_paused = true));
+
+#[tokio::test(start_paused = true)]
+async fn a_held_job_is_delivered_at_its_very_instant() {
+    let backend = fresh().await;
+    let due = backend.clock().now() + Duration::from_millis(12_345);
+    publish(&backend, Lane::Retry, &held_job(0, due)).await;
+    pull(&backend, &Lane::ALL, 1, Duration::from_secs(3_600)).await;
+    assert_eq!(backend.clock().now(), due);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_held_as_long_as_can_be_said_does_not_come() {
+    let backend = fresh().await;
+    let never = datetime!(9999-12-31 23:59 UTC);
+    publish(&backend, Lane::Retry, &held_job(0, never)).await;
+    let pulled = pull(&backend, &Lane::ALL, 1, Duration::from_secs(24 * 3_600)).await;
+    assert!(pulled.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_to_a_full_bulk_lane_waits_for_a_place() {
+    let backend = fresh().await;
+    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
+    let waiting = job(capacity);
+    let mut publishing = jobs.publish(Lane::Bulk, &waiting);
+    assert_waits(&mut publishing).await;
+    let taken = pull_one(&backend).await;
+    assert_waits(&mut publishing).await;
+    taken.settle.done().await.unwrap();
+    assert_eq!(publishing.await, Ok(Stored::New));
+    let left = drain(&backend, &[Lane::Bulk]).await;
+    assert_eq!(left.len(), capacity as usize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_publish_that_waited_stored_nothing() {
+    let backend = fresh().await;
+    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
+    let waiting = job(capacity);
+    assert_waits(&mut jobs.publish(Lane::Bulk, &waiting)).await;
+    let left = drain(&backend, &[Lane::Bulk]).await;
+    assert_eq!(left.len(), capacity as usize);
+    publish(&backend, Lane::Bulk, &waiting).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_bulk_lane_holds_up_neither_the_other_lanes_nor_a_repeat() {
+    let backend = fresh().await;
+    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
+    let start = Instant::now();
+    publish(&backend, Lane::Now, &job(capacity)).await;
+    publish(&backend, Lane::Retry, &job(capacity + 1)).await;
+    let repeat = jobs.publish(Lane::Bulk, &job(0)).await;
+    assert_eq!(repeat, Ok(Stored::Duplicate));
+    let bulk = pull(&backend, &[Lane::Bulk], 1, Duration::ZERO).await;
+    for delivery in bulk {
+        let successor = delivery.job.deferred(backend.clock().now());
+        delivery.settle.requeue(&successor).await.unwrap();
+    }
+    assert_eq!(Instant::now(), start);
+    publish(&backend, Lane::Bulk, &job(capacity + 2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_makes_room_in_a_full_bulk_lane() {
+    let backend = fresh().await;
+    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
+    let waiting = job(capacity);
+    let mut publishing = jobs.publish(Lane::Bulk, &waiting);
+    assert_waits(&mut publishing).await;
+    assert_eq!(jobs.purge(&run()).await, Ok(u64::from(capacity)));
+    assert_eq!(publishing.await, Ok(Stored::New));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_queue_ends_every_wait_and_still_settles() {
+    let backend = fresh().await;
+    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
+    let taken = pull_one(&backend).await;
+    let ((), published, pulled, poisoned) = tokio::join!(
+        async {
+            backend.advance(Duration::from_secs(1)).await;
+            backend.queue.close();
+        },
+        async { jobs.publish(Lane::Bulk, &job(capacity)).await.err() },
+        async { jobs.pull(&[Lane::Now], 1, HOUR).await.err() },
+        async { jobs.poisoned(HOUR).await.err() },
+    );
+    for error in [published, pulled, poisoned] {
+        assert_eq!(error, Some(QueueError::Closed));
+    }
+    let with_jobs_left = jobs.pull(&Lane::ALL, 1, HOUR).await.err();
+    assert_eq!(with_jobs_left, Some(QueueError::Closed));
+    let successor = taken.job.deferred(backend.clock().now());
+    taken.settle.requeue(&successor).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn poison_that_the_janitor_lost_comes_to_it_again() {
+    let backend = fresh().await;
+    publish(&backend, Lane::Bulk, &job(0)).await;
+    for _ in 0..backend.max_deliver() {
+        contract::backend::crash_with_one(&backend).await;
+    }
+    for _ in 0..2 {
+        let events = backend.ports().jobs.poisoned(HOUR).await.unwrap();
+        assert_eq!(events.len(), 1);
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn fill_bulk(backend: &InProcessBackend) -> u32 {
+    let capacity = u32::try_from(backend.settings.bulk_capacity).unwrap();
+    for idx in 0..capacity {
+        publish(backend, Lane::Bulk, &job(idx)).await;
+    }
+    capacity
+}
+
+/// The future must not be ready, however long it is given.
+async fn assert_waits<T: std::fmt::Debug>(future: &mut (impl Future<Output = T> + Unpin)) {
+    let ready = tokio::time::timeout(Duration::from_secs(10), future).await;
+    assert!(ready.is_err(), "{ready:?} did not wait");
+}

@@ -1,0 +1,192 @@
+//! The memo in a file: what the next process knows, and what a broken file costs.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image_sync_queue::memo_file::MemoFile;
+use image_sync_shared::digest::Digest;
+use image_sync_shared::ports::memo::{Fact, Memo};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// A state file in a folder that is not there yet.
+    fn state(&self) -> PathBuf {
+        self.0.path().join("image-sync/state")
+    }
+}
+
+fn fact(number: u32) -> Fact {
+    Fact::Chosen {
+        index: Digest::of(&number.to_le_bytes()),
+        platforms: "linux/amd64".parse().unwrap(),
+    }
+}
+
+fn digest(number: u32) -> Digest {
+    Digest::of(&[&b"child "[..], &number.to_le_bytes()].concat())
+}
+
+async fn remember(memo: &MemoFile, numbers: impl IntoIterator<Item = u32>) {
+    for number in numbers {
+        memo.remember(&fact(number), &digest(number)).await;
+    }
+}
+
+async fn assert_knows(memo: &MemoFile, numbers: impl IntoIterator<Item = u32>) {
+    for number in numbers {
+        let known = memo.recall(&fact(number)).await;
+        assert_eq!(known, Some(digest(number)), "{number}");
+    }
+}
+
+fn lines(path: &Path) -> usize {
+    fs::read_to_string(path).unwrap().lines().count()
+}
+
+#[tokio::test]
+async fn the_next_process_knows_what_this_one_learned() {
+    let folder = Folder::new();
+    let memo = MemoFile::open(folder.state());
+    assert_eq!(memo.recall(&fact(0)).await, None);
+    let converted = Fact::Converted {
+        refused: digest(7),
+        host: "localhost:5000".to_owned(),
+    };
+    remember(&memo, 0..3).await;
+    memo.remember(&converted, &digest(8)).await;
+    assert_knows(&memo, 0..3).await;
+    let next = MemoFile::open(folder.state());
+    assert_knows(&next, 0..3).await;
+    assert_eq!(next.recall(&converted).await, Some(digest(8)));
+    assert_eq!(next.recall(&fact(3)).await, None);
+}
+
+#[tokio::test]
+async fn what_is_known_is_not_written_again() {
+    let folder = Folder::new();
+    remember(&MemoFile::open(folder.state()), [0, 0, 1]).await;
+    remember(&MemoFile::open(folder.state()), [0, 1]).await;
+    assert_eq!(lines(&folder.state()), 2);
+}
+
+#[tokio::test]
+async fn the_last_word_on_a_fact_counts() {
+    let folder = Folder::new();
+    let memo = MemoFile::open(folder.state());
+    for number in [1, 2] {
+        memo.remember(&fact(0), &digest(number)).await;
+    }
+    let next = MemoFile::open(folder.state());
+    assert_eq!(next.recall(&fact(0)).await, Some(digest(2)));
+}
+
+#[tokio::test]
+async fn processes_that_append_at_once_lose_nothing() {
+    let folder = Folder::new();
+    let mut processes = JoinSet::new();
+    for process in 0..8 {
+        let memo = MemoFile::open(folder.state());
+        processes.spawn(async move { remember(&memo, process * 50..(process + 1) * 50).await });
+    }
+    processes.join_all().await;
+    assert_eq!(lines(&folder.state()), 400);
+    assert_knows(&MemoFile::open(folder.state()), 0..400).await;
+}
+
+#[tokio::test]
+async fn a_file_cut_anywhere_costs_its_last_fact_only() {
+    let folder = Folder::new();
+    remember(&MemoFile::open(folder.state()), 0..3).await;
+    let whole = fs::read(folder.state()).unwrap();
+    let line = whole.len() / 3;
+    for cut in 0..whole.len() {
+        fs::write(folder.state(), &whole[..cut]).unwrap();
+        let memo = MemoFile::open(folder.state());
+        let left = u32::try_from(cut / line).unwrap();
+        assert_knows(&memo, 0..left).await;
+        assert_eq!(memo.recall(&fact(left)).await, None, "cut at {cut}");
+        remember(&memo, [left]).await;
+        assert_knows(&MemoFile::open(folder.state()), 0..=left).await;
+    }
+}
+
+#[tokio::test]
+async fn broken_lines_are_skipped() {
+    let folder = Folder::new();
+    remember(&MemoFile::open(folder.state()), 0..2).await;
+    let good = fs::read(folder.state()).unwrap();
+    let broken = b"\xff\xfe\0\n\n\t\nno tab\nkey\tno digest\n";
+    fs::write(folder.state(), [&broken[..], &good, broken].concat()).unwrap();
+    assert_knows(&MemoFile::open(folder.state()), 0..2).await;
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_left_alone_and_memory_goes_on() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.state()).unwrap();
+    let memo = MemoFile::open(folder.state());
+    remember(&memo, 0..2).await;
+    assert_knows(&memo, 0..2).await;
+    assert!(folder.state().is_dir());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_tried_once() {
+    let folder = Folder::new();
+    let parent = folder.state().parent().unwrap().to_owned();
+    fs::write(&parent, "in the way").unwrap();
+    let memo = MemoFile::open(folder.state());
+    remember(&memo, 0..1).await;
+    fs::remove_file(&parent).unwrap();
+    remember(&memo, 1..2).await;
+    assert_knows(&memo, 0..2).await;
+    assert!(!folder.state().exists());
+}
+
+#[tokio::test]
+async fn a_file_of_many_repeats_is_rewritten() {
+    let folder = Folder::new();
+    remember(&MemoFile::open(folder.state()), 0..2).await;
+    let repeats = fs::read(folder.state()).unwrap().repeat(100);
+    fs::write(folder.state(), repeats).unwrap();
+    let mut read_only = fs::metadata(folder.state()).unwrap().permissions();
+    read_only.set_readonly(true);
+    fs::set_permissions(folder.state(), read_only).unwrap();
+    let memo = MemoFile::open(folder.state());
+    assert_eq!(lines(&folder.state()), 2);
+    assert!(
+        fs::metadata(folder.state())
+            .unwrap()
+            .permissions()
+            .readonly()
+    );
+    assert_knows(&memo, 0..2).await;
+    let parent = folder.state().parent().unwrap().to_owned();
+    assert_eq!(
+        fs::read_dir(parent).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
+}
+
+#[tokio::test]
+async fn the_number_of_facts_is_bounded_in_memory_and_in_the_file() {
+    let folder = Folder::new();
+    remember(&MemoFile::open(folder.state()), 0..500).await;
+    let memo = MemoFile::with_capacity(folder.state(), 10);
+    assert_knows(&memo, 490..500).await;
+    assert_eq!(memo.recall(&fact(489)).await, None);
+    assert_eq!(lines(&folder.state()), 10);
+    remember(&memo, 500..501).await;
+    assert_eq!(memo.recall(&fact(490)).await, None);
+    assert_knows(&memo, 491..501).await;
+}
