@@ -27,5 +27,6 @@ pub use content::{Content, Synthetic};
 pub use faults::{At, Fault, Rule, Staged, Then};
 pub use gate::Gate;
 pub use records::Request;
+pub(crate) use records::is_like;
 pub use registry::{Builder, FakeRegistry};
 pub use tokens::{TokenRequest, TokenService};

@@ -1,11 +1,14 @@
 //! Test support: a fake registry whose faults are staged by the test, builders of images of every kind, and real
 //! servers as child processes.
 
+pub mod clock;
 pub mod fake_registry;
 pub mod images;
 mod lock;
+pub mod servers;
 pub mod tls;
 
+pub use clock::TokioClock;
 pub use fake_registry::FakeRegistry;
 pub use images::Image;
 pub use tls::PrivateCa;

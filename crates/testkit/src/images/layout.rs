@@ -1,0 +1,89 @@
+//! OCI image layout folders (OCI image spec, image-layout.md).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use image_sync_shared::digest::Digest;
+use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::media_type;
+use serde::{Deserialize, Serialize};
+
+use super::{Image, json};
+
+/// The annotation that holds a tag.
+const TAG: &str = "org.opencontainers.image.ref.name";
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    schema_version: u32,
+    media_type: Option<String>,
+    manifests: Vec<Descriptor>,
+}
+
+/// Writes images with their tags as a layout folder, which is made if it is not there. What is in it stays, but
+/// `index.json` lists these images alone.
+pub fn write_layout(folder: &Path, images: &[(&str, &Image)]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::write(
+        folder.join("oci-layout"),
+        r#"{"imageLayoutVersion":"1.0.0"}"#,
+    )?;
+    for (_, image) in images {
+        for blob in image.all_blobs() {
+            write_blob(folder, &blob.digest, &blob.bytes)?;
+        }
+        for manifest in image.manifests() {
+            write_blob(folder, &manifest.digest, &manifest.bytes)?;
+        }
+    }
+    let index = Index {
+        schema_version: 2,
+        media_type: Some(media_type::OCI_INDEX.to_owned()),
+        manifests: images
+            .iter()
+            .map(|(tag, image)| tagged(tag, image))
+            .collect(),
+    };
+    fs::write(folder.join("index.json"), json(&index))
+}
+
+/// The tags of a layout folder and the digests that they point at, in the order of `index.json`.
+pub fn layout_tags(folder: &Path) -> io::Result<Vec<(String, Descriptor)>> {
+    let index: Index = serde_json::from_slice(&fs::read(folder.join("index.json"))?)?;
+    let tagged = index.manifests.into_iter().filter_map(|descriptor| {
+        let tag = descriptor.annotations.get(TAG)?.clone();
+        Some((tag, descriptor))
+    });
+    Ok(tagged.collect())
+}
+
+/// A blob or manifest of a layout folder; none if it is not there.
+pub fn layout_blob(folder: &Path, digest: &Digest) -> io::Result<Option<Bytes>> {
+    match fs::read(path(folder, digest)) {
+        Ok(bytes) => Ok(Some(bytes.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn tagged(tag: &str, image: &Image) -> Descriptor {
+    let mut descriptor = image.descriptor();
+    descriptor
+        .annotations
+        .insert(TAG.to_owned(), tag.to_owned());
+    descriptor
+}
+
+fn write_blob(folder: &Path, digest: &Digest, bytes: &Bytes) -> io::Result<()> {
+    let path = path(folder, digest);
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(path, bytes)
+}
+
+fn path(folder: &Path, digest: &Digest) -> PathBuf {
+    let blobs = folder.join("blobs").join(digest.algorithm_name());
+    blobs.join(digest.hex())
+}

@@ -1,0 +1,115 @@
+//! nats-server with `JetStream`.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::net::TcpListener;
+
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use super::process::Process;
+
+const ATTEMPTS: usize = 10;
+
+/// A server with its storage in a temporary folder.
+pub struct NatsServer {
+    port: u16,
+    arguments: Vec<OsString>,
+    process: Process,
+    folder: TempDir,
+}
+
+impl NatsServer {
+    /// Starts a server with `JetStream` on a free port.
+    pub async fn start() -> io::Result<Self> {
+        Self::start_with::<&str>(&[]).await
+    }
+
+    /// Starts it with more arguments, such as `-c` and a configuration file.
+    pub async fn start_with<A: AsRef<OsStr>>(arguments: &[A]) -> io::Result<Self> {
+        let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
+        let folder = TempDir::new()?;
+        let mut attempt = 1;
+        loop {
+            let port = free_port()?;
+            let process = run(port, &folder, &arguments)?;
+            match ready(&process, port).await {
+                Ok(()) => {
+                    return Ok(Self {
+                        port,
+                        arguments,
+                        process,
+                        folder,
+                    });
+                }
+                // Another process took the port in between.
+                Err(error)
+                    if attempt < ATTEMPTS
+                        && error.to_string().contains("address already in use") =>
+                {
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Its URL: `nats://127.0.0.1:4711`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// The id of its process, as for signals.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// All that it wrote since it was started last.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.process.output().lines()
+    }
+
+    /// Kills it (SIGKILL) and waits for its end. Its storage stays.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.process.kill()
+    }
+
+    /// Starts it again after [`Self::kill`], on the same port and storage.
+    pub async fn restart(&mut self) -> io::Result<()> {
+        self.process = run(self.port, &self.folder, &self.arguments)?;
+        ready(&self.process, self.port).await
+    }
+}
+
+fn run(port: u16, folder: &TempDir, more: &[OsString]) -> io::Result<Process> {
+    let mut arguments: Vec<OsString> = ["-js", "-a", "127.0.0.1", "-p"]
+        .iter()
+        .map(Into::into)
+        .collect();
+    arguments.push(port.to_string().into());
+    arguments.push("-sd".into());
+    arguments.push(folder.path().into());
+    arguments.extend_from_slice(more);
+    Process::start(&program(), "nats-server", &arguments)
+}
+
+async fn ready(process: &Process, port: u16) -> io::Result<()> {
+    let ready = |line: &str| line.contains("Server is ready").then_some(());
+    process.output().wait_for(ready).await?;
+    TcpStream::connect(("127.0.0.1", port)).await.map(drop)
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own setting, which no code under test reads"
+)]
+fn program() -> OsString {
+    std::env::var_os("NATS_SERVER_BIN").unwrap_or_else(|| "nats-server".into())
+}
