@@ -17,7 +17,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::{Lane, Stored};
 use image_sync_shared::run::RunId;
-use time::OffsetDateTime;
+use image_sync_testkit::TokioClock;
 use time::macros::datetime;
 use tokio::time::Instant;
 
@@ -27,18 +27,9 @@ mod contract;
 use contract::backend::{Backend, Times, drain, publish, pull, pull_one};
 use contract::samples::{held_job, job, run};
 
-/// The time of day by tokio's clock, so that a test that pauses one pauses both.
-struct TokioClock(Instant);
-
-impl Clock for TokioClock {
-    fn now(&self) -> OffsetDateTime {
-        datetime!(2026-11-20 12:00 UTC) + self.0.elapsed()
-    }
-}
-
 struct InProcessBackend {
     settings: InProcessSettings,
-    clock: Arc<dyn Clock>,
+    clock: TokioClock,
     queue: InProcess,
 }
 
@@ -49,7 +40,7 @@ impl Backend for InProcessBackend {
     }
 
     fn clock(&self) -> &dyn Clock {
-        &*self.clock
+        &self.clock
     }
 
     fn times(&self) -> Times {
@@ -73,9 +64,9 @@ impl Backend for InProcessBackend {
 
 async fn fresh() -> InProcessBackend {
     let settings = InProcessSettings::default();
-    let clock: Arc<dyn Clock> = Arc::new(TokioClock(Instant::now()));
+    let clock = TokioClock::default();
     InProcessBackend {
-        queue: InProcess::new(settings.clone(), Arc::clone(&clock)),
+        queue: InProcess::new(settings.clone(), Arc::new(clock.clone())),
         settings,
         clock,
     }
