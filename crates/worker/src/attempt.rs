@@ -1,0 +1,129 @@
+//! One attempt at a job: check, then copy what differs.
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::Failure;
+use image_sync_shared::job::{Job, Remote};
+use image_sync_shared::manifest::{Manifest, RawManifest};
+use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::memo::Fact;
+
+use crate::account::Ledger;
+use crate::calls::Calls;
+use crate::check::{self, Found, Verdict};
+use crate::keeper::Keeper;
+use crate::memory::Memory;
+use crate::plan::Node;
+use crate::platforms::{self, Choice};
+use crate::worker::Workshop;
+
+/// What an attempt works with.
+pub(crate) struct Attempt<'a> {
+    /// What all jobs of this process share.
+    pub(crate) workshop: &'a Workshop,
+    /// The job.
+    pub(crate) job: &'a Job,
+    /// Where the image comes from.
+    pub(crate) source: Remote,
+    /// Where it goes to.
+    pub(crate) target: Remote,
+    /// The requests to both.
+    pub(crate) calls: Calls<'a>,
+    /// What is found and done.
+    pub(crate) ledger: &'a Ledger,
+    /// Keeps the lease.
+    pub(crate) keeper: &'a Keeper<'a>,
+    /// Whether what is remembered of the target is trusted.
+    pub(crate) memory: Memory,
+}
+
+/// The manifest that stands for the wanted platforms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// It is still to be read.
+    Unread(Digest),
+    /// It was read, or made from what was read.
+    Read(RawManifest),
+}
+
+impl Root {
+    /// Its digest.
+    pub(crate) fn digest(&self) -> &Digest {
+        match self {
+            Self::Unread(digest) => digest,
+            Self::Read(raw) => &raw.digest,
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// Works the job. What it found stays in the ledger, however it ends.
+    pub(crate) async fn run(&self) -> Result<Action, Failure> {
+        let found = check::look(self.calls, self.job).await?;
+        let target_tag = found.target.as_ref().map(|target| target.digest.clone());
+        {
+            let mut account = self.ledger.account();
+            account.remote = Some(found.source.digest.clone());
+            account.cached.clone_from(&target_tag);
+        }
+        let target = &self.target.repository;
+        self.workshop.blobs.met(target, target_tag.is_some());
+        let memo = self.workshop.ports.memo.as_ref();
+        let remembered = check::recall(memo, &found, &self.job.platforms, target).await;
+        match check::verdict(&found, &self.job.platforms, &remembered) {
+            Verdict::InPlace(digest) => Ok(self.in_place(digest)),
+            Verdict::NeedsManifest => self.choose_and_bring(&found).await,
+            Verdict::Copy(digest) => self.bring(Root::Unread(digest), &found).await,
+        }
+    }
+
+    async fn choose_and_bring(&self, found: &Found) -> Result<Action, Failure> {
+        let index = &found.source.digest;
+        let root = self.choose(index).await?;
+        let memo = &self.workshop.ports.memo;
+        let fact = Fact::Chosen {
+            index: index.clone(),
+            platforms: self.job.platforms.clone(),
+        };
+        memo.remember(&fact, root.digest()).await;
+        if let Some(target) = found.target.as_ref().map(|target| &target.digest) {
+            let repository = &self.target.repository;
+            let refused = root.digest().clone();
+            let converted = check::recall_converted(memo.as_ref(), refused, repository).await;
+            if check::is_in_place(target, root.digest(), converted.as_ref()) {
+                return Ok(self.in_place(target.clone()));
+            }
+        }
+        self.bring(root, found).await
+    }
+
+    /// Reads the source's manifest and chooses the platforms from it.
+    async fn choose(&self, digest: &Digest) -> Result<Root, Failure> {
+        let raw = self.calls.pull_manifest(&self.source, digest).await?;
+        let node = Node::read(raw)?;
+        let Manifest::Index { children } = &node.refers else {
+            return Ok(Root::Read(node.raw));
+        };
+        Ok(
+            match platforms::choose(&node.raw, children, &self.job.platforms)? {
+                Choice::Whole => Root::Read(node.raw),
+                Choice::Child(digest) => Root::Unread(digest),
+                Choice::Index(raw) => Root::Read(raw),
+            },
+        )
+    }
+
+    async fn bring(&self, root: Root, found: &Found) -> Result<Action, Failure> {
+        self.ledger.account().expected = Some(root.digest().clone());
+        if self.job.policy.dry_run {
+            return self.tell_what_is_missing(root, found).await;
+        }
+        self.keeper.acquire().await?;
+        self.copy(root, found).await
+    }
+
+    /// The target has `digest`, which is the right one.
+    pub(crate) fn in_place(&self, digest: Digest) -> Action {
+        self.ledger.account().expected = Some(digest);
+        Action::AlreadyCached
+    }
+}

@@ -1,0 +1,84 @@
+//! The requests of one attempt: each with its short tries, and each told while it is under way.
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::{Failure, Side};
+use image_sync_shared::job::Remote;
+use image_sync_shared::manifest::RawManifest;
+use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::reference::Reference;
+use image_sync_shared::retry::RetryPolicy;
+
+use crate::doing::Doing;
+use crate::in_place::in_place;
+
+/// The port to the registries, as an attempt uses it.
+#[derive(Clone, Copy)]
+pub(crate) struct Calls<'a> {
+    /// The port.
+    pub(crate) registries: &'a dyn Registries,
+    /// The short tries.
+    pub(crate) tries: RetryPolicy,
+    /// Where what is under way is told.
+    pub(crate) doing: &'a Doing,
+}
+
+impl Calls<'_> {
+    /// See [`Registries::resolve`].
+    pub(crate) async fn resolve(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+    ) -> Result<Option<Resolved>, Failure> {
+        let image = at.repository.image(reference.clone());
+        let what = format!("asking the {} for the digest of {image}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        in_place(self.tries, || self.registries.resolve(at, reference)).await
+    }
+
+    /// See [`Registries::pull_manifest`]; always by digest, so that a tag that moves changes nothing.
+    pub(crate) async fn pull_manifest(
+        &self,
+        at: &Remote,
+        digest: &Digest,
+    ) -> Result<RawManifest, Failure> {
+        let reference = Reference::Digest(digest.clone());
+        let what = format!("reading manifest {digest} from the {}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        in_place(self.tries, || self.registries.pull_manifest(at, &reference)).await
+    }
+
+    /// See [`Registries::push_manifest`].
+    pub(crate) async fn push_manifest(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+        manifest: &RawManifest,
+    ) -> Result<(), Failure> {
+        let what = format!("writing manifest {reference} to the {}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        in_place(self.tries, || {
+            self.registries.push_manifest(at, reference, manifest)
+        })
+        .await
+    }
+
+    /// See [`Registries::has_blob`].
+    pub(crate) async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
+        let what = format!("asking the {} for blob {digest}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        in_place(self.tries, || self.registries.has_blob(at, digest)).await
+    }
+
+    /// See [`Registries::copy_blob`].
+    pub(crate) async fn copy_blob(&self, copy: &BlobCopy<'_>) -> Result<Arrival, Failure> {
+        let what = format!(
+            "copying blob {} of {} bytes",
+            copy.blob.digest, copy.blob.size
+        );
+        let _activity = self.doing.start(Side::Source, what);
+        in_place(self.tries, || {
+            self.registries.copy_blob(BlobCopy { ..*copy })
+        })
+        .await
+    }
+}

@@ -1,0 +1,86 @@
+//! Copies an image: the blobs, then the manifests, then the tag.
+
+use std::pin::pin;
+
+use futures_util::StreamExt as _;
+use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
+use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::outcome::{Action, BlobCounts};
+use tokio::sync::Semaphore;
+use tracing::info;
+
+use crate::at_once::at_once;
+use crate::attempt::{Attempt, Root};
+use crate::check::Found;
+use crate::convert;
+use crate::plan::Image;
+
+/// Blobs of one image that wait at the same time for a slot, or for another image that sends them.
+const BLOBS_WAITING: usize = 64;
+
+impl Attempt<'_> {
+    /// Copies what is under `root`, and writes the tag last. If the target says that something is missing that was taken as
+    /// present, nothing is taken as present any more, and it is copied once again.
+    pub(crate) async fn copy(&self, root: Root, found: &Found) -> Result<Action, Failure> {
+        let image = self.pull_image(root).await?;
+        if let Some(converted) = convert::found_at_target(&image, found.target.as_ref()) {
+            self.remember(&converted).await;
+            return Ok(Action::AlreadyCached);
+        }
+        match self.write(&image).await {
+            Err(refusal) if is_refusal(&refusal) && self.memory.was_relied_on() => {
+                info!(error = %refusal, "the target may have lost what was there: asking for everything");
+                self.memory.doubt();
+                self.forget(&image);
+                let root = image.manifests.last().cloned().map(Root::Read);
+                let image = self.pull_image(root.ok_or(refusal)?).await?;
+                self.write(&image).await?;
+            }
+            written => written?,
+        }
+        Ok(Action::Pulled)
+    }
+
+    async fn write(&self, image: &Image) -> Result<(), Failure> {
+        self.bring_blobs(&image.blobs).await?;
+        self.push_image(image).await
+    }
+
+    /// Brings all blobs, some at the same time. After a failure that may pass no further one is begun, but those under way
+    /// are brought to their end: a large one need not start over. A failure for good ends all.
+    async fn bring_blobs(&self, blobs: &[Descriptor]) -> Result<(), Failure> {
+        let slots = Semaphore::new(self.workshop.settings.blobs_at_once.max(1));
+        let bring = |place: usize| self.bring_blob(&blobs[place], &slots);
+        let mut brought = pin!(at_once(BLOBS_WAITING, blobs.len(), bring));
+        let mut first_failure = None;
+        while let Some(outcome) = brought.next().await {
+            match outcome {
+                Err(failure) if failure.class.reaction() == Reaction::Fail => return Err(failure),
+                Err(failure) => {
+                    slots.close();
+                    first_failure.get_or_insert(failure);
+                }
+                Ok(()) => {}
+            }
+        }
+        first_failure.map_or(Ok(()), Err)
+    }
+
+    fn forget(&self, image: &Image) {
+        let target = &self.target.repository;
+        let blobs = image.blobs.iter().map(|blob| &blob.digest);
+        let manifests = image.manifests.iter().map(|manifest| &manifest.digest);
+        for digest in blobs.chain(manifests) {
+            self.workshop.blobs.forget(target, digest);
+        }
+        self.ledger.account().blobs = BlobCounts::default();
+    }
+}
+
+/// Whether the target refused a manifest in a way that something it refers to may be the cause of.
+fn is_refusal(failure: &Failure) -> bool {
+    let class = failure.class;
+    failure.side == Side::Target
+        && failure.step == Step::PushManifest
+        && matches!(class, FailureClass::Invalid | FailureClass::NotFound)
+}

@@ -1,0 +1,138 @@
+//! One delivery, from its first check to its settlement.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::job_queue::{Delivery, Settle};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, info_span, warn};
+
+use crate::account::Ledger;
+use crate::attempt::Attempt;
+use crate::calls::Calls;
+use crate::doing::Doing;
+use crate::in_place;
+use crate::keeper::Keeper;
+use crate::memory::Memory;
+use crate::publish::publish;
+use crate::settle::{self, Ended};
+use crate::worker::Workshop;
+
+/// Works a delivery and settles it.
+pub(crate) async fn work(workshop: &Workshop, delivery: Delivery, abort: &CancellationToken) {
+    let job = &delivery.job;
+    let span = info_span!("job", run = %job.run_id, job = %job.job_id, image = %job.target.image);
+    work_inside_span(workshop, delivery, abort)
+        .instrument(span)
+        .await;
+}
+
+async fn work_inside_span(workshop: &Workshop, delivery: Delivery, abort: &CancellationToken) {
+    let Delivery {
+        job,
+        deliveries,
+        settle,
+        ..
+    } = delivery;
+    if deliveries > 1 {
+        warn!(deliveries, "delivered again: its last worker lost it");
+    }
+    let ports = &workshop.ports;
+    let cancelled = || ports.runs.is_cancelled(&job.run_id);
+    let pauses = [&job.source, &job.target].map(|place| {
+        let host = place.image.repository.host()?;
+        ports.pauses.paused_until(host)
+    });
+    let refused = settle::before_work(&job, cancelled(), pauses, &workshop.settings);
+    let settlement = if let Some(settlement) = refused {
+        settlement
+    } else {
+        ports.progress.image_started(&job);
+        let ended = attempt(workshop, &job, settle.as_ref(), abort).await;
+        settle::after_work(
+            &job,
+            ended,
+            cancelled(),
+            &workshop.settings,
+            ports.clock.now(),
+        )
+    };
+    publish(ports, &job, settle, settlement).await;
+}
+
+/// Makes one attempt, and ends it when its time is used up, its lease is lost, or the worker must end.
+async fn attempt(
+    workshop: &Workshop,
+    job: &Job,
+    settle: &dyn Settle,
+    abort: &CancellationToken,
+) -> Ended {
+    let started = Instant::now();
+    let (doing, ledger) = (Doing::default(), Ledger::default());
+    let keeper = Keeper {
+        job,
+        settle,
+        leases: workshop.ports.leases.as_ref(),
+        runs: workshop.ports.runs.as_ref(),
+        holder: &workshop.settings.name,
+        every: workshop.settings.heartbeat,
+        lease: Mutex::new(None),
+    };
+    let attempt = Attempt {
+        workshop,
+        job,
+        source: job.source_remote(),
+        target: job.target_remote(),
+        calls: Calls {
+            registries: workshop.ports.registries.as_ref(),
+            tries: in_place::tries(&workshop.settings.retry),
+            doing: &doing,
+        },
+        ledger: &ledger,
+        keeper: &keeper,
+        memory: Memory::default(),
+    };
+    let limit = Duration::from_secs(job.policy.timeout_secs);
+    let outcome = {
+        let mut work = pin!(attempt.run());
+        tokio::select! {
+            outcome = &mut work => outcome,
+            ends = keeper.watch() => Err(ends),
+            () = abort.cancelled() => Err(interrupted(job)),
+            () = tokio::time::sleep(limit) => Err(time_used_up(job, &doing)),
+        }
+    };
+    keeper.release().await;
+    let account = ledger.account().clone();
+    Ended {
+        outcome,
+        account,
+        duration: started.elapsed(),
+    }
+}
+
+fn interrupted(job: &Job) -> Failure {
+    image_failure(
+        job,
+        Side::Target,
+        FailureClass::Interrupted,
+        "the worker was told to end",
+    )
+}
+
+fn time_used_up(job: &Job, doing: &Doing) -> Failure {
+    let (side, what) = doing
+        .oldest()
+        .unwrap_or((Side::Target, "waiting for the queue".to_owned()));
+    let limit = job.policy.timeout_secs;
+    let answer = format!("pull_timeout_secs: not done within {limit} s while {what}");
+    image_failure(job, side, FailureClass::TimeUsedUp, &answer)
+}
+
+fn image_failure(job: &Job, side: Side, class: FailureClass, answer: &str) -> Failure {
+    Failure::new(side, Step::Image, &job.target.image, class, answer)
+}

@@ -1,0 +1,216 @@
+//! What has to be written, and in which order.
+
+use std::collections::{HashMap, HashSet};
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::manifest::{Descriptor, Manifest, RawManifest};
+use image_sync_shared::media_type;
+
+/// A manifest of the source, and what it refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// The manifest.
+    pub(crate) raw: RawManifest,
+    /// What it refers to.
+    pub(crate) refers: Manifest,
+}
+
+/// An image to be written: first all blobs, then the manifests in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Image {
+    /// The blobs, each once.
+    pub(crate) blobs: Vec<Descriptor>,
+    /// The manifests, each once and after those that it lists: the root is the last.
+    pub(crate) manifests: Vec<RawManifest>,
+}
+
+impl Node {
+    /// Reads what `raw` refers to.
+    pub(crate) fn read(raw: RawManifest) -> Result<Self, Failure> {
+        match raw.parse() {
+            Ok(refers) => Ok(Self { raw, refers }),
+            Err(error) => Err(invalid(&raw.digest, error.to_string())),
+        }
+    }
+
+    /// The manifests that it lists.
+    pub(crate) fn children(&self) -> impl Iterator<Item = &Descriptor> {
+        let children = match &self.refers {
+            Manifest::Index { children } => children.as_slice(),
+            Manifest::Image { .. } => &[],
+        };
+        children.iter().filter(|child| !is_blob(child))
+    }
+
+    fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
+        let (all_are_blobs, listed) = match &self.refers {
+            Manifest::Index { children } => (false, children),
+            Manifest::Image { blobs } => (true, blobs),
+        };
+        let blobs = listed.iter();
+        blobs.filter(move |listed| all_are_blobs || is_blob(listed))
+    }
+}
+
+/// Puts the manifests under `root` in order. A listed manifest that is not in `nodes` is at the target already.
+pub(crate) fn plan(root: &Digest, nodes: &HashMap<Digest, Node>) -> Result<Image, Failure> {
+    let mut planner = Planner {
+        nodes,
+        above: Vec::new(),
+        seen: HashSet::new(),
+        image: Image::default(),
+    };
+    planner.visit(root)?;
+    Ok(planner.image)
+}
+
+struct Planner<'a> {
+    nodes: &'a HashMap<Digest, Node>,
+    above: Vec<&'a Digest>,
+    seen: HashSet<&'a Digest>,
+    image: Image,
+}
+
+impl<'a> Planner<'a> {
+    fn visit(&mut self, digest: &'a Digest) -> Result<(), Failure> {
+        if self.above.contains(&digest) {
+            return Err(invalid(digest, "the index contains itself"));
+        }
+        let Some(node) = self.nodes.get(digest) else {
+            return Ok(());
+        };
+        if !self.seen.insert(digest) {
+            return Ok(());
+        }
+        self.above.push(digest);
+        for child in node.children() {
+            self.visit(&child.digest)?;
+        }
+        self.above.pop();
+        for blob in node.blobs() {
+            if self.seen.insert(&blob.digest) {
+                self.image.blobs.push(blob.clone());
+            }
+        }
+        self.image.manifests.push(node.raw.clone());
+        Ok(())
+    }
+}
+
+/// A source's manifest that cannot be copied.
+pub(crate) fn invalid(digest: &Digest, answer: impl Into<String>) -> Failure {
+    Failure::new(
+        Side::Source,
+        Step::PullManifest,
+        digest,
+        FailureClass::Invalid,
+        answer.into(),
+    )
+}
+
+/// Whether what an index lists is a blob: BuildKit's cache lists layers, against the spec's advice.
+fn is_blob(listed: &Descriptor) -> bool {
+    let media_type = media_type::essence(&listed.media_type);
+    media_type.starts_with("application/vnd.oci.image.layer.")
+        || media_type.starts_with("application/vnd.docker.image.rootfs.")
+        || media_type.starts_with("application/vnd.buildkit.cacheconfig.")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn descriptor(digest: &Digest, media_type: &str) -> Value {
+        json!({"mediaType": media_type, "digest": digest, "size": 1})
+    }
+
+    fn node(media_type: &str, json: &Value) -> Node {
+        let bytes = json.to_string().into_bytes();
+        Node::read(RawManifest {
+            media_type: media_type.to_owned(),
+            digest: Digest::of(&bytes),
+            bytes: bytes.into(),
+        })
+        .unwrap()
+    }
+
+    fn image(blobs: &[&str]) -> Node {
+        let layers: Vec<Value> = blobs
+            .iter()
+            .map(|blob| descriptor(&Digest::of(blob.as_bytes()), media_type::OCI_LAYER_GZIP))
+            .collect();
+        let json = json!({"schemaVersion": 2, "config": layers[0], "layers": layers});
+        node(media_type::OCI_MANIFEST, &json)
+    }
+
+    fn index(children: &[&Node]) -> Node {
+        let manifests: Vec<Value> = children
+            .iter()
+            .map(|child| descriptor(&child.raw.digest, &child.raw.media_type))
+            .collect();
+        let json = json!({"schemaVersion": 2, "manifests": manifests});
+        node(media_type::OCI_INDEX, &json)
+    }
+
+    fn planned(root: &Node, others: &[&Node]) -> Result<Image, Failure> {
+        let nodes = std::iter::once(root).chain(others.iter().copied());
+        let nodes: HashMap<Digest, Node> = nodes
+            .map(|node| (node.raw.digest.clone(), node.clone()))
+            .collect();
+        plan(&root.raw.digest, &nodes)
+    }
+
+    fn digests(image: &Image) -> Vec<&Digest> {
+        image.manifests.iter().map(|raw| &raw.digest).collect()
+    }
+
+    #[test]
+    fn children_come_before_what_lists_them_and_each_once() {
+        let (one, two) = (
+            image(&["config", "base"]),
+            image(&["config", "base", "top"]),
+        );
+        let inner = index(&[&one, &two]);
+        let root = index(&[&inner, &one, &two, &one]);
+        let plan = planned(&root, &[&inner, &one, &two]).unwrap();
+        let order = [&one, &two, &inner, &root].map(|node| &node.raw.digest);
+        assert_eq!(digests(&plan), order);
+        let blobs: Vec<&Digest> = plan.blobs.iter().map(|blob| &blob.digest).collect();
+        let expected = ["config", "base", "top"].map(|blob| Digest::of(blob.as_bytes()));
+        assert_eq!(blobs, expected.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_the_target_has_is_left_out() {
+        let (one, two) = (image(&["a"]), image(&["b"]));
+        let root = index(&[&one, &two]);
+        let plan = planned(&root, &[&two]).unwrap();
+        assert_eq!(digests(&plan), [&two.raw.digest, &root.raw.digest]);
+        assert_eq!(plan.blobs.len(), 1);
+    }
+
+    #[test]
+    fn an_index_that_contains_itself_is_refused() {
+        let mut inner = index(&[&image(&["a"])]);
+        let root = index(&[&inner]);
+        inner.refers = Manifest::Index {
+            children: root.children().cloned().collect(),
+        };
+        let failure = planned(&root, &[&inner]).unwrap_err();
+        assert_eq!(failure.class, FailureClass::Invalid);
+        assert_eq!(failure.answer, "the index contains itself");
+    }
+
+    #[test]
+    fn layers_that_an_index_lists_are_blobs() {
+        let layer = Digest::of(b"layer");
+        let json = json!({"manifests": [descriptor(&layer, media_type::OCI_LAYER_GZIP)]});
+        let cache = node(media_type::OCI_INDEX, &json);
+        let plan = planned(&cache, &[]).unwrap();
+        assert_eq!((plan.blobs.len(), plan.manifests.len()), (1, 1));
+        assert_eq!(cache.children().count(), 0);
+    }
+}

@@ -1,0 +1,227 @@
+//! What becomes of a job after an attempt: decided here, carried out in `publish`.
+
+use std::time::Duration;
+
+use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
+use image_sync_shared::job::Job;
+use image_sync_shared::outcome::{Action, ImageResult, JobResult};
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::retry::RetryPolicy;
+use image_sync_shared::run::RunEvent;
+use time::OffsetDateTime;
+
+use crate::account::Account;
+use crate::settings::WorkerSettings;
+
+/// How long a host is left alone that answers 429 without saying for how long.
+const UNSTATED_PAUSE: RetryPolicy = RetryPolicy {
+    attempts: u32::MAX,
+    initial: Duration::from_secs(2),
+    max: Duration::from_secs(300),
+};
+const SHORTEST_UNSTATED_PAUSE: Duration = Duration::from_secs(1);
+/// A hundred years: a pause is as long as the registry says, but a date must still come out of it.
+const END_OF_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// What was done, or why nothing was.
+    pub(crate) outcome: Result<Action, Failure>,
+    /// What was found on the way.
+    pub(crate) account: Account,
+    /// How long it took.
+    pub(crate) duration: Duration,
+}
+
+/// What becomes of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Settlement {
+    /// Nothing: its run was cancelled.
+    Drop,
+    /// It has its result. A failed one is kept as a dead letter besides.
+    Finish {
+        /// The result.
+        result: Box<JobResult>,
+        /// The dead letter.
+        letter: Option<Box<DeadLetter>>,
+    },
+    /// Another attempt follows.
+    Requeue {
+        /// The job for it.
+        successor: Box<Job>,
+        /// The failed attempt, for the run's log.
+        event: RunEvent,
+    },
+    /// It is put back, no attempt counted.
+    Defer {
+        /// The job as it is put back.
+        successor: Box<Job>,
+        /// The host that is to be left alone.
+        pause: Option<Pause>,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A host that is to be left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// The host.
+    pub(crate) host: String,
+    /// Until when.
+    pub(crate) until: OffsetDateTime,
+    /// What it answered.
+    pub(crate) reason: String,
+}
+
+/// Whether a job is to be worked at all: no settlement means that it is. `pauses` are the ends of the pauses of its hosts.
+pub(crate) fn before_work(
+    job: &Job,
+    cancelled: bool,
+    pauses: [Option<OffsetDateTime>; 2],
+    settings: &WorkerSettings,
+) -> Option<Settlement> {
+    if cancelled {
+        return Some(Settlement::Drop);
+    }
+    let until = pauses.into_iter().flatten().max()?;
+    Some(Settlement::Defer {
+        successor: Box::new(job.deferred(until + spread(settings.pause_spread))),
+        pause: None,
+        why: format!("its registry is left alone until {until}"),
+    })
+}
+
+/// What becomes of a job after an attempt. Pure but for the spread of the waits.
+pub(crate) fn after_work(
+    job: &Job,
+    ended: Ended,
+    cancelled: bool,
+    settings: &WorkerSettings,
+    now: OffsetDateTime,
+) -> Settlement {
+    let failure = match &ended.outcome {
+        Ok(_) => return finish(job, ended, settings, now),
+        Err(_) if cancelled => return Settlement::Drop,
+        Err(failure) => failure.clone(),
+    };
+    match failure.class.reaction() {
+        Reaction::Retry if settings.retry.allows_another(job.attempt) => Settlement::Requeue {
+            event: RunEvent::Attempt {
+                idx: job.idx,
+                attempt: job.attempt,
+                error: failure.to_string(),
+            },
+            successor: Box::new(job.after_attempt(now, failure, settings.retry.delay(job.attempt))),
+        },
+        Reaction::Fail | Reaction::Retry => finish(job, ended, settings, now),
+        Reaction::Pause(retry_after) => pause(job, &failure, retry_after, settings, now),
+        Reaction::PutBack => Settlement::Defer {
+            successor: Box::new(job.deferred(now + put_back_for(failure.class, settings))),
+            pause: None,
+            why: failure.to_string(),
+        },
+    }
+}
+
+fn pause(
+    job: &Job,
+    failure: &Failure,
+    retry_after: Option<Duration>,
+    settings: &WorkerSettings,
+    now: OffsetDateTime,
+) -> Settlement {
+    let unstated = || {
+        UNSTATED_PAUSE
+            .delay(job.defers + 1)
+            .max(SHORTEST_UNSTATED_PAUSE)
+    };
+    let until = now + retry_after.unwrap_or_else(unstated).min(END_OF_TIME);
+    let place = match failure.side {
+        Side::Source => &job.source,
+        Side::Target => &job.target,
+    };
+    Settlement::Defer {
+        successor: Box::new(job.deferred(until + spread(settings.pause_spread))),
+        pause: place.image.repository.host().map(|host| Pause {
+            host: host.to_owned(),
+            until,
+            reason: failure.to_string(),
+        }),
+        why: failure.to_string(),
+    }
+}
+
+/// A worker that was told to stop hands its job to the next one at once; a target that another worker writes takes a while.
+fn put_back_for(class: FailureClass, settings: &WorkerSettings) -> Duration {
+    match class {
+        FailureClass::Interrupted => Duration::ZERO,
+        _ => settings.busy_wait + spread(settings.busy_wait),
+    }
+}
+
+/// Some part of `over`.
+fn spread(over: Duration) -> Duration {
+    RetryPolicy {
+        attempts: 1,
+        initial: over,
+        max: over,
+    }
+    .delay(1)
+}
+
+fn finish(job: &Job, ended: Ended, settings: &WorkerSettings, now: OffsetDateTime) -> Settlement {
+    let failure = ended.outcome.as_ref().err();
+    let error = failure.map(|failure| match job.attempt {
+        1 => failure.to_string(),
+        attempts => format!("{failure} (attempt {attempts})"),
+    });
+    let letter = error.clone().filter(|_| !job.policy.dry_run);
+    let letter = letter.map(|reason| {
+        Box::new(DeadLetter {
+            id: job.job_id.to_string(),
+            died_at: now,
+            reason,
+            job: Some(job.clone()),
+            raw: None,
+        })
+    });
+    let class = failure.map(|failure| failure.class);
+    Settlement::Finish {
+        result: Box::new(JobResult {
+            idx: job.idx,
+            worker: settings.name.clone(),
+            class,
+            entry: entry(job, ended, error),
+        }),
+        letter,
+    }
+}
+
+fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
+    let Account {
+        remote,
+        cached,
+        expected,
+        blobs,
+        bytes_copied,
+        would_copy,
+    } = ended.account;
+    ImageResult {
+        image: job.image.clone(),
+        tag: job.tag.clone(),
+        action: ended.outcome.unwrap_or(Action::Failed),
+        remote_digest: remote,
+        cached_digest: cached,
+        duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
+        error,
+        target: job.target.image.to_string(),
+        platform: job.platforms.to_string(),
+        expected_digest: expected,
+        attempts: job.attempt,
+        bytes_copied,
+        blobs,
+        would_copy,
+    }
+}

@@ -1,0 +1,12 @@
+//! How a worker is ended, in two steps.
+
+use tokio_util::sync::CancellationToken;
+
+/// The two steps. A clone is the same shutdown.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// Take nothing new; finish what is in hand within the grace time.
+    pub stop: CancellationToken,
+    /// Put back what is in hand.
+    pub abort: CancellationToken,
+}
