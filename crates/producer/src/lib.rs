@@ -1,1 +1,19 @@
-//! Catalog, runs and reports
+//! The catalog, runs and reports: the roles *producer* and *aggregator*.
+//!
+//! - [`config_file`] turns a YAML file into a checked config,
+//! - [`catalog`] chooses the images of a run and makes their jobs,
+//! - [`produce`] opens a run and publishes its jobs,
+//! - [`fold`] is what the log of a run says, as a pure function of its events,
+//! - [`aggregate`] follows a run to its end and writes its report.
+//!
+//! Queues, logs and clocks are the ports of `image_sync_shared`.
+
+pub mod aggregate;
+pub mod catalog;
+pub mod config_file;
+pub mod fold;
+pub mod produce;
+mod sparse;
+
+#[cfg(test)]
+mod samples;

@@ -1,0 +1,190 @@
+//! The role *aggregator*: follows a run to its end and makes its report.
+//!
+//! A run is known by its log alone, so an aggregator can be started again at any time and comes to the same report.
+//! Results are kept in a temporary file without a name (in memory while they are few), with about twenty bytes per image
+//! in memory, and the report is written from there in the order of the catalog.
+
+mod report;
+mod spool;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_shared::outcome::ImageResult;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
+use image_sync_shared::report::{ReportHead, RunStatus};
+use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened};
+use thiserror::Error;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+pub use report::FinishedRun;
+
+use crate::fold::Fold;
+use spool::Spool;
+
+/// How long one look into the log waits: so late at most are a deadline and a stop seen.
+const LOOK: Duration = Duration::from_millis(250);
+/// At the deadline, and after a start behind it, what the log still has is taken in, for this long at most.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+/// How following a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every image has a result.
+    Complete,
+    /// The deadline passed before every image had one.
+    DeadlinePassed,
+    /// The deadline passed, and the run was never sealed: its producer died.
+    Abandoned,
+    /// It was told to stop before every image had one.
+    Interrupted,
+}
+
+/// Why a run has no report.
+#[derive(Debug, Error)]
+pub enum AggregateError {
+    /// The log cannot be read.
+    #[error("the log of the run: {0}")]
+    Log(#[from] QueueError),
+    /// The results cannot be kept.
+    #[error("the temporary file for results (in TMPDIR, else /tmp): {0}")]
+    Spool(#[from] io::Error),
+    /// The log has no opening, and following it was stopped.
+    #[error("run {0} has no log, expected one that begins with its opening")]
+    NotOpened(RunId),
+}
+
+/// What the aggregator works with.
+#[derive(Clone)]
+pub struct Aggregator {
+    /// The logs of runs.
+    pub log: Arc<dyn RunLog>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Aggregator {
+    /// Follows `run` until it is complete, until its deadline, or until `stop` is cancelled. Then what the log already
+    /// has is still taken in: cancel it when the workers are done.
+    pub async fn follow(
+        &self,
+        run: &RunId,
+        stop: &CancellationToken,
+    ) -> Result<FinishedRun, AggregateError> {
+        let mut fold = Fold::default();
+        let mut results = Spool::default();
+        let mut reader = self.log.read(run).await?;
+        let since = self.clock.now();
+        let status = loop {
+            let stopping = stop.is_cancelled();
+            let event = reader.next(LOOK).await?;
+            let quiet = event.is_none();
+            if let Some(event) = event {
+                take(&mut fold, &mut results, event)?;
+            }
+            let now = self.clock.now();
+            let overdue = now - since >= CATCH_UP && fold.ended(now - CATCH_UP).is_some();
+            match fold.ended(now) {
+                Some(RunStatus::Complete) => break Some(RunStatus::Complete),
+                Some(status) if quiet || overdue => break Some(status),
+                None if quiet && stopping => break None,
+                _ => {}
+            }
+        };
+        let ending = ending(status);
+        let Some(opened) = fold.opened().cloned() else {
+            return Err(AggregateError::NotOpened(run.clone()));
+        };
+        let head = head(run, &fold, &opened, ending, self.clock.now());
+        let missing = self.missing(run, &fold, &head).await?;
+        tell(&head, ending);
+        Ok(FinishedRun::new(head, opened, ending, results, missing))
+    }
+
+    /// The names of images without a result, which are in the log's chunks. A complete run is not read again.
+    async fn missing(
+        &self,
+        run: &RunId,
+        fold: &Fold,
+        head: &ReportHead,
+    ) -> Result<Spool<ImageName>, AggregateError> {
+        let mut names = Spool::default();
+        let mut wanted = head.summary.total.saturating_sub(fold.arrived());
+        if wanted == 0 {
+            return Ok(names);
+        }
+        let mut reader: Box<dyn RunLogReader> = self.log.read(run).await?;
+        while wanted > 0
+            && let Some(event) = reader.next(LOOK).await?
+        {
+            let RunEvent::Chunk { first_idx, items } = event else {
+                continue;
+            };
+            for (idx, name) in (first_idx..).zip(items) {
+                if fold.is_missing(idx) && names.put_first(idx, &name)? {
+                    wanted = wanted.saturating_sub(1);
+                }
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn take(fold: &mut Fold, results: &mut Spool<ImageResult>, event: RunEvent) -> io::Result<()> {
+    if let Some(result) = fold.apply(event) {
+        results.put_first(result.idx, &result.entry)?;
+    }
+    Ok(())
+}
+
+fn ending(status: Option<RunStatus>) -> Ending {
+    match status {
+        Some(RunStatus::Complete) => Ending::Complete,
+        Some(RunStatus::Incomplete) => Ending::DeadlinePassed,
+        Some(RunStatus::Abandoned) => Ending::Abandoned,
+        None => Ending::Interrupted,
+    }
+}
+
+fn head(
+    run: &RunId,
+    fold: &Fold,
+    opened: &RunOpened,
+    ending: Ending,
+    now: OffsetDateTime,
+) -> ReportHead {
+    let took = (now - opened.started_at).whole_milliseconds();
+    ReportHead {
+        timestamp: now,
+        cache_registry: opened.cache_registry.clone(),
+        run_id: run.clone(),
+        trigger: opened.trigger,
+        status: match ending {
+            Ending::Complete => RunStatus::Complete,
+            Ending::DeadlinePassed | Ending::Interrupted => RunStatus::Incomplete,
+            Ending::Abandoned => RunStatus::Abandoned,
+        },
+        started_at: opened.started_at,
+        duration_ms: u64::try_from(took).unwrap_or(0),
+        bytes_copied: fold.bytes_copied(),
+        summary: fold.summary(),
+    }
+}
+
+fn tell(head: &ReportHead, ending: Ending) {
+    let summary = &head.summary;
+    tracing::info!(
+        run = %head.run_id,
+        ?ending,
+        pulled = summary.pulled,
+        already_cached = summary.already_cached,
+        skipped = summary.skipped,
+        failed = summary.failed,
+        total = summary.total,
+        "run ended"
+    );
+}

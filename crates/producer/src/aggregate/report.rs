@@ -1,0 +1,114 @@
+//! The report of a run, written piece by piece.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+
+use image_sync_shared::outcome::ImageResult;
+use image_sync_shared::report::{ReportHead, RunStatus, Summary};
+use image_sync_shared::run::{ImageName, RunId, RunOpened, Trigger};
+use serde::ser::{Error as _, Serialize, SerializeSeq as _, Serializer};
+use time::OffsetDateTime;
+
+use super::Ending;
+use super::spool::Spool;
+
+/// A run that ended, and its report.
+pub struct FinishedRun {
+    /// All of the report but its lists.
+    pub head: ReportHead,
+    /// How the run was opened; its `config_hash` is the catalog that is to be closed.
+    pub opened: RunOpened,
+    /// How following it ended.
+    pub ending: Ending,
+    results: Spool<ImageResult>,
+    missing: Spool<ImageName>,
+}
+
+impl FinishedRun {
+    pub(super) fn new(
+        head: ReportHead,
+        opened: RunOpened,
+        ending: Ending,
+        results: Spool<ImageResult>,
+        missing: Spool<ImageName>,
+    ) -> Self {
+        Self {
+            head,
+            opened,
+            ending,
+            results,
+            missing,
+        }
+    }
+
+    /// The entries of the report, one per image that has a result, in the order of the catalog.
+    pub fn results(&mut self) -> io::Result<impl Iterator<Item = io::Result<ImageResult>>> {
+        self.results.values()
+    }
+
+    /// The images that have no result, in the order of the catalog.
+    pub fn missing(&mut self) -> io::Result<impl Iterator<Item = io::Result<ImageName>>> {
+        self.missing.values()
+    }
+
+    /// Writes the report as indented JSON with a newline at its end. It has the fields of
+    /// [`Report`](image_sync_shared::report::Report); those that the first release had come in its order.
+    pub fn write_json(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let view = ReportView {
+            timestamp: self.head.timestamp,
+            cache_registry: &self.head.cache_registry,
+            summary: self.head.summary,
+            run_id: &self.head.run_id,
+            trigger: self.head.trigger,
+            status: self.head.status,
+            started_at: self.head.started_at,
+            duration_ms: self.head.duration_ms,
+            bytes_copied: self.head.bytes_copied,
+            results: List::new(self.results.values()?),
+            missing: List::new(self.missing.values()?),
+        };
+        serde_json::to_writer_pretty(&mut *out, &view)?;
+        out.write_all(b"\n")
+    }
+}
+
+/// The fields of a report in their order.
+#[derive(serde::Serialize)]
+struct ReportView<'a, R, M> {
+    #[serde(with = "time::serde::rfc3339")]
+    timestamp: OffsetDateTime,
+    cache_registry: &'a str,
+    summary: Summary,
+    run_id: &'a RunId,
+    trigger: Trigger,
+    status: RunStatus,
+    #[serde(with = "time::serde::rfc3339")]
+    started_at: OffsetDateTime,
+    duration_ms: u64,
+    bytes_copied: u64,
+    results: R,
+    missing: M,
+}
+
+/// A list that is read while it is written, once.
+struct List<I>(RefCell<I>);
+
+impl<I> List<I> {
+    fn new(values: I) -> Self {
+        Self(RefCell::new(values))
+    }
+}
+
+impl<I, T> Serialize for List<I>
+where
+    I: Iterator<Item = io::Result<T>>,
+    T: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut seq = serializer.serialize_seq(None)?;
+        for value in &mut *self.0.borrow_mut() {
+            seq.serialize_element(&value.map_err(S::Error::custom)?)?;
+        }
+        seq.end()
+    }
+}

@@ -1,0 +1,187 @@
+//! Config files: YAML text to [`Config`].
+//!
+//! ```yaml
+//! cache_registry: localhost:5000          # or harbor.example/mirror, or oci:FOLDER
+//! images:
+//!   - source: docker.io/library/nginx     # or nginx, or oci:FOLDER
+//!     tag: 1.27-alpine                    # may stand in source instead: nginx:1.27-alpine
+//!     cache_as: web/nginx
+//!     platform: linux/amd64               # or all, or "linux/amd64,linux/arm64", or a list
+//!     source_tls_verify: true
+//!     cache_insecure: true
+//! settings:                               # all optional, here with their defaults
+//!   concurrency: 16
+//!   pull_timeout_secs: 300
+//!   skip_on_error: false
+//!   default_platform: linux/amd64
+//!   cache_insecure: true
+//!   source_tls_verify: true
+//!   stall_timeout: 60s                    # a duration as in 90s or 1h 30m, or a number of seconds
+//!   run_timeout: 6h
+//!   retry: { attempts: 4, initial_delay: 2s, max_delay: 60s }
+//! registries:                             # optional, by host
+//!   docker.io:
+//!     username: me
+//!     password_file: /run/secrets/hub     # or password, or password_env: the name of a variable
+//!     mirrors: ["mirror.example:5000"]    # or endpoint: https://mirror.example
+//!     plain_http: false
+//!     insecure: false
+//!     ca_file: /etc/ssl/private-ca.pem
+//!     cert_file: /etc/ssl/client.pem      # only with key_file
+//!     key_file: /etc/ssl/client.key
+//!     max_connections: 16
+//! ```
+//!
+//! - Folders and files in a config are relative to the current directory, not to the config.
+//! - The name of an image in the cache is `cache_as`. Without it, it is the source as written, without `docker.io/`,
+//!   `ghcr.io/` or `registry-1.docker.io/` before it; any other host stays (`quay.io/a/b`), in lower case and without its
+//!   port, as neither can be part of a name (`localhost:5000/a` becomes `localhost/a`). For a folder it is the folder's
+//!   last component. An IPv6 host cannot become a name: such a source needs `cache_as`.
+//! - A source with a digest (`busybox@sha256:...`, or `tag: sha256:...`) is copied as that digest. The tag beside the
+//!   digest (`busybox:1.36@sha256:...`, or `tag`) then names it in the cache; without one it has no tag there.
+//! - `source_tls_verify: false` and `cache_insecure: true` leave TLS unverified, and allow plain HTTP where the host
+//!   speaks no TLS.
+//! - `preferred_tool` is accepted for the sake of older files and does nothing but a warning.
+//! - YAML anchors and aliases work, and so do merge keys (`<<`) in an image and in a registry.
+//! - An image that is named twice is worked once, with a warning. Two different images for one target are an error.
+
+mod error;
+mod image;
+mod locate;
+mod problem;
+mod raw;
+mod registry;
+mod repeats;
+mod settings;
+mod source;
+mod values;
+mod yaml_message;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+
+use image_sync_shared::config::Config;
+use image_sync_shared::reference::Location;
+
+pub use error::ConfigError;
+
+use image::Defaults;
+use problem::Problem;
+use raw::{RawConfig, RawImage};
+
+const EXPECTED: &str = "expected a YAML config with cache_registry and images";
+
+/// A config, and what its author should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// The config.
+    pub config: Config,
+    /// What is accepted, but probably not meant: one sentence each, that begins with the file.
+    pub warnings: Vec<String>,
+}
+
+/// Reads and parses the file at `path`.
+pub fn load(path: &Path) -> Result<Parsed, ConfigError> {
+    parse(&read(path)?, &path.display().to_string())
+}
+
+/// Reads the file at `path`, which has to be UTF-8 text.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    let file = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid]
+            .split(|byte| *byte == b'\n')
+            .count();
+        ConfigError::whole(&file, format!("line {line} is not UTF-8 text, {EXPECTED}"))
+    })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
+    let found = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "this is a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission to read this file is denied".to_owned(),
+        _ => format!("this file cannot be read ({error})"),
+    };
+    ConfigError::whole(&path.display().to_string(), format!("{found}, {EXPECTED}"))
+}
+
+/// The config in `text`; `file` names it in errors and warnings.
+pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if is_blank(text) {
+        return Err(ConfigError::whole(
+            file,
+            format!("the file is empty, {EXPECTED}"),
+        ));
+    }
+    let raw: RawConfig =
+        serde_yaml_ng::from_str(text).map_err(|error| ConfigError::of_yaml(file, text, &error))?;
+    let mut warnings = Vec::new();
+    let config = resolve(raw, &mut warnings)
+        .map_err(|problem| ConfigError::of_problem(file, text, &problem))?;
+    let warnings = warnings
+        .into_iter()
+        .map(|warning| format!("{file}: {warning}"))
+        .collect();
+    Ok(Parsed { config, warnings })
+}
+
+fn is_blank(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .all(|line| line.is_empty() || line.starts_with('#') || line == "---")
+}
+
+fn resolve(raw: RawConfig, warnings: &mut Vec<Problem>) -> Result<Config, Problem> {
+    let cache_registry = cache_registry(raw.cache_registry)?;
+    let raw_images = raw
+        .images
+        .ok_or_else(|| Problem::new("missing, expected a list of images").key("images"))?;
+    let raw_settings = raw.settings.unwrap_or_default();
+    if raw_settings.preferred_tool.is_some() {
+        warnings.push(
+            Problem::new("this has no effect, as no tool is run; remove it")
+                .key("preferred_tool")
+                .key("settings"),
+        );
+    }
+    let defaults = Defaults::new(cache_registry, &raw_settings);
+    let settings = settings::resolve(&raw_settings).map_err(|problem| problem.key("settings"))?;
+    let images = images(raw_images, &defaults)?;
+    Ok(Config {
+        images: repeats::settle(images, warnings)?,
+        cache_registry: defaults.cache_registry,
+        settings,
+        registries: registry::resolve_all(raw.registries.unwrap_or_default())
+            .map_err(|problem| problem.key("registries"))?,
+    })
+}
+
+fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
+    const FORM: &str =
+        "expected HOST, HOST:PORT or HOST/PREFIX as in localhost:5000, or oci:FOLDER";
+    let text =
+        text.ok_or_else(|| Problem::new(format!("missing, {FORM}")).key("cache_registry"))?;
+    problem::without_secrets(&text)
+        .and_then(|text| text.parse().map_err(Problem::new))
+        .map_err(|problem| problem.key("cache_registry"))
+}
+
+fn images(
+    raw: Vec<RawImage>,
+    defaults: &Defaults,
+) -> Result<Vec<image_sync_shared::config::ImageSpec>, Problem> {
+    raw.into_iter()
+        .enumerate()
+        .map(|(index, raw)| {
+            image::resolve(raw.merged(), defaults)
+                .map_err(|problem| problem.index(index).key("images"))
+        })
+        .collect()
+}

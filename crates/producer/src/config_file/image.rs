@@ -1,0 +1,159 @@
+//! One image of the catalog.
+
+use image_sync_shared::config::ImageSpec;
+use image_sync_shared::job::Trust;
+use image_sync_shared::platform::{Platform, Platforms};
+use image_sync_shared::reference::{Location, Repository};
+
+use super::problem::{Problem, without_secrets};
+use super::raw::{RawImage, RawSettings};
+use super::source::{self, Source};
+
+/// What an image has where it says nothing itself.
+pub(super) struct Defaults {
+    pub(super) cache_registry: Location,
+    platforms: Platforms,
+    source_tls_verify: bool,
+    cache_insecure: bool,
+}
+
+impl Defaults {
+    pub(super) fn new(cache_registry: Location, settings: &RawSettings) -> Self {
+        let usual = || Platforms::One(Platform::stated("linux", "amd64", None));
+        Self {
+            cache_registry,
+            platforms: settings.default_platform.clone().unwrap_or_else(usual),
+            source_tls_verify: settings.source_tls_verify.unwrap_or(true),
+            cache_insecure: settings.cache_insecure.unwrap_or(true),
+        }
+    }
+}
+
+/// The image that `raw` describes.
+pub(super) fn resolve(raw: RawImage, defaults: &Defaults) -> Result<ImageSpec, Problem> {
+    let text = raw.source.ok_or_else(|| {
+        Problem::new("source is missing, expected source: HOST/NAME as in docker.io/library/nginx, or source: oci:FOLDER")
+    })?;
+    let source = source::parse(&text).map_err(|problem| problem.key("source"))?;
+    let target = target(&source, raw.cache_as, &defaults.cache_registry)?;
+    let repository = source.repository.clone();
+    let named = source.with_tag(raw.tag.as_deref())?;
+    let source_tls_verify = raw.source_tls_verify.unwrap_or(defaults.source_tls_verify);
+    let cache_insecure = raw.cache_insecure.unwrap_or(defaults.cache_insecure);
+    Ok(ImageSpec {
+        image: named.image,
+        tag: named.tag,
+        source: repository,
+        reference: named.reference,
+        target,
+        target_reference: named.target_reference,
+        platforms: raw.platform.unwrap_or_else(|| defaults.platforms.clone()),
+        source_trust: trust(!source_tls_verify),
+        target_trust: trust(cache_insecure),
+    })
+}
+
+fn trust(insecure: bool) -> Trust {
+    if insecure {
+        Trust::Insecure
+    } else {
+        Trust::Verified
+    }
+}
+
+fn target(
+    source: &Source,
+    cache_as: Option<String>,
+    cache_registry: &Location,
+) -> Result<Repository, Problem> {
+    if let Some(name) = cache_as {
+        return without_secrets(&name)
+            .and_then(|name| cache_registry.repository(name).map_err(Problem::new))
+            .map_err(|problem| problem.key("cache_as"));
+    }
+    let name = cache_name(source);
+    cache_registry.repository(&name).ok().ok_or_else(|| {
+        let text = format!("{name:?}, made of {:?}, cannot be a name in the cache, expected cache_as: NAME beside it", source.bare);
+        Problem::new(text).key("source")
+    })
+}
+
+/// The name in the cache of a source without `cache_as`.
+fn cache_name(source: &Source) -> String {
+    let Repository::Registry { .. } = &source.repository else {
+        return source.repository.name().to_owned();
+    };
+    let hub_or_github = ["docker.io/", "ghcr.io/", "registry-1.docker.io/"]
+        .into_iter()
+        .find_map(|prefix| source.bare.strip_prefix(prefix));
+    match (hub_or_github, source.bare.split_once('/')) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some((first, rest))) => {
+            format!("{}/{rest}", without_port(first).to_ascii_lowercase())
+        }
+        (None, None) => source.bare.clone(),
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((host, _)) if !host.contains(':') => host,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(source: &str) -> String {
+        cache_name(&source::parse(source).unwrap())
+    }
+
+    #[test]
+    fn names_in_the_cache_are_those_of_the_first_release() {
+        for (source, expected) in [
+            (
+                "docker.io/akeyless/k8s-secrets-sidecar",
+                "akeyless/k8s-secrets-sidecar",
+            ),
+            ("docker.io/library/nginx", "library/nginx"),
+            (
+                "ghcr.io/project-zot/zot-linux-amd64",
+                "project-zot/zot-linux-amd64",
+            ),
+            ("registry-1.docker.io/a/b", "a/b"),
+            ("quay.io/a/b", "quay.io/a/b"),
+            ("index.docker.io/a/b", "index.docker.io/a/b"),
+            ("nginx", "nginx"),
+            ("a/b", "a/b"),
+        ] {
+            assert_eq!(name(source), expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_in_a_name_is_left_out_of_it() {
+        for (source, expected) in [
+            ("nginx:1.27", "nginx"),
+            ("localhost:5000/a", "localhost/a"),
+            ("Quay.io:443/a/b:1", "quay.io/a/b"),
+            ("oci:examples/images/hello", "hello"),
+            ("oci:/srv/hello:v1", "hello"),
+        ] {
+            assert_eq!(name(source), expected);
+        }
+    }
+
+    #[test]
+    fn a_source_that_makes_no_name_needs_one() {
+        let cache = "localhost:5000".parse().unwrap();
+        for text in ["[::1]:5000/a", "oci:.", "oci:/", "oci:My Images"] {
+            let source = source::parse(text).unwrap();
+            let problem = target(&source, None, &cache).unwrap_err().to_string();
+            assert!(problem.contains("expected cache_as: NAME"), "{problem}");
+            let named = target(&source, Some("x/y".to_owned()), &cache).unwrap();
+            assert_eq!(named.to_string(), "localhost:5000/x/y");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What configs mean, and what is said about bad ones.
+
+mod errors;
+mod files;
+mod meaning;
+mod secrets;

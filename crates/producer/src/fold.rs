@@ -1,0 +1,125 @@
+//! What the log of a run says: a pure fold over its events.
+//!
+//! The log is at least once and in no particular order, so nothing depends on either: the first result of a job counts
+//! and repeats do not, results may come before the seal that says how many to expect, and the same log always folds to
+//! the same counts.
+
+use image_sync_shared::outcome::{Action, JobResult};
+use image_sync_shared::report::{RunStatus, Summary};
+use image_sync_shared::run::{RunEvent, RunOpened};
+use time::OffsetDateTime;
+
+use crate::sparse::Sparse;
+
+/// The state of a run, as far as its log was read. Costs about one byte per image.
+#[derive(Clone, Debug, Default)]
+pub struct Fold {
+    opened: Option<RunOpened>,
+    expected: Option<u32>,
+    named: u32,
+    actions: Sparse<Action>,
+    arrived: u32,
+    bytes_copied: u64,
+}
+
+impl Fold {
+    /// Takes in the next event. Returns the result in it if it is the first one of its job.
+    pub fn apply(&mut self, event: RunEvent) -> Option<Box<JobResult>> {
+        match event {
+            RunEvent::Open(opened) => {
+                self.opened.get_or_insert(opened);
+                None
+            }
+            RunEvent::Chunk { first_idx, items } => {
+                let items = u32::try_from(items.len()).unwrap_or(u32::MAX);
+                self.named = self.named.max(first_idx.saturating_add(items));
+                None
+            }
+            RunEvent::Seal { expected } => {
+                if self.expected.is_none() {
+                    self.expected = Some(expected);
+                    self.arrived = self.results().map(|_| 1).sum();
+                }
+                None
+            }
+            RunEvent::Result(result) => self.take(result),
+            RunEvent::Attempt { .. } => None,
+        }
+    }
+
+    fn take(&mut self, result: Box<JobResult>) -> Option<Box<JobResult>> {
+        if !self.actions.insert_first(result.idx, result.entry.action) {
+            return None;
+        }
+        self.bytes_copied += result.entry.bytes_copied;
+        if !self.is_expected(result.idx) {
+            return None;
+        }
+        self.arrived += 1;
+        Some(result)
+    }
+
+    /// How the run ended, or none while it is open: complete when it is sealed and all results are there; at its
+    /// deadline incomplete, or abandoned when it was never sealed.
+    #[must_use]
+    pub fn ended(&self, now: OffsetDateTime) -> Option<RunStatus> {
+        let opened = self.opened.as_ref()?;
+        match self.expected {
+            Some(expected) if self.arrived == expected => Some(RunStatus::Complete),
+            Some(_) if now >= opened.deadline_at => Some(RunStatus::Incomplete),
+            None if now >= opened.deadline_at => Some(RunStatus::Abandoned),
+            _ => None,
+        }
+    }
+
+    /// The run's opening, if it was read.
+    #[must_use]
+    pub fn opened(&self) -> Option<&RunOpened> {
+        self.opened.as_ref()
+    }
+
+    /// Counts of actions. The total is what the seal says, or what was named or arrived without one.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        let mut past_last = 0;
+        for (idx, action) in self.results() {
+            summary.count(action);
+            past_last = idx.saturating_add(1);
+        }
+        summary.total = self.expected.unwrap_or(self.named.max(past_last));
+        summary
+    }
+
+    /// How many images have a result.
+    #[must_use]
+    pub fn arrived(&self) -> u32 {
+        self.arrived
+    }
+
+    /// Bytes of blobs that all results together say were sent.
+    #[must_use]
+    pub fn bytes_copied(&self) -> u64 {
+        self.bytes_copied
+    }
+
+    /// Whether image `idx` is one of the run and has no result.
+    #[must_use]
+    pub fn is_missing(&self, idx: u32) -> bool {
+        self.is_expected(idx) && self.actions.get(idx).is_none()
+    }
+
+    /// Whether `idx` is a place in the run; before the seal any place may be one.
+    pub(crate) fn is_expected(&self, idx: u32) -> bool {
+        self.expected.is_none_or(|expected| idx < expected)
+    }
+
+    fn results(&self) -> impl Iterator<Item = (u32, Action)> {
+        self.actions
+            .iter()
+            .take_while(|(idx, _)| self.is_expected(*idx))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! The fold under every order, repetition and omission that a log may have.
+
+use image_sync_shared::outcome::Action;
+use image_sync_shared::report::{RunStatus, Summary};
+use image_sync_shared::run::RunEvent;
+use time::{Duration, OffsetDateTime};
+
+use super::Fold;
+use crate::samples::{chunk, now, opened, result};
+
+fn fold(events: impl IntoIterator<Item = RunEvent>) -> Fold {
+    let mut fold = Fold::default();
+    for event in events {
+        fold.apply(event);
+    }
+    fold
+}
+
+fn open() -> RunEvent {
+    RunEvent::Open(opened())
+}
+
+fn seal(expected: u32) -> RunEvent {
+    RunEvent::Seal { expected }
+}
+
+fn deadline() -> OffsetDateTime {
+    opened().deadline_at
+}
+
+/// A small deterministic generator (xorshift), so that a failure can be seen again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % sides as u64).unwrap()
+    }
+
+    fn shuffle<T>(&mut self, values: &mut [T]) {
+        for last in (1..values.len()).rev() {
+            values.swap(last, self.roll(last + 1));
+        }
+    }
+}
+
+const ACTIONS: [Action; 4] = [
+    Action::Pulled,
+    Action::AlreadyCached,
+    Action::Skipped,
+    Action::Failed,
+];
+
+#[test]
+fn a_run_is_open_until_its_last_result() {
+    let mut fold = Fold::default();
+    assert_eq!(fold.ended(deadline()), None, "nothing is known of it");
+    for event in [open(), chunk(0, 2), seal(2), result(1, Action::Pulled)] {
+        fold.apply(event);
+        assert_eq!(fold.ended(now()), None);
+    }
+    fold.apply(result(0, Action::Failed));
+    assert_eq!(fold.ended(now()), Some(RunStatus::Complete));
+    assert_eq!(fold.ended(deadline()), Some(RunStatus::Complete));
+}
+
+#[test]
+fn a_run_of_no_jobs_is_complete_once_it_is_sealed() {
+    assert_eq!(fold([open()]).ended(now()), None);
+    let sealed = fold([open(), seal(0)]);
+    assert_eq!(sealed.ended(now()), Some(RunStatus::Complete));
+    assert_eq!(sealed.summary(), Summary::default());
+}
+
+#[test]
+fn a_run_that_lacks_results_is_incomplete_at_its_deadline_and_not_before() {
+    let fold = fold([open(), chunk(0, 3), seal(3), result(2, Action::Pulled)]);
+    assert_eq!(fold.ended(deadline() - Duration::MILLISECOND), None);
+    assert_eq!(fold.ended(deadline()), Some(RunStatus::Incomplete));
+    assert_eq!((fold.summary().pulled, fold.summary().total), (1, 3));
+    assert_eq!(
+        [0, 1, 2, 3].map(|idx| fold.is_missing(idx)),
+        [true, true, false, false]
+    );
+}
+
+#[test]
+fn a_run_without_a_seal_is_abandoned_at_its_deadline_and_not_before() {
+    let fold = fold([open(), chunk(0, 3), result(0, Action::Pulled)]);
+    assert_eq!(fold.ended(deadline() - Duration::MILLISECOND), None);
+    assert_eq!(fold.ended(deadline()), Some(RunStatus::Abandoned));
+    assert_eq!((fold.summary().pulled, fold.summary().total), (1, 3));
+}
+
+#[test]
+fn the_total_of_a_run_without_a_seal_is_what_was_named_or_arrived() {
+    assert_eq!(fold([open()]).summary().total, 0);
+    assert_eq!(fold([open(), chunk(0, 3), chunk(3, 5)]).summary().total, 5);
+    assert_eq!(fold([open(), result(6, Action::Pulled)]).summary().total, 7);
+}
+
+#[test]
+fn the_first_result_of_a_job_counts() {
+    let mut fold = fold([open(), seal(2)]);
+    assert!(fold.apply(result(0, Action::Pulled)).is_some());
+    assert!(fold.apply(result(0, Action::AlreadyCached)).is_none());
+    assert_eq!(
+        fold.ended(now()),
+        None,
+        "a repetition does not stand for another image"
+    );
+    let summary = fold.summary();
+    assert_eq!((summary.pulled, summary.already_cached), (1, 0));
+    assert_eq!(fold.bytes_copied(), 10);
+}
+
+#[test]
+fn late_results_change_nothing() {
+    let mut fold = fold([open(), seal(1), result(0, Action::Pulled)]);
+    let before = (fold.summary(), fold.arrived(), fold.ended(now()));
+    assert!(fold.apply(result(0, Action::Failed)).is_none());
+    fold.apply(seal(5));
+    assert_eq!((fold.summary(), fold.arrived(), fold.ended(now())), before);
+}
+
+#[test]
+fn results_past_the_seal_are_no_results_of_the_run() {
+    let strays = [result(1, Action::Pulled), result(u32::MAX, Action::Failed)];
+    let mut after = fold([open(), seal(1)]);
+    for stray in strays.clone() {
+        assert!(after.apply(stray).is_none());
+    }
+    let before = fold([open()].into_iter().chain(strays).chain([seal(1)]));
+    for fold in [after, before] {
+        assert_eq!((fold.arrived(), fold.ended(now())), (0, None));
+        assert_eq!(
+            fold.summary(),
+            Summary {
+                total: 1,
+                ..Summary::default()
+            }
+        );
+    }
+}
+
+#[test]
+fn attempts_are_no_results() {
+    let attempt = RunEvent::Attempt {
+        idx: 0,
+        attempt: 1,
+        error: "503".to_owned(),
+    };
+    let fold = fold([open(), seal(1), attempt]);
+    assert_eq!((fold.arrived(), fold.ended(now())), (0, None));
+}
+
+#[test]
+fn a_log_folds_to_the_same_in_any_order_and_with_any_repetition() {
+    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    for round in 0..300 {
+        let jobs = u32::try_from(dice.roll(40)).unwrap();
+        let arrived = u32::try_from(dice.roll(jobs as usize + 1)).unwrap();
+        let split = u32::try_from(dice.roll(jobs as usize + 1)).unwrap();
+        let mut events = vec![open(), chunk(0, split), chunk(split, jobs)];
+        let sealed = round % 5 != 0;
+        events.extend(sealed.then(|| seal(jobs)));
+        let actions: Vec<Action> = (0..arrived).map(|_| ACTIONS[dice.roll(4)]).collect();
+        events.extend(
+            (0..)
+                .zip(&actions)
+                .map(|(idx, action)| result(idx, *action)),
+        );
+        let repeats: Vec<RunEvent> = (0..dice.roll(10))
+            .map(|_| events[dice.roll(events.len())].clone())
+            .collect();
+        events.extend(repeats);
+        dice.shuffle(&mut events);
+
+        let mut expected = Summary {
+            total: jobs,
+            ..Summary::default()
+        };
+        actions.iter().for_each(|action| expected.count(*action));
+        let fold = fold(events);
+        assert_eq!(fold.summary(), expected, "round {round}");
+        assert_eq!(fold.arrived(), arrived, "round {round}");
+        assert_eq!(
+            fold.bytes_copied(),
+            10 * u64::from(arrived),
+            "round {round}"
+        );
+        let complete = sealed && arrived == jobs;
+        assert_eq!(fold.ended(now()), complete.then_some(RunStatus::Complete));
+        let at_deadline = match (complete, sealed) {
+            (true, _) => RunStatus::Complete,
+            (false, true) => RunStatus::Incomplete,
+            (false, false) => RunStatus::Abandoned,
+        };
+        assert_eq!(fold.ended(deadline()), Some(at_deadline), "round {round}");
+    }
+}
+
+#[test]
+fn a_result_is_handed_out_exactly_once_in_any_order() {
+    let mut dice = Dice(77);
+    for _ in 0..100 {
+        let mut events = vec![open(), seal(20)];
+        events.extend(
+            (0..20).flat_map(|idx| [result(idx, Action::Pulled), result(idx, Action::Pulled)]),
+        );
+        dice.shuffle(&mut events);
+        let mut fold = Fold::default();
+        let mut handed_out: Vec<u32> = events
+            .into_iter()
+            .filter_map(|event| fold.apply(event))
+            .map(|result| result.idx)
+            .collect();
+        handed_out.sort_unstable();
+        assert_eq!(handed_out, (0..20).collect::<Vec<u32>>());
+    }
+}

@@ -1,0 +1,229 @@
+//! The role *producer*: opens a run, publishes its jobs, and seals it.
+//!
+//! The catalog is worked batch by batch. A batch is as many images as have their names in one chunk of the log. Its chunk
+//! is stored before its jobs, so that every job that exists can be named. Jobs are made when they are published, and a
+//! queue that is full makes the producer wait, so that its memory does not grow with the catalog.
+
+use std::borrow::Borrow;
+use std::iter::Peekable;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use image_sync_shared::config::ImageSpec;
+use image_sync_shared::job::Policy;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::job_queue::{JobQueue, Lane, Stored};
+use image_sync_shared::ports::run_control::{Opening, RunControl};
+use image_sync_shared::ports::run_log::RunLog;
+use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{job_for, name_of};
+
+/// The names of one chunk have at most this many bytes of JSON; a message of the log is at most 1 MiB.
+const CHUNK_BYTES: usize = 512 * 1024;
+/// Jobs that are being stored at the same time.
+const PUBLISHES_IN_FLIGHT: usize = 256;
+
+/// A run to be started.
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    /// Its identity.
+    pub run_id: RunId,
+    /// What sets it off.
+    pub trigger: Trigger,
+    /// The catalog's target, for the report.
+    pub cache_registry: String,
+    /// The catalog ([`crate::catalog::config_hash`]), of which no other run may be open.
+    pub config_hash: String,
+    /// Whether failed images leave the exit code at 0.
+    pub skip_on_error: bool,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// The rules of its jobs.
+    pub policy: Policy,
+}
+
+/// How far the producer came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Produced {
+    /// All jobs are published.
+    Sealed {
+        /// How many there are.
+        jobs: u32,
+    },
+    /// Nothing was done, as this run of the same catalog is still open.
+    Skipped {
+        /// The open run.
+        open: RunId,
+    },
+    /// It was told to stop. The run has no seal; who stopped it decides whether to cancel it.
+    Stopped {
+        /// Jobs that are known to be published.
+        jobs: u32,
+    },
+}
+
+/// What the producer works with.
+#[derive(Clone)]
+pub struct Producer {
+    /// Takes the jobs.
+    pub queue: Arc<dyn JobQueue>,
+    /// Takes the events.
+    pub log: Arc<dyn RunLog>,
+    /// Opens runs. Closing the run is left to who sees its end.
+    pub control: Arc<dyn RunControl>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Producer {
+    /// Starts the run and publishes a job for each of `images`, until `stop` is cancelled.
+    pub async fn produce<I>(
+        &self,
+        plan: &RunPlan,
+        images: I,
+        stop: &CancellationToken,
+    ) -> Result<Produced, QueueError>
+    where
+        I: IntoIterator<Item: Borrow<ImageSpec>>,
+    {
+        let started_at = self.clock.now();
+        let opened = opening(plan, started_at);
+        let opening = self
+            .control
+            .open(&plan.config_hash, &plan.run_id, opened.deadline_at)
+            .await?;
+        if let Opening::Busy(open) = opening {
+            tracing::info!(run = %plan.run_id, open_run = %open, "run skipped, as one of the same catalog is open");
+            return Ok(Produced::Skipped { open });
+        }
+        tracing::info!(run = %plan.run_id, trigger = ?plan.trigger, deadline = %opened.deadline_at, "run opened");
+        self.append(plan, RunEvent::Open(opened)).await?;
+        let mut jobs = 0;
+        let stopped = tokio::select! {
+            biased;
+            () = stop.cancelled() => true,
+            published = self.publish_all(plan, images.into_iter(), &mut jobs) => {
+                published?;
+                false
+            }
+        };
+        if stopped {
+            tracing::info!(run = %plan.run_id, jobs, "producer stopped before the run was sealed");
+            return Ok(Produced::Stopped { jobs });
+        }
+        self.append(plan, RunEvent::Seal { expected: jobs }).await?;
+        tracing::info!(run = %plan.run_id, jobs, "run sealed");
+        Ok(Produced::Sealed { jobs })
+    }
+
+    async fn publish_all(
+        &self,
+        plan: &RunPlan,
+        images: impl Iterator<Item: Borrow<ImageSpec>>,
+        jobs: &mut u32,
+    ) -> Result<(), QueueError> {
+        let mut images = images.peekable();
+        while images.peek().is_some() {
+            let (names, batch) = next_batch(&mut images, CHUNK_BYTES);
+            let first_idx = *jobs;
+            let chunk = RunEvent::Chunk {
+                first_idx,
+                items: names,
+            };
+            self.append(plan, chunk).await?;
+            self.publish_batch(plan, first_idx, &batch, jobs).await?;
+        }
+        Ok(())
+    }
+
+    async fn publish_batch(
+        &self,
+        plan: &RunPlan,
+        first_idx: u32,
+        batch: &[impl Borrow<ImageSpec>],
+        jobs: &mut u32,
+    ) -> Result<(), QueueError> {
+        let lane = lane_of(plan.trigger);
+        let mut in_flight = FuturesUnordered::new();
+        for (idx, image) in (first_idx..).zip(batch) {
+            if in_flight.len() >= PUBLISHES_IN_FLIGHT {
+                count_next(&mut in_flight, jobs).await?;
+            }
+            // A queue that is always ready would keep this task from seeing a stop, and other tasks from running.
+            tokio::task::coop::consume_budget().await;
+            let job = job_for(
+                image.borrow(),
+                &plan.run_id,
+                idx,
+                plan.trigger,
+                &plan.policy,
+                self.clock.now(),
+            );
+            in_flight.push(async move { self.queue.publish(lane, &job).await });
+        }
+        while !in_flight.is_empty() {
+            count_next(&mut in_flight, jobs).await?;
+        }
+        Ok(())
+    }
+
+    async fn append(&self, plan: &RunPlan, event: RunEvent) -> Result<(), QueueError> {
+        self.log.append(&plan.run_id, &event).await
+    }
+}
+
+fn opening(plan: &RunPlan, started_at: OffsetDateTime) -> RunOpened {
+    let timeout = time::Duration::try_from(plan.timeout).unwrap_or(time::Duration::MAX);
+    RunOpened {
+        started_at,
+        deadline_at: started_at.saturating_add(timeout),
+        trigger: plan.trigger,
+        cache_registry: plan.cache_registry.clone(),
+        config_hash: plan.config_hash.clone(),
+        skip_on_error: plan.skip_on_error,
+    }
+}
+
+fn lane_of(trigger: Trigger) -> Lane {
+    match trigger {
+        Trigger::Cron => Lane::Bulk,
+        Trigger::Manual | Trigger::Webhook | Trigger::Replay => Lane::Now,
+    }
+}
+
+/// The next images whose names together have at most `limit` bytes of JSON, but at least one image.
+fn next_batch<I: Iterator<Item: Borrow<ImageSpec>>>(
+    images: &mut Peekable<I>,
+    limit: usize,
+) -> (Vec<ImageName>, Vec<I::Item>) {
+    let (mut names, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
+    while let Some(image) = images.peek() {
+        let name = name_of(image.borrow());
+        bytes += serde_json::to_string(&name).map_or(0, |json| json.len() + 1);
+        if bytes > limit && !batch.is_empty() {
+            break;
+        }
+        names.push(name);
+        batch.extend(images.next());
+    }
+    (names, batch)
+}
+
+async fn count_next<F>(
+    in_flight: &mut FuturesUnordered<F>,
+    jobs: &mut u32,
+) -> Result<(), QueueError>
+where
+    F: Future<Output = Result<Stored, QueueError>>,
+{
+    if let Some(stored) = in_flight.next().await {
+        stored?;
+        *jobs += 1;
+    }
+    Ok(())
+}

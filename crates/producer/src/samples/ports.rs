@@ -1,0 +1,193 @@
+//! Ports over plain memory.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
+use image_sync_shared::ports::run_control::{Opening, RunControl};
+use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
+use image_sync_shared::run::{RunEvent, RunId};
+use time::OffsetDateTime;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+
+/// Tells tokio's time, which tests pause.
+pub(crate) struct FakeClock(Instant);
+
+impl FakeClock {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> OffsetDateTime {
+        super::now() + self.0.elapsed()
+    }
+}
+
+/// The log of one run.
+#[derive(Default)]
+pub(crate) struct FakeLog {
+    events: Arc<Mutex<Vec<RunEvent>>>,
+    grown: Arc<Notify>,
+    reads: Mutex<u32>,
+}
+
+impl FakeLog {
+    pub(crate) fn of(events: impl IntoIterator<Item = RunEvent>) -> Self {
+        let log = Self::default();
+        log.events.lock().unwrap().extend(events);
+        log
+    }
+
+    pub(crate) fn add(&self, event: RunEvent) {
+        self.events.lock().unwrap().push(event);
+        self.grown.notify_waiters();
+    }
+
+    pub(crate) fn events(&self) -> Vec<RunEvent> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// How often a reading was begun.
+    pub(crate) fn reads(&self) -> u32 {
+        *self.reads.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl RunLog for FakeLog {
+    async fn append(&self, _: &RunId, event: &RunEvent) -> Result<(), QueueError> {
+        self.add(event.clone());
+        Ok(())
+    }
+
+    async fn read(&self, _: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
+        *self.reads.lock().unwrap() += 1;
+        Ok(Box::new(FakeReader {
+            events: self.events.clone(),
+            grown: self.grown.clone(),
+            next: 0,
+        }))
+    }
+}
+
+struct FakeReader {
+    events: Arc<Mutex<Vec<RunEvent>>>,
+    grown: Arc<Notify>,
+    next: usize,
+}
+
+impl FakeReader {
+    fn take(&mut self) -> Option<RunEvent> {
+        let event = self.events.lock().unwrap().get(self.next).cloned();
+        self.next += usize::from(event.is_some());
+        event
+    }
+}
+
+#[async_trait]
+impl RunLogReader for FakeReader {
+    async fn next(&mut self, wait: Duration) -> Result<Option<RunEvent>, QueueError> {
+        let grown = self.grown.clone();
+        let grown = grown.notified();
+        if let Some(event) = self.take() {
+            return Ok(Some(event));
+        }
+        match tokio::time::timeout(wait, grown).await {
+            Ok(()) => Ok(self.take()),
+            Err(_elapsed) => Ok(None),
+        }
+    }
+}
+
+/// Takes jobs while there is room, and fails where it is told to.
+pub(crate) struct FakeQueue {
+    pub(crate) jobs: Mutex<Vec<(Lane, Job)>>,
+    pub(crate) room: Semaphore,
+    /// The most publishes that were under way at once, and those that are.
+    pub(crate) in_flight: Mutex<(usize, usize)>,
+}
+
+impl FakeQueue {
+    pub(crate) fn with_room(jobs: usize) -> Self {
+        Self {
+            jobs: Mutex::default(),
+            room: Semaphore::new(jobs),
+            in_flight: Mutex::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl JobQueue for FakeQueue {
+    async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
+        {
+            let mut in_flight = self.in_flight.lock().unwrap();
+            in_flight.1 += 1;
+            in_flight.0 = in_flight.0.max(in_flight.1);
+        }
+        let room = self.room.acquire().await;
+        self.in_flight.lock().unwrap().1 -= 1;
+        match room {
+            Err(_closed) => Err(QueueError::Closed),
+            Ok(permit) => {
+                permit.forget();
+                self.jobs.lock().unwrap().push((lane, job.clone()));
+                Ok(Stored::New)
+            }
+        }
+    }
+
+    async fn pull(&self, _: &[Lane], _: usize, _: Duration) -> Result<Vec<Delivery>, QueueError> {
+        Ok(Vec::new())
+    }
+
+    async fn poisoned(&self, _: Duration) -> Result<Vec<Delivery>, QueueError> {
+        Ok(Vec::new())
+    }
+
+    async fn purge(&self, _: &RunId) -> Result<u64, QueueError> {
+        Ok(0)
+    }
+}
+
+/// Lets one run of each catalog be open.
+#[derive(Default)]
+pub(crate) struct FakeControl {
+    pub(crate) open: Mutex<Vec<(String, RunId, OffsetDateTime)>>,
+}
+
+#[async_trait]
+impl RunControl for FakeControl {
+    async fn open(
+        &self,
+        catalog: &str,
+        run: &RunId,
+        until: OffsetDateTime,
+    ) -> Result<Opening, QueueError> {
+        let mut open = self.open.lock().unwrap();
+        if let Some((_, busy, _)) = open.iter().find(|(open, ..)| open == catalog) {
+            return Ok(Opening::Busy(busy.clone()));
+        }
+        open.push((catalog.to_owned(), run.clone(), until));
+        Ok(Opening::Opened)
+    }
+
+    async fn close(&self, _: &str, _: &RunId) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn cancel(&self, _: &RunId) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    fn is_cancelled(&self, _: &RunId) -> bool {
+        false
+    }
+}
