@@ -53,7 +53,7 @@ impl PrivateCa {
     }
 
     /// What a client needs to trust it.
-    pub(crate) fn client_config(&self) -> io::Result<Arc<ClientConfig>> {
+    pub fn client_config(&self) -> io::Result<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(self.ca.as_bytes()) {
             let certificate = certificate.map_err(io::Error::other)?;

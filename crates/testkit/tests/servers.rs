@@ -1,9 +1,10 @@
 //! The real servers start, count and stop.
 
+use image_sync_testkit::fake_registry::{TokenService, TokenSigner};
 use image_sync_testkit::servers::{
     DockerRegistry, NatsServer, skopeo, skopeo_copy, skopeo_inspect,
 };
-use image_sync_testkit::{PrivateCa, images};
+use image_sync_testkit::{FakeRegistry, PrivateCa, images};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -126,4 +127,34 @@ async fn greeting(url: &str) -> String {
         line.push_str(&read.err().map(|e| e.to_string()).unwrap_or_default());
     }
     line
+}
+
+#[tokio::test]
+async fn docker_registry_takes_signed_tokens() {
+    let signer = TokenSigner::new().unwrap();
+    let tokens = TokenService::new().user("user", "secret").signer(&signer);
+    let service = FakeRegistry::builder()
+        .tokens(&tokens)
+        .start()
+        .await
+        .unwrap();
+    let realm = format!("{}/token", service.url());
+    let builder = DockerRegistry::builder().tokens(&signer, &realm);
+    let registry = builder.start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    images::write_layout(folder.path(), &[("1", &images::image("app"))]).unwrap();
+    let source = format!("oci:{}:1", folder.path().display());
+    let target = format!("docker://{}", registry.image("app", "1"));
+    let copy = ["copy", "--dest-tls-verify=false"];
+    let anonymous = skopeo(&[&copy[..], &[&source, &target]].concat()).await;
+    assert!(anonymous.is_err());
+    let known = [&copy[..], &["--dest-creds=user:secret", &source, &target]].concat();
+    skopeo(&known).await.unwrap();
+    assert_eq!(
+        registry.count("PUT", "/v2/app/manifests/1").await.unwrap(),
+        1
+    );
+    let users: Vec<_> = tokens.requests().into_iter().map(|r| r.user).collect();
+    assert_eq!(users.first(), Some(&None));
+    assert_eq!(users.last(), Some(&Some("user".to_owned())));
 }

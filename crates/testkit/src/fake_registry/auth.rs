@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::behaviour::Behaviour;
 use super::records::Request;
 use super::response::Response;
+use super::signer::SERVICE;
 use super::tokens::{TokenService, Verdict};
 
 /// How the registry authenticates its clients.
@@ -103,7 +104,7 @@ impl Auth {
                     none if none.is_empty() => none,
                     scopes => format!(r#",scope="{scopes}""#),
                 };
-                format!(r#"Bearer realm="{realm}",service="fake-registry"{scope}{error}"#)
+                format!(r#"Bearer realm="{realm}",service="{SERVICE}"{scope}{error}"#)
             }
         };
         let response = Response::error(401, "UNAUTHORIZED", "authentication required");
@@ -173,10 +174,19 @@ impl Scopes {
     }
 }
 
+impl Scopes {
+    /// Each resource with its actions.
+    pub(super) fn resources(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        self.0.iter().map(|(resource, actions)| {
+            let actions = actions.iter().map(String::as_str).collect();
+            (resource.as_str(), actions)
+        })
+    }
+}
+
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (resource, actions)) in self.0.iter().enumerate() {
-            let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
+        for (i, (resource, actions)) in self.resources().enumerate() {
             let space = if i == 0 { "" } else { " " };
             write!(f, "{space}{resource}:{}", actions.join(","))?;
         }

@@ -99,8 +99,13 @@ pub enum Fault {
     SetHeader(String, String),
     /// A header is left out.
     DropHeader(String),
-    /// A body is sent elsewhere: 307 to this base URL and the path of the request.
-    RedirectTo(String),
+    /// 307 to the same path elsewhere.
+    Redirect {
+        /// The other server, as in `http://127.0.0.1:4711`.
+        base: String,
+        /// The query of the new URL, where signed URLs keep their secret.
+        query: String,
+    },
 }
 
 /// Where in an exchange.
@@ -205,6 +210,15 @@ impl Fault {
         Self::Hold(gate.clone())
     }
 
+    /// A redirect to the same path at another base URL.
+    #[must_use]
+    pub fn redirect(base: &str, query: &str) -> Self {
+        Self::Redirect {
+            base: base.to_owned(),
+            query: query.to_owned(),
+        }
+    }
+
     /// An [`Answer`](Self::Answer) with one more header; anything else stays as it is.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
@@ -256,8 +270,8 @@ impl Fault {
             Self::WrongBytes => response.corrupted(),
             Self::SetHeader(name, value) => response.header(name, value),
             Self::DropHeader(name) => response.without(name),
-            Self::RedirectTo(base) => {
-                let location = format!("{base}{}", request.path);
+            Self::Redirect { base, query } => {
+                let location = format!("{base}{}?{query}", request.path);
                 Response::new(307).header("location", &location)
             }
             _ => response,

@@ -82,7 +82,11 @@ async fn exchange(shared: &Shared, wire: &mut Wire, mut head: Head) -> io::Resul
     let without_body = request.method == "HEAD";
     response.send(wire, without_body, &in_answer).await?;
     shared.records.answered(request.sequence);
-    Ok(head.keep_alive && finished && !response.is_closing())
+    if response.is_closing() {
+        wire.finish().await?;
+        return Ok(false);
+    }
+    Ok(head.keep_alive && finished)
 }
 
 async fn answer(

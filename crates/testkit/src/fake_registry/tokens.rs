@@ -8,6 +8,7 @@ use serde_json::json;
 use super::auth::{Scopes, basic_credentials};
 use super::records::Request;
 use super::response::Response;
+use super::signer::TokenSigner;
 use crate::lock::locked;
 
 /// Gives out tokens. Clones are the same service, so that one can be served by one registry and asked of by another.
@@ -22,6 +23,7 @@ struct State {
     denied: BTreeSet<String>,
     expires_in: Option<u64>,
     uses: Option<usize>,
+    signer: Option<TokenSigner>,
     issued: HashMap<String, Issued>,
     number: u64,
     requests: Vec<TokenRequest>,
@@ -98,6 +100,15 @@ impl TokenService {
     #[must_use]
     pub fn expires_in(self, seconds: u64) -> Self {
         locked(&self.0).expires_in = Some(seconds);
+        self
+    }
+
+    /// Gives out signed tokens, which a real registry takes: see
+    /// [`DockerRegistryBuilder::tokens`](crate::servers::DockerRegistryBuilder::tokens). There they live for an hour,
+    /// whatever is said here.
+    #[must_use]
+    pub fn signer(self, signer: &TokenSigner) -> Self {
+        locked(&self.0).signer = Some(signer.clone());
         self
     }
 
@@ -228,9 +239,12 @@ impl State {
             }
         }
         self.number += 1;
-        let token = format!("token-{}", self.number);
-        let uses_left = self.uses;
-        let scopes = granted;
+        let signed = self
+            .signer
+            .as_ref()
+            .and_then(|s| s.sign(&granted, self.number));
+        let token = signed.unwrap_or_else(|| format!("token-{}", self.number));
+        let (scopes, uses_left) = (granted, self.uses);
         self.issued
             .insert(token.clone(), Issued { scopes, uses_left });
         let mut answer = json!({"token": token, "access_token": token});

@@ -75,6 +75,16 @@ impl Wire {
         self.transport.flush().await
     }
 
+    /// Ends the connection from this side and reads on until the client ends it too, so that an answer sent before the
+    /// request's end is not lost to a reset.
+    pub(super) async fn finish(&mut self) -> io::Result<()> {
+        self.transport.shutdown().await?;
+        while self.fill().await? {
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
     /// Makes the end of this connection a reset (RST) instead of an orderly one (FIN).
     pub(super) fn end_with_reset(&self) -> io::Result<()> {
         self.transport.tcp().set_zero_linger()

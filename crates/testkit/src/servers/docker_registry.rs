@@ -16,6 +16,7 @@ use super::access_log::LoggedRequest;
 use super::http::Server;
 use super::process::{Process, missing};
 use super::push::push;
+use crate::fake_registry::{ISSUER, SERVICE, TokenSigner};
 use crate::images::Image;
 use crate::tls::PrivateCa;
 
@@ -35,6 +36,7 @@ pub struct DockerRegistry {
 pub struct DockerRegistryBuilder {
     credentials: Option<(String, String)>,
     tls: Option<PrivateCa>,
+    tokens: Option<(TokenSigner, String)>,
     in_memory: bool,
 }
 
@@ -50,6 +52,13 @@ impl DockerRegistryBuilder {
     #[must_use]
     pub fn tls(mut self, ca: &PrivateCa) -> Self {
         self.tls = Some(ca.clone());
+        self
+    }
+
+    /// Wants tokens of this signer, and sends clients to `realm` for them, as in `http://127.0.0.1:4711/token`.
+    #[must_use]
+    pub fn tokens(mut self, signer: &TokenSigner, realm: &str) -> Self {
+        self.tokens = Some((signer.clone(), realm.to_owned()));
         self
     }
 
@@ -117,6 +126,16 @@ impl DockerRegistryBuilder {
             let auth = write!(
                 config,
                 "auth:\n  htpasswd: {{realm: registry, path: {path}}}\n"
+            );
+            auth.map_err(io::Error::other)?;
+        }
+        if let Some((signer, realm)) = &self.tokens {
+            let path = folder.join("tokens.pem");
+            fs::write(&path, signer.certificate_pem())?;
+            let path = path.display();
+            let auth = write!(
+                config,
+                "auth:\n  token: {{realm: \"{realm}\", service: {SERVICE}, issuer: {ISSUER}, rootcertbundle: {path}}}\n"
             );
             auth.map_err(io::Error::other)?;
         }
