@@ -4,11 +4,12 @@
 mod auth;
 mod behaviour;
 mod body;
-mod complete;
+mod builder;
 mod content;
 mod faults;
 mod gate;
 mod headers;
+mod holdings;
 mod records;
 mod registry;
 mod response;
@@ -24,12 +25,13 @@ mod wire;
 
 pub use auth::Auth;
 pub use behaviour::{Behaviour, ImmutableTags, Mounts, UploadLocation, Uploads};
+pub use builder::Builder;
 pub use content::{Content, Synthetic};
 pub use faults::{At, Fault, Rule, Staged, Then};
 pub use gate::Gate;
 pub use records::Request;
 pub(crate) use records::is_like;
-pub use registry::{Builder, FakeRegistry};
+pub use registry::FakeRegistry;
 pub use signer::TokenSigner;
 pub(crate) use signer::{ISSUER, SERVICE};
 pub use tokens::{TokenRequest, TokenService};

@@ -18,7 +18,7 @@ pub use builder::{
 };
 pub use gzip::gzip;
 pub use index::{docker_list, index, index_of, index_with_attestations};
-pub use layout::{layout_blob, layout_tags, write_layout};
+pub use layout::{incomplete_layout_tags, layout_blob, layout_tags, write_layout};
 pub use odd::{
     foreign_layer, not_json, oversized, schema1, self_containing_index, unknown_artifact_manifest,
     with_urls, without_media_type,

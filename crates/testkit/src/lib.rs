@@ -2,6 +2,7 @@
 //! servers as child processes.
 
 pub mod clock;
+mod complete;
 pub mod fake_registry;
 pub mod images;
 mod lock;

@@ -105,6 +105,12 @@ async fn skopeo_reads_layout_folders() {
             assert_eq!(bytes.as_ref(), Some(&blob.bytes));
         }
     }
+    let complete = images::incomplete_layout_tags(&copy).unwrap();
+    assert_eq!(complete, Vec::<String>::new());
+    let blob = &index.children[0].blobs[1].digest;
+    std::fs::remove_file(copy.join("blobs/sha256").join(blob.hex())).unwrap();
+    let incomplete = images::incomplete_layout_tags(&copy).unwrap();
+    assert_eq!(incomplete, [format!("many: blob {blob} is missing")]);
 }
 
 #[tokio::test]

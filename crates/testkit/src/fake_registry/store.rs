@@ -4,23 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
 
-use bytes::Bytes;
-
 use super::content::Content;
 use super::upload::Upload;
+use crate::complete::{self, Held, Holder};
 use crate::lock::{locked, read, written};
-
-/// A manifest as it was put.
-#[derive(Clone, Debug)]
-pub(super) struct Stored {
-    pub(super) digest: String,
-    pub(super) media_type: String,
-    pub(super) bytes: Bytes,
-}
 
 #[derive(Default)]
 struct Repository {
-    manifests: BTreeMap<String, Stored>,
+    manifests: BTreeMap<String, Held>,
     tags: BTreeMap<String, String>,
     blobs: HashMap<String, Content>,
 }
@@ -44,7 +35,7 @@ impl Store {
             .or_default();
     }
 
-    pub(super) fn manifest(&self, repository: &str, reference: &str) -> Option<Stored> {
+    pub(super) fn manifest(&self, repository: &str, reference: &str) -> Option<Held> {
         let repositories = read(&self.repositories);
         let repository = repositories.get(repository)?;
         let digest = repository
@@ -54,17 +45,17 @@ impl Store {
         repository.manifests.get(digest).cloned()
     }
 
-    pub(super) fn manifests(&self, repository: &str) -> Vec<Stored> {
+    pub(super) fn manifests(&self, repository: &str) -> Vec<Held> {
         read(&self.repositories)
             .get(repository)
             .map(|repository| repository.manifests.values().cloned().collect())
             .unwrap_or_default()
     }
 
-    pub(super) fn put_manifest(&self, repository: &str, stored: Stored) {
+    pub(super) fn put_manifest(&self, repository: &str, held: Held) {
         let mut repositories = written(&self.repositories);
         let repository = repositories.entry(repository.to_owned()).or_default();
-        repository.manifests.insert(stored.digest.clone(), stored);
+        repository.manifests.insert(held.digest.clone(), held);
     }
 
     pub(super) fn tag(&self, repository: &str, tag: &str, digest: &str) {
@@ -142,7 +133,35 @@ impl Store {
         locked(&self.uploads).remove(id).is_some()
     }
 
+    /// What is missing or wrong below the tags of all repositories.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for repository in self.repositories() {
+            for tag in self.tags(&repository).unwrap_or_default() {
+                let place = format!("{repository}:{tag}");
+                problems.extend(complete::problems(&In(self, &repository), &place, &tag));
+            }
+        }
+        problems
+    }
+
     pub(super) fn open_uploads(&self) -> Vec<String> {
         locked(&self.uploads).keys().cloned().collect()
+    }
+}
+
+/// One repository of a store.
+struct In<'a>(&'a Store, &'a str);
+
+impl Holder for In<'_> {
+    fn manifest(&self, reference: &str) -> Option<Held> {
+        self.0.manifest(self.1, reference)
+    }
+
+    fn blob(&self, digest: &str) -> Option<complete::Content> {
+        Some(match self.0.blob(self.1, digest)? {
+            Content::Bytes(bytes) => complete::Content::Bytes(bytes),
+            other => complete::Content::Length(other.len()),
+        })
     }
 }

@@ -11,6 +11,7 @@ use image_sync_shared::media_type;
 use serde::{Deserialize, Serialize};
 
 use super::{Image, json};
+use crate::complete::{Content, Held, Holder, problems};
 
 /// The annotation that holds a tag.
 const TAG: &str = "org.opencontainers.image.ref.name";
@@ -66,6 +67,42 @@ pub fn layout_blob(folder: &Path, digest: &Digest) -> io::Result<Option<Bytes>> 
         Ok(bytes) => Ok(Some(bytes.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// What is missing or wrong below the tags of a layout folder; a sentence each.
+pub fn incomplete_layout_tags(folder: &Path) -> io::Result<Vec<String>> {
+    let tags = layout_tags(folder)?;
+    let holder = Folder {
+        folder,
+        tags: &tags,
+    };
+    let tags = tags.iter().map(|(tag, _)| tag);
+    Ok(tags.flat_map(|tag| problems(&holder, tag, tag)).collect())
+}
+
+struct Folder<'a> {
+    folder: &'a Path,
+    tags: &'a [(String, Descriptor)],
+}
+
+impl Holder for Folder<'_> {
+    fn manifest(&self, reference: &str) -> Option<Held> {
+        let tagged = self.tags.iter().find(|(tag, _)| tag == reference);
+        let digest = match tagged {
+            Some((_, descriptor)) => descriptor.digest.clone(),
+            None => reference.parse().ok()?,
+        };
+        Some(Held {
+            bytes: layout_blob(self.folder, &digest).ok()??,
+            digest: digest.to_string(),
+            media_type: tagged.map_or_else(String::new, |(_, d)| d.media_type.clone()),
+        })
+    }
+
+    fn blob(&self, digest: &str) -> Option<Content> {
+        let bytes = layout_blob(self.folder, &digest.parse().ok()?).ok()??;
+        Some(Content::Bytes(bytes))
     }
 }
 

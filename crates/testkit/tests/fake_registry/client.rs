@@ -81,10 +81,11 @@ impl Client {
         body: &[u8],
     ) -> io::Result<()> {
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\n", self.host);
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+        let length = ("content-length", &*body.len().to_string());
+        for (name, value) in headers.iter().chain([&length]) {
+            head.extend([name, ": ", value, "\r\n"]);
         }
-        head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+        head.push_str("\r\n");
         self.send_raw(&[head.as_bytes(), body].concat()).await
     }
 

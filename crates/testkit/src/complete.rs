@@ -1,0 +1,128 @@
+//! Proves that what a tag points at is all there.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use image_sync_shared::digest::{Algorithm, Digest, Hasher};
+use image_sync_shared::manifest::{Descriptor, Manifest, RawManifest};
+use image_sync_shared::media_type::is_foreign_layer;
+
+/// A repository or layout folder that is looked into.
+pub(crate) trait Holder {
+    /// The manifest that a tag or digest names, and the digest that it is held under.
+    fn manifest(&self, reference: &str) -> Option<Held>;
+
+    /// The blob of this digest.
+    fn blob(&self, digest: &str) -> Option<Content>;
+}
+
+/// A manifest as it is held.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) digest: String,
+    pub(crate) media_type: String,
+    pub(crate) bytes: Bytes,
+}
+
+/// As much of a blob as is known.
+pub(crate) enum Content {
+    Bytes(Bytes),
+    Length(u64),
+}
+
+/// What is missing or wrong below a tag; a sentence each, which begins with `place`.
+pub(crate) fn problems(holder: &dyn Holder, place: &str, tag: &str) -> Vec<String> {
+    let mut walk = Walk {
+        holder,
+        place,
+        seen: BTreeSet::new(),
+        problems: Vec::new(),
+    };
+    walk.manifest(tag);
+    walk.problems
+}
+
+struct Walk<'a> {
+    holder: &'a dyn Holder,
+    place: &'a str,
+    seen: BTreeSet<String>,
+    problems: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn manifest(&mut self, reference: &str) {
+        let Some(held) = self.holder.manifest(reference) else {
+            self.problem(&format!("manifest {reference} is missing"));
+            return;
+        };
+        if !self.seen.insert(held.digest.clone()) {
+            return;
+        }
+        let found = digest_like(&held.digest, &held.bytes);
+        if found != held.digest {
+            self.problem(&format!("manifest {} has the digest {found}", held.digest));
+        }
+        match parse(&held) {
+            Err(error) => self.problem(&error),
+            Ok(Manifest::Index { children }) => {
+                for child in children {
+                    self.manifest(child.digest.as_str());
+                }
+            }
+            Ok(Manifest::Image { blobs }) => blobs.iter().for_each(|blob| self.blob(blob)),
+        }
+    }
+
+    fn blob(&mut self, blob: &Descriptor) {
+        let (expected, size) = (&blob.digest, blob.size);
+        let (length, bytes) = match self.holder.blob(expected.as_str()) {
+            Some(Content::Bytes(bytes)) => (bytes.len() as u64, Some(bytes)),
+            Some(Content::Length(length)) => (length, None),
+            None if is_foreign_layer(&blob.media_type) => return,
+            None => return self.problem(&format!("blob {expected} is missing")),
+        };
+        if length != size {
+            self.problem(&format!("blob {expected} has {length} bytes, not {size}"));
+        }
+        let found = bytes.map(|bytes| digest_like(expected.as_str(), &bytes));
+        if let Some(found) = found.filter(|found| found != expected.as_str()) {
+            self.problem(&format!("blob {expected} has the digest {found}"));
+        }
+    }
+
+    fn problem(&mut self, text: &str) {
+        self.problems.push(format!("{}: {text}", self.place));
+    }
+}
+
+/// The descriptors that a manifest needs beside it: manifests, then blobs.
+pub(crate) fn references(held: &Held) -> Result<(Vec<Descriptor>, Vec<Descriptor>), String> {
+    Ok(match parse(held)? {
+        Manifest::Index { children } => (children, Vec::new()),
+        Manifest::Image { mut blobs } => {
+            blobs.retain(|blob| !is_foreign_layer(&blob.media_type));
+            (Vec::new(), blobs)
+        }
+    })
+}
+
+fn parse(held: &Held) -> Result<Manifest, String> {
+    let raw = RawManifest {
+        media_type: held.media_type.clone(),
+        digest: Digest::of(&held.bytes),
+        bytes: held.bytes.clone(),
+    };
+    raw.parse().map_err(|error| error.to_string())
+}
+
+/// The digest of `bytes` by the algorithm of `digest`, or SHA-256 where it has none.
+pub(crate) fn digest_like(digest: &str, bytes: &[u8]) -> String {
+    let algorithm = if digest.starts_with("sha512:") {
+        Algorithm::Sha512
+    } else {
+        Algorithm::Sha256
+    };
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish().to_string()
+}
