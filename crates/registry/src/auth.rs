@@ -1,1 +1,198 @@
-//! Tokens and passwords for requests (the distribution project's token authentication; RFC 7235, RFC 7617).
+//! Tokens and passwords for requests (RFC 9110, section 11; RFC 7617; the distribution project's token authentication).
+
+pub(crate) mod challenge;
+pub(crate) mod realm;
+pub(crate) mod scopes;
+pub(crate) mod token_request;
+pub(crate) mod tokens;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::secret::Secret;
+use reqwest::header::HeaderValue;
+
+pub(crate) use challenge::Challenge;
+
+use crate::client::endpoint::{Contact, Endpoint};
+use crate::client::trouble::Trouble;
+use crate::client::wire::Wire;
+use crate::credentials::{Credential, Credentials, Identity};
+use crate::single_flight::Turn;
+use scopes::Scopes;
+use token_request::TokenRequest;
+use tokens::Token;
+
+/// Who asks what of which registry.
+pub(crate) struct Asker<'a> {
+    /// The registry.
+    pub(crate) endpoint: &'a Endpoint,
+    /// The repository there.
+    pub(crate) name: &'a str,
+    /// What a token must allow.
+    pub(crate) scopes: &'a Scopes,
+}
+
+/// What a request shows of who asks.
+pub(crate) enum Pass {
+    /// Nothing.
+    Nothing,
+    /// User name and password.
+    Basic(Credential),
+    /// A token.
+    Bearer {
+        /// The token.
+        token: Token,
+        /// Whether it was fetched for this request, so that another would be no better.
+        fresh: bool,
+    },
+}
+
+impl Pass {
+    /// Whether another one would be no better.
+    pub(crate) fn is_fresh(&self) -> bool {
+        matches!(self, Self::Bearer { fresh: true, .. })
+    }
+
+    /// The Authorization header.
+    pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>, Trouble> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Basic(credential) => match &credential.identity {
+                Identity::Password { username, password } => Ok(Some(basic(username, password))),
+                Identity::Token(secret) => Ok(Some(basic("<token>", secret))),
+            },
+            Self::Bearer { token, .. } => {
+                HeaderValue::try_from(format!("Bearer {}", token.value.reveal()))
+                    .map(Some)
+                    .map_err(|_hidden| {
+                        let answer = "the token has characters that a header cannot have";
+                        Trouble::new(FailureClass::Invalid, answer)
+                    })
+            }
+        }
+    }
+}
+
+/// The Authorization of a user name and password (RFC 7617, section 2).
+pub(crate) fn basic(username: &str, password: &Secret) -> HeaderValue {
+    let encoded = STANDARD.encode(format!("{username}:{}", password.reveal()));
+    // Base64 has no character that a header cannot have.
+    HeaderValue::try_from(format!("Basic {encoded}"))
+        .unwrap_or_else(|_never| HeaderValue::from_static(""))
+}
+
+/// Meets the challenges of registries.
+pub(crate) struct Authenticator {
+    wire: Arc<Wire>,
+    credentials: Credentials,
+}
+
+impl Authenticator {
+    pub(crate) fn new(wire: Arc<Wire>, credentials: Credentials) -> Self {
+        Self { wire, credentials }
+    }
+
+    /// What a request is to show, given what the registry wants.
+    pub(crate) async fn pass(&self, contact: &Contact, asker: &Asker<'_>) -> Result<Pass, Trouble> {
+        match &contact.challenge {
+            Challenge::Nothing => Ok(Pass::Nothing),
+            Challenge::Basic => {
+                let found = self.credential(asker).await?;
+                Ok(found.map_or(Pass::Nothing, Pass::Basic))
+            }
+            Challenge::Bearer { realm, service } => {
+                realm::check(realm, &contact.base)
+                    .map_err(|refusal| Trouble::new(FailureClass::Denied, refusal))?;
+                let profile = &asker.endpoint.profile;
+                let request = TokenRequest {
+                    realm,
+                    service: service.as_deref(),
+                    scopes: asker.scopes,
+                    profile: &self.wire.profile_for(realm, &contact.base, profile),
+                };
+                self.token(asker, &request).await
+            }
+        }
+    }
+
+    /// Puts aside what was refused, and says whether another request may do better.
+    pub(crate) async fn refused(&self, asker: &Asker<'_>, pass: &Pass) -> bool {
+        match pass {
+            Pass::Nothing => false,
+            Pass::Basic(credential) => self.renewed(asker, credential).await.is_some(),
+            Pass::Bearer { token, fresh } => {
+                let slot = asker.endpoint.tokens.slot(asker.scopes);
+                slot.forget_if(|kept| kept.value == token.value);
+                !fresh
+            }
+        }
+    }
+
+    /// With what a request was made that was refused in the end.
+    pub(crate) async fn describe(&self, asker: &Asker<'_>) -> String {
+        let host = &asker.endpoint.host;
+        match self.credential(asker).await {
+            Ok(Some(credential)) => format!("with {}", credential.origin),
+            Ok(None) => format!("without credentials, as none are configured for {host}"),
+            Err(trouble) => trouble.answer,
+        }
+    }
+
+    async fn credential(&self, asker: &Asker<'_>) -> Result<Option<Credential>, Trouble> {
+        self.credentials
+            .find(&asker.endpoint.host, asker.name)
+            .await
+    }
+
+    async fn renewed(&self, asker: &Asker<'_>, refused: &Credential) -> Option<Credential> {
+        self.credentials
+            .renewed(&asker.endpoint.host, asker.name, refused)
+            .await
+    }
+
+    async fn token(&self, asker: &Asker<'_>, request: &TokenRequest<'_>) -> Result<Pass, Trouble> {
+        let slot = asker.endpoint.tokens.slot(asker.scopes);
+        match slot.turn(Token::lasts).await {
+            Turn::Known(token) => Ok(Pass::Bearer {
+                token,
+                fresh: false,
+            }),
+            Turn::Failed(trouble) => Err(trouble),
+            Turn::Mine(lead) => {
+                let fetched = self.fetch(asker, request).await;
+                match &fetched {
+                    Ok(token) => lead.found(token.clone()),
+                    Err(trouble) => lead.failed(trouble),
+                }
+                fetched.map(|token| Pass::Bearer { token, fresh: true })
+            }
+        }
+    }
+
+    async fn fetch(&self, asker: &Asker<'_>, request: &TokenRequest<'_>) -> Result<Token, Trouble> {
+        let Some(credential) = self.credential(asker).await? else {
+            return request.send(&self.wire, None).await;
+        };
+        let refusal = match request.send(&self.wire, Some(&credential)).await {
+            Err(trouble) if is_refusal(&trouble) => trouble,
+            answered => return answered,
+        };
+        match self.renewed(asker, &credential).await {
+            Some(renewed) => request.send(&self.wire, Some(&renewed)).await,
+            None => Err(Trouble::new(
+                refusal.class,
+                format!("{} (with {})", refusal.answer, credential.origin),
+            )),
+        }
+    }
+}
+
+fn is_refusal(trouble: &Trouble) -> bool {
+    matches!(
+        trouble.class,
+        FailureClass::Unauthorized | FailureClass::Denied
+    )
+}

@@ -1,10 +1,18 @@
 //! Sends requests to registries (OCI distribution spec, section "API"): TLS, tokens, redirects and failures in one place.
 
-mod answer;
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod endpoint;
+mod endpoints;
+mod exchange;
 mod options;
 mod permits;
+mod redirect;
 mod setup_error;
-mod transport;
+pub(crate) mod tls;
+pub(crate) mod transport;
+pub(crate) mod trouble;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +27,14 @@ pub use options::{ClientOptions, Timeouts};
 pub(crate) use permits::Permits;
 pub use setup_error::SetupError;
 
+use crate::auth::Authenticator;
+use crate::credentials::Credentials;
+use endpoint::Endpoint;
+use endpoints::Endpoints;
+use exchange::Exchange;
+use trouble::Trouble;
+use wire::Wire;
+
 /// Speaks to all registries, each under its own settings. A clone shares everything.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -26,7 +42,9 @@ pub(crate) struct Client {
 }
 
 struct Inner {
-    options: ClientOptions,
+    wire: Arc<Wire>,
+    endpoints: Endpoints,
+    authenticator: Authenticator,
     permits: permits::Hosts,
 }
 
@@ -72,6 +90,26 @@ pub(crate) enum Payload {
     Bytes(Bytes),
     /// One that cannot. The caller sets Content-Length.
     Stream(reqwest::Body),
+    /// A stream that was sent.
+    Spent,
+}
+
+impl Payload {
+    /// The body for one sending of the request.
+    fn next_body(&mut self) -> Result<Option<reqwest::Body>, Trouble> {
+        match self {
+            Self::Empty => Ok(None),
+            Self::Bytes(bytes) => Ok(Some(bytes.clone().into())),
+            Self::Stream(_) => match std::mem::replace(self, Self::Spent) {
+                Self::Stream(body) => Ok(Some(body)),
+                _ => Ok(None),
+            },
+            Self::Spent => Err(Trouble::new(
+                FailureClass::Connection,
+                "the credentials were refused when the body was already sent; the next attempt has new ones",
+            )),
+        }
+    }
 }
 
 impl<'a> Call<'a> {
@@ -102,17 +140,30 @@ impl<'a> Call<'a> {
 }
 
 impl Client {
-    /// A client for the registries of `options`.
+    /// A client for the registries of `options`. Nothing is contacted yet.
     pub(crate) fn new(options: ClientOptions) -> Result<Self, SetupError> {
-        let permits = permits::Hosts::new(&options.registries);
+        let ClientOptions {
+            registries,
+            credentials,
+            timeouts,
+            clock,
+        } = options;
+        let credentials = Credentials::new(&registries, &credentials, timeouts.helper)?;
+        let wire = Arc::new(Wire::new(&registries, timeouts, clock)?);
+        let inner = Inner {
+            authenticator: Authenticator::new(Arc::clone(&wire), credentials),
+            wire,
+            permits: permits::Hosts::new(&registries),
+            endpoints: Endpoints::new(registries)?,
+        };
         Ok(Self {
-            inner: Arc::new(Inner { options, permits }),
+            inner: Arc::new(inner),
         })
     }
 
     /// How long to wait for what.
     pub(crate) fn timeouts(&self) -> Timeouts {
-        self.inner.options.timeouts
+        self.inner.wire.timeouts
     }
 
     /// Waits until another request to the host of `remote` may be under way. Held until the answer is read.
@@ -128,14 +179,22 @@ impl Client {
 
     /// Sends a request, with a token where one is needed, and returns the answer if it is a 2xx or one of `call.accept`.
     /// Redirects of GET and HEAD are followed.
-    pub(crate) async fn send(&self, call: Call<'_>) -> Result<Response, Failure> {
-        Err(Failure::new(
-            call.remote.side,
-            call.step,
-            call.subject,
-            FailureClass::Local,
-            "not yet",
-        ))
+    pub(crate) async fn send(&self, mut call: Call<'_>) -> Result<Response, Failure> {
+        let host = call.remote.repository.host().unwrap_or_default();
+        debug_assert!(call.permits.cover(host), "a request that is not counted");
+        if let Some(response) = self.ask_mirrors(host, &mut call).await? {
+            return Ok(response);
+        }
+        let registry = self.inner.endpoints.registry(host, call.remote.trust);
+        let registry = registry.map_err(|error| unusable(error, &call))?;
+        let response = self.ask(&registry, &mut call).await?;
+        let status = response.status();
+        if status.is_success() || call.accept.contains(&status) {
+            return Ok(response);
+        }
+        Err(self
+            .refused(call.remote.side, call.step, &call.subject, response)
+            .await)
     }
 
     /// The failure that an answer is which `send` let pass because of [`Call::accept`].
@@ -146,13 +205,60 @@ impl Client {
         subject: &str,
         response: Response,
     ) -> Failure {
-        let (class, answer) = answer::explain(response, self.inner.options.clock.as_ref()).await;
-        Failure::new(side, step, subject, class, answer)
+        self.inner
+            .wire
+            .explain(response)
+            .await
+            .at(side, step, subject)
     }
 
     /// The failure that an error is which came while a body was read or sent.
     pub(crate) fn cut(side: Side, step: Step, subject: &str, error: &reqwest::Error) -> Failure {
-        let (class, answer) = transport::explain(error);
-        Failure::new(side, step, subject, class, answer)
+        transport::explain(error).at(side, step, subject)
     }
+
+    /// The answer of the first mirror that has one, where mirrors may be asked.
+    async fn ask_mirrors(
+        &self,
+        host: &str,
+        call: &mut Call<'_>,
+    ) -> Result<Option<Response>, Failure> {
+        if call.remote.side == Side::Target || !matches!(call.method, Method::GET | Method::HEAD) {
+            return Ok(None);
+        }
+        let mirrors = self.inner.endpoints.mirrors(host);
+        for mirror in mirrors.map_err(|error| unusable(error, call))? {
+            if matches!(&call.target, Target::Url(url) if !mirror.serves(url)) {
+                continue;
+            }
+            // A mirror need not have what the registry has, so whatever is wrong there is no failure.
+            let why = match self.ask(&mirror, call).await {
+                Ok(response) if response.status().is_success() => return Ok(Some(response)),
+                Ok(response) => response.status().to_string(),
+                Err(failure) => failure.to_string(),
+            };
+            tracing::debug!(
+                mirror = mirror.host,
+                subject = call.subject,
+                why,
+                "mirror passed over"
+            );
+        }
+        Ok(None)
+    }
+
+    async fn ask(&self, endpoint: &Endpoint, call: &mut Call<'_>) -> Result<Response, Failure> {
+        let exchange = Exchange {
+            inner: &self.inner,
+            endpoint,
+            call,
+        };
+        // Boxed, as it is large and part of every future that speaks to a registry.
+        Box::pin(exchange.run()).await
+    }
+}
+
+fn unusable(error: SetupError, call: &Call<'_>) -> Failure {
+    let trouble = Trouble::new(FailureClass::Local, error);
+    trouble.at(call.remote.side, call.step, &call.subject)
 }

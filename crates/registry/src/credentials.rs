@@ -1,22 +1,209 @@
 //! Who we are to a registry: the config's own user names and passwords, then Docker's and podman's.
 
+mod auth_file;
+mod files;
+mod helper;
+mod own;
+
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use image_sync_shared::config::RegistrySettings;
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::secret::Secret;
+
+use crate::client::SetupError;
+use crate::client::trouble::Trouble;
+use crate::single_flight::{SingleFlight, Turn};
+use auth_file::{Found, HelperCall};
+use files::{Candidate, Loaded};
+use helper::Helpers;
+use own::Own;
 
 /// What credentials take from the environment. The CLI reads it; nothing here does.
 #[derive(Clone, Default)]
 pub struct CredentialEnv {
-    /// DOCKER_CONFIG: the folder of Docker's `config.json`.
+    /// `DOCKER_CONFIG`: the folder of Docker's `config.json`.
     pub docker_config: Option<PathBuf>,
-    /// HOME.
+    /// `HOME`.
     pub home: Option<PathBuf>,
-    /// XDG_RUNTIME_DIR.
+    /// `XDG_RUNTIME_DIR`.
     pub xdg_runtime_dir: Option<PathBuf>,
-    /// REGISTRY_AUTH_FILE: podman's `auth.json`.
+    /// `REGISTRY_AUTH_FILE`: podman's `auth.json`.
     pub registry_auth_file: Option<PathBuf>,
-    /// PATH, in which credential helpers are looked for; none for that of this process.
+    /// `PATH`, in which credential helpers are looked for; none for that of this process.
     pub path: Option<OsString>,
     /// Looks up the variables that `password_env` names.
-    pub variable: Option<Arc<dyn Fn(&str) -> Option<String> + Send + Sync>>,
+    pub variable: Option<LookUp>,
+}
+
+/// Looks up a variable of the environment.
+pub type LookUp = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+impl fmt::Debug for CredentialEnv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CredentialEnv")
+            .field("docker_config", &self.docker_config)
+            .field("home", &self.home)
+            .field("xdg_runtime_dir", &self.xdg_runtime_dir)
+            .field("registry_auth_file", &self.registry_auth_file)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// A user name and a password.
+    Password { username: String, password: Secret },
+    /// An identity token, which a token server takes in exchange for others.
+    Token(Secret),
+}
+
+/// Who we are, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Credential {
+    pub(crate) identity: Identity,
+    /// Where it comes from, as in "credentials from /root/.docker/config.json".
+    pub(crate) origin: String,
+}
+
+/// Finds the credentials for a repository.
+pub(crate) struct Credentials {
+    own: BTreeMap<String, Own>,
+    candidates: Vec<Candidate>,
+    files: RwLock<Arc<Vec<Loaded>>>,
+    helpers: Helpers,
+    asked: Mutex<HashMap<HelperCall, Answered>>,
+}
+
+/// What a helper answered, kept until it is refused.
+type Answered = Arc<SingleFlight<Option<Identity>>>;
+
+impl Credentials {
+    /// Reads the files once, so that what is wrong with them shows before anything is contacted.
+    pub(crate) fn new(
+        registries: &BTreeMap<String, RegistrySettings>,
+        env: &CredentialEnv,
+        helper_timeout: Duration,
+    ) -> Result<Self, SetupError> {
+        let candidates = files::candidates(env);
+        let files = files::load(&candidates)?;
+        Ok(Self {
+            own: own::all(registries, env)?,
+            candidates,
+            files: RwLock::new(Arc::new(files)),
+            helpers: Helpers {
+                path: env.path.clone(),
+                timeout: helper_timeout,
+            },
+            asked: Mutex::default(),
+        })
+    }
+
+    /// The credentials for the repository `name` of `host`, or none if there are none anywhere.
+    pub(crate) async fn find(&self, host: &str, name: &str) -> Result<Option<Credential>, Trouble> {
+        if let Some(own) = self.own.get(host) {
+            return Ok(Some(own.credential()));
+        }
+        for file in self.files().iter() {
+            let (identity, origin) = match file.content.find(host, name) {
+                None => continue,
+                Some(Found::Here(identity)) => (Some(identity), file.path.display().to_string()),
+                Some(Found::Helper(call)) => {
+                    let origin = format!("docker-credential-{}", call.helper);
+                    (self.ask(&call, |_| true).await?, origin)
+                }
+            };
+            if let Some(identity) = identity {
+                let origin = format!("credentials from {origin}");
+                return Ok(Some(Credential { identity, origin }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Other credentials than those that were refused, if where they came from has some by now: files change, and what
+    /// helpers give out ends.
+    pub(crate) async fn renewed(
+        &self,
+        host: &str,
+        name: &str,
+        refused: &Credential,
+    ) -> Option<Credential> {
+        if let Some(own) = self.own.get(host) {
+            own.read_again();
+        } else {
+            self.read_again();
+            let helpers = self
+                .files()
+                .iter()
+                .filter_map(|file| match file.content.find(host, name)? {
+                    Found::Helper(call) => Some(call),
+                    Found::Here(_) => None,
+                })
+                .collect::<Vec<_>>();
+            for call in helpers {
+                let usable = |known: &Option<Identity>| known.as_ref() != Some(&refused.identity);
+                // A helper that fails now is found out by who asks it next.
+                self.ask(&call, usable).await.ok();
+            }
+        }
+        let found = self.find(host, name).await.ok()?;
+        found.filter(|found| found.identity != refused.identity)
+    }
+
+    /// What a helper says, asked once for all who need it and as long as its answer is `usable`.
+    async fn ask(
+        &self,
+        call: &HelperCall,
+        usable: impl Fn(&Option<Identity>) -> bool,
+    ) -> Result<Option<Identity>, Trouble> {
+        let flight = self.flight(call);
+        match flight.turn(&usable).await {
+            Turn::Known(identity) => Ok(identity),
+            Turn::Failed(trouble) => Err(trouble),
+            Turn::Mine(lead) => {
+                let answer = self.helpers.ask(call).await;
+                match &answer {
+                    Ok(identity) if usable(identity) => lead.found(identity.clone()),
+                    Ok(_) => lead.failed(&same_again(call)),
+                    Err(trouble) => lead.failed(trouble),
+                }
+                answer
+            }
+        }
+    }
+
+    fn flight(&self, call: &HelperCall) -> Answered {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(asked.entry(call.clone()).or_default())
+    }
+
+    fn files(&self) -> Arc<Vec<Loaded>> {
+        Arc::clone(&self.files.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the files again. Where that fails, what they held stays.
+    fn read_again(&self) {
+        match files::load(&self.candidates) {
+            Ok(files) => {
+                *self.files.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(files);
+            }
+            Err(error) => tracing::warn!(%error, "credentials could not be read again"),
+        }
+    }
+}
+
+fn same_again(call: &HelperCall) -> Trouble {
+    let answer = format!(
+        "docker-credential-{} gave again what was refused",
+        call.helper
+    );
+    Trouble::new(FailureClass::Unauthorized, answer)
 }

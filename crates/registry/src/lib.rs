@@ -6,9 +6,10 @@ mod credentials;
 mod http_registry;
 mod layout;
 mod router;
+mod single_flight;
 mod transfer;
 mod uploads;
 
 pub use client::{ClientOptions, SetupError, Timeouts};
-pub use credentials::CredentialEnv;
+pub use credentials::{CredentialEnv, LookUp};
 pub use router::Router;

@@ -1,10 +1,339 @@
 //! Answers that refuse, in words (OCI distribution spec, section "Error Codes").
 
+use std::time::Duration;
+
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::clock::Clock;
-use reqwest::Response;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use time::OffsetDateTime;
 
-/// Reads what a refusal says, and how it is classed.
-pub(crate) async fn explain(response: Response, clock: &dyn Clock) -> (FailureClass, String) {
-    (FailureClass::Invalid, response.status().to_string())
+use super::body;
+use super::trouble::Trouble;
+
+/// How much of a refusal's body is read, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+/// How much of what it says is passed on, in characters.
+const MAX_WORDS: usize = 300;
+
+/// Reads what a refusal says. Waits up to `patience` for each piece of its body.
+pub(crate) async fn explain(response: Response, patience: Duration, clock: &dyn Clock) -> Trouble {
+    let status = response.status();
+    let retry_after = retry_after(response.headers(), clock.now());
+    let body = body::read_some(response, MAX_BODY, patience).await;
+    judge(status, retry_after, &body)
+}
+
+fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Trouble {
+    let said = Said::read(body);
+    let status_words = status.canonical_reason().map_or_else(
+        || status.as_u16().to_string(),
+        |reason| format!("{} {reason}", status.as_u16()),
+    );
+    let answer = match said.words.as_str() {
+        "" => status_words,
+        words => format!("{status_words}: {words}"),
+    };
+    Trouble::new(classify(status, retry_after, &said), answer)
+}
+
+fn classify(status: StatusCode, retry_after: Option<Duration>, said: &Said) -> FailureClass {
+    let code = |wanted: &str| said.codes.iter().any(|code| code == wanted);
+    match status.as_u16() {
+        429 => FailureClass::RateLimited {
+            retry_after_ms: retry_after
+                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        },
+        401 => FailureClass::Unauthorized,
+        408 => FailureClass::Timeout,
+        500.. => FailureClass::Unavailable,
+        _ if said.tag_is_immutable() => FailureClass::ImmutableTag,
+        // An upload session that was lost, or a blob that went missing since: another attempt starts anew.
+        _ if code("BLOB_UPLOAD_UNKNOWN")
+            || code("BLOB_UPLOAD_INVALID")
+            || code("MANIFEST_BLOB_UNKNOWN") =>
+        {
+            FailureClass::Unavailable
+        }
+        _ if code("DIGEST_INVALID") || code("SIZE_INVALID") => FailureClass::DigestMismatch,
+        403 => FailureClass::Denied,
+        404 => FailureClass::NotFound,
+        _ => FailureClass::Invalid,
+    }
+}
+
+/// What the body of a refusal says.
+#[derive(Default)]
+struct Said {
+    codes: Vec<String>,
+    words: String,
+}
+
+/// The body that the distribution spec prescribes; token servers have others.
+#[derive(Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    errors: Vec<OneError>,
+    details: Option<Value>,
+    error_description: Option<Value>,
+    error: Option<Value>,
+    message: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct OneError {
+    #[serde(default)]
+    code: Value,
+    #[serde(default)]
+    message: Value,
+}
+
+impl Said {
+    fn read(body: &[u8]) -> Self {
+        match serde_json::from_slice::<ErrorBody>(body) {
+            Ok(body) => Self::from_json(&body),
+            Err(_) => Self::from_text(&String::from_utf8_lossy(body)),
+        }
+    }
+
+    fn from_json(body: &ErrorBody) -> Self {
+        let codes = body.errors.iter().map(|error| text(&error.code).to_owned());
+        let words: Vec<String> = body.errors.iter().take(3).map(OneError::words).collect();
+        let fallbacks = [
+            &body.details,
+            &body.error_description,
+            &body.error,
+            &body.message,
+        ];
+        let fallback = || {
+            fallbacks
+                .into_iter()
+                .flatten()
+                .map(text)
+                .find(|text| !text.is_empty())
+        };
+        let words = match words.join("; ") {
+            words if words.is_empty() => fallback().unwrap_or_default().to_owned(),
+            words => words,
+        };
+        Self {
+            codes: codes.collect(),
+            words: presentable(&words),
+        }
+    }
+
+    /// Pages of HTML say nothing that helps; of anything else the first line does.
+    fn from_text(body: &str) -> Self {
+        let line = body.lines().map(str::trim).find(|line| !line.is_empty());
+        let words = line.filter(|line| !line.starts_with(['<', '{', '[']));
+        Self {
+            codes: Vec::new(),
+            words: presentable(words.unwrap_or_default()),
+        }
+    }
+
+    /// Amazon ECR, Harbor, Artifact Registry, Quay and others each have a status and code of their own for it.
+    fn tag_is_immutable(&self) -> bool {
+        let says = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            text.contains("immutab") || text.contains("tagalreadyexists")
+        };
+        self.codes.iter().any(|code| says(code)) || says(&self.words)
+    }
+}
+
+impl OneError {
+    fn words(&self) -> String {
+        match (text(&self.code), text(&self.message)) {
+            (code, "") => code.to_owned(),
+            ("", message) => message.to_owned(),
+            (code, message) => format!("{code}: {message}"),
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Text from outside, made fit to be shown: one line, not long, and no URL with a query or a user in it.
+pub(crate) fn presentable(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words: Vec<&str> = words
+        .filter(|word| !word.is_empty())
+        .map(without_query)
+        .collect();
+    words.join(" ").chars().take(MAX_WORDS).collect()
+}
+
+fn without_query(word: &str) -> &str {
+    let Some(at) = word.find("://") else {
+        return word;
+    };
+    let authority_ends = word[at + 3..]
+        .find('/')
+        .map_or(word.len(), |end| at + 3 + end);
+    if word[..authority_ends].contains('@') {
+        return &word[..at];
+    }
+    &word[..word.find('?').unwrap_or(word.len())]
+}
+
+/// How long Retry-After asks to wait: seconds, or the time until a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = OffsetDateTime::from(httpdate::parse_http_date(text).ok()?);
+    Some(Duration::try_from(date - now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn told(status: u16, body: &str) -> Trouble {
+        judge(StatusCode::from_u16(status).unwrap(), None, body.as_bytes())
+    }
+
+    fn error(code: &str, message: &str) -> String {
+        format!(r#"{{"errors":[{{"code":"{code}","message":"{message}","detail":null}}]}}"#)
+    }
+
+    #[test]
+    fn each_status_has_its_class() {
+        use FailureClass as C;
+        let limited = C::RateLimited {
+            retry_after_ms: None,
+        };
+        for (status, class) in [
+            (400, C::Invalid),
+            (401, C::Unauthorized),
+            (403, C::Denied),
+            (404, C::NotFound),
+            (405, C::Invalid),
+            (408, C::Timeout),
+            (409, C::Invalid),
+            (413, C::Invalid),
+            (415, C::Invalid),
+            (429, limited),
+            (500, C::Unavailable),
+            (503, C::Unavailable),
+            (599, C::Unavailable),
+        ] {
+            assert_eq!(told(status, "").class, class, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_cannot_be_moved_is_told_by_the_words() {
+        let ecr = "The image tag 'a' already exists and cannot be overwritten because the repository is immutable.";
+        for (status, body) in [
+            (400, error("TAG_INVALID", ecr)),
+            (400, error("ImageTagAlreadyExistsException", "exists")),
+            (412, error("PRECONDITION", "'a:b' configured as immutable.")),
+            (409, error("TAG_IMMUTABLE", "")),
+            (403, error("DENIED", "tag immutability is on")),
+        ] {
+            assert_eq!(
+                told(status, &body).class,
+                FailureClass::ImmutableTag,
+                "{body}"
+            );
+        }
+        let invalid = told(400, &error("TAG_INVALID", "not a tag"));
+        assert_eq!(invalid.class, FailureClass::Invalid);
+        assert_eq!(told(503, "immutable").class, FailureClass::Unavailable);
+    }
+
+    #[test]
+    fn what_another_attempt_may_mend_is_tried_again() {
+        let class = |status, code| told(status, &error(code, "x")).class;
+        assert_eq!(class(404, "BLOB_UPLOAD_UNKNOWN"), FailureClass::Unavailable);
+        assert_eq!(
+            class(400, "MANIFEST_BLOB_UNKNOWN"),
+            FailureClass::Unavailable
+        );
+        assert_eq!(class(400, "DIGEST_INVALID"), FailureClass::DigestMismatch);
+        assert_eq!(class(404, "BLOB_UNKNOWN"), FailureClass::NotFound);
+        assert_eq!(class(400, "MANIFEST_INVALID"), FailureClass::Invalid);
+    }
+
+    #[test]
+    fn the_answer_is_given_in_the_registrys_own_words() {
+        assert_eq!(
+            told(404, &error("MANIFEST_UNKNOWN", "manifest unknown")).answer,
+            "404 Not Found: MANIFEST_UNKNOWN: manifest unknown"
+        );
+        assert_eq!(
+            told(401, r#"{"details":"incorrect username or password"}"#).answer,
+            "401 Unauthorized: incorrect username or password"
+        );
+        assert_eq!(
+            told(
+                400,
+                r#"{"error":"invalid_grant","error_description":"the token has ended"}"#
+            )
+            .answer,
+            "400 Bad Request: the token has ended"
+        );
+        assert_eq!(
+            told(404, r#"{"errors":[{"message":"no such"}]}"#).answer,
+            "404 Not Found: no such"
+        );
+        assert_eq!(
+            told(502, "\n upstream died \nmore").answer,
+            "502 Bad Gateway: upstream died"
+        );
+        assert_eq!(told(502, "<html>...").answer, "502 Bad Gateway");
+        assert_eq!(told(502, "{broken").answer, "502 Bad Gateway");
+        assert_eq!(told(599, "").answer, "599");
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_made_fit_to_be_shown() {
+        let shown = presentable("a\u{1b}[31m b\r\nc \0 d");
+        assert_eq!(shown, "a [31m b c d");
+        assert_eq!(presentable(&"x".repeat(1000)).len(), 300);
+        assert_eq!(
+            presentable("see https://cdn.example/blob?signature=s3cret for more"),
+            "see https://cdn.example/blob for more"
+        );
+        assert_eq!(presentable("http://user:s3cret@h.example/x at"), "http at");
+        assert_eq!(
+            presentable("(https://h.example?key=s3cret)"),
+            "(https://h.example"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = datetime!(2026-01-02 03:04:05 UTC);
+        let of = |value: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            retry_after(&headers, now)
+        };
+        assert_eq!(of("120"), Some(Duration::from_secs(120)));
+        assert_eq!(of("0"), Some(Duration::ZERO));
+        assert_eq!(
+            of("Fri, 02 Jan 2026 04:04:05 GMT"),
+            Some(Duration::from_secs(3600))
+        );
+        assert_eq!(of("Fri, 02 Jan 2026 03:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(of("soon"), None);
+        assert_eq!(of("-5"), None);
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+        let class = judge(StatusCode::TOO_MANY_REQUESTS, of("86400"), b"").class;
+        assert_eq!(
+            class,
+            FailureClass::RateLimited {
+                retry_after_ms: Some(86_400_000)
+            }
+        );
+    }
 }

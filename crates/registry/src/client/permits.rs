@@ -12,7 +12,14 @@ const MAX_CONNECTIONS: usize = 64;
 
 /// Leave to have requests under way, one per host. Dropping it gives it back.
 pub(crate) struct Permits {
-    _held: Vec<OwnedSemaphorePermit>,
+    held: Vec<(String, OwnedSemaphorePermit)>,
+}
+
+impl Permits {
+    /// Whether a request to `host` may be under way.
+    pub(crate) fn cover(&self, host: &str) -> bool {
+        self.held.iter().any(|(held, _)| held == host)
+    }
 }
 
 /// Counts the requests under way, host by host. A host's mirrors count as the host.
@@ -43,9 +50,10 @@ impl Hosts {
         let mut held = Vec::with_capacity(hosts.len());
         for host in hosts {
             // A semaphore that is never closed always grants in the end.
-            held.extend(self.semaphore(host).acquire_owned().await.ok());
+            let permit = self.semaphore(host).acquire_owned().await;
+            held.extend(permit.map(|permit| (host.to_owned(), permit)));
         }
-        Permits { _held: held }
+        Permits { held }
     }
 
     fn semaphore(&self, host: &str) -> Arc<Semaphore> {

@@ -1,0 +1,147 @@
+//! Asks a token server for a token (the distribution project's token and OAuth 2 specifications).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::secret::Secret;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Response, StatusCode, Url};
+use serde::Deserialize;
+use tokio::time::Instant;
+use url::form_urlencoded;
+
+use super::basic;
+use super::scopes::Scopes;
+use super::tokens::{DEFAULT_LIFETIME, Token};
+use crate::client::body;
+use crate::client::tls::Profile;
+use crate::client::transport::authority;
+use crate::client::trouble::Trouble;
+use crate::client::wire::{Outgoing, Wire};
+use crate::credentials::{Credential, Identity};
+
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 1024 * 1024;
+const CLIENT_ID: &str = "image-sync";
+
+/// One request for a token. The realm was checked.
+pub(crate) struct TokenRequest<'a> {
+    pub(crate) realm: &'a Url,
+    pub(crate) service: Option<&'a str>,
+    pub(crate) scopes: &'a Scopes,
+    pub(crate) profile: &'a Profile,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<Secret>,
+    access_token: Option<Secret>,
+    expires_in: Option<u64>,
+}
+
+impl TokenRequest<'_> {
+    /// A token for who has `credential`; an anonymous one for who has none.
+    pub(crate) async fn send(
+        &self,
+        wire: &Wire,
+        credential: Option<&Credential>,
+    ) -> Result<Token, Trouble> {
+        let asked = Instant::now();
+        let response = match credential.map(|credential| &credential.identity) {
+            Some(Identity::Token(secret)) => {
+                let response = self.post(wire, secret).await?;
+                // Not every token server knows OAuth 2.
+                match response.status() {
+                    StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                        self.get(wire, Some(basic("<token>", secret))).await?
+                    }
+                    _ => response,
+                }
+            }
+            Some(Identity::Password { username, password }) => {
+                self.get(wire, Some(basic(username, password))).await?
+            }
+            None => self.get(wire, None).await?,
+        };
+        if !response.status().is_success() {
+            return Err(self.at_server(&wire.explain(response).await));
+        }
+        self.read(wire, response, asked)
+            .await
+            .map_err(|trouble| self.at_server(&trouble))
+    }
+
+    async fn get(
+        &self,
+        wire: &Wire,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Response, Trouble> {
+        let mut url = self.realm.clone();
+        let service = self.service.map(|service| ("service", service));
+        let scopes = self.scopes.iter().map(|scope| ("scope", scope));
+        url.query_pairs_mut()
+            .extend_pairs(service.into_iter().chain(scopes));
+        let request = Outgoing {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            authorization,
+            body: None,
+            answer_within: Some(wire.timeouts.answer),
+            profile: self.profile,
+        };
+        Ok(wire.send(request).await?)
+    }
+
+    async fn post(&self, wire: &Wire, refresh_token: &Secret) -> Result<Response, Trouble> {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "refresh_token")
+            .append_pair("service", self.service.unwrap_or_default())
+            .append_pair("client_id", CLIENT_ID)
+            .append_pair("scope", &self.scopes.joined())
+            .append_pair("refresh_token", refresh_token.reveal())
+            .finish();
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let request = Outgoing {
+            method: Method::POST,
+            url: self.realm.clone(),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, form_type)]),
+            authorization: None,
+            body: Some(form.into()),
+            answer_within: Some(wire.timeouts.answer),
+            profile: self.profile,
+        };
+        Ok(wire.send(request).await?)
+    }
+
+    async fn read(
+        &self,
+        wire: &Wire,
+        response: Response,
+        asked: Instant,
+    ) -> Result<Token, Trouble> {
+        let body: Bytes = body::read_whole(response, MAX_ANSWER, wire.timeouts.answer).await?;
+        let invalid = |what: &str| Trouble::new(FailureClass::Invalid, what);
+        // The parser's own words could quote the token.
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|_hidden| invalid("the answer is not the JSON of a token"))?;
+        let given = [answer.token, answer.access_token].into_iter().flatten();
+        let value = given
+            .into_iter()
+            .find(|token| !token.reveal().is_empty())
+            .ok_or_else(|| invalid("the answer has no token"))?;
+        let lifetime = answer
+            .expires_in
+            .map_or(DEFAULT_LIFETIME, Duration::from_secs);
+        Ok(Token::new(value, asked, lifetime))
+    }
+
+    fn at_server(&self, trouble: &Trouble) -> Trouble {
+        let server = authority(self.realm);
+        Trouble::new(
+            trouble.class,
+            format!("token server {server}: {}", trouble.answer),
+        )
+    }
+}

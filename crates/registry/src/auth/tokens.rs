@@ -1,0 +1,125 @@
+//! Tokens that one registry accepts.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use image_sync_shared::secret::Secret;
+use tokio::time::Instant;
+
+use super::scopes::Scopes;
+use crate::single_flight::SingleFlight;
+
+/// How long a token lasts where its server does not say, as the distribution project's token specification has it.
+pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+/// How long before its end a token is no longer used, at most; of a short life a quarter.
+const MARGIN: Duration = Duration::from_secs(15);
+/// Tokens kept; catalogs of any length must not take more memory.
+const MAX_KEPT: usize = 512;
+
+/// A token and how long it may be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    pub(crate) value: Secret,
+    until: Instant,
+}
+
+impl Token {
+    /// A token that was asked for at `asked` and lasts `lifetime` from then on.
+    pub(crate) fn new(value: Secret, asked: Instant, lifetime: Duration) -> Self {
+        let usable = lifetime.saturating_sub(MARGIN.min(lifetime / 4));
+        // A lifetime beyond what the clock can count ends a day later, which costs a request.
+        let day = Duration::from_secs(24 * 60 * 60);
+        let until = asked.checked_add(usable).unwrap_or(asked + day);
+        Self { value, until }
+    }
+
+    /// Whether it can still be used.
+    pub(crate) fn lasts(&self) -> bool {
+        Instant::now() < self.until
+    }
+}
+
+/// The tokens of one registry, each found out once for all who need it.
+#[derive(Default)]
+pub(crate) struct TokenCache {
+    kept: Mutex<HashMap<Scopes, Slot>>,
+}
+
+struct Slot {
+    flight: Arc<SingleFlight<Token>>,
+    used: Instant,
+}
+
+impl TokenCache {
+    /// Where the token for `scopes` is, or is to be.
+    pub(crate) fn slot(&self, scopes: &Scopes) -> Arc<SingleFlight<Token>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if let Some(slot) = kept.get_mut(scopes) {
+            slot.used = now;
+            return Arc::clone(&slot.flight);
+        }
+        if kept.len() >= MAX_KEPT {
+            drop_half(&mut kept);
+        }
+        let flight = Arc::default();
+        let slot = Slot {
+            flight: Arc::clone(&flight),
+            used: now,
+        };
+        kept.insert(scopes.clone(), slot);
+        flight
+    }
+}
+
+/// Drops the half that was not used for longest.
+fn drop_half(kept: &mut HashMap<Scopes, Slot>) {
+    let mut used: Vec<Instant> = kept.values().map(|slot| slot.used).collect();
+    let middle = used.len() / 2;
+    let (_, median, _) = used.select_nth_unstable(middle);
+    let median = *median;
+    kept.retain(|_, slot| slot.used > median);
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_shared::job::Access;
+
+    use super::*;
+
+    fn scopes(name: usize) -> Scopes {
+        Scopes::new(&format!("r{name}"), Access::Pull, None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_not_used_to_its_very_end() {
+        let token = |seconds| {
+            let lifetime = Duration::from_secs(seconds);
+            Token::new(Secret::new("t"), Instant::now(), lifetime)
+        };
+        let (short, usual) = (token(4), token(60));
+        assert!(short.lasts() && usual.lasts());
+        assert!(!token(0).lasts());
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert!(!short.lasts());
+        tokio::time::advance(Duration::from_secs(41)).await;
+        assert!(usual.lasts());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!usual.lasts());
+        assert!(token(u64::MAX).lasts());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_catalog_keeps_no_more_than_the_last_tokens() {
+        let cache = TokenCache::default();
+        for name in 0..10 * MAX_KEPT {
+            cache.slot(&scopes(name));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        let kept = cache.kept.lock().unwrap();
+        assert!(kept.len() <= MAX_KEPT, "{}", kept.len());
+        assert!(kept.contains_key(&scopes(10 * MAX_KEPT - 1)));
+        assert!(!kept.contains_key(&scopes(0)));
+    }
+}

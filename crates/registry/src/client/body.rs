@@ -1,0 +1,61 @@
+//! Reading small bodies whole.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use image_sync_shared::failure::FailureClass;
+use reqwest::Response;
+use tokio::time::timeout;
+
+use super::transport;
+use super::trouble::Trouble;
+
+/// The whole body, if it is at most `limit` bytes long. Waits up to `patience` for each piece of it.
+pub(crate) async fn read_whole(
+    mut response: Response,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, Trouble> {
+    let too_long = || {
+        Trouble::new(
+            FailureClass::Invalid,
+            format!("the body is longer than {limit} bytes"),
+        )
+    };
+    let stated = response.content_length().unwrap_or_default();
+    if usize::try_from(stated).is_ok_and(|stated| stated > limit) {
+        return Err(too_long());
+    }
+    let mut body = BytesMut::new();
+    while let Some(piece) = next_piece(&mut response, patience).await? {
+        if body.len() + piece.len() > limit {
+            return Err(too_long());
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
+}
+
+/// The first `limit` bytes of a body, or what could be had of them.
+pub(crate) async fn read_some(mut response: Response, limit: usize, patience: Duration) -> Bytes {
+    let mut body = BytesMut::new();
+    while body.len() < limit {
+        match next_piece(&mut response, patience).await {
+            Ok(Some(piece)) => body.extend_from_slice(&piece),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    body.truncate(limit);
+    body.freeze()
+}
+
+async fn next_piece(response: &mut Response, patience: Duration) -> Result<Option<Bytes>, Trouble> {
+    match timeout(patience, response.chunk()).await {
+        Ok(Ok(piece)) => Ok(piece),
+        Ok(Err(error)) => Err(transport::explain(&error)),
+        Err(_elapsed) => Err(Trouble::new(
+            FailureClass::Timeout,
+            format!("the answer stood still for {} s", patience.as_secs_f32()),
+        )),
+    }
+}

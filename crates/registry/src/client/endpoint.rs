@@ -1,0 +1,166 @@
+//! Where the requests for a registry go.
+
+use image_sync_shared::config::RegistrySettings;
+use image_sync_shared::job::Trust;
+use image_sync_shared::reference::DOCKER_HUB;
+use reqwest::Url;
+
+use super::redirect::same_origin;
+use super::setup_error::SetupError;
+use super::tls::{Profile, is_loopback};
+use crate::auth::Challenge;
+use crate::auth::tokens::TokenCache;
+use crate::single_flight::SingleFlight;
+
+/// The host of Docker Hub's API, which is another than that of its name.
+const DOCKER_HUB_API: &str = "registry-1.docker.io";
+
+/// One server that requests for a registry go to: the registry itself or a mirror.
+pub(crate) struct Endpoint {
+    /// The host by which settings and credentials know it.
+    pub(crate) host: String,
+    /// Its scheme, host and port.
+    address: Url,
+    /// The same on plain HTTP, where that is allowed if it speaks no TLS.
+    pub(crate) plain: Option<Url>,
+    /// Leading components of every repository here: a mirror of several registries keeps each under a path.
+    pub(crate) prefix: String,
+    /// How connections to it are secured.
+    pub(crate) profile: Profile,
+    /// What its first answer told.
+    pub(crate) contact: SingleFlight<Contact>,
+    /// The tokens it accepts.
+    pub(crate) tokens: TokenCache,
+}
+
+/// What the first answer of an endpoint told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contact {
+    /// Its scheme, host and port.
+    pub(crate) base: Url,
+    /// What it wants of who asks.
+    pub(crate) challenge: Challenge,
+}
+
+impl Endpoint {
+    /// The registry `host` itself.
+    pub(crate) fn registry(
+        host: &str,
+        settings: &RegistrySettings,
+        trust: Trust,
+    ) -> Result<Self, SetupError> {
+        let invalid = |problem: String| SetupError::new(format!("registries.{host}"), problem);
+        let profile = Profile::new(settings, trust);
+        let (address, plain) = match &settings.endpoint {
+            Some(text) => (parse_base(text).map_err(invalid)?, None),
+            None => addresses(host, settings.plain_http, profile.unverified).map_err(invalid)?,
+        };
+        Ok(Self {
+            host: host.to_owned(),
+            address,
+            plain,
+            prefix: String::new(),
+            profile,
+            contact: SingleFlight::default(),
+            tokens: TokenCache::default(),
+        })
+    }
+
+    /// A mirror: `HOST[:PORT][/PREFIX]`, with or without a scheme. Without one, the settings of its host hold.
+    pub(crate) fn mirror(
+        text: &str,
+        settings_of: impl Fn(&str) -> RegistrySettings,
+    ) -> Result<Self, SetupError> {
+        let (scheme, rest) = text
+            .split_once("://")
+            .map_or((None, text), |(scheme, rest)| (Some(scheme), rest));
+        let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let settings = settings_of(host);
+        let mut endpoint = Self::registry(host, &settings, Trust::Verified)?;
+        if let Some(scheme) = scheme {
+            let invalid = |problem| SetupError::new(format!("mirror {text}"), problem);
+            endpoint.address = parse_base(&format!("{scheme}://{host}")).map_err(invalid)?;
+            endpoint.plain = None;
+        }
+        prefix
+            .trim_end_matches('/')
+            .clone_into(&mut endpoint.prefix);
+        Ok(endpoint)
+    }
+
+    /// The `<name>` of a repository here.
+    pub(crate) fn name(&self, name: &str) -> String {
+        match self.prefix.as_str() {
+            "" => name.to_owned(),
+            prefix => format!("{prefix}/{name}"),
+        }
+    }
+
+    /// Where it is, as far as is known.
+    pub(crate) fn base(&self) -> Url {
+        let contact = self.contact.peek();
+        contact.map_or_else(|| self.address.clone(), |contact| contact.base)
+    }
+
+    /// Whether `url` is at this server, as far as is known where it is.
+    pub(crate) fn serves(&self, url: &Url) -> bool {
+        same_origin(&self.base(), url)
+    }
+}
+
+/// `BASE/v2/NAME/PATH`, where `path` may have a query.
+pub(crate) fn below(base: &Url, name: &str, path: &str) -> Url {
+    let mut url = base.clone();
+    let (path, query) = path
+        .split_once('?')
+        .map_or((path, None), |(path, query)| (path, Some(query)));
+    url.set_path(&format!("v2/{name}/{path}"));
+    url.set_query(query);
+    url
+}
+
+/// The address of a host, and the other one where it may also be found.
+fn addresses(host: &str, plain_http: bool, insecure: bool) -> Result<(Url, Option<Url>), String> {
+    let host = if host == DOCKER_HUB {
+        DOCKER_HUB_API
+    } else {
+        host
+    };
+    let secure = parse_base(&format!("https://{host}"))?;
+    let plain = parse_base(&format!("http://{host}"))?;
+    Ok(if plain_http {
+        (plain, None)
+    } else if insecure || is_loopback(&secure) {
+        (secure, Some(plain))
+    } else {
+        (secure, None)
+    })
+}
+
+fn parse_base(text: &str) -> Result<Url, String> {
+    let expected = "expected https://HOST[:PORT] or http://HOST[:PORT]";
+    let url: Url = text
+        .parse()
+        .map_err(|error| format!("{text:?} is no URL ({error}); {expected}"))?;
+    let bare = matches!(url.scheme(), "https" | "http")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if bare {
+        Ok(url)
+    } else {
+        Err(format!(
+            "{} has more than that or another scheme; {expected}",
+            without_secrets(url)
+        ))
+    }
+}
+
+fn without_secrets(mut url: Url) -> Url {
+    super::redirect::drop_userinfo(&mut url);
+    url.set_query(None);
+    url
+}

@@ -1,0 +1,224 @@
+//! One call to one server: who asks is made known where the server wants it, and once more where that was refused.
+
+use image_sync_shared::failure::{Failure, FailureClass, Step};
+use reqwest::{Response, StatusCode, Url};
+
+use super::endpoint::{Contact, Endpoint, below};
+use super::redirect::same_origin;
+use super::tls::Profile;
+use super::transport::authority;
+use super::trouble::Trouble;
+use super::wire::{Outgoing, SendError};
+use super::{Call, Inner, Target};
+use crate::auth::scopes::Scopes;
+use crate::auth::{Asker, Challenge, Pass};
+use crate::single_flight::{Lead, Turn};
+
+/// A call on its way to one server.
+pub(super) struct Exchange<'a, 'c> {
+    pub(super) inner: &'a Inner,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) call: &'a mut Call<'c>,
+}
+
+/// What the first request to a server came to.
+enum First {
+    /// An answer that settles the call.
+    Answer(Response),
+    /// Knowing what the server wants.
+    Contact(Contact),
+}
+
+impl Exchange<'_, '_> {
+    /// The answer, whatever its status.
+    pub(super) async fn run(mut self) -> Result<Response, Failure> {
+        if let Target::Url(url) = &self.call.target
+            && !self.endpoint.serves(url)
+        {
+            let url = url.clone();
+            return self.elsewhere(url).await;
+        }
+        let contact = match self.endpoint.contact.turn(|_| true).await {
+            Turn::Known(contact) => contact,
+            Turn::Failed(trouble) => return Err(self.failure(trouble)),
+            Turn::Mine(lead) => match self.first(lead).await? {
+                First::Answer(response) => return Ok(response),
+                First::Contact(contact) => contact,
+            },
+        };
+        self.ask_known(contact).await
+    }
+
+    /// Asks a server of which nothing is known, alone, while others wait for what it tells.
+    async fn first(&mut self, lead: Lead<'_, Contact>) -> Result<First, Failure> {
+        let (base, response) = match self.find_server().await {
+            Ok(found) => found,
+            Err(trouble) => {
+                lead.failed(&trouble);
+                return Err(self.failure(trouble));
+            }
+        };
+        let status = response.status();
+        let challenge = match status {
+            StatusCode::UNAUTHORIZED => Challenge::offered(response.headers()),
+            // Something in front of the registry may have answered.
+            StatusCode::TOO_MANY_REQUESTS => None,
+            _ if status.is_server_error() => None,
+            _ => Some(Challenge::Nothing),
+        };
+        let Some(challenge) = challenge else {
+            return Ok(First::Answer(response));
+        };
+        let contact = Contact { base, challenge };
+        lead.found(contact.clone());
+        Ok(match status {
+            StatusCode::UNAUTHORIZED => First::Contact(contact),
+            _ => First::Answer(response),
+        })
+    }
+
+    /// Tries TLS, and plain HTTP where that is allowed and the server speaks no TLS.
+    async fn find_server(&mut self) -> Result<(Url, Response), Trouble> {
+        let base = self.endpoint.base();
+        let error = match self.send(&base, &Pass::Nothing).await {
+            Ok(response) => return Ok((base, response)),
+            Err(error) => error,
+        };
+        let Some(plain) = self.endpoint.plain.clone() else {
+            return Err(error.into());
+        };
+        let other_port = base.port_or_known_default() != plain.port_or_known_default();
+        match error {
+            SendError::NoTls(_) => {}
+            SendError::Refused(_) if other_port => {}
+            other => return Err(other.into()),
+        }
+        let response = self.send(&plain, &Pass::Nothing).await?;
+        Ok((plain, response))
+    }
+
+    /// Asks a server of which it is known what it wants.
+    async fn ask_known(&mut self, mut contact: Contact) -> Result<Response, Failure> {
+        let endpoint = self.endpoint;
+        let name = endpoint.name(self.call.remote.repository.name());
+        let also_pull = self.call.also_pull.map(|name| endpoint.name(name));
+        let scopes = Scopes::new(&name, self.call.remote.access, also_pull.as_deref());
+        let asker = Asker {
+            endpoint,
+            name: &name,
+            scopes: &scopes,
+        };
+        let (response, pass) = self.show_pass(&contact, &asker).await?;
+        if !self.mend(&mut contact, &response, &pass, &asker).await {
+            return self.settle(response, &asker).await;
+        }
+        let (response, pass) = self.show_pass(&contact, &asker).await?;
+        self.mend(&mut contact, &response, &pass, &asker).await;
+        self.settle(response, &asker).await
+    }
+
+    /// Puts aside what an answer refuses, and says whether another request may do better.
+    async fn mend(
+        &self,
+        contact: &mut Contact,
+        answer: &Response,
+        pass: &Pass,
+        asker: &Asker<'_>,
+    ) -> bool {
+        let offered = match answer.status() {
+            StatusCode::UNAUTHORIZED => Challenge::offered(answer.headers()),
+            // Amazon ECR says so of a token that has ended.
+            StatusCode::FORBIDDEN if !pass.is_fresh() => None,
+            _ => return false,
+        };
+        let renewable = self.inner.authenticator.refused(asker, pass).await;
+        match offered {
+            Some(challenge) if challenge != contact.challenge => {
+                contact.challenge = challenge;
+                self.endpoint.contact.replace(contact.clone());
+                true
+            }
+            _ => renewable,
+        }
+    }
+
+    /// The last answer. A 401 as such is a failure, and says with which credentials it came.
+    async fn settle(&self, response: Response, asker: &Asker<'_>) -> Result<Response, Failure> {
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        let trouble = self.inner.wire.explain(response).await;
+        let credentials = self.inner.authenticator.describe(asker).await;
+        let answer = format!("{} ({credentials})", trouble.answer);
+        Err(self.failure(Trouble::new(trouble.class, answer)))
+    }
+
+    async fn show_pass(
+        &mut self,
+        contact: &Contact,
+        asker: &Asker<'_>,
+    ) -> Result<(Response, Pass), Failure> {
+        let pass = self.inner.authenticator.pass(contact, asker).await;
+        let pass = pass.map_err(|trouble| {
+            let side = self.call.remote.side;
+            trouble.at(side, Step::Authenticate, &self.endpoint.host)
+        })?;
+        match self.send(&contact.base, &pass).await {
+            Ok(response) => Ok((response, pass)),
+            Err(error) => Err(self.failure(error.into())),
+        }
+    }
+
+    /// Sends the call to the server, which is at `base`.
+    async fn send(&mut self, base: &Url, pass: &Pass) -> Result<Response, SendError> {
+        let url = match &self.call.target {
+            Target::Path(path) => {
+                let name = self.endpoint.name(self.call.remote.repository.name());
+                below(base, &name, path)
+            }
+            Target::Url(url) => url.clone(),
+        };
+        let mut request = self.outgoing(url, &self.endpoint.profile)?;
+        if same_origin(base, &request.url) {
+            request.authorization = pass.authorization().map_err(SendError::Other)?;
+        }
+        self.inner.wire.send(request).await
+    }
+
+    /// Sends the call to a URL that is not at the server: it gets no credentials, and its challenge is not met.
+    async fn elsewhere(&mut self, url: Url) -> Result<Response, Failure> {
+        let home = self.endpoint.base();
+        if home.scheme() == "https" && url.scheme() != "https" {
+            let answer = format!(
+                "the registry leads from https to {} at {}, which is not followed",
+                url.scheme(),
+                authority(&url)
+            );
+            return Err(self.failure(Trouble::new(FailureClass::Invalid, answer)));
+        }
+        let wire = &self.inner.wire;
+        let profile = wire.profile_for(&url, &home, &self.endpoint.profile);
+        let sent = match self.outgoing(url, &profile) {
+            Ok(request) => wire.send(request).await,
+            Err(error) => Err(error),
+        };
+        sent.map_err(|error| self.failure(error.into()))
+    }
+
+    fn outgoing<'p>(&mut self, url: Url, profile: &'p Profile) -> Result<Outgoing<'p>, SendError> {
+        let body = self.call.payload.next_body().map_err(SendError::Other)?;
+        Ok(Outgoing {
+            method: self.call.method.clone(),
+            url,
+            headers: self.call.headers.clone(),
+            authorization: None,
+            body,
+            answer_within: self.call.answer_within,
+            profile,
+        })
+    }
+
+    fn failure(&self, trouble: Trouble) -> Failure {
+        trouble.at(self.call.remote.side, self.call.step, &self.call.subject)
+    }
+}

@@ -1,0 +1,180 @@
+//! Sends one request and follows where it is redirected.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_shared::config::RegistrySettings;
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::job::Trust;
+use image_sync_shared::ports::clock::Clock;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Body, Method, Request, Response, Url};
+use tokio::time::timeout;
+
+use super::answer;
+use super::options::Timeouts;
+use super::redirect::{self, MAX_REDIRECTS, drop_userinfo, same_origin};
+use super::setup_error::SetupError;
+use super::tls::{Pools, Profile};
+use super::transport::{self, authority};
+use super::trouble::Trouble;
+
+/// A request, as far as sending it needs to know.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    /// Headers other than Authorization.
+    pub(crate) headers: HeaderMap,
+    /// The Authorization, for the scheme, host and port of `url` alone.
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) body: Option<Body>,
+    /// How long each answer's head may take; none for no limit.
+    pub(crate) answer_within: Option<Duration>,
+    /// How connections to the host of `url` are secured.
+    pub(crate) profile: &'a Profile,
+}
+
+/// Why there was no answer.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// The host may be one that speaks plain HTTP where TLS was tried.
+    NoTls(Trouble),
+    /// Nothing listens there.
+    Refused(Trouble),
+    /// All else.
+    Other(Trouble),
+}
+
+impl From<SendError> for Trouble {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::NoTls(trouble) | SendError::Refused(trouble) | SendError::Other(trouble) => {
+                trouble
+            }
+        }
+    }
+}
+
+/// What all requests share, whatever they are for.
+pub(crate) struct Wire {
+    pub(crate) timeouts: Timeouts,
+    pools: Pools,
+    profiles: BTreeMap<String, Profile>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Wire {
+    /// Finds out what is wrong with the files that `registries` name.
+    pub(crate) fn new(
+        registries: &BTreeMap<String, RegistrySettings>,
+        timeouts: Timeouts,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SetupError> {
+        let profile = |(host, settings): (&String, &RegistrySettings)| {
+            (host.clone(), Profile::new(settings, Trust::Verified))
+        };
+        let profiles: BTreeMap<String, Profile> = registries.iter().map(profile).collect();
+        let pools = Pools::new(timeouts);
+        for profile in profiles.values().filter(|profile| profile.has_files()) {
+            pools.check(profile)?;
+        }
+        Ok(Self {
+            timeouts,
+            pools,
+            profiles,
+            clock,
+        })
+    }
+
+    /// Sends a request and returns the last answer, whatever its status. Redirects of GET and HEAD are followed.
+    pub(crate) async fn send(&self, mut request: Outgoing<'_>) -> Result<Response, SendError> {
+        drop_userinfo(&mut request.url);
+        let mut url = request.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.hop(&mut request, &url).await?;
+            let next = redirect::next(&request.method, &url, response.status(), response.headers());
+            match next.map_err(SendError::Other)? {
+                Some(next) => url = next,
+                None => return Ok(response),
+            }
+        }
+        let home = authority(&request.url);
+        let answer = format!("more than {MAX_REDIRECTS} redirects from {home}");
+        Err(SendError::Other(Trouble::new(
+            FailureClass::Invalid,
+            answer,
+        )))
+    }
+
+    /// What a refusal says.
+    pub(crate) async fn explain(&self, response: Response) -> Trouble {
+        answer::explain(response, self.timeouts.answer, self.clock.as_ref()).await
+    }
+
+    /// Sends a request to `url`: its own, or where it was redirected to.
+    async fn hop(&self, request: &mut Outgoing<'_>, url: &Url) -> Result<Response, SendError> {
+        let profile = self.profile_for(url, &request.url, request.profile);
+        let mut hop = Request::new(request.method.clone(), url.clone());
+        hop.headers_mut().clone_from(&request.headers);
+        if let Some(authorization) = &request.authorization
+            && same_origin(&request.url, url)
+        {
+            let mut authorization = authorization.clone();
+            authorization.set_sensitive(true);
+            hop.headers_mut().insert(AUTHORIZATION, authorization);
+        }
+        // Only the first hop has one: what has a body is not redirected.
+        *hop.body_mut() = request.body.take();
+        self.once(&profile, hop, request.answer_within).await
+    }
+
+    /// How connections to `url` are secured, where a server at `home`, which is secured by `profile`, leads to it.
+    pub(crate) fn profile_for<'p>(
+        &self,
+        url: &Url,
+        home: &Url,
+        profile: &'p Profile,
+    ) -> Cow<'p, Profile> {
+        if url.host() == home.host() {
+            return Cow::Borrowed(profile);
+        }
+        let own = self.profiles.get(&authority(url));
+        Cow::Owned(own.cloned().unwrap_or_else(|| profile.for_another_host()))
+    }
+
+    async fn once(
+        &self,
+        profile: &Profile,
+        request: Request,
+        answer_within: Option<Duration>,
+    ) -> Result<Response, SendError> {
+        let host = authority(request.url());
+        let local = |error: SetupError| SendError::Other(Trouble::new(FailureClass::Local, error));
+        let pool = self.pools.pool(request.url(), profile).map_err(local)?;
+        let method = request.method().clone();
+        let answer = match answer_within {
+            Some(limit) => timeout(limit, pool.execute(request))
+                .await
+                .map_err(|_elapsed| {
+                    let answer = format!("no answer of {host} within {} s", limit.as_secs_f32());
+                    SendError::Other(Trouble::new(FailureClass::Timeout, answer))
+                })?,
+            None => pool.execute(request).await,
+        };
+        if let Ok(response) = &answer {
+            tracing::trace!(%method, host, path = response.url().path(), status = response.status().as_u16(), "answered");
+        }
+        answer.map_err(|error| {
+            let trouble = transport::explain(&error);
+            if transport::speaks_no_tls(&error) {
+                SendError::NoTls(trouble)
+            } else if transport::refused(&error) {
+                SendError::Refused(trouble)
+            } else {
+                SendError::Other(trouble)
+            }
+        })
+    }
+}

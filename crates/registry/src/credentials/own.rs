@@ -1,0 +1,196 @@
+//! The user names and passwords of the config itself.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use image_sync_shared::config::{PasswordSource, RegistrySettings};
+use image_sync_shared::secret::Secret;
+
+use super::{Credential, CredentialEnv, Identity};
+use crate::client::SetupError;
+
+/// A user name and password of the config.
+pub(super) struct Own {
+    username: String,
+    password: RwLock<Secret>,
+    /// The file it is from.
+    file: Option<PathBuf>,
+    origin: String,
+}
+
+/// Those of all registries that have one.
+pub(super) fn all(
+    registries: &BTreeMap<String, RegistrySettings>,
+    env: &CredentialEnv,
+) -> Result<BTreeMap<String, Own>, SetupError> {
+    let each = registries.iter().map(|(host, settings)| {
+        let own = Own::read(host, settings, env)?;
+        Ok(own.map(|own| (host.clone(), own)))
+    });
+    each.filter_map(Result::transpose).collect()
+}
+
+impl Own {
+    fn read(
+        host: &str,
+        settings: &RegistrySettings,
+        env: &CredentialEnv,
+    ) -> Result<Option<Self>, SetupError> {
+        let place = format!("registries.{host}");
+        let (username, source) = match (&settings.username, &settings.password) {
+            (Some(username), Some(source)) => (username, source),
+            (None, None) => return Ok(None),
+            (Some(_), None) => {
+                return Err(SetupError::new(place, "it has a username and no password"));
+            }
+            (None, Some(_)) => {
+                return Err(SetupError::new(place, "it has a password and no username"));
+            }
+        };
+        let (password, file) = match source {
+            PasswordSource::Inline(secret) => (secret.clone(), None),
+            PasswordSource::File(path) => (read_file(path)?, Some(path.clone())),
+            PasswordSource::Env(name) => (read_variable(&place, name, env)?, None),
+        };
+        Ok(Some(Self {
+            username: username.clone(),
+            password: RwLock::new(password),
+            file,
+            origin: format!("credentials from {place}"),
+        }))
+    }
+
+    pub(super) fn credential(&self) -> Credential {
+        let password = self.password.read().unwrap_or_else(PoisonError::into_inner);
+        Credential {
+            identity: Identity::Password {
+                username: self.username.clone(),
+                password: password.clone(),
+            },
+            origin: self.origin.clone(),
+        }
+    }
+
+    /// Reads its file again, if it has one. Where that fails, the password stays.
+    pub(super) fn read_again(&self) {
+        let Some(file) = &self.file else {
+            return;
+        };
+        match read_file(file) {
+            Ok(secret) => {
+                *self
+                    .password
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner) = secret;
+            }
+            Err(error) => tracing::warn!(%error, "a password could not be read again"),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Secret, SetupError> {
+    let refuse = |problem: String| SetupError::new(path.display().to_string(), problem);
+    let text =
+        fs::read_to_string(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    // Editors end a file with a line break, which is no part of the password.
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(refuse("it is empty; expected a password".to_owned())),
+        password => Ok(Secret::new(password)),
+    }
+}
+
+fn read_variable(place: &str, name: &str, env: &CredentialEnv) -> Result<Secret, SetupError> {
+    let value = env.variable.as_ref().and_then(|look_up| look_up(name));
+    value
+        .filter(|value| !value.is_empty())
+        .map(Secret::new)
+        .ok_or_else(|| {
+            SetupError::new(
+                place,
+                format!("the variable {name} is not set; expected a password"),
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn registries(
+        username: Option<&str>,
+        password: Option<PasswordSource>,
+    ) -> BTreeMap<String, RegistrySettings> {
+        let settings = RegistrySettings {
+            username: username.map(str::to_owned),
+            password,
+            ..RegistrySettings::default()
+        };
+        BTreeMap::from([("r.example".to_owned(), settings)])
+    }
+
+    fn password(own: &Own) -> String {
+        match own.credential().identity {
+            Identity::Password { password, .. } => password.reveal().to_owned(),
+            Identity::Token(_) => panic!("a config has no identity tokens"),
+        }
+    }
+
+    fn read(password: PasswordSource) -> Result<Own, String> {
+        let env = CredentialEnv {
+            variable: Some(Arc::new(|name| {
+                (name == "SET").then(|| "from env".to_owned())
+            })),
+            ..CredentialEnv::default()
+        };
+        let own = all(&registries(Some("u"), Some(password)), &env);
+        own.map(|mut own| own.remove("r.example").unwrap())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_password_is_in_the_config_a_file_or_a_variable() {
+        let inline = PasswordSource::Inline(Secret::new("inline"));
+        assert_eq!(password(&read(inline).unwrap()), "inline");
+        assert_eq!(
+            password(&read(PasswordSource::Env("SET".to_owned())).unwrap()),
+            "from env"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        fs::write(&path, "first\n").unwrap();
+        let own = read(PasswordSource::File(path.clone())).unwrap();
+        assert_eq!(password(&own), "first");
+        fs::write(&path, "second\r\n").unwrap();
+        own.read_again();
+        assert_eq!(password(&own), "second");
+        fs::remove_file(&path).unwrap();
+        own.read_again();
+        assert_eq!(password(&own), "second");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let refused = |source| read(source).err().unwrap();
+        assert!(
+            refused(PasswordSource::Env("UNSET".to_owned()))
+                .contains("registries.r.example: the variable UNSET")
+        );
+        assert!(
+            refused(PasswordSource::File("/missing/password".into()))
+                .contains("/missing/password: cannot be read")
+        );
+        let half = |username, password| {
+            all(&registries(username, password), &CredentialEnv::default())
+                .err()
+                .unwrap()
+                .to_string()
+        };
+        assert!(half(Some("u"), None).contains("no password"));
+        let secret = PasswordSource::Inline(Secret::new("p"));
+        assert!(half(None, Some(secret)).contains("no username"));
+    }
+}

@@ -1,0 +1,228 @@
+//! What an answer about a manifest says, checked.
+
+use bytes::Bytes;
+use image_sync_shared::digest::{Algorithm, Digest, Hasher};
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::manifest::RawManifest;
+use image_sync_shared::media_type::{OCI_INDEX, OCI_MANIFEST};
+use image_sync_shared::reference::Reference;
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::content_type;
+use crate::client::trouble::Trouble;
+
+const DOCKER_CONTENT_DIGEST: &str = "docker-content-digest";
+
+/// The digest that an answer states. Where a digest was asked for, it must be that one; a registry that goes by another
+/// algorithm states another one, which proves nothing.
+pub(super) fn stated_digest(
+    headers: &HeaderMap,
+    asked: &Reference,
+) -> Result<Option<Digest>, Trouble> {
+    let Some(value) = headers.get(DOCKER_CONTENT_DIGEST) else {
+        return Ok(None);
+    };
+    let stated: Digest = value
+        .to_str()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error| {
+            Trouble::new(
+                FailureClass::Invalid,
+                format!("Docker-Content-Digest: {error}"),
+            )
+        })?;
+    match asked {
+        Reference::Tag(_) => Ok(Some(stated)),
+        Reference::Digest(asked) if stated.algorithm() != asked.algorithm() => {
+            Ok(Some(asked.clone()))
+        }
+        Reference::Digest(asked) if stated == *asked => Ok(Some(stated)),
+        Reference::Digest(asked) => Err(mismatch(&format!("the registry states {stated}"), asked)),
+    }
+}
+
+/// An encoded body is not the bytes that the digest is of, and none was asked for (RFC 9110, section 8.4).
+pub(super) fn refuse_encoding(headers: &HeaderMap) -> Result<(), Trouble> {
+    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"" | b"identity") => Ok(()),
+        Some(encoding) => Err(Trouble::new(
+            FailureClass::Invalid,
+            format!(
+                "the manifest comes with Content-Encoding {}; expected none",
+                encoding.escape_ascii()
+            ),
+        )),
+    }
+}
+
+/// The manifest, if its bytes have the digest that was asked for, or else the one that is stated.
+pub(super) fn verified(
+    headers: &HeaderMap,
+    bytes: Bytes,
+    asked: &Reference,
+) -> Result<RawManifest, Trouble> {
+    let expected = match asked {
+        Reference::Digest(digest) => Some(digest.clone()),
+        Reference::Tag(_) => stated_digest(headers, asked)?,
+    };
+    let algorithm = expected
+        .as_ref()
+        .map_or(Algorithm::Sha256, Digest::algorithm);
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(&bytes);
+    let digest = hasher.finish();
+    match expected {
+        Some(expected) if expected != digest => Err(mismatch(
+            &format!("the bytes received have {digest}"),
+            &expected,
+        )),
+        _ => Ok(RawManifest {
+            media_type: media_type(content_type(headers), &bytes),
+            digest,
+            bytes,
+        }),
+    }
+}
+
+fn mismatch(found: &str, expected: &Digest) -> Trouble {
+    let answer = format!("{found}; expected {expected}");
+    Trouble::new(FailureClass::DigestMismatch, answer)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Members {
+    media_type: Option<String>,
+    manifests: Option<IgnoredAny>,
+    config: Option<IgnoredAny>,
+}
+
+/// The media type that is stated; where that says no more than JSON, the one that the manifest itself has, or that its
+/// members tell (OCI image spec, manifest.md and image-index.md: `mediaType` may be missing).
+fn media_type(stated: &str, bytes: &[u8]) -> String {
+    let generic = matches!(
+        stated,
+        "" | "application/json" | "application/octet-stream" | "text/plain"
+    );
+    if !generic {
+        return stated.to_owned();
+    }
+    let told = match serde_json::from_slice(bytes) {
+        Ok(Members {
+            media_type: Some(own),
+            ..
+        }) if !own.is_empty() => Some(own),
+        Ok(Members {
+            manifests: Some(_), ..
+        }) => Some(OCI_INDEX.to_owned()),
+        Ok(Members {
+            config: Some(_), ..
+        }) => Some(OCI_MANIFEST.to_owned()),
+        _ => None,
+    };
+    told.unwrap_or_else(|| stated.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_shared::media_type::DOCKER_MANIFEST;
+    use reqwest::header::{CONTENT_TYPE, HeaderName};
+
+    use super::*;
+
+    const OTHER: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let header = |(name, value): &(&'static str, &str)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).unwrap(),
+            )
+        };
+        pairs.iter().map(header).collect()
+    }
+
+    fn tag() -> Reference {
+        "latest".parse().unwrap()
+    }
+
+    #[test]
+    fn the_stated_digest_must_be_one_and_the_one_asked_for() {
+        let stating = |value| headers(&[(DOCKER_CONTENT_DIGEST, value)]);
+        assert_eq!(stated_digest(&HeaderMap::new(), &tag()), Ok(None));
+        let other: Digest = OTHER.parse().unwrap();
+        assert_eq!(
+            stated_digest(&stating(OTHER), &tag()),
+            Ok(Some(other.clone()))
+        );
+        let broken = stated_digest(&stating("sha256:12"), &tag()).unwrap_err();
+        assert_eq!(broken.class, FailureClass::Invalid);
+        let asked = Reference::Digest(Digest::of(b"{}"));
+        let wrong = stated_digest(&stating(OTHER), &asked).unwrap_err();
+        assert_eq!(wrong.class, FailureClass::DigestMismatch);
+        let sha512 = format!("sha512:{}", "0".repeat(128));
+        let asked = Reference::Digest(sha512.parse().unwrap());
+        let agreed = stated_digest(&stating(OTHER), &asked).unwrap().unwrap();
+        assert_eq!(agreed.as_str(), sha512);
+    }
+
+    #[test]
+    fn bytes_are_hashed_whatever_the_registry_says() {
+        let bytes = Bytes::from_static(b"{}");
+        let digest = Digest::of(&bytes);
+        let good = verified(&HeaderMap::new(), bytes.clone(), &tag()).unwrap();
+        assert_eq!(good.digest, digest);
+        let stated = headers(&[(DOCKER_CONTENT_DIGEST, OTHER)]);
+        let wrong = verified(&stated, bytes.clone(), &tag()).unwrap_err();
+        assert_eq!(wrong.class, FailureClass::DigestMismatch);
+        let asked = Reference::Digest(OTHER.parse().unwrap());
+        let wrong = verified(&HeaderMap::new(), bytes.clone(), &asked).unwrap_err();
+        assert_eq!(wrong.class, FailureClass::DigestMismatch);
+        let mut hasher = Hasher::new(Algorithm::Sha512);
+        hasher.update(&bytes);
+        let sha512 = hasher.finish();
+        let asked = Reference::Digest(sha512.clone());
+        assert_eq!(
+            verified(&HeaderMap::new(), bytes, &asked).unwrap().digest,
+            sha512
+        );
+    }
+
+    #[test]
+    fn the_media_type_is_told_by_the_manifest_where_the_header_says_nothing() {
+        let told = |stated: &str, text: &'static str| {
+            let headers = headers(&[(CONTENT_TYPE.as_str().to_owned().leak(), stated)]);
+            verified(&headers, Bytes::from_static(text.as_bytes()), &tag())
+                .unwrap()
+                .media_type
+        };
+        let docker = format!("{DOCKER_MANIFEST}; charset=utf-8");
+        assert_eq!(told(&docker, "{}"), DOCKER_MANIFEST);
+        assert_eq!(told("application/json", r#"{"mediaType":"m/t"}"#), "m/t");
+        assert_eq!(
+            told("text/plain; charset=utf-8", r#"{"manifests":[]}"#),
+            OCI_INDEX
+        );
+        assert_eq!(
+            told("application/octet-stream", r#"{"config":{}}"#),
+            OCI_MANIFEST
+        );
+        assert_eq!(told("text/plain", "no JSON"), "text/plain");
+    }
+
+    #[test]
+    fn an_encoded_manifest_is_refused() {
+        let refused = refuse_encoding(&headers(&[("content-encoding", "gzip")])).unwrap_err();
+        assert_eq!(refused.class, FailureClass::Invalid);
+        assert!(
+            refused.answer.contains("Content-Encoding gzip"),
+            "{}",
+            refused.answer
+        );
+        assert!(refuse_encoding(&headers(&[("content-encoding", "identity")])).is_ok());
+        assert!(refuse_encoding(&HeaderMap::new()).is_ok());
+    }
+}
