@@ -3,6 +3,7 @@
 
 pub mod clock;
 mod complete;
+pub mod examples;
 pub mod fake_registry;
 pub mod images;
 mod lock;

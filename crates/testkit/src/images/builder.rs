@@ -67,7 +67,6 @@ struct Config<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Settings<'a> {
-    cmd: [&'static str; 1],
     labels: BTreeMap<&'static str, &'a str>,
 }
 
@@ -241,7 +240,6 @@ impl ImageBuilder {
             os: &platform.os,
             variant: platform.variant.as_deref(),
             settings: Settings {
-                cmd: ["/hello"],
                 labels: BTreeMap::from([("org.opencontainers.image.title", self.name.as_str())]),
             },
             rootfs: RootFs {

@@ -2,7 +2,7 @@
 
 const RECORD: usize = 512;
 
-/// An archive that holds one executable file at `path` and nothing else: owner root, modified at the epoch.
+/// An archive that holds one file at `path` and nothing else: owner root, modified at the epoch.
 #[must_use]
 pub fn tar(path: &str, content: &[u8]) -> Vec<u8> {
     let mut archive = header(path, content.len());
@@ -16,7 +16,7 @@ fn header(path: &str, size: usize) -> Vec<u8> {
     let mut put =
         |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, path);
-    put(100, "0000755");
+    put(100, "0000644");
     put(108, "0000000");
     put(116, "0000000");
     put(124, &format!("{size:011o}"));

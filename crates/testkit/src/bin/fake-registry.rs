@@ -1,0 +1,116 @@
+//! A registry full of made-up images, in a process of its own, for benchmarks.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use image_sync_shared::digest::Digest;
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::Synthetic;
+use image_sync_testkit::images::{Blob, Image, ImageBuilder, deterministic_bytes};
+
+const USAGE: &str = "\
+Usage: fake-registry [OPTION VALUE]...
+
+Serves images/0:1, images/1:1, ... over plain HTTP on 127.0.0.1 until it is killed. The same options make the same images.
+
+  --port N           port (default: a free one, which is printed)
+  --images N         how many images (default: 0)
+  --blobs N          layers per image (default: 2)
+  --shared-blobs N   how many of them are the same in all images (default: 0)
+  --layer-bytes N    bytes per layer (default: 1024)
+  --huge-gib N       also huge:1, with one layer of so many GiB that takes no memory
+  --latency-ms N     how long every request waits (default: 0)
+  --discard 1        hash what is pushed and throw it away
+";
+
+#[derive(Default)]
+struct Options {
+    port: u16,
+    images: usize,
+    blobs: usize,
+    shared_blobs: usize,
+    layer_bytes: usize,
+    huge_gib: u64,
+    latency_ms: u64,
+    discard: bool,
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let options = parse(std::env::args().skip(1))?;
+    let registry = FakeRegistry::builder()
+        .port(options.port)
+        .without_records()
+        .behaviour(|behaviour| behaviour.discards_blobs = options.discard)
+        .start()
+        .await?;
+    let shared: Vec<Blob> = (0..options.shared_blobs)
+        .map(|i| layer(&format!("shared {i}"), options.layer_bytes))
+        .collect();
+    for i in 0..options.images {
+        registry.put_image(&format!("images/{i}"), "1", &image(i, &shared, &options));
+    }
+    if options.huge_gib > 0 {
+        put_huge(&registry, options.huge_gib);
+    }
+    registry.set_latency(Duration::from_millis(options.latency_ms));
+    writeln!(io::stdout(), "listening on {}", registry.host())?;
+    std::future::pending().await
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> io::Result<Options> {
+    let mut options = Options {
+        blobs: 2,
+        layer_bytes: 1024,
+        ..Options::default()
+    };
+    let usage = |problem: String| io::Error::other(format!("{problem}\n\n{USAGE}"));
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().unwrap_or_default();
+        let number: u32 = value
+            .parse()
+            .map_err(|error| usage(format!("{name} {value:?}: {error}")))?;
+        let count = number as usize;
+        match name.as_str() {
+            "--port" => options.port = u16::try_from(number).map_err(|e| usage(e.to_string()))?,
+            "--images" => options.images = count,
+            "--blobs" => options.blobs = count,
+            "--shared-blobs" => options.shared_blobs = count,
+            "--layer-bytes" => options.layer_bytes = count,
+            "--huge-gib" => options.huge_gib = u64::from(number),
+            "--latency-ms" => options.latency_ms = u64::from(number),
+            "--discard" => options.discard = number > 0,
+            _ => return Err(usage(format!("unknown option {name}"))),
+        }
+    }
+    Ok(options)
+}
+
+fn layer(seed: &str, length: usize) -> Blob {
+    Blob::new(LAYER, deterministic_bytes(seed, length))
+}
+
+const LAYER: &str = image_sync_shared::media_type::OCI_LAYER_GZIP;
+
+fn image(number: usize, shared: &[Blob], options: &Options) -> Image {
+    let builder = ImageBuilder::new(format!("image {number}"));
+    let own = (shared.len()..options.blobs)
+        .map(|i| layer(&format!("image {number} layer {i}"), options.layer_bytes));
+    let layers = shared.iter().take(options.blobs).cloned().chain(own);
+    let described =
+        |builder: ImageBuilder, layer: Blob| builder.described(layer.descriptor(), Some(layer));
+    layers.fold(builder, described).build()
+}
+
+fn put_huge(registry: &FakeRegistry, gib: u64) {
+    let blob = Synthetic::new("huge", gib << 30);
+    let digest: Digest = blob.digest();
+    let mut descriptor = Blob::new(LAYER, "").descriptor();
+    descriptor.digest = digest.clone();
+    descriptor.size = gib << 30;
+    let image = ImageBuilder::new("huge")
+        .described(descriptor, None)
+        .build();
+    registry.put_image("huge", "1", &image);
+    registry.put_synthetic_blob("huge", &digest, &blob);
+}
