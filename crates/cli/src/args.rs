@@ -165,8 +165,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
 }
 
 fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse()
-        .map_err(|_| "expected a number, 1 or more".to_owned())
+    let number = text.parse().ok();
+    number.ok_or_else(|| "expected a number, 1 or more".to_owned())
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use image_sync_registry::CredentialEnv;
 
 /// What was found in the environment. A variable that is set to nothing counts as not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,16 +21,18 @@ pub(crate) struct Environment {
     xdg_state_home: Option<PathBuf>,
     /// `HOME`.
     home: Option<PathBuf>,
+    /// `DOCKER_CONFIG`: the folder of Docker's `config.json`.
+    docker_config: Option<PathBuf>,
+    /// `REGISTRY_AUTH_FILE`: podman's `auth.json`.
+    registry_auth_file: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`, in which podman's `auth.json` usually is.
+    xdg_runtime_dir: Option<PathBuf>,
 }
 
 impl Environment {
     /// Reads the environment of this process.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the edge that reads the environment"
-    )]
     pub(crate) fn of_process() -> Self {
-        Self::from_variables(|name| std::env::var_os(name))
+        Self::from_variables(variable)
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
@@ -42,6 +47,9 @@ impl Environment {
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
             xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
             home: path("HOME"),
+            docker_config: path("DOCKER_CONFIG"),
+            registry_auth_file: path("REGISTRY_AUTH_FILE"),
+            xdg_runtime_dir: path("XDG_RUNTIME_DIR"),
         }
     }
 
@@ -55,6 +63,26 @@ impl Environment {
             .clone()
             .or_else(|| Some(state_home()?.join("image-sync")))
     }
+
+    /// What credentials take from the environment.
+    pub(crate) fn credentials(&self) -> CredentialEnv {
+        CredentialEnv {
+            docker_config: self.docker_config.clone(),
+            home: self.home.clone(),
+            xdg_runtime_dir: self.xdg_runtime_dir.clone(),
+            registry_auth_file: self.registry_auth_file.clone(),
+            path: None,
+            variable: Some(Arc::new(|name| variable(name)?.into_string().ok())),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the edge that reads the environment"
+)]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 #[cfg(test)]

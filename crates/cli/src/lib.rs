@@ -17,12 +17,18 @@ mod config_check;
 mod environment;
 mod exit;
 mod logging;
+mod outputs;
+mod pipeline;
 mod progress;
-mod report_output;
+mod report_file;
+mod report_source;
 #[cfg(test)]
 mod samples;
+mod setup;
 mod shutdown;
+mod stdout;
 mod summary;
+mod sync;
 mod table;
 mod text;
 mod units;
@@ -61,14 +67,26 @@ fn run(common: &CommonArgs, command: Command, environment: &Environment) -> Resu
     )
     .map_err(Problem::usage)?;
     match command {
+        Command::Sync(args) => sync::run(common, &args, environment, &screen),
+        Command::Config(ConfigCommand::Check) => config_check(common, environment),
         Command::Completions { shell } => completions(shell),
-        _ => todo!(),
     }
+}
+
+fn config_check(common: &CommonArgs, environment: &Environment) -> Result<Exit, Problem> {
+    let loaded = setup::load(common.config.as_deref(), environment)?;
+    setup::registries(&loaded.config, environment)?;
+    let text = config_check::describe(&loaded.config, &loaded.file.display().to_string());
+    print(text.as_bytes())
 }
 
 fn completions(shell: Shell) -> Result<Exit, Problem> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "image-sync", &mut script);
-    report_output::print(&script).map_err(Problem::not_carried_out)?;
+    print(&script)
+}
+
+fn print(text: &[u8]) -> Result<Exit, Problem> {
+    stdout::write(|out| out.write_all(text)).map_err(Problem::not_carried_out)?;
     Ok(Exit::Success)
 }

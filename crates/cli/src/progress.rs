@@ -1,7 +1,6 @@
 //! What a person sees of a run while it is under way.
 
 mod board;
-mod log_lines;
 mod rate;
 mod view;
 
@@ -11,11 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use console::Term;
-use image_sync_shared::ports::progress::Progress;
+use image_sync_shared::ports::progress::{Progress, Silent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use board::Board;
-use log_lines::LogLines;
 
 /// How often the display is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -44,14 +42,14 @@ impl Screen {
         self.display.is_some()
     }
 
-    /// Starts the display; what a run tells is shown on it, or logged.
+    /// Starts the display. What a run tells is shown on it; without a display the worker's log lines are what there is.
     pub(crate) fn begin(&self) -> Arc<dyn Progress> {
         match &self.display {
             Some(display) => {
                 display.bar.enable_steady_tick(TICK);
                 display.board.clone()
             }
-            None => Arc::new(LogLines),
+            None => Arc::new(Silent),
         }
     }
 

@@ -1,23 +1,25 @@
 //! A run in one sentence.
 
+use std::io;
 use std::time::Duration;
 
 use image_sync_shared::outcome::WouldCopy;
-use image_sync_shared::report::{Report, ReportHead, RunStatus};
+use image_sync_shared::report::{ReportHead, RunStatus};
 
+use crate::report_source::ReportSource;
 use crate::units;
 
 /// What a report says, in one sentence.
-pub(crate) fn sentence(report: &Report) -> String {
-    let would_copy = report
-        .results
-        .iter()
-        .filter_map(|result| result.would_copy)
-        .fold(WouldCopy::default(), |sum, would| WouldCopy {
-            blobs: sum.blobs + would.blobs,
-            bytes: sum.bytes + would.bytes,
-        });
-    of(&report.head, would_copy)
+pub(crate) fn sentence(report: &mut impl ReportSource) -> io::Result<String> {
+    let mut would_copy = WouldCopy::default();
+    if report.head().summary.skipped > 0 {
+        for result in report.results()? {
+            let found = result?.would_copy.unwrap_or_default();
+            would_copy.blobs += found.blobs;
+            would_copy.bytes += found.bytes;
+        }
+    }
+    Ok(of(report.head(), would_copy))
 }
 
 fn of(head: &ReportHead, would_copy: WouldCopy) -> String {

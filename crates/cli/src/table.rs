@@ -1,11 +1,12 @@
 //! The report as a table for people.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use console::{Alignment, measure_text_width, pad_str};
 use image_sync_shared::outcome::{Action, ImageResult};
-use image_sync_shared::report::Report;
 
+use crate::report_source::ReportSource;
 use crate::summary;
 use crate::text::{keep_end, keep_start, printable};
 use crate::units;
@@ -29,31 +30,37 @@ const FIRST_NUMBER: usize = 4;
 /// The image column is not cut below this width, and the error column is left out below it.
 const NARROWEST: usize = 16;
 
-/// The whole report: a line per image, the errors in full, and the summary.
-pub(crate) fn render(report: &Report, canvas: Canvas) -> String {
-    let layout = Layout::of(&report.results, canvas);
-    let mut text = String::new();
-    if !report.results.is_empty() {
-        let has_errors = report.results.iter().any(|result| result.error.is_some());
-        let error_heading = if has_errors { "ERROR" } else { "" };
-        layout.line(&mut text, &HEADINGS.map(str::to_owned), error_heading, None);
+/// Writes the whole report: a line per image, the errors in full, the images without a result, and the summary.
+pub(crate) fn write(
+    report: &mut impl ReportSource,
+    canvas: Canvas,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let survey = Survey::of(report)?;
+    let layout = Layout::new(survey.widths, canvas);
+    if survey.images > 0 {
+        let error_heading = if survey.has_errors { "ERROR" } else { "" };
+        let headings = HEADINGS.map(str::to_owned);
+        writeln!(out, "{}", layout.line(&headings, error_heading, None))?;
     }
-    for result in &report.results {
+    for result in report.results()? {
+        let result = result?;
         let error = printable(result.error.as_deref().unwrap_or_default());
-        layout.line(&mut text, &cells(result), &error, Some(result.action));
+        let line = layout.line(&cells(&result), &error, Some(result.action));
+        writeln!(out, "{line}")?;
     }
-    push_errors(&mut text, report);
-    push_missing(&mut text, report);
-    if !text.is_empty() {
-        text.push('\n');
+    if survey.has_errors {
+        write_errors(report, out)?;
     }
-    text.push_str(&summary::sentence(report));
-    text.push('\n');
-    text
+    let has_missing = write_missing(report, out)?;
+    if survey.images > 0 || has_missing {
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", summary::sentence(report)?)
 }
 
 /// What an image's action is called.
-pub(crate) fn action_word(action: Action) -> &'static str {
+fn action_word(action: Action) -> &'static str {
     match action {
         Action::AlreadyCached => "in place",
         Action::Pulled => "copied",
@@ -82,30 +89,59 @@ fn cells(result: &ImageResult) -> [String; COLUMNS] {
     ]
 }
 
-fn push_errors(text: &mut String, report: &Report) {
-    let failed = report.results.iter().filter_map(|result| {
-        let error = result.error.as_deref()?;
-        Some((&result.image, &result.tag, error))
-    });
-    for (position, (image, tag, error)) in failed.enumerate() {
-        let heading = if position == 0 { "\nErrors:\n" } else { "" };
-        let name = printable(&format!("{image}:{tag}"));
-        text.push_str(&format!(
-            "{heading}{GAP}{name}\n{GAP}{GAP}{}\n",
-            printable(error)
-        ));
+fn write_errors(report: &mut impl ReportSource, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nErrors:")?;
+    for result in report.results()? {
+        let result = result?;
+        if let Some(error) = &result.error {
+            let name = printable(&format!("{}:{}", result.image, result.tag));
+            writeln!(out, "{GAP}{name}\n{GAP}{GAP}{}", printable(error))?;
+        }
     }
+    Ok(())
 }
 
-fn push_missing(text: &mut String, report: &Report) {
-    for (position, missing) in report.missing.iter().enumerate() {
-        let heading = if position == 0 {
-            "\nWithout a result:\n"
-        } else {
-            ""
-        };
+/// Says whether there are any.
+fn write_missing(report: &mut impl ReportSource, out: &mut impl Write) -> io::Result<bool> {
+    let mut any = false;
+    for missing in report.missing()? {
+        let missing = missing?;
+        if !any {
+            writeln!(out, "\nWithout a result:")?;
+        }
+        any = true;
         let name = printable(&format!("{}:{}", missing.image, missing.tag));
-        text.push_str(&format!("{heading}{GAP}{name}\n"));
+        writeln!(out, "{GAP}{name}")?;
+    }
+    Ok(any)
+}
+
+/// What has to be known of all images before the first line is written.
+struct Survey {
+    images: usize,
+    widths: [usize; COLUMNS],
+    has_errors: bool,
+}
+
+impl Survey {
+    fn of(report: &mut impl ReportSource) -> io::Result<Self> {
+        let mut survey = Self {
+            images: 0,
+            widths: HEADINGS.map(str::len),
+            has_errors: false,
+        };
+        for result in report.results()? {
+            survey.note(&result?);
+        }
+        Ok(survey)
+    }
+
+    fn note(&mut self, result: &ImageResult) {
+        self.images += 1;
+        self.has_errors |= result.error.is_some();
+        for (width, cell) in self.widths.iter_mut().zip(cells(result)) {
+            *width = (*width).max(measure_text_width(&cell));
+        }
     }
 }
 
@@ -118,13 +154,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(results: &[ImageResult], canvas: Canvas) -> Self {
-        let mut widths = HEADINGS.map(str::len);
-        for result in results {
-            for (width, cell) in widths.iter_mut().zip(cells(result)) {
-                *width = (*width).max(measure_text_width(&cell));
-            }
-        }
+    fn new(mut widths: [usize; COLUMNS], canvas: Canvas) -> Self {
         let fixed: usize = widths[1..].iter().map(|width| width + GAP.len()).sum();
         if let Some(available) = canvas.width {
             let for_image = available.saturating_sub(fixed).max(NARROWEST);
@@ -140,14 +170,8 @@ impl Layout {
         }
     }
 
-    fn line(
-        &self,
-        text: &mut String,
-        cells: &[String; COLUMNS],
-        error: &str,
-        action: Option<Action>,
-    ) {
-        let mut line = String::new();
+    fn line(&self, cells: &[String; COLUMNS], error: &str, action: Option<Action>) -> String {
+        let mut parts = Vec::with_capacity(COLUMNS + 1);
         for (column, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
             let alignment = if column < FIRST_NUMBER {
                 Alignment::Left
@@ -155,17 +179,16 @@ impl Layout {
                 Alignment::Right
             };
             let padded = pad_str(&keep_end(cell, width), width, alignment, None).into_owned();
-            let gap = if column == 0 { "" } else { GAP };
-            line.push_str(gap);
-            line.push_str(&self.coloured(padded, action.filter(|_| column == ACTION)));
+            parts.push(self.coloured(padded, action.filter(|_| column == ACTION)));
         }
         match self.error {
             Some(width) if width < NARROWEST => (),
-            Some(width) => line.push_str(&format!("{GAP}{}", keep_start(error, width))),
-            None => line.push_str(&format!("{GAP}{error}")),
+            Some(width) => parts.push(keep_start(error, width).into_owned()),
+            None => parts.push(error.to_owned()),
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
+        let mut line = parts.join(GAP);
+        line.truncate(line.trim_end().len());
+        line
     }
 
     fn coloured(&self, cell: String, action: Option<Action>) -> String {
@@ -183,11 +206,17 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use image_sync_shared::outcome::WouldCopy;
-    use image_sync_shared::report::RunStatus;
+    use image_sync_shared::report::{Report, RunStatus};
     use image_sync_shared::run::ImageName;
 
     use super::*;
     use crate::samples;
+
+    fn render(report: &Report, canvas: Canvas) -> String {
+        let mut out = Vec::new();
+        write(&mut report.clone(), canvas, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
 
     fn plain(report: &Report, width: Option<usize>) -> String {
         let colour = false;

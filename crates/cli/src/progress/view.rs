@@ -121,25 +121,20 @@ impl ImageView {
         }
         let sent: u64 = self.blobs.iter().map(|blob| blob.sent).sum();
         let size: u64 = self.blobs.iter().map(|blob| blob.size).sum();
-        let mut line = format!(
+        let mut parts = vec![format!(
             "  {name}  {:>10} of {:<10}",
             units::bytes(self.done_bytes + sent),
             units::bytes(self.done_bytes + size),
-        );
+        )];
         if self.done_blobs > 0 {
-            line.push_str(&format!(
-                "  {} done",
+            parts.push(format!(
+                "{} done",
                 units::count(self.done_blobs as u64, "blob")
             ));
         }
-        for blob in &self.blobs {
-            line.push_str(&format!(
-                "  {} {}%",
-                blob.name,
-                percent(blob.sent, blob.size)
-            ));
-        }
-        line
+        let blobs = self.blobs.iter();
+        parts.extend(blobs.map(|blob| format!("{} {}%", blob.name, percent(blob.sent, blob.size))));
+        parts.join("  ")
     }
 }
 

@@ -1,0 +1,75 @@
+//! Where the report of a run goes.
+
+use std::io::{self, IsTerminal as _};
+
+use console::Term;
+use image_sync_producer::aggregate::FinishedRun;
+
+use crate::args::{Output, SyncArgs};
+use crate::environment::Environment;
+use crate::exit::Problem;
+use crate::progress::Screen;
+use crate::report_file::ReportFile;
+use crate::table::{self, Canvas};
+use crate::{stdout, summary};
+
+/// How the report looks on stdout.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Json,
+    Table(Canvas),
+}
+
+/// The places that get the report.
+pub(crate) struct Outputs {
+    shape: Shape,
+    file: Option<ReportFile>,
+    screen: Screen,
+}
+
+impl Outputs {
+    /// Finds out what is asked for, and whether it can be written.
+    pub(crate) fn prepare(
+        args: &SyncArgs,
+        environment: &Environment,
+        screen: &Screen,
+    ) -> Result<Self, Problem> {
+        let file = args.report.as_deref().map(ReportFile::prepare).transpose();
+        Ok(Self {
+            shape: shape(args.output.unwrap_or_default(), environment.no_color),
+            file: file.map_err(Problem::usage)?,
+            screen: screen.clone(),
+        })
+    }
+
+    /// Writes the report to all of them. Blocks.
+    pub(crate) fn write(&self, run: &mut FinishedRun) -> Result<(), Problem> {
+        let to_file = match &self.file {
+            Some(file) => file.write(|out| run.write_json(out)),
+            None => Ok(()),
+        };
+        let to_stdout = stdout::write(|out| match self.shape {
+            Shape::Json => run.write_json(out),
+            Shape::Table(canvas) => table::write(run, canvas, out),
+        });
+        if self.screen.has_display() && matches!(self.shape, Shape::Json) {
+            // The person at the terminal does not see the report.
+            let sentence = summary::sentence(run).map_err(Problem::not_carried_out)?;
+            self.screen.write(format!("{sentence}\n").as_bytes()).ok();
+        }
+        to_file.map_err(Problem::not_carried_out)?;
+        to_stdout.map_err(Problem::not_carried_out)
+    }
+}
+
+fn shape(output: Output, no_color: bool) -> Shape {
+    let terminal = io::stdout().is_terminal();
+    match (output, terminal) {
+        (Output::Json, _) | (Output::Auto, false) => Shape::Json,
+        (Output::Table, false) => Shape::Table(Canvas::default()),
+        (Output::Auto | Output::Table, true) => Shape::Table(Canvas {
+            width: Some(Term::stdout().size().1.into()),
+            colour: !no_color,
+        }),
+    }
+}

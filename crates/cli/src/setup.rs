@@ -1,0 +1,54 @@
+//! From the command line and the environment to a checked config and a way to the registries. Nothing is contacted.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image_sync_producer::config_file;
+use image_sync_registry::{ClientOptions, Router, Timeouts};
+use image_sync_shared::config::Config;
+use tracing::warn;
+
+use crate::clock::SystemClock;
+use crate::environment::Environment;
+use crate::exit::Problem;
+
+const DEFAULT_CONFIG: &str = "/etc/image-sync/config.yaml";
+
+/// A config and where it stands.
+pub(crate) struct Loaded {
+    pub(crate) file: PathBuf,
+    pub(crate) config: Config,
+}
+
+/// Loads the config that the command line names, else the environment, else the one in its usual place.
+pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Loaded, Problem> {
+    let chosen = named.or(environment.config.as_deref());
+    let file = chosen.unwrap_or(Path::new(DEFAULT_CONFIG)).to_owned();
+    let parsed = config_file::load(&file).map_err(|error| match chosen {
+        Some(_) => Problem::usage(error),
+        None => Problem::usage(format!(
+            "{error}; another file is named by --config or IMAGE_SYNC_CONFIG"
+        )),
+    })?;
+    for warning in parsed.warnings {
+        warn!("{warning}");
+    }
+    let config = parsed.config;
+    Ok(Loaded { file, config })
+}
+
+/// The registries of `config`. Credentials and certificates are read now, so that what is wrong with them shows before
+/// anything is contacted.
+pub(crate) fn registries(config: &Config, environment: &Environment) -> Result<Router, Problem> {
+    let timeouts = Timeouts {
+        stall: config.settings.stall_timeout,
+        ..Timeouts::default()
+    };
+    Router::new(ClientOptions {
+        registries: config.registries.clone(),
+        credentials: environment.credentials(),
+        timeouts,
+        clock: Arc::new(SystemClock),
+    })
+    .map_err(Problem::usage)
+}

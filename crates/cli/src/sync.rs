@@ -1,0 +1,142 @@
+//! `sync`: a whole run in one process, over the in-process queue.
+
+use std::sync::Arc;
+
+use image_sync_producer::aggregate::{Ending, FinishedRun};
+use image_sync_producer::catalog;
+use image_sync_queue::in_process::{InProcess, InProcessSettings};
+use image_sync_queue::memo_file::MemoFile;
+use image_sync_queue::memory_memo::MemoryMemo;
+use image_sync_registry::Router;
+use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::memo::Memo;
+use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::args::{CommonArgs, SyncArgs};
+use crate::clock::SystemClock;
+use crate::environment::Environment;
+use crate::exit::{Exit, Problem};
+use crate::outputs::Outputs;
+use crate::pipeline::{Outcome, Outside, Pipeline, RunOptions};
+use crate::progress::Screen;
+use crate::setup;
+use crate::shutdown::Signals;
+use crate::units;
+
+/// The state file, in its folder.
+const MEMO_FILE: &str = "memo.tsv";
+
+/// Runs `sync`.
+pub(crate) fn run(
+    common: &CommonArgs,
+    args: &SyncArgs,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    let mut config = setup::load(common.config.as_deref(), environment)?.config;
+    if let Some(concurrency) = args.concurrency {
+        config.settings.concurrency = concurrency.get();
+    }
+    let images = catalog::choose(&config, args.only.as_deref()).map_err(Problem::usage)?;
+    let sync = Sync {
+        config: &config,
+        images: &images,
+        options: RunOptions {
+            dry_run: args.dry_run,
+            grace: args.grace(),
+        },
+        router: Arc::new(setup::registries(&config, environment)?),
+        memo: memo(args, environment),
+        outputs: Outputs::prepare(args, environment, screen)?,
+        screen,
+    };
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Problem::not_carried_out)?;
+    let ended = runtime.block_on(sync.run_until_second_signal());
+    screen.end();
+    // After a second signal, nobody waits for what is still under way.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Where facts are remembered between runs.
+fn memo(args: &SyncArgs, environment: &Environment) -> Arc<dyn Memo> {
+    if let Some(folder) = args.state_dir.clone().or_else(|| environment.state_dir()) {
+        Arc::new(MemoFile::open(folder.join(MEMO_FILE)))
+    } else {
+        debug!(
+            "no state folder, as there is no home: what is learned now is asked for again next time"
+        );
+        Arc::new(MemoryMemo::default())
+    }
+}
+
+/// All that a run was told.
+struct Sync<'a> {
+    config: &'a Config,
+    images: &'a [&'a ImageSpec],
+    options: RunOptions,
+    router: Arc<Router>,
+    memo: Arc<dyn Memo>,
+    outputs: Outputs,
+    screen: &'a Screen,
+}
+
+impl Sync<'_> {
+    async fn run_until_second_signal(self) -> Result<Exit, Problem> {
+        let signals = Signals::listen().map_err(Problem::not_carried_out)?;
+        let (stop, grace) = (CancellationToken::new(), self.options.grace);
+        tokio::select! {
+            ended_by = signals.watch(stop.clone(), grace) => Ok(ended_by),
+            ended = self.run(&stop) => ended,
+        }
+    }
+
+    async fn run(self, stop: &CancellationToken) -> Result<Exit, Problem> {
+        let outcome = self.pipeline().run(self.images, stop).await;
+        // Uploads that were broken off are cancelled at their registries.
+        self.router.close().await;
+        self.screen.end();
+        let finished = match outcome? {
+            Outcome::Reported(finished) => finished,
+            Outcome::Busy(open) => {
+                warn!(run = %open, "skipped, as this run of the same catalog is open");
+                return Ok(Exit::Busy);
+            }
+        };
+        if finished.ending == Ending::DeadlinePassed {
+            let limit = units::duration(self.config.settings.run_timeout);
+            error!("the run was given up at its deadline: settings.run_timeout is {limit}");
+        }
+        let skip_on_error = self.config.settings.skip_on_error;
+        let exit = Exit::of_report(&finished.head, skip_on_error);
+        write(self.outputs, finished).await?;
+        Ok(exit)
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
+        let progress = self.screen.begin();
+        progress.run_sized(u32::try_from(self.images.len()).unwrap_or(u32::MAX));
+        let outside = Outside {
+            registries: self.router.clone(),
+            memo: Arc::clone(&self.memo),
+            progress,
+            clock,
+        };
+        let queue = queue.ports().clone();
+        Pipeline::new(self.config, self.images, self.options, queue, outside)
+    }
+}
+
+/// A stdout that takes nothing must not keep a second signal from ending the program.
+async fn write(outputs: Outputs, mut finished: Box<FinishedRun>) -> Result<(), Problem> {
+    spawn_blocking(move || outputs.write(&mut finished))
+        .await
+        .map_err(Problem::not_carried_out)?
+}
