@@ -24,7 +24,10 @@ const ALLOWED: [(&str, &[&str]); 8] = [
         ],
     ),
     ("image-sync-testkit", &["image-sync-shared"]),
-    ("image-sync-tests", &["image-sync-cli"]),
+    (
+        "image-sync-tests",
+        &["image-sync-cli", "image-sync-shared", "image-sync-testkit"],
+    ),
 ];
 
 /// What the crate of words may not know: sockets, HTTP, NATS, a runtime.

@@ -1,0 +1,161 @@
+//! The program as a child process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use image_sync_shared::outcome::ImageResult;
+use image_sync_shared::report::Report;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::Catalog;
+
+/// A place to run the program in: a folder of its own is its home, its state and its working directory, and nothing of
+/// the machine's environment reaches it.
+pub struct Program {
+    binary: PathBuf,
+    home: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// A run of the program that is over.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+impl Program {
+    /// Prepares a folder for `binary`: the test says `env!("CARGO_BIN_EXE_image-sync-under-test")`.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "without a folder there is no test")]
+    pub fn new(binary: &str) -> Self {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        Self {
+            binary: PathBuf::from(binary),
+            home,
+            environment: Vec::new(),
+        }
+    }
+
+    /// Sets an environment variable for all runs to come.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Writes a file into its folder.
+    #[expect(clippy::expect_used, reason = "without the file there is no test")]
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.home.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(&path, text).expect("a written file");
+        path
+    }
+
+    /// Starts the program.
+    #[expect(clippy::expect_used, reason = "without the program there is no test")]
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        Command::new(&self.binary)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", self.home.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts")
+    }
+
+    /// Runs the program to its end.
+    #[expect(clippy::expect_used, reason = "without its output there is no test")]
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        self.spawn(arguments)
+            .wait_with_output()
+            .await
+            .expect("the program's output")
+            .into()
+    }
+
+    /// Starts `sync` with this catalog.
+    pub fn spawn_sync(&self, catalog: &Catalog, arguments: &[&str]) -> Child {
+        self.write("config.yaml", &catalog.yaml());
+        let mut all = vec!["sync", "--config", "config.yaml"];
+        all.extend(arguments);
+        self.spawn(&all)
+    }
+
+    /// Runs `sync` with this catalog.
+    #[expect(clippy::expect_used, reason = "without its output there is no test")]
+    pub async fn sync(&self, catalog: &Catalog, arguments: &[&str]) -> Ended {
+        self.spawn_sync(catalog, arguments)
+            .wait_with_output()
+            .await
+            .expect("the program's output")
+            .into()
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+}
+
+impl Ended {
+    /// The report on its stdout.
+    ///
+    /// # Panics
+    /// If there is none: the test then shows what there is.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a test fails by panicking")]
+    pub fn report(&self) -> Report {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no report on stdout: {error}\n{self:#?}"))
+    }
+
+    /// The only result of its report.
+    ///
+    /// # Panics
+    /// If there is none, or more than one.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a test fails by panicking")]
+    pub fn only_result(&self) -> ImageResult {
+        match <[ImageResult; 1]>::try_from(self.report().results) {
+            Ok([result]) => result,
+            Err(results) => panic!("one result expected, not {}: {self:#?}", results.len()),
+        }
+    }
+
+    /// The only error of its report.
+    ///
+    /// # Panics
+    /// If there is no failed result.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a test fails by panicking")]
+    pub fn only_error(&self) -> String {
+        self.only_result()
+            .error
+            .unwrap_or_else(|| panic!("a failure expected: {self:#?}"))
+    }
+}
