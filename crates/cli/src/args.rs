@@ -37,7 +37,7 @@ what was done is reported.";
 const CONFIG: &str = "Config file [env: IMAGE_SYNC_CONFIG] [default: /etc/image-sync/config.yaml]";
 const LOG_LEVEL: &str = "\
 What is logged: error, warn, info, debug, trace, off, or directives such as image_sync_registry=debug \
-[env: IMAGE_SYNC_LOG, RUST_LOG] [default: info]";
+[env: IMAGE_SYNC_LOG, RUST_LOG] [default: info, warn beside a progress display]";
 const STATE_DIR: &str = "\
 Where facts that save requests are kept between runs [env: IMAGE_SYNC_STATE_DIR] \
 [default: $XDG_STATE_HOME/image-sync or ~/.local/state/image-sync]";

@@ -58,14 +58,12 @@ pub fn main() -> ExitCode {
 
 fn run(common: &CommonArgs, command: Command, environment: &Environment) -> Result<Exit, Problem> {
     let screen = Screen::of_process(common.no_progress);
-    let level = common.log_level.as_ref().or(environment.log.as_ref());
-    logging::start(
-        &screen,
-        common.log_format,
-        level.map(String::as_str),
-        environment.no_color,
-    )
-    .map_err(Problem::usage)?;
+    // Beside a display, what it shows need not be logged too.
+    let usual = if screen.has_display() { "warn" } else { "info" };
+    let asked = common.log_level.as_deref().or(environment.log.as_deref());
+    let level = asked.unwrap_or(usual);
+    logging::start(&screen, common.log_format, level, environment.no_color)
+        .map_err(Problem::usage)?;
     match command {
         Command::Sync(args) => sync::run(common, &args, environment, &screen),
         Command::Config(ConfigCommand::Check) => config_check(common, environment),

@@ -27,7 +27,7 @@ pub(crate) struct InvalidLevel {
 pub(crate) fn start(
     screen: &Screen,
     format: LogFormat,
-    level: Option<&str>,
+    level: &str,
     no_color: bool,
 ) -> Result<(), InvalidLevel> {
     let colour = io::stderr().is_terminal() && !no_color;
@@ -39,14 +39,14 @@ pub(crate) fn start(
 fn subscriber<W>(
     writer: W,
     format: LogFormat,
-    level: Option<&str>,
+    level: &str,
     colour: bool,
 ) -> Result<Box<dyn Subscriber + Send + Sync>, InvalidLevel>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(level.unwrap_or("info"))?)
+        .with_env_filter(filter(level)?)
         .with_writer(writer)
         .with_ansi(colour)
         .with_target(false)
@@ -117,7 +117,7 @@ mod tests {
         }
     }
 
-    fn logged(format: LogFormat, level: Option<&str>) -> String {
+    fn logged(format: LogFormat, level: &str) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = subscriber(move || writer.clone(), format, level, false).unwrap();
@@ -133,24 +133,24 @@ mod tests {
 
     #[test]
     fn a_level_is_that_of_the_programs_own_lines() {
-        let text = logged(LogFormat::Text, None);
+        let text = logged(LogFormat::Text, "info");
         assert!(
             text.contains("own information") && !text.contains("own detail"),
             "{text}"
         );
-        let text = logged(LogFormat::Text, Some("debug"));
+        let text = logged(LogFormat::Text, "debug");
         assert!(
             text.contains("own detail") && !text.contains("foreign"),
             "{text}"
         );
-        assert_eq!(logged(LogFormat::Text, Some("off")), "");
-        let text = logged(LogFormat::Text, Some("error"));
+        assert_eq!(logged(LogFormat::Text, "off"), "");
+        let text = logged(LogFormat::Text, "error");
         assert_eq!(text, "");
     }
 
     #[test]
     fn directives_are_taken_as_they_are() {
-        let text = logged(LogFormat::Text, Some("hyper=info"));
+        let text = logged(LogFormat::Text, "hyper=info");
         assert!(
             text.contains("foreign information") && !text.contains("own"),
             "{text}"
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn json_has_an_object_per_line_with_its_fields_at_the_top() {
-        let text = logged(LogFormat::Json, Some("warn"));
+        let text = logged(LogFormat::Json, "warn");
         let line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
         assert_eq!(line["message"], "own warning");
         assert_eq!(line["image"], "nginx");

@@ -16,24 +16,23 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use board::Board;
 
 /// How often the display is drawn.
-const TICK: Duration = Duration::from_millis(100);
+const FRAMES_PER_SECOND: u8 = 10;
 
 /// Stderr, with a display at its end where it is a terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
-    display: Option<Display>,
-}
-
-#[derive(Clone, Debug)]
-struct Display {
-    board: Arc<Board>,
-    bar: ProgressBar,
+    /// The display; nothing is drawn before it begins.
+    display: Option<ProgressBar>,
 }
 
 impl Screen {
     /// The screen of this process. Without a terminal, or if `plain` is asked for, it has no display.
     pub(crate) fn of_process(plain: bool) -> Self {
-        let display = (!plain && io::stderr().is_terminal()).then(Display::new);
+        let blank = || {
+            let target = ProgressDrawTarget::stderr_with_hz(FRAMES_PER_SECOND);
+            ProgressBar::with_draw_target(None, target).with_style(style("", None))
+        };
+        let display = (!plain && io::stderr().is_terminal()).then(blank);
         Self { display }
     }
 
@@ -46,8 +45,10 @@ impl Screen {
     pub(crate) fn begin(&self) -> Arc<dyn Progress> {
         match &self.display {
             Some(display) => {
-                display.bar.enable_steady_tick(TICK);
-                display.board.clone()
+                let board = Arc::new(Board::new());
+                display.set_style(style("{board}", Some(Arc::clone(&board))));
+                display.enable_steady_tick(Duration::from_secs(1) / u32::from(FRAMES_PER_SECOND));
+                board
             }
             None => Arc::new(Silent),
         }
@@ -56,7 +57,7 @@ impl Screen {
     /// Takes the display away.
     pub(crate) fn end(&self) {
         if let Some(display) = &self.display {
-            display.bar.finish_and_clear();
+            display.finish_and_clear();
         }
     }
 
@@ -64,29 +65,26 @@ impl Screen {
     pub(crate) fn write(&self, text: &[u8]) -> io::Result<()> {
         let write = || io::stderr().lock().write_all(text);
         match &self.display {
-            Some(display) => display.bar.suspend(write),
+            Some(display) => display.suspend(write),
             None => write(),
         }
     }
 }
 
-impl Display {
-    fn new() -> Self {
-        let board = Arc::new(Board::new());
-        let shown = Arc::clone(&board);
-        let draw = move |_: &ProgressState, out: &mut dyn fmt::Write| {
-            let (height, width) = Term::stderr().size();
-            // One line stays free, for the cursor.
-            let height = usize::from(height).saturating_sub(1);
-            let lines = shown.view().lines(width.into(), height).join("\n");
-            // A display has no one to tell of an error.
-            out.write_str(&lines).ok();
-        };
-        let style = ProgressStyle::default_bar().with_key("board", draw);
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        if let Ok(style) = style.template("{board}") {
-            bar.set_style(style);
-        }
-        Self { board, bar }
-    }
+/// The display's style: the lines of `board` stand where the template names it.
+fn style(template: &str, board: Option<Arc<Board>>) -> ProgressStyle {
+    let draw = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+        let (height, width) = Term::stderr().size();
+        // One line stays free, for the cursor.
+        let height = usize::from(height).saturating_sub(1);
+        let lines = board
+            .as_ref()
+            .map(|board| board.view().lines(width.into(), height));
+        // A display has no one to tell of an error.
+        out.write_str(&lines.unwrap_or_default().join("\n")).ok();
+    };
+    // The templates are those above, so the default is never taken.
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("board", draw)
 }

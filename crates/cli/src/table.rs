@@ -27,8 +27,10 @@ const HEADINGS: [&str; COLUMNS] = [
 ];
 const ACTION: usize = 3;
 const FIRST_NUMBER: usize = 4;
-/// The image column is not cut below this width, and the error column is left out below it.
-const NARROWEST: usize = 16;
+/// Image and tag are not cut below this width.
+const NARROWEST_NAME: usize = 8;
+/// Errors are left out of the lines below this width; they are told in full below the table.
+const NARROWEST_ERROR: usize = 16;
 
 /// Writes the whole report: a line per image, the errors in full, the images without a result, and the summary.
 pub(crate) fn write(
@@ -155,14 +157,12 @@ struct Layout {
 
 impl Layout {
     fn new(mut widths: [usize; COLUMNS], canvas: Canvas) -> Self {
-        let fixed: usize = widths[1..].iter().map(|width| width + GAP.len()).sum();
-        if let Some(available) = canvas.width {
-            let for_image = available.saturating_sub(fixed).max(NARROWEST);
-            widths[0] = widths[0].min(for_image);
+        let fixed: usize = widths[2..].iter().sum::<usize>() + (COLUMNS - 1) * GAP.len();
+        if let Some(width) = canvas.width {
+            [widths[0], widths[1]] = share(width.saturating_sub(fixed), [widths[0], widths[1]]);
         }
-        let error = canvas
-            .width
-            .map(|width| width.saturating_sub(widths[0] + fixed + GAP.len()));
+        let taken = widths[0] + widths[1] + fixed + GAP.len();
+        let error = canvas.width.map(|width| width.saturating_sub(taken));
         Self {
             widths,
             error,
@@ -182,7 +182,7 @@ impl Layout {
             parts.push(self.coloured(padded, action.filter(|_| column == ACTION)));
         }
         match self.error {
-            Some(width) if width < NARROWEST => (),
+            Some(width) if width < NARROWEST_ERROR => (),
             Some(width) => parts.push(keep_start(error, width).into_owned()),
             None => parts.push(error.to_owned()),
         }
@@ -201,6 +201,20 @@ impl Layout {
         };
         style.apply_to(cell).to_string()
     }
+}
+
+/// The widths of image and tag where both together have `room`: the one that needs less than half keeps what it needs.
+fn share(room: usize, [image, tag]: [usize; 2]) -> [usize; 2] {
+    if image + tag <= room {
+        return [image, tag];
+    }
+    let half = room / 2;
+    let (image, tag) = match (image <= half, tag <= half) {
+        (true, _) => (image, room - image),
+        (_, true) => (room - tag, tag),
+        _ => (room - half, half),
+    };
+    [image.max(NARROWEST_NAME), tag.max(NARROWEST_NAME)]
 }
 
 #[cfg(test)]
@@ -242,22 +256,27 @@ Errors:
 
     #[test]
     fn a_narrow_terminal_cuts_names_and_errors_and_not_the_full_error_below() {
-        for width in [60, 80, 90, 100, 120] {
+        for width in [70, 80, 90, 100, 120] {
             let text = plain(&samples::report(), Some(width));
             let (table, below) = text.split_once("\n\n").unwrap();
-            let narrowest = 16 + "  1.27  linux/amd64  in place  BLOBS  12.3 KiB  0.3s".len();
             for line in table.lines() {
-                assert!(
-                    measure_text_width(line) <= width.max(narrowest),
-                    "{width}: {line}"
-                );
+                assert!(measure_text_width(line) <= width, "{width}: {line}");
             }
-            assert!(table.contains("library/nginx  1.27"), "{width}: {table}");
+            assert!(table.contains("y/nginx  1.27"), "{width}: {table}");
             assert!(
                 below.contains("404, there is no such tag"),
                 "{width}: {below}"
             );
         }
+    }
+
+    #[test]
+    fn image_and_tag_share_what_room_there_is() {
+        assert_eq!(share(40, [20, 10]), [20, 10]);
+        assert_eq!(share(40, [60, 10]), [30, 10]);
+        assert_eq!(share(40, [10, 75]), [10, 30]);
+        assert_eq!(share(41, [60, 75]), [21, 20]);
+        assert_eq!(share(0, [60, 75]), [8, 8], "below that, lines wrap");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, ImageResult, JobResult};
+use image_sync_shared::outcome::{Action, ImageResult, JobResult, WouldCopy};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::ports::job_queue::Settle;
@@ -91,9 +91,12 @@ async fn finish(
 fn tell(entry: &ImageResult) {
     let (attempts, ms) = (entry.attempts, entry.duration_ms);
     match entry.action {
-        Action::AlreadyCached => debug!(ms, "in place"),
+        Action::AlreadyCached => info!(ms, "in place"),
         Action::Pulled => info!(bytes = entry.bytes_copied, attempts, ms, "copied"),
-        Action::Skipped => info!(ms, "would be copied"),
+        Action::Skipped => {
+            let WouldCopy { blobs, bytes } = entry.would_copy.unwrap_or_default();
+            info!(blobs, bytes, ms, "would be copied");
+        }
         Action::Failed => {
             let error = entry.error.as_deref().unwrap_or_default();
             error!(error, attempts, ms, "failed");
