@@ -2,8 +2,10 @@
 
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side};
+use image_sync_shared::job::JobId;
 use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::media_type;
+use image_sync_shared::ports::progress::Progress;
 use image_sync_shared::ports::registries::{Arrival, BlobCopy};
 use image_sync_shared::reference::Repository;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
@@ -11,7 +13,7 @@ use tracing::{debug, info};
 
 use crate::attempt::Attempt;
 use crate::blob_index::Store;
-use crate::flights::{Flight, Other, Turn};
+use crate::flights::{Flight, Other, Turn, Waited};
 use crate::known::{FirstRequest, Known, first_request};
 
 /// What must not be sent twice at the same time.
@@ -27,14 +29,14 @@ pub(crate) enum FlightKey {
 struct MyTurn<'s> {
     request: FirstRequest,
     /// The right to send it to its store.
-    _flight: Option<Flight<'s, FlightKey>>,
+    flight: Option<Flight<'s, FlightKey>>,
     /// One of the slots of the image.
     _slot: SemaphorePermit<'s>,
 }
 
 impl Attempt<'_> {
-    /// Sees that the target's repository has `blob`.
-    /// Makes requests while it has one of `slots`, and does nothing once they are closed.
+    /// Sees that the target's repository has `blob`. Makes requests while it has one of `slots`, and does nothing more once
+    /// they are closed.
     pub(crate) async fn bring_blob(
         &self,
         blob: &Descriptor,
@@ -43,17 +45,19 @@ impl Attempt<'_> {
         let Ok(turn) = self.turn(blob, slots).await else {
             return Ok(());
         };
-        let outcome = match turn.request {
+        let flight = turn.flight.as_ref();
+        let outcome = match &turn.request {
             FirstRequest::Nothing => {
                 self.memory.rely();
-                self.present(blob);
+                self.ledger.account().blobs.present += 1;
                 Ok(())
             }
-            FirstRequest::Mount(from) => self.mount(blob, &from).await,
+            FirstRequest::Mount(from) => self.mount(blob, from).await,
             FirstRequest::MountFromItself => {
-                self.find_or_send(blob, Some(&self.target.repository)).await
+                let here = Some(&self.target.repository);
+                self.find_or_send(blob, here, flight).await
             }
-            FirstRequest::Head => self.ask_and_send(blob).await,
+            FirstRequest::Head => self.ask_and_send(blob, flight).await,
         };
         outcome.or_else(|failure| leave_out_foreign(blob, failure))
     }
@@ -64,38 +68,38 @@ impl Attempt<'_> {
         blob: &Descriptor,
         slots: &'s Semaphore,
     ) -> Result<MyTurn<'s>, AcquireError> {
+        let mut waits = true;
         loop {
             let slot = slots.acquire().await?;
             let known = self.known(blob);
             let request = first_request(&known);
-            let sends = !matches!(request, FirstRequest::Nothing | FirstRequest::Mount(_));
-            let flight = if sends {
+            let sends = matches!(request, FirstRequest::Head | FirstRequest::MountFromItself);
+            let mut flight = None;
+            if sends && waits {
                 match self.workshop.flights.take(&self.flight_key(blob, &known)) {
-                    Turn::Mine(flight) => Some(flight),
+                    Turn::Mine(mine) => flight = Some(mine),
                     Turn::Other(other) => {
                         drop(slot);
-                        self.wait_for(other, blob).await;
+                        waits = self.wait_for(other, blob).await == Waited::Ended;
                         continue;
                     }
                 }
-            } else {
-                None
-            };
+            }
             // Another image may have ended its sending just before.
             if self.known(blob) == known {
                 return Ok(MyTurn {
                     request,
-                    _flight: flight,
+                    flight,
                     _slot: slot,
                 });
             }
         }
     }
 
-    async fn wait_for(&self, other: Other, blob: &Descriptor) {
+    async fn wait_for(&self, other: Other, blob: &Descriptor) -> Waited {
         let what = format!("waiting for another image to send blob {}", blob.digest);
         let _activity = self.calls.doing.start(Side::Target, what);
-        other.ended().await;
+        other.wait().await
     }
 
     fn known(&self, blob: &Descriptor) -> Known {
@@ -116,7 +120,7 @@ impl Attempt<'_> {
     }
 
     async fn mount(&self, blob: &Descriptor, from: &Repository) -> Result<(), Failure> {
-        match self.send(blob, Some(from)).await? {
+        match self.send(blob, Some(from), None).await? {
             Arrival::Mounted => {
                 debug!(blob = %blob.digest, %from, "mounted");
                 self.workshop.blobs.mounted(from);
@@ -131,20 +135,25 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    async fn ask_and_send(&self, blob: &Descriptor) -> Result<(), Failure> {
+    async fn ask_and_send(
+        &self,
+        blob: &Descriptor,
+        flight: Option<&Flight<'_, FlightKey>>,
+    ) -> Result<(), Failure> {
         if self.calls.has_blob(&self.target, &blob.digest).await? {
             self.present(blob);
             return Ok(());
         }
-        self.find_or_send(blob, None).await
+        self.find_or_send(blob, None, flight).await
     }
 
     async fn find_or_send(
         &self,
         blob: &Descriptor,
         in_repository: Option<&Repository>,
+        flight: Option<&Flight<'_, FlightKey>>,
     ) -> Result<(), Failure> {
-        match self.send(blob, in_repository).await? {
+        match self.send(blob, in_repository, flight).await? {
             Arrival::Mounted => self.present(blob),
             Arrival::Copied { bytes } => self.copied(blob, bytes),
         }
@@ -155,13 +164,16 @@ impl Attempt<'_> {
         &self,
         blob: &Descriptor,
         mount_from: Option<&Repository>,
+        flight: Option<&Flight<'_, FlightKey>>,
     ) -> Result<Arrival, Failure> {
         let progress = self.workshop.ports.progress.as_ref();
         let job = &self.job.job_id;
-        let on_bytes = |bytes| progress.blob_advanced(job, &blob.digest, bytes);
-        progress.blob_started(job, &blob.digest, blob.size);
-        let arrival = self
-            .calls
+        let on_bytes = |bytes| {
+            progress.blob_advanced(job, &blob.digest, bytes);
+            flight.inspect(|flight| flight.advanced(bytes));
+        };
+        let _shown = Shown::start(progress, job, blob);
+        self.calls
             .copy_blob(&BlobCopy {
                 source: &self.source,
                 target: &self.target,
@@ -169,9 +181,7 @@ impl Attempt<'_> {
                 mount_from,
                 on_bytes: &on_bytes,
             })
-            .await;
-        progress.blob_ended(job, &blob.digest);
-        arrival
+            .await
     }
 
     fn present(&self, blob: &Descriptor) {
@@ -190,6 +200,31 @@ impl Attempt<'_> {
     fn note(&self, blob: &Descriptor) {
         let target = &self.target.repository;
         self.workshop.blobs.note(target, &blob.digest);
+    }
+}
+
+/// A blob that is shown as under way; it ends when this is dropped.
+struct Shown<'a> {
+    progress: &'a dyn Progress,
+    job: &'a JobId,
+    digest: &'a Digest,
+}
+
+impl<'a> Shown<'a> {
+    fn start(progress: &'a dyn Progress, job: &'a JobId, blob: &'a Descriptor) -> Self {
+        let digest = &blob.digest;
+        progress.blob_started(job, digest, blob.size);
+        Self {
+            progress,
+            job,
+            digest,
+        }
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.progress.blob_ended(self.job, self.digest);
     }
 }
 

@@ -32,6 +32,11 @@ mod shutdown;
 mod slots;
 mod worker;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use settings::WorkerSettings;
 pub use shutdown::Shutdown;
 pub use worker::{Ports, Worker};

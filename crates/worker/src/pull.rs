@@ -29,13 +29,19 @@ impl Attempt<'_> {
         let mut level = vec![Node::read(root)?];
         let mut nodes = HashMap::new();
         let mut seen = HashSet::from([top.clone()]);
-        for _ in 0..MAX_DEPTH {
+        let mut depth = 0;
+        loop {
             let listed = level.iter().flat_map(Node::children);
             let mut children: Vec<Digest> = listed.map(|child| child.digest.clone()).collect();
             children.retain(|child| seen.insert(child.clone()));
             nodes.extend(level.drain(..).map(|node| (node.raw.digest.clone(), node)));
             if children.is_empty() {
                 return plan::plan(&top, &nodes);
+            }
+            depth += 1;
+            if depth > MAX_DEPTH {
+                let answer = format!("indexes list indexes more than {MAX_DEPTH} levels deep");
+                return Err(invalid(&top, answer));
             }
             level = self.read_missing(&children).await?;
             bytes += level.iter().map(|node| node.raw.bytes.len()).sum::<usize>();
@@ -44,8 +50,6 @@ impl Attempt<'_> {
                 return Err(invalid(&top, answer));
             }
         }
-        let answer = format!("indexes list indexes more than {MAX_DEPTH} levels deep");
-        Err(invalid(&top, answer))
     }
 
     async fn read_missing(&self, digests: &[Digest]) -> Result<Vec<Node>, Failure> {

@@ -225,3 +225,149 @@ fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
         would_copy,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image_sync_shared::failure::Step;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::testing::job;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+    fn failed(side: Side, class: FailureClass) -> Ended {
+        Ended {
+            outcome: Err(Failure::new(side, Step::Check, "t", class, "no")),
+            account: Account::default(),
+            duration: Duration::from_millis(7),
+        }
+    }
+
+    fn settings() -> WorkerSettings {
+        WorkerSettings::new("w1", 1)
+    }
+
+    fn after(job: &Job, class: FailureClass) -> Settlement {
+        after_work(job, failed(Side::Source, class), false, &settings(), NOW)
+    }
+
+    fn app() -> Job {
+        job("source.test/app:1", "cache.test/app:1")
+    }
+
+    fn deferred(settlement: Settlement) -> (Job, Option<Pause>) {
+        match settlement {
+            Settlement::Defer {
+                successor, pause, ..
+            } => (*successor, pause),
+            other => panic!("not deferred: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_may_pass_gets_another_attempt_until_they_are_used_up() {
+        let mut job = app();
+        for attempt in 1..4 {
+            let Settlement::Requeue { successor, event } = after(&job, FailureClass::Timeout)
+            else {
+                panic!("attempt {attempt} was the last");
+            };
+            assert!(matches!(event, RunEvent::Attempt { attempt: told, .. } if told == attempt));
+            assert_eq!(successor.attempt, attempt + 1);
+            let longest = settings().retry.initial * 2_u32.pow(attempt - 1);
+            assert!(successor.not_before.unwrap() <= NOW + longest);
+            job = *successor;
+        }
+        let Settlement::Finish { result, letter } = after(&job, FailureClass::Timeout) else {
+            panic!("a fifth attempt");
+        };
+        assert_eq!(result.class, Some(FailureClass::Timeout));
+        assert_eq!((result.entry.attempts, result.entry.duration_ms), (4, 7));
+        assert_eq!(letter.unwrap().job, Some(job));
+    }
+
+    #[test]
+    fn a_429_pauses_the_host_of_the_side_that_gave_it() {
+        let class = FailureClass::RateLimited {
+            retry_after_ms: Some(3_600_000),
+        };
+        for (side, host) in [(Side::Source, "source.test"), (Side::Target, "cache.test")] {
+            let settlement = after_work(&app(), failed(side, class), false, &settings(), NOW);
+            let (successor, pause) = deferred(settlement);
+            let pause = pause.unwrap();
+            let until = NOW + Duration::from_secs(3600);
+            assert_eq!((pause.host.as_str(), pause.until), (host, until));
+            assert_eq!((successor.attempt, successor.defers), (1, 1));
+            let due = successor.not_before.unwrap();
+            assert!(until <= due && due <= until + settings().pause_spread);
+        }
+    }
+
+    #[test]
+    fn a_pause_is_as_long_as_it_was_asked_for_but_remains_a_date() {
+        let class = FailureClass::RateLimited {
+            retry_after_ms: Some(u64::MAX),
+        };
+        let (_, pause) = deferred(after(&app(), class));
+        assert!(pause.unwrap().until.year() > 2100);
+    }
+
+    #[test]
+    fn an_unstated_pause_grows_with_the_defers() {
+        let class = FailureClass::RateLimited {
+            retry_after_ms: None,
+        };
+        let longest = |defers| {
+            let job = Job { defers, ..app() };
+            let pauses = (0..500).map(|_| deferred(after(&job, class)).1.unwrap().until - NOW);
+            let pauses: Vec<_> = pauses.collect();
+            let shortest = pauses.iter().min().unwrap();
+            assert!(*shortest >= SHORTEST_UNSTATED_PAUSE);
+            *pauses.iter().max().unwrap()
+        };
+        assert!(longest(0) <= Duration::from_secs(2));
+        assert!(longest(5) > Duration::from_secs(30));
+        assert!(longest(50) <= Duration::from_secs(300));
+    }
+
+    #[test]
+    fn putting_back_costs_no_attempt() {
+        let (interrupted, pause) = deferred(after(&app(), FailureClass::Interrupted));
+        assert_eq!((interrupted.not_before, pause), (Some(NOW), None));
+        let (busy, _) = deferred(after(&app(), FailureClass::LeaseLost));
+        let wait = busy.not_before.unwrap() - NOW;
+        assert!(wait >= settings().busy_wait && wait <= settings().busy_wait * 2);
+        assert_eq!((busy.attempt, busy.defers), (1, 1));
+    }
+
+    #[test]
+    fn a_cancelled_run_gets_no_more_failures_but_keeps_what_was_done() {
+        let settings = settings();
+        let denied = failed(Side::Target, FailureClass::Denied);
+        let dropped = after_work(&app(), denied.clone(), true, &settings, NOW);
+        assert_eq!(dropped, Settlement::Drop);
+        let done = Ended {
+            outcome: Ok(Action::Pulled),
+            ..denied
+        };
+        let finished = after_work(&app(), done, true, &settings, NOW);
+        assert!(matches!(finished, Settlement::Finish { letter: None, .. }));
+    }
+
+    #[test]
+    fn jobs_of_cancelled_runs_and_paused_hosts_are_not_worked() {
+        let settings = settings();
+        let soon = NOW + Duration::from_secs(5);
+        let later = NOW + Duration::from_secs(50);
+        assert_eq!(before_work(&app(), false, [None, None], &settings), None);
+        assert_eq!(
+            before_work(&app(), true, [Some(soon), None], &settings),
+            Some(Settlement::Drop)
+        );
+        let settlement = before_work(&app(), false, [Some(soon), Some(later)], &settings);
+        let (successor, pause) = deferred(settlement.unwrap());
+        assert!(successor.not_before.unwrap() >= later && pause.is_none());
+        assert_eq!((successor.attempt, successor.defers), (1, 1));
+    }
+}

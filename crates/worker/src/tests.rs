@@ -1,0 +1,12 @@
+//! Scenarios: a worker over a queue and registries in memory.
+
+mod blobs;
+mod conversion;
+mod copying;
+mod dry_run;
+mod ending;
+mod failures;
+mod leases;
+mod pauses;
+mod platform_choice;
+mod queue;

@@ -1,0 +1,208 @@
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::{FailureClass, Side};
+use image_sync_shared::job::Job;
+use image_sync_shared::outcome::{Action, BlobCounts};
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_testkit::Image;
+use image_sync_testkit::images::{ImageBuilder, image};
+
+use crate::testing::{Call, House, job};
+
+const BASE: &str = "the base layer";
+
+/// An image on a base that all of them share: a configuration, the base, and a layer of its own.
+fn on_base(name: &str) -> Image {
+    ImageBuilder::new(name)
+        .layer(BASE.as_bytes().to_vec())
+        .layer(format!("layer of {name}").into_bytes())
+        .build()
+}
+
+fn base() -> Digest {
+    Digest::of(BASE.as_bytes())
+}
+
+fn counts(copied: u32, mounted: u32, present: u32) -> BlobCounts {
+    BlobCounts {
+        copied,
+        mounted,
+        present,
+    }
+}
+
+/// Puts `on_base(name)` at the source, and makes the job that copies it.
+fn hold(house: &House, name: &str) -> Job {
+    let source = format!("source.test/{name}:1");
+    house.registries.hold(&source, &on_base(name));
+    job(&source, &format!("cache.test/{name}:1"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_layer_is_sent_once_and_mounted_after() {
+    let mut house = House::new();
+    house.settings.slots = 30;
+    let jobs: Vec<_> = (0..30).map(|n| hold(&house, &format!("app{n}"))).collect();
+    let ran = house.work(jobs).await;
+    assert!(ran.results.iter().all(|r| r.entry.action == Action::Pulled));
+    let base = base();
+    assert_eq!(
+        house.registries.count(&format!("GET source blob {base}")),
+        1
+    );
+    assert_eq!(
+        house.registries.count(&format!("PUT target blob {base}")),
+        1
+    );
+    assert_eq!(
+        house.registries.count(&format!("POST target blob {base}")),
+        30
+    );
+    let mounted: u32 = ran.results.iter().map(|r| r.entry.blobs.mounted).sum();
+    assert_eq!(mounted, 29);
+    assert_eq!(house.registries.count("HEAD target blob"), 0);
+    assert!(house.registries.written_incomplete().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_sender_fails_another_takes_over() {
+    let house = House::new();
+    let jobs = [hold(&house, "one"), hold(&house, "two")];
+    let class = FailureClass::Denied;
+    house
+        .registries
+        .fail(Call::CopyBlob, base().as_str(), Side::Source, class, 1);
+    let ran = house.work(jobs).await;
+    let actions = ran.results.iter().map(|r| r.entry.action);
+    let failed = actions.filter(|action| *action == Action::Failed).count();
+    assert_eq!(failed, 1, "the sender alone");
+    let base = base();
+    assert_eq!(
+        house.registries.count(&format!("GET source blob {base}")),
+        2
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_hangs_does_not_hold_up_the_others() {
+    let house = House::new();
+    let gate = house.registries.gate(Call::CopyBlob, base().as_str());
+    let at_work = house.start();
+    let one = hold(&house, "one");
+    let (hung, _) = house.publish(Lane::Bulk, [one]).await;
+    gate.arrived().await;
+    let two = hold(&house, "two");
+    let (other, expected) = house.publish(Lane::Bulk, [two]).await;
+    let ran = house.results(&other, expected).await;
+    assert_eq!(ran.only().entry.action, Action::Pulled);
+    gate.open();
+    let ran = house.results(&hung, 1).await;
+    assert_eq!(ran.only().entry.action, Action::Pulled);
+    at_work.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_this_process_put_there_is_not_asked_for() {
+    let house = House::new();
+    let first = hold(&house, "app");
+    house
+        .registries
+        .hold("source.test/app:2", &on_base("app again"));
+    let (worker, _) = house.work_with(house.worker(), [first]).await;
+    house.registries.forget_requests();
+    let second = job("source.test/app:2", "cache.test/app:2");
+    let (_, ran) = house.work_with(worker, [second]).await;
+    assert_eq!(ran.only().entry.blobs, counts(2, 0, 1));
+    let base = base();
+    assert_eq!(house.registries.count(&format!("blob {base}")), 0);
+    assert_eq!(house.registries.count("HEAD target blob"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_tag_finds_by_mounting_what_the_repository_has() {
+    let house = House::new();
+    house.registries.hold("cache.test/app:old", &on_base("old"));
+    let ran = house.work([hold(&house, "app")]).await;
+    assert_eq!(ran.only().entry.blobs, counts(2, 0, 1));
+    assert_eq!(
+        house
+            .registries
+            .count("POST target blob from=cache.test/app"),
+        3
+    );
+    assert_eq!(house.registries.count("GET source blob"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moved_tag_asks_for_each_blob() {
+    let house = House::new();
+    house.registries.hold("cache.test/app:1", &on_base("old"));
+    let ran = house.work([hold(&house, "app")]).await;
+    assert_eq!(ran.only().entry.blobs, counts(2, 0, 1));
+    assert_eq!(house.registries.count("HEAD target blob"), 3);
+    assert_eq!(house.registries.count("POST target blob"), 2);
+    assert_eq!(house.registries.count("from="), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_refuses_mounts_is_not_asked_again() {
+    let mut house = House::new();
+    house.settings.slots = 1;
+    house.registries.mount_nothing("cache.test");
+    let jobs: Vec<_> = (0..4).map(|n| hold(&house, &format!("app{n}"))).collect();
+    let ran = house.work(jobs).await;
+    for result in &ran.results {
+        assert_eq!(result.entry.blobs, counts(3, 0, 0));
+    }
+    let from_another = house.registries.count(&format!("POST {} from=", base()));
+    assert_eq!(from_another, 2, "the first image's own try, and one mount");
+    assert_eq!(house.registries.count("HEAD target blob"), 2 + 3 + 3 - 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn folders_always_link() {
+    let mut house = House::new();
+    house.settings.slots = 1;
+    house.registries.hold("oci:/from/one:1", &on_base("one"));
+    house.registries.hold("oci:/from/two:1", &on_base("two"));
+    let jobs = [
+        job("oci:/from/one:1", "oci:/to/one:1"),
+        job("oci:/from/two:1", "oci:/to/two:1"),
+    ];
+    let ran = house.work(jobs).await;
+    assert_eq!(ran.results[1].entry.blobs, counts(2, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blob_that_was_collected_meanwhile_is_sent_again() {
+    let house = House::new();
+    house.registries.verify();
+    let first = hold(&house, "app");
+    house
+        .registries
+        .hold("source.test/app:2", &on_base("app again"));
+    let (worker, _) = house.work_with(house.worker(), [first]).await;
+    house.registries.lose_blob("cache.test/app", &base());
+    house.registries.forget_requests();
+    let second = job("source.test/app:2", "cache.test/app:2");
+    let (_, ran) = house.work_with(worker, [second]).await;
+    let entry = &ran.only().entry;
+    assert_eq!((entry.action, entry.attempts), (Action::Pulled, 1));
+    assert_eq!(entry.blobs, counts(1, 0, 2), "as the second look found it");
+    assert_eq!(house.registries.count("HEAD target blob"), 3);
+    assert_eq!(house.registries.count("PUT target manifest"), 2);
+    assert_eq!(house.registries.count("GET source manifest"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_manifest_is_not_sent_twice_when_nothing_was_taken_for_granted() {
+    let house = House::new();
+    house.registries.hold("source.test/app:1", &image("app"));
+    let target = "cache.test/app:1";
+    let class = FailureClass::Invalid;
+    house
+        .registries
+        .fail(Call::PushManifest, target, Side::Target, class, 9);
+    let ran = house.work([job("source.test/app:1", target)]).await;
+    assert_eq!(ran.only().class, Some(class));
+    assert_eq!(house.registries.count("PUT target manifest"), 1);
+}
