@@ -2,6 +2,7 @@
 //! servers as child processes.
 
 pub mod clock;
+mod closed_port;
 mod complete;
 pub mod examples;
 pub mod fake_registry;
@@ -11,6 +12,7 @@ pub mod servers;
 pub mod tls;
 
 pub use clock::TokioClock;
+pub use closed_port::ClosedPort;
 pub use fake_registry::FakeRegistry;
 pub use images::Image;
 pub use tls::PrivateCa;

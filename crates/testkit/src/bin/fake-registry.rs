@@ -1,6 +1,7 @@
 //! A registry full of made-up images, in a process of its own, for benchmarks.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use image_sync_shared::digest::Digest;
@@ -36,8 +37,21 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
-    let options = parse(std::env::args().skip(1))?;
+async fn main() -> ExitCode {
+    let served = match parse(std::env::args().skip(1)) {
+        Ok(options) => serve(&options).await,
+        Err(error) => Err(error),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            writeln!(io::stderr(), "{error}").unwrap_or_default();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: &Options) -> io::Result<()> {
     let registry = FakeRegistry::builder()
         .port(options.port)
         .without_records()
@@ -48,7 +62,7 @@ async fn main() -> io::Result<()> {
         .map(|i| layer(&format!("shared {i}"), options.layer_bytes))
         .collect();
     for i in 0..options.images {
-        registry.put_image(&format!("images/{i}"), "1", &image(i, &shared, &options));
+        registry.put_image(&format!("images/{i}"), "1", &image(i, &shared, options));
     }
     if options.huge_gib > 0 {
         put_huge(&registry, options.huge_gib);

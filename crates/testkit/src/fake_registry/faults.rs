@@ -85,7 +85,7 @@ pub enum Fault {
     AnswerEarly(u16),
     /// The exchange is interrupted.
     Interrupt(At, Then),
-    /// The request waits before anything is done about it.
+    /// The request waits at the gate before anything is done about it.
     Hold(Gate),
     /// The request waits so long, in tokio's time.
     Delay(Duration),
@@ -128,7 +128,7 @@ pub enum Then {
     Reset,
     /// The connection is closed in order (FIN).
     Close,
-    /// Nothing more is sent or read until the gate is released.
+    /// Nothing more is sent or read until the gate is released, or the client leaves.
     Stall(Gate),
 }
 
@@ -237,12 +237,15 @@ impl Fault {
         self
     }
 
-    /// Waits where it says so.
-    pub(super) async fn wait(&self) {
+    /// Waits where it says so; an error if the client left meanwhile.
+    pub(super) async fn wait(&self, wire: &Wire) -> io::Result<()> {
         match self {
-            Self::Hold(gate) => gate.pass().await,
-            Self::Delay(time) => tokio::time::sleep(*time).await,
-            _ => {}
+            Self::Hold(gate) => hold(gate, wire).await,
+            Self::Delay(time) => {
+                tokio::time::sleep(*time).await;
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -283,14 +286,18 @@ impl Then {
     /// Does it; an error means that the connection is over.
     pub(super) async fn act(&self, wire: &Wire) -> io::Result<()> {
         match self {
-            Self::Stall(gate) => {
-                gate.pass().await;
-                return Ok(());
-            }
+            Self::Stall(gate) => return hold(gate, wire).await,
             Self::Reset => wire.end_with_reset()?,
             Self::Close => {}
         }
         Err(io::Error::other("cut as staged"))
+    }
+}
+
+async fn hold(gate: &Gate, wire: &Wire) -> io::Result<()> {
+    tokio::select! {
+        () = gate.pass() => Ok(()),
+        () = wire.client_left() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }
 

@@ -64,6 +64,7 @@ fn parse(bytes: &[u8], connection: u64) -> io::Result<Option<(usize, Head)>> {
     let request = Request {
         sequence: 0,
         answered: None,
+        ended: false,
         connection,
         method: parsed.method.unwrap_or_default().to_owned(),
         path: path.to_owned(),

@@ -16,6 +16,8 @@ pub struct Request {
     pub sequence: u64,
     /// The place of its answer's last byte in that order; none while it is under way, or if it was cut.
     pub answered: Option<u64>,
+    /// Whether it is over: answered, or cut by either side.
+    pub ended: bool,
     /// Which connection it came over, counted from 0.
     pub connection: u64,
     /// The method, in upper case.
@@ -127,8 +129,9 @@ impl Records {
     }
 
     /// Takes note that a request is over, answered or cut.
-    pub(super) fn left(&self) {
+    pub(super) fn ended(&self, sequence: u64) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.update(sequence, |request| request.ended = true);
     }
 
     fn update(&self, sequence: u64, change: impl FnOnce(&mut Request)) {

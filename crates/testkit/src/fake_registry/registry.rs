@@ -15,6 +15,23 @@ use super::shared::Shared;
 use crate::lock::written;
 
 /// A registry in this process. It ends when it is dropped.
+///
+/// ```
+/// use image_sync_testkit::fake_registry::{Fault, Rule};
+/// use image_sync_testkit::{FakeRegistry, images};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let registry = FakeRegistry::start().await?;
+/// registry.put_image("app", "1", &images::image("app"));
+/// let cut = registry.stage(Rule::new("GET", "/v2/app/blobs/*").nth(2), Fault::status(503));
+/// // ... the code under test copies registry.image("app", "1") ...
+/// assert_eq!(registry.count("GET", "/v2/app/blobs/*"), 0);
+/// assert_eq!(cut.hits(), 0);
+/// registry.assert_every_tag_is_complete();
+/// # Ok(())
+/// # }
+/// ```
 pub struct FakeRegistry {
     pub(super) host: String,
     pub(super) shared: Arc<Shared>,

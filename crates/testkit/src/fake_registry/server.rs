@@ -59,15 +59,15 @@ async fn converse(
 /// Answers one request; false if the connection ends with it.
 async fn exchange(shared: &Shared, wire: &mut Wire, mut head: Head) -> io::Result<bool> {
     shared.records.arrived(&mut head.request);
-    let _present = Present(shared);
     let request = &head.request;
+    let _present = Present(shared, request.sequence);
     let faults = shared.faults.met_by(request);
     let latency = shared.latency();
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
     for fault in &faults {
-        fault.wait().await;
+        fault.wait(wire).await?;
     }
     let interruptions: Vec<Interruption> = faults.iter().filter_map(interruption).collect();
     let (in_request, in_answer) = interruptions
@@ -119,10 +119,10 @@ fn interruption(fault: &Fault) -> Option<Interruption> {
 }
 
 /// A request between its arrival and its end, however it ends.
-struct Present<'a>(&'a Shared);
+struct Present<'a>(&'a Shared, u64);
 
 impl Drop for Present<'_> {
     fn drop(&mut self) {
-        self.0.records.left();
+        self.0.records.ended(self.1);
     }
 }

@@ -85,6 +85,13 @@ impl Wire {
         Ok(())
     }
 
+    /// Returns when the client has closed the connection; never, if it has sent more than was read.
+    pub(super) async fn client_left(&self) {
+        if let Ok(1..) = self.transport.tcp().peek(&mut [0]).await {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Makes the end of this connection a reset (RST) instead of an orderly one (FIN).
     pub(super) fn end_with_reset(&self) -> io::Result<()> {
         self.transport.tcp().set_zero_linger()

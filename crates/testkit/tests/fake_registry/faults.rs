@@ -138,6 +138,24 @@ async fn a_stall_ends_when_it_is_released() {
 }
 
 #[tokio::test]
+async fn a_client_that_gives_up_ends_a_stall() {
+    let (registry, blob) = registry_with_a_blob().await.unwrap();
+    let gate = Gate::new();
+    for fault in [Fault::hold(&gate), Fault::stall(At::Body(4), &gate)] {
+        registry.reset();
+        registry.stage(blobs().first(1), fault);
+        let mut client = Client::to(&registry).await.unwrap();
+        client.send("GET", &blob, &[], &[]).await.unwrap();
+        let request = registry.wait_for(|_| true).await;
+        assert!(!request.ended);
+        drop(client);
+        let request = registry.wait_for(|request| request.ended).await;
+        assert_eq!(request.answered, None);
+        registry.clear_faults();
+    }
+}
+
+#[tokio::test]
 async fn a_gate_holds_requests_before_anything_is_done() {
     let (registry, blob) = registry_with_a_blob().await.unwrap();
     let gate = Gate::new();
