@@ -24,8 +24,10 @@ use tokio::time::Instant;
 #[path = "contract/suite.rs"]
 mod contract;
 
-use contract::backend::{Backend, Times, drain, publish, pull, pull_one};
+use contract::backend::{Backend, Times, crash_with_one, drain, in_time, publish, pull, pull_one};
 use contract::samples::{held_job, job, run};
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 struct InProcessBackend {
     settings: InProcessSettings,
@@ -50,6 +52,7 @@ impl Backend for InProcessBackend {
             lease_term: self.settings.lease_term,
             quiet: Duration::from_secs(1),
             patience: Duration::from_secs(10),
+            limit: 24 * HOUR,
         }
     }
 
@@ -79,7 +82,7 @@ async fn a_held_job_is_delivered_at_its_very_instant() {
     let backend = fresh().await;
     let due = backend.clock().now() + Duration::from_millis(12_345);
     publish(&backend, Lane::Retry, &held_job(0, due)).await;
-    pull(&backend, &Lane::ALL, 1, Duration::from_secs(3_600)).await;
+    pull(&backend, &Lane::ALL, 1, HOUR).await;
     assert_eq!(backend.clock().now(), due);
 }
 
@@ -88,7 +91,7 @@ async fn a_job_held_as_long_as_can_be_said_does_not_come() {
     let backend = fresh().await;
     let never = datetime!(9999-12-31 23:59 UTC);
     publish(&backend, Lane::Retry, &held_job(0, never)).await;
-    let pulled = pull(&backend, &Lane::ALL, 1, Duration::from_secs(24 * 3_600)).await;
+    let pulled = pull(&backend, &Lane::ALL, 1, 24 * HOUR).await;
     assert!(pulled.is_empty());
 }
 
@@ -102,7 +105,7 @@ async fn a_publish_to_a_full_bulk_lane_waits_for_a_place() {
     let taken = pull_one(&backend).await;
     assert_waits(&mut publishing).await;
     taken.settle.done().await.unwrap();
-    assert_eq!(publishing.await, Ok(Stored::New));
+    assert_eq!(in_time(&backend, publishing).await, Ok(Stored::New));
     let left = drain(&backend, &[Lane::Bulk]).await;
     assert_eq!(left.len(), capacity as usize);
 }
@@ -125,7 +128,8 @@ async fn a_full_bulk_lane_holds_up_neither_the_other_lanes_nor_a_repeat() {
     let start = Instant::now();
     publish(&backend, Lane::Now, &job(capacity)).await;
     publish(&backend, Lane::Retry, &job(capacity + 1)).await;
-    let repeat = jobs.publish(Lane::Bulk, &job(0)).await;
+    let first = job(0);
+    let repeat = in_time(&backend, jobs.publish(Lane::Bulk, &first)).await;
     assert_eq!(repeat, Ok(Stored::Duplicate));
     let bulk = pull(&backend, &[Lane::Bulk], 1, Duration::ZERO).await;
     for delivery in bulk {
@@ -144,7 +148,7 @@ async fn a_purge_makes_room_in_a_full_bulk_lane() {
     let mut publishing = jobs.publish(Lane::Bulk, &waiting);
     assert_waits(&mut publishing).await;
     assert_eq!(jobs.purge(&run()).await, Ok(u64::from(capacity)));
-    assert_eq!(publishing.await, Ok(Stored::New));
+    assert_eq!(in_time(&backend, publishing).await, Ok(Stored::New));
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +161,12 @@ async fn a_closed_queue_ends_every_wait_and_still_settles() {
             backend.advance(Duration::from_secs(1)).await;
             backend.queue.close();
         },
-        async { jobs.publish(Lane::Bulk, &job(capacity)).await.err() },
+        async {
+            let waiting = job(capacity);
+            in_time(&backend, jobs.publish(Lane::Bulk, &waiting))
+                .await
+                .err()
+        },
         async { jobs.pull(&[Lane::Now], 1, HOUR).await.err() },
         async { jobs.poisoned(HOUR).await.err() },
     );
@@ -175,15 +184,13 @@ async fn poison_that_the_janitor_lost_comes_to_it_again() {
     let backend = fresh().await;
     publish(&backend, Lane::Bulk, &job(0)).await;
     for _ in 0..backend.max_deliver() {
-        contract::backend::crash_with_one(&backend).await;
+        crash_with_one(&backend).await;
     }
     for _ in 0..2 {
         let events = backend.ports().jobs.poisoned(HOUR).await.unwrap();
         assert_eq!(events.len(), 1);
     }
 }
-
-const HOUR: Duration = Duration::from_secs(3_600);
 
 async fn fill_bulk(backend: &InProcessBackend) -> u32 {
     let capacity = u32::try_from(backend.settings.bulk_capacity).unwrap();

@@ -22,6 +22,8 @@ pub(crate) struct Times {
     pub(crate) quiet: Duration,
     /// How long to wait for what should come: more than any hiccup of a machine under load.
     pub(crate) patience: Duration,
+    /// How long a rule takes at most: what takes longer hangs.
+    pub(crate) limit: Duration,
 }
 
 /// A queue that is used by one test alone.
@@ -48,10 +50,16 @@ pub(crate) trait Backend: Send + Sync {
     }
 }
 
+/// What `work` yields. It must not hang.
+pub(crate) async fn in_time<T>(backend: &dyn Backend, work: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(backend.times().limit, work).await;
+    done.expect("it should have come to an end")
+}
+
 /// Publishes a job that is no repeat.
 pub(crate) async fn publish(backend: &dyn Backend, lane: Lane, job: &Job) {
-    let stored = backend.ports().jobs.publish(lane, job).await;
-    assert_eq!(stored, Ok(Stored::New));
+    let publishing = backend.ports().jobs.publish(lane, job);
+    assert_eq!(in_time(backend, publishing).await, Ok(Stored::New));
 }
 
 /// The next job of any lane. There must be one.

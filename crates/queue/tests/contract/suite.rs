@@ -117,7 +117,8 @@ macro_rules! every_rule {
                     #[$test]
                     async fn $rule() {
                         let backend = super::$fresh().await;
-                        crate::contract::$topic::$rule(&backend).await;
+                        let rule = crate::contract::$topic::$rule(&backend);
+                        crate::contract::backend::in_time(&backend, rule).await;
                     }
                 )*
             }
