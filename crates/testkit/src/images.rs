@@ -190,3 +190,115 @@ fn stated(platform: &str) -> StatedPlatform {
 fn json(value: &impl Serialize) -> Bytes {
     serde_json::to_vec(value).expect("serializable").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use image_sync_shared::manifest::{
+        ATTESTED_DIGEST, InvalidManifest, MAX_MANIFEST_BYTES, Manifest,
+    };
+    use image_sync_shared::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX};
+
+    use super::*;
+
+    fn children(image: &Image) -> Vec<Descriptor> {
+        match image.manifest.parse() {
+            Ok(Manifest::Index { children }) => children,
+            other => panic!("an index, not {other:?}"),
+        }
+    }
+
+    fn blobs(image: &Image) -> Vec<Descriptor> {
+        match image.manifest.parse() {
+            Ok(Manifest::Image { blobs }) => blobs,
+            other => panic!("an image, not {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_name_makes_the_same_image_each_time_and_no_other_name_does() {
+        assert_eq!(image("a"), image("a"));
+        assert_ne!(image("a").digest(), image("b").digest());
+        let image = image_with_layers("a", 3, 500);
+        let described: Vec<_> = blobs(&image)
+            .iter()
+            .map(|b| (b.digest.clone(), b.size))
+            .collect();
+        let held = image
+            .blobs
+            .iter()
+            .map(|b| (b.digest.clone(), b.bytes.len() as u64));
+        assert_eq!(described, held.collect::<Vec<_>>());
+        assert!(described[1..].iter().all(|(_, size)| *size == 500));
+    }
+
+    #[test]
+    fn docker_images_are_docker_throughout() {
+        let list = docker_list("a", &["linux/amd64", "linux/arm/v7"]);
+        assert_eq!(list.media_type(), DOCKER_LIST);
+        let children = children(&list);
+        assert!(
+            children
+                .iter()
+                .all(|child| child.media_type == DOCKER_MANIFEST)
+        );
+        let arm = list.child("linux/arm").unwrap();
+        assert_eq!(*arm.digest(), children[1].digest);
+        let types: Vec<_> = blobs(arm).into_iter().map(|blob| blob.media_type).collect();
+        assert!(
+            types.iter().all(|media_type| media_type.contains("docker")),
+            "{types:?}"
+        );
+    }
+
+    #[test]
+    fn attestations_name_what_they_attest() {
+        let index = index_with_attestations("a", &["linux/amd64", "linux/arm64"]);
+        let children = children(&index);
+        let attested = |i: usize| children[i].annotations.get(ATTESTED_DIGEST);
+        assert_eq!(attested(0), None);
+        assert_eq!(attested(3), Some(&children[1].digest.to_string()));
+        let platform = children[3].platform.as_ref().unwrap();
+        assert_eq!(
+            (platform.os.as_str(), platform.architecture.as_str()),
+            ("unknown", "unknown")
+        );
+        assert_eq!(index.manifests().len(), 5);
+    }
+
+    #[test]
+    fn what_belongs_to_an_image_names_it() {
+        let image = image("a");
+        let (tag, signature) = cosign_signature(&image);
+        assert_eq!(tag, format!("sha256-{}.sig", image.digest().hex()));
+        let payload = String::from_utf8_lossy(&signature.blobs[1].bytes);
+        assert!(payload.contains(image.digest().as_str()));
+        let artifact = artifact("a/b", b"x", Some(&image));
+        let json: serde_json::Value = serde_json::from_slice(artifact.bytes()).unwrap();
+        assert_eq!(json["subject"]["digest"], image.digest().as_str());
+        assert_eq!(json["artifactType"], "a/b");
+    }
+
+    #[test]
+    fn odd_images_are_odd() {
+        assert_eq!(schema1("a").manifest.parse(), Err(InvalidManifest::Schema1));
+        assert!(matches!(
+            not_json("a").manifest.parse(),
+            Err(InvalidManifest::Json(_))
+        ));
+        assert!(oversized("a").bytes().len() > MAX_MANIFEST_BYTES);
+        let bare = without_media_type("a");
+        let json: serde_json::Value = serde_json::from_slice(bare.bytes()).unwrap();
+        assert_eq!((json.get("mediaType"), blobs(&bare).len()), (None, 3));
+        let foreign = foreign_layer("a", "http://x/");
+        assert_eq!(blobs(&foreign)[1].urls, ["http://x/"]);
+        assert!(
+            foreign
+                .blobs
+                .iter()
+                .all(|b| b.digest != blobs(&foreign)[1].digest)
+        );
+        let (lying, claimed) = self_containing_index("a");
+        assert_eq!(children(&lying)[0].digest, claimed);
+        assert_eq!(lying.media_type(), OCI_INDEX);
+    }
+}

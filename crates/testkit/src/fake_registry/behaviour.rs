@@ -7,9 +7,9 @@
     reason = "each is one independent trait of a registry"
 )]
 pub struct Behaviour {
-    /// Media types of manifests that are refused, and the status they are refused with (400 or 415).
+    /// Media types of manifests that are refused.
     pub refused_media_types: Vec<String>,
-    /// The status of that refusal; its error code is `MANIFEST_INVALID`.
+    /// The status of that refusal, 400 or 415; its error code is `MANIFEST_INVALID`.
     pub refusal_status: u16,
     /// Whether a tag can be moved to another digest.
     pub immutable_tags: Option<ImmutableTags>,
@@ -85,7 +85,7 @@ pub enum UploadLocation {
     Absolute,
     /// Absolute, with a query of its own.
     WithQuery,
-    /// On the server at this base URL, which must share this registry's content.
+    /// On the server at this base URL: that of a [`second_host`](crate::FakeRegistry::second_host).
     At(String),
 }
 
