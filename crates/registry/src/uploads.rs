@@ -11,6 +11,7 @@ use image_sync_shared::job::Remote;
 use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::reference::Repository;
 use reqwest::{Method, Response, StatusCode};
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -110,7 +111,7 @@ impl Uploads {
     }
 
     /// Sends the POST, in a task of its own: if nobody waits for its answer any more, the session that it opens is dropped
-    /// there, and so cancelled.
+    /// there, and so cancelled before the task counts as done.
     async fn post(
         &self,
         permits: Arc<Permits>,
@@ -120,16 +121,25 @@ impl Uploads {
     ) -> Result<Option<Session>, Failure> {
         let shared = Arc::clone(&self.shared);
         let (remote, asked) = (target.clone(), blob.clone());
+        let (told, answer) = oneshot::channel();
         let posted = async move {
-            let answer = send_post(&shared.client, &permits, &remote, &asked, from).await?;
-            match answer.status() {
+            let opened = send_post(&shared.client, &permits, &remote, &asked, from).await;
+            let opened = opened.and_then(|answer| match answer.status() {
                 StatusCode::CREATED => Ok(None),
                 _ => Session::opened(shared, remote, &asked, &answer).map(Some),
-            }
+            });
+            drop(told.send(opened));
         };
-        let task = self.shared.tasks.spawn(posted.in_current_span());
-        task.await
-            .unwrap_or_else(|error| Err(local(target, blob, FailureClass::Local, error)))
+        self.shared.tasks.spawn(posted.in_current_span());
+        let lost = |_| {
+            Err(local(
+                target,
+                blob,
+                FailureClass::Local,
+                "the task was ended",
+            ))
+        };
+        answer.await.unwrap_or_else(lost)
     }
 }
 

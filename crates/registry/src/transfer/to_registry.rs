@@ -27,8 +27,6 @@ enum Stop {
     Failed(Failure),
     /// The registry may take a PATCH.
     PutRefused(Failure),
-    /// The registry refused the token of a body that cannot be sent twice.
-    TokenRefused(Failure),
 }
 
 /// A blob that is sent to a registry.
@@ -70,34 +68,23 @@ impl ToRegistry<'_> {
             .find(|from| from.host() == host)
     }
 
-    /// Sends the blob, up to once more the other way, and up to once more with a new token.
+    /// Sends the blob by PUT, or by PATCH where that is known to be wanted or a PUT is refused.
     async fn send(&self, permits: &Arc<Permits>, begun: Option<Session>) -> Result<(), Failure> {
         let uploads = &self.transfer.uploads;
-        let mut begun = begun;
-        let mut way = uploads.way(self.copy.target);
-        let mut put_refused = false;
-        let mut token_refused = false;
-        loop {
-            match self.try_once(permits, begun.take(), way).await {
-                Ok(()) => break,
-                Err(Stop::PutRefused(failure)) if !put_refused => {
-                    tracing::debug!(%failure, "sending the blob by PATCH instead");
-                    put_refused = true;
-                    way = Way::Patch;
-                }
-                Err(Stop::TokenRefused(failure)) if !token_refused => {
-                    tracing::debug!(%failure, "sending the blob again with a new token");
-                    token_refused = true;
-                }
-                Err(
-                    Stop::Failed(failure) | Stop::PutRefused(failure) | Stop::TokenRefused(failure),
-                ) => return Err(failure),
+        let way = uploads.way(self.copy.target);
+        let refusal = match self.try_once(permits, begun, way).await {
+            Ok(()) => return Ok(()),
+            Err(Stop::PutRefused(failure)) => failure,
+            Err(Stop::Failed(failure)) => return Err(failure),
+        };
+        tracing::debug!(failure = %refusal, "sending the blob by PATCH instead");
+        match self.try_once(permits, None, Way::Patch).await {
+            Ok(()) => {
+                uploads.remember_patch(self.copy.target);
+                Ok(())
             }
+            Err(Stop::Failed(failure) | Stop::PutRefused(failure)) => Err(failure),
         }
-        if put_refused {
-            uploads.remember_patch(self.copy.target);
-        }
-        Ok(())
     }
 
     async fn try_once(
@@ -216,7 +203,6 @@ async fn request(
     permits: &Permits,
     payload: Payload,
 ) -> Result<(), Stop> {
-    let streamed = matches!(payload, Payload::Stream(_));
     let sent = match way {
         Way::Put => session.put(permits, payload).await,
         Way::Patch => session.patch(permits, payload).await.map(|()| Put::Done),
@@ -224,9 +210,6 @@ async fn request(
     match sent {
         Ok(Put::Done) => Ok(()),
         Ok(Put::Refused(failure)) => Err(Stop::PutRefused(failure)),
-        Err(failure) if streamed && failure.class == FailureClass::Unauthorized => {
-            Err(Stop::TokenRefused(failure))
-        }
         Err(failure) => Err(Stop::Failed(failure)),
     }
 }

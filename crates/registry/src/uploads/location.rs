@@ -4,8 +4,8 @@ use image_sync_shared::digest::Digest;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, LOCATION};
 
-/// The URL that an answer to `asked` names as the next: absolute, or relative to `asked`. Never from HTTPS to plain HTTP. A
-/// user name in it is dropped, as it would become credentials. The error names no path and no query, which may be signed.
+/// The URL that an answer to `asked` names as the next: absolute, or relative to `asked`. Never from HTTPS to plain HTTP. The
+/// error names no path and no query, which may be signed.
 pub(super) fn next(asked: &Url, headers: &HeaderMap) -> Result<Url, String> {
     let location = headers
         .get(LOCATION)
@@ -25,10 +25,6 @@ pub(super) fn next(asked: &Url, headers: &HeaderMap) -> Result<Url, String> {
         }
     }
     url.set_fragment(None);
-    if !url.username().is_empty() || url.password().is_some() {
-        let cleared = url.set_username("").and_then(|()| url.set_password(None));
-        cleared.map_err(|()| "the answer's Location has a user name".to_owned())?;
-    }
     Ok(url)
 }
 
@@ -82,9 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_location_brings_no_credentials_and_must_be_there() {
-        let url = following(ASKED, "https://user:pw@s3.example/u").unwrap();
-        assert_eq!(url, "https://s3.example/u");
+    fn a_location_must_be_there_and_a_url() {
         assert!(following(ASKED, "https://[").is_err());
         let missing = next(&ASKED.parse().unwrap(), &HeaderMap::new()).unwrap_err();
         assert!(missing.contains("no Location"), "{missing}");

@@ -211,7 +211,7 @@ async fn cancel(client: Client, remote: Remote, digest: String, location: Url) {
     };
     match timeout(CANCEL_WITHIN, asked).await {
         Ok(Ok(_)) => {
-            tracing::debug!(repository = %remote.repository, digest, "cancelled an upload")
+            tracing::debug!(repository = %remote.repository, digest, "cancelled an upload");
         }
         Ok(Err(failure)) => {
             tracing::debug!(repository = %remote.repository, %failure, "the upload was not cancelled");

@@ -1,0 +1,11 @@
+//! Blobs and images on their way between registries and folders, through the port.
+
+mod cancelled;
+mod docker_registry;
+mod folders;
+mod large;
+mod raw_source;
+mod skopeo;
+mod sources;
+mod support;
+mod targets;

@@ -1,0 +1,266 @@
+//! Faults of a source while a blob is read from it.
+
+use image_sync_shared::failure::{FailureClass, Side};
+use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule};
+use image_sync_testkit::{FakeRegistry, PrivateCa};
+
+use super::support::{LARGE, Pair, Setup, blob, copied, copy, repository, source};
+
+fn any_blob() -> Rule {
+    Rule::new("GET", "/v2/from/blobs/*")
+}
+
+fn redirect_to(registry: &FakeRegistry) -> Fault {
+    Fault::Redirect {
+        base: registry.url().to_owned(),
+        query: "signature=of-the-url".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_blob_costs_one_get_as_it_is() {
+    let pair = Pair::start().await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+    pair.assert_copied(&blob).await;
+    let requests = pair.source.requests();
+    assert_eq!(requests.len(), 1, "{requests:#?}");
+    assert_eq!(requests[0].header("accept-encoding"), Some("identity"));
+    assert_eq!(requests[0].header("range"), None);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_before_the_body_fails() {
+    for at in [At::Headers, At::MidHeaders] {
+        let pair = Pair::start().await;
+        let blob = blob("a", LARGE);
+        pair.put(&blob);
+        pair.source.stage(any_blob(), Fault::reset(at));
+        pair.fails(&blob, Side::Source, FailureClass::Connection)
+            .await;
+        assert_eq!(pair.source.count("GET", "*"), 1);
+        assert_eq!(pair.target_methods(), ["POST", "DELETE"]);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_goes_on_where_it_was() {
+    for cut in [
+        Fault::reset(At::Body(1_000_000)),
+        Fault::close(At::Body(1_000_000)),
+    ] {
+        let pair = Pair::start().await;
+        let blob = blob("a", LARGE);
+        pair.put(&blob);
+        pair.source.stage(any_blob().first(1), cut);
+        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+        pair.assert_copied(&blob).await;
+        assert_eq!(pair.target_methods(), ["POST", "PUT"], "it took no notice");
+        let requests = pair.source.requests();
+        assert_eq!(requests.len(), 2);
+        let range = requests[1].header("range").unwrap();
+        let from = range.strip_prefix("bytes=").unwrap().strip_suffix('-');
+        assert!(
+            from.unwrap().parse::<u64>().unwrap() <= 1_000_000,
+            "{range}"
+        );
+        assert_eq!(requests[1].status, Some(206));
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_ignores_range_sends_the_blob_again() {
+    let pair = Pair::start().await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    pair.source.behave(|behaviour| behaviour.ranges = false);
+    let cut = Fault::close(At::Body(1_000_000));
+    pair.source.stage(any_blob().first(1), cut);
+    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+    pair.assert_copied(&blob).await;
+    assert_eq!(pair.source.requests()[1].status, Some(200));
+    assert_eq!(pair.target_methods(), ["POST", "PUT"]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_again_and_again_fails_in_the_end() {
+    let pair = Pair::start().await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    pair.source
+        .stage(any_blob(), Fault::close(At::Body(100_000)));
+    pair.fails(&blob, Side::Source, FailureClass::Connection)
+        .await;
+    assert_eq!(pair.source.count("GET", "*"), 6, "five times more");
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_twice_at_the_same_byte_fails_at_once() {
+    let pair = Pair::start().await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    pair.source.behave(|behaviour| behaviour.ranges = false);
+    pair.source
+        .stage(any_blob(), Fault::close(At::Body(100_000)));
+    pair.fails(&blob, Side::Source, FailureClass::Connection)
+        .await;
+    assert_eq!(pair.source.count("GET", "*"), 2);
+}
+
+#[tokio::test]
+async fn a_rest_that_is_refused_fails_as_it_is_refused() {
+    let pair = Pair::start().await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    let cut = Fault::close(At::Body(100_000));
+    pair.source.stage(any_blob().first(1), cut);
+    pair.source.stage(any_blob().after(1), Fault::status(503));
+    pair.fails(&blob, Side::Source, FailureClass::Unavailable)
+        .await;
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_fails_on_the_source() {
+    let pair = Pair::with(Setup::new().impatient()).await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    let gate = Gate::new();
+    pair.source
+        .stage(any_blob(), Fault::stall(At::Body(1_000_000), &gate));
+    let failure = pair.fails(&blob, Side::Source, FailureClass::Timeout).await;
+    assert!(failure.answer.contains("no byte came"), "{failure}");
+    let methods = pair.target_methods();
+    assert_eq!(methods, ["POST", "PUT", "DELETE"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_stalls_fails_on_the_source() {
+    let pair = Pair::with(Setup::new().impatient()).await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    let gate = Gate::new();
+    pair.source
+        .stage(any_blob(), Fault::stall(At::MidHeaders, &gate));
+    pair.fails(&blob, Side::Source, FailureClass::Timeout).await;
+    assert_eq!(pair.target_methods(), ["POST", "DELETE"]);
+}
+
+#[tokio::test]
+async fn another_length_is_noticed_before_a_byte_is_sent() {
+    for (fault, length) in [
+        (Fault::TooShort(1), LARGE - 1),
+        (Fault::TooLong(1), LARGE + 1),
+    ] {
+        let pair = Pair::start().await;
+        let blob = blob("a", LARGE);
+        pair.put(&blob);
+        pair.source.stage(any_blob(), fault);
+        let failure = pair
+            .fails(&blob, Side::Source, FailureClass::DigestMismatch)
+            .await;
+        assert!(failure.answer.contains(&length.to_string()), "{failure}");
+        assert!(failure.answer.contains(&LARGE.to_string()), "{failure}");
+        assert_eq!(pair.target_methods(), ["POST", "DELETE"]);
+    }
+}
+
+#[tokio::test]
+async fn a_blob_whose_bytes_do_not_match_its_digest_never_becomes_part_of_an_image() {
+    for length in [1, 1000, LARGE] {
+        let pair = Pair::start().await;
+        let blob = blob("a", length);
+        pair.put(&blob);
+        pair.source.stage(any_blob(), Fault::WrongBytes);
+        let failure = pair
+            .fails(&blob, Side::Source, FailureClass::DigestMismatch)
+            .await;
+        assert!(
+            failure.answer.contains("have the digest sha256:"),
+            "{failure}"
+        );
+        let is_whole = |length_read| length_read == length as u64;
+        let whole = pair
+            .target
+            .count_where(|request| is_whole(request.body_length));
+        assert_eq!(whole, 0, "the last bytes were held back");
+    }
+}
+
+#[tokio::test]
+async fn an_encoded_blob_is_refused() {
+    let pair = Pair::start().await;
+    let blob = blob("a", 1000);
+    pair.put(&blob);
+    let encoded = Fault::SetHeader("content-encoding".to_owned(), "gzip".to_owned());
+    pair.source.stage(any_blob(), encoded);
+    let failure = pair.fails(&blob, Side::Source, FailureClass::Invalid).await;
+    assert!(failure.answer.contains("Content-Encoding"), "{failure}");
+}
+
+#[tokio::test]
+async fn refusals_are_classed_on_the_source_and_the_upload_is_cancelled() {
+    let retry_after_ms = Some(7000);
+    for (fault, class) in [
+        (Fault::status(404), FailureClass::NotFound),
+        (Fault::status(403), FailureClass::Denied),
+        (Fault::status(500), FailureClass::Unavailable),
+        (
+            Fault::rate_limited(Some("7")),
+            FailureClass::RateLimited { retry_after_ms },
+        ),
+    ] {
+        let pair = Pair::start().await;
+        let blob = blob("a", 1000);
+        pair.put(&blob);
+        pair.source.stage(any_blob(), fault);
+        pair.fails(&blob, Side::Source, class).await;
+        assert_eq!(pair.target_methods(), ["POST", "DELETE"]);
+    }
+}
+
+#[tokio::test]
+async fn credentials_do_not_follow_a_blob_to_another_host() {
+    let registry = FakeRegistry::builder().auth(Auth::basic("me", "secret"));
+    let registry = registry.start().await.unwrap();
+    let store = registry.second_host().start().await.unwrap();
+    let target = FakeRegistry::start().await.unwrap();
+    let blob = blob("a", LARGE);
+    registry.put_blob("from", &blob.digest, blob.bytes.clone());
+    let known = any_blob().when(image_sync_testkit::fake_registry::Request::has_credentials);
+    registry.stage(known, redirect_to(&store));
+    // The rest is asked for at the registry again, as what a redirect leads to may be over by then.
+    store.stage(any_blob().first(1), Fault::close(At::Body(1_000_000)));
+
+    let router = Setup::new().login(registry.host(), "me", "secret").router();
+    let from = source(repository(registry.host(), "from"));
+    let to = super::support::target(repository(target.host(), "to"));
+    let arrival = copy(&router, &from, &to, &blob.descriptor()).await;
+    assert_eq!(arrival, Ok(copied(&blob)));
+
+    let credentials = registry.count_where(|request| request.has_credentials());
+    assert_eq!(credentials, 2, "they are for the registry");
+    assert_eq!(store.count("GET", "*"), 2);
+    assert_eq!(store.count_where(|request| request.has_credentials()), 0);
+}
+
+#[tokio::test]
+async fn a_blob_is_not_fetched_over_plain_http_where_the_registry_has_tls() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ca = PrivateCa::new().unwrap();
+    let registry = FakeRegistry::builder().tls(&ca).start().await.unwrap();
+    let store = registry.second_host().start().await.unwrap();
+    let target = FakeRegistry::start().await.unwrap();
+    let blob = blob("a", 1000);
+    registry.put_blob("from", &blob.digest, blob.bytes.clone());
+    registry.stage(any_blob(), redirect_to(&store));
+
+    let setup = Setup::new().trusting(registry.host(), &ca, scratch.path());
+    let from = source(repository(registry.host(), "from"));
+    let to = super::support::target(repository(target.host(), "to"));
+    let copied = copy(&setup.router(), &from, &to, &blob.descriptor()).await;
+    let failure = copied.unwrap_err();
+    assert_eq!(failure.side, Side::Source);
+    assert_eq!(failure.class, FailureClass::Invalid, "{failure}");
+    assert_eq!(store.requests(), []);
+}

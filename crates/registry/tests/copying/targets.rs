@@ -1,0 +1,424 @@
+//! What a blob costs at its target, the forms that targets have, and their faults.
+
+use image_sync_shared::digest::{Algorithm, Hasher};
+use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
+use image_sync_shared::ports::registries::Arrival;
+use image_sync_testkit::fake_registry::{
+    At, Auth, Fault, Gate, Mounts, Rule, TokenService, UploadLocation, Uploads,
+};
+use image_sync_testkit::{FakeRegistry, PrivateCa};
+use tokio::time::{Duration, advance, pause, resume};
+
+use super::support::{
+    LARGE, Pair, Setup, blob, copied, copy, methods, repository, router, source, target,
+};
+
+fn any_put() -> Rule {
+    Rule::new("PUT", "/v2/to/blobs/uploads/*")
+}
+
+#[tokio::test]
+async fn a_blob_costs_a_post_and_a_put_with_its_length() {
+    for length in [0, 1, 1000, LARGE] {
+        let pair = Pair::start().await;
+        let blob = blob("a", length);
+        pair.put(&blob);
+        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+        pair.assert_copied(&blob).await;
+        assert_eq!(pair.target_methods(), ["POST", "PUT"]);
+        let put = &pair.target.requests()[1];
+        assert_eq!(put.header("content-length"), Some(&*length.to_string()));
+        assert_eq!(put.header("transfer-encoding"), None);
+        assert_eq!(put.parameter("digest"), Some(blob.digest.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn a_blob_may_have_a_digest_of_another_algorithm() {
+    let pair = Pair::start().await;
+    let mut blob = blob("a", LARGE);
+    let mut hasher = Hasher::new(Algorithm::Sha512);
+    hasher.update(&blob.bytes);
+    blob.digest = hasher.finish();
+    pair.put(&blob);
+    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+    pair.assert_copied(&blob).await;
+}
+
+#[tokio::test]
+async fn a_location_may_be_relative_or_absolute_and_have_a_query() {
+    for location in [
+        UploadLocation::Relative,
+        UploadLocation::Absolute,
+        UploadLocation::WithQuery,
+    ] {
+        let pair = Pair::start().await;
+        let blob = blob("a", 1000);
+        pair.put(&blob);
+        pair.target
+            .behave(|behaviour| behaviour.upload_location = location.clone());
+        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+        pair.assert_copied(&blob).await;
+        let query = &pair.target.requests()[1].query;
+        let own = query.starts_with("_state=a%2Fb%3D%3D&part=1&digest=");
+        assert_eq!(own, location == UploadLocation::WithQuery, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_on_another_host_gets_no_credentials() {
+    let registry = FakeRegistry::builder().auth(Auth::basic("me", "secret"));
+    let registry = registry.start().await.unwrap();
+    let store = registry.second_host().start().await.unwrap();
+    let at_store = UploadLocation::At(store.url().to_owned());
+    registry.behave(|behaviour| behaviour.upload_location = at_store);
+    let origin = FakeRegistry::start().await.unwrap();
+    let router = Setup::new().login(registry.host(), "me", "secret").router();
+    let from = source(repository(origin.host(), "from"));
+    let to = target(repository(registry.host(), "to"));
+
+    let blob = blob("a", LARGE);
+    origin.put_blob("from", &blob.digest, blob.bytes.clone());
+    let arrival = copy(&router, &from, &to, &blob.descriptor()).await;
+    assert_eq!(arrival, Ok(copied(&blob)));
+    assert_eq!(methods(&store), ["PUT"]);
+
+    // Nor does its cancellation.
+    store.stage(any_put(), Fault::status(500));
+    registry.remove_blob("to", &blob.digest);
+    let failed = copy(&router, &from, &to, &blob.descriptor()).await;
+    assert_eq!(failed.unwrap_err().class, FailureClass::Unavailable);
+    router.close().await;
+    assert_eq!(methods(&store), ["PUT", "PUT", "DELETE"]);
+    assert_eq!(store.count_where(|request| request.has_credentials()), 0);
+}
+
+#[tokio::test]
+async fn an_upload_does_not_go_to_plain_http_where_the_registry_has_tls() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ca = PrivateCa::new().unwrap();
+    let registry = FakeRegistry::builder().tls(&ca).start().await.unwrap();
+    let store = registry.second_host().start().await.unwrap();
+    let at_store = UploadLocation::At(store.url().to_owned());
+    registry.behave(|behaviour| behaviour.upload_location = at_store);
+    let origin = FakeRegistry::start().await.unwrap();
+    let blob = blob("a", 1000);
+    origin.put_blob("from", &blob.digest, blob.bytes.clone());
+
+    let setup = Setup::new().trusting(registry.host(), &ca, scratch.path());
+    let from = source(repository(origin.host(), "from"));
+    let to = target(repository(registry.host(), "to"));
+    let failed = copy(&setup.router(), &from, &to, &blob.descriptor()).await;
+    let failure = failed.unwrap_err();
+    assert_eq!(failure.side, Side::Target);
+    assert_eq!(failure.class, FailureClass::Invalid);
+    assert!(failure.answer.contains("from https to http"), "{failure}");
+    assert_eq!(store.requests(), []);
+}
+
+#[tokio::test]
+async fn a_blob_that_the_registry_has_elsewhere_is_mounted_with_one_request() {
+    let pair = Pair::start().await;
+    let blob = blob("a", 1000);
+    pair.target
+        .put_blob("base", &blob.digest, blob.bytes.clone());
+    let base = repository(pair.target.host(), "base");
+    let arrival = pair.copy_or_mount(&blob, &base).await;
+    assert_eq!(arrival, Ok(Arrival::Mounted));
+    pair.assert_copied(&blob).await;
+    let requests = pair.target.requests();
+    assert_eq!(requests.len(), 1, "{requests:#?}");
+    assert_eq!(requests[0].parameter("from").as_deref(), Some("base"));
+    assert_eq!(pair.source.requests(), [], "the source has no part in it");
+}
+
+#[tokio::test]
+async fn an_upload_that_a_mount_begins_is_used() {
+    let pair = Pair::start().await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    let base = repository(pair.target.host(), "base");
+    let arrival = pair.copy_or_mount(&blob, &base).await;
+    assert_eq!(arrival, Ok(copied(&blob)));
+    pair.assert_copied(&blob).await;
+    assert_eq!(pair.target_methods(), ["POST", "PUT"]);
+    assert!(pair.target.requests()[0].parameter("mount").is_some());
+}
+
+#[tokio::test]
+async fn asking_for_the_targets_own_repository_finds_what_is_there() {
+    let pair = Pair::start().await;
+    let blob = blob("a", 1000);
+    pair.target.put_blob("to", &blob.digest, blob.bytes.clone());
+    let own = pair.to().repository;
+    let arrival = pair.copy_or_mount(&blob, &own).await;
+    assert_eq!(arrival, Ok(Arrival::Mounted));
+    assert_eq!(pair.target_methods(), ["POST"]);
+}
+
+#[tokio::test]
+async fn a_registry_that_refuses_to_mount_gets_the_blob() {
+    for status in [400, 403, 404, 405] {
+        let pair = Pair::start().await;
+        let blob = blob("a", 1000);
+        pair.put(&blob);
+        let mounts = Rule::new("POST", "*").when(|request| request.parameter("mount").is_some());
+        pair.target.stage(mounts, Fault::status(status));
+        let base = repository(pair.target.host(), "base");
+        let arrival = pair.copy_or_mount(&blob, &base).await;
+        assert_eq!(arrival, Ok(copied(&blob)));
+        pair.assert_copied(&blob).await;
+        assert_eq!(pair.target_methods(), ["POST", "POST", "PUT"]);
+    }
+}
+
+#[tokio::test]
+async fn a_mount_that_fails_for_a_while_fails() {
+    let pair = Pair::start().await;
+    let blob = blob("a", 1000);
+    pair.put(&blob);
+    pair.target
+        .stage(Rule::new("POST", "*"), Fault::status(503));
+    let base = repository(pair.target.host(), "base");
+    let failure = pair.copy_or_mount(&blob, &base).await.unwrap_err();
+    assert_eq!(failure.side, Side::Target);
+    assert_eq!(failure.class, FailureClass::Unavailable);
+    assert_eq!(pair.target_methods(), ["POST"]);
+}
+
+#[tokio::test]
+async fn a_repository_of_another_registry_is_not_mounted_from() {
+    let pair = Pair::start().await;
+    let blob = blob("a", 1000);
+    pair.put(&blob);
+    let elsewhere = pair.from().repository;
+    let arrival = pair.copy_or_mount(&blob, &elsewhere).await;
+    assert_eq!(arrival, Ok(copied(&blob)));
+    assert_eq!(pair.target.requests()[0].parameter("mount"), None);
+}
+
+#[tokio::test]
+async fn within_one_registry_the_source_is_mounted_or_else_sent() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let blob = blob("a", LARGE);
+    registry.put_blob("from", &blob.digest, blob.bytes.clone());
+    let router = router();
+    let from = source(repository(registry.host(), "from"));
+    let mounted = target(repository(registry.host(), "mounted"));
+    let arrival = copy(&router, &from, &mounted, &blob.descriptor()).await;
+    assert_eq!(arrival, Ok(Arrival::Mounted));
+
+    registry.behave(|behaviour| behaviour.mounts = Mounts::Refused);
+    let sent = target(repository(registry.host(), "sent"));
+    let arrival = copy(&router, &from, &sent, &blob.descriptor()).await;
+    assert_eq!(arrival, Ok(copied(&blob)));
+    assert_eq!(
+        registry.blob("sent", &blob.digest),
+        Some(blob.bytes.clone())
+    );
+}
+
+#[tokio::test]
+async fn a_registry_that_refuses_a_put_with_a_body_gets_a_patch_from_then_on() {
+    for length in [1, LARGE] {
+        let pair = Pair::start().await;
+        pair.target
+            .behave(|behaviour| behaviour.uploads = Uploads::PatchOnly);
+        let blobs = [blob("a", length), blob("b", length)];
+        let own = pair.to().repository;
+        for blob in &blobs {
+            pair.put(blob);
+            let arrival = pair.copy_or_mount(blob, &own).await;
+            assert_eq!(arrival, Ok(copied(blob)));
+        }
+        pair.router.close().await;
+        let patch = ["POST", "PATCH", "PUT"];
+        let mut methods = pair.target_methods();
+        methods.retain(|method| method != "DELETE");
+        assert_eq!(methods[..5], [&["POST", "PUT"][..], &patch].concat());
+        assert_eq!(methods[5..], patch, "it is remembered");
+        for blob in &blobs {
+            assert!(pair.target.has_blob("to", &blob.digest));
+        }
+        assert_eq!(pair.target.open_uploads(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_blob_is_patched_too() {
+    let pair = Pair::start().await;
+    pair.target
+        .behave(|behaviour| behaviour.uploads = Uploads::PatchOnly);
+    for blob in [blob("a", 1), blob("b", 0)] {
+        pair.put(&blob);
+        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+        assert!(pair.target.has_blob("to", &blob.digest));
+    }
+}
+
+#[tokio::test]
+async fn a_put_that_is_refused_either_way_fails_and_is_not_remembered() {
+    let pair = Pair::start().await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    let refused = pair.target.stage(any_put(), Fault::status(405));
+    pair.fails(&blob, Side::Target, FailureClass::Invalid).await;
+    refused.end();
+    pair.target.reset();
+    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+    assert_eq!(pair.target_methods(), ["POST", "PUT"]);
+}
+
+#[tokio::test]
+async fn refusals_are_classed_on_the_target_and_the_upload_is_cancelled() {
+    for length in [1000, LARGE] {
+        for (status, class) in [
+            (403, FailureClass::Denied),
+            (404, FailureClass::NotFound),
+            (500, FailureClass::Unavailable),
+            (503, FailureClass::Unavailable),
+        ] {
+            let pair = Pair::start().await;
+            let blob = blob("a", length);
+            pair.put(&blob);
+            pair.target.stage(any_put(), Fault::status(status));
+            pair.fails(&blob, Side::Target, class).await;
+            assert_eq!(pair.target_methods(), ["POST", "PUT", "DELETE"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_begin_fails_on_the_target() {
+    let pair = Pair::start().await;
+    let blob = blob("a", 1000);
+    pair.put(&blob);
+    pair.target
+        .behave(|behaviour| behaviour.creates_repositories = false);
+    pair.fails(&blob, Side::Target, FailureClass::NotFound)
+        .await;
+    assert_eq!(pair.target_methods(), ["POST"]);
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_the_body_is_told_as_the_targets() {
+    let pair = Pair::start().await;
+    let blob = blob("a", 20 * LARGE);
+    pair.put(&blob);
+    pair.target.stage(any_put(), Fault::AnswerEarly(507));
+    let failure = pair.copy(&blob).await.unwrap_err();
+    assert_eq!(failure.side, Side::Target, "{failure}");
+    pair.assert_nothing_left(&blob).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_in_the_middle_of_the_body_fails_on_the_target() {
+    for then in [Fault::reset, Fault::close] {
+        let pair = Pair::start().await;
+        let blob = blob("a", LARGE);
+        pair.put(&blob);
+        pair.target
+            .stage(any_put(), then(At::RequestBody(1_000_000)));
+        pair.fails(&blob, Side::Target, FailureClass::Connection)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_takes_no_more_bytes_fails_and_not_the_source() {
+    let pair = Pair::with(Setup::new().impatient()).await;
+    // More than the buffers of two sockets hold.
+    let blob = blob("a", 20 * LARGE);
+    pair.put(&blob);
+    let gate = Gate::new();
+    pair.target
+        .stage(any_put(), Fault::stall(At::RequestBody(1_000_000), &gate));
+    let failure = pair.copy(&blob).await.unwrap_err();
+    assert_eq!(failure.side, Side::Target);
+    assert_eq!(failure.class, FailureClass::Timeout);
+    assert!(failure.answer.contains("no byte was taken"), "{failure}");
+    gate.release();
+    pair.assert_nothing_left(&blob).await;
+}
+
+/// What comes of a blob if the answer to its last byte takes so long.
+async fn answered_after(seconds: u64, length: usize) -> Result<Arrival, Failure> {
+    let pair = Pair::with(Setup::new().impatient()).await;
+    let blob = blob("a", length);
+    pair.put(&blob);
+    let gate = Gate::new();
+    pair.target
+        .stage(any_put(), Fault::stall(At::Headers, &gate));
+    let late = async {
+        gate.reached().await;
+        pause();
+        advance(Duration::from_secs(seconds)).await;
+        resume();
+        gate.release();
+    };
+    let (arrival, ()) = tokio::join!(pair.copy(&blob), late);
+    arrival
+}
+
+#[tokio::test]
+async fn the_answer_after_the_last_byte_is_waited_for_longer_but_not_for_ever() {
+    for length in [1000, LARGE] {
+        let bytes = length as u64;
+        let arrival = answered_after(299, length).await;
+        assert_eq!(arrival, Ok(Arrival::Copied { bytes }));
+        let failure = answered_after(301, length).await.unwrap_err();
+        assert_eq!(failure.side, Side::Target);
+        assert_eq!(failure.class, FailureClass::Timeout, "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_stored_other_bytes_fails() {
+    let pair = Pair::start().await;
+    let (blob, other) = (blob("a", 1000), blob("other", 1));
+    pair.put(&blob);
+    let lie = Fault::SetHeader("docker-content-digest".to_owned(), other.digest.to_string());
+    pair.target.stage(any_put(), lie);
+    let failure = pair.copy(&blob).await.unwrap_err();
+    assert_eq!(failure.side, Side::Target);
+    assert_eq!(failure.class, FailureClass::DigestMismatch, "{failure}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_in_the_middle_is_replaced() {
+    let tokens = TokenService::new().user("me", "secret");
+    let registry = FakeRegistry::builder().auth(Auth::bearer(&tokens));
+    let registry = registry.start().await.unwrap();
+    let origin = FakeRegistry::start().await.unwrap();
+    let router = Setup::new().login(registry.host(), "me", "secret").router();
+    let from = source(repository(origin.host(), "from"));
+    let to = target(repository(registry.host(), "to"));
+    let (small, large) = (blob("small", 1000), blob("large", LARGE));
+    for blob in [&small, &large] {
+        origin.put_blob("from", &blob.digest, blob.bytes.clone());
+    }
+    // Its end comes between the POST and the PUT.
+    for reaction in [None, Some(Reaction::Retry)] {
+        let blob = if reaction.is_none() { &small } else { &large };
+        let gate = Gate::new();
+        registry.stage(any_put().first(1), Fault::hold(&gate));
+        let ended = async {
+            gate.reached().await;
+            tokens.expire_all();
+            gate.release();
+        };
+        let descriptor = blob.descriptor();
+        let (arrival, ()) = tokio::join!(copy(&router, &from, &to, &descriptor), ended);
+        let failure = arrival.err().map(|failure| failure.class.reaction());
+        assert_eq!(failure, reaction, "only what is whole can be sent again");
+    }
+    let arrival = copy(&router, &from, &to, &large.descriptor()).await;
+    assert_eq!(arrival, Ok(copied(&large)));
+    assert_eq!(
+        tokens.requests().len(),
+        3,
+        "the first, and one after each end"
+    );
+    router.close().await;
+    assert_eq!(registry.open_uploads(), [""; 0]);
+}
