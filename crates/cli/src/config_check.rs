@@ -35,21 +35,21 @@ fn settings(settings: &Settings) -> [String; 6] {
         format!("  images at the same time:        {}", settings.concurrency),
         format!(
             "  one attempt at an image:        {} at most",
-            units::duration(settings.pull_timeout)
+            units::setting(settings.pull_timeout)
         ),
         format!(
             "  a transfer that stands still:   cut after {}",
-            units::duration(settings.stall_timeout)
+            units::setting(settings.stall_timeout)
         ),
         format!(
             "  the whole run:                  {} at most",
-            units::duration(settings.run_timeout)
+            units::setting(settings.run_timeout)
         ),
         format!(
             "  attempts at an image:           {}, waiting up to {} before the second, then up to {}",
             retry.attempts,
-            units::duration(retry.initial),
-            units::duration(retry.max)
+            units::setting(retry.initial),
+            units::setting(retry.max)
         ),
         format!("  exit code with failed images:   {failed}"),
     ]
@@ -173,10 +173,10 @@ config.yaml is a valid config: 1 image to localhost:5000
 
 Settings:
   images at the same time:        16
-  one attempt at an image:        5m00s at most
-  a transfer that stands still:   cut after 1m00s
-  the whole run:                  6h00m at most
-  attempts at an image:           4, waiting up to 2.0s before the second, then up to 1m00s
+  one attempt at an image:        5m at most
+  a transfer that stands still:   cut after 1m
+  the whole run:                  6h at most
+  attempts at an image:           4, waiting up to 2s before the second, then up to 1m
   exit code with failed images:   1
 
 Registries:

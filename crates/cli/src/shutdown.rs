@@ -36,7 +36,7 @@ impl Signals {
     /// Cancels `stop` at the first signal, and returns at the second one.
     pub(crate) async fn watch(mut self, stop: CancellationToken, grace: Duration) -> Exit {
         let first = self.next().await;
-        let grace = units::duration(grace);
+        let grace = units::setting(grace);
         warn!(
             "{} received: ending in order within {grace}; another one ends at once",
             first.name()

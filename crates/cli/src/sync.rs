@@ -109,7 +109,7 @@ impl Sync<'_> {
             }
         };
         if finished.ending == Ending::DeadlinePassed {
-            let limit = units::duration(self.config.settings.run_timeout);
+            let limit = units::setting(self.config.settings.run_timeout);
             error!("the run was given up at its deadline: settings.run_timeout is {limit}");
         }
         let skip_on_error = self.config.settings.skip_on_error;

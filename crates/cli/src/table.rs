@@ -204,17 +204,19 @@ impl Layout {
 }
 
 /// The widths of image and tag where both together have `room`: the one that needs less than half keeps what it needs.
-fn share(room: usize, [image, tag]: [usize; 2]) -> [usize; 2] {
-    if image + tag <= room {
-        return [image, tag];
-    }
+fn share(room: usize, needed: [usize; 2]) -> [usize; 2] {
+    let [image, tag] = needed;
     let half = room / 2;
-    let (image, tag) = match (image <= half, tag <= half) {
-        (true, _) => (image, room - image),
-        (_, true) => (room - tag, tag),
-        _ => (room - half, half),
+    let shares = if image + tag <= room {
+        needed
+    } else if image <= half {
+        [image, room - image]
+    } else if tag <= half {
+        [room - tag, tag]
+    } else {
+        [room - half, half]
     };
-    [image.max(NARROWEST_NAME), tag.max(NARROWEST_NAME)]
+    [0, 1].map(|name| shares[name].max(needed[name].min(NARROWEST_NAME)))
 }
 
 #[cfg(test)]

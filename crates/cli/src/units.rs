@@ -25,7 +25,7 @@ pub(crate) fn bytes(amount: u64) -> String {
     )
 }
 
-/// A duration: `0.3s`, `42.0s`, `3m05s`, `2h07m`.
+/// A duration as it was measured: `0.3s`, `42.0s`, `3m05s`, `2h07m`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -33,6 +33,11 @@ pub(crate) fn duration(duration: Duration) -> String {
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// A duration as it was set: `30s`, `1h 30m`.
+pub(crate) fn setting(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
 }
 
 /// A count and its noun: `1 image`, `2 images`.
@@ -77,6 +82,12 @@ mod tests {
         for (millis, text) in cases {
             assert_eq!(duration(Duration::from_millis(millis)), text, "{millis}");
         }
+    }
+
+    #[test]
+    fn settings_are_shown_whole() {
+        let texts = [0, 30, 5400].map(|seconds| setting(Duration::from_secs(seconds)));
+        assert_eq!(texts, ["0s", "30s", "1h 30m"]);
     }
 
     #[test]

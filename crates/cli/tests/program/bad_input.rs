@@ -1,0 +1,135 @@
+//! What is wrong is said in one message before anything is contacted: exit code 2.
+
+use crate::support::{Ended, Home, catalog, registry_with};
+
+fn assert_refused(ended: &Ended, reasons: &[&str]) {
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(2), ""),
+        "{ended:#?}"
+    );
+    let errors = ended
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("error: "));
+    assert_eq!(errors.count(), 1, "one message: {ended:#?}");
+    for reason in reasons {
+        assert!(ended.stderr.contains(reason), "{reason}: {ended:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_arguments_and_what_they_name_are_refused_before_anything_is_contacted() {
+    let registry = registry_with(&["app"]).await;
+    let home = Home::new();
+    home.write("config.yaml", catalog(&registry, &["app"]));
+    home.write("file", "");
+    for (line, reasons) in [
+        ("--concurrency 0", ["'0'", "expected a number, 1 or more"]),
+        ("--concurrency x", ["'x'", "expected a number, 1 or more"]),
+        ("--only [a", ["[a", "not a pattern"]),
+        ("--only ngnix", ["ngnix", "none of the 1 images"]),
+        ("--output xml", ["xml", "table"]),
+        ("--grace soon", ["--grace", "soon"]),
+        (
+            "--report no/such/folder/report.json",
+            ["no/such/folder/report.json", "No such file"],
+        ),
+        ("--report .", ["report", "directory"]),
+        (
+            "--report file/report.json",
+            ["file/report.json", "Not a directory"],
+        ),
+        (
+            "--log-level image_sync=loud",
+            ["image_sync=loud", "expected error, warn"],
+        ),
+        ("--dryrun", ["--dryrun", "--dry-run"]),
+    ] {
+        let ended = home
+            .run_beside(&format!("sync --config config.yaml {line}"))
+            .await;
+        assert_refused(&ended, &reasons);
+    }
+    assert_eq!(registry.requests(), [], "nothing was contacted");
+    let control = home.run_beside("sync --config config.yaml").await;
+    assert_eq!(
+        control.code,
+        Some(0),
+        "the config itself is well: {control:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_the_config_and_the_environment_name_are_read_before_anything_is_contacted() {
+    let registry = registry_with(&["app"]).await;
+    let home = Home::new();
+    let config = catalog(&registry, &["app"]);
+    home.write("config.yaml", &config);
+    home.write(
+        "ca.yaml",
+        format!(
+            "{config}registries: {{'{}': {{ca_file: no-ca.pem}}}}\n",
+            registry.host()
+        ),
+    );
+    let ended = home.run_beside("sync --config ca.yaml").await;
+    assert_refused(&ended, &["no-ca.pem"]);
+    let check = home.run_beside("config check --config ca.yaml").await;
+    assert_refused(&check, &["no-ca.pem"]);
+
+    home.write("docker/config.json", "{");
+    for folder in ["no-such-folder", "docker"] {
+        let mut command = home.command("sync --config config.yaml");
+        command.env("DOCKER_CONFIG", folder);
+        let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
+        assert_refused(&ended.await.unwrap().into(), &[folder, "DOCKER_CONFIG"]);
+    }
+    assert_eq!(registry.requests(), [], "nothing was contacted");
+}
+
+#[test]
+fn bad_configs_are_refused_with_the_place() {
+    let home = Home::new();
+    home.write("empty.yaml", "");
+    home.write("broken.yaml", "cache_registry: a\nimages: [\n");
+    home.write(
+        "unknown.yaml",
+        "cache_registry: localhost:5000\nimages: []\nsettigns: {}\n",
+    );
+    home.write(
+        "zero.yaml",
+        "cache_registry: localhost:5000\nimages: []\nsettings:\n  concurrency: 0\n",
+    );
+    for command in ["sync", "config check"] {
+        for (file, reason) in [
+            ("missing.yaml", "there is no such file"),
+            ("empty.yaml", "the file is empty"),
+            ("broken.yaml", "broken.yaml:"),
+            ("unknown.yaml", "settings"),
+            ("zero.yaml", "concurrency"),
+        ] {
+            let ended = home.run(&format!("{command} --config {file}"));
+            assert_refused(&ended, &[file, reason]);
+        }
+    }
+}
+
+#[test]
+fn a_config_that_is_nowhere_is_asked_for() {
+    let ended = Home::new().run("");
+    assert_refused(
+        &ended,
+        &[
+            "/etc/image-sync/config.yaml",
+            "--config",
+            "IMAGE_SYNC_CONFIG",
+        ],
+    );
+}
+
+#[test]
+fn options_of_sync_before_another_command_are_refused() {
+    let ended = Home::new().run("--dry-run config check");
+    assert_refused(&ended, &["behind the command"]);
+}

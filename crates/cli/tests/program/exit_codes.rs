@@ -1,0 +1,86 @@
+//! What the exit code says about a run that took place.
+
+use image_sync_shared::report::RunStatus;
+use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
+
+use crate::support::{Home, catalog, registry_with};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_image_fails_alone_and_makes_the_code_1_or_0_as_the_config_says() {
+    let registry = registry_with(&["one", "two"]).await;
+    let home = Home::new();
+    let config = catalog(&registry, &["one", "missing", "two"]);
+    home.write("strict.yaml", &config);
+    home.write(
+        "lenient.yaml",
+        format!("{config}settings: {{skip_on_error: true}}\n"),
+    );
+
+    let strict = home.run_beside("sync -c strict.yaml").await;
+    assert_eq!(strict.code, Some(1), "{strict:#?}");
+    let report = strict.report();
+    assert_eq!(
+        (report.head.summary.pulled, report.head.summary.failed),
+        (2, 1)
+    );
+    assert_eq!(report.head.status, RunStatus::Complete);
+    let failed = report
+        .results
+        .iter()
+        .find(|result| result.error.is_some())
+        .unwrap();
+    assert!(failed.image.ends_with("/missing"), "{failed:?}");
+
+    let lenient = home.run_beside("sync -c lenient.yaml").await;
+    assert_eq!(lenient.code, Some(0), "{lenient:#?}");
+    assert_eq!(lenient.report().head.summary.failed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_past_its_deadline_is_incomplete_and_3() {
+    let registry = registry_with(&["quick", "slow"]).await;
+    let gate = Gate::new();
+    registry.stage(Rule::new("GET", "/v2/slow/blobs/*"), Fault::hold(&gate));
+    let home = Home::new();
+    let config = catalog(&registry, &["quick", "slow"]);
+    home.write(
+        "config.yaml",
+        format!("{config}settings: {{run_timeout: 2s}}\n"),
+    );
+    let ended = home.run_beside("sync -c config.yaml").await;
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    let report = ended.report();
+    assert_eq!(report.head.status, RunStatus::Incomplete);
+    assert!(report.missing[0].image.ends_with("/slow"), "{report:#?}");
+    assert!(ended.stderr.contains("settings.run_timeout"), "{ended:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_and_concurrency_are_followed() {
+    let registry = registry_with(&["one", "two", "three"]).await;
+    let home = Home::new();
+    home.write("config.yaml", catalog(&registry, &["one", "two", "three"]));
+    let chosen = home
+        .run_beside("sync -c config.yaml --only *t*:1 --dry-run")
+        .await;
+    assert_eq!(chosen.report().head.summary.total, 2, "{chosen:#?}");
+
+    registry.reset();
+    let single = home
+        .run_beside("sync -c config.yaml --concurrency 1 --dry-run")
+        .await;
+    assert_eq!(single.report().head.summary.total, 3);
+    let mut heads: Vec<_> = registry
+        .requests()
+        .into_iter()
+        .filter(|request| request.is("HEAD", "*/manifests/1"))
+        .map(|request| (request.sequence, request.path))
+        .collect();
+    heads.sort();
+    let images: Vec<&str> = heads
+        .iter()
+        .map(|(_, path)| path.trim_start_matches("/v2/").trim_start_matches("cache/"))
+        .collect();
+    let pairs: Vec<bool> = images.chunks(2).map(|pair| pair[0] == pair[1]).collect();
+    assert_eq!(pairs, [true; 3], "one image after the other: {images:?}");
+}
