@@ -9,6 +9,9 @@ mod options;
 mod permits;
 mod redirect;
 mod setup_error;
+pub(crate) mod shown;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tls;
 pub(crate) mod transport;
 pub(crate) mod trouble;

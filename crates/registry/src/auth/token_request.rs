@@ -15,6 +15,7 @@ use super::basic;
 use super::scopes::Scopes;
 use super::tokens::{DEFAULT_LIFETIME, Token};
 use crate::client::body;
+use crate::client::shown::Shown;
 use crate::client::tls::Profile;
 use crate::client::transport::authority;
 use crate::client::trouble::Trouble;
@@ -112,7 +113,11 @@ impl TokenRequest<'_> {
             answer_within: Some(wire.timeouts.answer),
             profile: self.profile,
         };
-        Ok(wire.send(request).await?)
+        let mut response = wire.send(request).await?;
+        response
+            .extensions_mut()
+            .insert(Shown::secret(refresh_token));
+        Ok(response)
     }
 
     async fn read(

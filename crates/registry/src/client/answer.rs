@@ -11,6 +11,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::body;
+use super::shown::Shown;
 use super::trouble::Trouble;
 
 /// How much of a refusal's body is read, in bytes.
@@ -22,11 +23,14 @@ const MAX_WORDS: usize = 300;
 pub(crate) async fn explain(response: Response, patience: Duration, clock: &dyn Clock) -> Trouble {
     let status = response.status();
     let retry_after = retry_after(response.headers(), clock.now());
+    let shown = response.extensions().get::<Shown>().cloned();
     let body = body::read_some(response, MAX_BODY, patience).await;
+    let body = String::from_utf8_lossy(&body);
+    let body = shown.map_or_else(|| body.to_string(), |shown| shown.hide_in(&body));
     judge(status, retry_after, &body)
 }
 
-fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Trouble {
+fn judge(status: StatusCode, retry_after: Option<Duration>, body: &str) -> Trouble {
     let said = Said::read(body);
     let status_words = status.canonical_reason().map_or_else(
         || status.as_u16().to_string(),
@@ -91,10 +95,10 @@ struct OneError {
 }
 
 impl Said {
-    fn read(body: &[u8]) -> Self {
-        match serde_json::from_slice::<ErrorBody>(body) {
+    fn read(body: &str) -> Self {
+        match serde_json::from_str::<ErrorBody>(body) {
             Ok(body) => Self::from_json(&body),
-            Err(_) => Self::from_text(&String::from_utf8_lossy(body)),
+            Err(_) => Self::from_text(body),
         }
     }
 
@@ -198,7 +202,7 @@ mod tests {
     use super::*;
 
     fn told(status: u16, body: &str) -> Trouble {
-        judge(StatusCode::from_u16(status).unwrap(), None, body.as_bytes())
+        judge(StatusCode::from_u16(status).unwrap(), None, body)
     }
 
     fn error(code: &str, message: &str) -> String {
@@ -328,7 +332,7 @@ mod tests {
         assert_eq!(of("soon"), None);
         assert_eq!(of("-5"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
-        let class = judge(StatusCode::TOO_MANY_REQUESTS, of("86400"), b"").class;
+        let class = judge(StatusCode::TOO_MANY_REQUESTS, of("86400"), "").class;
         assert_eq!(
             class,
             FailureClass::RateLimited {

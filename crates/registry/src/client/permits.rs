@@ -70,3 +70,65 @@ impl Hosts {
         semaphore
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use image_sync_shared::failure::Side;
+    use image_sync_shared::job::{Access, Trust};
+
+    use super::*;
+
+    fn remote(repository: &str) -> Remote {
+        Remote {
+            side: Side::Source,
+            repository: repository.parse().unwrap(),
+            trust: Trust::Verified,
+            access: Access::Pull,
+        }
+    }
+
+    fn one_at_a_time() -> Hosts {
+        let one = RegistrySettings {
+            max_connections: Some(1),
+            ..RegistrySettings::default()
+        };
+        let hosts = ["a.example", "b.example"].map(|host| (host.to_owned(), one.clone()));
+        Hosts::new(&BTreeMap::from(hosts))
+    }
+
+    #[tokio::test]
+    async fn transfers_in_opposite_directions_do_not_wait_for_each_other() {
+        let hosts = one_at_a_time();
+        let (a, b) = (remote("a.example/x"), remote("b.example/x"));
+        let transfer = |number: usize| {
+            let ends = if number % 2 == 0 { [&a, &b] } else { [&b, &a] };
+            let hosts = &hosts;
+            async move {
+                let permits = hosts.acquire(&ends).await;
+                tokio::task::yield_now().await;
+                assert!(permits.cover("a.example") && permits.cover("b.example"));
+            }
+        };
+        join_all((0..100).map(transfer)).await;
+    }
+
+    #[tokio::test]
+    async fn two_ends_on_one_host_take_one_permit_and_a_folder_none() {
+        let hosts = one_at_a_time();
+        let (one, two) = (remote("a.example/x"), remote("a.example/y"));
+        let folder = remote("oci:folder");
+        let permits = hosts.acquire(&[&one, &two, &folder]).await;
+        assert_eq!(permits.held.len(), 1);
+        assert!(!permits.cover("b.example"));
+        let again = [&one];
+        let mut next = Box::pin(hosts.acquire(&again));
+        tokio::select! {
+            biased;
+            _ = &mut next => panic!("there is one permit, and it is taken"),
+            () = tokio::task::yield_now() => {}
+        }
+        drop(permits);
+        next.await;
+    }
+}

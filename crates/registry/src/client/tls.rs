@@ -94,15 +94,6 @@ impl Pools {
         Ok(client)
     }
 
-    /// Finds out whether the files of `profile` are what they should be.
-    pub(crate) fn check(&self, profile: &Profile) -> Result<(), SetupError> {
-        let key = Key {
-            tls: Some(profile.clone()),
-            direct: false,
-        };
-        self.make(&key).map(drop)
-    }
-
     fn make(&self, key: &Key) -> Result<Client, SetupError> {
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)

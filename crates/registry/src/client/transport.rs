@@ -121,8 +121,11 @@ fn in_words(reason: &CertificateError) -> String {
     }
 }
 
+/// The innermost cause of a type: connectors wrap errors in others of the same type.
 fn cause<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    causes(error).find_map(|cause| cause.downcast_ref())
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref())
+        .last()
 }
 
 /// An error and what caused it, outermost first. An `io::Error` hides the error that it wraps from `source`.

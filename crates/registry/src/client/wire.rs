@@ -17,6 +17,7 @@ use super::answer;
 use super::options::Timeouts;
 use super::redirect::{self, MAX_REDIRECTS, drop_userinfo, same_origin};
 use super::setup_error::SetupError;
+use super::shown::Shown;
 use super::tls::{Pools, Profile};
 use super::transport::{self, authority};
 use super::trouble::Trouble;
@@ -77,8 +78,11 @@ impl Wire {
         };
         let profiles: BTreeMap<String, Profile> = registries.iter().map(profile).collect();
         let pools = Pools::new(timeouts);
-        for profile in profiles.values().filter(|profile| profile.has_files()) {
-            pools.check(profile)?;
+        for (host, profile) in profiles.iter().filter(|(_, profile)| profile.has_files()) {
+            // A host that is none is told elsewhere.
+            if let Ok(url) = Url::parse(&format!("https://{host}")) {
+                pools.pool(&url, profile)?;
+            }
         }
         Ok(Self {
             timeouts,
@@ -93,12 +97,19 @@ impl Wire {
         drop_userinfo(&mut request.url);
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.hop(&mut request, &url).await?;
+            let mut response = self.hop(&mut request, &url).await?;
             let next = redirect::next(&request.method, &url, response.status(), response.headers());
-            match next.map_err(SendError::Other)? {
-                Some(next) => url = next,
-                None => return Ok(response),
+            if let Some(next) = next.map_err(SendError::Other)? {
+                url = next;
+                continue;
             }
+            if let Some(authorization) = &request.authorization
+                && !response.status().is_success()
+            {
+                let shown = Shown::authorization(authorization);
+                response.extensions_mut().insert(shown);
+            }
+            return Ok(response);
         }
         let home = authority(&request.url);
         let answer = format!("more than {MAX_REDIRECTS} redirects from {home}");

@@ -1,0 +1,179 @@
+//! Certificates of servers: whom to trust.
+
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::ports::registries::Registries as _;
+use image_sync_testkit::fake_registry::{Auth, Fault, Rule};
+use image_sync_testkit::{FakeRegistry, PrivateCa};
+
+use crate::support::{Setup, insecure, put_app, resolve_app, router, source, tag, write};
+
+async fn registry_with(ca: &PrivateCa) -> FakeRegistry {
+    let registry = FakeRegistry::builder().tls(ca).start().await.unwrap();
+    put_app(&registry);
+    registry
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_not_trusted_and_not_tried_again() {
+    let registry = registry_with(&PrivateCa::new().unwrap()).await;
+    let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Denied);
+    let expected = format!(
+        "the certificate of {} is not trusted: its issuer is unknown",
+        registry.host()
+    );
+    assert_eq!(failure.answer, expected);
+    assert!(registry.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_its_file_says_so() {
+    let (ca, folder) = (PrivateCa::new().unwrap(), tempfile::tempdir().unwrap());
+    let (registry, other) = (registry_with(&ca).await, registry_with(&ca).await);
+    let router = Setup::new()
+        .trusting(registry.host(), &ca, folder.path())
+        .router();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(resolve_app(&router, other.host()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_told() {
+    let (ca, folder) = (PrivateCa::new().unwrap(), tempfile::tempdir().unwrap());
+    let registry = registry_with(&ca).await;
+    let host = registry.host().replace("127.0.0.1", "127.0.0.2");
+    let url = format!("https://{host}");
+    // The fake listens on 127.0.0.1 alone; a forwarder gives it another address.
+    let listener = tokio::net::TcpListener::bind(&host).await.unwrap();
+    let real = registry.host().to_owned();
+    let mut forwarder = tokio::task::JoinSet::new();
+    forwarder.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut onward = tokio::net::TcpStream::connect(&real).await.unwrap();
+            tokio::io::copy_bidirectional(&mut stream, &mut onward)
+                .await
+                .ok();
+        }
+    });
+    let setup = Setup::new().trusting(&host, &ca, folder.path());
+    let router = setup
+        .with(&host, |settings| settings.endpoint = Some(url))
+        .router();
+    let failure = resolve_app(&router, &host).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Denied);
+    assert!(
+        failure.answer.contains("it is for another name"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn unverified_is_only_who_is_called_insecure() {
+    let registry = registry_with(&PrivateCa::new().unwrap()).await;
+    let at = source(registry.host(), "app");
+    let router = Setup::new().router();
+    assert!(
+        router
+            .resolve(&insecure(at.clone()), &tag("v1"))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    // What the one found out does not open the way for the other.
+    assert!(router.resolve(&at, &tag("v1")).await.is_err());
+    let setup = Setup::new().with(registry.host(), |settings| settings.insecure = true);
+    assert!(
+        setup
+            .router()
+            .resolve(&at, &tag("v1"))
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn an_insecure_registry_does_not_make_others_insecure() {
+    let ca = PrivateCa::new().unwrap();
+    let registry = registry_with(&ca).await;
+    let elsewhere = registry.second_host().tls(&ca).start().await.unwrap();
+    let port = elsewhere.host().rsplit_once(':').unwrap().1;
+    let location = format!("https://localhost:{port}");
+    registry.stage(Rule::new("*", "*"), Fault::redirect(&location, ""));
+    let at = insecure(source(registry.host(), "app"));
+    let failure = router().resolve(&at, &tag("v1")).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Denied);
+    assert!(
+        failure
+            .answer
+            .contains(&format!("certificate of localhost:{port}")),
+        "{failure}"
+    );
+    let setup = Setup::new().with(&format!("localhost:{port}"), |settings| {
+        settings.insecure = true;
+    });
+    assert!(
+        setup
+            .router()
+            .resolve(&at, &tag("v1"))
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn an_authority_holds_for_the_hosts_that_the_registry_leads_to() {
+    let (ca, folder) = (PrivateCa::new().unwrap(), tempfile::tempdir().unwrap());
+    let registry = registry_with(&ca).await;
+    let elsewhere = registry.second_host().tls(&ca).start().await.unwrap();
+    let port = elsewhere.host().rsplit_once(':').unwrap().1;
+    let location = format!("https://localhost:{port}");
+    registry.stage(Rule::new("*", "*"), Fault::redirect(&location, ""));
+    let router = Setup::new()
+        .trusting(registry.host(), &ca, folder.path())
+        .router();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn a_password_waits_until_the_certificate_is_trusted() {
+    let ca = PrivateCa::new().unwrap();
+    let registry = registry_with(&ca).await;
+    registry.set_auth(Auth::basic("u", "p"));
+    let router = Setup::new().login(registry.host(), "u", "p").router();
+    assert_eq!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap_err()
+            .class,
+        FailureClass::Denied
+    );
+    assert!(registry.requests().is_empty());
+}
+
+#[test]
+fn a_file_that_is_no_certificate_is_told_before_anything_is_contacted() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = write(folder.path(), "broken.pem", "no certificate");
+    let setup = Setup::new().with("r.example", |settings| settings.ca_file = Some(broken));
+    let error = setup.try_router().err().unwrap().to_string();
+    assert!(
+        error.contains("broken.pem: there is no PEM certificate"),
+        "{error}"
+    );
+    let missing = folder.path().join("missing.pem");
+    let setup = Setup::new().with("r.example", |settings| settings.cert_file = Some(missing));
+    let error = setup.try_router().err().unwrap().to_string();
+    assert!(error.contains("missing.pem: cannot be read"), "{error}");
+}

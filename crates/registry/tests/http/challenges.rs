@@ -1,0 +1,224 @@
+//! What registries want of who asks, and how often they are asked to find out.
+
+use image_sync_shared::failure::{FailureClass, Side, Step};
+use image_sync_shared::ports::registries::Registries as _;
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{Auth, Fault, Gate, Rule, TokenService};
+
+use crate::support::{
+    Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, router, source, tag,
+};
+
+#[tokio::test]
+async fn an_open_registry_is_asked_once_per_image_and_never_pinged() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_many(&registry, 50);
+    assert_all_found(&resolve_many(&router(), registry.host(), 50).await);
+    assert_eq!(registry.requests().len(), 50);
+    assert_eq!(registry.count("*", "/v2/"), 0);
+}
+
+#[tokio::test]
+async fn fifty_images_at_once_cause_one_401() {
+    let tokens = TokenService::new();
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .start()
+        .await
+        .unwrap();
+    put_many(&registry, 50);
+    let router = router();
+    for _ in 0..2 {
+        assert_all_found(&resolve_many(&router, registry.host(), 50).await);
+    }
+    assert_eq!(
+        registry.count_where(|request| request.status == Some(401)),
+        1
+    );
+    let by_scopes = tokens.requests_by_scopes();
+    assert_eq!(by_scopes.len(), 50);
+    assert!(by_scopes.values().all(|count| *count == 1), "{by_scopes:?}");
+    assert_eq!(by_scopes["repository:app7:pull"], 1);
+    assert_eq!(
+        tokens.requests()[0].service.as_deref(),
+        Some("fake-registry")
+    );
+}
+
+#[tokio::test]
+async fn the_challenge_of_the_request_itself_counts() {
+    let tokens = TokenService::new();
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .behaviour(|b| b.open_ping = true);
+    let registry = registry.start().await.unwrap();
+    put_app(&registry);
+    assert!(
+        resolve_app(&router(), registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn every_challenge_header_is_read() {
+    let tokens = TokenService::new();
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .behaviour(|b| {
+            b.extra_challenges = vec!["Negotiate".to_owned(), r#"Basic realm="x""#.to_owned()];
+        });
+    let registry = registry.start().await.unwrap();
+    put_app(&registry);
+    assert!(
+        resolve_app(&router(), registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(tokens.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_registry_that_closes_later_is_found_out() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_app(&registry);
+    let router = Setup::new().login(registry.host(), "u", "p").router();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    registry.set_auth(Auth::basic("u", "p"));
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let authorized = registry
+        .requests()
+        .iter()
+        .map(image_sync_testkit::fake_registry::Request::has_credentials)
+        .collect::<Vec<_>>();
+    assert_eq!(authorized, [false, false, true, true]);
+}
+
+#[tokio::test]
+async fn a_password_is_sent_to_who_wants_one() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "p"))
+        .start()
+        .await
+        .unwrap();
+    put_many(&registry, 50);
+    let router = Setup::new().login(registry.host(), "u", "p").router();
+    assert_all_found(&resolve_many(&router, registry.host(), 50).await);
+    assert_eq!(registry.requests().len(), 51);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once_and_told_with_its_place() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "p"))
+        .start()
+        .await
+        .unwrap();
+    put_app(&registry);
+    let router = Setup::new().login(registry.host(), "u", "wrong").router();
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    assert_eq!(
+        (failure.class, failure.side, failure.step),
+        (FailureClass::Unauthorized, Side::Source, Step::Check)
+    );
+    let place = format!("credentials from registries.{}", registry.host());
+    assert!(failure.answer.contains(&place), "{failure}");
+    assert_eq!(
+        registry.count_where(image_sync_testkit::fake_registry::Request::has_credentials),
+        1
+    );
+}
+
+#[tokio::test]
+async fn who_has_no_credentials_is_told_so() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "p"))
+        .start()
+        .await
+        .unwrap();
+    let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Unauthorized);
+    let expected = format!("none are configured for {}", registry.host());
+    assert!(failure.answer.contains(&expected), "{failure}");
+    assert_eq!(registry.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_answer_costs_a_crowd_one_wait() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_many(&registry, 20);
+    let gate = Gate::new();
+    registry.stage(Rule::new("*", "*"), Fault::hold(&gate));
+    let router = Setup::new().impatient().router();
+    let answers = resolve_many(&router, registry.host(), 20).await;
+    for (number, answer) in answers.iter().enumerate() {
+        let failure = answer.as_ref().unwrap_err();
+        assert_eq!(failure.class, FailureClass::Timeout, "{failure}");
+        assert!(
+            failure.subject.ends_with(&format!("/app{number}:v1")),
+            "{failure}"
+        );
+    }
+    assert_eq!(registry.requests().len(), 1);
+    gate.release();
+    registry.clear_faults();
+    assert_all_found(&resolve_many(&router, registry.host(), 20).await);
+}
+
+#[tokio::test]
+async fn one_image_that_is_answered_503_first_does_not_take_the_others_with_it() {
+    let tokens = TokenService::new();
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .start()
+        .await
+        .unwrap();
+    put_many(&registry, 20);
+    let staged = registry.stage(Rule::new("HEAD", "*").first(1), Fault::status(503));
+    let answers = resolve_many(&router(), registry.host(), 20).await;
+    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+    assert_eq!((failed, staged.hits()), (1, 1));
+    assert_eq!(
+        registry.count_where(|request| request.status == Some(401)),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_first_request_that_is_given_up_leaves_the_others_their_turn() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_app(&registry);
+    let gate = Gate::new();
+    registry.stage(Rule::new("*", "*").first(1), Fault::hold(&gate));
+    let router = router();
+    let (at, v1) = (source(registry.host(), "app"), tag("v1"));
+    let mut first = Box::pin(router.resolve(&at, &v1));
+    let mut second = Box::pin(router.resolve(&at, &v1));
+    tokio::select! {
+        biased;
+        _ = &mut first => panic!("the first request is held"),
+        _ = &mut second => panic!("the second one waits for the first"),
+        () = gate.reached() => {}
+    }
+    drop(first);
+    assert!(second.await.unwrap().is_some());
+    gate.release();
+}

@@ -1,0 +1,208 @@
+//! Credentials: where they are looked for, and when again.
+
+use image_sync_shared::config::PasswordSource;
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::ports::registries::Registries as _;
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{Auth, TokenService};
+
+use crate::support::{Setup, put_app, resolve_app, source, tag, write};
+
+async fn registry_with(user: &str, password: &str) -> FakeRegistry {
+    let auth = Auth::basic(user, password);
+    let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
+    put_app(&registry);
+    registry
+}
+
+fn entry(key: &str, user: &str, password: &str) -> String {
+    format!(r#"{{"auths":{{"{key}":{{"username":"{user}","password":"{password}"}}}}}}"#)
+}
+
+#[tokio::test]
+async fn dockers_config_is_used() {
+    let registry = registry_with("u", "p:w").await;
+    let folder = tempfile::tempdir().unwrap();
+    // "u:p:w" in base64.
+    let config = format!(
+        r#"{{"auths":{{"https://{}/v1/":{{"auth":"dTpwOnc="}}}}}}"#,
+        registry.host()
+    );
+    let router = Setup::new().docker_config(folder.path(), &config).router();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn the_config_comes_before_docker_and_docker_before_podman() {
+    let registry = registry_with("u", "right").await;
+    let (docker, podman) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let auth_file = write(
+        podman.path(),
+        "auth.json",
+        &entry(registry.host(), "u", "wrong"),
+    );
+    let with_podman =
+        |setup: Setup| setup.env(|env| env.registry_auth_file = Some(auth_file.clone()));
+    let with_docker = |password| {
+        with_podman(Setup::new())
+            .docker_config(docker.path(), &entry(registry.host(), "u", password))
+    };
+    let found = |setup: Setup| async { resolve_app(&setup.router(), registry.host()).await };
+    let failure = found(with_podman(Setup::new())).await.unwrap_err();
+    assert!(failure.answer.contains("auth.json"), "{failure}");
+    found(with_docker("right")).await.unwrap();
+    let failure = found(with_docker("wrong")).await.unwrap_err();
+    assert!(failure.answer.contains("config.json"), "{failure}");
+    found(with_docker("wrong").login(registry.host(), "u", "right"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn podmans_keys_may_be_of_a_namespace() {
+    let tokens = TokenService::new()
+        .no_anonymous_pulls()
+        .user("team", "p")
+        .user("all", "p");
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .start()
+        .await
+        .unwrap();
+    let app = put_app(&registry);
+    registry.put_image("team/app", "v1", &app);
+    let folder = tempfile::tempdir().unwrap();
+    let host = registry.host();
+    let text = format!(
+        r#"{{"auths":{{"{host}":{{"auth":"YWxsOnA="}},"{host}/team":{{"auth":"dGVhbTpw"}}}}}}"#
+    );
+    let path = write(folder.path(), "auth.json", &text);
+    let router = Setup::new()
+        .env(|env| env.registry_auth_file = Some(path))
+        .router();
+    for name in ["app", "team/app"] {
+        assert!(
+            router
+                .resolve(&source(host, name), &tag("v1"))
+                .await
+                .unwrap()
+                .is_some()
+        );
+    }
+    let users: Vec<_> = tokens
+        .requests()
+        .into_iter()
+        .filter_map(|request| request.user)
+        .collect();
+    assert_eq!(users, ["all", "team"]);
+}
+
+#[tokio::test]
+async fn a_password_file_is_read_again_when_it_was_refused() {
+    let registry = registry_with("u", "first").await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "password", "first\n");
+    let file = path.clone();
+    let setup = Setup::new().login(registry.host(), "u", "");
+    let router = setup
+        .with(registry.host(), |settings| {
+            settings.password = Some(PasswordSource::File(file));
+        })
+        .router();
+    resolve_app(&router, registry.host()).await.unwrap();
+    registry.set_auth(Auth::basic("u", "second"));
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Unauthorized);
+    write(folder.path(), "password", "second\n");
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    registry.reset();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(registry.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn dockers_config_is_read_again_when_it_was_refused() {
+    let tokens = TokenService::new().no_anonymous_pulls().user("u", "second");
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .start()
+        .await
+        .unwrap();
+    put_app(&registry);
+    let folder = tempfile::tempdir().unwrap();
+    let router = Setup::new()
+        .docker_config(folder.path(), &entry(registry.host(), "u", "first"))
+        .router();
+    write(
+        folder.path(),
+        "config.json",
+        &entry(registry.host(), "u", "second"),
+    );
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let statuses: Vec<u16> = tokens
+        .requests()
+        .iter()
+        .map(|request| request.status)
+        .collect();
+    assert_eq!(statuses, [401, 200]);
+}
+
+#[tokio::test]
+async fn a_config_that_breaks_later_does_no_harm() {
+    let registry = registry_with("u", "p").await;
+    let folder = tempfile::tempdir().unwrap();
+    let router = Setup::new()
+        .docker_config(folder.path(), &entry(registry.host(), "u", "p"))
+        .router();
+    write(folder.path(), "config.json", "{");
+    resolve_app(&router, registry.host()).await.unwrap();
+    registry.set_auth(Auth::basic("u", "other"));
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Unauthorized);
+    registry.set_auth(Auth::basic("u", "p"));
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[test]
+fn an_unreadable_config_is_told_before_anything_is_contacted() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new().env(|env| env.docker_config = Some(folder.path().to_owned()));
+    let error = setup.try_router().err().unwrap().to_string();
+    assert!(
+        error.contains("config.json (from DOCKER_CONFIG): cannot be read"),
+        "{error}"
+    );
+    let setup = Setup::new().docker_config(folder.path(), "{\n  \"auths\": {,}\n}");
+    let error = setup.try_router().err().unwrap().to_string();
+    assert!(
+        error.contains("config.json (from DOCKER_CONFIG): line 2 column 13: not valid JSON"),
+        "{error}"
+    );
+    let usual = Setup::new().env(|env| env.home = Some(folder.path().to_owned()));
+    assert!(usual.try_router().is_ok());
+}

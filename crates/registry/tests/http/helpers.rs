@@ -1,0 +1,218 @@
+//! Credential helpers: small scripts that stand for the real ones.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use image_sync_shared::failure::{FailureClass, Step};
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{Auth, TokenService};
+
+use crate::support::{
+    Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, write,
+};
+
+/// Makes the script `docker-credential-fake`, which keeps what it was asked in the file `asked` beside it.
+fn make_helper(folder: &Path, commands: &str) {
+    let asked = folder.join("asked");
+    let script = format!(
+        "#!/bin/sh\ncat >> {0}\necho >> {0}\n{commands}\n",
+        asked.display()
+    );
+    let path = write(folder, "docker-credential-fake", &script);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn answer_from(folder: &Path, answer: &str) -> String {
+    let path = write(folder, "answer", answer);
+    format!("cat {}", path.display())
+}
+
+fn asked(folder: &Path) -> Vec<String> {
+    let text = fs::read_to_string(folder.join("asked")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Finds helpers in `folder` first, and the shell's own programs behind it.
+fn with_helper(setup: Setup, folder: &Path) -> Setup {
+    let path = format!("{}:/usr/bin:/bin", folder.display());
+    setup.env(|env| env.path = Some(path.into()))
+}
+
+fn config_with_helper(host: &str) -> String {
+    format!(r#"{{"credHelpers":{{"{host}":"fake"}}}}"#)
+}
+
+fn secret(user: &str, secret: &str) -> String {
+    format!(r#"{{"ServerURL":"ignored","Username":"{user}","Secret":"{secret}"}}"#)
+}
+
+#[tokio::test]
+async fn a_helper_is_asked_once_for_all() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "p"))
+        .start()
+        .await
+        .unwrap();
+    put_many(&registry, 20);
+    let folder = tempfile::tempdir().unwrap();
+    make_helper(
+        folder.path(),
+        &answer_from(folder.path(), &secret("u", "p")),
+    );
+    let setup = Setup::new().docker_config(folder.path(), &config_with_helper(registry.host()));
+    let router = with_helper(setup, folder.path()).router();
+    assert_all_found(&resolve_many(&router, registry.host(), 20).await);
+    assert_eq!(asked(folder.path()), [registry.host()]);
+}
+
+#[tokio::test]
+async fn a_helper_is_asked_again_when_its_password_has_ended() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "first"))
+        .start()
+        .await
+        .unwrap();
+    put_many(&registry, 20);
+    let folder = tempfile::tempdir().unwrap();
+    make_helper(
+        folder.path(),
+        &answer_from(folder.path(), &secret("u", "first")),
+    );
+    let setup = Setup::new().docker_config(folder.path(), &config_with_helper(registry.host()));
+    let router = with_helper(setup, folder.path()).router();
+    assert_all_found(&resolve_many(&router, registry.host(), 20).await);
+    registry.set_auth(Auth::basic("u", "second"));
+    answer_from(folder.path(), &secret("u", "second"));
+    assert_all_found(&resolve_many(&router, registry.host(), 20).await);
+    assert_eq!(asked(folder.path()).len(), 2);
+}
+
+#[tokio::test]
+async fn a_helper_may_keep_an_identity_token() {
+    let tokens = TokenService::new()
+        .no_anonymous_pulls()
+        .identity_token("identity");
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .start()
+        .await
+        .unwrap();
+    put_app(&registry);
+    let folder = tempfile::tempdir().unwrap();
+    make_helper(
+        folder.path(),
+        &answer_from(folder.path(), &secret("<token>", "identity")),
+    );
+    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let router = with_helper(setup, folder.path()).router();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(
+        tokens.requests()[0].user.as_deref(),
+        Some("<identity token>")
+    );
+}
+
+#[tokio::test]
+async fn a_helper_that_has_nothing_leaves_the_request_anonymous() {
+    let tokens = TokenService::new();
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .start()
+        .await
+        .unwrap();
+    put_app(&registry);
+    let folder = tempfile::tempdir().unwrap();
+    make_helper(
+        folder.path(),
+        "echo 'credentials not found in native keychain'; exit 1",
+    );
+    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let router = with_helper(setup, folder.path()).router();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(tokens.requests()[0].user, None);
+}
+
+#[tokio::test]
+async fn a_helper_that_fails_is_a_failure_and_not_anonymous() {
+    let tokens = TokenService::new();
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .start()
+        .await
+        .unwrap();
+    put_app(&registry);
+    let leaky = secret("u", "hunter2");
+    for (commands, class, words) in [
+        (
+            "echo 'no session; log in first'; exit 1".to_owned(),
+            FailureClass::Unavailable,
+            "no session; log in first",
+        ),
+        (
+            format!("echo '{leaky}'; exit 1"),
+            FailureClass::Unavailable,
+            "exit status: 1",
+        ),
+        (
+            "echo 'hunter2'".to_owned(),
+            FailureClass::Local,
+            "no JSON with Username and Secret",
+        ),
+        (
+            "exec sleep 60".to_owned(),
+            FailureClass::Timeout,
+            "took longer than 0.3 s",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        make_helper(folder.path(), &commands);
+        let setup = Setup::new()
+            .impatient()
+            .docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+        let router = with_helper(setup, folder.path()).router();
+        let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+        assert_eq!(
+            (failure.class, failure.step),
+            (class, Step::Authenticate),
+            "{failure}"
+        );
+        assert!(
+            failure.answer.contains("docker-credential-fake"),
+            "{failure}"
+        );
+        assert!(failure.answer.contains(words), "{failure}");
+        assert!(!failure.answer.contains("hunter2"), "{failure}");
+    }
+    assert!(tokens.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_helper_that_is_not_installed_is_named() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "p"))
+        .start()
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let router = with_helper(setup, folder.path()).router();
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Local);
+    assert!(
+        failure
+            .answer
+            .contains("docker-credential-fake cannot be run"),
+        "{failure}"
+    );
+}

@@ -1,0 +1,157 @@
+//! Mirrors: asked first for reads at the source, and passed over where they do not help.
+
+use image_sync_shared::config::RegistrySettings;
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::ports::registries::Registries as _;
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{At, Auth, Fault, Rule};
+use tokio::net::TcpListener;
+
+use crate::support::{Setup, put_app, resolve_app, source, tag, target};
+
+fn mirrored(registry: &FakeRegistry, mirrors: &[&str]) -> Setup {
+    let mirrors = mirrors.iter().map(|mirror| (*mirror).to_owned()).collect();
+    Setup::new().with(registry.host(), |settings: &mut RegistrySettings| {
+        settings.mirrors = mirrors;
+    })
+}
+
+#[tokio::test]
+async fn the_first_mirror_that_has_it_answers() {
+    let (registry, one, two) = three().await;
+    let router = mirrored(&registry, &[one.host(), two.url()]).router();
+    put_app(&two);
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let asked = [&one, &two, &registry].map(|server| server.requests().len());
+    assert_eq!(asked, [1, 1, 0]);
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_mirror_the_registry_is_asked() {
+    let (registry, one, _) = three().await;
+    put_app(&registry);
+    let router = mirrored(&registry, &[one.host()]).router();
+    for status in [401, 403, 404, 429, 500, 503] {
+        one.clear_faults();
+        one.stage(Rule::new("*", "*"), Fault::status(status));
+        assert!(
+            resolve_app(&router, registry.host())
+                .await
+                .unwrap()
+                .is_some(),
+            "{status}"
+        );
+    }
+    one.clear_faults();
+    one.stage(Rule::new("*", "*"), Fault::reset(At::Headers));
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = free.local_addr().unwrap().to_string();
+    drop(free);
+    let router = mirrored(&registry, &[&nobody]).router();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn what_the_registry_says_last_counts() {
+    let (registry, one, _) = three().await;
+    let router = mirrored(&registry, &[one.host()]).router();
+    assert_eq!(resolve_app(&router, registry.host()).await, Ok(None));
+    registry.stage(Rule::new("*", "*"), Fault::status(503));
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Unavailable);
+    assert_eq!(failure.subject, registry.image("app", "v1"));
+}
+
+#[tokio::test]
+async fn a_mirror_gets_its_own_credentials_and_not_the_registrys() {
+    let (registry, one, _) = three().await;
+    put_app(&registry);
+    put_app(&one);
+    one.set_auth(Auth::basic("mirror", "m"));
+    let setup = mirrored(&registry, &[one.host()]).login(registry.host(), "u", "p");
+    assert!(
+        resolve_app(&setup.router(), registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        one.requests()
+            .iter()
+            .all(|request| !request.has_credentials())
+    );
+    assert_eq!(registry.requests().len(), 1);
+    let setup = mirrored(&registry, &[one.host()]).login(one.host(), "mirror", "m");
+    assert!(
+        resolve_app(&setup.router(), registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(registry.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_target_is_never_read_from_its_mirror() {
+    let (registry, one, _) = three().await;
+    put_app(&one);
+    let router = mirrored(&registry, &[one.host()]).router();
+    let at = target(registry.host(), "app");
+    assert_eq!(router.resolve(&at, &tag("v1")).await, Ok(None));
+    assert!(one.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_mirror_may_keep_a_registry_under_a_path() {
+    let (registry, one, _) = three().await;
+    let app = image_sync_testkit::images::image("app");
+    one.put_image("hub/app", "v1", &app);
+    let router = mirrored(&registry, &[&format!("{}/hub/", one.url())]).router();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(registry.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_pages_of_one_list_come_from_one_server() {
+    let (registry, one, _) = three().await;
+    let app = image_sync_testkit::images::image("app");
+    one.behave(|b| b.page_size = 2);
+    one.set_auth(Auth::basic("mirror", "m"));
+    for tag in ["a", "b", "c"] {
+        one.put_image("app", tag, &app);
+    }
+    let setup = mirrored(&registry, &[one.host()]).login(one.host(), "mirror", "m");
+    let tags = setup
+        .router()
+        .tags(&source(registry.host(), "app"))
+        .await
+        .unwrap();
+    assert_eq!(tags, ["a", "b", "c"]);
+    assert!(registry.requests().is_empty());
+}
+
+async fn three() -> (FakeRegistry, FakeRegistry, FakeRegistry) {
+    let start = || async { FakeRegistry::start().await.unwrap() };
+    (start().await, start().await, start().await)
+}

@@ -1,0 +1,129 @@
+//! Redirects: where they are followed to, and what goes along.
+
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::ports::registries::Registries as _;
+use image_sync_testkit::fake_registry::{Auth, Fault, Rule};
+use image_sync_testkit::{FakeRegistry, PrivateCa};
+
+use crate::support::{Setup, put_app, resolve_app, router, source, tag, target};
+
+fn redirect(status: u16, location: &str) -> Fault {
+    Fault::status(status).with_header("location", location)
+}
+
+#[tokio::test]
+async fn reads_are_followed_and_lose_their_credentials() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "p"))
+        .start()
+        .await
+        .unwrap();
+    let app = put_app(&registry);
+    let elsewhere = registry.second_host().start().await.unwrap();
+    let signed = format!("{}/v2/app/manifests/v1?signature=s3cret", elsewhere.url());
+    let to_be_followed =
+        Rule::new("*", "*").when(image_sync_testkit::fake_registry::Request::has_credentials);
+    registry.stage(to_be_followed, redirect(307, &signed));
+    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let resolved = resolve_app(&router, registry.host())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(resolved.digest, *app.digest());
+    let manifest = router
+        .pull_manifest(&source(registry.host(), "app"), &tag("v1"))
+        .await
+        .unwrap();
+    assert_eq!(manifest.bytes, *app.bytes());
+    let followed = elsewhere.requests();
+    assert_eq!(
+        followed
+            .iter()
+            .map(|r| r.method.as_str())
+            .collect::<Vec<_>>(),
+        ["HEAD", "GET"]
+    );
+    for request in followed {
+        assert!(!request.has_credentials());
+        assert_eq!(request.query, "signature=s3cret");
+        assert!(request.header("accept").is_some());
+    }
+}
+
+#[tokio::test]
+async fn credentials_stay_with_a_redirect_to_the_registry_itself() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "p"))
+        .start()
+        .await
+        .unwrap();
+    registry.put_image("moved", "v1", &image_sync_testkit::images::image("app"));
+    registry.stage(
+        Rule::new("HEAD", "/v2/app/*"),
+        redirect(301, "/v2/moved/manifests/v1"),
+    );
+    let router = Setup::new().login(registry.host(), "u", "p").router();
+    // The redirect of the first request is followed before anything is known, to a 401.
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn https_is_never_left_for_plain_http() {
+    let (ca, folder) = (PrivateCa::new().unwrap(), tempfile::tempdir().unwrap());
+    let registry = FakeRegistry::builder().tls(&ca).start().await.unwrap();
+    put_app(&registry);
+    let elsewhere = registry.second_host().start().await.unwrap();
+    registry.stage(Rule::new("*", "*"), Fault::redirect(elsewhere.url(), ""));
+    let router = Setup::new()
+        .trusting(registry.host(), &ca, folder.path())
+        .router();
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Invalid);
+    let expected = format!("from https to plain HTTP at {}", elsewhere.host());
+    assert!(failure.answer.contains(&expected), "{failure}");
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn redirects_end_after_ten() {
+    let registry = FakeRegistry::start().await.unwrap();
+    registry.stage(Rule::new("*", "*"), redirect(302, "/again"));
+    let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Invalid);
+    assert!(
+        failure.answer.contains("more than 10 redirects"),
+        "{failure}"
+    );
+    assert_eq!(registry.requests().len(), 11);
+}
+
+#[tokio::test]
+async fn a_redirect_of_a_write_is_not_followed() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_app(&registry);
+    let elsewhere = registry.second_host().start().await.unwrap();
+    let manifest = registry.manifest("app", "v1").unwrap();
+    registry.stage(Rule::new("PUT", "*"), Fault::redirect(elsewhere.url(), ""));
+    let at = target(registry.host(), "app");
+    let failure = router()
+        .push_manifest(&at, &tag("v2"), &manifest)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.class, FailureClass::Invalid);
+    assert!(failure.answer.contains("redirect of a PUT"), "{failure}");
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_to_nowhere_is_told() {
+    let registry = FakeRegistry::start().await.unwrap();
+    registry.stage(Rule::new("*", "*"), Fault::status(307));
+    let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Invalid);
+    assert!(failure.answer.contains("without a Location"), "{failure}");
+}

@@ -1,0 +1,174 @@
+//! What the tests of registries over HTTP share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use image_sync_registry::{ClientOptions, CredentialEnv, Router, SetupError, Timeouts};
+use image_sync_shared::config::{PasswordSource, RegistrySettings};
+use image_sync_shared::failure::{Failure, Side};
+use image_sync_shared::job::{Access, Remote, Trust};
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::registries::{Registries as _, Resolved};
+use image_sync_shared::reference::Reference;
+use image_sync_shared::secret::Secret;
+use image_sync_testkit::images::image;
+use image_sync_testkit::{FakeRegistry, Image, PrivateCa};
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+/// The time in all tests.
+pub(crate) const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> OffsetDateTime {
+        NOW
+    }
+}
+
+/// A router in the making. It knows no credentials but those it is given.
+pub(crate) struct Setup(ClientOptions);
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        Self(ClientOptions {
+            registries: BTreeMap::new(),
+            credentials: CredentialEnv::default(),
+            timeouts: Timeouts::default(),
+            clock: Arc::new(Noon),
+        })
+    }
+
+    /// With so little patience that a test can wait for its end.
+    pub(crate) fn impatient(mut self) -> Self {
+        self.0.timeouts.answer = Duration::from_millis(300);
+        self.0.timeouts.stall = Duration::from_millis(300);
+        self.0.timeouts.helper = Duration::from_millis(300);
+        self
+    }
+
+    /// With settings of a registry.
+    pub(crate) fn with(mut self, host: &str, change: impl FnOnce(&mut RegistrySettings)) -> Self {
+        change(self.0.registries.entry(host.to_owned()).or_default());
+        self
+    }
+
+    /// With a user name and a password for a registry.
+    pub(crate) fn login(self, host: &str, user: &str, password: &str) -> Self {
+        self.with(host, |settings| {
+            settings.username = Some(user.to_owned());
+            settings.password = Some(PasswordSource::Inline(Secret::new(password)));
+        })
+    }
+
+    /// With a private authority for a registry.
+    pub(crate) fn trusting(self, host: &str, ca: &PrivateCa, folder: &Path) -> Self {
+        let path = write(folder, "ca.pem", ca.ca_pem());
+        self.with(host, |settings| settings.ca_file = Some(path))
+    }
+
+    /// With an environment.
+    pub(crate) fn env(mut self, change: impl FnOnce(&mut CredentialEnv)) -> Self {
+        change(&mut self.0.credentials);
+        self
+    }
+
+    /// With `text` as Docker's config file, which is in `folder`.
+    pub(crate) fn docker_config(self, folder: &Path, text: &str) -> Self {
+        write(folder, "config.json", text);
+        self.env(|env| env.docker_config = Some(folder.to_owned()))
+    }
+
+    pub(crate) fn try_router(self) -> Result<Router, SetupError> {
+        Router::new(self.0)
+    }
+
+    pub(crate) fn router(self) -> Router {
+        self.try_router().unwrap()
+    }
+}
+
+pub(crate) fn router() -> Router {
+    Setup::new().router()
+}
+
+pub(crate) fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+pub(crate) fn tag(tag: &str) -> Reference {
+    Reference::Tag(tag.to_owned())
+}
+
+/// A repository to read from.
+pub(crate) fn source(host: &str, name: &str) -> Remote {
+    Remote {
+        side: Side::Source,
+        repository: format!("{host}/{name}").parse().unwrap(),
+        trust: Trust::Verified,
+        access: Access::Pull,
+    }
+}
+
+/// A repository to write to.
+pub(crate) fn target(host: &str, name: &str) -> Remote {
+    Remote {
+        side: Side::Target,
+        access: Access::PullPush,
+        ..source(host, name)
+    }
+}
+
+/// The same, unverified.
+pub(crate) fn insecure(remote: Remote) -> Remote {
+    Remote {
+        trust: Trust::Insecure,
+        ..remote
+    }
+}
+
+/// Puts the image `app:v1` into a registry.
+pub(crate) fn put_app(registry: &FakeRegistry) -> Image {
+    let app = image("app");
+    registry.put_image("app", "v1", &app);
+    app
+}
+
+/// Asks for `app:v1`.
+pub(crate) async fn resolve_app(router: &Router, host: &str) -> Result<Option<Resolved>, Failure> {
+    router.resolve(&source(host, "app"), &tag("v1")).await
+}
+
+/// Puts `count` images, each into a repository of its own.
+pub(crate) fn put_many(registry: &FakeRegistry, count: usize) {
+    let app = image("app");
+    for number in 0..count {
+        registry.put_image(&format!("app{number}"), "v1", &app);
+    }
+}
+
+/// Asks for all of them at once.
+pub(crate) async fn resolve_many(
+    router: &Router,
+    host: &str,
+    count: usize,
+) -> Vec<Result<Option<Resolved>, Failure>> {
+    let remotes: Vec<Remote> = (0..count)
+        .map(|number| source(host, &format!("app{number}")))
+        .collect();
+    let v1 = tag("v1");
+    join_all(remotes.iter().map(|remote| router.resolve(remote, &v1))).await
+}
+
+/// Proves that all were found.
+pub(crate) fn assert_all_found(answers: &[Result<Option<Resolved>, Failure>]) {
+    for answer in answers {
+        assert!(matches!(answer, Ok(Some(_))), "{answer:?}");
+    }
+}

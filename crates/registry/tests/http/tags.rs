@@ -1,0 +1,110 @@
+//! Lists of tags.
+
+use image_sync_shared::failure::{FailureClass, Step};
+use image_sync_shared::ports::registries::Registries as _;
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
+use image_sync_testkit::images::image;
+
+use crate::support::{Setup, router, source};
+
+async fn registry_with(tags: usize, page: usize) -> FakeRegistry {
+    let registry = FakeRegistry::builder().behaviour(|b| b.page_size = page);
+    let registry = registry.start().await.unwrap();
+    let app = image("app");
+    for number in 0..tags {
+        registry.put_image("app", &format!("v{number:03}"), &app);
+    }
+    registry
+}
+
+#[tokio::test]
+async fn all_pages_are_read() {
+    let registry = registry_with(25, 10).await;
+    let tags = router()
+        .tags(&source(registry.host(), "app"))
+        .await
+        .unwrap();
+    assert_eq!(tags, registry.tags("app"));
+    let requests = registry.requests();
+    assert_eq!(requests.len(), 3);
+    assert_eq!(requests[0].query, "n=1000");
+    assert_eq!(requests[1].query, "last=v009&n=10");
+}
+
+#[tokio::test]
+async fn further_pages_need_the_token_too() {
+    let registry = registry_with(25, 10).await;
+    let tokens = TokenService::new().no_anonymous_pulls().user("u", "p");
+    let realm = FakeRegistry::builder()
+        .tokens(&tokens)
+        .start()
+        .await
+        .unwrap();
+    registry.set_auth(Auth::bearer_at(&tokens, &format!("{}/token", realm.url())));
+    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let tags = router.tags(&source(registry.host(), "app")).await.unwrap();
+    assert_eq!(tags.len(), 25);
+    assert_eq!(tokens.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_repository_without_tags_has_none() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let body = r#"{"name":"app","tags":null}"#;
+    registry.stage(Rule::new("GET", "*"), Fault::status(200).with_body(body));
+    let tags = router()
+        .tags(&source(registry.host(), "app"))
+        .await
+        .unwrap();
+    assert!(tags.is_empty());
+}
+
+async fn failing(fault: Fault) -> String {
+    let registry = registry_with(1, 10).await;
+    registry.stage(Rule::new("GET", "/v2/app/tags/list"), fault);
+    let failure = router()
+        .tags(&source(registry.host(), "app"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.class, failure.step),
+        (FailureClass::Invalid, Step::ListTags)
+    );
+    assert_eq!(failure.subject, format!("{}/app", registry.host()));
+    failure.answer
+}
+
+#[tokio::test]
+async fn pages_that_lead_in_a_circle_are_left() {
+    let link = r#"</v2/app/tags/list?n=1000&last=a>; rel="next""#;
+    let answer = failing(Fault::SetHeader("link".to_owned(), link.to_owned())).await;
+    assert!(answer.contains("without end"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_next_page_on_another_host_is_not_asked_for() {
+    let elsewhere = FakeRegistry::start().await.unwrap();
+    let port = elsewhere.host().rsplit_once(':').unwrap().1;
+    let link = format!(r#"<http://localhost:{port}/v2/app/tags/list?last=a>; rel="next""#);
+    let answer = failing(Fault::SetHeader("link".to_owned(), link)).await;
+    assert!(answer.contains("another host, localhost"), "{answer}");
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_list_is_told() {
+    let answer = failing(Fault::status(200).with_body("<html>")).await;
+    assert!(answer.contains("not the JSON expected"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_unknown_repository_is_not_found() {
+    let registry = registry_with(1, 10).await;
+    let failure = router()
+        .tags(&source(registry.host(), "nope"))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.class, FailureClass::NotFound);
+    assert!(failure.answer.contains("NAME_UNKNOWN"), "{failure}");
+}
