@@ -87,11 +87,11 @@ mod tests {
         Challenge::offered(&headers)
     }
 
-    fn bearer(realm: &str, service: Option<&str>) -> Option<Challenge> {
-        Some(Challenge::Bearer {
+    fn bearer(realm: &str, service: Option<&str>) -> Challenge {
+        Challenge::Bearer {
             realm: realm.parse().unwrap(),
             service: service.map(str::to_owned),
-        })
+        }
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
             offered(&[
                 r#"Bearer realm="https://auth.example/token",service="r",scope="repository:a:pull""#
             ]),
-            bearer("https://auth.example/token", Some("r"))
+            Some(bearer("https://auth.example/token", Some("r")))
         );
         assert_eq!(
             offered(&[
@@ -108,7 +108,7 @@ mod tests {
                 r#"Basic realm="x""#,
                 r#"bearer realm="https://a.example/t""#
             ]),
-            bearer("https://a.example/t", None)
+            Some(bearer("https://a.example/t", None))
         );
         assert_eq!(
             offered(&[r#"Newauth realm="x", Basic realm="y""#]),
@@ -128,11 +128,11 @@ mod tests {
     fn a_scope_in_the_realm_is_of_that_request_alone() {
         assert_eq!(
             offered(&[r#"Bearer realm="https://a.example/t?account=b&scope=repository:a:pull""#]),
-            bearer("https://a.example/t?account=b", None)
+            Some(bearer("https://a.example/t?account=b", None))
         );
         assert_eq!(
             offered(&[r#"Bearer realm="https://a.example/t?scope=repository:a:pull""#]),
-            bearer("https://a.example/t", None)
+            Some(bearer("https://a.example/t", None))
         );
     }
 }

@@ -102,7 +102,11 @@ mod tests {
         let hosts = one_at_a_time();
         let (a, b) = (remote("a.example/x"), remote("b.example/x"));
         let transfer = |number: usize| {
-            let ends = if number % 2 == 0 { [&a, &b] } else { [&b, &a] };
+            let ends = if number.is_multiple_of(2) {
+                [&a, &b]
+            } else {
+                [&b, &a]
+            };
             let hosts = &hosts;
             async move {
                 let permits = hosts.acquire(&ends).await;

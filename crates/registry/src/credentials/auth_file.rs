@@ -186,18 +186,18 @@ fn describe(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
 
-    fn password(username: &str, password: &str) -> Option<Found> {
-        Some(Found::Here(Identity::Password {
+    fn password(username: &str, password: &str) -> Found {
+        Found::Here(Identity::Password {
             username: username.to_owned(),
             password: Secret::new(password),
-        }))
+        })
     }
 
-    fn helper(helper: &str, server: &str) -> Option<Found> {
-        Some(Found::Helper(HelperCall {
+    fn helper(helper: &str, server: &str) -> Found {
+        Found::Helper(HelperCall {
             helper: helper.to_owned(),
             server: server.to_owned(),
-        }))
+        })
     }
 
     #[test]
@@ -212,7 +212,11 @@ mod tests {
             let file =
                 AuthFile::parse(&format!(r#"{{"auths":{{"{key}":{{"auth":"dTpwOnc="}}}}}}"#))
                     .unwrap();
-            assert_eq!(file.find("r.example", "a/b"), password("u", "p:w"), "{key}");
+            assert_eq!(
+                file.find("r.example", "a/b"),
+                Some(password("u", "p:w")),
+                "{key}"
+            );
             assert_eq!(file.find("r.example:5000", "a/b"), None, "{key}");
         }
         for key in [
@@ -225,7 +229,7 @@ mod tests {
                 .unwrap();
             assert_eq!(
                 file.find("docker.io", "library/a"),
-                password("u", "pw"),
+                Some(password("u", "pw")),
                 "{key}"
             );
         }
@@ -238,12 +242,15 @@ mod tests {
             "r.example/team":{"username":"team","password":"2"},
             "r.example/team/app":{"username":"app","password":"3"}}}"#;
         let file = AuthFile::parse(text).unwrap();
-        assert_eq!(file.find("r.example", "other"), password("all", "1"));
-        assert_eq!(file.find("r.example", "teams"), password("all", "1"));
-        assert_eq!(file.find("r.example", "team/x"), password("team", "2"));
+        assert_eq!(file.find("r.example", "other"), Some(password("all", "1")));
+        assert_eq!(file.find("r.example", "teams"), Some(password("all", "1")));
+        assert_eq!(
+            file.find("r.example", "team/x"),
+            Some(password("team", "2"))
+        );
         assert_eq!(
             file.find("r.example", "team/app/deep"),
-            password("app", "3")
+            Some(password("app", "3"))
         );
     }
 
@@ -255,20 +262,23 @@ mod tests {
         let file = AuthFile::parse(text).unwrap();
         assert_eq!(
             file.find("h.example", "a"),
-            helper("ecr-login", "h.example")
+            Some(helper("ecr-login", "h.example"))
         );
-        assert_eq!(file.find("r.example", "a"), helper("own", "r.example"));
+        assert_eq!(
+            file.find("r.example", "a"),
+            Some(helper("own", "r.example"))
+        );
         assert_eq!(
             file.find("empty.example", "a"),
-            helper("desktop", "empty.example")
+            Some(helper("desktop", "empty.example"))
         );
         assert_eq!(
             file.find("none.example", "a"),
-            helper("desktop", "none.example")
+            Some(helper("desktop", "none.example"))
         );
         assert_eq!(
             file.find("docker.io", "a"),
-            helper("desktop", DOCKER_HUB_KEY)
+            Some(helper("desktop", DOCKER_HUB_KEY))
         );
     }
 
