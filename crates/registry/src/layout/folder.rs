@@ -92,16 +92,7 @@ impl Folder {
         let private = self.private()?;
         // Between its creation and its lock the file must not look stale.
         let _no_removal = Lock::shared(&private.join(LOCK))?;
-        self.new_temporary_file(&private)
-            .map_err(LayoutError::io(&private))
-    }
-
-    fn new_temporary_file(&self, private: &Path) -> io::Result<NamedTempFile> {
-        let file = tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .make_in(private, |path| File::create_new(path))?;
-        file.as_file().lock()?;
-        Ok(file)
+        new_temporary_file(&private).map_err(LayoutError::io(&private))
     }
 
     /// Removes the temporary files of writers that have died.
@@ -137,9 +128,7 @@ impl Folder {
     }
 
     fn replace(&self, path: &Path, content: &[u8]) -> Result<(), LayoutError> {
-        let mut file = self
-            .new_temporary_file(&self.private()?)
-            .map_err(LayoutError::io(path))?;
+        let mut file = new_temporary_file(&self.private()?).map_err(LayoutError::io(path))?;
         file.write_all(content)
             .and_then(|()| file.as_file().sync_all())
             .map_err(LayoutError::io(path))?;
@@ -182,6 +171,14 @@ impl Folder {
             )))
         }
     }
+}
+
+fn new_temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let file = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .make_in(folder, |path| File::create_new(path))?;
+    file.as_file().lock()?;
+    Ok(file)
 }
 
 fn remove_if_stale(path: &Path) -> io::Result<()> {

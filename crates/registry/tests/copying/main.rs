@@ -1,5 +1,7 @@
 //! Blobs and images on their way between registries and folders, through the port.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod cancelled;
 mod docker_registry;
 mod folders;

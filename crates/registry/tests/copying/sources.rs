@@ -1,7 +1,7 @@
 //! Faults of a source while a blob is read from it.
 
 use image_sync_shared::failure::{FailureClass, Side};
-use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule};
+use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Request, Rule};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
 use super::support::{LARGE, Pair, Setup, blob, copied, copy, repository, source};
@@ -227,7 +227,7 @@ async fn credentials_do_not_follow_a_blob_to_another_host() {
     let target = FakeRegistry::start().await.unwrap();
     let blob = blob("a", LARGE);
     registry.put_blob("from", &blob.digest, blob.bytes.clone());
-    let known = any_blob().when(image_sync_testkit::fake_registry::Request::has_credentials);
+    let known = any_blob().when(Request::has_credentials);
     registry.stage(known, redirect_to(&store));
     // The rest is asked for at the registry again, as what a redirect leads to may be over by then.
     store.stage(any_blob().first(1), Fault::close(At::Body(1_000_000)));
@@ -238,10 +238,10 @@ async fn credentials_do_not_follow_a_blob_to_another_host() {
     let arrival = copy(&router, &from, &to, &blob.descriptor()).await;
     assert_eq!(arrival, Ok(copied(&blob)));
 
-    let credentials = registry.count_where(|request| request.has_credentials());
+    let credentials = registry.count_where(Request::has_credentials);
     assert_eq!(credentials, 2, "they are for the registry");
     assert_eq!(store.count("GET", "*"), 2);
-    assert_eq!(store.count_where(|request| request.has_credentials()), 0);
+    assert_eq!(store.count_where(Request::has_credentials), 0);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use image_sync_shared::digest::{Algorithm, Hasher};
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
 use image_sync_shared::ports::registries::Arrival;
 use image_sync_testkit::fake_registry::{
-    At, Auth, Fault, Gate, Mounts, Rule, TokenService, UploadLocation, Uploads,
+    At, Auth, Fault, Gate, Mounts, Request, Rule, TokenService, UploadLocation, Uploads,
 };
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 use tokio::time::{Duration, advance, pause, resume};
@@ -90,7 +90,7 @@ async fn an_upload_on_another_host_gets_no_credentials() {
     assert_eq!(failed.unwrap_err().class, FailureClass::Unavailable);
     router.close().await;
     assert_eq!(methods(&store), ["PUT", "PUT", "DELETE"]);
-    assert_eq!(store.count_where(|request| request.has_credentials()), 0);
+    assert_eq!(store.count_where(Request::has_credentials), 0);
 }
 
 #[tokio::test]
