@@ -112,15 +112,20 @@ impl Layout {
         Ok(tokio::fs::File::from_std(opened.await?))
     }
 
-    /// Begins to write a blob, or none if it is there with its size.
-    pub(crate) async fn create_blob(&self, blob: &Descriptor) -> Result<Option<BlobFile>, Failure> {
+    /// Whether a blob that is to be written is there with its size.
+    pub(crate) async fn is_present(&self, blob: &Descriptor) -> Result<bool, Failure> {
         let asked = blob.clone();
-        self.run(Step::PushBlob, &blob.digest, move |folder| {
-            if folder.has_blob(&asked)? {
-                Ok(None)
-            } else {
-                folder.create_blob(&asked.digest).map(Some)
-            }
+        self.run(Step::CheckBlob, &blob.digest, move |folder| {
+            folder.has_blob(&asked)
+        })
+        .await
+    }
+
+    /// Begins to write a blob.
+    pub(crate) async fn create_blob(&self, digest: &Digest) -> Result<BlobFile, Failure> {
+        let asked = digest.clone();
+        self.run(Step::PushBlob, digest, move |folder| {
+            folder.create_blob(&asked)
         })
         .await
     }

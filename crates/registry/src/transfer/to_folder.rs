@@ -10,7 +10,7 @@ use image_sync_shared::reference::Repository;
 use super::Transfer;
 use super::source::Source;
 use super::verified::Verified;
-use crate::layout::{BlobFile, Layout, LayoutError, Link};
+use crate::layout::{Layout, LayoutError, Link};
 
 /// A blob that is written to a folder.
 pub(super) struct ToFolder<'a> {
@@ -34,14 +34,14 @@ impl ToFolder<'_> {
                 Link::Absent => {}
             }
         }
-        match layout.create_blob(copy.blob).await? {
-            Some(file) => {
-                let source = neighbour.as_ref().unwrap_or(copy.source);
-                self.write(&layout, file, source).await
-            }
-            None if copy.mount_from.is_some() => Ok(Arrival::Mounted),
-            None => Ok(Arrival::Copied { bytes: 0 }),
+        if layout.is_present(copy.blob).await? {
+            return Ok(match copy.mount_from {
+                Some(_) => Arrival::Mounted,
+                None => Arrival::Copied { bytes: 0 },
+            });
         }
+        self.write(&layout, neighbour.as_ref().unwrap_or(copy.source))
+            .await
     }
 
     /// The folder at the target that has the blob, to be read instead of the source.
@@ -53,21 +53,20 @@ impl ToFolder<'_> {
         remote
     }
 
-    async fn write(
-        &self,
-        layout: &Layout,
-        mut file: BlobFile,
-        source: &Remote,
-    ) -> Result<Arrival, Failure> {
+    async fn write(&self, layout: &Layout, source: &Remote) -> Result<Arrival, Failure> {
         let Transfer { client, stall, .. } = self.transfer;
         let blob = self.copy.blob;
         let permits = client.transfer_permits(source, self.copy.target).await;
         let opened = Source::open(client, &permits, source, blob).await?;
         let mut bytes = Verified::new(opened, source.side, blob, *stall);
+        // A blob that fails at its first bytes leaves no trace.
+        let mut next = bytes.next().await?;
+        let mut file = layout.create_blob(&blob.digest).await?;
         let told = |error: LayoutError| layout.failure(Step::PushBlob, &blob.digest, &error);
-        while let Some(piece) = bytes.next().await? {
+        while let Some(piece) = next {
             file.write(&piece).await.map_err(told)?;
             (self.copy.on_bytes)(piece.len() as u64);
+            next = bytes.next().await?;
         }
         file.commit().await.map_err(told)?;
         Ok(Arrival::Copied { bytes: blob.size })

@@ -236,6 +236,7 @@ async fn a_broken_blob_in_a_folder_is_not_copied() {
         assert_eq!(failure.class, FailureClass::DigestMismatch, "{failure}");
         assert!(!blob_file(&far, &blob).exists());
     }
+    assert!(!far.exists(), "nothing was written");
     fs::remove_file(&path).unwrap();
     let copied = copy(&router, &from_near, &to_far, &blob.descriptor()).await;
     assert_eq!(copied.unwrap_err().class, FailureClass::NotFound);
