@@ -110,3 +110,72 @@ impl<'a> Verified<'a> {
         Failure::new(self.side, Step::PullBlob, &self.blob.digest, class, answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image_sync_shared::digest::Digest;
+    use image_sync_shared::job::{Access, Remote, Trust};
+    use image_sync_shared::reference::Repository;
+    use image_sync_testkit::images::{Blob, deterministic_bytes};
+
+    use super::*;
+
+    /// What comes out of a blob whose file has `content`: how many bytes, and how it ends.
+    async fn read(blob: &Descriptor, content: &[u8]) -> (u64, Result<(), FailureClass>) {
+        let scratch = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(scratch.path(), content).unwrap();
+        let remote = Remote {
+            side: Side::Source,
+            repository: Repository::Folder(scratch.path().to_owned()),
+            trust: Trust::Verified,
+            access: Access::Pull,
+        };
+        let source = Source::Folder {
+            remote: &remote,
+            blob,
+            file: tokio::fs::File::open(scratch.path()).await.unwrap(),
+        };
+        let mut verified = Verified::new(source, Side::Source, blob, Duration::from_secs(60));
+        let mut out = 0;
+        loop {
+            match verified.next().await {
+                Ok(Some(piece)) => out += piece.len() as u64,
+                Ok(None) => return (out, Ok(())),
+                Err(failure) => return (out, Err(failure.class)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn right_bytes_come_out_whole() {
+        for length in [0, 1, 1_000_000] {
+            let blob = Blob::new("", deterministic_bytes("a", length));
+            let read = read(&blob.descriptor(), &blob.bytes).await;
+            assert_eq!(read, (length as u64, Ok(())));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_of_wrong_bytes_never_come_out() {
+        for length in [0, 1, 1_000_000] {
+            let bytes = deterministic_bytes("a", length);
+            let mut blob = Blob::new("", bytes.clone()).descriptor();
+            blob.digest = Digest::of(b"other");
+            let (out, end) = read(&blob, &bytes).await;
+            assert!(out < length.max(1) as u64, "{out} of {length}");
+            assert_eq!(end, Err(FailureClass::DigestMismatch));
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_comes_out_beyond_the_size() {
+        let bytes = deterministic_bytes("a", 1_000_000);
+        for difference in [-1, 1] {
+            let mut blob = Blob::new("", bytes.clone()).descriptor();
+            blob.size = blob.size.saturating_add_signed(difference);
+            let (out, end) = read(&blob, &bytes).await;
+            assert!(out <= blob.size, "{out}");
+            assert_eq!(end, Err(FailureClass::DigestMismatch));
+        }
+    }
+}
