@@ -14,7 +14,7 @@ use std::time::Duration;
 use image_sync_shared::outcome::ImageResult;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
+use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::report::{ReportHead, RunStatus};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened};
 use thiserror::Error;
@@ -67,6 +67,24 @@ pub struct Aggregator {
     pub clock: Arc<dyn Clock>,
 }
 
+/// What was read of a log.
+#[derive(Default)]
+struct Followed {
+    fold: Fold,
+    results: Spool<ImageResult>,
+    events: u64,
+}
+
+impl Followed {
+    fn take(&mut self, event: RunEvent) -> io::Result<()> {
+        self.events += 1;
+        if let Some(result) = self.fold.apply(event) {
+            self.results.put_first(result.idx, &result.entry)?;
+        }
+        Ok(())
+    }
+}
+
 impl Aggregator {
     /// Follows `run` until it is complete, until its deadline, or until `stop` is cancelled. Then what the log already
     /// has is still taken in: cancel it when the workers are done.
@@ -75,70 +93,77 @@ impl Aggregator {
         run: &RunId,
         stop: &CancellationToken,
     ) -> Result<FinishedRun, AggregateError> {
-        let mut fold = Fold::default();
-        let mut results = Spool::default();
-        let mut reader = self.log.read(run).await?;
+        let mut followed = Followed::default();
+        let status = self.follow_log(run, stop, &mut followed).await?;
+        let Some(opened) = followed.fold.opened().cloned() else {
+            return Err(AggregateError::NotOpened(run.clone()));
+        };
+        let ending = ending(status);
+        let head = head(run, &followed.fold, &opened, ending, self.clock.now());
+        let missing = self.missing(run, &followed, &head).await?;
+        tell(&head, ending);
+        Ok(FinishedRun::new(
+            head,
+            opened,
+            ending,
+            followed.results,
+            missing,
+        ))
+    }
+
+    /// How the run ended, or none where following it was stopped.
+    async fn follow_log(
+        &self,
+        run: &RunId,
+        stop: &CancellationToken,
+        followed: &mut Followed,
+    ) -> Result<Option<RunStatus>, AggregateError> {
         let since = self.clock.now();
-        let status = loop {
+        let mut reader = self.log.read(run).await?;
+        loop {
             let stopping = stop.is_cancelled();
             let event = reader.next(LOOK).await?;
             let quiet = event.is_none();
-            if let Some(event) = event {
-                take(&mut fold, &mut results, event)?;
-            }
+            event.map(|event| followed.take(event)).transpose()?;
             let now = self.clock.now();
+            let fold = &followed.fold;
             let overdue = now - since >= CATCH_UP && fold.ended(now - CATCH_UP).is_some();
             match fold.ended(now) {
-                Some(RunStatus::Complete) => break Some(RunStatus::Complete),
-                Some(status) if quiet || overdue => break Some(status),
-                None if quiet && stopping => break None,
+                Some(RunStatus::Complete) => return Ok(Some(RunStatus::Complete)),
+                Some(status) if quiet || overdue => return Ok(Some(status)),
+                None if quiet && stopping => return Ok(None),
                 _ => {}
             }
-        };
-        let ending = ending(status);
-        let Some(opened) = fold.opened().cloned() else {
-            return Err(AggregateError::NotOpened(run.clone()));
-        };
-        let head = head(run, &fold, &opened, ending, self.clock.now());
-        let missing = self.missing(run, &fold, &head).await?;
-        tell(&head, ending);
-        Ok(FinishedRun::new(head, opened, ending, results, missing))
+        }
     }
 
-    /// The names of images without a result, which are in the log's chunks. A complete run is not read again.
+    /// The names of images without a result, which are in the log's chunks. A complete run is not read again, and no
+    /// more is read than before: a log may go on for ever.
     async fn missing(
         &self,
         run: &RunId,
-        fold: &Fold,
+        followed: &Followed,
         head: &ReportHead,
     ) -> Result<Spool<ImageName>, AggregateError> {
         let mut names = Spool::default();
-        let mut wanted = head.summary.total.saturating_sub(fold.arrived());
-        if wanted == 0 {
+        if head.summary.results() == head.summary.total {
             return Ok(names);
         }
-        let mut reader: Box<dyn RunLogReader> = self.log.read(run).await?;
-        while wanted > 0
-            && let Some(event) = reader.next(LOOK).await?
-        {
-            let RunEvent::Chunk { first_idx, items } = event else {
-                continue;
-            };
-            for (idx, name) in (first_idx..).zip(items) {
-                if fold.is_missing(idx) && names.put_first(idx, &name)? {
-                    wanted = wanted.saturating_sub(1);
+        let mut reader = self.log.read(run).await?;
+        for _ in 0..followed.events {
+            match reader.next(LOOK).await? {
+                Some(RunEvent::Chunk { first_idx, items }) => {
+                    let chunk = (first_idx..).zip(items);
+                    for (idx, name) in chunk.filter(|(idx, _)| followed.fold.is_missing(*idx)) {
+                        names.put_first(idx, &name)?;
+                    }
                 }
+                Some(_) => {}
+                None => break,
             }
         }
         Ok(names)
     }
-}
-
-fn take(fold: &mut Fold, results: &mut Spool<ImageResult>, event: RunEvent) -> io::Result<()> {
-    if let Some(result) = fold.apply(event) {
-        results.put_first(result.idx, &result.entry)?;
-    }
-    Ok(())
 }
 
 fn ending(status: Option<RunStatus>) -> Ending {
@@ -188,3 +213,6 @@ fn tell(head: &ReportHead, ending: Ending) {
         "run ended"
     );
 }
+
+#[cfg(test)]
+mod tests;

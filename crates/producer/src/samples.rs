@@ -26,13 +26,10 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
-/// A config with these images, each a line of `images`.
+/// A config with these images.
 pub(crate) fn config(images: &[&str]) -> Config {
-    let images: String = images
-        .iter()
-        .map(|image| format!("  - {image}\n"))
-        .collect();
-    let text = format!("cache_registry: localhost:5000\nimages:\n{images}");
+    let images = images.join(", ");
+    let text = format!("{{cache_registry: localhost:5000, images: [{images}]}}");
     crate::config_file::parse(&text, "c.yaml").unwrap().config
 }
 

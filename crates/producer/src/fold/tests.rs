@@ -117,6 +117,15 @@ fn the_first_result_of_a_job_counts() {
 }
 
 #[test]
+fn the_first_opening_counts() {
+    let mut later = opened();
+    later.deadline_at += Duration::HOUR;
+    let fold = fold([open(), RunEvent::Open(later), seal(1)]);
+    assert_eq!(fold.opened(), Some(&opened()));
+    assert_eq!(fold.ended(deadline()), Some(RunStatus::Incomplete));
+}
+
+#[test]
 fn late_results_change_nothing() {
     let mut fold = fold([open(), seal(1), result(0, Action::Pulled)]);
     let before = (fold.summary(), fold.arrived(), fold.ended(now()));
@@ -182,7 +191,9 @@ fn a_log_folds_to_the_same_in_any_order_and_with_any_repetition() {
             total: jobs,
             ..Summary::default()
         };
-        actions.iter().for_each(|action| expected.count(*action));
+        for action in &actions {
+            expected.count(*action);
+        }
         let fold = fold(events);
         assert_eq!(fold.summary(), expected, "round {round}");
         assert_eq!(fold.arrived(), arrived, "round {round}");

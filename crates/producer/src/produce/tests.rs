@@ -1,0 +1,265 @@
+//! The producer over ports in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_shared::config::ImageSpec;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::run::{ImageName, RunEvent, RunId, Trigger};
+use tokio_util::sync::CancellationToken;
+
+use super::{CHUNK_BYTES, PUBLISHES_IN_FLIGHT, Produced, Producer, RunPlan, next_batch};
+use crate::samples::{self, FakeClock, FakeControl, FakeLog, FakeQueue};
+
+struct Bench {
+    producer: Producer,
+    queue: Arc<FakeQueue>,
+    log: Arc<FakeLog>,
+    control: Arc<FakeControl>,
+    stop: CancellationToken,
+}
+
+impl Bench {
+    fn with_room(jobs: usize) -> Self {
+        let queue = Arc::new(FakeQueue::with_room(jobs));
+        let log = Arc::new(FakeLog::default());
+        let control = Arc::new(FakeControl::default());
+        Self {
+            producer: Producer {
+                queue: queue.clone(),
+                log: log.clone(),
+                control: control.clone(),
+                clock: Arc::new(FakeClock::new()),
+            },
+            queue,
+            log,
+            control,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    async fn produce(&self, images: &[ImageSpec]) -> Result<Produced, QueueError> {
+        self.producer
+            .produce(&plan(Trigger::Cron), images, &self.stop)
+            .await
+    }
+
+    fn published(&self) -> usize {
+        self.queue.jobs.lock().unwrap().len()
+    }
+}
+
+fn plan(trigger: Trigger) -> RunPlan {
+    RunPlan {
+        run_id: samples::run(),
+        trigger,
+        cache_registry: "localhost:5000".to_owned(),
+        config_hash: "c0ffee".to_owned(),
+        skip_on_error: false,
+        timeout: Duration::from_secs(3600),
+        policy: samples::policy(),
+    }
+}
+
+fn named(events: &[RunEvent]) -> Vec<ImageName> {
+    let mut names = Vec::new();
+    for event in events {
+        if let RunEvent::Chunk { first_idx, items } = event {
+            assert_eq!(*first_idx as usize, names.len(), "chunks follow each other");
+            names.extend(items.clone());
+        }
+    }
+    names
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_opened_named_published_and_sealed() {
+    let bench = Bench::with_room(10);
+    let images = samples::images(3);
+    assert_eq!(
+        bench.produce(&images).await,
+        Ok(Produced::Sealed { jobs: 3 })
+    );
+    assert_eq!(
+        bench.log.events(),
+        [
+            RunEvent::Open(samples::opened()),
+            RunEvent::Chunk {
+                first_idx: 0,
+                items: images.iter().map(crate::catalog::name_of).collect(),
+            },
+            RunEvent::Seal { expected: 3 },
+        ]
+    );
+    let until = samples::opened().deadline_at;
+    let open = bench.control.open.lock().unwrap().clone();
+    assert_eq!(open, [("c0ffee".to_owned(), samples::run(), until)]);
+    let jobs = bench.queue.jobs.lock().unwrap();
+    let ids: Vec<(Lane, u32, &str)> = jobs
+        .iter()
+        .map(|(lane, job)| (*lane, job.idx, job.tag.as_str()))
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            (Lane::Bulk, 0, "v0"),
+            (Lane::Bulk, 1, "v1"),
+            (Lane::Bulk, 2, "v2")
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_no_images_is_a_run() {
+    let bench = Bench::with_room(0);
+    assert_eq!(bench.produce(&[]).await, Ok(Produced::Sealed { jobs: 0 }));
+    let events = [
+        RunEvent::Open(samples::opened()),
+        RunEvent::Seal { expected: 0 },
+    ];
+    assert_eq!(bench.log.events(), events);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_cron_goes_into_lane_now() {
+    for trigger in [Trigger::Manual, Trigger::Webhook, Trigger::Replay] {
+        let bench = Bench::with_room(1);
+        let produced = bench
+            .producer
+            .produce(&plan(trigger), samples::images(1), &bench.stop)
+            .await;
+        assert_eq!(produced, Ok(Produced::Sealed { jobs: 1 }));
+        let jobs = bench.queue.jobs.lock().unwrap();
+        assert_eq!((jobs[0].0, jobs[0].1.trigger), (Lane::Now, trigger));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_run_of_an_open_catalog_is_skipped() {
+    let bench = Bench::with_room(10);
+    let other = (String::from("c0ffee"), RunId::new("r0"), samples::now());
+    bench.control.open.lock().unwrap().push(other);
+    let open = RunId::new("r0");
+    assert_eq!(
+        bench.produce(&samples::images(3)).await,
+        Ok(Produced::Skipped { open })
+    );
+    assert_eq!((bench.log.events(), bench.published()), (Vec::new(), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_makes_the_producer_wait_with_few_jobs_in_hand() {
+    let bench = Bench::with_room(10);
+    let images = samples::images(3 * PUBLISHES_IN_FLIGHT);
+    let produce = bench.produce(&images);
+    tokio::pin!(produce);
+    let full = tokio::time::timeout(Duration::from_secs(60), &mut produce).await;
+    assert!(full.is_err(), "it waits: {full:?}");
+    assert_eq!(bench.published(), 10);
+    let (most, now) = *bench.queue.in_flight.lock().unwrap();
+    assert_eq!((most, now), (PUBLISHES_IN_FLIGHT, PUBLISHES_IN_FLIGHT));
+    bench.queue.room.add_permits(images.len());
+    let jobs = 3 * u32::try_from(PUBLISHES_IN_FLIGHT).unwrap();
+    assert_eq!(produce.await, Ok(Produced::Sealed { jobs }));
+    assert_eq!(bench.published(), images.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_a_producer_that_waits() {
+    let bench = Bench::with_room(4);
+    let images = samples::images(20);
+    let produce = bench.produce(&images);
+    tokio::pin!(produce);
+    let full = tokio::time::timeout(Duration::from_secs(60), &mut produce).await;
+    assert!(full.is_err(), "it waits: {full:?}");
+    bench.stop.cancel();
+    assert_eq!(produce.await, Ok(Produced::Stopped { jobs: 4 }));
+    let sealed = bench
+        .log
+        .events()
+        .iter()
+        .any(|event| matches!(event, RunEvent::Seal { .. }));
+    assert!(!sealed, "a run that was stopped is not sealed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_is_seen_where_nothing_ever_waits() {
+    let bench = Bench::with_room(20_000);
+    let stop = bench.stop.clone();
+    let images = samples::images(20_000).into_iter().enumerate();
+    let images = images.map(|(idx, image)| {
+        if idx == 5_000 {
+            stop.cancel();
+        }
+        image
+    });
+    let produced = bench
+        .producer
+        .produce(&plan(Trigger::Cron), images, &bench.stop)
+        .await;
+    assert!(
+        matches!(produced, Ok(Produced::Stopped { .. })),
+        "{produced:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_fails_ends_the_producer() {
+    let bench = Bench::with_room(1);
+    bench.queue.room.close();
+    assert_eq!(
+        bench.produce(&samples::images(3)).await,
+        Err(QueueError::Closed)
+    );
+    let events = bench.log.events();
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, RunEvent::Seal { .. }))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_stored_before_their_jobs_in_chunks_that_fit_a_message() {
+    let bench = Bench::with_room(0);
+    let images = samples::images(12_000);
+    let produce = bench.produce(&images);
+    tokio::pin!(produce);
+    let full = tokio::time::timeout(Duration::from_secs(60), &mut produce).await;
+    assert!(full.is_err(), "it waits: {full:?}");
+    assert_eq!(bench.published(), 0);
+    let first = named(&bench.log.events()).len();
+    assert!((PUBLISHES_IN_FLIGHT..12_000).contains(&first), "{first}");
+    bench.queue.room.add_permits(12_000);
+    assert_eq!(produce.await, Ok(Produced::Sealed { jobs: 12_000 }));
+    let events = bench.log.events();
+    let names: Vec<ImageName> = images.iter().map(crate::catalog::name_of).collect();
+    assert_eq!(named(&events), names);
+    for event in events {
+        let bytes = serde_json::to_string(&event).unwrap().len();
+        assert!(bytes < CHUNK_BYTES + 1024, "{bytes}");
+    }
+}
+
+#[test]
+fn a_batch_has_at_least_one_image() {
+    let mut images = samples::images(3).into_iter().peekable();
+    let (names, batch) = next_batch(&mut images, 1);
+    assert_eq!((names.len(), batch.len(), images.len()), (1, 1, 2));
+    let (names, batch) = next_batch(&mut images, CHUNK_BYTES);
+    assert_eq!((names.len(), batch.len(), images.len()), (2, 2, 0));
+}
+
+#[tokio::test]
+async fn a_producer_may_be_a_task() {
+    let bench = Bench::with_room(1);
+    let (producer, stop) = (bench.producer.clone(), bench.stop.clone());
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        let images = samples::images(1);
+        producer.produce(&plan(Trigger::Cron), &images, &stop).await
+    });
+    let end = tasks.join_next().await.unwrap().unwrap();
+    assert_eq!(end, Ok(Produced::Sealed { jobs: 1 }));
+}
