@@ -63,7 +63,7 @@ mod tests;
 use std::io;
 use std::path::Path;
 
-use image_sync_shared::config::Config;
+use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::reference::Location;
 
 pub use error::ConfigError;
@@ -173,10 +173,7 @@ fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
         .map_err(|problem| problem.key("cache_registry"))
 }
 
-fn images(
-    raw: Vec<RawImage>,
-    defaults: &Defaults,
-) -> Result<Vec<image_sync_shared::config::ImageSpec>, Problem> {
+fn images(raw: Vec<RawImage>, defaults: &Defaults) -> Result<Vec<ImageSpec>, Problem> {
     raw.into_iter()
         .enumerate()
         .map(|(index, raw)| {
