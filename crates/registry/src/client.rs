@@ -6,6 +6,7 @@ pub(crate) mod endpoint;
 mod endpoints;
 mod exchange;
 mod options;
+mod own_certificates;
 mod permits;
 mod redirect;
 mod setup_error;

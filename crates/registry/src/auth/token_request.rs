@@ -8,6 +8,7 @@ use image_sync_shared::secret::Secret;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
@@ -38,7 +39,8 @@ pub(crate) struct TokenRequest<'a> {
 struct Answer {
     token: Option<Secret>,
     access_token: Option<Secret>,
-    expires_in: Option<u64>,
+    /// In seconds: a number, or with some servers its text.
+    expires_in: Option<Value>,
 }
 
 impl TokenRequest<'_> {
@@ -136,9 +138,8 @@ impl TokenRequest<'_> {
             .into_iter()
             .find(|token| !token.reveal().is_empty())
             .ok_or_else(|| invalid("the answer has no token"))?;
-        let lifetime = answer
-            .expires_in
-            .map_or(DEFAULT_LIFETIME, Duration::from_secs);
+        let lifetime = answer.expires_in.as_ref().and_then(seconds);
+        let lifetime = lifetime.map_or(DEFAULT_LIFETIME, Duration::from_secs);
         Ok(Token::new(value, asked, lifetime))
     }
 
@@ -149,4 +150,8 @@ impl TokenRequest<'_> {
             format!("token server {server}: {}", trouble.answer),
         )
     }
+}
+
+fn seconds(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }

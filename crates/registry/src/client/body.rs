@@ -16,20 +16,11 @@ pub(crate) async fn read_whole(
     limit: usize,
     patience: Duration,
 ) -> Result<Bytes, Trouble> {
-    let too_long = || {
-        Trouble::new(
-            FailureClass::Invalid,
-            format!("the body is longer than {limit} bytes"),
-        )
-    };
-    let stated = response.content_length().unwrap_or_default();
-    if usize::try_from(stated).is_ok_and(|stated| stated > limit) {
-        return Err(too_long());
-    }
     let mut body = BytesMut::new();
     while let Some(piece) = next_piece(&mut response, patience).await? {
         if body.len() + piece.len() > limit {
-            return Err(too_long());
+            let answer = format!("the body is longer than {limit} bytes");
+            return Err(Trouble::new(FailureClass::Invalid, answer));
         }
         body.extend_from_slice(&piece);
     }

@@ -8,9 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder, Identity, Url};
+use reqwest::{Client, ClientBuilder, Identity, Url};
 
 use super::options::Timeouts;
+use super::own_certificates;
 use super::setup_error::SetupError;
 
 const USER_AGENT: &str = concat!("image-sync/", env!("CARGO_PKG_VERSION"));
@@ -109,25 +110,31 @@ impl Pools {
         };
         builder
             .build()
-            .map_err(|error| SetupError::new("TLS", innermost(&error)))
+            .map_err(|error| SetupError::new("TLS settings", innermost(&error)))
     }
 }
 
-fn secure(mut builder: ClientBuilder, profile: &Profile) -> Result<ClientBuilder, SetupError> {
-    if profile.unverified {
-        builder = builder.tls_danger_accept_invalid_certs(true);
-    } else if let Some(path) = &profile.ca_file {
-        let invalid = |why: &str| SetupError::new(path.display().to_string(), why);
-        let certificates = Certificate::from_pem_bundle(&read(path)?)
-            .map_err(|error| invalid(&innermost(&error)))?;
-        if certificates.is_empty() {
-            return Err(invalid("there is no PEM certificate in it"));
-        }
-        builder = builder.tls_certs_merge(certificates);
+fn secure(builder: ClientBuilder, profile: &Profile) -> Result<ClientBuilder, SetupError> {
+    let identity = profile.identity.as_ref().map(read_identity).transpose()?;
+    if !profile.unverified
+        && let Some(path) = &profile.ca_file
+    {
+        let pem = identity.as_ref().map(|(pem, _)| pem.as_slice());
+        let config = own_certificates::trusting(&read(path)?, pem)
+            .map_err(|why| SetupError::new(path.display().to_string(), why))?;
+        return Ok(builder.tls_backend_preconfigured(config));
     }
-    let Some((certificate, key)) = &profile.identity else {
-        return Ok(builder);
-    };
+    let builder = builder.tls_danger_accept_invalid_certs(profile.unverified);
+    Ok(match identity {
+        Some((_, identity)) => builder.identity(identity),
+        None => builder,
+    })
+}
+
+/// A client certificate and its key: their text, and what it says.
+fn read_identity(
+    (certificate, key): &(PathBuf, PathBuf),
+) -> Result<(Vec<u8>, Identity), SetupError> {
     let mut pem = read(certificate)?;
     if key != certificate {
         pem.push(b'\n');
@@ -137,7 +144,7 @@ fn secure(mut builder: ClientBuilder, profile: &Profile) -> Result<ClientBuilder
         let place = format!("{} with {}", certificate.display(), key.display());
         SetupError::new(place, innermost(&error))
     })?;
-    Ok(builder.identity(identity))
+    Ok((pem, identity))
 }
 
 /// Whether a URL leads to this machine.

@@ -4,13 +4,15 @@
 
 mod certificates;
 mod challenges;
-mod client_certificates;
 mod credentials;
+mod docker_registry;
 mod failures;
 mod helpers;
 mod limits;
 mod manifests;
 mod mirrors;
+mod own_certificates;
+mod proxies;
 mod realms;
 mod redirects;
 mod schemes;

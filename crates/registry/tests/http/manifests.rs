@@ -7,10 +7,10 @@ use image_sync_shared::media_type::{OCI_INDEX, OCI_MANIFEST};
 use image_sync_shared::ports::registries::Registries as _;
 use image_sync_shared::reference::Reference;
 use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::fake_registry::{At, Fault, ImmutableTags, Rule};
+use image_sync_testkit::fake_registry::{At, Fault, Gate, ImmutableTags, Rule};
 use image_sync_testkit::images::{Image, docker_image, image};
 
-use crate::support::{put_app, resolve_app, router, source, tag, target};
+use crate::support::{Setup, put_app, resolve_app, router, source, tag, target};
 
 #[tokio::test]
 async fn a_tag_is_resolved_by_one_head() {
@@ -135,8 +135,8 @@ async fn wrong_bytes_are_no_manifest() {
 async fn a_manifest_that_is_cut_or_stands_still_is_told() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);
-    let gate = image_sync_testkit::fake_registry::Gate::new();
-    let router = crate::support::Setup::new().impatient().router();
+    let gate = Gate::new();
+    let router = Setup::new().impatient().router();
     let at = source(registry.host(), "app");
     for (fault, class) in [
         (Fault::reset(At::Body(10)), FailureClass::Connection),

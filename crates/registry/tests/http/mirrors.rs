@@ -5,6 +5,7 @@ use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Rule};
+use image_sync_testkit::images::image;
 use tokio::net::TcpListener;
 
 use crate::support::{Setup, put_app, resolve_app, source, tag, target};
@@ -120,7 +121,7 @@ async fn a_target_is_never_read_from_its_mirror() {
 #[tokio::test]
 async fn a_mirror_may_keep_a_registry_under_a_path() {
     let (registry, one, _) = three().await;
-    let app = image_sync_testkit::images::image("app");
+    let app = image("app");
     one.put_image("hub/app", "v1", &app);
     let router = mirrored(&registry, &[&format!("{}/hub/", one.url())]).router();
     assert!(
@@ -135,7 +136,7 @@ async fn a_mirror_may_keep_a_registry_under_a_path() {
 #[tokio::test]
 async fn the_pages_of_one_list_come_from_one_server() {
     let (registry, one, _) = three().await;
-    let app = image_sync_testkit::images::image("app");
+    let app = image("app");
     one.behave(|b| b.page_size = 2);
     one.set_auth(Auth::basic("mirror", "m"));
     for tag in ["a", "b", "c"] {
@@ -149,6 +150,26 @@ async fn the_pages_of_one_list_come_from_one_server() {
         .unwrap();
     assert_eq!(tags, ["a", "b", "c"]);
     assert!(registry.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_registrys_own_pages_are_not_asked_for_through_a_mirror() {
+    let (registry, one, _) = three().await;
+    let app = image("app");
+    registry.behave(|b| b.page_size = 2);
+    registry.set_auth(Auth::basic("u", "p"));
+    for tag in ["a", "b", "c"] {
+        registry.put_image("app", tag, &app);
+    }
+    let setup = mirrored(&registry, &[one.host()]).login(registry.host(), "u", "p");
+    let tags = setup
+        .router()
+        .tags(&source(registry.host(), "app"))
+        .await
+        .unwrap();
+    assert_eq!(tags, ["a", "b", "c"]);
+    let refused = registry.count_where(|request| request.status == Some(401));
+    assert_eq!((refused, registry.requests().len()), (1, 3));
 }
 
 async fn three() -> (FakeRegistry, FakeRegistry, FakeRegistry) {

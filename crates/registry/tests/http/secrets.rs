@@ -13,7 +13,7 @@ const PASSWORD: &str = "hunter2-password";
 const ENCODED: &str = "dTpodW50ZXIyLXBhc3N3b3Jk";
 
 fn assert_silent(text: &str) {
-    for secret in [PASSWORD, ENCODED, "token-1", "s3cret"] {
+    for secret in [PASSWORD, ENCODED, "token-1", "s3cret", "31415926"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }
@@ -47,6 +47,10 @@ async fn no_failure_shows_a_secret() {
         (
             "GET",
             Fault::status(200).with_body(r#"{"token": ["s3cret"]}"#),
+        ),
+        (
+            "GET",
+            Fault::status(200).with_body(r#"{"token": 31415926}"#),
         ),
         (
             "GET",

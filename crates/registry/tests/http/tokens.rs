@@ -1,10 +1,10 @@
 //! Tokens: how many are asked for, with what, and what happens when they end.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use image_sync_shared::failure::{FailureClass, Side, Step};
 use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
+use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule, TokenService};
 use image_sync_testkit::images::image;
 
 use crate::support::{
@@ -112,6 +112,26 @@ async fn a_crowd_whose_token_ended_fetches_one_new_one() {
 }
 
 #[tokio::test]
+async fn who_comes_late_with_the_old_token_does_not_take_the_new_one_away() {
+    let tokens = TokenService::new();
+    let registry = registry_with(&tokens).await;
+    let (router, at, v1) = (router(), source(registry.host(), "app"), tag("v1"));
+    router.resolve(&at, &v1).await.unwrap();
+    tokens.expire_all();
+    tokens.reset();
+    let gate = Gate::new();
+    registry.stage(Rule::new("HEAD", "*").first(1), Fault::hold(&gate));
+    let quick = async {
+        gate.reached().await;
+        router.resolve(&at, &v1).await.unwrap();
+        gate.release();
+    };
+    let (late, ()) = join(router.resolve(&at, &v1), quick).await;
+    assert!(late.unwrap().is_some());
+    assert_eq!(tokens.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_token_that_says_it_has_ended_is_not_used() {
     let tokens = TokenService::new().expires_in(0);
     let registry = registry_with(&tokens).await;
@@ -201,10 +221,7 @@ async fn a_token_server_that_fails_is_a_failure_and_not_anonymous() {
             Fault::status(200).with_body("no JSON"),
             FailureClass::Invalid,
         ),
-        (
-            Fault::reset(image_sync_testkit::fake_registry::At::Headers),
-            FailureClass::Connection,
-        ),
+        (Fault::reset(At::Headers), FailureClass::Connection),
     ] {
         registry.clear_faults();
         registry.stage(Rule::new("*", "/token"), fault);
@@ -264,6 +281,42 @@ async fn an_access_token_is_a_token() {
     );
     let last = registry.requests().pop().unwrap();
     assert_eq!(last.header("authorization"), Some("Bearer the-token"));
+}
+
+#[tokio::test]
+async fn a_lifetime_may_be_a_text_or_no_lifetime_at_all() {
+    for (expires_in, fetched) in [
+        ("\"0\"", 2),
+        ("\"300\"", 1),
+        ("null", 1),
+        ("\"soon\"", 1),
+        ("-1", 1),
+    ] {
+        let tokens = TokenService::new();
+        let registry = registry_with(&tokens).await;
+        registry.set_auth(Auth::Open);
+        let challenge = format!(r#"Bearer realm="{}/token""#, registry.url());
+        let anonymous = Rule::new("HEAD", "*").when(|request| !request.has_credentials());
+        registry.stage(
+            anonymous,
+            Fault::status(401).with_header("www-authenticate", &challenge),
+        );
+        let body = format!(r#"{{"token":"t","expires_in":{expires_in}}}"#);
+        registry.stage(
+            Rule::new("GET", "/token"),
+            Fault::status(200).with_body(body),
+        );
+        let router = router();
+        for _ in 0..2 {
+            assert!(
+                resolve_app(&router, registry.host())
+                    .await
+                    .unwrap()
+                    .is_some()
+            );
+        }
+        assert_eq!(registry.count("GET", "/token"), fetched, "{expires_in}");
+    }
 }
 
 #[tokio::test]

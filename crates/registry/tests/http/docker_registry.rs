@@ -1,0 +1,104 @@
+//! The same against docker-registry, which has its own mind about tokens, passwords and certificates.
+
+use image_sync_registry::Router;
+use image_sync_shared::ports::registries::{BlobCopy, Registries as _};
+use image_sync_testkit::fake_registry::{TokenService, TokenSigner};
+use image_sync_testkit::servers::DockerRegistry;
+use image_sync_testkit::{FakeRegistry, Image, PrivateCa};
+
+use crate::support::{Setup, put_app, source, tag, target};
+
+/// Copies `app:v1` there.
+async fn fill(router: &Router, host: &str) -> Image {
+    let fake = FakeRegistry::start().await.unwrap();
+    let app = put_app(&fake);
+    let (from, to) = (source(fake.host(), "app"), target(host, "app"));
+    for blob in app.all_blobs() {
+        let copy = BlobCopy {
+            source: &from,
+            target: &to,
+            blob: &blob.descriptor(),
+            mount_from: None,
+            on_bytes: &|_| {},
+        };
+        router.copy_blob(copy).await.unwrap();
+    }
+    let manifest = router.pull_manifest(&from, &tag("v1")).await.unwrap();
+    router
+        .push_manifest(&to, &tag("v1"), &manifest)
+        .await
+        .unwrap();
+    app
+}
+
+/// Reads, writes and lists, with not one request more than needed.
+async fn exercise(registry: &DockerRegistry, router: &Router) {
+    let app = fill(router, registry.host()).await;
+    registry.forget_requests().await.unwrap();
+    let (from, to) = (
+        source(registry.host(), "app"),
+        target(registry.host(), "app"),
+    );
+    let resolved = router.resolve(&to, &tag("v1")).await.unwrap().unwrap();
+    assert_eq!(resolved.digest, *app.digest());
+    assert_eq!(router.resolve(&to, &tag("v2")).await, Ok(None));
+    let manifest = router.pull_manifest(&from, &tag("v1")).await.unwrap();
+    assert_eq!(manifest.bytes, *app.bytes());
+    router
+        .push_manifest(&to, &tag("v2"), &manifest)
+        .await
+        .unwrap();
+    let mut tags = router.tags(&from).await.unwrap();
+    tags.sort();
+    assert_eq!(tags, ["v1", "v2"]);
+    assert!(
+        router
+            .has_blob(&to, &app.all_blobs()[0].digest)
+            .await
+            .unwrap()
+    );
+    let requests = registry.requests().await.unwrap();
+    assert_eq!(requests.len(), 6, "{requests:#?}");
+}
+
+#[tokio::test]
+async fn plain_and_open() {
+    let registry = DockerRegistry::start().await.unwrap();
+    exercise(&registry, &Setup::new().router()).await;
+}
+
+#[tokio::test]
+async fn with_a_password_and_the_certificate_of_a_private_authority() {
+    let (ca, folder) = (PrivateCa::new().unwrap(), tempfile::tempdir().unwrap());
+    let builder = DockerRegistry::builder().basic("u", "p").tls(&ca);
+    let registry = builder.start().await.unwrap();
+    let setup = Setup::new().login(registry.host(), "u", "p");
+    let router = setup.trusting(registry.host(), &ca, folder.path()).router();
+    exercise(&registry, &router).await;
+}
+
+#[tokio::test]
+async fn with_tokens() {
+    let signer = TokenSigner::new().unwrap();
+    let tokens = TokenService::new()
+        .no_anonymous_pulls()
+        .user("u", "p")
+        .signer(&signer);
+    let service = FakeRegistry::builder()
+        .tokens(&tokens)
+        .start()
+        .await
+        .unwrap();
+    let realm = format!("{}/token", service.url());
+    let registry = DockerRegistry::builder()
+        .tokens(&signer, &realm)
+        .start()
+        .await
+        .unwrap();
+    let router = Setup::new().login(registry.host(), "u", "p").router();
+    exercise(&registry, &router).await;
+    let by_scopes = tokens.requests_by_scopes();
+    assert_eq!(by_scopes["repository:app:pull"], 1);
+    assert_eq!(by_scopes["repository:app:pull,push"], 1);
+    assert_eq!(by_scopes.len(), 2);
+}

@@ -1,0 +1,133 @@
+//! Certificates that the fake registry does not have: of clients, and of servers that vouch for themselves.
+
+use std::sync::Arc;
+
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::ports::registries::Registries as _;
+use image_sync_testkit::PrivateCa;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::{Setup, insecure, resolve_app, source, tag, write};
+
+/// A server that has never heard of an image, with this certificate and key. With `clients` it speaks only to whom that
+/// authority vouches for.
+async fn server(certificate: &str, key: &str, clients: Option<&str>) -> (String, JoinSet<()>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone());
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            let authority = CertificateDer::from_pem_slice(authority.as_bytes());
+            roots.add(authority.unwrap()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let config = builder.with_single_cert(chain, key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    (host, server)
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_who_wants_it() {
+    let (ca, folder) = (PrivateCa::new().unwrap(), tempfile::tempdir().unwrap());
+    let (certificate, key) = (ca.certificate_pem(), ca.key_pem());
+    let (host, _server) = server(certificate, key, Some(ca.ca_pem())).await;
+    let both = write(folder.path(), "both.pem", &format!("{certificate}{key}"));
+    let certificate = write(folder.path(), "client.pem", certificate);
+    let key = write(folder.path(), "client.key", key);
+    let trusting = || Setup::new().trusting(&host, &ca, folder.path());
+
+    let failure = resolve_app(&trusting().router(), &host).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Denied, "{failure}");
+    assert!(failure.answer.contains("client certificate"), "{failure}");
+
+    let setup = trusting().with(&host, |settings| {
+        settings.cert_file = Some(certificate);
+        settings.key_file = Some(key);
+    });
+    assert_eq!(resolve_app(&setup.router(), &host).await, Ok(None));
+    let identity = |settings: &mut image_sync_shared::config::RegistrySettings| {
+        settings.cert_file = Some(both.clone());
+    };
+    assert_eq!(
+        resolve_app(&trusting().with(&host, identity).router(), &host).await,
+        Ok(None)
+    );
+    let unverified = Setup::new().with(&host, identity).router();
+    let at = insecure(source(&host, "app"));
+    assert_eq!(unverified.resolve(&at, &tag("v1")).await, Ok(None));
+}
+
+/// A certificate as `openssl req -x509` makes it, for one name, that ended in a year.
+fn self_signed(name: &str, last_year: i32) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = date_time_ymd(2000, 1, 1);
+    params.not_after = date_time_ymd(last_year, 12, 31);
+    let certificate = params.self_signed(&key).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
+/// What becomes of a server that vouches for itself, where `trusted` is trusted.
+async fn ask_self_signed(name: &str, last_year: i32, trusted: Option<&str>) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = self_signed(name, last_year);
+    let (host, _server) = server(&certificate, &key, None).await;
+    let path = write(folder.path(), "ca.pem", trusted.unwrap_or(&certificate));
+    let setup = Setup::new().with(&host, |settings| settings.ca_file = Some(path));
+    match resolve_app(&setup.router(), &host).await {
+        Ok(_) => Ok(()),
+        Err(failure) => {
+            assert_eq!(failure.class, FailureClass::Denied, "{failure}");
+            Err(failure.answer)
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_vouches_for_itself_is_trusted_if_it_is_named() {
+    assert_eq!(ask_self_signed("127.0.0.1", 3000, None).await, Ok(()));
+    let (other, _) = self_signed("127.0.0.1", 3000);
+    let refused = ask_self_signed("127.0.0.1", 3000, Some(&other))
+        .await
+        .unwrap_err();
+    assert!(refused.contains("is not trusted"), "{refused}");
+}
+
+#[tokio::test]
+async fn its_name_and_time_are_looked_at_all_the_same() {
+    let refused = ask_self_signed("elsewhere.example", 3000, None)
+        .await
+        .unwrap_err();
+    assert!(refused.contains("it is for another name"), "{refused}");
+    let refused = ask_self_signed("127.0.0.1", 2001, None).await.unwrap_err();
+    assert!(refused.contains("it has expired"), "{refused}");
+}
