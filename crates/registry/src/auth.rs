@@ -132,12 +132,18 @@ impl Authenticator {
     }
 
     /// With what a request was made that was refused in the end.
-    pub(crate) async fn describe(&self, asker: &Asker<'_>) -> String {
+    pub(crate) async fn describe(&self, pass: &Pass, asker: &Asker<'_>) -> String {
         let host = &asker.endpoint.host;
-        match self.credential(asker).await {
-            Ok(Some(credential)) => format!("with {}", credential.origin),
-            Ok(None) => format!("without credentials, as none are configured for {host}"),
-            Err(trouble) => trouble.answer,
+        match (self.credential(asker).await, pass) {
+            (Ok(None), _) => format!("without credentials, as none are configured for {host}"),
+            (Ok(Some(found)), Pass::Nothing) => {
+                format!(
+                    "without the {}, as it was not said how to show them",
+                    found.origin
+                )
+            }
+            (Ok(Some(found)), _) => format!("with {}", found.origin),
+            (Err(trouble), _) => trouble.answer,
         }
     }
 

@@ -53,7 +53,10 @@ impl Exchange<'_, '_> {
     async fn first(&mut self, lead: Lead<'_, Contact>) -> Result<First, Failure> {
         let (base, response) = match self.find_server().await {
             Ok(found) => found,
-            Err(trouble) => {
+            // That is about this call alone.
+            Err(SendError::LedAstray(trouble)) => return Err(self.failure(trouble)),
+            Err(error) => {
+                let trouble = error.into();
                 lead.failed(&trouble);
                 return Err(self.failure(trouble));
             }
@@ -69,6 +72,7 @@ impl Exchange<'_, '_> {
         let Some(challenge) = challenge else {
             return Ok(First::Answer(response));
         };
+        tracing::debug!(host = self.endpoint.host, address = %base, "registry reached");
         let contact = Contact { base, challenge };
         lead.found(contact.clone());
         Ok(match status {
@@ -78,20 +82,20 @@ impl Exchange<'_, '_> {
     }
 
     /// Tries TLS, and plain HTTP where that is allowed and the server speaks no TLS.
-    async fn find_server(&mut self) -> Result<(Url, Response), Trouble> {
+    async fn find_server(&mut self) -> Result<(Url, Response), SendError> {
         let base = self.endpoint.base();
         let error = match self.send(&base, &Pass::Nothing).await {
             Ok(response) => return Ok((base, response)),
             Err(error) => error,
         };
         let Some(plain) = self.endpoint.plain.clone() else {
-            return Err(error.into());
+            return Err(error);
         };
         let other_port = base.port_or_known_default() != plain.port_or_known_default();
         match error {
             SendError::NoTls(_) => {}
             SendError::Refused(_) if other_port => {}
-            other => return Err(other.into()),
+            other => return Err(other),
         }
         let response = self.send(&plain, &Pass::Nothing).await?;
         Ok((plain, response))
@@ -110,11 +114,11 @@ impl Exchange<'_, '_> {
         };
         let (response, pass) = self.show_pass(&contact, &asker).await?;
         if !self.mend(&mut contact, &response, &pass, &asker).await {
-            return self.settle(response, &asker).await;
+            return self.settle(response, &pass, &asker).await;
         }
         let (response, pass) = self.show_pass(&contact, &asker).await?;
         self.mend(&mut contact, &response, &pass, &asker).await;
-        self.settle(response, &asker).await
+        self.settle(response, &pass, &asker).await
     }
 
     /// Puts aside what an answer refuses, and says whether another request may do better.
@@ -143,12 +147,17 @@ impl Exchange<'_, '_> {
     }
 
     /// The last answer. A 401 as such is a failure, and says with which credentials it came.
-    async fn settle(&self, response: Response, asker: &Asker<'_>) -> Result<Response, Failure> {
+    async fn settle(
+        &self,
+        response: Response,
+        pass: &Pass,
+        asker: &Asker<'_>,
+    ) -> Result<Response, Failure> {
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
         let trouble = self.inner.wire.explain(response).await;
-        let credentials = self.inner.authenticator.describe(asker).await;
+        let credentials = self.inner.authenticator.describe(pass, asker).await;
         let answer = format!("{} ({credentials})", trouble.answer);
         Err(self.failure(Trouble::new(trouble.class, answer)))
     }

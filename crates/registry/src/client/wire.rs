@@ -44,6 +44,8 @@ pub(crate) enum SendError {
     NoTls(Trouble),
     /// Nothing listens there.
     Refused(Trouble),
+    /// It answered, but where it led to nothing is to be had.
+    LedAstray(Trouble),
     /// All else.
     Other(Trouble),
 }
@@ -51,9 +53,10 @@ pub(crate) enum SendError {
 impl From<SendError> for Trouble {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::NoTls(trouble) | SendError::Refused(trouble) | SendError::Other(trouble) => {
-                trouble
-            }
+            SendError::NoTls(trouble)
+            | SendError::Refused(trouble)
+            | SendError::LedAstray(trouble)
+            | SendError::Other(trouble) => trouble,
         }
     }
 }
@@ -96,27 +99,21 @@ impl Wire {
     pub(crate) async fn send(&self, mut request: Outgoing<'_>) -> Result<Response, SendError> {
         drop_userinfo(&mut request.url);
         let mut url = request.url.clone();
-        for _ in 0..=MAX_REDIRECTS {
-            let mut response = self.hop(&mut request, &url).await?;
+        let mut response = self.hop(&mut request, &url).await?;
+        for _ in 0..MAX_REDIRECTS {
             let next = redirect::next(&request.method, &url, response.status(), response.headers());
-            if let Some(next) = next.map_err(SendError::Other)? {
-                url = next;
-                continue;
-            }
-            if let Some(authorization) = &request.authorization
-                && !response.status().is_success()
-            {
-                let shown = Shown::authorization(authorization);
-                response.extensions_mut().insert(shown);
-            }
-            return Ok(response);
+            let Some(next) = next.map_err(SendError::LedAstray)? else {
+                note_secrets(&mut response, request.authorization.as_ref());
+                return Ok(response);
+            };
+            url = next;
+            let followed = self.hop(&mut request, &url).await;
+            response = followed.map_err(|error| SendError::LedAstray(error.into()))?;
         }
         let home = authority(&request.url);
         let answer = format!("more than {MAX_REDIRECTS} redirects from {home}");
-        Err(SendError::Other(Trouble::new(
-            FailureClass::Invalid,
-            answer,
-        )))
+        let trouble = Trouble::new(FailureClass::Invalid, answer);
+        Err(SendError::LedAstray(trouble))
     }
 
     /// What a refusal says.
@@ -187,5 +184,15 @@ impl Wire {
                 SendError::Other(trouble)
             }
         })
+    }
+}
+
+/// A refusal may repeat them.
+fn note_secrets(response: &mut Response, authorization: Option<&HeaderValue>) {
+    if let Some(authorization) = authorization
+        && !response.status().is_success()
+    {
+        let shown = Shown::authorization(authorization);
+        response.extensions_mut().insert(shown);
     }
 }

@@ -4,6 +4,7 @@ use image_sync_shared::failure::{FailureClass, Side, Step};
 use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Gate, Rule, TokenService};
+use tokio::net::TcpListener;
 
 use crate::support::{
     Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, router, source, tag,
@@ -199,6 +200,38 @@ async fn one_image_that_is_answered_503_first_does_not_take_the_others_with_it()
     assert_eq!(
         registry.count_where(|request| request.status == Some(401)),
         1
+    );
+}
+
+#[tokio::test]
+async fn one_image_that_is_led_astray_first_does_not_take_the_others_with_it() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    for location in ["ftp://elsewhere.example", &nobody] {
+        let registry = FakeRegistry::start().await.unwrap();
+        put_many(&registry, 20);
+        registry.stage(
+            Rule::new("HEAD", "*").first(1),
+            Fault::redirect(location, ""),
+        );
+        let answers = resolve_many(&router(), registry.host(), 20).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_does_not_say_what_it_wants_is_told() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_app(&registry);
+    let router = Setup::new().login(registry.host(), "u", "p").router();
+    resolve_app(&router, registry.host()).await.unwrap();
+    registry.stage(Rule::new("HEAD", "*"), Fault::status(401));
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Unauthorized);
+    assert!(
+        failure.answer.contains("it was not said how to show them"),
+        "{failure}"
     );
 }
 

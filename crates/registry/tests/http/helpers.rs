@@ -1,7 +1,7 @@
-//! Credential helpers: small scripts that stand for the real ones.
+//! Credential helpers: a small script stands for the real ones.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use image_sync_shared::failure::{FailureClass, Step};
@@ -12,15 +12,15 @@ use crate::support::{
     Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, write,
 };
 
-/// Makes the script `docker-credential-fake`, which keeps what it was asked in the file `asked` beside it.
+/// Makes the program `docker-credential-fake` in a folder. A link to a script of the repository: a program that the test
+/// has just written could still be open for writing in a child of another test.
 fn make_helper(folder: &Path, commands: &str) {
-    let asked = folder.join("asked");
-    let script = format!(
-        "#!/bin/sh\ncat >> {0}\necho >> {0}\n{commands}\n",
-        asked.display()
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/http/docker-credential-fake"
     );
-    let path = write(folder, "docker-credential-fake", &script);
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    symlink(script, folder.join("docker-credential-fake")).unwrap();
+    write(folder, "commands", commands);
 }
 
 fn answer_from(folder: &Path, answer: &str) -> String {
