@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use oci_spec::distribution::Reference as OciReference;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::Digest;
+
+mod grammar;
 
 /// How a text says that a folder with an OCI image layout stands where a registry host may stand.
 const FOLDER_PREFIX: &str = "oci:";
@@ -265,28 +266,21 @@ pub fn split(text: &str) -> Result<(Repository, Option<Reference>), InvalidRefer
     if text.contains("://") {
         return Err(invalid_repository(text, "a scheme does not belong here"));
     }
-    let (plain, ipv6_host) = hide_ipv6_host(text);
-    let parsed: OciReference = plain
-        .parse()
-        .map_err(|error| invalid_repository(text, &format!("{error}")))?;
-    // "UPPER/case" passes the parser's grammar with UPPER as a host, and then becomes a name.
-    if parsed.repository().bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(invalid_repository(text, "a name is lowercase"));
-    }
-    let host = ipv6_host
-        .as_deref()
-        .unwrap_or_else(|| canonical_host(parsed.registry()));
-    let repository = Repository::Registry {
-        host: host.to_owned(),
-        name: parsed.repository().to_owned(),
+    let (tagged, digest) = match text.split_once('@') {
+        Some((tagged, digest)) => (tagged, Some(digest.parse()?)),
+        None => (text, None),
     };
-    let reference = match (parsed.digest(), parsed.tag()) {
-        (Some(digest), _) => Some(digest.parse()?),
-        // The parser fills in `latest` where the text has no tag.
-        (None, Some(tag)) if plain.ends_with(&format!(":{tag}")) => Some(tag.parse()?),
-        _ => None,
+    let (place, tag) = grammar::split_tag(tagged);
+    let (host, name) = grammar::split_host(place);
+    let host = host.unwrap_or(DOCKER_HUB);
+    let repository = if canonical_host(host) == DOCKER_HUB && !name.contains('/') {
+        registry_repository(host, &format!("library/{name}"))
+    } else {
+        registry_repository(host, name)
     };
-    Ok((repository, reference))
+    let repository = repository.map_err(|error| invalid_repository(text, &error.reason))?;
+    let tag = tag.map(str::parse).transpose()?;
+    Ok((repository, digest.or(tag)))
 }
 
 fn split_folder(
@@ -307,25 +301,6 @@ fn split_folder(
     Ok((Repository::Folder(PathBuf::from(path)), reference))
 }
 
-/// The OCI grammar has no IPv6 literals, so a name stands in for `[...]` while the rest is parsed.
-fn hide_ipv6_host(text: &str) -> (String, Option<String>) {
-    let parts = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    if let Some((address, rest)) = parts
-        && let Some((port, path)) = rest.split_once('/')
-        && address.parse::<std::net::Ipv6Addr>().is_ok()
-        && (port.is_empty()
-            || port
-                .strip_prefix(':')
-                .is_some_and(|port| port.parse::<u16>().is_ok()))
-    {
-        return (
-            format!("ipv6.invalid/{path}"),
-            Some(format!("[{address}]{port}")),
-        );
-    }
-    (text.to_owned(), None)
-}
-
 fn canonical_host(host: &str) -> &str {
     match host {
         "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB,
@@ -334,26 +309,12 @@ fn canonical_host(host: &str) -> &str {
 }
 
 fn registry_repository(host: &str, name: &str) -> Result<Repository, InvalidReference> {
-    let text = format!("{host}/{name}");
-    let invalid = |reason: &str| invalid_repository(&text, reason);
-    if name.is_empty() {
-        return Err(invalid("the name is empty"));
-    }
-    // A host without dot and port, as in a cluster's short service names, is a host here all the same.
-    let bare = !host.contains(['.', ':']) && host != "localhost";
-    let probe = if bare {
-        format!("{host}.invalid/{name}")
-    } else {
-        text.clone()
-    };
-    let (repository, reference) = split(&probe).map_err(|error| invalid(&error.reason))?;
-    match (repository, reference) {
-        (Repository::Registry { host: found, name }, None) => Ok(Repository::Registry {
-            host: if bare { host.to_owned() } else { found },
-            name,
-        }),
-        _ => Err(invalid("it has a tag or digest")),
-    }
+    let checked = grammar::check_host(host).and_then(|()| grammar::check_name(name));
+    checked.map_err(|reason| invalid_repository(&format!("{host}/{name}"), &reason))?;
+    Ok(Repository::Registry {
+        host: canonical_host(host).to_owned(),
+        name: name.to_owned(),
+    })
 }
 
 fn folder_repository(root: &Path, name: &str) -> Result<Repository, InvalidReference> {
