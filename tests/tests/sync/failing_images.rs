@@ -1,0 +1,114 @@
+//! One bad image of several, and images that take too long.
+
+use image_sync_shared::outcome::Action;
+use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
+use image_sync_testkit::images::image;
+use image_sync_tests::Catalog;
+
+use crate::world::{TAG, World, status};
+
+async fn ten_images(world: &World) -> Catalog {
+    let mut catalog = world.empty_catalog();
+    for n in 0..10 {
+        let name = format!("team/app{n}");
+        world.source.put_image(&name, TAG, &image(&name));
+        catalog = catalog.image(world.entry(&name, TAG));
+    }
+    catalog
+}
+
+#[tokio::test]
+async fn one_bad_image_fails_alone() {
+    let world = World::start().await;
+    let catalog = ten_images(&world).await;
+    world
+        .source
+        .stage(Rule::new("GET", "/v2/team/app4/blobs/*"), status(403));
+    for (skip_on_error, code) in [(false, 1), (true, 0)] {
+        let catalog = catalog
+            .clone()
+            .setting(&format!("skip_on_error: {skip_on_error}"));
+        let ended = world.program.sync(&catalog, &[]).await;
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        let report = ended.report();
+        assert_eq!(
+            (report.head.summary.failed, report.head.summary.total),
+            (1, 10)
+        );
+        for (n, result) in report.results.iter().enumerate() {
+            assert!(
+                result.image.ends_with(&format!("team/app{n}")),
+                "in the order of the catalog"
+            );
+            assert_eq!(result.action == Action::Failed, n == 4, "{result:#?}");
+        }
+        let error = report.results[4].error.clone().unwrap();
+        assert!(
+            error.starts_with("source: pull blob sha256:") && error.contains("403"),
+            "{error}"
+        );
+    }
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn pull_timeout_secs_ends_one_images_work_and_not_the_others() {
+    let world = World::start().await;
+    let catalog = ten_images(&world).await.setting("pull_timeout_secs: 1");
+    let gate = Gate::new();
+    world.source.stage(
+        Rule::new("GET", "/v2/team/app4/blobs/*"),
+        Fault::hold(&gate),
+    );
+    let ended = world.program.sync(&catalog, &[]).await;
+    let report = ended.report();
+    assert_eq!(
+        (
+            ended.code,
+            report.head.summary.pulled,
+            report.head.summary.failed
+        ),
+        (Some(1), 9, 1),
+        "{ended:#?}"
+    );
+    let error = report.results[4].error.clone().unwrap();
+    assert!(error.contains("pull_timeout_secs"), "{error}");
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn a_hung_source_never_hangs_the_run() {
+    let world = World::start().await;
+    let catalog = ten_images(&world).await.setting("pull_timeout_secs: 1");
+    let gate = Gate::new();
+    world.source.stage(Rule::new("*", "*"), Fault::hold(&gate));
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(
+        (ended.code, ended.report().head.summary.failed),
+        (Some(1), 10),
+        "{ended:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_reaches_its_deadline_names_what_is_missing() {
+    let world = World::start().await;
+    let catalog = ten_images(&world).await.setting("run_timeout: 1s");
+    world.source.stage(
+        Rule::new("HEAD", "/v2/team/app4/*"),
+        Fault::rate_limited(Some("3600")),
+    );
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    let report = ended.report();
+    let missing: Vec<&str> = report
+        .missing
+        .iter()
+        .map(|name| name.image.as_str())
+        .collect();
+    assert!(
+        missing.iter().any(|name| name.ends_with("team/app4")),
+        "{missing:?}"
+    );
+    assert_eq!(report.head.summary.results() as usize + missing.len(), 10);
+}

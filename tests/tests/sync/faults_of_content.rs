@@ -1,0 +1,174 @@
+//! Content that is not what it says, or that needs care.
+
+use image_sync_shared::manifest::RawManifest;
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{Fault, Rule};
+use image_sync_testkit::images::{self, image, image_with_layers};
+
+use crate::world::{REPOSITORY, TAG, World, all};
+
+fn of_manifest(raw: &RawManifest) -> Rule {
+    Rule::new("GET", format!("/v2/*/manifests/{}", raw.digest))
+}
+
+#[tokio::test]
+async fn a_blob_of_wrong_bytes_never_becomes_part_of_an_image() {
+    let image = image_with_layers("app", 1, 100_000);
+    let world = World::with(&image).await;
+    world.source.stage(all("GET", "blobs"), Fault::WrongBytes);
+    world.fails(3, &["source: pull blob", "sha256:"]).await;
+    for blob in &image.blobs {
+        assert!(!world.target.has_blob(REPOSITORY, &blob.digest));
+    }
+}
+
+#[tokio::test]
+async fn a_blob_of_wrong_bytes_once_is_read_again() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world
+        .source
+        .stage(all("GET", "blobs").first(1), Fault::WrongBytes);
+    world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn a_blob_that_is_too_short_or_too_long_fails() {
+    for fault in [Fault::TooShort(7), Fault::TooLong(7)] {
+        let world = World::with(&image_with_layers("app", 1, 100_000)).await;
+        world.source.stage(all("GET", "blobs"), fault);
+        world.fails(3, &["source: pull blob"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_blob_with_a_content_encoding_is_refused() {
+    let world = World::with(&image("app")).await;
+    let encoded = Fault::SetHeader("Content-Encoding".to_owned(), "gzip".to_owned());
+    world.source.stage(all("GET", "blobs"), encoded);
+    world
+        .fails(1, &["source: pull blob", "Content-Encoding", "gzip"])
+        .await;
+}
+
+#[tokio::test]
+async fn a_manifest_of_wrong_bytes_fails() {
+    let world = World::with(&image("app")).await;
+    world
+        .source
+        .stage(all("GET", "manifests"), Fault::WrongBytes);
+    world.fails(3, &["source: pull manifest", "sha256:"]).await;
+}
+
+#[tokio::test]
+async fn a_manifest_over_4_mib_is_refused() {
+    let world = World::with(&images::oversized("app")).await;
+    world.fails(1, &["source: pull manifest", "4 MiB"]).await;
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_not_json_is_refused() {
+    let world = World::with(&images::not_json("app")).await;
+    world.fails(1, &["source: pull manifest", "JSON"]).await;
+}
+
+#[tokio::test]
+async fn schema_1_is_refused_in_words_that_help() {
+    let world = World::with(&images::schema1("app")).await;
+    world.fails(1, &["source: pull manifest", "schema 1"]).await;
+}
+
+#[tokio::test]
+async fn an_index_that_contains_itself_is_refused() {
+    let (index, claimed) = images::self_containing_index("app");
+    let world = World::start().await;
+    world
+        .source
+        .put_manifest_as(REPOSITORY, &claimed, &index.manifest);
+    world.source.tag(REPOSITORY, TAG, &claimed);
+    let ended = world.sync().await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(
+        ended.only_error().contains("source: pull manifest"),
+        "{ended:#?}"
+    );
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn a_descriptors_urls_are_never_followed() {
+    let elsewhere = FakeRegistry::start().await.unwrap();
+    let url = format!("{}/layer", elsewhere.url());
+    let image = images::with_urls("app", &url);
+    let world = World::with(&image).await;
+    world.sync().await;
+    assert_eq!(elsewhere.count("*", "*"), 0);
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn a_foreign_layer_that_the_source_lacks_is_left_where_it_is() {
+    let elsewhere = FakeRegistry::start().await.unwrap();
+    let image = images::foreign_layer("app", &format!("{}/layer", elsewhere.url()));
+    let world = World::with(&image).await;
+    world.is_copied(&image, 1).await;
+    assert_eq!(elsewhere.count("*", "*"), 0);
+}
+
+#[tokio::test]
+async fn an_unknown_artifact_is_copied_as_it_is() {
+    for artifact in [
+        images::artifact("application/vnd.example.thing", b"thing", None),
+        images::unknown_artifact_manifest("thing"),
+        images::without_media_type("app"),
+    ] {
+        let world = World::with(&artifact).await;
+        world.is_copied(&artifact, 1).await;
+        let copied = world.target.manifest(REPOSITORY, TAG).unwrap();
+        assert_eq!(copied.bytes, artifact.manifest.bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_is_missing_fails_the_index() {
+    let index = images::index("app", &["linux/amd64", "linux/arm64"]);
+    let world = World::with(&index).await;
+    world
+        .source
+        .stage(of_manifest(&index.children[1].manifest), Fault::status(404));
+    world
+        .fails(
+            1,
+            &[
+                "source: pull manifest",
+                index.children[1].digest().as_str(),
+                "404",
+            ],
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_header_with_a_wrong_digest_is_noticed() {
+    let world = World::with(&image("app")).await;
+    let other = image("other");
+    let wrong = Fault::SetHeader(
+        "Docker-Content-Digest".to_owned(),
+        other.digest().to_string(),
+    );
+    world.source.stage(all("HEAD", "manifests"), wrong);
+    let ended = world.sync().await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(ended.only_error().starts_with("source:"), "{ended:#?}");
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn a_registry_that_states_no_digest_costs_a_get() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world
+        .source
+        .behave(|behaviour| behaviour.states_digests = false);
+    world.is_copied(&image, 1).await;
+}

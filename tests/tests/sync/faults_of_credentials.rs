@@ -1,0 +1,223 @@
+//! Credentials: that they work, that they are renewed, and that they go nowhere else.
+
+use image_sync_testkit::fake_registry::{Auth, Fault, TokenService};
+use image_sync_testkit::images::{image, image_with_layers};
+use image_sync_testkit::{FakeRegistry, Image, PrivateCa};
+
+use crate::world::{REPOSITORY, TAG, World, all, program, status};
+
+const PASSWORD: &str = "hunter2-is-secret";
+
+async fn with_tokens(image: &Image) -> (World, TokenService) {
+    let tokens = TokenService::new();
+    (asking_for_tokens(image, &tokens).await, tokens)
+}
+
+/// A world whose source wants tokens.
+async fn asking_for_tokens(image: &Image, tokens: &TokenService) -> World {
+    let source = FakeRegistry::builder().auth(Auth::bearer(tokens));
+    let world = World {
+        source: source.start().await.unwrap(),
+        target: FakeRegistry::start().await.unwrap(),
+        program: program(),
+    };
+    world.source.put_image(REPOSITORY, TAG, image);
+    world
+}
+
+#[tokio::test]
+async fn a_401_in_the_middle_gets_a_new_token_once() {
+    let image = image("app");
+    let (world, tokens) = with_tokens(&image).await;
+    world
+        .source
+        .stage(all("GET", "blobs").first(1), status(401));
+    world.is_copied(&image, 1).await;
+    assert_eq!(tokens.requests().len(), 2, "{:#?}", tokens.requests());
+}
+
+#[tokio::test]
+async fn a_token_that_ends_in_the_middle_is_renewed() {
+    let image = image_with_layers("app", 4, 1000);
+    let (world, tokens) = with_tokens(&image).await;
+    tokens.limit_uses(Some(3));
+    world.is_copied(&image, 1).await;
+    assert!(tokens.requests().len() >= 2);
+}
+
+#[tokio::test]
+async fn wrong_credentials_fail_at_once() {
+    let world = World::with(&image("app")).await;
+    world.source.set_auth(Auth::basic("bot", PASSWORD));
+    let catalog = world.catalog().registry(
+        world.source.host(),
+        "{username: bot, password: wrong-secret}",
+    );
+    let ended = world.program.sync(&catalog, &[]).await;
+    let result = ended.only_result();
+    assert_eq!((ended.code, result.attempts), (Some(1), 1), "{ended:#?}");
+    assert!(result.error.unwrap().contains("source: "), "{ended:#?}");
+    assert!(!format!("{ended:?}").contains("wrong-secret"), "{ended:#?}");
+}
+
+#[tokio::test]
+async fn a_refused_token_fails_as_the_registrys_fault() {
+    let (world, _tokens) = with_tokens(&image("app")).await;
+    world.source.stage(
+        image_sync_testkit::fake_registry::Rule::new("GET", "/token"),
+        status(403),
+    );
+    world.fails(1, &["source: authenticate", "403"]).await;
+}
+
+#[tokio::test]
+async fn a_token_service_in_trouble_is_tried_again() {
+    let image = image("app");
+    let (world, _tokens) = with_tokens(&image).await;
+    world.source.stage(
+        image_sync_testkit::fake_registry::Rule::new("GET", "/token").first(1),
+        status(503),
+    );
+    world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn a_password_is_not_sent_to_a_token_realm_on_plain_http() {
+    let ca = PrivateCa::new().unwrap();
+    let tokens = TokenService::new().user("bot", PASSWORD);
+    let realm = FakeRegistry::builder()
+        .tokens(&tokens)
+        .start()
+        .await
+        .unwrap();
+    let source = FakeRegistry::builder()
+        .tls(&ca)
+        .auth(Auth::bearer_at(&tokens, &format!("{}/token", realm.url())))
+        .start()
+        .await
+        .unwrap();
+    let world = World {
+        source,
+        target: FakeRegistry::start().await.unwrap(),
+        program: program(),
+    };
+    world.source.put_image(REPOSITORY, TAG, &image("app"));
+    world.program.write("ca.pem", ca.ca_pem());
+    let settings = format!("{{username: bot, password: {PASSWORD}, ca_file: ca.pem}}");
+    let catalog = world.catalog().registry(world.source.host(), &settings);
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(
+        ended.only_error().contains("source: authenticate"),
+        "{ended:#?}"
+    );
+    assert_eq!(realm.count("*", "*"), 0, "nothing is sent there");
+    assert!(!format!("{ended:?}").contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn credentials_do_not_follow_a_redirect_to_another_host() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world.source.set_auth(Auth::basic("bot", PASSWORD));
+    let storage = FakeRegistry::start().await.unwrap();
+    storage.put_image(REPOSITORY, TAG, &image);
+    let redirect = Fault::Redirect {
+        base: storage.url().to_owned(),
+        query: "signature=secret-of-url".to_owned(),
+    };
+    world.source.stage(all("GET", "blobs"), redirect);
+    let catalog = world.catalog().registry(
+        world.source.host(),
+        &format!("{{username: bot, password: {PASSWORD}}}"),
+    );
+    let ended = world
+        .program
+        .sync(&catalog, &["--log-level", "trace"])
+        .await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let requests = storage.requests();
+    assert_eq!(requests.len(), image.blobs.len());
+    assert!(
+        requests.iter().all(|request| !request.has_credentials()),
+        "{requests:#?}"
+    );
+    for secret in [PASSWORD, "secret-of-url"] {
+        assert!(
+            !format!("{ended:?}").contains(secret),
+            "{secret} shows in {ended:#?}"
+        );
+    }
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn a_redirect_from_https_to_plain_http_is_refused() {
+    let ca = PrivateCa::new().unwrap();
+    let image = image("app");
+    let source = FakeRegistry::builder().tls(&ca).start().await.unwrap();
+    let storage = FakeRegistry::start().await.unwrap();
+    storage.put_image(REPOSITORY, TAG, &image);
+    let world = World {
+        source,
+        target: FakeRegistry::start().await.unwrap(),
+        program: program(),
+    };
+    world.source.put_image(REPOSITORY, TAG, &image);
+    let redirect = Fault::Redirect {
+        base: storage.url().to_owned(),
+        query: String::new(),
+    };
+    world.source.stage(all("GET", "blobs"), redirect);
+    world.program.write("ca.pem", ca.ca_pem());
+    let catalog = world
+        .catalog()
+        .registry(world.source.host(), "{ca_file: ca.pem}");
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(
+        ended.only_error().contains("source: pull blob"),
+        "{ended:#?}"
+    );
+    assert_eq!(storage.count("*", "*"), 0, "it is not followed");
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn docker_login_is_enough() {
+    let image = image("app");
+    let mut world = World::with(&image).await;
+    world.source.set_auth(Auth::basic("bot", PASSWORD));
+    let auth = "Ym90Omh1bnRlcjItaXMtc2VjcmV0";
+    let json = format!(
+        "{{\"auths\": {{\"{}\": {{\"auth\": \"{auth}\"}}}}}}",
+        world.source.host()
+    );
+    world.program.write("docker/config.json", &json);
+    world.program = world.program.env("DOCKER_CONFIG", "docker");
+    world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn an_identity_token_is_traded_for_a_token() {
+    let image = image("app");
+    let tokens = TokenService::new()
+        .identity_token("identity-1")
+        .no_anonymous_pulls();
+    let mut world = asking_for_tokens(&image, &tokens).await;
+    let json = format!(
+        "{{\"auths\": {{\"{}\": {{\"identitytoken\": \"identity-1\"}}}}}}",
+        world.source.host()
+    );
+    world.program.write("docker/config.json", &json);
+    world.program = world.program.env("DOCKER_CONFIG", "docker");
+    world.is_copied(&image, 1).await;
+    assert!(
+        tokens
+            .requests()
+            .iter()
+            .all(|request| request.method == "POST"),
+        "{:#?}",
+        tokens.requests()
+    );
+}

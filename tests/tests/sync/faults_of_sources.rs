@@ -1,0 +1,254 @@
+//! What a source may do wrong on the way: what the report says, how many attempts, nothing broken at the target.
+
+use image_sync_testkit::fake_registry::{At, Fault, Gate};
+use image_sync_testkit::images::{image, image_with_layers};
+
+use crate::world::{World, all, status};
+
+#[tokio::test]
+async fn a_missing_tag_fails_at_once() {
+    let world = World::start().await;
+    world
+        .fails(1, &["source: check", "team/app:1.0", "not found"])
+        .await;
+    assert_eq!(world.source.count("*", "*"), 1, "404 is final");
+}
+
+#[tokio::test]
+async fn a_missing_manifest_fails_at_once() {
+    let world = World::with(&image("app")).await;
+    world.source.stage(all("GET", "manifests"), status(404));
+    world.fails(1, &["source: pull manifest", "404"]).await;
+}
+
+#[tokio::test]
+async fn a_missing_blob_fails_at_once_and_names_it() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world.source.remove_blob("team/app", &image.blobs[0].digest);
+    world
+        .fails(
+            1,
+            &["source: pull blob", image.blobs[0].digest.as_str(), "404"],
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_refused_check_fails_at_once() {
+    let world = World::with(&image("app")).await;
+    world.source.stage(all("HEAD", "manifests"), status(403));
+    world.fails(1, &["source: check", "403"]).await;
+}
+
+#[tokio::test]
+async fn a_server_error_of_every_kind_of_request_is_tried_again() {
+    for (method, kind) in [
+        ("HEAD", "manifests"),
+        ("GET", "manifests"),
+        ("GET", "blobs"),
+    ] {
+        for code in [500, 502, 503] {
+            let image = image("app");
+            let world = World::with(&image).await;
+            let staged = world.source.stage(all(method, kind).first(2), status(code));
+            world.is_copied(&image, 1).await;
+            assert_eq!(staged.hits(), 2, "{method} {kind} {code}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_error_that_stays_fails_when_the_attempts_are_used_up() {
+    let world = World::with(&image("app")).await;
+    let staged = world.source.stage(all("HEAD", "manifests"), status(503));
+    world.fails(3, &["source: check", "503"]).await;
+    assert_eq!(staged.hits(), 9, "three attempts of three tries in place");
+}
+
+#[tokio::test]
+async fn a_server_error_that_ends_costs_attempts_and_no_image() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world
+        .source
+        .stage(all("HEAD", "manifests").first(4), status(503));
+    world.is_copied(&image, 2).await;
+}
+
+#[tokio::test]
+async fn a_source_that_refuses_connections_fails_when_the_attempts_are_used_up() {
+    let world = World::start().await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    let entry = image_sync_tests::Entry::new(&format!("{host}/a"), "1").cache_as("a");
+    let ended = world
+        .program
+        .sync(&world.empty_catalog().image(entry), &[])
+        .await;
+    let result = ended.only_result();
+    assert_eq!((result.attempts, ended.code), (3, Some(1)));
+    let error = result.error.unwrap();
+    assert!(
+        error.contains("source: check") && error.contains("refused"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_is_tried_again() {
+    for (method, kind) in [
+        ("HEAD", "manifests"),
+        ("GET", "manifests"),
+        ("GET", "blobs"),
+    ] {
+        for at in [At::Headers, At::MidHeaders] {
+            let image = image("app");
+            let world = World::with(&image).await;
+            let staged = world
+                .source
+                .stage(all(method, kind).first(1), Fault::reset(at));
+            world.is_copied(&image, 1).await;
+            assert_eq!(staged.hits(), 1, "{method} {kind} {at:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_always_cut_fails_when_the_attempts_are_used_up() {
+    let world = World::with(&image("app")).await;
+    world
+        .source
+        .stage(all("GET", "blobs"), Fault::reset(At::MidHeaders));
+    world.fails(3, &["source: pull blob"]).await;
+}
+
+#[tokio::test]
+async fn a_blob_that_is_cut_in_the_middle_goes_on_where_it_was() {
+    let image = image_with_layers("app", 1, 300_000);
+    let world = World::with(&image).await;
+    let layer = image
+        .blobs
+        .iter()
+        .max_by_key(|blob| blob.bytes.len())
+        .unwrap();
+    let of_layer = image_sync_testkit::fake_registry::Rule::new(
+        "GET",
+        format!("/v2/*/blobs/{}", layer.digest),
+    );
+    world
+        .source
+        .stage(of_layer.first(1), Fault::reset(At::Body(100_000)));
+    let ended = world.is_copied(&image, 1).await;
+    let asked: Vec<_> = world
+        .source
+        .requests()
+        .into_iter()
+        .filter(|request| request.path.ends_with(layer.digest.as_str()))
+        .collect();
+    assert_eq!(asked.len(), 2);
+    assert!(asked[1].header("range").is_some(), "{asked:#?}");
+    let sent: u64 = image.blobs.iter().map(|blob| blob.bytes.len() as u64).sum();
+    assert_eq!(
+        ended.only_result().bytes_copied,
+        sent,
+        "no byte reaches the target twice"
+    );
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_cut_in_the_middle_is_asked_for_again() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world
+        .source
+        .stage(all("GET", "manifests").first(1), Fault::reset(At::Body(20)));
+    world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn a_blob_that_stalls_is_cut_and_goes_on() {
+    let image = image_with_layers("app", 1, 300_000);
+    let world = World::with(&image).await;
+    let gate = Gate::new();
+    world.source.stage(
+        all("GET", "blobs").first(1),
+        Fault::stall(At::Body(100), &gate),
+    );
+    let catalog = world.catalog().setting("stall_timeout: 500ms");
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(world.at_target().as_ref(), Some(image.digest()));
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn a_blob_that_always_stalls_fails_as_the_sources_fault() {
+    let world = World::with(&image("app")).await;
+    let gate = Gate::new();
+    world
+        .source
+        .stage(all("GET", "blobs"), Fault::stall(At::Body(10), &gate));
+    let catalog = world.catalog().setting("stall_timeout: 200ms");
+    let ended = world.program.sync(&catalog, &[]).await;
+    let result = ended.only_result();
+    assert_eq!((ended.code, result.attempts), (Some(1), 3));
+    let error = result.error.unwrap();
+    assert!(
+        error.contains("source: pull blob") && error.contains("200ms"),
+        "{error}"
+    );
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_out_and_costs_no_attempt() {
+    let in_a_second = "1";
+    let in_the_past = "Fri, 31 Dec 1999 23:59:59 GMT";
+    for retry_after in [Some(in_a_second), Some(in_the_past), None] {
+        let image = image("app");
+        let world = World::with(&image).await;
+        let fault = Fault::rate_limited(retry_after);
+        let staged = world.source.stage(all("HEAD", "manifests").first(1), fault);
+        world.is_copied(&image, 1).await;
+        assert_eq!(staged.hits(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_stops_the_other_jobs_for_that_host() {
+    let world = World::start().await;
+    let mut catalog = world.empty_catalog().setting("concurrency: 1");
+    for n in 0..5 {
+        let name = format!("team/app{n}");
+        world.source.put_image(&name, "1.0", &image(&name));
+        catalog = catalog.image(world.entry(&name, "1.0"));
+    }
+    let staged = world
+        .source
+        .stage(all("HEAD", "manifests"), Fault::rate_limited(Some("1")));
+    let child = world.program.spawn_sync(&catalog, &[]);
+    world
+        .source
+        .wait_for(|request| request.status == Some(429))
+        .await;
+    world.target.wait_for(|_| true).await;
+    staged.end();
+    let ended: image_sync_tests::Ended = child.wait_with_output().await.unwrap().into();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(ended.report().head.summary.pulled, 5);
+    assert!(
+        ended
+            .report()
+            .results
+            .iter()
+            .all(|result| result.attempts == 1),
+        "{ended:#?}"
+    );
+    assert_eq!(
+        staged.hits(),
+        1,
+        "no other job asked while the host was paused"
+    );
+}

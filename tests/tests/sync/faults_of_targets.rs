@@ -1,0 +1,222 @@
+//! What a target may do wrong on the way.
+
+use image_sync_shared::media_type;
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{
+    At, Fault, ImmutableTags, Mounts, UploadLocation, Uploads,
+};
+use image_sync_testkit::images::{docker_image, docker_list, image, image_with_layers};
+
+use crate::world::{REPOSITORY, TAG, World, all, status};
+
+#[tokio::test]
+async fn a_server_error_of_every_kind_of_request_is_tried_again() {
+    for (method, kind) in [
+        ("HEAD", "manifests"),
+        ("POST", "blobs"),
+        ("PUT", "blobs"),
+        ("PUT", "manifests"),
+    ] {
+        let image = image("app");
+        let world = World::with(&image).await;
+        let staged = world.target.stage(all(method, kind).first(2), status(503));
+        world.is_copied(&image, 1).await;
+        assert_eq!(staged.hits(), 2, "{method} {kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_error_that_stays_fails_when_the_attempts_are_used_up() {
+    let world = World::with(&image("app")).await;
+    world.target.stage(all("PUT", "manifests"), status(500));
+    world.fails(3, &["target: push manifest", "500"]).await;
+}
+
+#[tokio::test]
+async fn a_refused_push_fails_at_once() {
+    let world = World::with(&image("app")).await;
+    world.target.stage(all("POST", "blobs"), status(403));
+    world.fails(1, &["target: push blob", "403"]).await;
+}
+
+#[tokio::test]
+async fn an_upload_that_is_cut_is_begun_anew() {
+    let image = image_with_layers("app", 1, 400_000);
+    let world = World::with(&image).await;
+    let large = all("PUT", "blobs").when(|request| {
+        request
+            .header("content-length")
+            .is_some_and(|length| length.len() > 5)
+    });
+    let staged = world
+        .target
+        .stage(large.first(1), Fault::reset(At::RequestBody(100_000)));
+    world.is_copied(&image, 1).await;
+    assert_eq!(staged.hits(), 1);
+}
+
+#[tokio::test]
+async fn a_rate_limit_of_the_target_is_waited_out() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world.target.stage(
+        all("POST", "blobs").first(1),
+        Fault::rate_limited(Some("1")),
+    );
+    world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn the_location_of_an_upload_may_have_any_form() {
+    for location in [
+        UploadLocation::Relative,
+        UploadLocation::Absolute,
+        UploadLocation::WithQuery,
+    ] {
+        let image = image("app");
+        let world = World::with(&image).await;
+        world
+            .target
+            .behave(|behaviour| behaviour.upload_location = location);
+        world.is_copied(&image, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_location_on_another_host_gets_no_credentials() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world
+        .target
+        .set_auth(image_sync_testkit::fake_registry::Auth::basic(
+            "bot", "hunter2",
+        ));
+    let uploads: FakeRegistry = world.target.second_host().start().await.unwrap();
+    let elsewhere = UploadLocation::At(uploads.url().to_owned());
+    world
+        .target
+        .behave(|behaviour| behaviour.upload_location = elsewhere);
+    let catalog = world
+        .catalog()
+        .registry(world.target.host(), "{username: bot, password: hunter2}");
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(world.at_target().as_ref(), Some(image.digest()));
+    let requests = uploads.requests();
+    assert!(
+        !requests.is_empty() && requests.iter().all(|request| !request.has_credentials()),
+        "{requests:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_registry_that_wants_patches_gets_them() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world
+        .target
+        .behave(|behaviour| behaviour.uploads = Uploads::PatchOnly);
+    world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn a_registry_that_refuses_mounts_gets_the_blobs() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world
+        .target
+        .behave(|behaviour| behaviour.mounts = Mounts::Refused);
+    world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn an_immutable_tag_of_another_digest_fails_at_once() {
+    for kind in [
+        ImmutableTags::Ecr,
+        ImmutableTags::Harbor,
+        ImmutableTags::Conflict,
+    ] {
+        let world = World::with(&image("app")).await;
+        let old = image("old");
+        world.target.put_image(REPOSITORY, TAG, &old);
+        world
+            .target
+            .behave(|behaviour| behaviour.immutable_tags = Some(kind));
+        let ended = world.sync().await;
+        let result = ended.only_result();
+        assert_eq!((ended.code, result.attempts), (Some(1), 1), "{ended:#?}");
+        assert!(result.error.unwrap().contains("immutable"), "{ended:#?}");
+        assert_eq!(world.at_target().as_ref(), Some(old.digest()));
+    }
+}
+
+#[tokio::test]
+async fn an_immutable_tag_of_the_right_digest_is_in_place() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world.target.put_image(REPOSITORY, TAG, &image);
+    world
+        .target
+        .behave(|behaviour| behaviour.immutable_tags = Some(ImmutableTags::Ecr));
+    let ended = world.sync().await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(ended.report().head.summary.already_cached, 1);
+}
+
+#[tokio::test]
+async fn a_refused_docker_manifest_is_converted_and_in_place_from_then_on() {
+    for image in [
+        docker_image("app"),
+        docker_list("app", &["linux/amd64", "linux/arm64"]),
+    ] {
+        let world = World::with(&image).await;
+        world.target.behave(|behaviour| {
+            behaviour.refused_media_types = vec![
+                media_type::DOCKER_MANIFEST.to_owned(),
+                media_type::DOCKER_LIST.to_owned(),
+            ];
+        });
+        let first = world.sync().await;
+        assert_eq!(first.code, Some(0), "{first:#?}");
+        let result = first.only_result();
+        assert_eq!(result.remote_digest.as_ref(), Some(image.digest()));
+        assert_eq!(
+            result.expected_digest,
+            world.at_target(),
+            "the converted digest"
+        );
+        assert_ne!(world.at_target().as_ref(), Some(image.digest()));
+        world.nothing_broken();
+
+        world.source.reset();
+        world.target.reset();
+        let second = world.sync().await;
+        assert_eq!(
+            second.report().head.summary.already_cached,
+            1,
+            "{second:#?}"
+        );
+        assert_eq!(
+            (world.source.count("*", "*"), world.target.count("*", "*")),
+            (1, 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_remembered_of_a_target_that_lost_it_is_asked_for_again() {
+    let world = World::start().await;
+    let mut catalog = world.empty_catalog().setting("concurrency: 1");
+    for name in ["a", "b"] {
+        world.source.put_image(name, TAG, &image("same"));
+        catalog = catalog.image(world.entry(name, TAG));
+    }
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.report().head.summary.pulled, 2, "{ended:#?}");
+    world.nothing_broken();
+    assert_eq!(
+        world.target.count("PUT", "/v2/*/blobs/*"),
+        image("same").blobs.len(),
+        "each blob is sent once"
+    );
+}

@@ -1,0 +1,246 @@
+//! The number of requests, which DESIGN promises and docs/ARCHITECTURE.md describes.
+
+use image_sync_testkit::fake_registry::TokenService;
+use image_sync_testkit::images::{image_with_layers, index};
+use image_sync_testkit::servers::DockerRegistry;
+use image_sync_tests::{Catalog, Entry};
+
+use crate::world::{REPOSITORY, TAG, World, program};
+
+#[tokio::test]
+async fn an_image_in_place_costs_one_head_at_each_side() {
+    let image = image_with_layers("app", 3, 1000);
+    let world = World::with(&image).await;
+    world.target.put_image(REPOSITORY, TAG, &image);
+    let ended = world.sync().await;
+    assert_eq!(ended.report().head.summary.already_cached, 1, "{ended:#?}");
+    for side in [&world.source, &world.target] {
+        assert_eq!(
+            (
+                side.count("HEAD", "/v2/*/manifests/*"),
+                side.count("*", "*")
+            ),
+            (1, 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cold_copy_costs_no_more_than_the_floor() {
+    let image = image_with_layers("app", 4, 1000);
+    let blobs = image.blobs.len();
+    let world = World::with(&image).await;
+    world.is_copied(&image, 1).await;
+    let (source, target) = (&world.source, &world.target);
+    assert_eq!(
+        (
+            source.count("HEAD", "*"),
+            source.count("GET", "/v2/*/manifests/*")
+        ),
+        (1, 1)
+    );
+    assert_eq!(
+        (source.count("GET", "/v2/*/blobs/*"), source.count("*", "*")),
+        (blobs, blobs + 2)
+    );
+    assert_eq!(
+        (
+            target.count("HEAD", "*"),
+            target.count("PUT", "/v2/*/manifests/*")
+        ),
+        (1, 1)
+    );
+    assert_eq!(
+        (target.count("*", "/v2/*/blobs/*"), target.count("*", "*")),
+        (2 * blobs, 2 * blobs + 2)
+    );
+}
+
+#[tokio::test]
+async fn one_platform_costs_two_heads_from_the_second_run_on_in_a_new_process_too() {
+    let index = index("app", &["linux/amd64", "linux/arm64"]);
+    let world = World::with(&index).await;
+    let catalog = world
+        .empty_catalog()
+        .image(world.entry(REPOSITORY, TAG).platform("linux/arm64"));
+    let first = world.program.sync(&catalog, &[]).await;
+    assert_eq!(first.report().head.summary.pulled, 1, "{first:#?}");
+    world.source.reset();
+    world.target.reset();
+    let second = world.program.sync(&catalog, &[]).await;
+    assert_eq!(
+        second.report().head.summary.already_cached,
+        1,
+        "{second:#?}"
+    );
+    for side in [&world.source, &world.target] {
+        assert_eq!(
+            (
+                side.count("HEAD", "/v2/*/manifests/*"),
+                side.count("*", "*")
+            ),
+            (1, 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_lost_or_broken_state_file_costs_a_request_and_nothing_else() {
+    let index = index("app", &["linux/amd64", "linux/arm64"]);
+    let world = World::with(&index).await;
+    let catalog = world
+        .empty_catalog()
+        .image(world.entry(REPOSITORY, TAG).platform("linux/arm64"));
+    world
+        .program
+        .sync(&catalog, &["--state-dir", "state"])
+        .await;
+    let state: Vec<_> = std::fs::read_dir(world.program.home().join("state"))
+        .unwrap()
+        .collect();
+    assert!(!state.is_empty(), "the state file is there");
+    for file in state {
+        std::fs::write(file.unwrap().path(), [0, 159, 146, 150]).unwrap();
+    }
+    world.source.reset();
+    world.target.reset();
+    let second = world
+        .program
+        .sync(&catalog, &["--state-dir", "state"])
+        .await;
+    assert_eq!(second.code, Some(0), "{second:#?}");
+    assert_eq!(
+        second.report().head.summary.already_cached,
+        1,
+        "{second:#?}"
+    );
+    assert_eq!(
+        (world.source.count("*", "*"), world.target.count("*", "*")),
+        (2, 1)
+    );
+}
+
+#[tokio::test]
+async fn fifty_images_at_once_cost_one_token_per_scope_set() {
+    let of_source = TokenService::new();
+    let of_target = TokenService::new().user("bot", "hunter2");
+    let world = World::with_tokens(&of_source, &of_target).await;
+    let settings = "{username: bot, password: hunter2}";
+    let mut catalog = world
+        .empty_catalog()
+        .setting("concurrency: 50")
+        .registry(world.target.host(), settings);
+    for n in 0..50 {
+        let (name, image) = (
+            format!("team/app{n}"),
+            image_with_layers(&format!("app{n}"), 1, 100),
+        );
+        world.source.put_image(&name, TAG, &image);
+        world.target.put_image(&name, TAG, &image);
+        catalog = catalog.image(world.entry(&name, TAG));
+    }
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.report().head.summary.already_cached, 50, "{ended:#?}");
+    for (side, tokens) in [(&world.source, &of_source), (&world.target, &of_target)] {
+        let by_scopes = tokens.requests_by_scopes();
+        assert_eq!(by_scopes.len(), 50, "{by_scopes:#?}");
+        assert!(
+            by_scopes.values().all(|count| *count == 1),
+            "{by_scopes:#?}"
+        );
+        assert_eq!(
+            side.count("HEAD", "*"),
+            51,
+            "the one challenge, and one HEAD per image"
+        );
+        assert_eq!(side.count_where(|request| request.status == Some(401)), 1);
+    }
+}
+
+#[tokio::test]
+async fn one_repository_costs_one_token_for_check_pull_and_push() {
+    let image = image_with_layers("app", 3, 1000);
+    let of_source = TokenService::new();
+    let of_target = TokenService::new().user("bot", "hunter2");
+    let world = World::with_tokens(&of_source, &of_target).await;
+    world.source.put_image(REPOSITORY, TAG, &image);
+    let catalog = world
+        .catalog()
+        .registry(world.target.host(), "{username: bot, password: hunter2}");
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.report().head.summary.pulled, 1, "{ended:#?}");
+    assert_eq!(
+        (of_source.requests().len(), of_target.requests().len()),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_real_registry_logs_no_more_than_the_floor() {
+    let (source, target) = (
+        DockerRegistry::start().await.unwrap(),
+        DockerRegistry::start().await.unwrap(),
+    );
+    let image = image_with_layers("app", 4, 1000);
+    let blobs = image.blobs.len();
+    source.push(REPOSITORY, TAG, &image).await.unwrap();
+    source.forget_requests().await.unwrap();
+    let entry = Entry::new(&format!("{}/{REPOSITORY}", source.host()), TAG).cache_as(REPOSITORY);
+    let catalog = Catalog::new(target.host()).image(entry);
+    let program = program();
+    let cold = program.sync(&catalog, &[]).await;
+    assert_eq!(cold.report().head.summary.pulled, 1, "{cold:#?}");
+    let count = async |registry: &DockerRegistry, method: &str, path: &str| {
+        registry.count(method, path).await.unwrap()
+    };
+    assert_eq!(count(&source, "HEAD", "*").await, 1);
+    assert_eq!(count(&source, "GET", "/v2/*/manifests/*").await, 1);
+    assert_eq!(count(&source, "*", "*").await, blobs + 2);
+    assert_eq!(count(&target, "HEAD", "*").await, 1);
+    assert_eq!(count(&target, "PUT", "/v2/*/manifests/*").await, 1);
+    assert_eq!(count(&target, "*", "*").await, 2 * blobs + 2);
+
+    source.forget_requests().await.unwrap();
+    target.forget_requests().await.unwrap();
+    let warm = program.sync(&catalog, &[]).await;
+    assert_eq!(warm.report().head.summary.already_cached, 1, "{warm:#?}");
+    assert_eq!(
+        (
+            count(&source, "HEAD", "*").await,
+            count(&source, "*", "*").await
+        ),
+        (1, 1)
+    );
+    assert_eq!(
+        (
+            count(&target, "HEAD", "*").await,
+            count(&target, "*", "*").await
+        ),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn images_that_share_layers_send_each_layer_once() {
+    let world = World::start().await;
+    let mut catalog = world.empty_catalog();
+    let shared = image_with_layers("base", 5, 20_000);
+    for n in 0..10 {
+        let name = format!("team/app{n}");
+        world.source.put_image(&name, TAG, &shared);
+        catalog = catalog.image(world.entry(&name, TAG));
+    }
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.report().head.summary.pulled, 10, "{ended:#?}");
+    assert_eq!(
+        world.source.count("GET", "/v2/*/blobs/*"),
+        shared.blobs.len(),
+        "read once"
+    );
+    assert_eq!(
+        world.target.count("PUT", "/v2/*/blobs/*"),
+        shared.blobs.len(),
+        "sent once, mounted nine times"
+    );
+    world.nothing_broken();
+}
