@@ -63,7 +63,9 @@ async fn a_manifest_of_wrong_bytes_fails() {
 #[tokio::test]
 async fn a_manifest_over_4_mib_is_refused() {
     let world = World::with(&images::oversized("app")).await;
-    world.fails(1, &["source: pull manifest", "4 MiB"]).await;
+    world
+        .fails(1, &["source: pull manifest", "longer than 4194304 bytes"])
+        .await;
 }
 
 #[tokio::test]

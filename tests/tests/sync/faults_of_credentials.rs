@@ -40,7 +40,7 @@ async fn a_401_in_the_middle_gets_a_new_token_once() {
 async fn a_token_that_ends_in_the_middle_is_renewed() {
     let image = image_with_layers("app", 4, 1000);
     let (world, tokens) = with_tokens(&image).await;
-    tokens.limit_uses(Some(3));
+    tokens.limit_uses(Some(5));
     world.is_copied(&image, 1).await;
     assert!(tokens.requests().len() >= 2);
 }

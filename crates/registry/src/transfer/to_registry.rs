@@ -183,9 +183,8 @@ impl ToRegistry<'_> {
 
     fn stalled(&self, sent: u64) -> Failure {
         let answer = format!(
-            "no byte was taken for {} s, after {sent} of {} bytes",
-            self.transfer.stall.as_secs(),
-            self.copy.blob.size
+            "no byte was taken for {:?}, after {sent} of {} bytes",
+            self.transfer.stall, self.copy.blob.size
         );
         self.failure(FailureClass::Timeout, &answer)
     }

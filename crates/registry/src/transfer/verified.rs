@@ -94,10 +94,8 @@ impl<'a> Verified<'a> {
 
     fn stalled(&self) -> Failure {
         let answer = format!(
-            "no byte came for {} s, after {} of {} bytes",
-            self.stall.as_secs(),
-            self.received,
-            self.blob.size
+            "no byte came for {:?}, after {} of {} bytes",
+            self.stall, self.received, self.blob.size
         );
         self.failure(FailureClass::Timeout, &answer)
     }
