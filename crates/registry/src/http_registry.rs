@@ -54,16 +54,14 @@ impl HttpRegistry {
         let mut call = self.call(&asked, &permits, Method::HEAD);
         call.accept = &[StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
         let response = self.client.send(call).await?;
-        match response.status() {
-            StatusCode::NOT_FOUND => return Ok(None),
-            StatusCode::METHOD_NOT_ALLOWED => {}
-            _ => {
-                let stated = manifest::stated_digest(response.headers(), reference);
-                if let Some(digest) = stated.map_err(|trouble| asked.failure(trouble))? {
-                    let media_type = content_type(response.headers()).to_owned();
-                    return Ok(Some(Resolved { digest, media_type }));
-                }
-            }
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        // A refusal of HEAD states no digest either.
+        let stated = manifest::stated_digest(response.headers(), reference);
+        if let Some(digest) = stated.map_err(|trouble| asked.failure(trouble))? {
+            let media_type = content_type(response.headers()).to_owned();
+            return Ok(Some(Resolved { digest, media_type }));
         }
         let found = self.get(&asked, &permits).await?;
         Ok(found.map(|manifest| Resolved {
