@@ -4,7 +4,8 @@
 //! - [`catalog`] chooses the images of a run and makes their jobs,
 //! - [`produce`] opens a run and publishes its jobs,
 //! - [`fold`] is what the log of a run says, as a pure function of its events,
-//! - [`aggregate`] follows a run to its end and writes its report.
+//! - [`aggregate`] follows a run to its end and writes its report,
+//! - [`janitor`] gives a result to jobs that no worker ever settles.
 //!
 //! Queues, logs and clocks are the ports of `image_sync_shared`.
 
@@ -12,6 +13,7 @@ pub mod aggregate;
 pub mod catalog;
 pub mod config_file;
 pub mod fold;
+pub mod janitor;
 pub mod produce;
 mod sparse;
 

@@ -1,0 +1,223 @@
+//! The role *aggregator*, its janitor: gives a result to jobs that no worker ever settles, so that their run can end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::job::Job;
+use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::job_queue::{Delivery, JobQueue};
+use image_sync_shared::ports::run_log::RunLog;
+use image_sync_shared::run::RunEvent;
+use tokio_util::sync::CancellationToken;
+
+/// How long one look for poisoned jobs waits.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What the janitor works with.
+#[derive(Clone)]
+pub struct Janitor {
+    /// Says which jobs were delivered too often.
+    pub queue: Arc<dyn JobQueue>,
+    /// Takes their results.
+    pub log: Arc<dyn RunLog>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Janitor {
+    /// Looks after poisoned jobs until `stop` is cancelled or the queue is closed.
+    pub async fn run(&self, stop: &CancellationToken) -> Result<(), QueueError> {
+        loop {
+            let poisoned = tokio::select! {
+                poisoned = self.queue.poisoned(LOOK) => poisoned,
+                () = stop.cancelled() => return Ok(()),
+            };
+            match poisoned {
+                Err(QueueError::Closed) => return Ok(()),
+                poisoned => {
+                    for delivery in poisoned? {
+                        self.give_up(delivery).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The result goes first: a crash in between makes a harmless repeat.
+    async fn give_up(&self, delivery: Delivery) -> Result<(), QueueError> {
+        let Delivery {
+            job,
+            deliveries,
+            settle,
+            ..
+        } = delivery;
+        let reason = reason(&job, deliveries);
+        tracing::error!(run = %job.run_id, job = %job.job_id, "job given up: {reason}");
+        let event = RunEvent::Result(Box::new(result(&job, &reason)));
+        self.log.append(&job.run_id, &event).await?;
+        let letter = DeadLetter {
+            id: job.job_id.to_string(),
+            died_at: self.clock.now(),
+            reason,
+            job: Some(job),
+            raw: None,
+        };
+        settle.dead(letter).await
+    }
+}
+
+fn reason(job: &Job, deliveries: u64) -> String {
+    let answer = format!(
+        "{deliveries} deliveries ended without a result: a worker that takes this job dies, or loses it"
+    );
+    Failure::new(
+        Side::Target,
+        Step::Image,
+        &job.target.image,
+        FailureClass::Local,
+        answer,
+    )
+    .to_string()
+}
+
+fn result(job: &Job, reason: &str) -> JobResult {
+    JobResult {
+        idx: job.idx,
+        worker: "janitor".to_owned(),
+        class: Some(FailureClass::Local),
+        entry: ImageResult {
+            image: job.image.clone(),
+            tag: job.tag.clone(),
+            action: Action::Failed,
+            remote_digest: None,
+            cached_digest: None,
+            duration_ms: 0,
+            error: Some(reason.to_owned()),
+            target: job.target.image.to_string(),
+            platform: job.platforms.to_string(),
+            expected_digest: None,
+            attempts: job.attempt,
+            bytes_copied: 0,
+            blobs: BlobCounts::default(),
+            would_copy: None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use image_sync_shared::ports::job_queue::{Lane, Settle, Stored};
+    use image_sync_shared::run::{RunId, Trigger};
+
+    use super::*;
+    use crate::catalog::job_for;
+    use crate::samples::{self, FakeClock, FakeLog};
+
+    /// A queue of poisoned jobs that is closed after them, and the letters that they became.
+    #[derive(Default)]
+    struct Poisoned {
+        jobs: Mutex<Vec<Job>>,
+        letters: Arc<Mutex<Vec<DeadLetter>>>,
+    }
+
+    struct InHand(Arc<Mutex<Vec<DeadLetter>>>);
+
+    #[async_trait]
+    impl JobQueue for Poisoned {
+        async fn publish(&self, _: Lane, _: &Job) -> Result<Stored, QueueError> {
+            Err(QueueError::Closed)
+        }
+
+        async fn pull(
+            &self,
+            _: &[Lane],
+            _: usize,
+            _: Duration,
+        ) -> Result<Vec<Delivery>, QueueError> {
+            Err(QueueError::Closed)
+        }
+
+        async fn poisoned(&self, _: Duration) -> Result<Vec<Delivery>, QueueError> {
+            let job = self.jobs.lock().unwrap().pop().ok_or(QueueError::Closed)?;
+            Ok(vec![Delivery {
+                job,
+                lane: Lane::Bulk,
+                deliveries: 6,
+                settle: Box::new(InHand(Arc::clone(&self.letters))),
+            }])
+        }
+
+        async fn purge(&self, _: &RunId) -> Result<u64, QueueError> {
+            Ok(0)
+        }
+    }
+
+    #[async_trait]
+    impl Settle for InHand {
+        async fn done(self: Box<Self>) -> Result<(), QueueError> {
+            panic!("a poisoned job is not done")
+        }
+
+        async fn requeue(self: Box<Self>, _: &Job) -> Result<(), QueueError> {
+            panic!("a poisoned job is not put back")
+        }
+
+        async fn dead(self: Box<Self>, letter: DeadLetter) -> Result<(), QueueError> {
+            self.0.lock().unwrap().push(letter);
+            Ok(())
+        }
+
+        async fn in_progress(&self) -> Result<(), QueueError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poisoned_job_gets_a_failed_result_and_becomes_a_dead_letter() {
+        let image = samples::images(1).remove(0);
+        let (run, policy) = (samples::run(), samples::policy());
+        let job = job_for(&image, &run, 3, Trigger::Cron, &policy, samples::now());
+        let (queue, log) = (Arc::new(Poisoned::default()), Arc::new(FakeLog::default()));
+        queue.jobs.lock().unwrap().push(job.clone());
+        let janitor = Janitor {
+            queue: queue.clone(),
+            log: log.clone(),
+            clock: Arc::new(FakeClock::new()),
+        };
+        janitor.run(&CancellationToken::new()).await.unwrap();
+
+        let events = log.events();
+        let [RunEvent::Result(result)] = events.as_slice() else {
+            panic!("one result, not {events:?}")
+        };
+        assert_eq!((result.idx, result.entry.action), (3, Action::Failed));
+        let error = result.entry.error.as_deref().unwrap();
+        assert_eq!(
+            error,
+            "target: image localhost:5000/quay.io/a/b:t: 6 deliveries ended without a result: a worker that takes this \
+             job dies, or loses it"
+        );
+        let letters = queue.letters.lock().unwrap();
+        assert_eq!((letters.len(), letters[0].job.as_ref()), (1, Some(&job)));
+        assert_eq!(letters[0].reason, error);
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_it_is_told_to() {
+        let janitor = Janitor {
+            queue: Arc::new(samples::FakeQueue::with_room(0)),
+            log: Arc::new(FakeLog::default()),
+            clock: Arc::new(FakeClock::new()),
+        };
+        let stop = CancellationToken::new();
+        stop.cancel();
+        janitor.run(&stop).await.unwrap();
+    }
+}
