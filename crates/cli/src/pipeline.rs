@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use image_sync_producer::aggregate::{Aggregator, FinishedRun};
 use image_sync_producer::catalog;
+use image_sync_producer::janitor::Janitor;
 use image_sync_producer::produce::{Produced, Producer, RunPlan};
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::{Config, ImageSpec};
@@ -50,6 +51,7 @@ pub(crate) struct Pipeline {
     producer: Producer,
     worker: Worker,
     aggregator: Aggregator,
+    janitor: Janitor,
 }
 
 impl Pipeline {
@@ -71,6 +73,11 @@ impl Pipeline {
                 clock: Arc::clone(&clock),
             },
             aggregator: Aggregator {
+                log: Arc::clone(&queue.log),
+                clock: Arc::clone(&clock),
+            },
+            janitor: Janitor {
+                queue: Arc::clone(&queue.jobs),
                 log: Arc::clone(&queue.log),
                 clock,
             },
@@ -114,8 +121,9 @@ impl Pipeline {
             shutdown.abort.cancel();
             finished
         };
-        let (produced, worked, finished) = tokio::join!(produce, work, aggregate);
-        worked.map_err(Problem::not_carried_out)?;
+        let tidy = self.janitor.run(&shutdown.stop);
+        let (produced, worked, finished, tidied) = tokio::join!(produce, work, aggregate, tidy);
+        worked.and(tidied).map_err(Problem::not_carried_out)?;
         if let Produced::Skipped { open } = produced.map_err(Problem::not_carried_out)? {
             return Ok(Outcome::Busy(open));
         }
@@ -159,3 +167,6 @@ fn worker(config: &Config, options: RunOptions, queue: &QueuePorts, outside: Out
     };
     Worker::new(ports, settings)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,26 @@
 //! SIGINT and SIGTERM.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Command};
+use std::process::Stdio;
+use std::time::Duration;
 
 use image_sync_shared::report::RunStatus;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
-use tokio::task::spawn_blocking;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::timeout;
 
 use crate::support::{Ended, Home, catalog, registry_with};
+
+/// A program that does not end is a failed test, not one that hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program while one of its images is held at a gate.
 struct Held {
     registry: FakeRegistry,
     gate: Gate,
     child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
+    stderr: BufReader<ChildStderr>,
     seen: String,
     // Removed when the test is over.
     _home: Home,
@@ -29,7 +34,9 @@ impl Held {
         registry.stage(Rule::new("GET", "/v2/first/blobs/*"), Fault::hold(&gate));
         let home = Home::new();
         home.write("config.yaml", catalog(&registry, &["first", "second"]));
-        let mut child = home.start(&format!("sync -c config.yaml --concurrency 1 {options}"));
+        let line = format!("sync -c config.yaml --concurrency 1 {options}");
+        let mut command = Command::from(home.command(&line));
+        let mut child = command.kill_on_drop(true).spawn().unwrap();
         gate.reached().await;
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self {
@@ -44,32 +51,33 @@ impl Held {
 
     /// Sends a signal and returns when the program has said that it has it.
     async fn signal(mut self, name: &str) -> Self {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(sent.unwrap().success());
+        let pid = self.child.id().unwrap().to_string();
+        let mut kill = Command::new("kill");
+        let sent = kill.args(["-s", name, &pid]).stdin(Stdio::null()).status();
+        assert!(sent.await.unwrap().success());
         let received = format!("SIG{name} received");
-        spawn_blocking(move || {
-            let before = self.seen.matches(&received).count();
-            while self.seen.matches(&received).count() == before {
-                let read = self.stderr.read_line(&mut self.seen).unwrap();
-                assert_ne!(read, 0, "no '{received}' in {}", self.seen);
-            }
-            self
-        })
-        .await
-        .unwrap()
+        let before = self.seen.matches(&received).count();
+        while self.seen.matches(&received).count() == before {
+            let line = timeout(PATIENCE, self.stderr.read_line(&mut self.seen)).await;
+            assert_ne!(
+                line.unwrap().unwrap(),
+                0,
+                "no '{received}' in {}",
+                self.seen
+            );
+        }
+        self
     }
 
     /// Waits for the program's end.
     async fn ended(mut self) -> (Ended, FakeRegistry) {
-        spawn_blocking(move || {
-            self.stderr.read_to_string(&mut self.seen).unwrap();
-            let mut ended = Ended::from(self.child.wait_with_output().unwrap());
-            ended.stderr = self.seen;
-            (ended, self.registry)
-        })
-        .await
-        .unwrap()
+        let end = async {
+            self.stderr.read_to_string(&mut self.seen).await.unwrap();
+            self.child.wait_with_output().await.unwrap()
+        };
+        let mut ended = Ended::from(timeout(PATIENCE, end).await.expect("the program ends"));
+        ended.stderr = self.seen;
+        (ended, self.registry)
     }
 }
 

@@ -1,0 +1,139 @@
+use async_trait::async_trait;
+use image_sync_producer::aggregate::Ending;
+use image_sync_producer::config_file;
+use image_sync_queue::in_process::{InProcess, InProcessSettings};
+use image_sync_queue::memory_memo::MemoryMemo;
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::Failure;
+use image_sync_shared::job::Remote;
+use image_sync_shared::manifest::RawManifest;
+use image_sync_shared::media_type::OCI_MANIFEST;
+use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::progress::Silent;
+use image_sync_shared::ports::registries::{Arrival, BlobCopy, Resolved};
+use image_sync_shared::ports::run_control::Opening;
+use image_sync_shared::reference::Reference;
+use image_sync_testkit::TokioClock;
+
+use super::*;
+
+/// Registries in which every image is in place, but asking for one called `killer` kills who asks.
+struct Deadly;
+
+#[async_trait]
+impl Registries for Deadly {
+    async fn resolve(&self, at: &Remote, _: &Reference) -> Result<Option<Resolved>, Failure> {
+        assert!(!at.repository.name().ends_with("killer"), "staged");
+        Ok(Some(Resolved {
+            digest: Digest::of(b"the same everywhere"),
+            media_type: OCI_MANIFEST.to_owned(),
+        }))
+    }
+
+    async fn pull_manifest(&self, _: &Remote, _: &Reference) -> Result<RawManifest, Failure> {
+        panic!("all is in place")
+    }
+
+    async fn push_manifest(
+        &self,
+        _: &Remote,
+        _: &Reference,
+        _: &RawManifest,
+    ) -> Result<(), Failure> {
+        panic!("all is in place")
+    }
+
+    async fn has_blob(&self, _: &Remote, _: &Digest) -> Result<bool, Failure> {
+        panic!("all is in place")
+    }
+
+    async fn copy_blob(&self, _: BlobCopy<'_>) -> Result<Arrival, Failure> {
+        panic!("all is in place")
+    }
+
+    async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
+        panic!("all is in place")
+    }
+}
+
+fn config(images: &[&str]) -> Config {
+    let image = |name: &&str| format!("{{source: quay.io/a/{name}, tag: '1', platform: all}}");
+    let images: Vec<String> = images.iter().map(image).collect();
+    let text = format!(
+        "{{cache_registry: localhost:5000, images: [{}]}}",
+        images.join(", ")
+    );
+    config_file::parse(&text, "c.yaml").unwrap().config
+}
+
+fn pipeline(config: &Config, images: &[&ImageSpec], queue: &InProcess) -> Pipeline {
+    let options = RunOptions {
+        dry_run: false,
+        grace: Duration::ZERO,
+    };
+    let outside = Outside {
+        registries: Arc::new(Deadly),
+        memo: Arc::new(MemoryMemo::default()),
+        progress: Arc::new(Silent),
+        clock: Arc::new(TokioClock::default()),
+    };
+    Pipeline::new(config, images, options, queue.ports().clone(), outside)
+}
+
+fn queue() -> InProcess {
+    InProcess::new(
+        InProcessSettings::default(),
+        Arc::new(TokioClock::default()),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_kills_its_worker_every_time_fails_alone_and_the_run_ends() {
+    let config = config(&["one", "killer", "two"]);
+    let images: Vec<&ImageSpec> = config.images.iter().collect();
+    let pipeline = pipeline(&config, &images, &queue());
+    let outcome = pipeline.run(&images, &CancellationToken::new()).await;
+    let Outcome::Reported(mut finished) = outcome.unwrap() else {
+        panic!("the run was not skipped")
+    };
+    assert_eq!(finished.ending, Ending::Complete);
+    let results = finished.results().unwrap();
+    let actions: Vec<Action> = results.map(|result| result.unwrap().action).collect();
+    let in_place = Action::AlreadyCached;
+    assert_eq!(actions, [in_place, Action::Failed, in_place]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_a_catalog_that_is_open_is_skipped() {
+    let config = config(&["one"]);
+    let images: Vec<&ImageSpec> = config.images.iter().collect();
+    let queue = queue();
+    let pipeline = pipeline(&config, &images, &queue);
+    let other = RunId::new("other");
+    let until = TokioClock::default().now() + Duration::from_secs(3600);
+    let catalog = &pipeline.plan.config_hash;
+    let opening = queue.ports().runs.open(catalog, &other, until).await;
+    assert_eq!(opening, Ok(Opening::Opened));
+    let outcome = pipeline.run(&images, &CancellationToken::new()).await;
+    assert!(matches!(outcome, Ok(Outcome::Busy(open)) if open == other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ended_lets_the_next_one_of_its_catalog_start() {
+    let config = config(&["one"]);
+    let images: Vec<&ImageSpec> = config.images.iter().collect();
+    let queue = queue();
+    for _ in 0..2 {
+        let pipeline = pipeline(&config, &images, &queue);
+        let outcome = pipeline.run(&images, &CancellationToken::new()).await;
+        assert!(matches!(outcome, Ok(Outcome::Reported(_))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_no_images_ends_complete() {
+    let config = config(&[]);
+    let pipeline = pipeline(&config, &[], &queue());
+    let outcome = pipeline.run(&[], &CancellationToken::new()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Reported(run) if run.ending == Ending::Complete));
+}
