@@ -51,6 +51,7 @@ pub(crate) async fn publish(
     let published = match settlement {
         Settlement::Drop => {
             info!("dropped: the run was cancelled");
+            ports.progress.image_put_back(job, "the run was cancelled");
             settle.done().await
         }
         Settlement::Finish { result, letter } => finish(ports, job, settle, result, letter).await,

@@ -10,3 +10,13 @@ pub struct Shutdown {
     /// Put back what is in hand.
     pub abort: CancellationToken,
 }
+
+impl Shutdown {
+    /// A shutdown that follows this one and can come before it.
+    pub(crate) fn child(&self) -> Self {
+        Self {
+            stop: self.stop.child_token(),
+            abort: self.abort.child_token(),
+        }
+    }
+}

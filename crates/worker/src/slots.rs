@@ -61,14 +61,16 @@ impl Slots {
         if self.count == 0 {
             return Ok(());
         }
-        // Ends these jobs alone once their grace is over.
-        let abort = shutdown.abort.child_token();
+        // A pull that is dropped with jobs in it loses none: they come again, as after a crash.
         let ended = tokio::select! {
-            ended = self.take_jobs(&abort) => ended,
+            ended = self.take_jobs(&shutdown.abort) => ended,
             () = shutdown.stop.cancelled() => Ok(()),
-            () = abort.cancelled() => Ok(()),
+            () = shutdown.abort.cancelled() => Ok(()),
         };
-        self.finish(shutdown, &abort).await;
+        if ended.is_err() {
+            shutdown.stop.cancel();
+        }
+        self.finish(shutdown).await;
         ended
     }
 
@@ -77,7 +79,7 @@ impl Slots {
             while let Some(ended) = self.jobs.try_join_next() {
                 log_panic(ended);
             }
-            let free = self.count - self.jobs.len();
+            let free = self.count.saturating_sub(self.jobs.len());
             if free == 0 {
                 if let Some(ended) = self.jobs.join_next().await {
                     log_panic(ended);
@@ -125,7 +127,7 @@ impl Slots {
 
     /// Lets the jobs in hand end: without limit as long as nobody asks to stop, then for the grace time, then they are put
     /// back.
-    async fn finish(&mut self, shutdown: &Shutdown, abort: &CancellationToken) {
+    async fn finish(&mut self, shutdown: &Shutdown) {
         let grace = self.workshop.settings.grace;
         let limit = async {
             shutdown.stop.cancelled().await;
@@ -134,9 +136,9 @@ impl Slots {
         tokio::select! {
             () = wait_for_all(&mut self.jobs) => return,
             () = limit => {}
-            () = abort.cancelled() => {}
+            () = shutdown.abort.cancelled() => {}
         }
-        abort.cancel();
+        shutdown.abort.cancel();
         wait_for_all(&mut self.jobs).await;
     }
 }

@@ -78,7 +78,9 @@ impl Worker {
         let slots = |serves, count| Slots::new(Arc::clone(&self.workshop), serves, count);
         let common = slots(Serves::AllLanes, settings.common_slots());
         let reserved = slots(Serves::Now, settings.reserved_for_now);
-        let (common, reserved) = tokio::join!(common.serve(shutdown), reserved.serve(shutdown));
+        // If the queue refuses one set of slots, both end, and nobody else does.
+        let shutdown = shutdown.child();
+        let (common, reserved) = tokio::join!(common.serve(&shutdown), reserved.serve(&shutdown));
         common.and(reserved)
     }
 }

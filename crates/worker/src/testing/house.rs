@@ -18,13 +18,11 @@ use image_sync_shared::run::{RunEvent, RunId, Trigger};
 use image_sync_testkit::TokioClock;
 use tokio::task::JoinSet;
 
+use super::FOREVER;
 use super::registries::FakeRegistries;
 use crate::settings::WorkerSettings;
 use crate::shutdown::Shutdown;
 use crate::worker::{Ports, Worker};
-
-/// Longer than anything a test waits for.
-const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything that outlives a worker.
 pub(crate) struct House {

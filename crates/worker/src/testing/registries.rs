@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +16,9 @@ use image_sync_shared::reference::{Reference, Repository, split};
 use image_sync_testkit::Image;
 
 use super::staged::{Call, Gate, Staged, What};
+
+/// How long a blob takes, so that transfers overlap.
+const TRANSFER: Duration = Duration::from_millis(1);
 
 #[derive(Default)]
 struct Content {
@@ -31,6 +35,7 @@ struct State {
     takes_no_docker: HashSet<String>,
     mounts_nothing: HashSet<String>,
     verifies: bool,
+    broken_from: Option<usize>,
     written_incomplete: Vec<String>,
 }
 
@@ -117,6 +122,11 @@ impl FakeRegistries {
         gate
     }
 
+    /// From the request of this number on, counted from 1, nothing works any more.
+    pub(crate) fn break_at(&self, request: usize) {
+        self.state().broken_from = Some(request);
+    }
+
     /// Lets the next `times` calls panic whose description contains `about`.
     pub(crate) fn panic(&self, call: Call, about: &str, times: usize) {
         self.stage(call, about, times, What::Panic);
@@ -179,6 +189,11 @@ impl FakeRegistries {
     async fn staged(&self, call: Call, subject: &str) -> Result<(), Failure> {
         let what = {
             let mut state = self.state();
+            let requests = state.requests.len();
+            if state.broken_from.is_some_and(|from| requests >= from) {
+                let class = FailureClass::Denied;
+                return Err(Staged::failure(Side::Target, class, call, subject));
+            }
             let mut staged = state.staged.iter_mut();
             let next = staged.find(|staged| {
                 staged.call == call && staged.times > 0 && subject.contains(&staged.about)
@@ -310,6 +325,7 @@ impl Registries for FakeRegistries {
         }
         self.log(format!("GET source blob {digest}"));
         self.staged(Call::CopyBlob, &subject).await?;
+        tokio::time::sleep(TRANSFER).await;
         let bytes = {
             let state = self.state();
             let content = state.content.get(&copy.source.repository);

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::FOREVER;
 
 /// Which call of the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,8 @@ impl Gate {
 
     /// Waits until a call is held.
     pub(crate) async fn arrived(&self) {
-        self.arrived.acquire().await.unwrap().forget();
+        let arrived = timeout(FOREVER, self.arrived.acquire()).await;
+        arrived.expect("no call came to the gate").unwrap().forget();
     }
 
     /// Lets one call go on.

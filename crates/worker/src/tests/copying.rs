@@ -1,3 +1,4 @@
+use image_sync_shared::media_type::OCI_INDEX;
 use image_sync_shared::outcome::{Action, BlobCounts};
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_testkit::images::{
@@ -60,10 +61,27 @@ async fn an_image_in_place_takes_two_requests() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn both_ends_are_asked_at_the_same_time() {
+    let house = House::new();
+    let image = image("app");
+    house.registries.hold(SOURCE, &image);
+    house.registries.hold(TARGET, &image);
+    let source = house.registries.gate(Call::Resolve, SOURCE);
+    let target = house.registries.gate(Call::Resolve, TARGET);
+    tokio::join!(house.work([job(SOURCE, TARGET)]), async {
+        source.arrived().await;
+        target.arrived().await;
+        source.open();
+        target.open();
+    });
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_index_is_copied_byte_for_byte_and_children_first() {
     let house = House::new();
-    let inner = index("inner", &["linux/amd64", "linux/arm64"]);
-    let index = index_of(inner.media_type(), vec![inner.clone(), image("plain")]);
+    let inmost = index("inmost", &["linux/amd64", "linux/arm64"]);
+    let inner = index_of(OCI_INDEX, vec![inmost]);
+    let index = index_of(OCI_INDEX, vec![inner, image("plain")]);
     house.registries.hold(SOURCE, &index);
     let ran = house.work([job(SOURCE, TARGET)]).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
@@ -79,7 +97,7 @@ async fn an_index_is_copied_byte_for_byte_and_children_first() {
         .rposition(|r| r.starts_with("PUT target blob"));
     assert!(last_blob < first_manifest, "{requests:#?}");
     assert!(requests.last().unwrap().ends_with(TARGET), "{requests:#?}");
-    assert_eq!(house.registries.count("GET source manifest"), 5);
+    assert_eq!(house.registries.count("GET source manifest"), 6);
     assert_eq!(
         house.registries.count("HEAD target"),
         1,
@@ -88,12 +106,35 @@ async fn an_index_is_copied_byte_for_byte_and_children_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_tag_ever_points_at_an_image_that_is_not_complete() {
+    let old = index("app", &["linux/amd64"]);
+    let new = index_of(
+        OCI_INDEX,
+        vec![index("app", &["linux/arm64"]), image("app")],
+    );
+    for request in 1.. {
+        let house = House::new();
+        house.registries.hold(SOURCE, &new);
+        house.registries.hold(TARGET, &old);
+        house.registries.break_at(request);
+        let ran = house.work([job(SOURCE, TARGET)]).await;
+        assert!(house.registries.written_incomplete().is_empty());
+        if ran.only().entry.action == Action::Pulled {
+            assert!(request > 20, "only {request} requests");
+            return;
+        }
+        let there = house.registries.tag(TARGET);
+        assert_eq!(there.as_ref(), Some(old.digest()), "broken at {request}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_an_updated_index_only_the_changed_child_is_read() {
     let house = House::new();
     let old = index("app", &["linux/amd64", "linux/arm64"]);
     let mut children = old.children.clone();
     children[1] = image("changed");
-    let new = index_of(old.media_type(), children);
+    let new = index_of(OCI_INDEX, children);
     house.registries.hold(SOURCE, &new);
     house.registries.hold(TARGET, &old);
     let ran = house.work([job(SOURCE, TARGET)]).await;
@@ -197,9 +238,7 @@ async fn an_index_that_contains_itself_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn indexes_are_not_followed_without_end() {
     let house = House::new();
-    let deep = (0..5).fold(image("inmost"), |inner, _| {
-        index_of("application/vnd.oci.image.index.v1+json", vec![inner])
-    });
+    let deep = (0..5).fold(image("inmost"), |inner, _| index_of(OCI_INDEX, vec![inner]));
     house.registries.hold(SOURCE, &deep);
     let ran = house.work([job(SOURCE, TARGET)]).await;
     let error = ran.only().entry.error.as_deref().unwrap();

@@ -1,6 +1,6 @@
 use image_sync_shared::failure::{FailureClass as C, Side};
 use image_sync_shared::outcome::Action;
-use image_sync_testkit::images::{image, schema1};
+use image_sync_testkit::images::{image, image_with_layers, schema1};
 
 use crate::testing::{Call, House, job};
 
@@ -196,4 +196,19 @@ async fn a_failed_blob_lets_those_under_way_finish_if_it_may_pass() {
     assert_eq!((entry.action, entry.attempts), (Action::Pulled, 2));
     let sent = house.registries.count(&format!("GET source blob {slow}"));
     assert_eq!(sent, 1, "it was not cut");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_failed_blob_no_further_one_is_begun() {
+    let mut house = House::new();
+    house.settings.blobs_at_once = 1;
+    let image = image_with_layers("app", 9, 100);
+    house.registries.hold(SOURCE, &image);
+    let bad = image.blobs[1].digest.as_str();
+    house
+        .registries
+        .fail(Call::CopyBlob, bad, Side::Source, C::Timeout, usize::MAX);
+    let ran = house.work([job(SOURCE, TARGET)]).await;
+    assert_eq!(ran.only().entry.attempts, 4);
+    assert_eq!(house.registries.count("GET source blob"), 1 + 4 * 3);
 }

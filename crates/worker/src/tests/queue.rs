@@ -70,8 +70,11 @@ async fn a_run_cancelled_meanwhile_ends_its_copies() {
     gate.arrived().await;
     house.queue.ports().runs.cancel(&run).await.unwrap();
     tokio::time::sleep(house.settings.heartbeat * 2).await;
-    assert_eq!(house.jobs_left(&run).await, 0);
+    let leases = &house.queue.ports().leases;
+    let free = leases.acquire("cache.test/app:1", "another").await;
+    assert!(free.unwrap().is_some(), "nobody works on it any more");
     at_work.stop().await;
+    assert_eq!(house.jobs_left(&run).await, 0);
     assert_eq!(house.registries.tag("cache.test/app:1"), None);
     assert_eq!(house.events(&run).await, 0);
 }
