@@ -15,6 +15,9 @@ use crate::support::{Ended, Home, catalog, registry_with};
 /// A program that does not end is a failed test, not one that hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+const SOURCE_BLOBS: &str = "/v2/first/blobs/*";
+const UPLOADS: &str = "/v2/cache/first/blobs/uploads/*";
+
 /// The program while one of its images is held at a gate.
 struct Held {
     registry: FakeRegistry,
@@ -27,11 +30,11 @@ struct Held {
 }
 
 impl Held {
-    /// Starts `sync` of two images, one after the other, and returns when the first one's blobs wait at the gate.
-    async fn start(options: &str) -> Self {
+    /// Starts `sync` of two images, one after the other, and returns when a request of the first one waits at the gate.
+    async fn start(method: &str, path: &str, options: &str) -> Self {
         let registry = registry_with(&["first", "second"]).await;
         let gate = Gate::new();
-        registry.stage(Rule::new("GET", "/v2/first/blobs/*"), Fault::hold(&gate));
+        registry.stage(Rule::new(method, path), Fault::hold(&gate));
         let home = Home::new();
         home.write("config.yaml", catalog(&registry, &["first", "second"]));
         let line = format!("sync -c config.yaml --concurrency 1 {options}");
@@ -92,7 +95,10 @@ fn names(images: &[image_sync_shared::run::ImageName]) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_signal_lets_what_is_in_hand_be_finished_and_takes_nothing_new() {
     for signal in ["TERM", "INT"] {
-        let held = Held::start("--grace 10m").await.signal(signal).await;
+        let held = Held::start("GET", SOURCE_BLOBS, "--grace 10m")
+            .await
+            .signal(signal)
+            .await;
         held.gate.release();
         let (ended, registry) = held.ended().await;
         assert_eq!(ended.code, Some(3), "{ended:#?}");
@@ -112,7 +118,9 @@ async fn a_first_signal_lets_what_is_in_hand_be_finished_and_takes_nothing_new()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_finished_within_the_grace_time_is_given_back_and_leaves_nothing_broken() {
-    let held = Held::start("--grace 0s").await.signal("TERM").await;
+    let held = Held::start("PUT", UPLOADS, "--grace 0s").await;
+    assert_ne!(held.registry.open_uploads(), Vec::<String>::new());
+    let held = held.signal("TERM").await;
     let (ended, registry) = held.ended().await;
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     let report = ended.report();
@@ -125,7 +133,10 @@ async fn what_is_not_finished_within_the_grace_time_is_given_back_and_leaves_not
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_at_once() {
     for (second, code) in [("TERM", 143), ("INT", 130)] {
-        let held = Held::start("--grace 10m").await.signal("TERM").await;
+        let held = Held::start("GET", SOURCE_BLOBS, "--grace 10m")
+            .await
+            .signal("TERM")
+            .await;
         let (ended, registry) = held.signal(second).await.ended().await;
         assert_eq!(ended.code, Some(code), "{ended:#?}");
         assert_eq!(ended.stdout, "", "there is no report");
