@@ -77,8 +77,7 @@ pub struct InvalidReference {
 
 const EXPECTED_REPOSITORY: &str = "HOST/NAME as in docker.io/library/nginx, or oci:FOLDER";
 const EXPECTED_LOCATION: &str = "HOST or HOST:PORT as in localhost:5000, or oci:FOLDER";
-const EXPECTED_TAG: &str =
-    "up to 128 letters, digits, '_', '.' and '-', not starting with '.' or '-', or a digest";
+const EXPECTED_TAG: &str = "up to 128 letters, digits, '_', '.' and '-', not starting with '.' or '-', or a digest as in sha256:...";
 
 impl Location {
     /// The repository `name` in this location.
@@ -204,17 +203,15 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = |reason: String| InvalidReference {
+        let invalid = |reason: &str| InvalidReference {
             text: text.to_owned(),
             what: "tag or digest",
-            reason,
+            reason: reason.to_owned(),
             expected: EXPECTED_TAG,
         };
         if text.contains(':') {
-            return text
-                .parse()
-                .map(Self::Digest)
-                .map_err(|error| invalid(format!("{error}")));
+            let digest = text.parse().ok().map(Self::Digest);
+            return digest.ok_or_else(|| invalid("after its colon there is no digest"));
         }
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         let starts_well = text.bytes().next().is_some_and(word);
@@ -224,7 +221,7 @@ impl FromStr for Reference {
         if valid {
             Ok(Self::Tag(text.to_owned()))
         } else {
-            Err(invalid("it breaks the rules of a tag".to_owned()))
+            Err(invalid("it breaks the rules of a tag"))
         }
     }
 }
@@ -267,7 +264,7 @@ pub fn split(text: &str) -> Result<(Repository, Option<Reference>), InvalidRefer
         return Err(invalid_repository(text, "a scheme does not belong here"));
     }
     let (tagged, digest) = match text.split_once('@') {
-        Some((tagged, digest)) => (tagged, Some(digest.parse()?)),
+        Some((tagged, digest)) => (tagged, Some(digest_of(text, digest)?)),
         None => (text, None),
     };
     let (place, tag) = grammar::split_tag(tagged);
@@ -283,12 +280,17 @@ pub fn split(text: &str) -> Result<(Repository, Option<Reference>), InvalidRefer
     Ok((repository, digest.or(tag)))
 }
 
+fn digest_of(text: &str, digest: &str) -> Result<Reference, InvalidReference> {
+    let parsed = digest.parse().map(Reference::Digest);
+    parsed.map_err(|error| invalid_repository(text, &error.to_string()))
+}
+
 fn split_folder(
     text: &str,
     path: &str,
 ) -> Result<(Repository, Option<Reference>), InvalidReference> {
     let (path, reference) = if let Some((path, digest)) = path.rsplit_once('@') {
-        (path, Some(digest.parse()?))
+        (path, Some(digest_of(text, digest)?))
     } else {
         match path.rsplit_once(':') {
             Some((path, tag)) if !tag.contains('/') => (path, Some(tag.parse()?)),

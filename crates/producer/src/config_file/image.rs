@@ -3,7 +3,7 @@
 use image_sync_shared::config::ImageSpec;
 use image_sync_shared::job::Trust;
 use image_sync_shared::platform::{Platform, Platforms};
-use image_sync_shared::reference::{Location, Repository};
+use image_sync_shared::reference::{Location, Reference, Repository};
 
 use super::problem::{Problem, without_secrets};
 use super::raw::{RawImage, RawSettings};
@@ -38,6 +38,7 @@ pub(super) fn resolve(raw: RawImage, defaults: &Defaults) -> Result<ImageSpec, P
     let target = target(&source, raw.cache_as, &defaults.cache_registry)?;
     let repository = source.repository.clone();
     let named = source.with_tag(raw.tag.as_deref())?;
+    let platforms = platforms(raw.platform, &named.target_reference, defaults)?;
     let source_tls_verify = raw.source_tls_verify.unwrap_or(defaults.source_tls_verify);
     let cache_insecure = raw.cache_insecure.unwrap_or(defaults.cache_insecure);
     Ok(ImageSpec {
@@ -47,10 +48,28 @@ pub(super) fn resolve(raw: RawImage, defaults: &Defaults) -> Result<ImageSpec, P
         reference: named.reference,
         target,
         target_reference: named.target_reference,
-        platforms: raw.platform.unwrap_or_else(|| defaults.platforms.clone()),
+        platforms,
         source_trust: trust(!source_tls_verify),
         target_trust: trust(cache_insecure),
     })
+}
+
+/// Which platforms. Content that is named by its digest in the cache too is copied whole.
+fn platforms(
+    stated: Option<Platforms>,
+    target: &Reference,
+    defaults: &Defaults,
+) -> Result<Platforms, Problem> {
+    match (target, stated) {
+        (Reference::Tag(_), stated) => Ok(stated.unwrap_or_else(|| defaults.platforms.clone())),
+        (Reference::Digest(_), None | Some(Platforms::All)) => Ok(Platforms::All),
+        (Reference::Digest(_), Some(platforms)) => {
+            let text = format!(
+                "{platforms} of a digest has another digest, expected platform: all, or tag: NAME for the cache"
+            );
+            Err(Problem::new(text).key("platform"))
+        }
+    }
 }
 
 fn trust(insecure: bool) -> Trust {

@@ -21,6 +21,17 @@ fn further_error(text: &str) -> String {
 }
 
 #[test]
+fn one_platform_of_what_is_named_by_digest_alone() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    assert_eq!(
+        images_error(&format!(
+            "  - source: nginx@{digest}\n    platform: linux/arm64"
+        )),
+        "c.yaml:4:15: images[0].platform: linux/arm64 of a digest has another digest, expected platform: all, or tag: NAME for the cache"
+    );
+}
+
+#[test]
 fn missing_keys() {
     assert_eq!(
         error("images: []"),
@@ -168,19 +179,19 @@ fn bad_references() {
     );
     assert_eq!(
         error("cache_registry: ''\nimages: []"),
-        r#"c.yaml:1:17: cache_registry: "" is not a valid registry: invalid reference format; expected HOST or HOST:PORT as in localhost:5000, or oci:FOLDER"#
+        r#"c.yaml:1:17: cache_registry: "" is not a valid registry: "" is not a host; expected HOST or HOST:PORT as in localhost:5000, or oci:FOLDER"#
     );
     assert_eq!(
         images_error("  - source: UPPER/case\n    tag: a"),
-        r#"c.yaml:3:13: images[0].source: "UPPER/case" is not a valid repository: a name is lowercase; expected HOST/NAME as in docker.io/library/nginx, or oci:FOLDER"#
+        r#"c.yaml:3:13: images[0].source: "UPPER/case" is not a valid repository: "UPPER" has uppercase letters, and names are lowercase; expected HOST/NAME as in docker.io/library/nginx, or oci:FOLDER"#
     );
     assert_eq!(
         images_error("  - source: nginx\n    tag: 'a b'"),
-        r#"c.yaml:4:10: images[0].tag: "a b" is not a valid tag or digest: it breaks the rules of a tag; expected up to 128 letters, digits, '_', '.' and '-', not starting with '.' or '-', or a digest"#
+        r#"c.yaml:4:10: images[0].tag: "a b" is not a valid tag or digest: it breaks the rules of a tag; expected up to 128 letters, digits, '_', '.' and '-', not starting with '.' or '-', or a digest as in sha256:..."#
     );
     assert_eq!(
         images_error("  - source: nginx@sha256:12\n    tag: a"),
-        r#"c.yaml:3:13: images[0].source: "nginx@sha256:12" is not a valid repository: invalid reference format; expected HOST/NAME as in docker.io/library/nginx, or oci:FOLDER"#
+        r#"c.yaml:3:13: images[0].source: "nginx@sha256:12" is not a valid repository: "sha256:12" is not a digest: expected sha256: and 64, or sha512: and 128, lowercase hexadecimal digits; expected HOST/NAME as in docker.io/library/nginx, or oci:FOLDER"#
     );
     assert_eq!(
         images_error("  - source: me:pw@a.io/b\n    tag: a"),
@@ -188,7 +199,7 @@ fn bad_references() {
     );
     assert_eq!(
         images_error("  - {source: nginx, tag: x, cache_as: /x}"),
-        r#"c.yaml:3:39: images[0].cache_as: "localhost:5000//x" is not a valid repository: invalid reference format; expected HOST/NAME as in docker.io/library/nginx, or oci:FOLDER"#
+        r#"c.yaml:3:39: images[0].cache_as: "localhost:5000//x" is not a valid repository: a component of the name is empty; expected HOST/NAME as in docker.io/library/nginx, or oci:FOLDER"#
     );
     assert_eq!(
         images_error("  - source: oci:.\n    tag: a"),

@@ -202,7 +202,10 @@ fn a_digest_is_a_source_and_a_tag_names_its_copy() {
         reference: DIGEST.parse().unwrap(),
         ..spec("", "1.36", "busybox", "localhost:5000/busybox")
     };
-    let nameless = spec("busybox", DIGEST, "busybox", "localhost:5000/busybox");
+    let nameless = ImageSpec {
+        platforms: Platforms::All,
+        ..spec("busybox", DIGEST, "busybox", "localhost:5000/busybox")
+    };
     assert_eq!(images, [pinned, nameless]);
 }
 
