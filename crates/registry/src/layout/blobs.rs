@@ -103,7 +103,10 @@ impl Folder {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && self.has_blob(blob)? => {
                 Ok(Link::Done)
             }
-            Err(_) => Ok(Link::Impossible),
+            Err(error) => {
+                tracing::debug!(path = %path.display(), %error, "the blob is copied, not linked");
+                Ok(Link::Impossible)
+            }
         }
     }
 

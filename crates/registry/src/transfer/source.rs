@@ -56,7 +56,8 @@ impl<'a> Source<'a> {
                 let mut buffer = BytesMut::with_capacity(READ_BUFFER);
                 let read = file.read_buf(&mut buffer).await.map_err(|error| {
                     let class = FailureClass::Local;
-                    Failure::new(remote.side, Step::PullBlob, &blob.digest, class, error)
+                    let answer = format!("{}: {error}", remote.repository);
+                    Failure::new(remote.side, Step::PullBlob, &blob.digest, class, answer)
                 })?;
                 Ok((read > 0).then(|| buffer.freeze()))
             }

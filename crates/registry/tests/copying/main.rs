@@ -6,6 +6,7 @@ mod cancelled;
 mod docker_registry;
 mod folders;
 mod large;
+mod mounts;
 mod raw_source;
 mod skopeo;
 mod sources;
