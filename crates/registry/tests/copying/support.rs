@@ -51,8 +51,8 @@ impl Setup {
 
     /// With so little patience that a test can wait for its end.
     pub(crate) fn impatient(mut self) -> Self {
-        self.options.timeouts.stall = Duration::from_millis(300);
-        self.options.timeouts.answer = Duration::from_millis(300);
+        self.options.timeouts.stall = Duration::from_secs(1);
+        self.options.timeouts.answer = Duration::from_secs(1);
         self
     }
 

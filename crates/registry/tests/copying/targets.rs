@@ -254,7 +254,7 @@ async fn a_target_that_takes_no_more_bytes_fails_and_not_the_source() {
 
 /// What comes of a blob if the answer to its last byte takes so long.
 async fn answered_after(seconds: u64, length: usize) -> Result<Arrival, Failure> {
-    let pair = Pair::with(Setup::new().impatient()).await;
+    let pair = Pair::start().await;
     let blob = blob("a", length);
     pair.put(&blob);
     let gate = Gate::new();
