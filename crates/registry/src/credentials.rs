@@ -207,3 +207,39 @@ fn same_again(call: &HelperCall) -> Trouble {
     );
     Trouble::new(FailureClass::Unauthorized, answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    const HELPER: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/http/docker-credential-fake"
+    );
+
+    #[tokio::test]
+    async fn a_helper_that_has_nothing_better_is_asked_once_by_all_who_were_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        put("config.json", r#"{"credsStore":"fake"}"#);
+        put("commands", r#"echo '{"Username":"u","Secret":"old"}'"#);
+        symlink(HELPER, folder.path().join("docker-credential-fake")).unwrap();
+        let env = CredentialEnv {
+            docker_config: Some(folder.path().to_owned()),
+            path: Some(format!("{}:/usr/bin:/bin", folder.path().display()).into()),
+            ..CredentialEnv::default()
+        };
+        let credentials =
+            Credentials::new(&BTreeMap::new(), &env, Duration::from_secs(60)).unwrap();
+        let found = credentials.find("r.example", "app").await.unwrap().unwrap();
+        let refused = || credentials.renewed("r.example", "app", &found);
+        let renewed = join_all((0..20).map(|_| refused())).await;
+        assert!(renewed.iter().all(Option::is_none));
+        let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+        assert_eq!(asked, "r.example\nr.example\n");
+    }
+}

@@ -7,7 +7,7 @@ use futures_util::stream;
 use image_sync_shared::config::{PasswordSource, RegistrySettings};
 use image_sync_shared::job::{Access, Trust};
 use image_sync_shared::secret::Secret;
-use image_sync_testkit::fake_registry::{Auth, Request, TokenService};
+use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 use image_sync_testkit::images::image;
 use image_sync_testkit::{FakeRegistry, PrivateCa, TokioClock};
 use reqwest::header::CONTENT_LENGTH;
@@ -205,14 +205,19 @@ async fn a_user_in_a_location_is_not_obeyed() {
     registry.put_image("app", "v1", &image("app"));
     let elsewhere = registry.second_host().start().await.unwrap();
     let harness = Harness::new(plain(registry.host()), registry.host()).await;
+    let location = format!("http://x:y@{}", elsewhere.host());
     harness
-        .get(&format!(
-            "http://x:y@{}/v2/app/manifests/v1",
-            elsewhere.host()
-        ))
+        .get(&format!("{location}/v2/app/manifests/v1"))
         .await
         .unwrap();
-    assert!(!elsewhere.requests()[0].has_credentials());
+    registry.stage(Rule::new("*", "*"), Fault::redirect(&location, ""));
+    harness
+        .get(&format!("{}/v2/app/manifests/v1", registry.url()))
+        .await
+        .unwrap();
+    let requests = elsewhere.requests();
+    assert_eq!(requests.len(), 2);
+    assert!(!requests.iter().any(Request::has_credentials));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::answer;
 use super::options::Timeouts;
-use super::redirect::{self, MAX_REDIRECTS, drop_userinfo, same_origin};
+use super::redirect::{self, MAX_REDIRECTS, same_origin};
 use super::setup_error::SetupError;
 use super::shown::Shown;
 use super::tls::{Pools, Profile};
@@ -97,7 +97,6 @@ impl Wire {
 
     /// Sends a request and returns the last answer, whatever its status. Redirects of GET and HEAD are followed.
     pub(crate) async fn send(&self, mut request: Outgoing<'_>) -> Result<Response, SendError> {
-        drop_userinfo(&mut request.url);
         let mut url = request.url.clone();
         let mut response = self.hop(&mut request, &url).await?;
         for _ in 0..MAX_REDIRECTS {

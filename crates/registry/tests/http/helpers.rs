@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use image_sync_shared::failure::{FailureClass, Step};
 use image_sync_testkit::FakeRegistry;
@@ -195,6 +196,34 @@ async fn a_helper_that_fails_is_a_failure_and_not_anonymous() {
         assert!(!failure.answer.contains("hunter2"), "{failure}");
     }
     assert!(tokens.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_helper_that_takes_too_long_is_killed() {
+    let auth = Auth::basic("u", "p");
+    let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    make_helper(folder.path(), "echo $$ > \"$folder/pid\"; exec sleep 600");
+    let setup = Setup::new().impatient();
+    let setup = setup.docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let router = with_helper(setup, folder.path()).router();
+    let pid = loop {
+        let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Timeout);
+        // On a machine that is busy, it may not even have come to write it.
+        match fs::read_to_string(folder.path().join("pid")) {
+            Ok(pid) if pid.ends_with('\n') => break pid,
+            _ => {}
+        }
+    };
+    let process = Path::new("/proc").join(pid.trim());
+    let gone = async {
+        while process.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), gone).await;
+    assert!(waited.is_ok(), "process {pid} is still there");
 }
 
 #[tokio::test]
