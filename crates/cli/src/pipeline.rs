@@ -160,12 +160,15 @@ fn worker(config: &Config, options: RunOptions, queue: &QueuePorts, outside: Out
         clock: outside.clock,
         progress: outside.progress,
     };
-    let settings = WorkerSettings {
+    Worker::new(ports, worker_settings(config, options))
+}
+
+fn worker_settings(config: &Config, options: RunOptions) -> WorkerSettings {
+    WorkerSettings {
         retry: config.settings.retry,
         grace: options.grace,
         ..WorkerSettings::new("sync", config.settings.concurrency)
-    };
-    Worker::new(ports, settings)
+    }
 }
 
 #[cfg(test)]

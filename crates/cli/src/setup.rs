@@ -40,15 +40,33 @@ pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Lo
 /// The registries of `config`. Credentials and certificates are read now, so that what is wrong with them shows before
 /// anything is contacted.
 pub(crate) fn registries(config: &Config, environment: &Environment) -> Result<Router, Problem> {
+    Router::new(client_options(config, environment)).map_err(Problem::usage)
+}
+
+fn client_options(config: &Config, environment: &Environment) -> ClientOptions {
     let timeouts = Timeouts {
         stall: config.settings.stall_timeout,
         ..Timeouts::default()
     };
-    Router::new(ClientOptions {
+    ClientOptions {
         registries: config.registries.clone(),
         credentials: environment.credentials(),
         timeouts,
         clock: Arc::new(SystemClock),
-    })
-    .map_err(Problem::usage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_stall_is_what_the_config_says() {
+        let text = "{cache_registry: a, images: [], settings: {stall_timeout: 7s}}";
+        let config = config_file::parse(text, "c.yaml").unwrap().config;
+        let options = client_options(&config, &Environment::default());
+        assert_eq!(options.timeouts.stall, Duration::from_secs(7));
+    }
 }

@@ -137,3 +137,17 @@ async fn a_run_of_no_images_ends_complete() {
     let outcome = pipeline.run(&[], &CancellationToken::new()).await.unwrap();
     assert!(matches!(outcome, Outcome::Reported(run) if run.ending == Ending::Complete));
 }
+
+#[test]
+fn the_worker_is_told_what_the_config_and_the_command_line_say() {
+    let mut config = config(&[]);
+    config.settings.concurrency = 7;
+    config.settings.retry.attempts = 9;
+    let options = RunOptions {
+        dry_run: false,
+        grace: Duration::from_secs(77),
+    };
+    let settings = worker_settings(&config, options);
+    assert_eq!((settings.slots, settings.retry.attempts), (7, 9));
+    assert_eq!(settings.grace, Duration::from_secs(77));
+}

@@ -47,7 +47,7 @@ async fn a_run_past_its_deadline_is_incomplete_and_3() {
         "config.yaml",
         format!("{config}settings: {{run_timeout: 2s}}\n"),
     );
-    let ended = home.run_beside("sync -c config.yaml").await;
+    let ended = home.run_beside("sync -c config.yaml --grace 1h").await;
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     let report = ended.report();
     assert_eq!(report.head.status, RunStatus::Incomplete);

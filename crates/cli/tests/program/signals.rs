@@ -10,10 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
-use crate::support::{Ended, Home, catalog, registry_with};
-
-/// A program that does not end is a failed test, not one that hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::support::{Ended, Home, PATIENCE, catalog, registry_with};
 
 const SOURCE_BLOBS: &str = "/v2/first/blobs/*";
 const UPLOADS: &str = "/v2/cache/first/blobs/uploads/*";
@@ -120,6 +117,9 @@ async fn a_first_signal_lets_what_is_in_hand_be_finished_and_takes_nothing_new()
 async fn what_is_not_finished_within_the_grace_time_is_given_back_and_leaves_nothing_broken() {
     let held = Held::start("PUT", UPLOADS, "--grace 0s").await;
     assert_ne!(held.registry.open_uploads(), Vec::<String>::new());
+    // The program must wait for the answer: it ends long before otherwise, with the upload still open.
+    let late = Fault::Delay(Duration::from_secs(3));
+    held.registry.stage(Rule::new("DELETE", UPLOADS), late);
     let held = held.signal("TERM").await;
     let (ended, registry) = held.ended().await;
     assert_eq!(ended.code, Some(3), "{ended:#?}");

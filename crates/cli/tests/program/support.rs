@@ -3,11 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use image_sync_shared::report::Report;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::images::ImageBuilder;
 use tempfile::TempDir;
+use tokio::time::timeout;
+
+/// A program that does not end is a failed test, not one that hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder that is the program's home, its working directory, and the place of its state.
 pub(crate) struct Home(TempDir);
@@ -62,11 +67,12 @@ impl Home {
         self.command(line).output().unwrap().into()
     }
 
-    /// Runs the program without keeping this test's fake registries from answering.
+    /// Runs the program while this test's fake registries answer.
     pub(crate) async fn run_beside(&self, line: &str) -> Ended {
-        let mut command = self.command(line);
-        let ended = tokio::task::spawn_blocking(move || command.output());
-        ended.await.unwrap().unwrap().into()
+        let mut command = tokio::process::Command::from(self.command(line));
+        let output = command.kill_on_drop(true).output();
+        let ended = timeout(PATIENCE, output).await.expect("the program ends");
+        ended.unwrap().into()
     }
 }
 
