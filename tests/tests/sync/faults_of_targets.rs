@@ -1,11 +1,15 @@
 //! What a target may do wrong on the way.
 
+use image_sync_shared::digest::Digest;
 use image_sync_shared::media_type;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{
-    At, Fault, ImmutableTags, Mounts, UploadLocation, Uploads,
+    At, Auth, Fault, Gate, ImmutableTags, Mounts, Rule, UploadLocation, Uploads,
 };
-use image_sync_testkit::images::{docker_image, docker_list, image, image_with_layers};
+use image_sync_testkit::images::{
+    ImageBuilder, deterministic_bytes, docker_image, docker_list, image, image_with_layers,
+};
+use image_sync_tests::Ended;
 
 use crate::world::{REPOSITORY, TAG, World, all, status};
 
@@ -86,11 +90,7 @@ async fn the_location_of_an_upload_may_have_any_form() {
 async fn an_upload_location_on_another_host_gets_no_credentials() {
     let image = image("app");
     let world = World::with(&image).await;
-    world
-        .target
-        .set_auth(image_sync_testkit::fake_registry::Auth::basic(
-            "bot", "hunter2",
-        ));
+    world.target.set_auth(Auth::basic("bot", "hunter2"));
     let uploads: FakeRegistry = world.target.second_host().start().await.unwrap();
     let elsewhere = UploadLocation::At(uploads.url().to_owned());
     world
@@ -206,17 +206,30 @@ async fn a_refused_docker_manifest_is_converted_and_in_place_from_then_on() {
 #[tokio::test]
 async fn what_was_remembered_of_a_target_that_lost_it_is_asked_for_again() {
     let world = World::start().await;
-    let mut catalog = world.empty_catalog().setting("concurrency: 1");
-    for name in ["a", "b"] {
-        world.source.put_image(name, TAG, &image("same"));
-        catalog = catalog.image(world.entry(name, TAG));
-    }
-    let ended = world.program.sync(&catalog, &[]).await;
+    let base = deterministic_bytes("base", 5000);
+    let image = |name: &str| ImageBuilder::new(name).layer(base.clone()).build();
+    let (first, second) = (image("first"), image("second"));
+    world.source.put_image(REPOSITORY, "1", &first);
+    world.source.put_image(REPOSITORY, "2", &second);
+    let gate = Gate::new();
+    let second_pull = Rule::new("GET", format!("/v2/*/manifests/{}", second.digest()));
+    world.source.stage(second_pull, Fault::hold(&gate));
+    let catalog = world.empty_catalog().setting("concurrency: 1");
+    let catalog = catalog
+        .image(world.entry(REPOSITORY, "1"))
+        .image(world.entry(REPOSITORY, "2"));
+    let child = world.program.spawn_sync(&catalog, &[]);
+    gate.reached().await;
+    let lost = Digest::of(&base);
+    assert!(world.target.has_blob(REPOSITORY, &lost));
+    world.target.remove_tag(REPOSITORY, "1");
+    world.target.remove_blob(REPOSITORY, &lost);
+    gate.release();
+    let ended: Ended = child.wait_with_output().await.unwrap().into();
     assert_eq!(ended.report().head.summary.pulled, 2, "{ended:#?}");
-    world.nothing_broken();
-    assert_eq!(
-        world.target.count("PUT", "/v2/*/blobs/*"),
-        image("same").blobs.len(),
-        "each blob is sent once"
+    assert!(
+        world.target.has_blob(REPOSITORY, &lost),
+        "it was sent again"
     );
+    world.nothing_broken();
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::clock::Clock;
+use oci_client::errors::OciErrorCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
@@ -44,7 +45,7 @@ fn judge(status: StatusCode, retry_after: Option<Duration>, body: &str) -> Troub
 }
 
 fn classify(status: StatusCode, retry_after: Option<Duration>, said: &Said) -> FailureClass {
-    let code = |wanted: &str| said.codes.iter().any(|code| code == wanted);
+    let code = |wanted: OciErrorCode| said.codes.contains(&wanted);
     match status.as_u16() {
         429 => FailureClass::RateLimited {
             retry_after_ms: retry_after
@@ -54,14 +55,14 @@ fn classify(status: StatusCode, retry_after: Option<Duration>, said: &Said) -> F
         408 => FailureClass::Timeout,
         500.. => FailureClass::Unavailable,
         _ if said.tag_is_immutable() => FailureClass::ImmutableTag,
-        // An upload session that was lost, or a blob that went missing since: another attempt starts anew.
-        _ if code("BLOB_UPLOAD_UNKNOWN")
-            || code("BLOB_UPLOAD_INVALID")
-            || code("MANIFEST_BLOB_UNKNOWN") =>
-        {
+        // An upload session that was lost: another attempt starts anew.
+        _ if code(OciErrorCode::BlobUploadUnknown) || code(OciErrorCode::BlobUploadInvalid) => {
             FailureClass::Unavailable
         }
-        _ if code("DIGEST_INVALID") || code("SIZE_INVALID") => FailureClass::DigestMismatch,
+        _ if code(OciErrorCode::DigestInvalid) || code(OciErrorCode::SizeInvalid) => {
+            FailureClass::DigestMismatch
+        }
+        _ if code(OciErrorCode::ManifestBlobUnknown) => FailureClass::NotFound,
         403 => FailureClass::Denied,
         404 => FailureClass::NotFound,
         _ => FailureClass::Invalid,
@@ -71,7 +72,7 @@ fn classify(status: StatusCode, retry_after: Option<Duration>, said: &Said) -> F
 /// What the body of a refusal says.
 #[derive(Default)]
 struct Said {
-    codes: Vec<String>,
+    codes: Vec<OciErrorCode>,
     words: String,
 }
 
@@ -103,7 +104,7 @@ impl Said {
     }
 
     fn from_json(body: &ErrorBody) -> Self {
-        let codes = body.errors.iter().map(|error| text(&error.code).to_owned());
+        let code = |error: &OneError| serde_json::from_value(error.code.clone()).ok();
         let words: Vec<String> = body.errors.iter().take(3).map(OneError::words).collect();
         let fallbacks = [
             &body.details,
@@ -123,7 +124,7 @@ impl Said {
             words => words,
         };
         Self {
-            codes: codes.collect(),
+            codes: body.errors.iter().filter_map(code).collect(),
             words: presentable(&words),
         }
     }
@@ -140,11 +141,8 @@ impl Said {
 
     /// Amazon ECR, Harbor, Artifact Registry, Quay and others each have a status and code of their own for it.
     fn tag_is_immutable(&self) -> bool {
-        let says = |text: &str| {
-            let text = text.to_ascii_lowercase();
-            text.contains("immutab") || text.contains("tagalreadyexists")
-        };
-        self.codes.iter().any(|code| says(code)) || says(&self.words)
+        let words = self.words.to_ascii_lowercase();
+        words.contains("immutab") || words.contains("tagalreadyexists")
     }
 }
 
@@ -259,10 +257,7 @@ mod tests {
     fn what_another_attempt_may_mend_is_tried_again() {
         let class = |status, code| told(status, &error(code, "x")).class;
         assert_eq!(class(404, "BLOB_UPLOAD_UNKNOWN"), FailureClass::Unavailable);
-        assert_eq!(
-            class(400, "MANIFEST_BLOB_UNKNOWN"),
-            FailureClass::Unavailable
-        );
+        assert_eq!(class(400, "MANIFEST_BLOB_UNKNOWN"), FailureClass::NotFound);
         assert_eq!(class(400, "DIGEST_INVALID"), FailureClass::DigestMismatch);
         assert_eq!(class(404, "BLOB_UNKNOWN"), FailureClass::NotFound);
         assert_eq!(class(400, "MANIFEST_INVALID"), FailureClass::Invalid);
