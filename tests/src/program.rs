@@ -31,6 +31,9 @@ pub struct Ended {
 
 impl Program {
     /// Prepares a folder for `binary`: the test says `env!("CARGO_BIN_EXE_image-sync-under-test")`.
+    ///
+    /// # Panics
+    /// If there can be no temporary folder.
     #[must_use]
     #[expect(clippy::expect_used, reason = "without a folder there is no test")]
     pub fn new(binary: &str) -> Self {
@@ -56,16 +59,22 @@ impl Program {
     }
 
     /// Writes a file into its folder.
+    ///
+    /// # Panics
+    /// If it cannot be written.
     #[expect(clippy::expect_used, reason = "without the file there is no test")]
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.home.path().join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         std::fs::write(&path, text).expect("a written file");
-        path
     }
 
     /// Starts the program.
+    ///
+    /// # Panics
+    /// If it does not start.
     #[expect(clippy::expect_used, reason = "without the program there is no test")]
+    #[must_use = "a program that is dropped is killed"]
     pub fn spawn(&self, arguments: &[&str]) -> Child {
         Command::new(&self.binary)
             .args(arguments)
@@ -83,6 +92,9 @@ impl Program {
     }
 
     /// Runs the program to its end.
+    ///
+    /// # Panics
+    /// If its output cannot be read.
     #[expect(clippy::expect_used, reason = "without its output there is no test")]
     pub async fn run(&self, arguments: &[&str]) -> Ended {
         self.spawn(arguments)
@@ -93,6 +105,7 @@ impl Program {
     }
 
     /// Starts `sync` with this catalog.
+    #[must_use = "a program that is dropped is killed"]
     pub fn spawn_sync(&self, catalog: &Catalog, arguments: &[&str]) -> Child {
         self.write("config.yaml", &catalog.yaml());
         let mut all = vec!["sync", "--config", "config.yaml"];
@@ -101,6 +114,9 @@ impl Program {
     }
 
     /// Runs `sync` with this catalog.
+    ///
+    /// # Panics
+    /// If its output cannot be read.
     #[expect(clippy::expect_used, reason = "without its output there is no test")]
     pub async fn sync(&self, catalog: &Catalog, arguments: &[&str]) -> Ended {
         self.spawn_sync(catalog, arguments)

@@ -7,7 +7,7 @@ use image_sync_tests::Catalog;
 
 use crate::world::{TAG, World, status};
 
-async fn ten_images(world: &World) -> Catalog {
+fn ten_images(world: &World) -> Catalog {
     let mut catalog = world.empty_catalog();
     for n in 0..10 {
         let name = format!("team/app{n}");
@@ -20,7 +20,7 @@ async fn ten_images(world: &World) -> Catalog {
 #[tokio::test]
 async fn one_bad_image_fails_alone() {
     let world = World::start().await;
-    let catalog = ten_images(&world).await;
+    let catalog = ten_images(&world);
     world
         .source
         .stage(Rule::new("GET", "/v2/team/app4/blobs/*"), status(403));
@@ -54,7 +54,7 @@ async fn one_bad_image_fails_alone() {
 #[tokio::test]
 async fn pull_timeout_secs_ends_one_images_work_and_not_the_others() {
     let world = World::start().await;
-    let catalog = ten_images(&world).await.setting("pull_timeout_secs: 1");
+    let catalog = ten_images(&world).setting("pull_timeout_secs: 1");
     let gate = Gate::new();
     world.source.stage(
         Rule::new("GET", "/v2/team/app4/blobs/*"),
@@ -79,7 +79,7 @@ async fn pull_timeout_secs_ends_one_images_work_and_not_the_others() {
 #[tokio::test]
 async fn a_hung_source_never_hangs_the_run() {
     let world = World::start().await;
-    let catalog = ten_images(&world).await.setting("pull_timeout_secs: 1");
+    let catalog = ten_images(&world).setting("pull_timeout_secs: 1");
     let gate = Gate::new();
     world.source.stage(Rule::new("*", "*"), Fault::hold(&gate));
     let ended = world.program.sync(&catalog, &[]).await;
@@ -93,7 +93,7 @@ async fn a_hung_source_never_hangs_the_run() {
 #[tokio::test]
 async fn a_run_that_reaches_its_deadline_names_what_is_missing() {
     let world = World::start().await;
-    let catalog = ten_images(&world).await.setting("run_timeout: 1s");
+    let catalog = ten_images(&world).setting("run_timeout: 1s");
     world.source.stage(
         Rule::new("HEAD", "/v2/team/app4/*"),
         Fault::rate_limited(Some("3600")),

@@ -1,5 +1,12 @@
 //! `image-sync sync` as a process, against fake and real registries.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod bytes_and_order;
 mod failing_images;
 mod faults_of_content;

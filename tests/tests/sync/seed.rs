@@ -4,17 +4,9 @@ use image_sync_testkit::images::image;
 
 use crate::world::World;
 
-#[tokio::test]
-async fn the_report_has_the_seeds_fields_with_the_seeds_meanings() {
-    let (old, new) = (image("old"), image("new"));
-    let world = World::start().await;
-    world.source.put_image("akeyless/sidecar", "0.35.1", &new);
-    world.source.put_image("library/nginx", "1.27-alpine", &new);
-    world.source.put_image("project-zot/zot", "v2.1.2", &new);
-    world.target.put_image("project-zot/zot", "v2.1.2", &new);
-    world.target.put_image("library/nginx", "1.27-alpine", &old);
-    let (source, target) = (world.source.host(), world.target.host());
-    let yaml = format!(
+/// All keys of the seed, and an image that is not there.
+fn seeds_config(source: &str, target: &str) -> String {
+    format!(
         r#"
 cache_registry: "{target}"
 
@@ -44,7 +36,20 @@ settings:
   source_tls_verify: true
   preferred_tool: crane
 "#
-    );
+    )
+}
+
+#[tokio::test]
+async fn the_report_has_the_seeds_fields_with_the_seeds_meanings() {
+    let (old, new) = (image("old"), image("new"));
+    let world = World::start().await;
+    world.source.put_image("akeyless/sidecar", "0.35.1", &new);
+    world.source.put_image("library/nginx", "1.27-alpine", &new);
+    world.source.put_image("project-zot/zot", "v2.1.2", &new);
+    world.target.put_image("project-zot/zot", "v2.1.2", &new);
+    world.target.put_image("library/nginx", "1.27-alpine", &old);
+    let (source, target) = (world.source.host(), world.target.host());
+    let yaml = seeds_config(source, target);
     world.program.write("config.yaml", &yaml);
     let ended = world.program.run(&["--config", "config.yaml"]).await;
     assert_eq!(ended.code, Some(0), "skip_on_error: {ended:#?}");
