@@ -15,6 +15,9 @@ pub(crate) struct Environment {
     pub(crate) log: Option<String>,
     /// `NO_COLOR` (no-color.org).
     pub(crate) no_color: bool,
+    /// Whether traces are to be sent: an endpoint is named (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`), and neither `OTEL_SDK_DISABLED` nor `OTEL_TRACES_EXPORTER` turns them off.
+    pub(crate) traces_wanted: bool,
     /// `IMAGE_SYNC_STATE_DIR`: where facts are kept between runs.
     state_dir: Option<PathBuf>,
     /// `XDG_STATE_HOME` (XDG base directory specification), which has to be absolute.
@@ -44,6 +47,7 @@ impl Environment {
                 .or_else(|| set("RUST_LOG"))
                 .map(|value| value.to_string_lossy().into_owned()),
             no_color: set("NO_COLOR").is_some(),
+            traces_wanted: traces_wanted(set),
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
             xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
             home: path("HOME"),
@@ -75,6 +79,18 @@ impl Environment {
             variable: Some(Arc::new(|name| variable(name)?.into_string().ok())),
         }
     }
+}
+
+/// OpenTelemetry's environment variable specification; unlike there, no endpoint means no traces.
+fn traces_wanted(set: impl Fn(&'static str) -> Option<OsString>) -> bool {
+    let is = |name, value: &str| set(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
+    let named = [
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ]
+    .into_iter()
+    .any(|name| set(name).is_some());
+    named && !is("OTEL_SDK_DISABLED", "true") && !is("OTEL_TRACES_EXPORTER", "none")
 }
 
 #[expect(
@@ -124,6 +140,21 @@ mod tests {
             found.state_dir(),
             Some("/home/u/.local/state/image-sync".into())
         );
+    }
+
+    #[test]
+    fn traces_are_wanted_where_an_endpoint_is_named_and_nothing_turns_them_off() {
+        let wanted = |variables: &[(&str, &str)]| environment(variables).traces_wanted;
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        assert!(!wanted(&[("OTEL_SERVICE_NAME", "mirror")]));
+        assert!(wanted(&[endpoint]));
+        assert!(wanted(&[(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "http://a/b"
+        )]));
+        assert!(wanted(&[endpoint, ("OTEL_SDK_DISABLED", "false")]));
+        assert!(!wanted(&[endpoint, ("OTEL_SDK_DISABLED", "True")]));
+        assert!(!wanted(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image_sync_producer::config_file;
 use image_sync_registry::{ClientOptions, Router, Timeouts};
 use image_sync_shared::config::Config;
+use image_sync_shared::ports::measures::Unmeasured;
 use tracing::warn;
 
 use crate::clock::SystemClock;
@@ -53,6 +54,7 @@ fn client_options(config: &Config, environment: &Environment) -> ClientOptions {
         credentials: environment.credentials(),
         timeouts,
         clock: Arc::new(SystemClock),
+        measures: Arc::new(Unmeasured),
     }
 }
 

@@ -10,6 +10,7 @@ use image_sync_queue::memory_memo::MemoryMemo;
 use image_sync_registry::Router;
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::Unmeasured;
 use image_sync_shared::ports::memo::Memo;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
@@ -127,6 +128,7 @@ impl Sync<'_> {
             registries: self.router.clone(),
             memo: Arc::clone(&self.memo),
             progress,
+            measures: Arc::new(Unmeasured),
             clock,
         };
         let queue = queue.ports().clone();
