@@ -18,4 +18,5 @@ mod platforms;
 mod real_servers;
 mod seed;
 mod signals;
+mod traces;
 mod world;
