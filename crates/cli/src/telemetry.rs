@@ -36,8 +36,8 @@ pub(crate) type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
 /// The sending of traces.
 pub(crate) struct Telemetry {
     provider: Option<SdkTracerProvider>,
-    /// Why there are no traces, although there should be.
-    refused: Option<ExporterBuildError>,
+    /// Whether there are none, although there should be.
+    refused: bool,
     complaint: Complaint,
 }
 
@@ -45,15 +45,11 @@ impl Telemetry {
     /// Makes ready to send what the environment asks for. Nothing is contacted yet.
     pub(crate) fn new(environment: &Environment) -> Self {
         let complaint = Complaint::default();
-        let wanted = environment.traces_wanted.then(|| provider(&complaint));
-        let (provider, refused) = match wanted {
-            None => (None, None),
-            Some(Ok(provider)) => (Some(provider), None),
-            Some(Err(refused)) => (None, Some(refused)),
-        };
+        let wanted = environment.traces_wanted;
+        let provider = wanted.then(|| provider(&complaint).ok()).flatten();
         Self {
+            refused: wanted && provider.is_none(),
             provider,
-            refused,
             complaint,
         }
     }
@@ -75,8 +71,12 @@ impl Telemetry {
 
     /// Says what is wrong, once there is a log to say it in.
     pub(crate) fn tell(&self) {
-        if let Some(error) = &self.refused {
-            warn!(%error, "no traces are sent: what the OTEL_ variables ask for cannot be done");
+        if self.refused {
+            // What the SDK says repeats the endpoint, with the password that may be in it.
+            warn!(
+                "no traces are sent: OTEL_EXPORTER_OTLP_ENDPOINT, or its sibling for traces, is no URL, or a compression is \
+                 asked for, of which this program knows none"
+            );
         }
     }
 

@@ -67,6 +67,10 @@ impl Jobs {
         self.freed.notify_waiters();
     }
 
+    pub(super) fn held(&self, lane: Lane) -> u64 {
+        lock(&self.state).store.held(lane) as u64
+    }
+
     pub(super) fn store_raw(&self, lane: Lane, run: &RunId, message: &[u8]) {
         let parcel = Parcel {
             body: message.into(),
