@@ -62,7 +62,7 @@ pub(crate) struct Probes(Option<Listening>);
 
 struct Listening {
     listener: TcpListener,
-    state: Arc<State>,
+    metrics: Arc<Metrics>,
 }
 
 /// What the answers are made of.
@@ -93,21 +93,16 @@ impl Probes {
             listener.set_nonblocking(true)?;
             Ok(listener)
         });
-        let state = State {
-            metrics: Arc::new(Metrics::new()),
-            queue: OnceLock::new(),
-            stop: CancellationToken::new(),
-        };
         Ok(Self(Some(Listening {
             listener: listener.map_err(told).map_err(Problem::not_carried_out)?,
-            state: Arc::new(state),
+            metrics: Arc::new(Metrics::new()),
         })))
     }
 
     /// Who counts: for the worker and the client of registries.
     pub(crate) fn measures(&self) -> Arc<dyn Measures> {
         match &self.0 {
-            Some(listening) => listening.state.metrics.clone(),
+            Some(listening) => listening.metrics.clone(),
             None => Arc::new(Unmeasured),
         }
     }
@@ -115,7 +110,7 @@ impl Probes {
     /// Serves from now on: alive, and not ready before [`Serving::ready`] nor once `stop` is cancelled. Needs a runtime.
     pub(crate) fn serve(self, stop: &CancellationToken) -> Result<Serving, Problem> {
         let mut server = JoinSet::new();
-        let Some(Listening { listener, state }) = self.0 else {
+        let Some(Listening { listener, metrics }) = self.0 else {
             return Ok(Serving {
                 state: None,
                 _server: server,
@@ -125,11 +120,10 @@ impl Probes {
         let listener = listener.map_err(Problem::not_carried_out)?;
         let address = listener.local_addr().map_err(Problem::not_carried_out)?;
         info!(%address, "serving /livez, /readyz and /metrics");
-        let ends = stop.clone();
-        let ending = Arc::clone(&state);
-        server.spawn(async move {
-            ends.cancelled().await;
-            ending.stop.cancel();
+        let state = Arc::new(State {
+            metrics,
+            queue: OnceLock::new(),
+            stop: stop.clone(),
         });
         server.spawn(server::serve(listener, Arc::clone(&state)));
         Ok(Serving {

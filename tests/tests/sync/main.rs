@@ -15,6 +15,7 @@ mod faults_of_sources;
 mod faults_of_targets;
 mod floor_of_requests;
 mod platforms;
+mod probes;
 mod real_servers;
 mod seed;
 mod signals;
