@@ -1,4 +1,5 @@
-//! The environment variables that the program knows. They are read here and nowhere else.
+//! The environment variables that the program knows. They are read here and nowhere else, but for those of OpenTelemetry,
+//! which its SDK reads once traces are wanted.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
