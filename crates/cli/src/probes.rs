@@ -1,4 +1,7 @@
 //! What the world around asks a running program over HTTP: `/livez`, `/readyz` and `/metrics`, on `--listen`.
+//!
+//! A command takes the address first ([`Probes::listen`]), gives [`Probes::measures`] to all that count, serves from within
+//! its runtime ([`Probes::serve`]) and says when its queue is there ([`Serving::ready`]).
 
 mod answers;
 mod server;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use image_sync_shared::ports::trace_context::Propagator;
 use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::{Key, KeyValue};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -56,7 +57,7 @@ impl Telemetry {
 
     /// What takes the spans of this program in, if they are to be sent.
     pub(crate) fn layer(&self) -> Option<SpanLayer> {
-        let tracer = self.provider.as_ref()?.tracer("image-sync");
+        let tracer = self.provider.as_ref()?.tracer(SERVICE);
         let layer = tracing_opentelemetry::layer()
             .with_tracer(tracer)
             // Parents are those that `tracing` knows: tasks change threads.
@@ -110,17 +111,12 @@ fn provider(complaint: &Complaint) -> Result<SdkTracerProvider, ExporterBuildErr
 }
 
 fn resource() -> Resource {
-    let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let found = Resource::builder().build();
-    let name = found.get(&opentelemetry::Key::new("service.name"));
+    let name = found.get(&Key::new("service.name"));
+    // The SDK makes a name up where the environment has none.
     let named = name.is_some_and(|name| !name.as_str().starts_with("unknown_service"));
-    // What the environment says goes before what is known here.
-    let own = Resource::builder_empty().with_attribute(version);
-    let pairs = found
-        .iter()
-        .filter(|(key, _)| named || key.as_str() != "service.name");
-    let pairs = pairs.map(|(key, value)| opentelemetry::KeyValue::new(key.clone(), value.clone()));
-    let resource = own.with_attributes(pairs);
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = Resource::builder().with_attribute(version);
     if named {
         resource.build()
     } else {
