@@ -15,6 +15,8 @@ pub(crate) struct Environment {
     pub(crate) log: Option<String>,
     /// `NO_COLOR` (no-color.org).
     pub(crate) no_color: bool,
+    /// `TERM=dumb`: a terminal that cannot move its cursor, as in an editor.
+    pub(crate) dumb_terminal: bool,
     /// `IMAGE_SYNC_STATE_DIR`: where facts are kept between runs.
     state_dir: Option<PathBuf>,
     /// `XDG_STATE_HOME` (XDG base directory specification), which has to be absolute.
@@ -44,6 +46,7 @@ impl Environment {
                 .or_else(|| set("RUST_LOG"))
                 .map(|value| value.to_string_lossy().into_owned()),
             no_color: set("NO_COLOR").is_some(),
+            dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
             xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
             home: path("HOME"),
@@ -124,6 +127,13 @@ mod tests {
             found.state_dir(),
             Some("/home/u/.local/state/image-sync".into())
         );
+    }
+
+    #[test]
+    fn a_terminal_is_dumb_when_it_says_so() {
+        assert!(environment(&[("TERM", "dumb")]).dumb_terminal);
+        assert!(!environment(&[("TERM", "xterm")]).dumb_terminal);
+        assert!(!environment(&[]).dumb_terminal);
     }
 
     #[test]

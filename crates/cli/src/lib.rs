@@ -57,7 +57,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(common: &CommonArgs, command: Command, environment: &Environment) -> Result<Exit, Problem> {
-    let screen = Screen::of_process(common.no_progress);
+    let screen = Screen::of_process(common.no_progress || environment.dumb_terminal);
     // Beside a display, what it shows need not be logged too.
     let usual = if screen.has_display() { "warn" } else { "info" };
     let asked = common.log_level.as_deref().or(environment.log.as_deref());
