@@ -101,7 +101,7 @@ impl Producer {
             tracing::info!(run = %plan.run_id, open_run = %open, "run skipped, as one of the same catalog is open");
             return Ok(Produced::Skipped { open });
         }
-        tracing::info!(run = %plan.run_id, trigger = ?plan.trigger, deadline = %opened.deadline_at, "run opened");
+        tracing::info!(run = %plan.run_id, trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
         self.append(plan, RunEvent::Open(opened)).await?;
         let mut jobs = 0;
         let stopped = tokio::select! {

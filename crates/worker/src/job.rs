@@ -25,7 +25,7 @@ use crate::worker::Workshop;
 /// Works a delivery and settles it.
 pub(crate) async fn work(workshop: &Workshop, delivery: Delivery, abort: &CancellationToken) {
     let job = &delivery.job;
-    let span = info_span!("job", run = %job.run_id, job = %job.job_id, image = %job.target.image);
+    let span = info_span!("job", run = %job.run_id, job = %job.job_id, image = %job.source.image);
     work_inside_span(workshop, delivery, abort)
         .instrument(span)
         .await;
