@@ -19,6 +19,8 @@ pub(crate) struct Environment {
     /// Whether traces are to be sent: an endpoint is named (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`), and neither `OTEL_SDK_DISABLED` nor `OTEL_TRACES_EXPORTER` turns them off.
     pub(crate) traces_wanted: bool,
+    /// `TERM=dumb`: a terminal that cannot move its cursor, as in an editor.
+    pub(crate) dumb_terminal: bool,
     /// `IMAGE_SYNC_STATE_DIR`: where facts are kept between runs.
     state_dir: Option<PathBuf>,
     /// `XDG_STATE_HOME` (XDG base directory specification), which has to be absolute.
@@ -49,6 +51,7 @@ impl Environment {
                 .map(|value| value.to_string_lossy().into_owned()),
             no_color: set("NO_COLOR").is_some(),
             traces_wanted: traces_wanted(set),
+            dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
             xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
             home: path("HOME"),
@@ -156,6 +159,13 @@ mod tests {
         assert!(wanted(&[endpoint, ("OTEL_SDK_DISABLED", "false")]));
         assert!(!wanted(&[endpoint, ("OTEL_SDK_DISABLED", "True")]));
         assert!(!wanted(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]));
+    }
+
+    #[test]
+    fn a_terminal_is_dumb_when_it_says_so() {
+        assert!(environment(&[("TERM", "dumb")]).dumb_terminal);
+        assert!(!environment(&[("TERM", "xterm")]).dumb_terminal);
+        assert!(!environment(&[]).dumb_terminal);
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn run(
     environment: &Environment,
     telemetry: &Telemetry,
 ) -> Result<Exit, Problem> {
-    let screen = Screen::of_process(common.no_progress);
+    let screen = Screen::of_process(common.no_progress || environment.dumb_terminal);
     // Beside a display, what it shows need not be logged too.
     let usual = if screen.has_display() { "warn" } else { "info" };
     let asked = common.log_level.as_deref().or(environment.log.as_deref());

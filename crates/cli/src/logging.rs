@@ -70,7 +70,11 @@ where
 /// A level is that of this program's own lines; libraries only warn. Directives are taken as they are.
 fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
     let directives = match level.parse::<LevelFilter>() {
-        Ok(own) => format!("{},image_sync={own}", own.min(LevelFilter::WARN)),
+        // The verifier logs refused certificates, which are failures that are logged anyway.
+        Ok(own) => format!(
+            "{},image_sync={own},rustls_platform_verifier=off",
+            own.min(LevelFilter::WARN)
+        ),
         Err(_) => level.to_owned(),
     };
     EnvFilter::builder()

@@ -92,6 +92,8 @@ fn failed(path: &Path, reason: io::Error) -> FileError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     fn put(file: &ReportFile, text: &str) {
@@ -137,9 +139,19 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_written_and_not_replaced() {
-        put(&ReportFile::prepare(Path::new("/dev/null")).unwrap(), "new");
-        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    fn a_pipe_is_written_and_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let file = ReportFile::prepare(&pipe).unwrap();
+        // Held open for reading too, so that neither end waits for the other.
+        let mut held = File::options().read(true).write(true).open(&pipe).unwrap();
+        put(&file, "new");
+        let mut read = [0; 3];
+        held.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"new");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
     }
 
     #[test]

@@ -36,12 +36,12 @@ impl Signals {
     /// Cancels `stop` at the first signal, and returns at the second one.
     pub(crate) async fn watch(mut self, stop: CancellationToken, grace: Duration) -> Exit {
         let first = self.next().await;
+        stop.cancel();
         let grace = units::setting(grace);
         warn!(
             "{} received: ending in order within {grace}; another one ends at once",
             first.name()
         );
-        stop.cancel();
         let second = self.next().await;
         warn!("{} received again: ending at once", second.name());
         Exit::Signal(second.number())

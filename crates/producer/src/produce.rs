@@ -118,7 +118,7 @@ impl Producer {
             tracing::info!(open_run = %open, "run skipped, as one of the same catalog is open");
             return Ok(Produced::Skipped { open });
         }
-        tracing::info!(trigger = ?plan.trigger, deadline = %opened.deadline_at, "run opened");
+        tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
         self.append(plan, RunEvent::Open(opened)).await?;
         let mut jobs = 0;
         let stopped = tokio::select! {

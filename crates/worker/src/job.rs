@@ -26,7 +26,7 @@ use crate::worker::Workshop;
 /// Works a delivery and settles it.
 pub(crate) async fn work(workshop: &Workshop, delivery: Delivery, abort: &CancellationToken) {
     let job = &delivery.job;
-    let span = info_span!("job", run = %job.run_id, job = %job.job_id, image = %job.target.image);
+    let span = info_span!("job", run = %job.run_id, job = %job.job_id, image = %job.source.image);
     let ports = &workshop.ports;
     ports.traces.join(&span, &job.trace);
     let late = ports.clock.now() - job.not_before.unwrap_or(job.first_enqueued_at);

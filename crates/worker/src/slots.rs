@@ -63,9 +63,11 @@ impl Slots {
         }
         // A pull that is dropped with jobs in it loses none: they come again, as after a crash.
         let ended = tokio::select! {
-            ended = self.take_jobs(&shutdown.abort) => ended,
+            // A slot that becomes free in the moment of a stop takes nothing new.
+            biased;
             () = shutdown.stop.cancelled() => Ok(()),
             () = shutdown.abort.cancelled() => Ok(()),
+            ended = self.take_jobs(&shutdown.abort) => ended,
         };
         if ended.is_err() {
             shutdown.stop.cancel();

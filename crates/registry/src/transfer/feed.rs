@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::verified::Verified;
 
 /// How many pieces wait between the two sides.
-const WAITING_PIECES: usize = 4;
+const WAITING_PIECES: usize = 1;
 /// The largest piece, in bytes. A target that takes one in the stall time does not stand still, so it is small.
 const MAX_PIECE: usize = 64 * 1024;
 

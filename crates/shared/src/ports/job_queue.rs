@@ -52,7 +52,7 @@ pub trait JobQueue: Send + Sync {
         wait: Duration,
     ) -> Result<Vec<Delivery>, QueueError>;
 
-    /// Jobs that were delivered too often without being settled: they are delivered no more, except once to here.
+    /// Jobs that were delivered too often without being settled: they are delivered to here alone, until they are settled.
     /// Waits up to `wait` for the first.
     async fn poisoned(&self, wait: Duration) -> Result<Vec<Delivery>, QueueError>;
 
