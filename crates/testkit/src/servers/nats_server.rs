@@ -94,10 +94,7 @@ impl NatsServer {
 }
 
 fn run(port: u16, folder: &TempDir, more: &[OsString]) -> io::Result<Process> {
-    let mut arguments: Vec<OsString> = ["-a", "127.0.0.1", "-p"]
-        .iter()
-        .map(Into::into)
-        .collect();
+    let mut arguments: Vec<OsString> = ["-a", "127.0.0.1", "-p"].iter().map(Into::into).collect();
     arguments.push(port.to_string().into());
     arguments.push("-sd".into());
     arguments.push(folder.path().into());
