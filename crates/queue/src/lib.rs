@@ -1,6 +1,7 @@
 //! The queues behind the ports of `image_sync_shared::ports`, and the memo that a single process keeps in a file.
 
 pub mod in_process;
+pub mod jetstream;
 pub mod memo_file;
 pub mod memory_memo;
 

@@ -1,0 +1,203 @@
+//! The queue over NATS `JetStream`, which any number of machines share.
+//!
+//! What lies where, all below an installation's [`Prefix`]:
+//!
+//! | stream | holds |
+//! |---|---|
+//! | `IMGSYNC_JOBS` | jobs: `imgsync.job.<lane>.<host>.<run>` what can be worked, `imgsync.held...` what is not due yet, `imgsync.poison...` what was delivered too often |
+//! | `IMGSYNC_RUNLOG` | `imgsync.run.<run>.<kind of event>` |
+//! | `IMGSYNC_DLQ` | `imgsync.dlq.<id>`, one letter per id |
+//! | buckets `imgsync_runs`, `imgsync_leases`, `imgsync_hosts`, `imgsync_memo` | who may run a catalog and what was cancelled, who may write a target, which hosts are left alone, facts |
+//! | object store `imgsync_reports` | reports |
+//!
+//! Each lane, the held jobs and the poison have one consumer, made by [`provision`]. A lane holds nothing but what can be
+//! worked now, so that a delivery counts as one and a job that waits stands in nobody's way.
+
+mod api;
+mod bucket;
+mod connect;
+mod connect_error;
+mod connection;
+mod dead_letters;
+mod difference;
+mod envelope;
+mod events;
+mod fetch;
+mod follower;
+mod held;
+mod host_pauses;
+mod job_queue;
+mod jobs;
+mod leases;
+mod memo;
+mod mirror;
+mod names;
+mod pace;
+mod poison;
+mod prefix;
+mod provision;
+mod provision_settings;
+mod purge;
+mod received;
+mod reports;
+mod run_control;
+mod run_log;
+mod servers;
+mod settle;
+mod stored;
+mod token;
+mod topology;
+mod verify;
+
+use std::sync::Arc;
+
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::memo::Memo;
+use image_sync_shared::run::RunId;
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
+
+pub use connect::{Auth, ConnectSettings, TlsFiles};
+pub use connect_error::ConnectError;
+pub use connection::Connection;
+pub use difference::Difference;
+pub use prefix::{InvalidPrefix, Prefix};
+pub use provision::{Change, ProvisionError, provision};
+pub use provision_settings::ProvisionSettings;
+pub use reports::Reports;
+pub use verify::{Role, verify};
+
+use crate::Ports;
+use bucket::Bucket;
+use connection::Tries;
+use dead_letters::JetStreamDeadLetters;
+use host_pauses::{JetStreamHostPauses, KnownPauses};
+use job_queue::JetStreamJobQueue;
+use jobs::Jobs;
+use leases::JetStreamLeases;
+use memo::JetStreamMemo;
+use names::Area;
+use run_control::{CANCEL, JetStreamRunControl, KnownCancels};
+use run_log::JetStreamRunLog;
+
+/// How often a job is delivered before it is poison, unless told otherwise.
+pub const DEFAULT_MAX_DELIVER: u64 = 5;
+
+/// The queue of one installation, as one client sees it. It is provisioned before.
+pub struct JetStream {
+    connection: Connection,
+    ports: Ports,
+    memo: Arc<dyn Memo>,
+    looks: TaskTracker,
+    _followers: JoinSet<()>,
+}
+
+impl JetStream {
+    /// The queue for a client of this `role`, which takes the time of day from `clock` and takes a job that was delivered
+    /// `max_deliver` times for poison. Makes sure that all is there that the role needs.
+    pub async fn open(
+        connection: Connection,
+        role: Role,
+        clock: Arc<dyn Clock>,
+        max_deliver: u64,
+    ) -> Result<Self, ProvisionError> {
+        verify(&connection, role).await?;
+        let (cancels, pauses) = (
+            Arc::<KnownCancels>::default(),
+            Arc::<KnownPauses>::default(),
+        );
+        let mut followers = JoinSet::new();
+        if role == Role::Worker {
+            follow(&mut followers, &connection, &cancels, &pauses).await?;
+        }
+        let looks = TaskTracker::new();
+        let bucket = |name: String| Bucket::new(connection.clone(), name);
+        let names = connection.names();
+        let letters = JetStreamDeadLetters::new(connection.clone());
+        let jobs = Arc::new(Jobs {
+            connection: connection.clone(),
+            clock: Arc::clone(&clock),
+            letters: letters.clone(),
+            max_deliver: max_deliver.max(1),
+        });
+        let runs = bucket(names.runs());
+        let ports = Ports {
+            jobs: Arc::new(JetStreamJobQueue::new(jobs, looks.clone())),
+            letters: Arc::new(letters),
+            log: Arc::new(JetStreamRunLog::new(connection.clone())),
+            runs: Arc::new(JetStreamRunControl::new(runs, Arc::clone(&clock), cancels)),
+            leases: Arc::new(JetStreamLeases::new(bucket(names.leases()))),
+            pauses: Arc::new(JetStreamHostPauses::new(
+                bucket(names.hosts()),
+                clock,
+                pauses,
+            )),
+        };
+        Ok(Self {
+            memo: Arc::new(JetStreamMemo::new(bucket(names.memo()))),
+            connection,
+            ports,
+            looks,
+            _followers: followers,
+        })
+    }
+
+    /// Its ports.
+    #[must_use]
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Facts that all workers share.
+    #[must_use]
+    pub fn memo(&self) -> &Arc<dyn Memo> {
+        &self.memo
+    }
+
+    /// The reports of runs.
+    #[must_use]
+    pub fn reports(&self) -> Reports {
+        Reports::new(self.connection.clone())
+    }
+
+    /// Ends what is under way: jobs that were taken while nobody waited for them any more are given back. To be called
+    /// when no more jobs are pulled.
+    pub async fn close(&self) -> Result<(), QueueError> {
+        self.looks.close();
+        self.looks.wait().await;
+        self.connection.flush().await
+    }
+
+    /// Stores a message as it is: what another program, or a newer version of this one, might have sent. For tests.
+    pub async fn publish_raw(
+        &self,
+        lane: Lane,
+        run: &RunId,
+        message: &[u8],
+    ) -> Result<(), QueueError> {
+        let names = self.connection.names();
+        let subject = names.subject_for(Area::Lane, lane, "docker.io", run);
+        let (no_headers, payload) = (async_nats::HeaderMap::new(), message.to_vec());
+        let stored = self
+            .connection
+            .store(&subject, &no_headers, payload.into(), Tries::One);
+        stored.await.map(drop)
+    }
+}
+
+/// Follows what other clients say of runs and hosts.
+async fn follow(
+    tasks: &mut JoinSet<()>,
+    connection: &Connection,
+    cancels: &Arc<KnownCancels>,
+    pauses: &Arc<KnownPauses>,
+) -> Result<(), QueueError> {
+    let (names, cancels, pauses) = (connection.names(), Arc::clone(cancels), Arc::clone(pauses));
+    let cancelled = format!("{CANCEL}.>");
+    let learn_cancel = move |key: &str, _value: &[u8]| cancels.learn(key);
+    mirror::follow(tasks, connection, &names.runs(), &cancelled, learn_cancel).await?;
+    let learn_pause = move |key: &str, value: &[u8]| pauses.learn(key, value);
+    mirror::follow(tasks, connection, &names.hosts(), ">", learn_pause).await
+}

@@ -1,0 +1,196 @@
+//! The API of JetStream (NATS ADR-1): requests and answers in JSON, and messages that a stream acknowledges.
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use image_sync_shared::ports::QueueError;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::connection::{Connection, Tries};
+
+/// No message, stream or consumer of that name.
+const NOT_FOUND: u16 = 404;
+/// JetStream is there, but not ready.
+const NOT_READY: u16 = 503;
+/// The last message of the subject is not the one that was expected.
+const WRONG_LAST_SEQUENCE: u32 = 10_071;
+/// The stream does not take the message: it is full.
+const STORE_FAILED: u32 = 10_077;
+
+/// Answers longer than this hold something else than an error.
+const LONGEST_ERROR: usize = 512;
+
+/// The server's refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct ApiError {
+    /// As in HTTP.
+    pub(super) code: u16,
+    /// Which error it is.
+    #[serde(default)]
+    pub(super) err_code: u32,
+    /// In words.
+    #[serde(default)]
+    pub(super) description: String,
+}
+
+impl ApiError {
+    pub(super) fn is_not_found(&self) -> bool {
+        self.code == NOT_FOUND
+    }
+
+    /// The refusal of `what`.
+    pub(super) fn refusing(&self, what: &str) -> QueueError {
+        QueueError::Refused(format!(
+            "{what}: {} (error {})",
+            self.description, self.err_code
+        ))
+    }
+}
+
+#[derive(Deserialize)]
+struct ErrorOnly {
+    error: Option<ApiError>,
+}
+
+/// What a stream says of a message that it stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Acknowledged {
+    /// Its place in the stream.
+    pub(super) seq: u64,
+    /// Whether it was stored before.
+    #[serde(default)]
+    pub(super) duplicate: bool,
+}
+
+impl Connection {
+    /// Asks the API, where a refusal is an answer too.
+    pub(super) async fn api<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+        body: &(impl Serialize + Sync),
+        tries: Tries,
+    ) -> Result<Result<T, ApiError>, QueueError> {
+        let body = serde_json::to_vec(body)
+            .map_err(|error| QueueError::Refused(format!("{subject}: {error}")))?;
+        let subject = format!("$JS.API.{subject}");
+        let answer = self
+            .ask(&subject, &HeaderMap::new(), body.into(), tries)
+            .await?;
+        parse(&subject, &answer.payload)
+    }
+
+    /// Publishes to a stream, and returns when it has stored the message.
+    pub(super) async fn store(
+        &self,
+        subject: &str,
+        headers: &HeaderMap,
+        payload: Bytes,
+        tries: Tries,
+    ) -> Result<Acknowledged, QueueError> {
+        let answer = self.ask(subject, headers, payload, tries).await?;
+        parse(subject, &answer.payload)?.map_err(|error| refused_message(subject, &error))
+    }
+
+    /// Publishes to a stream if `revision` is the last message of the subject, 0 for none. None if it is not.
+    pub(super) async fn store_after(
+        &self,
+        subject: &str,
+        revision: u64,
+        payload: Bytes,
+        marker: Option<(&'static str, &'static str)>,
+    ) -> Result<Option<u64>, QueueError> {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Expected-Last-Subject-Sequence", revision.to_string());
+        if let Some((name, value)) = marker {
+            headers.insert(name, value);
+        }
+        let answer = self.ask(subject, &headers, payload, Tries::One).await?;
+        match parse::<Acknowledged>(subject, &answer.payload)? {
+            Ok(acknowledged) => Ok(Some(acknowledged.seq)),
+            Err(error) if error.err_code == WRONG_LAST_SEQUENCE => Ok(None),
+            Err(error) => Err(refused_message(subject, &error)),
+        }
+    }
+}
+
+/// Whether an answer says that JetStream is there, but not ready, as after a restart.
+pub(super) fn says_not_ready(payload: &[u8]) -> bool {
+    let error = |answer: ErrorOnly| answer.error;
+    payload.len() <= LONGEST_ERROR
+        && serde_json::from_slice(payload)
+            .ok()
+            .and_then(error)
+            .is_some_and(|error| error.code == NOT_READY && error.err_code != STORE_FAILED)
+}
+
+fn parse<T: DeserializeOwned>(
+    subject: &str,
+    payload: &[u8],
+) -> Result<Result<T, ApiError>, QueueError> {
+    let unusable = |error: serde_json::Error| {
+        QueueError::Refused(format!("the answer of {subject} cannot be read: {error}"))
+    };
+    let answer: ErrorOnly = serde_json::from_slice(payload).map_err(unusable)?;
+    match answer.error {
+        Some(error) => Ok(Err(error)),
+        None => serde_json::from_slice(payload).map(Ok).map_err(unusable),
+    }
+}
+
+fn refused_message(subject: &str, error: &ApiError) -> QueueError {
+    if error.err_code == STORE_FAILED {
+        return QueueError::Refused(format!(
+            "the stream that takes {subject} is full ({}): wait until it is worked off, or provision a larger one",
+            error.description
+        ));
+    }
+    error.refusing(subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_from_an_answer() {
+        let acknowledged =
+            parse::<Acknowledged>("s", br#"{"stream":"S","seq":7,"duplicate":true}"#);
+        let expected = Acknowledged {
+            seq: 7,
+            duplicate: true,
+        };
+        assert_eq!(acknowledged, Ok(Ok(expected)));
+        let text = br#"{"type":"t","error":{"code":404,"err_code":10059,"description":"stream not found"}}"#;
+        let error = parse::<Acknowledged>("s", text).unwrap().unwrap_err();
+        assert!(error.is_not_found());
+        assert_eq!(
+            error.refusing("stream X"),
+            QueueError::Refused("stream X: stream not found (error 10059)".to_owned())
+        );
+        assert!(parse::<Acknowledged>("s", b"+OK").is_err());
+    }
+
+    #[test]
+    fn a_full_stream_is_refused_in_clear_words() {
+        let full = ApiError {
+            code: 503,
+            err_code: STORE_FAILED,
+            description: "maximum bytes exceeded".to_owned(),
+        };
+        let QueueError::Refused(text) = refused_message("imgsync.job.bulk.h.r", &full) else {
+            panic!("a full stream refuses");
+        };
+        assert!(text.contains("is full (maximum bytes exceeded)"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_ready_is_told_from_what_is_full() {
+        let answer = |err_code: u32| {
+            format!(r#"{{"error":{{"code":503,"err_code":{err_code},"description":"no"}}}}"#)
+        };
+        assert!(says_not_ready(answer(10_008).as_bytes()));
+        assert!(!says_not_ready(answer(STORE_FAILED).as_bytes()));
+        assert!(!says_not_ready(br#"{"stream":"S","seq":503}"#));
+        assert!(!says_not_ready(b""));
+    }
+}

@@ -1,0 +1,127 @@
+//! A bucket of keys and values (NATS ADR-8), as far as it is needed: each key has one value, replaced only by who knows it.
+
+use image_sync_shared::ports::QueueError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::connection::{Connection, Tries};
+use super::names::{bucket_stream, key_subject};
+use super::stored::last_message;
+
+/// What says that a key was deleted.
+const DELETED: (&str, &str) = ("KV-Operation", "DEL");
+
+/// A bucket.
+#[derive(Clone)]
+pub(super) struct Bucket {
+    connection: Connection,
+    name: String,
+    stream: String,
+}
+
+/// What a key has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry<T> {
+    /// Which state of the key this is; 0 if it never had any.
+    pub(super) revision: u64,
+    /// Its value, unless there is none or it was deleted.
+    pub(super) value: Option<T>,
+}
+
+impl Bucket {
+    pub(super) fn new(connection: Connection, name: String) -> Self {
+        Self {
+            stream: bucket_stream(&name),
+            connection,
+            name,
+        }
+    }
+
+    /// What `key` has now.
+    pub(super) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Entry<T>, QueueError> {
+        let subject = key_subject(&self.name, key);
+        let Some(message) = last_message(&self.connection, &self.stream, &subject).await? else {
+            return Ok(Entry {
+                revision: 0,
+                value: None,
+            });
+        };
+        // A deletion is a message without a payload, and no value is written as nothing.
+        let value = match &message.payload[..] {
+            [] => None,
+            payload => Some(serde_json::from_slice(payload).map_err(|error| {
+                let bucket = &self.name;
+                QueueError::Refused(format!(
+                    "key {key} of bucket {bucket} cannot be read: {error}"
+                ))
+            })?),
+        };
+        Ok(Entry {
+            revision: message.sequence,
+            value,
+        })
+    }
+
+    /// Replaces what `key` has, if that still is `revision`. The new revision, or none if it is not.
+    pub(super) async fn replace(
+        &self,
+        key: &str,
+        revision: u64,
+        value: &(impl Serialize + Sync),
+    ) -> Result<Option<u64>, QueueError> {
+        let payload = self.encode(key, value)?;
+        let subject = key_subject(&self.name, key);
+        self.connection
+            .store_after(&subject, revision, payload.into(), None)
+            .await
+    }
+
+    /// Gives `key` a value, if it has none. The revision, or none if it has one.
+    pub(super) async fn create(
+        &self,
+        key: &str,
+        value: &(impl Serialize + Sync),
+    ) -> Result<Option<u64>, QueueError> {
+        if let Some(revision) = self.replace(key, 0, value).await? {
+            return Ok(Some(revision));
+        }
+        // What stands there may be that it was deleted.
+        match self.get::<serde::de::IgnoredAny>(key).await? {
+            Entry { value: Some(_), .. } => Ok(None),
+            Entry { revision, .. } => self.replace(key, revision, value).await,
+        }
+    }
+
+    /// Gives `key` a value, whatever it has.
+    pub(super) async fn put(
+        &self,
+        key: &str,
+        value: &(impl Serialize + Sync),
+    ) -> Result<(), QueueError> {
+        let payload = self.encode(key, value)?;
+        let (subject, no_headers) = (key_subject(&self.name, key), async_nats::HeaderMap::new());
+        let stored = self
+            .connection
+            .store(&subject, &no_headers, payload.into(), Tries::WhileAway);
+        stored.await.map(drop)
+    }
+
+    /// Deletes `key`, if it still has `revision`, and says whether that was so.
+    pub(super) async fn delete(&self, key: &str, revision: u64) -> Result<bool, QueueError> {
+        let subject = key_subject(&self.name, key);
+        let deleted = self
+            .connection
+            .store_after(&subject, revision, bytes::Bytes::new(), Some(DELETED))
+            .await?;
+        Ok(deleted.is_some())
+    }
+
+    fn encode(&self, key: &str, value: &impl Serialize) -> Result<Vec<u8>, QueueError> {
+        serde_json::to_vec(value).map_err(|error| {
+            let bucket = &self.name;
+            QueueError::Refused(format!(
+                "key {key} of bucket {bucket} cannot be written: {error}"
+            ))
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! Connecting to a NATS server.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::ConnectOptions;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::secret::Secret;
+use serde::de::IgnoredAny;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::connect_error::ConnectError;
+use super::connection::{Connection, Shared, Tries};
+use super::events::Events;
+use super::names::Names;
+use super::prefix::Prefix;
+use super::servers;
+
+/// Who a client says it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// Nobody in particular, or whom the URL names.
+    #[default]
+    None,
+    /// A user with a password.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A token.
+    Token(Secret),
+    /// The seed of an nkey.
+    NkeySeed(Secret),
+    /// A file with a JWT and the seed of its nkey.
+    CredsFile(PathBuf),
+}
+
+/// The files for TLS, all PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The authorities to trust, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A client's certificate.
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectSettings {
+    /// URLs of the servers of one cluster: `nats://HOST[:PORT]`, or `tls://HOST[:PORT]` if TLS must be used.
+    pub servers: Vec<String>,
+    /// The files for TLS.
+    pub tls: TlsFiles,
+    /// Who the client says it is.
+    pub auth: Auth,
+    /// Which installation on the server this is.
+    pub prefix: Prefix,
+    /// The name of this client, for those who look at the server.
+    pub name: String,
+    /// The first tokens of the subjects on which answers are received; none is `_INBOX`.
+    pub inbox_prefix: Option<String>,
+    /// How long the server may take to answer.
+    pub request_timeout: Duration,
+    /// How long the server may be away before that is a failure; what can be repeated is repeated for as long.
+    pub outage: Duration,
+}
+
+impl ConnectSettings {
+    /// Settings for one server, with defaults for the rest.
+    #[must_use]
+    pub fn new(server: impl Into<String>) -> Self {
+        Self {
+            servers: vec![server.into()],
+            tls: TlsFiles::default(),
+            auth: Auth::default(),
+            prefix: Prefix::default(),
+            name: "image-sync".to_owned(),
+            inbox_prefix: None,
+            request_timeout: Duration::from_secs(5),
+            outage: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Connection {
+    /// Connects, and makes sure that JetStream is there. A server that is away now is an error; one that goes away later
+    /// is waited for.
+    pub async fn open(settings: ConnectSettings) -> Result<Self, ConnectError> {
+        let (addresses, url_auth) = servers::parse(&settings.servers)?;
+        let places = servers::places(&addresses);
+        let events = Arc::new(Events::new());
+        let auth = match settings.auth.clone() {
+            Auth::None => url_auth,
+            auth => auth,
+        };
+        let options = options(&settings, auth, Arc::clone(&events)).await?;
+        let mut connections = events.connections();
+        let client = options
+            .connect(addresses)
+            .await
+            .map_err(|error| ConnectError::of(&places, &error))?;
+        // Seen first: from now on each further connection says that what was asked before is lost.
+        let made = timeout(
+            settings.request_timeout,
+            connections.wait_for(|count| *count > 0),
+        )
+        .await;
+        if made.is_err() {
+            return Err(ConnectError::Unreachable {
+                servers: places,
+                why: "it did not say that it is connected".to_owned(),
+            });
+        }
+        let connection = Self {
+            shared: Arc::new(Shared {
+                client,
+                events,
+                names: Names::new(settings.prefix),
+                request_timeout: settings.request_timeout,
+                outage: settings.outage,
+            }),
+        };
+        connection.check_for_jetstream(&places).await?;
+        Ok(connection)
+    }
+
+    async fn check_for_jetstream(&self, places: &str) -> Result<(), ConnectError> {
+        let answer = self.api::<IgnoredAny>("INFO", &json!({}), Tries::One).await;
+        let why = match answer {
+            Ok(Ok(IgnoredAny)) => return Ok(()),
+            Ok(Err(refusal)) => refusal.description,
+            Err(QueueError::Unreachable(_)) if !self.is_jetstream_listening().await => {
+                "nobody answers to $JS.API.INFO".to_owned()
+            }
+            Err(error) => return Err(ConnectError::Queue(error)),
+        };
+        Err(ConnectError::NoJetStream {
+            servers: places.to_owned(),
+            why,
+        })
+    }
+
+    /// A server without JetStream says at once that nobody listens.
+    async fn is_jetstream_listening(&self) -> bool {
+        let asked = self.client().request("$JS.API.INFO", "".into()).await;
+        !asked.is_err_and(|error| error.kind() == async_nats::RequestErrorKind::NoResponders)
+    }
+}
+
+async fn options(
+    settings: &ConnectSettings,
+    auth: Auth,
+    events: Arc<Events>,
+) -> Result<ConnectOptions, ConnectError> {
+    let mut options = ConnectOptions::new()
+        .name(&settings.name)
+        .connection_timeout(settings.request_timeout)
+        .event_callback(move |event| {
+            let events = Arc::clone(&events);
+            async move { events.record(&event) }
+        });
+    if let Some(prefix) = &settings.inbox_prefix {
+        options = options.custom_inbox_prefix(prefix);
+    }
+    with_auth(with_tls(options, &settings.tls)?, auth).await
+}
+
+fn with_tls(mut options: ConnectOptions, tls: &TlsFiles) -> Result<ConnectOptions, ConnectError> {
+    for file in [&tls.ca_file, &tls.cert_file, &tls.key_file]
+        .into_iter()
+        .flatten()
+    {
+        check_readable(file)?;
+    }
+    if let Some(ca) = &tls.ca_file {
+        options = options.add_root_certificates(ca.clone());
+    }
+    match (&tls.cert_file, &tls.key_file) {
+        (Some(cert), Some(key)) => Ok(options.add_client_certificate(cert.clone(), key.clone())),
+        (None, None) => Ok(options),
+        _ => Err(ConnectError::Settings(
+            "a client's certificate and its key belong together: one of the two is missing"
+                .to_owned(),
+        )),
+    }
+}
+
+async fn with_auth(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, ConnectError> {
+    Ok(match auth {
+        Auth::None => options,
+        Auth::Password { user, password } => {
+            options.user_and_password(user, password.reveal().to_owned())
+        }
+        Auth::Token(token) => options.token(token.reveal().to_owned()),
+        Auth::NkeySeed(seed) => options.nkey(seed.reveal().trim().to_owned()),
+        Auth::CredsFile(file) => {
+            check_readable(&file)?;
+            let unusable = |_secret| {
+                let file = file.display();
+                ConnectError::Settings(format!(
+                    "{file} is no credentials file with a JWT and an nkey seed"
+                ))
+            };
+            options.credentials_file(&file).await.map_err(unusable)?
+        }
+    })
+}
+
+fn check_readable(file: &Path) -> Result<(), ConnectError> {
+    std::fs::read(file).map(drop).map_err(|error| {
+        ConnectError::Settings(format!("{} cannot be read: {error}", file.display()))
+    })
+}

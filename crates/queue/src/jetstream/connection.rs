@@ -1,0 +1,181 @@
+//! A connection to a NATS server, and how things are asked of it.
+//!
+//! Everything is a request that is answered: a publish by the stream's acknowledgement, an acknowledgement by its own.
+//! What may be asked twice is asked again while the server is away, so that a restart of it is a pause and no failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap, Message, Request, RequestError, RequestErrorKind};
+use bytes::Bytes;
+use image_sync_shared::ports::QueueError;
+use tokio::time::{Instant, sleep};
+
+use super::api::says_not_ready;
+use super::events::Events;
+use super::names::Names;
+
+/// The pause before a request is made again that was refused at once.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How often a request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// Once: asking twice is not the same, or the caller has no time.
+    One,
+    /// Again, for as long as the server may be away.
+    WhileAway,
+}
+
+/// A connection to a NATS server. Clones share it.
+#[derive(Clone)]
+pub struct Connection {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) client: Client,
+    pub(super) events: Arc<Events>,
+    pub(super) names: Names,
+    pub(super) request_timeout: Duration,
+    pub(super) outage: Duration,
+}
+
+/// Why a request has no answer.
+enum NoAnswer {
+    /// None came in time.
+    Late,
+    /// The connection was cut meanwhile.
+    Cut,
+    /// Nobody listens there, or not yet.
+    NobodyThere,
+    /// JetStream is there, but says that it is not ready.
+    NotReady,
+    /// It cannot be asked.
+    Impossible(String),
+}
+
+impl Connection {
+    pub(super) fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        &self.shared.events
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.shared.names
+    }
+
+    /// How long an answer may take.
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.shared.request_timeout
+    }
+
+    /// How long the server may be away before what can be repeated fails.
+    pub(super) fn outage(&self) -> Duration {
+        self.shared.outage
+    }
+
+    /// A name that nobody else has, made of letters and digits.
+    pub(super) fn unique_name(&self) -> String {
+        let inbox = self.client().new_inbox();
+        inbox.rsplit('.').next().unwrap_or_default().to_owned()
+    }
+
+    /// Makes sure that everything sent so far has reached the server.
+    pub async fn flush(&self) -> Result<(), QueueError> {
+        let flushed = tokio::time::timeout(self.request_timeout(), self.client().flush()).await;
+        match flushed {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(QueueError::Unreachable(error.to_string())),
+            Err(_elapsed) => Err(QueueError::Unreachable("NATS does not answer".to_owned())),
+        }
+    }
+
+    /// Asks `subject` and waits for the answer.
+    pub(super) async fn ask(
+        &self,
+        subject: &str,
+        headers: &HeaderMap,
+        payload: Bytes,
+        tries: Tries,
+    ) -> Result<Message, QueueError> {
+        let start = Instant::now();
+        loop {
+            let no_answer = match self.ask_once(subject, headers, payload.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(no_answer) => no_answer,
+            };
+            if let Some(permission) = self.events().missing_permission(subject, start) {
+                return Err(QueueError::Refused(format!(
+                    "NATS does not let this user {permission}"
+                )));
+            }
+            let is_over = match tries {
+                Tries::One => true,
+                Tries::WhileAway => start.elapsed() >= self.outage(),
+            };
+            match no_answer {
+                NoAnswer::Impossible(why) => {
+                    return Err(QueueError::Refused(format!("{subject}: {why}")));
+                }
+                no_answer if is_over => return Err(unreachable(subject, &no_answer, start)),
+                NoAnswer::NobodyThere | NoAnswer::NotReady => sleep(PAUSE).await,
+                NoAnswer::Late | NoAnswer::Cut => {}
+            }
+        }
+    }
+
+    async fn ask_once(
+        &self,
+        subject: &str,
+        headers: &HeaderMap,
+        payload: Bytes,
+    ) -> Result<Message, NoAnswer> {
+        let mut connections = self.events().connections();
+        let mut request = Request::new()
+            .payload(payload)
+            .timeout(Some(self.request_timeout()));
+        if !headers.is_empty() {
+            request = request.headers(headers.clone());
+        }
+        let answer = tokio::select! {
+            answer = self.client().send_request(subject.to_owned(), request) => answer,
+            Ok(()) = connections.changed() => return Err(NoAnswer::Cut),
+        };
+        match answer {
+            Ok(answer) if says_not_ready(&answer.payload) => Err(NoAnswer::NotReady),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(NoAnswer::from(&error)),
+        }
+    }
+}
+
+impl From<&RequestError> for NoAnswer {
+    fn from(error: &RequestError) -> Self {
+        match error.kind() {
+            RequestErrorKind::TimedOut => NoAnswer::Late,
+            RequestErrorKind::NoResponders => NoAnswer::NobodyThere,
+            RequestErrorKind::Other => NoAnswer::Cut,
+            RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
+                NoAnswer::Impossible(error.to_string())
+            }
+        }
+    }
+}
+
+fn unreachable(subject: &str, no_answer: &NoAnswer, start: Instant) -> QueueError {
+    let seconds = start.elapsed().as_secs_f64();
+    QueueError::Unreachable(match no_answer {
+        NoAnswer::NobodyThere => format!(
+            "no stream or consumer listens to {subject}: has `image-sync provision` been run, and is JetStream up?"
+        ),
+        NoAnswer::Cut => format!("the connection to NATS was cut during a request to {subject}"),
+        NoAnswer::NotReady => format!("JetStream is not ready for a request to {subject}"),
+        NoAnswer::Late | NoAnswer::Impossible(_) => {
+            format!("NATS gave no answer within {seconds:.1} s to a request to {subject}")
+        }
+    })
+}

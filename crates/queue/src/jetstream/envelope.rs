@@ -1,0 +1,127 @@
+//! The headers of a job's message, beside the job itself.
+
+use async_nats::{HeaderMap, HeaderName};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::received::Received;
+
+/// By this id a stream drops repeats (`JetStream`, "Message Deduplication").
+pub(super) const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// Until when a held message is held, in RFC 3339: so that holding it needs no look into it.
+const NOT_BEFORE: &str = "Imgsync-Not-Before";
+/// How often the job was delivered before this message of it was published.
+const DELIVERIES: &str = "Imgsync-Deliveries";
+
+const OWN: [&str; 3] = [MESSAGE_ID, NOT_BEFORE, DELIVERIES];
+
+/// What an envelope says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Envelope {
+    /// The id by which repeats are dropped.
+    pub(super) message_id: String,
+    /// Until when it is held.
+    pub(super) not_before: Option<OffsetDateTime>,
+    /// How often the job was delivered before.
+    pub(super) deliveries: u64,
+}
+
+impl Envelope {
+    /// As headers, with those of `others` that belong to somebody else, such as a trace.
+    pub(super) fn headers(&self, others: Option<&HeaderMap>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, values) in others.into_iter().flat_map(HeaderMap::iter) {
+            if !is_own(name) {
+                for value in values {
+                    headers.append(name.clone(), value.clone());
+                }
+            }
+        }
+        headers.insert(MESSAGE_ID, self.message_id.as_str());
+        if let Some(not_before) = self.not_before.and_then(|time| time.format(&Rfc3339).ok()) {
+            headers.insert(NOT_BEFORE, not_before);
+        }
+        if self.deliveries > 0 {
+            headers.insert(DELIVERIES, self.deliveries.to_string());
+        }
+        headers
+    }
+}
+
+fn is_own(name: &HeaderName) -> bool {
+    let name: &str = name.as_ref();
+    OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+/// Until when a message is held. One that does not say so in a way that can be read is not held.
+pub(super) fn held_until(received: &Received) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(received.header(NOT_BEFORE)?, &Rfc3339).ok()
+}
+
+/// How often the job was delivered before this message of it was published.
+pub(super) fn earlier_deliveries(received: &Received) -> u64 {
+    let text = received.header(DELIVERIES);
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_nats::Message;
+    use time::macros::datetime;
+
+    fn received(headers: HeaderMap) -> Received {
+        let message = Message {
+            subject: "imgsync.held.bulk.h.r".into(),
+            reply: Some("$JS.ACK.S.held.1.2.3.4.5".into()),
+            payload: "".into(),
+            headers: Some(headers),
+            status: None,
+            description: None,
+            length: 0,
+        };
+        Received::new(message).unwrap()
+    }
+
+    #[test]
+    fn an_envelope_is_read_as_it_was_written() {
+        let due = datetime!(2026-11-20 12:00:00.123456789 UTC);
+        let envelope = Envelope {
+            message_id: "r1:0".to_owned(),
+            not_before: Some(due),
+            deliveries: 3,
+        };
+        let read = received(envelope.headers(None));
+        assert_eq!(held_until(&read), Some(due));
+        assert_eq!(earlier_deliveries(&read), 3);
+        assert_eq!(read.header(MESSAGE_ID), Some("r1:0"));
+    }
+
+    #[test]
+    fn headers_of_others_stay_and_ones_own_are_replaced() {
+        let mut others = Envelope {
+            message_id: "old".to_owned(),
+            not_before: Some(datetime!(2026-11-20 12:00 UTC)),
+            deliveries: 9,
+        }
+        .headers(None);
+        others.insert("traceparent", "00-ab-cd-01");
+        let envelope = Envelope {
+            message_id: "new".to_owned(),
+            ..Envelope::default()
+        };
+        let read = received(envelope.headers(Some(&others)));
+        assert_eq!(read.header("traceparent"), Some("00-ab-cd-01"));
+        assert_eq!(read.header(MESSAGE_ID), Some("new"));
+        assert_eq!((held_until(&read), earlier_deliveries(&read)), (None, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_neither_held_nor_counted() {
+        let mut headers = HeaderMap::new();
+        headers.insert(NOT_BEFORE, "tomorrow");
+        headers.insert(DELIVERIES, "-1");
+        let read = received(headers);
+        assert_eq!((held_until(&read), earlier_deliveries(&read)), (None, 0));
+    }
+}

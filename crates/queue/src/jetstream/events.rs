@@ -1,0 +1,166 @@
+//! What the connection tells of itself: that it was made, and what the server did not allow.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Mutex;
+
+use async_nats::{Event, ServerError};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::lock::lock;
+
+/// How many denials are remembered.
+const MAX_DENIALS: usize = 64;
+
+/// A permission that the server said is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Permission {
+    /// To publish to this subject.
+    Publish(String),
+    /// To subscribe to this subject.
+    Subscribe(String),
+}
+
+impl Permission {
+    /// Reads the text of a server's error, as in `Permissions Violation for Publish to "imgsync.job.bulk.h.r"`.
+    fn parse(text: &str) -> Option<Self> {
+        let (verb, rest) = text
+            .strip_prefix("Permissions Violation for ")?
+            .split_once(" to \"")?;
+        let subject = rest.split('"').next()?.to_owned();
+        match verb {
+            "Publish" => Some(Self::Publish(subject)),
+            "Subscription" => Some(Self::Subscribe(subject)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publish(subject) => write!(f, "publish to {subject}"),
+            Self::Subscribe(subject) => write!(f, "subscribe to {subject}"),
+        }
+    }
+}
+
+/// Remembers what happened to one connection.
+pub(super) struct Events {
+    connections: watch::Sender<u64>,
+    denials: Mutex<VecDeque<(Instant, Permission)>>,
+}
+
+impl Events {
+    pub(super) fn new() -> Self {
+        Self {
+            connections: watch::Sender::new(0),
+            denials: Mutex::default(),
+        }
+    }
+
+    /// How often the connection was made. A change says that what was under way is lost.
+    pub(super) fn connections(&self) -> watch::Receiver<u64> {
+        self.connections.subscribe()
+    }
+
+    /// The permission that was found missing since `start` for a request on `subject`. The server does not answer what it
+    /// does not allow: so this is why no answer came.
+    pub(super) fn missing_permission(&self, subject: &str, start: Instant) -> Option<Permission> {
+        lock(&self.denials)
+            .iter()
+            .rev()
+            .take_while(|(at, _)| *at >= start)
+            .find(|(_, permission)| match permission {
+                Permission::Publish(denied) => denied == subject,
+                // Nothing is subscribed to but inboxes: without them no answer arrives at all.
+                Permission::Subscribe(_) => true,
+            })
+            .map(|(_, permission)| permission.clone())
+    }
+
+    pub(super) fn record(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                self.connections.send_modify(|count| *count += 1);
+                info!("connected to NATS");
+            }
+            Event::Disconnected => warn!("the connection to NATS was cut: connecting again"),
+            Event::ServerError(ServerError::Other(text)) => {
+                // Whoever asked for what is not allowed learns of it, and says so.
+                if let Some(permission) = Permission::parse(text) {
+                    debug!(%permission, "NATS does not allow what was asked");
+                    self.deny(permission);
+                } else {
+                    warn!(error = text, "NATS reports an error");
+                }
+            }
+            Event::ServerError(error) => warn!(%error, "NATS reports an error"),
+            Event::SlowConsumer(_) => warn!("messages of NATS came faster than they were taken"),
+            other => debug!(event = %other, "the connection to NATS"),
+        }
+    }
+
+    fn deny(&self, permission: Permission) {
+        let mut denials = lock(&self.denials);
+        denials.push_back((Instant::now(), permission));
+        if denials.len() > MAX_DENIALS {
+            denials.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied(text: &str) -> Event {
+        Event::ServerError(ServerError::Other(text.to_owned()))
+    }
+
+    #[test]
+    fn the_servers_text_names_the_permission() {
+        let publish = Permission::parse("Permissions Violation for Publish to \"a.b\"");
+        assert_eq!(publish.unwrap().to_string(), "publish to a.b");
+        let subscribe =
+            "Permissions Violation for Subscription to \"_INBOX.x.*\" using queue \"q\"";
+        assert_eq!(
+            Permission::parse(subscribe),
+            Some(Permission::Subscribe("_INBOX.x.*".to_owned()))
+        );
+        assert_eq!(Permission::parse("Authorization Violation"), None);
+    }
+
+    #[test]
+    fn a_missing_permission_explains_only_what_it_stopped() {
+        let (events, before) = (Events::new(), Instant::now());
+        assert_eq!(events.missing_permission("a.b", before), None);
+        events.record(&denied("Permissions Violation for Publish to \"a.b\""));
+        assert_eq!(
+            events.missing_permission("a.b", before),
+            Some(Permission::Publish("a.b".to_owned()))
+        );
+        assert_eq!(events.missing_permission("a.c", before), None);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert_eq!(events.missing_permission("a.b", Instant::now()), None);
+        events.record(&denied(
+            "Permissions Violation for Subscription to \"_INBOX.x.*\"",
+        ));
+        assert!(events.missing_permission("a.c", before).is_some());
+    }
+
+    #[test]
+    fn the_number_of_denials_is_bounded() {
+        let (events, before) = (Events::new(), Instant::now());
+        for number in 0..1_000 {
+            events.record(&denied(&format!(
+                "Permissions Violation for Publish to \"{number}\""
+            )));
+        }
+        assert_eq!(lock(&events.denials).len(), MAX_DENIALS);
+        assert!(events.missing_permission("999", before).is_some());
+        assert_eq!(events.missing_permission("0", before), None);
+    }
+}

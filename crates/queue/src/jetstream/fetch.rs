@@ -1,0 +1,139 @@
+//! Fetching from a consumer of jobs what is there now.
+//!
+//! Every request to a consumer asks for what it has at this moment (`no_wait`) and is over when that has come. No request
+//! waits at the server: one that did could be answered after whoever asked has gone, and the message would be lost until
+//! its time is up, counted as delivered. This also keeps clear of faults that servers had with waiting requests.
+
+use std::time::Duration;
+
+use async_nats::{Message, StatusCode, Subscriber};
+use futures_util::StreamExt as _;
+use image_sync_shared::ports::QueueError;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use super::connection::{Connection, Tries};
+use super::names::Consumer;
+use super::received::Received;
+
+/// How long a consumer may take to say what it has. Where another client took the last messages meanwhile, old servers
+/// say nothing.
+const ANSWER: Duration = Duration::from_millis(500);
+
+/// How a consumer's answer ended.
+enum End {
+    /// All that was asked for came, or the consumer said that there is no more.
+    Said,
+    /// Nothing came any more.
+    Silence,
+}
+
+/// What a consumer tells of itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct ConsumerState {
+    /// Messages that were never delivered.
+    pub(super) num_pending: u64,
+    /// Messages that were delivered and not acknowledged.
+    pub(super) num_ack_pending: u64,
+}
+
+impl Connection {
+    /// Up to `max` messages that `consumer` has now.
+    pub(super) async fn fetch(
+        &self,
+        consumer: Consumer,
+        max: usize,
+    ) -> Result<Vec<Received>, QueueError> {
+        let start = Instant::now();
+        let inbox = self.client().new_inbox();
+        let cut = |error: &dyn std::fmt::Display| QueueError::Unreachable(error.to_string());
+        let mut answers = self
+            .client()
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|error| cut(&error))?;
+        let subject = self.next_subject(consumer);
+        let body = json!({ "batch": max, "no_wait": true }).to_string();
+        self.client()
+            .publish_with_reply(subject.clone(), inbox, body.into())
+            .await
+            .map_err(|error| cut(&error))?;
+        let mut fetched = Vec::new();
+        if let End::Silence = receive(&mut answers, max, &mut fetched).await {
+            receive_the_rest(&mut answers, &mut fetched).await;
+            if fetched.is_empty() {
+                self.explain_silence(consumer, &subject, start).await?;
+            }
+        }
+        Ok(fetched)
+    }
+
+    /// What `consumer` tells of itself.
+    pub(super) async fn consumer_state(
+        &self,
+        consumer: Consumer,
+    ) -> Result<ConsumerState, QueueError> {
+        let (stream, consumer) = (self.names().jobs(), consumer.name());
+        let subject = format!("CONSUMER.INFO.{stream}.{consumer}");
+        let state = self.api(&subject, &json!({}), Tries::One).await?;
+        state.map_err(|error| {
+            if error.is_not_found() {
+                QueueError::Refused(format!(
+                    "consumer {consumer} of stream {stream} is missing: run `image-sync provision`"
+                ))
+            } else {
+                error.refusing(&format!("consumer {consumer} of stream {stream}"))
+            }
+        })
+    }
+
+    fn next_subject(&self, consumer: Consumer) -> String {
+        let (stream, consumer) = (self.names().jobs(), consumer.name());
+        format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}")
+    }
+
+    /// A consumer that is silent may have nothing, be missing, be out of reach or out of bounds.
+    async fn explain_silence(
+        &self,
+        consumer: Consumer,
+        subject: &str,
+        start: Instant,
+    ) -> Result<(), QueueError> {
+        if let Some(permission) = self.events().missing_permission(subject, start) {
+            return Err(QueueError::Refused(format!(
+                "NATS does not let this user {permission}"
+            )));
+        }
+        self.consumer_state(consumer).await.map(drop)
+    }
+}
+
+async fn receive(answers: &mut Subscriber, max: usize, fetched: &mut Vec<Received>) -> End {
+    while fetched.len() < max {
+        match timeout(ANSWER, answers.next()).await {
+            Ok(Some(message)) if is_status(&message) => return End::Said,
+            Ok(Some(message)) => fetched.extend(Received::new(message)),
+            Ok(None) | Err(_) => return End::Silence,
+        }
+    }
+    End::Said
+}
+
+/// Takes the request back, and receives what was sent before the server knew.
+async fn receive_the_rest(answers: &mut Subscriber, fetched: &mut Vec<Received>) {
+    if answers.drain().await.is_ok() {
+        while let Ok(Some(message)) = timeout(ANSWER, answers.next()).await {
+            if !is_status(&message) {
+                fetched.extend(Received::new(message));
+            }
+        }
+    }
+}
+
+/// Statuses end a request: no messages (404), others took them (408), a limit of the consumer (409), nobody there (503).
+fn is_status(message: &Message) -> bool {
+    message
+        .status
+        .is_some_and(|status| status != StatusCode::OK)
+}

@@ -1,0 +1,258 @@
+//! Reading a stream in its order, from its first message on, and then following it.
+//!
+//! This is done with a consumer that nobody else uses and that acknowledges nothing. If it is lost, as when the server is
+//! restarted, or if it leaves a message out, another is made that goes on behind the last message that was read.
+
+use std::time::Duration;
+
+use async_nats::{Client, Message, StatusCode, Subscriber};
+use futures_util::StreamExt as _;
+use image_sync_shared::ports::QueueError;
+use serde::de::IgnoredAny;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::connection::{Connection, Tries};
+use super::received::Received;
+
+/// How many messages are asked for together, at most.
+const BATCH: usize = 256;
+/// How many bytes of messages are asked for together, at most.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a request waits at the server for the first message.
+const EXPIRES: Duration = Duration::from_secs(2);
+/// How much longer its end may take to be told.
+const SLACK: Duration = Duration::from_secs(1);
+/// After how long without a request the server forgets the consumer.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// The pause before another consumer is made.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Reads the messages of one stream whose subject matches a filter.
+pub(super) struct Follower {
+    connection: Connection,
+    stream: String,
+    filter: String,
+    /// The place of the last message that was read.
+    position: u64,
+    source: Option<Source>,
+}
+
+/// A consumer of one's own.
+struct Source {
+    client: Client,
+    next_subject: String,
+    inbox: String,
+    answers: Subscriber,
+    connections: watch::Receiver<u64>,
+    /// Messages that it has delivered.
+    delivered: u64,
+    request: Option<OpenRequest>,
+}
+
+/// A request that is not answered to its end.
+struct OpenRequest {
+    /// How many messages may still come.
+    left: usize,
+    /// Whether its end comes at once, if there is nothing.
+    at_once: bool,
+    /// When its end must have been told.
+    until: Instant,
+}
+
+/// What was heard of a consumer.
+enum Heard {
+    Message(Received),
+    /// The request is over, as there was no more.
+    End,
+    /// The request is over, and there is more.
+    More,
+    /// Nothing in the time that was given.
+    Nothing,
+    /// It is lost.
+    Lost,
+}
+
+impl Follower {
+    /// Reads `stream` from its first message that matches `filter`.
+    pub(super) fn new(connection: Connection, stream: String, filter: String) -> Self {
+        Self {
+            connection,
+            stream,
+            filter,
+            position: 0,
+            source: None,
+        }
+    }
+
+    /// The next message, or none if there is no further one within `wait`. Where `wait` is zero, that is what the server
+    /// says at once. Waits longer while the server is away, as then nobody knows whether there is one. A call that is
+    /// dropped loses nothing.
+    pub(super) async fn next(&mut self, wait: Duration) -> Result<Option<Received>, QueueError> {
+        let deadline = Instant::now() + wait;
+        let mut lost_since = None;
+        loop {
+            let heard = match self.source().await {
+                Ok(source) => source.hear(deadline).await,
+                Err(QueueError::Unreachable(error)) => {
+                    tracing::debug!(error, "the stream cannot be read now");
+                    Heard::Lost
+                }
+                Err(error) => return Err(error),
+            };
+            match heard {
+                Heard::Message(received) => {
+                    self.position = received.sequence;
+                    return Ok(Some(received));
+                }
+                Heard::Nothing => return Ok(None),
+                Heard::End if Instant::now() >= deadline => return Ok(None),
+                Heard::End | Heard::More => {}
+                Heard::Lost => {
+                    self.source = None;
+                    let since = *lost_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= self.connection.outage() {
+                        let stream = &self.stream;
+                        return Err(QueueError::Unreachable(format!(
+                            "stream {stream} cannot be read"
+                        )));
+                    }
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn source(&mut self) -> Result<&mut Source, QueueError> {
+        match &mut self.source {
+            Some(source) => Ok(source),
+            none => {
+                let made = Source::make(
+                    &self.connection,
+                    &self.stream,
+                    &self.filter,
+                    self.position + 1,
+                )
+                .await?;
+                Ok(none.insert(made))
+            }
+        }
+    }
+}
+
+impl Source {
+    async fn make(
+        connection: &Connection,
+        stream: &str,
+        filter: &str,
+        start: u64,
+    ) -> Result<Self, QueueError> {
+        let connections = connection.events().connections();
+        let name = connection.unique_name();
+        let config = json!({
+            "stream_name": stream,
+            "config": {
+                "name": name,
+                "filter_subject": filter,
+                "deliver_policy": "by_start_sequence",
+                "opt_start_seq": start,
+                "ack_policy": "none",
+                "replay_policy": "instant",
+                "inactive_threshold": FORGOTTEN_AFTER.as_nanos(),
+                "mem_storage": true,
+                "num_replicas": 1,
+            },
+        });
+        let subject = format!("CONSUMER.CREATE.{stream}.{name}.{filter}");
+        let made = connection
+            .api::<IgnoredAny>(&subject, &config, Tries::One)
+            .await?;
+        made.map_err(|error| error.refusing(&format!("reading stream {stream}")))?;
+        let inbox = connection.client().new_inbox();
+        let answers = connection.client().subscribe(inbox.clone()).await;
+        Ok(Self {
+            client: connection.client().clone(),
+            next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"),
+            inbox,
+            answers: answers.map_err(|error| QueueError::Unreachable(error.to_string()))?,
+            connections,
+            delivered: 0,
+            request: None,
+        })
+    }
+    /// What comes until `deadline`.
+    async fn hear(&mut self, deadline: Instant) -> Heard {
+        if self.request.is_none() && !self.ask(deadline).await {
+            return Heard::Lost;
+        }
+        let Some(request) = &self.request else {
+            return Heard::Lost;
+        };
+        let limit = if request.at_once {
+            request.until
+        } else {
+            deadline.min(request.until)
+        };
+        let is_last_chance = limit == request.until;
+        tokio::select! {
+            biased;
+            heard = timeout_at(limit, self.answers.next()) => match heard {
+                Ok(Some(message)) => self.take(message),
+                Ok(None) => Heard::Lost,
+                Err(_elapsed) if is_last_chance => Heard::Lost,
+                Err(_elapsed) => Heard::Nothing,
+            },
+            _ = self.connections.changed() => Heard::Lost,
+        }
+    }
+
+    /// Asks for what is there now or comes within some time, and says whether that could be sent.
+    async fn ask(&mut self, deadline: Instant) -> bool {
+        let now = Instant::now();
+        let wait = deadline.saturating_duration_since(now).min(EXPIRES);
+        let mut body = json!({ "batch": BATCH, "max_bytes": BATCH_BYTES, "no_wait": true });
+        if !wait.is_zero() {
+            body["expires"] = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX).into();
+        }
+        self.request = Some(OpenRequest {
+            left: BATCH,
+            at_once: wait.is_zero(),
+            until: now + wait + SLACK,
+        });
+        let (subject, inbox) = (self.next_subject.clone(), self.inbox.clone());
+        let sent = self
+            .client
+            .publish_with_reply(subject, inbox, body.to_string().into());
+        sent.await.is_ok()
+    }
+
+    fn take(&mut self, message: Message) -> Heard {
+        if let Some(status) = message.status.filter(|status| *status != StatusCode::OK) {
+            self.request = None;
+            let is_full = message
+                .description
+                .is_some_and(|text| text.contains("MaxBytes"));
+            return match status {
+                StatusCode::TIMEOUT | StatusCode::NOT_FOUND => Heard::End,
+                _ if is_full => Heard::More,
+                _ => Heard::Lost,
+            };
+        }
+        let Some(received) = Received::new(message) else {
+            return Heard::Lost;
+        };
+        self.delivered += 1;
+        if let Some(request) = &mut self.request {
+            request.left -= 1;
+            if request.left == 0 {
+                self.request = None;
+            }
+        }
+        if received.consumer_sequence == self.delivered {
+            Heard::Message(received)
+        } else {
+            Heard::Lost
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Keeping the jobs that are not due yet, and putting each into its lane when it is.
+//!
+//! They stand apart from the lanes: a job that waits there would be counted as delivered each time that somebody sees that
+//! it is not due, until it is taken for poison, and many of them would fill up what a consumer may have delivered without
+//! an acknowledgement, so that due jobs wait behind them. Here both are of no harm: this consumer delivers without a limit,
+//! and nothing but jobs that wait stands behind a job that waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use image_sync_shared::ports::QueueError;
+use tokio::time::sleep;
+
+use super::connection::Tries;
+use super::envelope::{earlier_deliveries, held_until};
+use super::jobs::Jobs;
+use super::names::{Area, Consumer};
+use super::pace::Pace;
+use super::received::{Received, Verdict};
+
+/// How many messages are looked at together.
+const BATCH: usize = 100;
+/// The longest time a server is asked to hold a message; then it is looked at again.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The wait after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Does so for as long as it is polled. Any number of clients may do so at once.
+pub(super) async fn keep(jobs: Arc<Jobs>) {
+    let (mut pace, mut is_failing) = (Pace::new(), false);
+    loop {
+        match look(&jobs).await {
+            Ok(0) => pace.wait().await,
+            Ok(_) => (pace, is_failing) = (Pace::new(), false),
+            Err(error) => {
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "jobs that wait cannot be looked at: trying until they can");
+                }
+                sleep(AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+/// Looks at messages that were not looked at yet, or whose time has come, and says how many there were.
+async fn look(jobs: &Jobs) -> Result<usize, QueueError> {
+    let fetched = jobs.connection.fetch(Consumer::Held, BATCH).await?;
+    let decided = join_all(fetched.iter().map(|received| decide(jobs, received))).await;
+    decided.into_iter().collect::<Result<(), QueueError>>()?;
+    Ok(fetched.len())
+}
+
+async fn decide(jobs: &Jobs, received: &Received) -> Result<(), QueueError> {
+    if let Some(left) = left(jobs, received) {
+        let nanoseconds = u64::try_from(left.min(LONGEST).as_nanos()).unwrap_or(u64::MAX);
+        let verdict = Verdict::Later(nanoseconds);
+        let handle = received.handle();
+        return handle.tell(&jobs.connection, verdict, Tries::One).await;
+    }
+    match jobs.connection.names().parse_job(&received.subject) {
+        Some(subject) => {
+            let lane = subject.on(Area::Lane);
+            jobs.put_elsewhere(received, &lane, None, earlier_deliveries(received))
+                .await
+        }
+        None => Err(QueueError::Refused(format!(
+            "{} is not the subject of a job",
+            received.subject
+        ))),
+    }
+}
+
+/// How long a message is still to be held.
+fn left(jobs: &Jobs, received: &Received) -> Option<Duration> {
+    let left = held_until(received)? - jobs.clock.now();
+    Duration::try_from(left).ok().filter(|left| !left.is_zero())
+}

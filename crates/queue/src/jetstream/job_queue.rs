@@ -1,0 +1,135 @@
+//! The port for jobs.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
+use image_sync_shared::run::RunId;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::held;
+use super::jobs::{Jobs, Opened};
+use super::pace::Pace;
+use super::poison;
+use super::purge;
+use super::settle::InHand;
+
+/// The jobs of one installation.
+pub(super) struct JetStreamJobQueue {
+    jobs: Arc<Jobs>,
+    /// What must not be left half done.
+    looks: TaskTracker,
+    /// Keeps the jobs that wait. Only who takes jobs does so, from then on.
+    keeper: OnceLock<JoinSet<()>>,
+}
+
+impl JetStreamJobQueue {
+    pub(super) fn new(jobs: Arc<Jobs>, looks: TaskTracker) -> Self {
+        Self {
+            jobs,
+            looks,
+            keeper: OnceLock::new(),
+        }
+    }
+
+    fn keep_what_waits(&self) {
+        self.keeper.get_or_init(|| {
+            let mut keeper = JoinSet::new();
+            keeper.spawn(held::keep(Arc::clone(&self.jobs)));
+            keeper
+        });
+    }
+
+    /// Repeats a look until it finds something, or until `wait` is over.
+    async fn look_for<F>(
+        &self,
+        wait: Duration,
+        look: impl Fn(Arc<Jobs>) -> F,
+    ) -> Result<Vec<Delivery>, QueueError>
+    where
+        F: Future<Output = Result<Vec<Opened>, QueueError>> + Send + 'static,
+    {
+        let (deadline, mut pace) = (Instant::now() + wait, Pace::new());
+        loop {
+            let opened = self.claim(look(Arc::clone(&self.jobs))).await?;
+            if !opened.is_empty() || !pace.wait_until(deadline).await {
+                return Ok(opened
+                    .into_iter()
+                    .map(|opened| self.deliver(opened))
+                    .collect());
+            }
+        }
+    }
+
+    /// Carries out a look to its end, even if nobody waits for it any more: what it took is given back then.
+    async fn claim<F>(&self, look: F) -> Result<Vec<Opened>, QueueError>
+    where
+        F: Future<Output = Result<Vec<Opened>, QueueError>> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let jobs = Arc::clone(&self.jobs);
+        self.looks.spawn(async move {
+            if let Err(Ok(unclaimed)) = sender.send(look.await) {
+                for opened in unclaimed {
+                    if let Err(error) = jobs.give_back(&opened).await {
+                        tracing::warn!(%error, job = %opened.job.job_id, "could not give back a job: it comes again in time");
+                    }
+                }
+            }
+        });
+        receiver.await.unwrap_or(Err(QueueError::Closed))
+    }
+
+    fn deliver(&self, opened: Opened) -> Delivery {
+        Delivery {
+            settle: Box::new(InHand::new(
+                Arc::clone(&self.jobs),
+                opened.received.handle(),
+            )),
+            job: opened.job,
+            lane: opened.lane,
+            deliveries: opened.deliveries,
+        }
+    }
+}
+
+#[async_trait]
+impl JobQueue for JetStreamJobQueue {
+    /// A full stream is an error, and nothing is waited for: what fills it may be this very run.
+    async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
+        self.jobs.publish(lane, job).await
+    }
+
+    async fn pull(
+        &self,
+        lanes: &[Lane],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        self.keep_what_waits();
+        let look = |jobs: Arc<Jobs>| {
+            let lanes = lanes.to_vec();
+            async move { jobs.look(&lanes, max).await }
+        };
+        self.look_for(wait, look).await
+    }
+
+    async fn poisoned(&self, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        self.look_for(wait, |jobs| async move { poison::look(&jobs).await })
+            .await
+    }
+
+    /// Jobs in hand are dropped too: whoever works them ends them, but they do not come again.
+    async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
+        purge::purge(&self.jobs.connection, run).await
+    }
+}

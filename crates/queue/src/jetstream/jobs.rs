@@ -1,0 +1,216 @@
+//! The jobs, as the queue, its deliveries and its keepers share them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
+use image_sync_shared::ports::job_queue::{Lane, Stored};
+use time::OffsetDateTime;
+
+use super::connection::{Connection, Tries};
+use super::dead_letters::JetStreamDeadLetters;
+use super::envelope::{Envelope, earlier_deliveries};
+use super::names::{Area, Consumer, JobSubject};
+use super::received::{Received, Verdict};
+use crate::message::{self, Message};
+
+/// As much of a message that is no job as its dead letter shows, in bytes: letters have to fit into messages themselves.
+const MAX_RAW: usize = 64 * 1024;
+/// How long a message of a newer version is held before it is offered again, perhaps to a newer program.
+const NEWER_HOLD: Duration = Duration::from_secs(60);
+
+/// The jobs of one installation.
+pub(super) struct Jobs {
+    pub(super) connection: Connection,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) letters: JetStreamDeadLetters,
+    pub(super) max_deliver: u64,
+}
+
+/// A job that was taken.
+pub(super) struct Opened {
+    pub(super) job: Job,
+    pub(super) lane: Lane,
+    pub(super) deliveries: u64,
+    pub(super) received: Received,
+}
+
+impl Jobs {
+    /// Stores a job in its lane, or beside it as long as it is not due.
+    pub(super) async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
+        let payload = message::encode(job)?;
+        let held = job.not_before.filter(|due| *due > self.clock.now());
+        let area = if held.is_some() {
+            Area::Held
+        } else {
+            Area::Lane
+        };
+        let subject = self.connection.names().job(area, lane, job);
+        let envelope = Envelope {
+            message_id: job.message_id(),
+            not_before: held,
+            deliveries: 0,
+        };
+        self.store(&subject, &envelope.headers(None), payload.into())
+            .await
+    }
+
+    /// Up to `max` jobs that can be worked now, of the first lane that has any, and then of the next ones.
+    pub(super) async fn look(&self, lanes: &[Lane], max: usize) -> Result<Vec<Opened>, QueueError> {
+        let mut opened = Vec::new();
+        for lane in lanes {
+            let room = max.saturating_sub(opened.len());
+            if room == 0 {
+                break;
+            }
+            match self.connection.fetch(Consumer::Lane(*lane), room).await {
+                Ok(fetched) => {
+                    for received in fetched {
+                        opened.extend(self.open_or_log(received).await);
+                    }
+                }
+                Err(error) if opened.is_empty() => return Err(error),
+                // What was taken is worth more than the error, which will be seen by the next look.
+                Err(_) => break,
+            }
+        }
+        Ok(opened)
+    }
+
+    /// A message of a lane as a job that can be worked. What is none is put where it belongs.
+    async fn open_or_log(&self, received: Received) -> Option<Opened> {
+        let (sequence, subject) = (received.sequence, received.subject.clone());
+        match self.open(received).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::warn!(%error, sequence, subject, "could not put a message where it belongs: it comes again");
+                None
+            }
+        }
+    }
+
+    async fn open(&self, received: Received) -> Result<Option<Opened>, QueueError> {
+        let Some(subject) = self.connection.names().parse_job(&received.subject) else {
+            let reason = format!("{} is not the subject of a job", received.subject);
+            return self.bury(&received, reason).await.map(|()| None);
+        };
+        let deliveries = earlier_deliveries(&received) + received.delivered;
+        // Before anything looks into the message: it may be that which kills its workers.
+        if deliveries > self.max_deliver {
+            let area = subject.on(Area::Poison);
+            tracing::warn!(
+                sequence = received.sequence,
+                deliveries = self.max_deliver,
+                "a job was delivered too often"
+            );
+            return self
+                .put_elsewhere(&received, &area, None, self.max_deliver)
+                .await
+                .map(|()| None);
+        }
+        match message::decode(&received.payload) {
+            Message::Job(job) => Ok(Some(Opened {
+                job: *job,
+                lane: subject.lane,
+                deliveries,
+                received,
+            })),
+            Message::Newer(version) => {
+                tracing::warn!(version, lane = ?subject.lane, "put back a message of a newer version");
+                self.put_back(&received, &subject).await.map(|()| None)
+            }
+            Message::Undecodable(reason) => self.bury(&received, reason).await.map(|()| None),
+        }
+    }
+
+    /// Holds a message that only a newer program knows for a while, as if it had never been taken.
+    async fn put_back(&self, received: &Received, subject: &JobSubject) -> Result<(), QueueError> {
+        let until = self.clock.now() + NEWER_HOLD;
+        let before = earlier_deliveries(received) + received.delivered.saturating_sub(1);
+        self.put_elsewhere(received, &subject.on(Area::Held), Some(until), before)
+            .await
+    }
+
+    /// Gives back what nobody wants, as if it had never been taken.
+    pub(super) async fn give_back(&self, opened: &Opened) -> Result<(), QueueError> {
+        let names = self.connection.names();
+        let Some(subject) = names.parse_job(&opened.received.subject) else {
+            return Ok(());
+        };
+        self.put_elsewhere(
+            &opened.received,
+            &subject,
+            None,
+            opened.deliveries.saturating_sub(1),
+        )
+        .await
+    }
+
+    /// Publishes a message again on `subject`, then settles it where it was. A crash in between leaves both, and whoever
+    /// does this again makes no third: the id is made of the message's place in the stream, which is never another's.
+    pub(super) async fn put_elsewhere(
+        &self,
+        received: &Received,
+        subject: &JobSubject,
+        not_before: Option<OffsetDateTime>,
+        deliveries: u64,
+    ) -> Result<(), QueueError> {
+        let envelope = Envelope {
+            // No job's id begins like this.
+            message_id: format!("/{}", received.sequence),
+            not_before,
+            deliveries,
+        };
+        let subject = self.connection.names().job_subject(subject);
+        let headers = envelope.headers(Some(&received.headers));
+        self.store(&subject, &headers, received.payload.clone())
+            .await?;
+        self.settle(received).await
+    }
+
+    pub(super) async fn bury(&self, received: &Received, reason: String) -> Result<(), QueueError> {
+        tracing::warn!(
+            reason,
+            sequence = received.sequence,
+            "made a dead letter of a message that is no job"
+        );
+        let shown = &received.payload[..received.payload.len().min(MAX_RAW)];
+        let letter = DeadLetter {
+            id: format!("undecodable-{}", received.sequence),
+            died_at: self.clock.now(),
+            reason,
+            job: None,
+            raw: Some(String::from_utf8_lossy(shown).into_owned()),
+        };
+        self.letters.put(letter).await?;
+        self.settle(received).await
+    }
+
+    async fn settle(&self, received: &Received) -> Result<(), QueueError> {
+        let handle = received.handle();
+        handle
+            .tell(&self.connection, Verdict::Done, Tries::WhileAway)
+            .await
+    }
+
+    async fn store(
+        &self,
+        subject: &str,
+        headers: &async_nats::HeaderMap,
+        payload: Bytes,
+    ) -> Result<Stored, QueueError> {
+        let stored = self
+            .connection
+            .store(subject, headers, payload, Tries::WhileAway)
+            .await?;
+        Ok(if stored.duplicate {
+            Stored::Duplicate
+        } else {
+            Stored::New
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! The keys of a bucket, followed into memory.
+
+use std::time::Duration;
+
+use image_sync_shared::ports::QueueError;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::connection::Connection;
+use super::follower::Follower;
+use super::names::{bucket_stream, key_subject};
+
+/// How long one wait for news is.
+const WAIT: Duration = Duration::from_secs(30);
+/// The wait after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Tells `learn` of every key of `bucket` that begins like `keys` (`>` for all) and of its value, before it returns, and
+/// then goes on with what changes for as long as the tasks are not dropped.
+pub(super) async fn follow(
+    tasks: &mut JoinSet<()>,
+    connection: &Connection,
+    bucket: &str,
+    keys: &str,
+    learn: impl Fn(&str, &[u8]) + Send + 'static,
+) -> Result<(), QueueError> {
+    let prefix = key_subject(bucket, "");
+    let mut follower = Follower::new(
+        connection.clone(),
+        bucket_stream(bucket),
+        key_subject(bucket, keys),
+    );
+    let tell = move |subject: &str, value: &[u8]| {
+        if let Some(key) = subject.strip_prefix(&prefix) {
+            learn(key, value);
+        }
+    };
+    while let Some(received) = follower.next(Duration::ZERO).await? {
+        tell(&received.subject, &received.payload);
+    }
+    let bucket = bucket.to_owned();
+    tasks.spawn(async move {
+        let mut is_failing = false;
+        loop {
+            match follower.next(WAIT).await {
+                Ok(news) => {
+                    is_failing = false;
+                    if let Some(received) = news {
+                        tell(&received.subject, &received.payload);
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::warn!(%error, bucket, "what others say cannot be followed: trying until it can");
+                    }
+                    sleep(AFTER_FAILURE).await;
+                }
+            }
+        }
+    });
+    Ok(())
+}

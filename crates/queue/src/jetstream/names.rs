@@ -1,0 +1,328 @@
+//! The names of everything that an installation has on its server. Several installations share a server by their prefix.
+
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::run::{RunEvent, RunId};
+
+use super::prefix::Prefix;
+use super::token;
+
+/// The name of a lane in subjects and as a consumer.
+pub(super) fn lane_name(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Now => "now",
+        Lane::Retry => "retry",
+        Lane::Bulk => "bulk",
+    }
+}
+
+/// Where the message of a job stands. Lanes hold nothing but what is to be worked now: so what waits, and what is never to
+/// be worked, is neither counted as delivered nor in anybody's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Area {
+    /// In its lane.
+    Lane,
+    /// It is not due yet.
+    Held,
+    /// It was delivered too often.
+    Poison,
+}
+
+impl Area {
+    const ALL: [Self; 3] = [Self::Lane, Self::Held, Self::Poison];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lane => "job",
+            Self::Held => "held",
+            Self::Poison => "poison",
+        }
+    }
+}
+
+/// The consumers of the stream of jobs: one per lane, and one for each of the other areas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consumer {
+    /// A lane.
+    Lane(Lane),
+    /// The jobs that are not due yet.
+    Held,
+    /// The jobs that were delivered too often.
+    Poison,
+}
+
+impl Consumer {
+    /// All of them.
+    pub(super) const ALL: [Self; 5] = [
+        Self::Lane(Lane::Now),
+        Self::Lane(Lane::Retry),
+        Self::Lane(Lane::Bulk),
+        Self::Held,
+        Self::Poison,
+    ];
+
+    /// The name of its consumer.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Lane(lane) => lane_name(lane),
+            Self::Held => Area::Held.name(),
+            Self::Poison => Area::Poison.name(),
+        }
+    }
+}
+
+/// The subject of a job's message, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct JobSubject {
+    /// Where it stands.
+    pub(super) area: Area,
+    /// Which lane it belongs to.
+    pub(super) lane: Lane,
+    /// The source's host and the run, as tokens.
+    rest: String,
+}
+
+impl JobSubject {
+    /// The same job on another area.
+    pub(super) fn on(&self, area: Area) -> Self {
+        Self {
+            area,
+            ..self.clone()
+        }
+    }
+}
+
+/// The names of one installation.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    prefix: Prefix,
+}
+
+impl Names {
+    pub(super) fn new(prefix: Prefix) -> Self {
+        Self { prefix }
+    }
+
+    /// The stream of jobs.
+    pub(super) fn jobs(&self) -> String {
+        self.stream("JOBS")
+    }
+
+    /// The stream of the events of runs.
+    pub(super) fn run_log(&self) -> String {
+        self.stream("RUNLOG")
+    }
+
+    /// The stream of dead letters.
+    pub(super) fn dead_letters(&self) -> String {
+        self.stream("DLQ")
+    }
+
+    /// The bucket of runs: which are open, which are cancelled.
+    pub(super) fn runs(&self) -> String {
+        self.bucket("runs")
+    }
+
+    /// The bucket of leases.
+    pub(super) fn leases(&self) -> String {
+        self.bucket("leases")
+    }
+
+    /// The bucket of paused hosts.
+    pub(super) fn hosts(&self) -> String {
+        self.bucket("hosts")
+    }
+
+    /// The bucket of facts.
+    pub(super) fn memo(&self) -> String {
+        self.bucket("memo")
+    }
+
+    /// The object store of reports.
+    pub(super) fn reports(&self) -> String {
+        self.bucket("reports")
+    }
+
+    /// The subject of a message about a job of `lane`.
+    pub(super) fn job(&self, area: Area, lane: Lane, job: &Job) -> String {
+        let host = job.source.image.repository.host().unwrap_or("oci");
+        self.subject_for(area, lane, host, &job.run_id)
+    }
+
+    pub(super) fn subject_for(&self, area: Area, lane: Lane, host: &str, run: &RunId) -> String {
+        self.job_subject(&JobSubject {
+            area,
+            lane,
+            rest: format!("{}.{}", token::encode(host), token::encode(run.as_str())),
+        })
+    }
+
+    pub(super) fn job_subject(&self, subject: &JobSubject) -> String {
+        let (area, lane) = (subject.area.name(), lane_name(subject.lane));
+        format!("{}.{area}.{lane}.{}", self.prefix, subject.rest)
+    }
+
+    /// Takes the subject of a job's message apart.
+    pub(super) fn parse_job(&self, subject: &str) -> Option<JobSubject> {
+        let mut tokens = subject.strip_prefix(self.prefix.as_str())?.splitn(4, '.');
+        let ("", area, lane, rest) = (
+            tokens.next()?,
+            tokens.next()?,
+            tokens.next()?,
+            tokens.next()?,
+        ) else {
+            return None;
+        };
+        Some(JobSubject {
+            area: Area::ALL.into_iter().find(|known| known.name() == area)?,
+            lane: Lane::ALL
+                .into_iter()
+                .find(|known| lane_name(*known) == lane)?,
+            rest: rest.to_owned(),
+        })
+    }
+
+    /// All that the stream of jobs takes.
+    pub(super) fn job_subjects(&self) -> Vec<String> {
+        Area::ALL
+            .into_iter()
+            .map(|area| format!("{}.{}.>", self.prefix, area.name()))
+            .collect()
+    }
+
+    /// What a consumer of the stream of jobs gets.
+    pub(super) fn consumer_filter(&self, consumer: Consumer) -> String {
+        match consumer {
+            Consumer::Lane(lane) => {
+                format!(
+                    "{}.{}.{}.>",
+                    self.prefix,
+                    Area::Lane.name(),
+                    lane_name(lane)
+                )
+            }
+            Consumer::Held => format!("{}.{}.>", self.prefix, Area::Held.name()),
+            Consumer::Poison => format!("{}.{}.>", self.prefix, Area::Poison.name()),
+        }
+    }
+
+    /// The jobs of a run, wherever they stand.
+    pub(super) fn jobs_of(&self, run: &RunId) -> String {
+        format!("{}.*.*.*.{}", self.prefix, token::encode(run.as_str()))
+    }
+
+    /// The subject of an event of a run.
+    pub(super) fn event(&self, run: &RunId, event: &RunEvent) -> String {
+        let kind = match event {
+            RunEvent::Open(_) => "open",
+            RunEvent::Chunk { .. } => "chunk",
+            RunEvent::Seal { .. } => "seal",
+            RunEvent::Result(_) => "result",
+            RunEvent::Attempt { .. } => "attempt",
+        };
+        format!("{}.run.{}.{kind}", self.prefix, token::encode(run.as_str()))
+    }
+
+    /// All events of a run.
+    pub(super) fn events_of(&self, run: &RunId) -> String {
+        format!("{}.run.{}.>", self.prefix, token::encode(run.as_str()))
+    }
+
+    /// The events of all runs.
+    pub(super) fn all_events(&self) -> String {
+        format!("{}.run.>", self.prefix)
+    }
+
+    /// The subject of a dead letter.
+    pub(super) fn letter(&self, id: &str) -> String {
+        format!("{}.dlq.{}", self.prefix, token::encode(id))
+    }
+
+    /// All dead letters.
+    pub(super) fn all_letters(&self) -> String {
+        format!("{}.dlq.>", self.prefix)
+    }
+
+    fn stream(&self, kind: &str) -> String {
+        format!("{}_{kind}", self.prefix.as_str().to_ascii_uppercase())
+    }
+
+    fn bucket(&self, kind: &str) -> String {
+        format!("{}_{kind}", self.prefix)
+    }
+}
+
+/// The stream behind a bucket (NATS ADR-8).
+pub(super) fn bucket_stream(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
+/// The subject of a key of a bucket (NATS ADR-8).
+pub(super) fn key_subject(bucket: &str, key: &str) -> String {
+    format!("$KV.{bucket}.{key}")
+}
+
+/// The stream behind an object store (NATS ADR-20).
+pub(super) fn object_stream(store: &str) -> String {
+    format!("OBJ_{store}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(prefix: &str) -> Names {
+        Names::new(prefix.parse().unwrap())
+    }
+
+    #[test]
+    fn the_subject_of_a_job_is_taken_apart_again() {
+        let names = names("team-a");
+        let run = RunId::new("01J");
+        for area in Area::ALL {
+            for lane in Lane::ALL {
+                let subject = names.subject_for(area, lane, "docker.io", &run);
+                let parsed = names.parse_job(&subject).unwrap();
+                assert_eq!((parsed.area, parsed.lane), (area, lane));
+                assert_eq!(names.job_subject(&parsed), subject);
+                let moved = names.job_subject(&parsed.on(Area::Held));
+                assert_eq!(
+                    moved,
+                    names.subject_for(Area::Held, lane, "docker.io", &run)
+                );
+            }
+        }
+        let subject = names.subject_for(Area::Lane, Lane::Bulk, "docker.io", &run);
+        assert_eq!(subject, "team-a.job.bulk.docker=2Eio.01J");
+    }
+
+    #[test]
+    fn subjects_of_others_are_not_taken_apart() {
+        let names = names("imgsync");
+        for subject in [
+            "imgsync",
+            "imgsync.job.bulk",
+            "imgsync.job.slow.h.r",
+            "imgsync.run.bulk.h.r",
+            "imgsync2.job.bulk.h.r",
+            "other.job.bulk.h.r",
+            "imgsync.job.bulk.",
+        ] {
+            let parsed = names.parse_job(subject);
+            assert!(
+                parsed.is_none_or(|parsed| parsed.rest.is_empty()),
+                "{subject}"
+            );
+        }
+    }
+
+    #[test]
+    fn installations_share_no_name() {
+        let (one, two) = (names("imgsync"), names("imgsync-2"));
+        assert_ne!(one.jobs(), two.jobs());
+        assert_ne!(one.runs(), two.runs());
+        assert_ne!(one.job_subjects(), two.job_subjects());
+        assert_eq!(one.jobs(), "IMGSYNC_JOBS");
+        assert_eq!(bucket_stream(&one.runs()), "KV_imgsync_runs");
+    }
+}

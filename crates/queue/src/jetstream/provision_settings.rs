@@ -1,0 +1,61 @@
+//! What an installation is made of, as far as one may choose.
+
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MIB: u64 = 1024 * 1024;
+
+/// The sizes and times of an installation. Sizes are in bytes and are reserved on the server's disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvisionSettings {
+    /// On how many servers of a cluster everything is kept: 1, 3 or 5.
+    pub replicas: usize,
+    /// How long a job may be out unsettled before it comes again.
+    pub visibility: Duration,
+    /// For how long repeats of a job or an event are dropped.
+    pub dedupe_window: Duration,
+    /// How long a lease lasts that is not renewed.
+    pub lease_term: Duration,
+    /// How many jobs that are not due yet are watched at once. Were there more, the rest would be looked at when those
+    /// became due.
+    pub max_held: u32,
+    /// For how long a job is kept that nobody works.
+    pub jobs_max_age: Duration,
+    /// The size of the stream of jobs. A job takes some 1,000 bytes. A full stream takes no more of them.
+    pub jobs_max_bytes: u64,
+    /// For how long the log of a run is kept.
+    pub log_max_age: Duration,
+    /// The size of the stream of the logs of runs. An image takes some 1,000 bytes. A full stream drops its oldest events.
+    pub log_max_bytes: u64,
+    /// For how long a dead letter is kept.
+    pub letters_max_age: Duration,
+    /// The size of the stream of dead letters. A full stream drops the oldest.
+    pub letters_max_bytes: u64,
+    /// For how long reports and the state of runs are kept.
+    pub reports_max_age: Duration,
+    /// The size of the store of reports. A full store takes no more of them.
+    pub reports_max_bytes: u64,
+    /// The size of each of the buckets of runs, leases, hosts and facts.
+    pub bucket_max_bytes: u64,
+}
+
+impl Default for ProvisionSettings {
+    fn default() -> Self {
+        Self {
+            replicas: 1,
+            visibility: Duration::from_secs(60),
+            dedupe_window: Duration::from_secs(10 * 60),
+            lease_term: Duration::from_secs(45),
+            max_held: 100_000,
+            jobs_max_age: 14 * DAY,
+            jobs_max_bytes: 1024 * MIB,
+            log_max_age: 14 * DAY,
+            log_max_bytes: 2048 * MIB,
+            letters_max_age: 30 * DAY,
+            letters_max_bytes: 128 * MIB,
+            reports_max_age: 90 * DAY,
+            reports_max_bytes: 1024 * MIB,
+            bucket_max_bytes: 64 * MIB,
+        }
+    }
+}

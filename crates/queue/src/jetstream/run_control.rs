@@ -1,0 +1,126 @@
+//! Open and cancelled runs as keys of a bucket; what is cancelled is followed into memory.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::run_control::{Opening, RunControl};
+use image_sync_shared::run::RunId;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::bucket::{Bucket, Entry};
+use super::token;
+use crate::lock::lock;
+
+/// The first token of the keys of cancelled runs.
+pub(super) const CANCEL: &str = "cancel";
+/// The first token of the keys of claims on catalogs.
+const PLAN: &str = "plan";
+
+/// What a catalog's key has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Claim {
+    run: RunId,
+    #[serde(with = "time::serde::rfc3339")]
+    until: OffsetDateTime,
+}
+
+/// What a cancelled run's key has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Cancelled {
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+}
+
+/// The cancelled runs that are known here.
+#[derive(Default)]
+pub(super) struct KnownCancels(Mutex<HashSet<RunId>>);
+
+impl KnownCancels {
+    /// Learns of a key of the bucket.
+    pub(super) fn learn(&self, key: &str) {
+        let run = key
+            .strip_prefix(CANCEL)
+            .and_then(|rest| rest.strip_prefix('.'));
+        if let Some(run) = run.and_then(token::decode) {
+            lock(&self.0).insert(RunId::new(run));
+        }
+    }
+}
+
+/// Knows the runs of one installation.
+pub(super) struct JetStreamRunControl {
+    bucket: Bucket,
+    clock: Arc<dyn Clock>,
+    known: Arc<KnownCancels>,
+}
+
+impl JetStreamRunControl {
+    pub(super) fn new(bucket: Bucket, clock: Arc<dyn Clock>, known: Arc<KnownCancels>) -> Self {
+        Self {
+            bucket,
+            clock,
+            known,
+        }
+    }
+}
+
+fn plan_key(catalog: &str) -> String {
+    format!("{PLAN}.{}", token::encode(catalog))
+}
+
+#[async_trait]
+impl RunControl for JetStreamRunControl {
+    async fn open(
+        &self,
+        catalog: &str,
+        run: &RunId,
+        until: OffsetDateTime,
+    ) -> Result<Opening, QueueError> {
+        let key = plan_key(catalog);
+        let own = Claim {
+            run: run.clone(),
+            until,
+        };
+        loop {
+            let entry: Entry<Claim> = self.bucket.get(&key).await?;
+            if let Some(claim) = entry.value
+                && claim.until > self.clock.now()
+                && claim.run != *run
+            {
+                return Ok(Opening::Busy(claim.run));
+            }
+            let replaced = self.bucket.replace(&key, entry.revision, &own).await?;
+            if replaced.is_some() {
+                return Ok(Opening::Opened);
+            }
+        }
+    }
+
+    async fn close(&self, catalog: &str, run: &RunId) -> Result<(), QueueError> {
+        let key = plan_key(catalog);
+        let entry: Entry<Claim> = self.bucket.get(&key).await?;
+        if entry.value.is_some_and(|claim| claim.run == *run) {
+            // If it is another's by now, it is not this run's to close.
+            self.bucket.delete(&key, entry.revision).await?;
+        }
+        Ok(())
+    }
+
+    async fn cancel(&self, run: &RunId) -> Result<(), QueueError> {
+        let key = format!("{CANCEL}.{}", token::encode(run.as_str()));
+        let cancelled = Cancelled {
+            at: self.clock.now(),
+        };
+        self.bucket.put(&key, &cancelled).await?;
+        self.known.learn(&key);
+        Ok(())
+    }
+
+    fn is_cancelled(&self, run: &RunId) -> bool {
+        lock(&self.known.0).contains(run)
+    }
+}

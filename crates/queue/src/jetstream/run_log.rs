@@ -1,0 +1,70 @@
+//! The logs of runs in one stream, a subject per run and kind of event.
+
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_trait::async_trait;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
+use image_sync_shared::run::{RunEvent, RunId};
+
+use super::connection::{Connection, Tries};
+use super::envelope::MESSAGE_ID;
+use super::follower::Follower;
+
+/// Keeps the logs of one installation.
+pub(super) struct JetStreamRunLog {
+    connection: Connection,
+}
+
+impl JetStreamRunLog {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+}
+
+#[async_trait]
+impl RunLog for JetStreamRunLog {
+    async fn append(&self, run: &RunId, event: &RunEvent) -> Result<(), QueueError> {
+        let id = event.message_id(run);
+        let payload = serde_json::to_vec(event).map_err(|error| {
+            QueueError::Refused(format!("event {id} cannot be written: {error}"))
+        })?;
+        let subject = self.connection.names().event(run, event);
+        let mut headers = HeaderMap::new();
+        headers.insert(MESSAGE_ID, id);
+        let stored = self
+            .connection
+            .store(&subject, &headers, payload.into(), Tries::WhileAway);
+        stored.await.map(drop)
+    }
+
+    async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
+        let names = self.connection.names();
+        Ok(Box::new(Reader(Follower::new(
+            self.connection.clone(),
+            names.run_log(),
+            names.events_of(run),
+        ))))
+    }
+}
+
+struct Reader(Follower);
+
+#[async_trait]
+impl RunLogReader for Reader {
+    async fn next(&mut self, wait: Duration) -> Result<Option<RunEvent>, QueueError> {
+        loop {
+            let Some(received) = self.0.next(wait).await? else {
+                return Ok(None);
+            };
+            match serde_json::from_slice(&received.payload) {
+                Ok(event) => return Ok(Some(event)),
+                // As of a newer version. What follows can still be read.
+                Err(error) => tracing::warn!(
+                    %error, sequence = received.sequence, subject = received.subject, "left out an event of a run"
+                ),
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Settling a delivery.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
+use image_sync_shared::ports::job_queue::{Lane, Settle};
+
+use super::connection::Tries;
+use super::jobs::Jobs;
+use super::received::{Handle, Verdict};
+
+/// A job in the hands of a worker. Dropped, it leaves the job where it is, to come again in time.
+pub(super) struct InHand {
+    jobs: Arc<Jobs>,
+    handle: Handle,
+}
+
+impl InHand {
+    pub(super) fn new(jobs: Arc<Jobs>, handle: Handle) -> Self {
+        Self { jobs, handle }
+    }
+
+    async fn tell(&self, verdict: Verdict, tries: Tries) -> Result<(), QueueError> {
+        self.handle
+            .tell(&self.jobs.connection, verdict, tries)
+            .await
+    }
+}
+
+#[async_trait]
+impl Settle for InHand {
+    async fn done(self: Box<Self>) -> Result<(), QueueError> {
+        self.tell(Verdict::Done, Tries::WhileAway).await
+    }
+
+    async fn requeue(self: Box<Self>, successor: &Job) -> Result<(), QueueError> {
+        self.jobs.publish(Lane::Retry, successor).await?;
+        self.tell(Verdict::Done, Tries::WhileAway).await
+    }
+
+    async fn dead(self: Box<Self>, letter: DeadLetter) -> Result<(), QueueError> {
+        self.jobs.letters.put(letter).await?;
+        self.tell(Verdict::Done, Tries::WhileAway).await
+    }
+
+    /// Asked once: the caller gives the next sign of life soon.
+    async fn in_progress(&self) -> Result<(), QueueError> {
+        self.tell(Verdict::InProgress, Tries::One).await
+    }
+}

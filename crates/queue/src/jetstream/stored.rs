@@ -1,0 +1,116 @@
+//! Single messages of a stream: read from its leader, so that what is read is the last word.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use image_sync_shared::ports::QueueError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::api::ApiError;
+use super::connection::{Connection, Tries};
+
+/// There is no such message.
+const NO_MESSAGE_FOUND: u32 = 10_037;
+/// There is no message of this number.
+const SEQUENCE_NOT_FOUND: u32 = 10_043;
+/// A message was not deleted; the text says why.
+const DELETE_FAILED: u32 = 10_057;
+
+/// A message in a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredMessage {
+    /// Its place.
+    pub(super) sequence: u64,
+    /// What it holds.
+    pub(super) payload: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    message: FoundMessage,
+}
+
+#[derive(Deserialize)]
+struct FoundMessage {
+    seq: u64,
+    #[serde(default)]
+    data: String,
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    success: bool,
+}
+
+/// The last message of a subject.
+pub(super) async fn last_message(
+    connection: &Connection,
+    stream: &str,
+    subject: &str,
+) -> Result<Option<StoredMessage>, QueueError> {
+    get(connection, stream, &json!({ "last_by_subj": subject })).await
+}
+
+/// The first message whose subject is `filter` or one of those that it stands for, from place `from` on.
+pub(super) async fn next_message(
+    connection: &Connection,
+    stream: &str,
+    filter: &str,
+    from: u64,
+) -> Result<Option<StoredMessage>, QueueError> {
+    get(
+        connection,
+        stream,
+        &json!({ "seq": from, "next_by_subj": filter }),
+    )
+    .await
+}
+
+async fn get(
+    connection: &Connection,
+    stream: &str,
+    which: &Value,
+) -> Result<Option<StoredMessage>, QueueError> {
+    let subject = format!("STREAM.MSG.GET.{stream}");
+    let found = match connection.api::<Found>(&subject, which, Tries::One).await? {
+        Ok(found) => found.message,
+        Err(error) if error.err_code == NO_MESSAGE_FOUND => return Ok(None),
+        Err(error) => return Err(error.refusing(&format!("a message of stream {stream}"))),
+    };
+    let payload = STANDARD.decode(&found.data).map_err(|error| {
+        QueueError::Refused(format!(
+            "message {} of stream {stream} cannot be read: {error}",
+            found.seq
+        ))
+    })?;
+    Ok(Some(StoredMessage {
+        sequence: found.seq,
+        payload,
+    }))
+}
+
+/// Deletes a message, and says whether it was there.
+pub(super) async fn delete_message(
+    connection: &Connection,
+    stream: &str,
+    sequence: u64,
+) -> Result<bool, QueueError> {
+    let subject = format!("STREAM.MSG.DELETE.{stream}");
+    // Overwriting the bytes as well would take longer and hide nothing.
+    let body = json!({ "seq": sequence, "no_erase": true });
+    match connection
+        .api::<Deleted>(&subject, &body, Tries::One)
+        .await?
+    {
+        Ok(deleted) => Ok(deleted.success),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error.refusing(&format!("message {sequence} of stream {stream}"))),
+    }
+}
+
+fn is_gone(error: &ApiError) -> bool {
+    let says_gone = ["no message found", "deleted message"]
+        .iter()
+        .any(|text| error.description.contains(text));
+    error.err_code == SEQUENCE_NOT_FOUND || (error.err_code == DELETE_FAILED && says_gone)
+}

@@ -1,0 +1,78 @@
+//! The JetStream queue keeps the contract, on a real server.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_queue::Ports;
+use image_sync_queue::jetstream::{JetStream, ProvisionSettings};
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::run::RunId;
+use image_sync_testkit::TokioClock;
+use image_sync_testkit::servers::NatsServer;
+
+#[path = "contract/suite.rs"]
+mod contract;
+#[path = "nats/support.rs"]
+mod support;
+
+use contract::backend::{Backend, Times};
+use support::{MAX_DELIVER, fresh_queue, shared_server, small};
+
+struct JetStreamBackend {
+    provisioned: ProvisionSettings,
+    clock: TokioClock,
+    queue: JetStream,
+    _server: Arc<NatsServer>,
+}
+
+#[async_trait]
+impl Backend for JetStreamBackend {
+    fn ports(&self) -> &Ports {
+        self.queue.ports()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+
+    fn times(&self) -> Times {
+        Times {
+            visibility: self.provisioned.visibility,
+            dedupe_window: self.provisioned.dedupe_window,
+            lease_term: self.provisioned.lease_term,
+            quiet: Duration::from_millis(300),
+            patience: Duration::from_secs(10),
+            limit: Duration::from_secs(60),
+        }
+    }
+
+    fn max_deliver(&self) -> u64 {
+        MAX_DELIVER
+    }
+
+    async fn inject(&self, lane: Lane, run: &RunId, message: &[u8]) {
+        self.queue.publish_raw(lane, run, message).await.unwrap();
+    }
+}
+
+async fn fresh() -> JetStreamBackend {
+    let (server, provisioned) = (shared_server().await, small());
+    let (queue, clock) = fresh_queue(&server, &provisioned).await;
+    JetStreamBackend {
+        provisioned,
+        clock,
+        queue,
+        _server: server,
+    }
+}
+
+contract::every_rule!(fresh, tokio::test);
