@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::probes::{self, Address};
+
 const EXAMPLES: &str = "\
 Examples:
   image-sync sync -c config.yaml             copy what changed
@@ -41,6 +43,9 @@ What is logged: error, warn, info, debug, trace, off, or directives such as imag
 const STATE_DIR: &str = "\
 Where facts that save requests are kept between runs [env: IMAGE_SYNC_STATE_DIR] \
 [default: $XDG_STATE_HOME/image-sync or ~/.local/state/image-sync]";
+
+/// The help of `--listen`, which all commands have that work on jobs.
+pub(crate) const LISTEN: &str = "Serve /livez, /readyz and Prometheus /metrics here, as on 127.0.0.1:9090 [default: not served]";
 
 /// Keeps container images in a cache registry equal to their sources
 #[derive(Debug, Parser)]
@@ -123,6 +128,8 @@ pub(crate) struct SyncArgs {
     /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = probes::address, help = LISTEN)]
+    pub(crate) listen: Option<Address>,
 }
 
 impl SyncArgs {
@@ -195,7 +202,8 @@ mod tests {
     fn sync_takes_its_options() {
         let (common, args) = sync(
             "image-sync sync -c x.yaml --dry-run --only *nginx* --output json --report r.json \
-             --concurrency 8 --state-dir s --grace 2m --log-format json --log-level debug --no-progress",
+             --concurrency 8 --state-dir s --grace 2m --log-format json --log-level debug --no-progress \
+             --listen [::1]:9090",
         );
         assert_eq!(common.config.as_deref(), Some(Path::new("x.yaml")));
         assert_eq!(common.log_format, LogFormat::Json);
@@ -209,6 +217,7 @@ mod tests {
             concurrency: NonZeroUsize::new(8),
             state_dir: Some("s".into()),
             grace: Some(Duration::from_secs(120)),
+            listen: probes::address("[::1]:9090").ok(),
         };
         assert_eq!(args, expected);
     }
@@ -262,6 +271,7 @@ mod tests {
                 "expected a number, 1 or more",
             ),
             ("image-sync sync --grace soon", "--grace"),
+            ("image-sync sync --listen 9090", "expected HOST:PORT"),
             ("image-sync sync --output xml", "auto, json, table"),
             ("image-sync sync --dryrun", "--dry-run"),
             ("image-sync snyc", "snyc"),

@@ -1,4 +1,5 @@
-//! The environment variables that the program knows. They are read here and nowhere else.
+//! The environment variables that the program knows. They are read here and nowhere else, but for those of OpenTelemetry,
+//! which its SDK reads once traces are wanted.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ pub(crate) struct Environment {
     pub(crate) no_color: bool,
     /// `TERM=dumb`: a terminal that cannot move its cursor, as in an editor.
     pub(crate) dumb_terminal: bool,
+    /// Whether traces are to be sent: an endpoint is named (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`), and neither `OTEL_SDK_DISABLED` nor `OTEL_TRACES_EXPORTER` turns them off.
+    pub(crate) traces_wanted: bool,
     /// `IMAGE_SYNC_STATE_DIR`: where facts are kept between runs.
     state_dir: Option<PathBuf>,
     /// `XDG_STATE_HOME` (XDG base directory specification), which has to be absolute.
@@ -47,6 +51,7 @@ impl Environment {
                 .map(|value| value.to_string_lossy().into_owned()),
             no_color: set("NO_COLOR").is_some(),
             dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
+            traces_wanted: traces_wanted(set),
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
             xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
             home: path("HOME"),
@@ -78,6 +83,18 @@ impl Environment {
             variable: Some(Arc::new(|name| variable(name)?.into_string().ok())),
         }
     }
+}
+
+/// OpenTelemetry's environment variable specification; unlike there, no endpoint means no traces.
+fn traces_wanted(set: impl Fn(&'static str) -> Option<OsString>) -> bool {
+    let is = |name, value: &str| set(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
+    let named = [
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ]
+    .into_iter()
+    .any(|name| set(name).is_some());
+    named && !is("OTEL_SDK_DISABLED", "true") && !is("OTEL_TRACES_EXPORTER", "none")
 }
 
 #[expect(
@@ -134,6 +151,21 @@ mod tests {
         assert!(environment(&[("TERM", "dumb")]).dumb_terminal);
         assert!(!environment(&[("TERM", "xterm")]).dumb_terminal);
         assert!(!environment(&[]).dumb_terminal);
+    }
+
+    #[test]
+    fn traces_are_wanted_where_an_endpoint_is_named_and_nothing_turns_them_off() {
+        let wanted = |variables: &[(&str, &str)]| environment(variables).traces_wanted;
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        assert!(!wanted(&[("OTEL_SERVICE_NAME", "mirror")]));
+        assert!(wanted(&[endpoint]));
+        assert!(wanted(&[(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "http://a/b"
+        )]));
+        assert!(wanted(&[endpoint, ("OTEL_SDK_DISABLED", "false")]));
+        assert!(!wanted(&[endpoint, ("OTEL_SDK_DISABLED", "True")]));
+        assert!(!wanted(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use args::{Cli, Command, CommonArgs, ConfigCommand};
 use environment::Environment;
 use exit::{Exit, Problem};
 use progress::Screen;
+use telemetry::Telemetry;
 
 mod args;
 mod clock;
@@ -17,8 +18,10 @@ mod config_check;
 mod environment;
 mod exit;
 mod logging;
+mod metrics;
 mod outputs;
 mod pipeline;
+mod probes;
 mod progress;
 mod report_file;
 mod report_source;
@@ -30,6 +33,7 @@ mod stdout;
 mod summary;
 mod sync;
 mod table;
+mod telemetry;
 mod text;
 mod units;
 
@@ -49,21 +53,30 @@ pub fn main() -> ExitCode {
                 .map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
-    let exit = run(&common, command, &Environment::of_process()).unwrap_or_else(|problem| {
+    let environment = Environment::of_process();
+    let telemetry = Telemetry::new(&environment);
+    let exit = run(&common, command, &environment, &telemetry).unwrap_or_else(|problem| {
         writeln!(io::stderr(), "error: {problem}").ok();
         problem.exit
     });
+    telemetry.end(exit);
     exit.into()
 }
 
-fn run(common: &CommonArgs, command: Command, environment: &Environment) -> Result<Exit, Problem> {
+fn run(
+    common: &CommonArgs,
+    command: Command,
+    environment: &Environment,
+    telemetry: &Telemetry,
+) -> Result<Exit, Problem> {
     let screen = Screen::of_process(common.no_progress || environment.dumb_terminal);
     // Beside a display, what it shows need not be logged too.
     let usual = if screen.has_display() { "warn" } else { "info" };
     let asked = common.log_level.as_deref().or(environment.log.as_deref());
     let level = asked.unwrap_or(usual);
-    logging::start(&screen, common.log_format, level, environment.no_color)
-        .map_err(Problem::usage)?;
+    let (format, spans) = (common.log_format, telemetry.layer());
+    logging::start(&screen, format, level, environment.no_color, spans).map_err(Problem::usage)?;
+    telemetry.tell();
     match command {
         Command::Sync(args) => sync::run(common, &args, environment, &screen),
         Command::Config(ConfigCommand::Check) => config_check(common, environment),

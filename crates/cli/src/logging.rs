@@ -6,11 +6,13 @@ use thiserror::Error;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, ParseError};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::LogFormat;
 use crate::progress::Screen;
+use crate::telemetry::SpanLayer;
 
 /// A level or directive that is none.
 #[derive(Debug, Error)]
@@ -29,10 +31,12 @@ pub(crate) fn start(
     format: LogFormat,
     level: &str,
     no_color: bool,
+    spans: Option<SpanLayer>,
 ) -> Result<(), InvalidLevel> {
     let colour = io::stderr().is_terminal() && !no_color;
     // A second subscriber in one process is a test's, and keeps the first.
-    drop(subscriber(LogWriter(screen.clone()), format, level, colour)?.try_init());
+    let writer = LogWriter(screen.clone());
+    drop(subscriber(writer, format, level, colour, spans)?.try_init());
     Ok(())
 }
 
@@ -41,20 +45,25 @@ fn subscriber<W>(
     format: LogFormat,
     level: &str,
     colour: bool,
+    spans: Option<SpanLayer>,
 ) -> Result<Box<dyn Subscriber + Send + Sync>, InvalidLevel>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(level)?)
+    let filter = filter(level)?;
+    let spans = tracing_subscriber::registry().with(spans);
+    let lines = fmt::layer()
         .with_writer(writer)
         .with_ansi(colour)
         .with_target(false)
         // A stderr that is closed must not end the program.
         .log_internal_errors(false);
     Ok(match format {
-        LogFormat::Text => Box::new(builder.finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+        LogFormat::Text => Box::new(spans.with(lines.with_filter(filter))),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            Box::new(spans.with(lines.with_filter(filter)))
+        }
     })
 }
 
@@ -124,7 +133,7 @@ mod tests {
     fn logged(format: LogFormat, level: &str) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = subscriber(move || writer.clone(), format, level, false).unwrap();
+        let subscriber = subscriber(move || writer.clone(), format, level, false, None).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             warn!(image = "nginx", "own warning");
             info!("own information");

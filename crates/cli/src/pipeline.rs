@@ -10,6 +10,7 @@ use image_sync_producer::produce::{Produced, Producer, RunPlan};
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::memo::Memo;
 use image_sync_shared::ports::progress::Progress;
 use image_sync_shared::ports::registries::Registries;
@@ -18,12 +19,14 @@ use image_sync_worker::{Ports as WorkerPorts, Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Problem;
+use crate::telemetry;
 
 /// What a run reaches the outside through, beside its queue.
 pub(crate) struct Outside {
     pub(crate) registries: Arc<dyn Registries>,
     pub(crate) memo: Arc<dyn Memo>,
     pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) measures: Arc<dyn Measures>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -71,10 +74,12 @@ impl Pipeline {
                 log: Arc::clone(&queue.log),
                 control: Arc::clone(&queue.runs),
                 clock: Arc::clone(&clock),
+                traces: telemetry::propagator(),
             },
             aggregator: Aggregator {
                 log: Arc::clone(&queue.log),
                 clock: Arc::clone(&clock),
+                traces: telemetry::propagator(),
             },
             janitor: Janitor {
                 queue: Arc::clone(&queue.jobs),
@@ -159,6 +164,8 @@ fn worker(config: &Config, options: RunOptions, queue: &QueuePorts, outside: Out
         memo: outside.memo,
         clock: outside.clock,
         progress: outside.progress,
+        measures: outside.measures,
+        traces: telemetry::propagator(),
     };
     Worker::new(ports, worker_settings(config, options))
 }

@@ -93,5 +93,6 @@ pub(crate) fn job(idx: u32, image: &str) -> Job {
         first_enqueued_at: datetime!(2026-11-20 12:00 UTC),
         not_before: None,
         history: Vec::new(),
+        trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }

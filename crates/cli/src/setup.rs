@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image_sync_producer::config_file;
 use image_sync_registry::{ClientOptions, Router, Timeouts};
 use image_sync_shared::config::Config;
+use image_sync_shared::ports::measures::{Measures, Unmeasured};
 use tracing::warn;
 
 use crate::clock::SystemClock;
@@ -40,10 +41,23 @@ pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Lo
 /// The registries of `config`. Credentials and certificates are read now, so that what is wrong with them shows before
 /// anything is contacted.
 pub(crate) fn registries(config: &Config, environment: &Environment) -> Result<Router, Problem> {
-    Router::new(client_options(config, environment)).map_err(Problem::usage)
+    measured_registries(config, environment, Arc::new(Unmeasured))
 }
 
-fn client_options(config: &Config, environment: &Environment) -> ClientOptions {
+/// The same, with every request told to `measures`.
+pub(crate) fn measured_registries(
+    config: &Config,
+    environment: &Environment,
+    measures: Arc<dyn Measures>,
+) -> Result<Router, Problem> {
+    Router::new(client_options(config, environment, measures)).map_err(Problem::usage)
+}
+
+fn client_options(
+    config: &Config,
+    environment: &Environment,
+    measures: Arc<dyn Measures>,
+) -> ClientOptions {
     let timeouts = Timeouts {
         stall: config.settings.stall_timeout,
         ..Timeouts::default()
@@ -53,6 +67,7 @@ fn client_options(config: &Config, environment: &Environment) -> ClientOptions {
         credentials: environment.credentials(),
         timeouts,
         clock: Arc::new(SystemClock),
+        measures,
     }
 }
 
@@ -66,7 +81,7 @@ mod tests {
     fn a_stall_is_what_the_config_says() {
         let text = "{cache_registry: a, images: [], settings: {stall_timeout: 7s}}";
         let config = config_file::parse(text, "c.yaml").unwrap().config;
-        let options = client_options(&config, &Environment::default());
+        let options = client_options(&config, &Environment::default(), Arc::new(Unmeasured));
         assert_eq!(options.timeouts.stall, Duration::from_secs(7));
     }
 }

@@ -10,6 +10,7 @@ use image_sync_queue::memory_memo::MemoryMemo;
 use image_sync_registry::Router;
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::memo::Memo;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
@@ -22,6 +23,7 @@ use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::outputs::Outputs;
 use crate::pipeline::{Outcome, Outside, Pipeline, RunOptions};
+use crate::probes::{Probes, Serving};
 use crate::progress::Screen;
 use crate::setup;
 use crate::shutdown::Signals;
@@ -42,6 +44,8 @@ pub(crate) fn run(
         config.settings.concurrency = concurrency.get();
     }
     let images = catalog::choose(&config, args.only.as_deref()).map_err(Problem::usage)?;
+    let probes = Probes::listen(args.listen.as_ref())?;
+    let router = setup::measured_registries(&config, environment, probes.measures())?;
     let sync = Sync {
         config: &config,
         images: &images,
@@ -49,14 +53,15 @@ pub(crate) fn run(
             dry_run: args.dry_run,
             grace: args.grace(),
         },
-        router: Arc::new(setup::registries(&config, environment)?),
+        router: Arc::new(router),
+        measures: probes.measures(),
         memo: memo(args, environment),
         outputs: Outputs::prepare(args, environment, screen)?,
         screen,
     };
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Problem::not_carried_out)?;
-    let ended = runtime.block_on(sync.run_until_second_signal());
+    let ended = runtime.block_on(sync.run_until_second_signal(probes));
     screen.end();
     // After a second signal, nobody waits for what is still under way.
     runtime.shutdown_background();
@@ -81,23 +86,25 @@ struct Sync<'a> {
     images: &'a [&'a ImageSpec],
     options: RunOptions,
     router: Arc<Router>,
+    measures: Arc<dyn Measures>,
     memo: Arc<dyn Memo>,
     outputs: Outputs,
     screen: &'a Screen,
 }
 
 impl Sync<'_> {
-    async fn run_until_second_signal(self) -> Result<Exit, Problem> {
+    async fn run_until_second_signal(self, probes: Probes) -> Result<Exit, Problem> {
         let signals = Signals::listen().map_err(Problem::not_carried_out)?;
         let (stop, grace) = (CancellationToken::new(), self.options.grace);
+        let serving = probes.serve(&stop)?;
         tokio::select! {
             ended_by = signals.watch(stop.clone(), grace) => Ok(ended_by),
-            ended = self.run(&stop) => ended,
+            ended = self.run(&stop, &serving) => ended,
         }
     }
 
-    async fn run(self, stop: &CancellationToken) -> Result<Exit, Problem> {
-        let outcome = self.pipeline().run(self.images, stop).await;
+    async fn run(self, stop: &CancellationToken, serving: &Serving) -> Result<Exit, Problem> {
+        let outcome = self.pipeline(serving).run(self.images, stop).await;
         // Uploads that were broken off are cancelled at their registries.
         self.router.close().await;
         self.screen.end();
@@ -118,7 +125,7 @@ impl Sync<'_> {
         Ok(exit)
     }
 
-    fn pipeline(&self) -> Pipeline {
+    fn pipeline(&self, serving: &Serving) -> Pipeline {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
         let progress = self.screen.begin();
@@ -127,10 +134,12 @@ impl Sync<'_> {
             registries: self.router.clone(),
             memo: Arc::clone(&self.memo),
             progress,
+            measures: Arc::clone(&self.measures),
             clock,
         };
-        let queue = queue.ports().clone();
-        Pipeline::new(self.config, self.images, self.options, queue, outside)
+        let ports = queue.ports().clone();
+        serving.ready(Arc::new(queue));
+        Pipeline::new(self.config, self.images, self.options, ports, outside)
     }
 }
 

@@ -15,11 +15,13 @@ use image_sync_shared::outcome::ImageResult;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::run_log::RunLog;
+use image_sync_shared::ports::trace_context::Propagator;
 use image_sync_shared::report::{ReportHead, RunStatus};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened};
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, info_span};
 
 pub use report::FinishedRun;
 
@@ -65,6 +67,8 @@ pub struct Aggregator {
     pub log: Arc<dyn RunLog>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Makes the fold a part of the run's trace.
+    pub traces: Arc<dyn Propagator>,
 }
 
 /// What was read of a log.
@@ -89,6 +93,15 @@ impl Aggregator {
     /// Follows `run` until it is complete, until its deadline, or until `stop` is cancelled. Then what the log already
     /// has is still taken in: cancel it when the workers are done.
     pub async fn follow(
+        &self,
+        run: &RunId,
+        stop: &CancellationToken,
+    ) -> Result<FinishedRun, AggregateError> {
+        let span = info_span!("fold", run = %run);
+        self.follow_inside_span(run, stop).instrument(span).await
+    }
+
+    async fn follow_inside_span(
         &self,
         run: &RunId,
         stop: &CancellationToken,
@@ -124,6 +137,9 @@ impl Aggregator {
             let stopping = stop.is_cancelled();
             let event = reader.next(LOOK).await?;
             let quiet = event.is_none();
+            if let Some(RunEvent::Open(opened)) = &event {
+                self.traces.join(&Span::current(), &opened.trace);
+            }
             event.map(|event| followed.take(event)).transpose()?;
             let now = self.clock.now();
             let fold = &followed.fold;
@@ -203,7 +219,6 @@ fn head(
 fn tell(head: &ReportHead, ending: Ending) {
     let summary = &head.summary;
     tracing::info!(
-        run = %head.run_id,
         ?ending,
         pulled = summary.pulled,
         already_cached = summary.already_cached,

@@ -5,6 +5,7 @@ use image_sync_shared::config::{Config, ImageSpec, Settings};
 use image_sync_shared::digest::{Algorithm, Hasher};
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy};
 use image_sync_shared::nearest::nearest;
+use image_sync_shared::ports::trace_context::TraceContext;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -190,6 +191,7 @@ pub fn job_for(
         first_enqueued_at: now,
         not_before: None,
         history: Vec::new(),
+        trace: TraceContext::default(),
     }
 }
 

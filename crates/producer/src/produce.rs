@@ -17,9 +17,11 @@ use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::{JobQueue, Lane, Stored};
 use image_sync_shared::ports::run_control::{Opening, RunControl};
 use image_sync_shared::ports::run_log::RunLog;
+use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, info_span};
 
 use crate::catalog::{job_for, name_of};
 
@@ -78,6 +80,8 @@ pub struct Producer {
     pub control: Arc<dyn RunControl>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Hands the trace of the run over to its jobs and its log.
+    pub traces: Arc<dyn Propagator>,
 }
 
 impl Producer {
@@ -91,39 +95,53 @@ impl Producer {
     where
         I: IntoIterator<Item: Borrow<ImageSpec>>,
     {
-        let started_at = self.clock.now();
-        let opened = opening(plan, started_at);
+        let span = info_span!("run", run = %plan.run_id);
+        let images = images.into_iter();
+        self.produce_inside_span(plan, images, stop)
+            .instrument(span)
+            .await
+    }
+
+    async fn produce_inside_span(
+        &self,
+        plan: &RunPlan,
+        images: impl Iterator<Item: Borrow<ImageSpec>>,
+        stop: &CancellationToken,
+    ) -> Result<Produced, QueueError> {
+        let trace = self.traces.trace_of(&Span::current());
+        let opened = opening(plan, self.clock.now(), trace.clone());
         let opening = self
             .control
             .open(&plan.config_hash, &plan.run_id, opened.deadline_at)
             .await?;
         if let Opening::Busy(open) = opening {
-            tracing::info!(run = %plan.run_id, open_run = %open, "run skipped, as one of the same catalog is open");
+            tracing::info!(open_run = %open, "run skipped, as one of the same catalog is open");
             return Ok(Produced::Skipped { open });
         }
-        tracing::info!(run = %plan.run_id, trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
+        tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
         self.append(plan, RunEvent::Open(opened)).await?;
         let mut jobs = 0;
         let stopped = tokio::select! {
             biased;
             () = stop.cancelled() => true,
-            published = self.publish_all(plan, images.into_iter(), &mut jobs) => {
+            published = self.publish_all(plan, &trace, images, &mut jobs) => {
                 published?;
                 false
             }
         };
         if stopped {
-            tracing::info!(run = %plan.run_id, jobs, "producer stopped before the run was sealed");
+            tracing::info!(jobs, "producer stopped before the run was sealed");
             return Ok(Produced::Stopped { jobs });
         }
         self.append(plan, RunEvent::Seal { expected: jobs }).await?;
-        tracing::info!(run = %plan.run_id, jobs, "run sealed");
+        tracing::info!(jobs, "run sealed");
         Ok(Produced::Sealed { jobs })
     }
 
     async fn publish_all(
         &self,
         plan: &RunPlan,
+        trace: &TraceContext,
         images: impl Iterator<Item: Borrow<ImageSpec>>,
         jobs: &mut u32,
     ) -> Result<(), QueueError> {
@@ -136,7 +154,8 @@ impl Producer {
                 items: names,
             };
             self.append(plan, chunk).await?;
-            self.publish_batch(plan, first_idx, &batch, jobs).await?;
+            self.publish_batch(plan, trace, first_idx, &batch, jobs)
+                .await?;
         }
         Ok(())
     }
@@ -144,6 +163,7 @@ impl Producer {
     async fn publish_batch(
         &self,
         plan: &RunPlan,
+        trace: &TraceContext,
         first_idx: u32,
         batch: &[impl Borrow<ImageSpec>],
         jobs: &mut u32,
@@ -156,7 +176,7 @@ impl Producer {
             }
             // A queue that is always ready would keep this task from seeing a stop, and other tasks from running.
             tokio::task::coop::consume_budget().await;
-            let job = job_for(
+            let mut job = job_for(
                 image.borrow(),
                 &plan.run_id,
                 idx,
@@ -164,6 +184,7 @@ impl Producer {
                 &plan.policy,
                 self.clock.now(),
             );
+            job.trace.clone_from(trace);
             in_flight.push(async move { self.queue.publish(lane, &job).await });
         }
         while !in_flight.is_empty() {
@@ -177,7 +198,7 @@ impl Producer {
     }
 }
 
-fn opening(plan: &RunPlan, started_at: OffsetDateTime) -> RunOpened {
+fn opening(plan: &RunPlan, started_at: OffsetDateTime, trace: TraceContext) -> RunOpened {
     let timeout = time::Duration::try_from(plan.timeout).unwrap_or(time::Duration::MAX);
     RunOpened {
         started_at,
@@ -186,6 +207,7 @@ fn opening(plan: &RunPlan, started_at: OffsetDateTime) -> RunOpened {
         cache_registry: plan.cache_registry.clone(),
         config_hash: plan.config_hash.clone(),
         skip_on_error: plan.skip_on_error,
+        trace,
     }
 }
 

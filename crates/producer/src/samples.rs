@@ -50,6 +50,7 @@ pub(crate) fn opened() -> RunOpened {
         trigger: Trigger::Cron,
         cache_registry: "localhost:5000".to_owned(),
         config_hash: "c0ffee".to_owned(),
+        trace: image_sync_shared::ports::trace_context::TraceContext::default(),
         skip_on_error: false,
     }
 }

@@ -105,6 +105,12 @@ impl InProcess {
         &self.ports
     }
 
+    /// How many jobs of `lane` are stored, those in hand included.
+    #[must_use]
+    pub fn held(&self, lane: Lane) -> u64 {
+        self.jobs.held(lane)
+    }
+
     /// Ends the handing out of jobs: from now on publishing and pulling, calls that wait included, fail with
     /// [`QueueError::Closed`](image_sync_shared::ports::QueueError::Closed). What is in hand can still be settled, and all
     /// other ports go on.

@@ -151,9 +151,10 @@ impl Client {
             credentials,
             timeouts,
             clock,
+            measures,
         } = options;
         let credentials = Credentials::new(&registries, &credentials, timeouts.helper)?;
-        let wire = Arc::new(Wire::new(&registries, timeouts, clock)?);
+        let wire = Arc::new(Wire::new(&registries, timeouts, clock, measures)?);
         let inner = Inner {
             authenticator: Authenticator::new(Arc::clone(&wire), credentials),
             wire,

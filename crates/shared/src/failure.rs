@@ -128,6 +128,27 @@ impl Failure {
 }
 
 impl FailureClass {
+    /// Its name, as messages and metrics have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Unauthorized => "unauthorized",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::ImmutableTag => "immutable_tag",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::DigestMismatch => "digest_mismatch",
+            Self::TimeUsedUp => "time_used_up",
+            Self::LeaseLost => "lease_lost",
+            Self::Interrupted => "interrupted",
+            Self::Local => "local",
+        }
+    }
+
     /// What follows from a failure of this kind.
     #[must_use]
     pub fn reaction(self) -> Reaction {

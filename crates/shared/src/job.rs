@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use crate::failure::{Failure, Side};
 use crate::platform::Platforms;
+use crate::ports::trace_context::TraceContext;
 use crate::reference::{ImageRef, Repository};
 use crate::run::{RunId, Trigger};
 
@@ -148,6 +149,9 @@ pub struct Job {
     /// The last attempts, oldest first, at most [`MAX_HISTORY`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<PastAttempt>,
+    /// The trace of its run. It rides in the headers of the message and is no part of its JSON.
+    #[serde(skip)]
+    pub trace: TraceContext,
 }
 
 impl Job {

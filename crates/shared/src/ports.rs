@@ -5,11 +5,13 @@ pub mod dead_letters;
 pub mod host_pauses;
 pub mod job_queue;
 pub mod leases;
+pub mod measures;
 pub mod memo;
 pub mod progress;
 pub mod registries;
 pub mod run_control;
 pub mod run_log;
+pub mod trace_context;
 
 use thiserror::Error;
 

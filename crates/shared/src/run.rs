@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::outcome::JobResult;
+use crate::ports::trace_context::TraceContext;
 
 /// The identity of a run, sortable by its start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +65,9 @@ pub struct RunOpened {
     /// Whether failed images leave the exit code at 0.
     #[serde(default)]
     pub skip_on_error: bool,
+    /// The trace that it is a part of.
+    #[serde(default, skip_serializing_if = "TraceContext::is_empty")]
+    pub trace: TraceContext,
 }
 
 /// The name of an image of a run, so that a missing one can be named.

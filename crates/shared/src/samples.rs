@@ -41,6 +41,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
         first_enqueued_at: now(),
         not_before: None,
         history: Vec::new(),
+        trace: crate::ports::trace_context::TraceContext::default(),
     }
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn opened() -> RunOpened {
         cache_registry: "localhost:5000".to_owned(),
         config_hash: String::new(),
         skip_on_error: false,
+        trace: crate::ports::trace_context::TraceContext::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod clock;
 mod closed_port;
+pub mod collector;
 mod complete;
 pub mod examples;
 pub mod fake_registry;
@@ -13,6 +14,7 @@ pub mod tls;
 
 pub use clock::TokioClock;
 pub use closed_port::ClosedPort;
+pub use collector::Collector;
 pub use fake_registry::FakeRegistry;
 pub use images::Image;
 pub use tls::PrivateCa;

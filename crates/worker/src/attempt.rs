@@ -6,6 +6,7 @@ use image_sync_shared::job::{Job, Remote};
 use image_sync_shared::manifest::{Manifest, RawManifest};
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::memo::Fact;
+use tracing::{Instrument as _, debug_span};
 
 use crate::account::Ledger;
 use crate::calls::Calls;
@@ -58,7 +59,9 @@ impl Root {
 impl Attempt<'_> {
     /// Works the job. What it found stays in the ledger, however it ends.
     pub(crate) async fn run(&self) -> Result<Action, Failure> {
-        let found = check::look(self.calls, self.job).await?;
+        let found = check::look(self.calls, self.job)
+            .instrument(debug_span!("check"))
+            .await?;
         let target_tag = found.target.as_ref().map(|target| target.digest.clone());
         {
             let mut account = self.ledger.account();
@@ -118,7 +121,7 @@ impl Attempt<'_> {
             return self.tell_what_is_missing(root, found).await;
         }
         self.keeper.acquire().await?;
-        self.copy(root, found).await
+        self.copy(root, found).instrument(debug_span!("copy")).await
     }
 
     /// The target has `digest`, which is the right one.

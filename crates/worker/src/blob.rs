@@ -5,11 +5,12 @@ use image_sync_shared::failure::{Failure, FailureClass, Side};
 use image_sync_shared::job::JobId;
 use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::media_type;
+use image_sync_shared::ports::measures::BlobEnd;
 use image_sync_shared::ports::progress::Progress;
 use image_sync_shared::ports::registries::{Arrival, BlobCopy};
 use image_sync_shared::reference::Repository;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
-use tracing::{debug, info};
+use tracing::{Instrument as _, debug, debug_span, info};
 
 use crate::attempt::Attempt;
 use crate::blob_index::Store;
@@ -42,6 +43,16 @@ impl Attempt<'_> {
         blob: &Descriptor,
         slots: &Semaphore,
     ) -> Result<(), Failure> {
+        let span = debug_span!("blob", blob = %blob.digest, size = blob.size);
+        let brought = self.bring_blob_inside_span(blob, slots);
+        brought.instrument(span).await
+    }
+
+    async fn bring_blob_inside_span(
+        &self,
+        blob: &Descriptor,
+        slots: &Semaphore,
+    ) -> Result<(), Failure> {
         let Ok(turn) = self.turn(blob, slots).await else {
             return Ok(());
         };
@@ -49,7 +60,7 @@ impl Attempt<'_> {
         let outcome = match &turn.request {
             FirstRequest::Nothing => {
                 self.memory.rely();
-                self.ledger.account().blobs.present += 1;
+                self.count_present();
                 Ok(())
             }
             FirstRequest::Mount(from) => self.mount(blob, from).await,
@@ -126,6 +137,7 @@ impl Attempt<'_> {
                 self.workshop.blobs.mounted(from);
                 self.note(blob);
                 self.ledger.account().blobs.mounted += 1;
+                self.workshop.ports.measures.blob_ended(BlobEnd::Mounted);
             }
             Arrival::Copied { bytes } => {
                 self.workshop.blobs.mount_refused(from, &blob.digest);
@@ -167,9 +179,11 @@ impl Attempt<'_> {
         flight: Option<&Flight<'_, FlightKey>>,
     ) -> Result<Arrival, Failure> {
         let progress = self.workshop.ports.progress.as_ref();
+        let measures = self.workshop.ports.measures.as_ref();
         let job = &self.job.job_id;
         let on_bytes = |bytes| {
             progress.blob_advanced(job, &blob.digest, bytes);
+            measures.bytes_copied(bytes);
             flight.inspect(|flight| flight.advanced(bytes));
         };
         let _shown = Shown::start(progress, job, blob);
@@ -186,12 +200,18 @@ impl Attempt<'_> {
 
     fn present(&self, blob: &Descriptor) {
         self.note(blob);
+        self.count_present();
+    }
+
+    fn count_present(&self) {
         self.ledger.account().blobs.present += 1;
+        self.workshop.ports.measures.blob_ended(BlobEnd::Present);
     }
 
     fn copied(&self, blob: &Descriptor, bytes: u64) {
         debug!(blob = %blob.digest, bytes, "sent");
         self.note(blob);
+        self.workshop.ports.measures.blob_ended(BlobEnd::Copied);
         let mut account = self.ledger.account();
         account.blobs.copied += 1;
         account.bytes_copied += bytes;

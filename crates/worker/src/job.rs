@@ -6,6 +6,7 @@ use std::time::Duration;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::job::Job;
 use image_sync_shared::ports::job_queue::{Delivery, Settle};
+use image_sync_shared::ports::measures::Measures;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,12 @@ use crate::worker::Workshop;
 pub(crate) async fn work(workshop: &Workshop, delivery: Delivery, abort: &CancellationToken) {
     let job = &delivery.job;
     let span = info_span!("job", run = %job.run_id, job = %job.job_id, image = %job.source.image);
+    let ports = &workshop.ports;
+    ports.traces.join(&span, &job.trace);
+    let late = ports.clock.now() - job.not_before.unwrap_or(job.first_enqueued_at);
+    let late = Duration::try_from(late).unwrap_or_default();
+    ports.measures.job_delivered(delivery.lane, late);
+    let _slot = Slot::take(ports.measures.as_ref());
     work_inside_span(workshop, delivery, abort)
         .instrument(span)
         .await;
@@ -47,21 +54,42 @@ async fn work_inside_span(workshop: &Workshop, delivery: Delivery, abort: &Cance
         let host = place.image.repository.host()?;
         ports.pauses.paused_until(host)
     });
+    for (place, until) in [&job.source, &job.target].into_iter().zip(pauses) {
+        if let (Some(host), Some(until)) = (place.image.repository.host(), until) {
+            ports.measures.host_paused(host, until);
+        }
+    }
     let refused = settle::before_work(&job, cancelled(), pauses, &workshop.settings);
     let settlement = if let Some(settlement) = refused {
         settlement
     } else {
         ports.progress.image_started(&job);
         let ended = attempt(workshop, &job, settle.as_ref(), abort).await;
-        settle::after_work(
-            &job,
-            ended,
-            cancelled(),
-            &workshop.settings,
-            ports.clock.now(),
-        )
+        let failure = ended.outcome.as_ref().err().map(|failure| failure.class);
+        let now = ports.clock.now();
+        let settlement = settle::after_work(&job, ended, cancelled(), &workshop.settings, now);
+        if let (Some(class), true) = (failure, settlement.puts_back()) {
+            ports.measures.job_put_back(class);
+        }
+        settlement
     };
     publish(ports, &job, settle, settlement).await;
+}
+
+/// A slot in use. Dropping it frees it, however the job ended.
+struct Slot<'a>(&'a dyn Measures);
+
+impl<'a> Slot<'a> {
+    fn take(measures: &'a dyn Measures) -> Self {
+        measures.slot_taken();
+        Self(measures)
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.slot_freed();
+    }
 }
 
 /// Makes one attempt, and ends it when its time is used up, its lease is lost, or the worker must end.

@@ -84,6 +84,7 @@ async fn finish(
         Some(letter) => settle.dead(*letter).await?,
     }
     if let RunEvent::Result(result) = event {
+        ports.measures.job_ended(result.entry.action);
         ports.progress.image_ended(job, &result.entry);
     }
     Ok(())
@@ -136,6 +137,7 @@ async fn defer(
         reason,
     }) = pause
     {
+        ports.measures.host_paused(&host, until);
         patiently(|| ports.pauses.pause(&host, until, &reason)).await?;
     }
     settle.requeue(successor).await

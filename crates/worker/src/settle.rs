@@ -64,6 +64,13 @@ pub(crate) enum Settlement {
     },
 }
 
+impl Settlement {
+    /// Whether the job comes again.
+    pub(crate) fn puts_back(&self) -> bool {
+        matches!(self, Self::Requeue { .. } | Self::Defer { .. })
+    }
+}
+
 /// A host that is to be left alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pause {

@@ -7,11 +7,13 @@ use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::host_pauses::HostPauses;
 use image_sync_shared::ports::job_queue::JobQueue;
 use image_sync_shared::ports::leases::Leases;
+use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::memo::Memo;
 use image_sync_shared::ports::progress::Progress;
 use image_sync_shared::ports::registries::Registries;
 use image_sync_shared::ports::run_control::RunControl;
 use image_sync_shared::ports::run_log::RunLog;
+use image_sync_shared::ports::trace_context::Propagator;
 
 use crate::blob::FlightKey;
 use crate::blob_index::BlobIndex;
@@ -41,6 +43,10 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
+    /// Who counts.
+    pub measures: Arc<dyn Measures>,
+    /// Makes jobs a part of their run's trace.
+    pub traces: Arc<dyn Propagator>,
 }
 
 /// What all jobs of a process share.

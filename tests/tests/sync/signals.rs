@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 use crate::world::{REPOSITORY, TAG, World, all};
 
-async fn signal(child: &Child, name: &str) {
+pub(crate) async fn signal(child: &Child, name: &str) {
     let id = child.id().expect("a running process").to_string();
     let sent = Command::new("kill")
         .args(["-s", name, &id])

@@ -9,6 +9,7 @@ use image_sync_shared::job::Remote;
 use image_sync_shared::manifest::RawManifest;
 use image_sync_shared::media_type::OCI_MANIFEST;
 use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::measures::Unmeasured;
 use image_sync_shared::ports::progress::Silent;
 use image_sync_shared::ports::registries::{Arrival, BlobCopy, Resolved};
 use image_sync_shared::ports::run_control::Opening;
@@ -75,6 +76,7 @@ fn pipeline(config: &Config, images: &[&ImageSpec], queue: &InProcess) -> Pipeli
         registries: Arc::new(Deadly),
         memo: Arc::new(MemoryMemo::default()),
         progress: Arc::new(Silent),
+        measures: Arc::new(Unmeasured),
         clock: Arc::new(TokioClock::default()),
     };
     Pipeline::new(config, images, options, queue.ports().clone(), outside)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use image_sync_shared::config::ImageSpec;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::trace_context::Untraced;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, Trigger};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,7 @@ impl Bench {
         let control = Arc::new(FakeControl::default());
         Self {
             producer: Producer {
+                traces: Arc::new(Untraced),
                 queue: queue.clone(),
                 log: log.clone(),
                 control: control.clone(),

@@ -18,7 +18,7 @@ use super::InProcessSettings;
 use super::dead_letters::InProcessDeadLetters;
 use super::recent_ids::RecentIds;
 use super::settle::InHand;
-use super::store::{Pick, Store, Taken};
+use super::store::{Parcel, Pick, Store, Taken};
 use super::waiting::news_or_instant;
 use crate::lock::lock;
 use crate::message::{self, Message};
@@ -67,19 +67,27 @@ impl Jobs {
         self.freed.notify_waiters();
     }
 
+    pub(super) fn held(&self, lane: Lane) -> u64 {
+        lock(&self.state).store.held(lane) as u64
+    }
+
     pub(super) fn store_raw(&self, lane: Lane, run: &RunId, message: &[u8]) {
+        let parcel = Parcel {
+            body: message.into(),
+            ..Parcel::default()
+        };
         let mut state = lock(&self.state);
         state
             .store
-            .insert(lane, run.clone(), message.into(), Instant::now());
+            .insert(lane, run.clone(), parcel.into(), Instant::now());
         drop(state);
         self.arrived.notify_waiters();
     }
 
     /// Stores a successor. A closed queue takes it as well: whoever gives a job back at the end of a run did no wrong.
     pub(super) fn store_successor(&self, job: &Job) -> Result<Stored, QueueError> {
-        let payload = message::encode(job)?.into();
-        Ok(self.store(&mut lock(&self.state), Lane::Retry, job, &payload))
+        let parcel = parcel(job)?;
+        Ok(self.store(&mut lock(&self.state), Lane::Retry, job, &parcel))
     }
 
     pub(super) fn prolong(&self, number: u64) {
@@ -98,10 +106,10 @@ impl Jobs {
     }
 
     pub(super) async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
-        let payload = message::encode(job)?.into();
+        let parcel = parcel(job)?;
         loop {
             let freed = self.freed.notified();
-            if let Some(stored) = self.try_publish(lane, job, &payload)? {
+            if let Some(stored) = self.try_publish(lane, job, &parcel)? {
                 return Ok(stored);
             }
             freed.await;
@@ -119,7 +127,7 @@ impl Jobs {
         &self,
         lane: Lane,
         job: &Job,
-        payload: &Arc<[u8]>,
+        parcel: &Arc<Parcel>,
     ) -> Result<Option<Stored>, QueueError> {
         let mut state = lock(&self.state);
         if state.closed {
@@ -129,10 +137,10 @@ impl Jobs {
         if is_full && !state.recent.contains(&job.message_id(), Instant::now()) {
             return Ok(None);
         }
-        Ok(Some(self.store(&mut state, lane, job, payload)))
+        Ok(Some(self.store(&mut state, lane, job, parcel)))
     }
 
-    fn store(&self, state: &mut State, lane: Lane, job: &Job, payload: &Arc<[u8]>) -> Stored {
+    fn store(&self, state: &mut State, lane: Lane, job: &Job, parcel: &Arc<Parcel>) -> Stored {
         let (id, now) = (job.message_id(), Instant::now());
         if state.recent.contains(&id, now) {
             return Stored::Duplicate;
@@ -141,7 +149,7 @@ impl Jobs {
         let visible_at = self.instant_of(job.not_before);
         state
             .store
-            .insert(lane, job.run_id.clone(), Arc::clone(payload), visible_at);
+            .insert(lane, job.run_id.clone(), Arc::clone(parcel), visible_at);
         self.arrived.notify_waiters();
         Stored::New
     }
@@ -195,9 +203,12 @@ impl Jobs {
 
     /// A message as a delivery, if it is a job that this program knows.
     fn open(self: &Arc<Self>, taken: &Taken) -> Option<Delivery> {
-        match message::decode(&taken.payload) {
+        match message::decode(&taken.parcel.body) {
             Message::Job(job) => Some(Delivery {
-                job: *job,
+                job: Job {
+                    trace: taken.parcel.trace.clone(),
+                    ..*job
+                },
                 lane: taken.lane,
                 deliveries: taken.deliveries,
                 settle: Box::new(InHand::new(Arc::clone(self), taken.number)),
@@ -216,11 +227,17 @@ impl Jobs {
                     died_at: self.clock.now(),
                     reason,
                     job: None,
-                    raw: Some(String::from_utf8_lossy(&taken.payload).into_owned()),
+                    raw: Some(String::from_utf8_lossy(&taken.parcel.body).into_owned()),
                 });
                 self.remove(taken.number);
                 None
             }
         }
     }
+}
+
+fn parcel(job: &Job) -> Result<Arc<Parcel>, QueueError> {
+    let body = message::encode(job)?;
+    let trace = job.trace.clone();
+    Ok(Arc::new(Parcel { body, trace }))
 }

@@ -9,16 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::trace_context::TraceContext;
 use image_sync_shared::run::RunId;
 use tokio::time::Instant;
 
 /// When a job is visible, and its number: the order of a line.
 type Due = (Instant, u64);
 
+/// A message and what its headers say.
+#[derive(Debug, Default)]
+pub(super) struct Parcel {
+    pub(super) body: Vec<u8>,
+    pub(super) trace: TraceContext,
+}
+
 struct Entry {
     lane: Lane,
     run: RunId,
-    payload: Arc<[u8]>,
+    parcel: Arc<Parcel>,
     deliveries: u64,
     visible_at: Instant,
 }
@@ -28,7 +36,7 @@ struct Entry {
 pub(super) struct Taken {
     pub(super) number: u64,
     pub(super) lane: Lane,
-    pub(super) payload: Arc<[u8]>,
+    pub(super) parcel: Arc<Parcel>,
     pub(super) deliveries: u64,
 }
 
@@ -99,7 +107,7 @@ impl Store {
         &mut self,
         lane: Lane,
         run: RunId,
-        payload: Arc<[u8]>,
+        parcel: Arc<Parcel>,
         visible_at: Instant,
     ) {
         let number = self.next_number;
@@ -107,7 +115,7 @@ impl Store {
         let entry = Entry {
             lane,
             run,
-            payload,
+            parcel,
             deliveries: 0,
             visible_at,
         };
@@ -129,7 +137,7 @@ impl Store {
         Some(Taken {
             number,
             lane: entry.lane,
-            payload: Arc::clone(&entry.payload),
+            parcel: Arc::clone(&entry.parcel),
             deliveries: entry.deliveries,
         })
     }
@@ -213,12 +221,16 @@ mod tests {
     }
 
     fn insert(store: &mut Store, lane: Lane, name: &str, visible_at: Instant) {
-        store.insert(lane, RunId::new("r"), name.as_bytes().into(), visible_at);
+        let parcel = Parcel {
+            body: name.into(),
+            ..Parcel::default()
+        };
+        store.insert(lane, RunId::new("r"), parcel.into(), visible_at);
     }
 
     fn take(store: &mut Store, pick: Pick<'_>, now: Instant) -> Option<(u64, String)> {
         let taken = store.take(pick, now)?;
-        let name = String::from_utf8_lossy(&taken.payload).into_owned();
+        let name = String::from_utf8_lossy(&taken.parcel.body).into_owned();
         Some((taken.number, name))
     }
 
@@ -299,7 +311,7 @@ mod tests {
         let (in_hand, _) = take(&mut store, ALL, now).unwrap();
         insert(&mut store, Lane::Bulk, "waits", now);
         insert(&mut store, Lane::Retry, "held", now + VISIBILITY);
-        store.insert(Lane::Bulk, RunId::new("other"), [].into(), now);
+        store.insert(Lane::Bulk, RunId::new("other"), Arc::default(), now);
         assert_eq!(store.purge(&RunId::new("r"), now), 2);
         assert_eq!(store.held, [1, 0, 1]);
         assert_eq!(

@@ -19,6 +19,20 @@ pub(crate) async fn a_job_arrives_as_it_was_published(backend: &dyn Backend) {
     assert_eq!((&got.job, got.lane, got.deliveries), (&sent, Lane::Now, 1));
 }
 
+pub(crate) async fn the_trace_of_a_job_rides_beside_it(backend: &dyn Backend) {
+    let mut sent = job(7);
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    sent.trace = [("traceparent", parent), ("tracestate", "vendor=1")]
+        .into_iter()
+        .collect();
+    publish(backend, Lane::Bulk, &sent).await;
+    let got = pull_one(backend).await;
+    assert_eq!(got.job.trace, sent.trace);
+    let successor = got.job.deferred(backend.clock().now());
+    got.settle.requeue(&successor).await.unwrap();
+    assert_eq!(pull_one(backend).await.job.trace, sent.trace);
+}
+
 pub(crate) async fn a_pull_takes_no_more_than_asked_for(backend: &dyn Backend) {
     for idx in 0..5 {
         publish(backend, Lane::Bulk, &job(idx)).await;

@@ -42,6 +42,7 @@ pub(crate) fn job_of(run: &RunId, idx: u32) -> Job {
         first_enqueued_at: SOME_TIME,
         not_before: None,
         history: Vec::new(),
+        trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }
 

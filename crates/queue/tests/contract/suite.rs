@@ -29,6 +29,7 @@ macro_rules! every_rule {
             ]
             delivery [
                 a_job_arrives_as_it_was_published
+                the_trace_of_a_job_rides_beside_it
                 a_pull_takes_no_more_than_asked_for
                 a_pull_waits_for_a_job
                 a_pull_of_an_empty_queue_ends_with_nothing

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::Measures;
 
 use crate::credentials::CredentialEnv;
 
@@ -19,6 +20,8 @@ pub struct ClientOptions {
     pub timeouts: Timeouts,
     /// Tells the time, for dates in Retry-After.
     pub clock: Arc<dyn Clock>,
+    /// Is told of every request.
+    pub measures: Arc<dyn Measures>,
 }
 
 /// How long to wait for what.

@@ -28,6 +28,7 @@ fn client(host: &str, change: impl FnOnce(&mut RegistrySettings)) -> Client {
         credentials: CredentialEnv::default(),
         timeouts: Timeouts::default(),
         clock: Arc::new(TokioClock::default()),
+        measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
     };
     Client::new(options).unwrap()
 }

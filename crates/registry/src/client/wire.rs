@@ -9,9 +9,10 @@ use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::job::Trust;
 use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::{Measures, RequestEnded};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Request, Response, Url};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::answer;
 use super::options::Timeouts;
@@ -67,6 +68,7 @@ pub(crate) struct Wire {
     pools: Pools,
     profiles: BTreeMap<String, Profile>,
     clock: Arc<dyn Clock>,
+    measures: Arc<dyn Measures>,
 }
 
 impl Wire {
@@ -75,6 +77,7 @@ impl Wire {
         registries: &BTreeMap<String, RegistrySettings>,
         timeouts: Timeouts,
         clock: Arc<dyn Clock>,
+        measures: Arc<dyn Measures>,
     ) -> Result<Self, SetupError> {
         let profile = |(host, settings): (&String, &RegistrySettings)| {
             (host.clone(), Profile::new(settings, Trust::Verified))
@@ -92,6 +95,7 @@ impl Wire {
             pools,
             profiles,
             clock,
+            measures,
         })
     }
 
@@ -161,15 +165,23 @@ impl Wire {
         let local = |error: SetupError| SendError::Other(Trouble::new(FailureClass::Local, error));
         let pool = self.pools.pool(request.url(), profile).map_err(local)?;
         let method = request.method().clone();
+        let started = Instant::now();
         let answer = match answer_within {
-            Some(limit) => timeout(limit, pool.execute(request))
-                .await
-                .map_err(|_elapsed| {
-                    let answer = format!("no answer of {host} within {} s", limit.as_secs_f32());
-                    SendError::Other(Trouble::new(FailureClass::Timeout, answer))
-                })?,
-            None => pool.execute(request).await,
+            Some(limit) => timeout(limit, pool.execute(request)).await,
+            None => Ok(pool.execute(request).await),
         };
+        let response = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok());
+        self.measures.request_ended(RequestEnded {
+            host: &host,
+            method: method.as_str(),
+            status: response.map(|response| response.status().as_u16()),
+            took: started.elapsed(),
+        });
+        let answer = answer.map_err(|_elapsed| {
+            let limit = answer_within.unwrap_or_default();
+            let answer = format!("no answer of {host} within {} s", limit.as_secs_f32());
+            SendError::Other(Trouble::new(FailureClass::Timeout, answer))
+        })?;
         if let Ok(response) = &answer {
             tracing::trace!(%method, host, path = response.url().path(), status = response.status().as_u16(), "answered");
         }

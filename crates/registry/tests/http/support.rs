@@ -40,6 +40,7 @@ impl Setup {
             credentials: CredentialEnv::default(),
             timeouts: Timeouts::default(),
             clock: Arc::new(Noon),
+            measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
         })
     }
 

@@ -79,6 +79,8 @@ impl House {
             memo: Arc::<MemoryMemo>::clone(&self.memo),
             clock: Arc::<TokioClock>::clone(&self.clock),
             progress: Arc::new(Silent),
+            measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
+            traces: Arc::new(image_sync_shared::ports::trace_context::Untraced),
         }
     }
 
@@ -240,5 +242,6 @@ pub(crate) fn job(source: &str, target: &str) -> Job {
         first_enqueued_at: TokioClock::default().now(),
         not_before: None,
         history: Vec::new(),
+        trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }

@@ -1,0 +1,130 @@
+//! Labels, of which there are never many: Prometheus keeps a series for each combination.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::measures::BlobEnd;
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// Hosts that have a name of their own. Redirects lead to any number of them.
+const MAX_HOSTS: usize = 64;
+/// The name of all others.
+const OTHER_HOSTS: &str = "other";
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct ClassLabel {
+    pub(super) class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct ArrivalLabel {
+    arrival: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct LaneLabel {
+    lane: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct HostLabel {
+    pub(super) host: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct RequestLabels {
+    pub(super) host: String,
+    pub(super) method: String,
+    pub(super) status: String,
+}
+
+/// The word of the report.
+pub(super) fn outcome(action: Action) -> OutcomeLabel {
+    let outcome = match action {
+        Action::AlreadyCached => "already_cached",
+        Action::Pulled => "pulled",
+        Action::Skipped => "skipped",
+        Action::Failed => "failed",
+    };
+    OutcomeLabel { outcome }
+}
+
+pub(super) fn arrival(how: BlobEnd) -> ArrivalLabel {
+    let arrival = match how {
+        BlobEnd::Copied => "copied",
+        BlobEnd::Mounted => "mounted",
+        BlobEnd::Present => "present",
+    };
+    ArrivalLabel { arrival }
+}
+
+pub(super) fn lane(lane: Lane) -> LaneLabel {
+    let lane = match lane {
+        Lane::Now => "now",
+        Lane::Retry => "retry",
+        Lane::Bulk => "bulk",
+    };
+    LaneLabel { lane }
+}
+
+/// The statuses that registries give, as they are; others by their class, as in `4xx`; `none` where there was no answer.
+pub(super) fn status(status: Option<u16>) -> String {
+    match status {
+        None => "none".to_owned(),
+        Some(
+            known @ (200 | 201 | 202 | 204 | 206 | 301 | 302 | 303 | 307 | 308 | 400 | 401 | 403
+            | 404 | 405 | 409 | 412 | 413 | 416 | 429 | 500 | 502 | 503 | 504),
+        ) => known.to_string(),
+        Some(rare) => format!("{}xx", rare / 100),
+    }
+}
+
+/// The hosts that have a name of their own: those that were met first.
+#[derive(Debug, Default)]
+pub(super) struct Hosts(Mutex<BTreeSet<String>>);
+
+impl Hosts {
+    /// The label's value for a host.
+    pub(super) fn name(&self, host: &str) -> String {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(host) {
+            if known.len() >= MAX_HOSTS {
+                return OTHER_HOSTS.to_owned();
+            }
+            known.insert(host.to_owned());
+        }
+        host.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rare_statuses_share_a_series() {
+        let of = |number| status(Some(number));
+        assert_eq!(
+            [of(200), of(429), of(418), of(599)],
+            ["200", "429", "4xx", "5xx"]
+        );
+        assert_eq!(status(None), "none");
+    }
+
+    #[test]
+    fn hosts_beyond_the_first_ones_share_a_series() {
+        let hosts = Hosts::default();
+        for n in 0..MAX_HOSTS {
+            assert_eq!(hosts.name(&format!("cdn{n}")), format!("cdn{n}"));
+        }
+        assert_eq!(hosts.name("one-more"), "other");
+        assert_eq!(hosts.name("cdn0"), "cdn0");
+    }
+}

@@ -1,0 +1,83 @@
+//! What is counted and measured while the program works.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::failure::FailureClass;
+use crate::outcome::Action;
+use crate::ports::job_queue::Lane;
+
+/// A request to a registry that has its answer, or will have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestEnded<'a> {
+    /// `HOST` or `HOST:PORT`, without userinfo, path and query.
+    pub host: &'a str,
+    /// Its method.
+    pub method: &'a str,
+    /// The status of the answer; none where there was no answer.
+    pub status: Option<u16>,
+    /// From the sending to the head of the answer.
+    pub took: Duration,
+}
+
+/// How a blob came to be at its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BlobEnd {
+    /// It was sent from the source.
+    Copied,
+    /// It was mounted from another repository of the target.
+    Mounted,
+    /// It was there.
+    Present,
+}
+
+/// Is told what happens. Called often, so it must return at once.
+pub trait Measures: Send + Sync {
+    /// A request to a registry ended.
+    fn request_ended(&self, request: RequestEnded<'_>) {
+        let _ = request;
+    }
+
+    /// A slot is in use from now on.
+    fn slot_taken(&self) {}
+
+    /// A slot is free again.
+    fn slot_freed(&self) {}
+
+    /// A job was delivered so long after it was due.
+    fn job_delivered(&self, lane: Lane, late: Duration) {
+        let _ = (lane, late);
+    }
+
+    /// A job has its result.
+    fn job_ended(&self, action: Action) {
+        let _ = action;
+    }
+
+    /// An attempt failed, and its job was put back.
+    fn job_put_back(&self, class: FailureClass) {
+        let _ = class;
+    }
+
+    /// A blob is at its target.
+    fn blob_ended(&self, how: BlobEnd) {
+        let _ = how;
+    }
+
+    /// So many more bytes of blobs were sent to targets.
+    fn bytes_copied(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// A registry is left alone until a time.
+    fn host_paused(&self, host: &str, until: OffsetDateTime) {
+        let _ = (host, until);
+    }
+}
+
+/// Measures nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unmeasured;
+
+impl Measures for Unmeasured {}

@@ -1,0 +1,210 @@
+//! `--listen`: probes and metrics.
+
+use std::time::Duration;
+
+use image_sync_testkit::fake_registry::{Auth, Fault, Gate, Rule};
+use image_sync_testkit::images::image;
+use image_sync_testkit::{FakeRegistry, Image};
+use image_sync_tests::{Catalog, Ended};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStderr};
+use tokio::time::timeout;
+
+use crate::signals::signal;
+use crate::world::{TAG, World, all};
+
+/// A run, and where its probes are.
+struct Watched {
+    child: Child,
+    address: String,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Watched {
+    async fn start(world: &World, catalog: &Catalog) -> Self {
+        let mut child = world
+            .program
+            .spawn_sync(catalog, &["--listen", "127.0.0.1:0"]);
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("serving /livez") {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).await.unwrap(), 0, "it ended");
+        }
+        let (_, address) = line.trim_end().rsplit_once("address=").unwrap();
+        Self {
+            address: address.to_owned(),
+            child,
+            stderr,
+        }
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: probes\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+
+    /// The metrics, once they have a line that begins so. Asks again and again, as nobody tells when it will be there.
+    async fn metrics_with(&self, start: &str) -> String {
+        let asked = async {
+            loop {
+                let (_, text) = self.get("/metrics").await;
+                if text.lines().any(|line| line.starts_with(start)) {
+                    return text;
+                }
+            }
+        };
+        let found = timeout(Duration::from_secs(30), asked).await;
+        found.unwrap_or_else(|_| panic!("no metric {start}"))
+    }
+
+    async fn end(mut self) -> Ended {
+        let mut text = String::new();
+        self.stderr.read_to_string(&mut text).await.unwrap();
+        let mut ended: Ended = self.child.wait_with_output().await.unwrap().into();
+        ended.stderr = text;
+        ended
+    }
+}
+
+fn value(metrics: &str, series: &str) -> String {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in {metrics}"))
+        .to_owned()
+}
+
+/// A world with images of which each goes to the cache under its own name.
+async fn world(images: &[(&str, &Image)]) -> (World, Catalog) {
+    let world = World::start().await;
+    let mut catalog = world.empty_catalog().setting("concurrency: 1");
+    for (name, image) in images {
+        world.source.put_image(name, TAG, image);
+        catalog = catalog.image(world.entry(name, TAG));
+    }
+    (world, catalog)
+}
+
+#[tokio::test]
+async fn metrics_tell_what_was_done_while_a_run_is_under_way() {
+    let (app, flaky) = (image("app"), image("flaky"));
+    let (world, catalog) = world(&[("app", &app), ("flaky", &flaky)]).await;
+    let catalog = catalog.image(world.entry("gone", TAG));
+    let (source, gate) = (&world.source, Gate::new());
+    // As often as one attempt asks, so that another follows; that one is held.
+    let heads = Rule::new("HEAD", "/v2/flaky/manifests/*").first(3);
+    source.stage(heads, Fault::status(503));
+    source.stage(Rule::new("GET", "/v2/flaky/blobs/*"), Fault::hold(&gate));
+    source.stage(
+        Rule::new("HEAD", "/v2/gone/manifests/*"),
+        Fault::status(404),
+    );
+    let watched = Watched::start(&world, &catalog).await;
+    gate.reached_by(3).await;
+
+    assert_eq!(watched.get("/livez").await.0, 200);
+    assert_eq!(watched.get("/readyz").await, (200, "ok\n".to_owned()));
+    let text = watched.get("/metrics").await.1;
+    let is = |series: &str, wanted: &str| assert_eq!(value(&text, series), wanted, "{series}");
+    is(r#"image_sync_jobs_total{outcome="pulled"}"#, "1");
+    is(r#"image_sync_job_retries_total{class="unavailable"}"#, "1");
+    is(r#"image_sync_blobs_total{arrival="copied"}"#, "3");
+    is("image_sync_slots_in_use", "1");
+    is(r#"image_sync_queue_jobs{lane="retry"}"#, "1");
+    is(r#"image_sync_queue_lag_seconds_count{lane="retry"}"#, "1");
+    let refused = format!(
+        r#"image_sync_registry_request_duration_seconds_count{{host="{}",method="HEAD",status="503"}}"#,
+        source.host()
+    );
+    is(&refused, "3");
+    let bytes = value(&text, "image_sync_copied_bytes_total");
+
+    gate.release();
+    let ended = watched.end().await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let results = ended.report().results;
+    assert_eq!(bytes, results[0].bytes_copied.to_string());
+}
+
+#[tokio::test]
+async fn a_run_that_is_told_to_end_is_alive_and_no_longer_ready() {
+    let (world, catalog) = world(&[("app", &image("app"))]).await;
+    let gate = Gate::new();
+    world.source.stage(all("GET", "blobs"), Fault::hold(&gate));
+    let watched = Watched::start(&world, &catalog).await;
+    gate.reached().await;
+    signal(&watched.child, "TERM").await;
+    let not_ready = async { while watched.get("/readyz").await.0 == 200 {} };
+    timeout(Duration::from_secs(30), not_ready).await.unwrap();
+    let ending = (503, "shutting down\n".to_owned());
+    assert_eq!(watched.get("/readyz").await, ending);
+    assert_eq!(watched.get("/livez").await.0, 200);
+    gate.release();
+    let ended = watched.end().await;
+    assert!(ended.report().results.len() <= 1, "{ended:#?}");
+}
+
+#[tokio::test]
+async fn a_host_that_is_left_alone_is_shown() {
+    let (world, catalog) = world(&[("app", &image("app"))]).await;
+    let busy = Fault::rate_limited(Some("3600"));
+    world.source.stage(all("HEAD", "manifests"), busy);
+    let watched = Watched::start(&world, &catalog).await;
+    let host = world.source.host();
+    let series = format!(r#"image_sync_host_paused_until_timestamp_seconds{{host="{host}"}}"#);
+    let text = watched.metrics_with(&series).await;
+    let until: f64 = value(&text, &series).parse().unwrap();
+    assert!(until > 1_700_000_000.0, "a time: {until}");
+    let retries = r#"image_sync_job_retries_total{class="rate_limited"}"#;
+    assert_eq!(value(&text, retries), "1");
+}
+
+#[tokio::test]
+async fn secrets_do_not_appear_in_metrics() {
+    let (world, _) = world(&[]).await;
+    let auth = Auth::basic("mirror", "hunter2-is-secret");
+    let guarded = FakeRegistry::builder().auth(auth).start().await.unwrap();
+    let world = World {
+        source: guarded,
+        ..world
+    };
+    world.source.put_image("app", TAG, &image("app"));
+    let login = "{username: mirror, password: hunter2-is-secret}";
+    let catalog = world
+        .empty_catalog()
+        .image(world.entry("app", TAG))
+        .registry(world.source.host(), login);
+    let gate = Gate::new();
+    world.source.stage(all("GET", "blobs"), Fault::hold(&gate));
+    let watched = Watched::start(&world, &catalog).await;
+    gate.reached().await;
+    let text = watched.get("/metrics").await.1;
+    assert!(text.contains(world.source.host()), "{text}");
+    for secret in ["hunter2", "mirror", "bWlycm9y"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    gate.release();
+    let ended = watched.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_had_ends_the_run_before_anything_is_contacted() {
+    let (world, catalog) = world(&[("app", &image("app"))]).await;
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    for (address, code, words) in [("nonsense", 2, "HOST:PORT"), (&taken, 3, &taken)] {
+        let ended = world.program.sync(&catalog, &["--listen", address]).await;
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        assert!(ended.stderr.contains(words), "{ended:#?}");
+    }
+    assert_eq!(world.source.requests().len(), 0);
+}
