@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::probes::{self, Address};
+use crate::roles::provision::ProvisionArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,6 +85,11 @@ pub(crate) enum Command {
     /// Check every image of the config and copy what changed
     #[command(after_help = SYNC_HELP)]
     Sync(SyncArgs),
+    /// Make the streams of an installation at a NATS server, or bring them up to date; can be repeated
+    #[command(
+        after_help = "Example:\n  image-sync provision --nats nats://127.0.0.1:4222 --jobs-max-bytes 4GiB"
+    )]
+    Provision(Box<ProvisionArgs>),
     /// Work on the config file
     #[command(subcommand)]
     Config(ConfigCommand),
