@@ -2,13 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use image_sync_queue::jetstream::{
-    Auth, ConnectError, ConnectSettings, Connection, Prefix, ProvisionError, TlsFiles,
+    Auth, ConnectError, ConnectSettings, Connection, DEFAULT_MAX_DELIVER, JetStream, Prefix,
+    ProvisionError, Role, TlsFiles,
 };
+use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::secret::Secret;
 
+use crate::clock::SystemClock;
 use crate::environment::{Environment, NatsEnvironment};
 use crate::exit::Problem;
 
@@ -62,6 +66,19 @@ impl ConnectionArgs {
     ) -> Result<Connection, Problem> {
         let settings = self.settings(&environment.nats, name)?;
         Connection::open(settings).await.map_err(refused)
+    }
+
+    /// Connects, and opens the queue for a role.
+    pub(crate) async fn open(
+        &self,
+        environment: &Environment,
+        role: Role,
+    ) -> Result<JetStream, Problem> {
+        let name = format!("image-sync {role:?}").to_lowercase();
+        let connection = self.connect(environment, &name).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let opened = JetStream::open(connection, role, clock, DEFAULT_MAX_DELIVER);
+        opened.await.map_err(unfit)
     }
 
     fn settings(
