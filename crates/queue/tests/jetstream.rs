@@ -25,10 +25,10 @@ mod contract;
 mod support;
 
 use contract::backend::{Backend, Times};
-use support::{MAX_DELIVER, fresh_queue, shared_server, small};
+use support::{MAX_DELIVER, fresh_prefix, provisioned, shared_server, small};
 
 struct JetStreamBackend {
-    provisioned: ProvisionSettings,
+    settings: ProvisionSettings,
     clock: TokioClock,
     queue: JetStream,
     _server: Arc<NatsServer>,
@@ -46,9 +46,9 @@ impl Backend for JetStreamBackend {
 
     fn times(&self) -> Times {
         Times {
-            visibility: self.provisioned.visibility,
-            dedupe_window: self.provisioned.dedupe_window,
-            lease_term: self.provisioned.lease_term,
+            visibility: self.settings.visibility,
+            dedupe_window: self.settings.dedupe_window,
+            lease_term: self.settings.lease_term,
             quiet: Duration::from_millis(300),
             patience: Duration::from_secs(10),
             limit: Duration::from_secs(60),
@@ -65,10 +65,10 @@ impl Backend for JetStreamBackend {
 }
 
 async fn fresh() -> JetStreamBackend {
-    let (server, provisioned) = (shared_server().await, small());
-    let (queue, clock) = fresh_queue(&server, &provisioned).await;
+    let (server, settings) = (shared_server().await, small());
+    let (queue, clock) = provisioned(&server, &fresh_prefix(), &settings).await;
     JetStreamBackend {
-        provisioned,
+        settings,
         clock,
         queue,
         _server: server,

@@ -57,8 +57,8 @@ async fn one_trace_goes_from_the_run_over_the_blobs_to_the_fold() {
     assert_eq!(fold.attributes["run"], run_id);
     assert_eq!(job.attributes["run"], run_id);
     assert_eq!(job.attributes["job"], format!("{run_id}:0"));
-    let target = format!("{}/{REPOSITORY}:{TAG}", world.target.host());
-    assert_eq!(job.attributes["image"], target);
+    let source = world.source.image(REPOSITORY, TAG);
+    assert_eq!(job.attributes["image"], source);
     assert!(blobs[0].attributes["blob"].starts_with("sha256:"));
     assert!(!spans.iter().any(|span| span.failed), "{spans:#?}");
 }

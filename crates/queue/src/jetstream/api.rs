@@ -10,7 +10,7 @@ use super::connection::{Connection, Tries};
 
 /// No message, stream or consumer of that name.
 const NOT_FOUND: u16 = 404;
-/// JetStream is there, but not ready.
+/// Not now.
 const NOT_READY: u16 = 503;
 /// The last message of the subject is not the one that was expected.
 const WRONG_LAST_SEQUENCE: u32 = 10_071;
@@ -38,12 +38,19 @@ impl ApiError {
         self.code == NOT_FOUND
     }
 
+    /// Whether JetStream is there, but not ready, as after a restart.
+    fn is_not_ready(&self) -> bool {
+        self.code == NOT_READY && self.err_code != STORE_FAILED
+    }
+
     /// The refusal of `what`.
     pub(super) fn refusing(&self, what: &str) -> QueueError {
-        QueueError::Refused(format!(
-            "{what}: {} (error {})",
-            self.description, self.err_code
-        ))
+        let text = format!("{what}: {} (error {})", self.description, self.err_code);
+        if self.is_not_ready() {
+            QueueError::Unreachable(text)
+        } else {
+            QueueError::Refused(text)
+        }
     }
 }
 
@@ -120,7 +127,7 @@ pub(super) fn says_not_ready(payload: &[u8]) -> bool {
         && serde_json::from_slice(payload)
             .ok()
             .and_then(error)
-            .is_some_and(|error| error.code == NOT_READY && error.err_code != STORE_FAILED)
+            .is_some_and(|error| error.is_not_ready())
 }
 
 fn parse<T: DeserializeOwned>(

@@ -49,10 +49,8 @@ enum NoAnswer {
     Cut,
     /// Nobody listens there, or not yet.
     NobodyThere,
-    /// JetStream is there, but says that it is not ready.
-    NotReady,
-    /// It cannot be asked.
-    Impossible(String),
+    /// None will ever come.
+    Never(QueueError),
 }
 
 impl Connection {
@@ -104,7 +102,16 @@ impl Connection {
     ) -> Result<Message, QueueError> {
         let start = Instant::now();
         loop {
-            let no_answer = match self.ask_once(subject, headers, payload.clone()).await {
+            let answer = self.ask_once(subject, headers, payload.clone()).await;
+            let is_over = match tries {
+                Tries::One => true,
+                Tries::WhileAway => start.elapsed() >= self.outage(),
+            };
+            let no_answer = match answer {
+                Ok(answer) if !is_over && says_not_ready(&answer.payload) => {
+                    sleep(PAUSE).await;
+                    continue;
+                }
                 Ok(answer) => return Ok(answer),
                 Err(no_answer) => no_answer,
             };
@@ -113,16 +120,10 @@ impl Connection {
                     "NATS does not let this user {permission}"
                 )));
             }
-            let is_over = match tries {
-                Tries::One => true,
-                Tries::WhileAway => start.elapsed() >= self.outage(),
-            };
             match no_answer {
-                NoAnswer::Impossible(why) => {
-                    return Err(QueueError::Refused(format!("{subject}: {why}")));
-                }
-                no_answer if is_over => return Err(unreachable(subject, &no_answer, start)),
-                NoAnswer::NobodyThere | NoAnswer::NotReady => sleep(PAUSE).await,
+                NoAnswer::Never(error) => return Err(error),
+                no_answer if is_over => return Err(no_answer.describe(subject, start)),
+                NoAnswer::NobodyThere => sleep(PAUSE).await,
                 NoAnswer::Late | NoAnswer::Cut => {}
             }
         }
@@ -145,37 +146,35 @@ impl Connection {
             answer = self.client().send_request(subject.to_owned(), request) => answer,
             Ok(()) = connections.changed() => return Err(NoAnswer::Cut),
         };
-        match answer {
-            Ok(answer) if says_not_ready(&answer.payload) => Err(NoAnswer::NotReady),
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(NoAnswer::from(&error)),
-        }
+        answer.map_err(|error| NoAnswer::from(&error))
     }
 }
 
 impl From<&RequestError> for NoAnswer {
     fn from(error: &RequestError) -> Self {
         match error.kind() {
-            RequestErrorKind::TimedOut => NoAnswer::Late,
-            RequestErrorKind::NoResponders => NoAnswer::NobodyThere,
-            RequestErrorKind::Other => NoAnswer::Cut,
+            RequestErrorKind::TimedOut => Self::Late,
+            RequestErrorKind::NoResponders => Self::NobodyThere,
+            RequestErrorKind::Other => Self::Never(QueueError::Closed),
             RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
-                NoAnswer::Impossible(error.to_string())
+                Self::Never(QueueError::Refused(error.to_string()))
             }
         }
     }
 }
 
-fn unreachable(subject: &str, no_answer: &NoAnswer, start: Instant) -> QueueError {
-    let seconds = start.elapsed().as_secs_f64();
-    QueueError::Unreachable(match no_answer {
-        NoAnswer::NobodyThere => format!(
-            "no stream or consumer listens to {subject}: has `image-sync provision` been run, and is JetStream up?"
-        ),
-        NoAnswer::Cut => format!("the connection to NATS was cut during a request to {subject}"),
-        NoAnswer::NotReady => format!("JetStream is not ready for a request to {subject}"),
-        NoAnswer::Late | NoAnswer::Impossible(_) => {
-            format!("NATS gave no answer within {seconds:.1} s to a request to {subject}")
-        }
-    })
+impl NoAnswer {
+    fn describe(self, subject: &str, start: Instant) -> QueueError {
+        let seconds = start.elapsed().as_secs_f64();
+        QueueError::Unreachable(match self {
+            Self::Never(error) => return error,
+            Self::NobodyThere => format!(
+                "no stream or consumer listens to {subject}: has `image-sync provision` been run, and is JetStream up?"
+            ),
+            Self::Cut => format!("the connection to NATS was cut during a request to {subject}"),
+            Self::Late => {
+                format!("NATS gave no answer within {seconds:.1} s to a request to {subject}")
+            }
+        })
+    }
 }

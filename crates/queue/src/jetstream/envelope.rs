@@ -1,6 +1,8 @@
 //! The headers of a job's message, beside the job itself.
 
 use async_nats::{HeaderMap, HeaderName};
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::trace_context::TraceContext;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -51,6 +53,27 @@ impl Envelope {
 fn is_own(name: &HeaderName) -> bool {
     let name: &str = name.as_ref();
     OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+/// The headers of a trace.
+pub(super) fn of_trace(trace: &TraceContext) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in TraceContext::HEADERS {
+        if let Some(value) = trace.get(name) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+/// A job of a message, in the trace that the message belongs to.
+pub(super) fn traced(job: Job, received: &Received) -> Job {
+    let header = |name| received.header(name).map(|value| (name, value));
+    let trace = TraceContext::HEADERS
+        .into_iter()
+        .filter_map(header)
+        .collect();
+    Job { trace, ..job }
 }
 
 /// Until when a message is held. One that does not say so in a way that can be read is not held.

@@ -55,8 +55,6 @@ struct Source {
 struct OpenRequest {
     /// How many messages may still come.
     left: usize,
-    /// Whether its end comes at once, if there is nothing.
-    at_once: bool,
     /// When its end must have been told.
     until: Instant,
 }
@@ -68,8 +66,6 @@ enum Heard {
     End,
     /// The request is over, and there is more.
     More,
-    /// Nothing in the time that was given.
-    Nothing,
     /// It is lost.
     Lost,
 }
@@ -86,9 +82,8 @@ impl Follower {
         }
     }
 
-    /// The next message, or none if there is no further one within `wait`. Where `wait` is zero, that is what the server
-    /// says at once. Waits longer while the server is away, as then nobody knows whether there is one. A call that is
-    /// dropped loses nothing.
+    /// The next message, or none if there is no further one within `wait`. That there is none is the server's word: while
+    /// it is away this waits longer, as then nobody knows. A call that is dropped loses nothing.
     pub(super) async fn next(&mut self, wait: Duration) -> Result<Option<Received>, QueueError> {
         let deadline = Instant::now() + wait;
         let mut lost_since = None;
@@ -106,7 +101,6 @@ impl Follower {
                     self.position = received.sequence;
                     return Ok(Some(received));
                 }
-                Heard::Nothing => return Ok(None),
                 Heard::End if Instant::now() >= deadline => return Ok(None),
                 Heard::End | Heard::More => {}
                 Heard::Lost => {
@@ -181,7 +175,7 @@ impl Source {
             request: None,
         })
     }
-    /// What comes until `deadline`.
+    /// What comes, or the server's word that nothing came until `deadline`.
     async fn hear(&mut self, deadline: Instant) -> Heard {
         if self.request.is_none() && !self.ask(deadline).await {
             return Heard::Lost;
@@ -189,19 +183,11 @@ impl Source {
         let Some(request) = &self.request else {
             return Heard::Lost;
         };
-        let limit = if request.at_once {
-            request.until
-        } else {
-            deadline.min(request.until)
-        };
-        let is_last_chance = limit == request.until;
         tokio::select! {
             biased;
-            heard = timeout_at(limit, self.answers.next()) => match heard {
+            heard = timeout_at(request.until, self.answers.next()) => match heard {
                 Ok(Some(message)) => self.take(message),
-                Ok(None) => Heard::Lost,
-                Err(_elapsed) if is_last_chance => Heard::Lost,
-                Err(_elapsed) => Heard::Nothing,
+                Ok(None) | Err(_) => Heard::Lost,
             },
             _ = self.connections.changed() => Heard::Lost,
         }
@@ -217,7 +203,6 @@ impl Source {
         }
         self.request = Some(OpenRequest {
             left: BATCH,
-            at_once: wait.is_zero(),
             until: now + wait + SLACK,
         });
         let (subject, inbox) = (self.next_subject.clone(), self.inbox.clone());

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use super::connection::{Connection, Tries};
 use super::dead_letters::JetStreamDeadLetters;
-use super::envelope::{Envelope, earlier_deliveries};
+use super::envelope::{Envelope, earlier_deliveries, of_trace, traced};
 use super::names::{Area, Consumer, JobSubject};
 use super::received::{Received, Verdict};
 use crate::message::{self, Message};
@@ -55,8 +55,8 @@ impl Jobs {
             not_before: held,
             deliveries: 0,
         };
-        self.store(&subject, &envelope.headers(None), payload.into())
-            .await
+        let headers = envelope.headers(Some(&of_trace(&job.trace)));
+        self.store(&subject, &headers, payload.into()).await
     }
 
     /// Up to `max` jobs that can be worked now, of the first lane that has any, and then of the next ones.
@@ -114,7 +114,7 @@ impl Jobs {
         }
         match message::decode(&received.payload) {
             Message::Job(job) => Ok(Some(Opened {
-                job: *job,
+                job: traced(*job, &received),
                 lane: subject.lane,
                 deliveries,
                 received,

@@ -7,7 +7,7 @@
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
 
-use super::envelope::earlier_deliveries;
+use super::envelope::{earlier_deliveries, traced};
 use super::jobs::{Jobs, Opened};
 use super::names::Consumer;
 use super::received::Received;
@@ -34,7 +34,7 @@ async fn open(jobs: &Jobs, received: Received) -> Result<Option<Opened>, QueueEr
     let subject = jobs.connection.names().parse_job(&received.subject);
     match (message::decode(&received.payload), subject) {
         (Message::Job(job), Some(subject)) => Ok(Some(Opened {
-            job: *job,
+            job: traced(*job, &received),
             lane: subject.lane,
             deliveries: earlier_deliveries(&received),
             received,

@@ -17,6 +17,9 @@ pub enum ProvisionError {
     /// The server does not do what it is asked for.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Settings(String),
     /// Something cannot be changed into what was asked for, or the server does not know a part of it.
     #[error("{object}: {difference}")]
     Different {
@@ -56,6 +59,7 @@ pub async fn provision(
     connection: &Connection,
     settings: &ProvisionSettings,
 ) -> Result<Vec<(String, Change)>, ProvisionError> {
+    settings.check().map_err(ProvisionError::Settings)?;
     let mut changes = Vec::new();
     for config in topology::streams(connection.names(), settings) {
         let change = provision_stream(connection, &config).await?;

@@ -59,3 +59,22 @@ impl Default for ProvisionSettings {
         }
     }
 }
+
+impl ProvisionSettings {
+    /// What cannot be, if anything.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let (window, visibility) = (self.dedupe_window, self.visibility);
+        if window <= visibility {
+            // A worker dies between putting a job back and settling it: the next one puts it back as well.
+            return Err(format!(
+                "the dedupe window ({window:?}) must be longer than the visibility time ({visibility:?}), or jobs that are put back twice are worked twice"
+            ));
+        }
+        if self.jobs_max_age < window || self.log_max_age < window {
+            return Err(format!(
+                "jobs and logs must be kept for longer than the dedupe window ({window:?})"
+            ));
+        }
+        Ok(())
+    }
+}

@@ -14,6 +14,7 @@ use image_sync_testkit::servers::NatsServer;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
+/// How often a job is delivered before it is poison.
 pub(crate) const MAX_DELIVER: u64 = 4;
 
 /// The server of all tests that do not need one of their own. It ends with the last test that uses it.
@@ -55,6 +56,8 @@ pub(crate) fn small() -> ProvisionSettings {
 pub(crate) fn settings(server: &NatsServer, prefix: &Prefix) -> ConnectSettings {
     ConnectSettings {
         prefix: prefix.clone(),
+        request_timeout: Duration::from_secs(2),
+        outage: Duration::from_secs(10),
         ..ConnectSettings::new(server.url())
     }
 }
@@ -81,11 +84,12 @@ pub(crate) async fn open(connection: Connection, clock: &TokioClock) -> JetStrea
 }
 
 /// Provisions a queue and opens it.
-pub(crate) async fn fresh_queue(
+pub(crate) async fn provisioned(
     server: &NatsServer,
+    prefix: &Prefix,
     provisioned: &ProvisionSettings,
 ) -> (JetStream, TokioClock) {
-    let connection = connect(server, &fresh_prefix()).await;
+    let connection = connect(server, prefix).await;
     provision(&connection, provisioned).await.unwrap();
     let clock = clock();
     (open(connection, &clock).await, clock)

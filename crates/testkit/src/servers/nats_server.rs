@@ -27,7 +27,16 @@ impl NatsServer {
 
     /// Starts it with more arguments, such as `-c` and a configuration file.
     pub async fn start_with<A: AsRef<OsStr>>(arguments: &[A]) -> io::Result<Self> {
-        let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
+        let with_jetstream = std::iter::once("-js".into()).chain(arguments.iter().map(Into::into));
+        Self::start_from(with_jetstream.collect()).await
+    }
+
+    /// Starts a server without `JetStream`.
+    pub async fn start_without_jetstream() -> io::Result<Self> {
+        Self::start_from(Vec::new()).await
+    }
+
+    async fn start_from(arguments: Vec<OsString>) -> io::Result<Self> {
         let folder = TempDir::new()?;
         let mut attempt = 1;
         loop {
@@ -85,10 +94,7 @@ impl NatsServer {
 }
 
 fn run(port: u16, folder: &TempDir, more: &[OsString]) -> io::Result<Process> {
-    let mut arguments: Vec<OsString> = ["-js", "-a", "127.0.0.1", "-p"]
-        .iter()
-        .map(Into::into)
-        .collect();
+    let mut arguments: Vec<OsString> = ["-a", "127.0.0.1", "-p"].iter().map(Into::into).collect();
     arguments.push(port.to_string().into());
     arguments.push("-sd".into());
     arguments.push(folder.path().into());

@@ -1,0 +1,18 @@
+//! What is JetStream's own: connecting, provisioning, permissions, and servers that go away.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod connecting;
+mod jobs;
+mod permissions;
+mod provisioning;
+mod restarts;
+#[path = "../contract/samples.rs"]
+mod samples;
+mod support;
+mod waiting;

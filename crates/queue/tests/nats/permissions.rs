@@ -1,0 +1,301 @@
+//! Each role gets by with what it may do, and says what is missing where that is less.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_queue::jetstream::{
+    Auth, ConnectError, ConnectSettings, Connection, JetStream, ProvisionError, Role, provision,
+};
+use image_sync_shared::digest::Digest;
+use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock as _;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::leases::Renewal;
+use image_sync_shared::ports::memo::Fact;
+use image_sync_shared::ports::run_control::Opening;
+use image_sync_shared::run::{RunEvent, RunId};
+use image_sync_shared::secret::Secret;
+use image_sync_testkit::servers::NatsServer;
+use tempfile::TempDir;
+
+use crate::samples::{failure, held_job, job, letter, result, run, seal};
+use crate::support::{MAX_DELIVER, clock, small};
+use crate::waiting::PATIENCE;
+
+const ROLES: &str = include_str!("roles.conf");
+
+/// A server on which every role has a user, and an installation on it.
+struct Guarded {
+    server: NatsServer,
+    _folder: TempDir,
+}
+
+impl Guarded {
+    /// `config` is that of the roles, perhaps with something left out.
+    async fn new(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nats.conf");
+        fs::write(&file, config).unwrap();
+        let server = NatsServer::start_with(&["-c".into(), file.into_os_string()])
+            .await
+            .unwrap();
+        let guarded = Self {
+            server,
+            _folder: folder,
+        };
+        let connection = guarded.connect("provision").await.unwrap();
+        provision(&connection, &small()).await.unwrap();
+        guarded
+    }
+
+    async fn connect(&self, user: &str) -> Result<Connection, ConnectError> {
+        Connection::open(ConnectSettings {
+            auth: Auth::Password {
+                user: user.to_owned(),
+                password: Secret::new("p"),
+            },
+            inbox_prefix: Some(format!("_INBOX_{user}")),
+            request_timeout: Duration::from_secs(1),
+            ..ConnectSettings::new(self.server.url())
+        })
+        .await
+    }
+
+    async fn open(&self, user: &str, role: Role) -> Result<JetStream, ProvisionError> {
+        let connection = self.connect(user).await.unwrap();
+        JetStream::open(connection, role, Arc::new(clock()), MAX_DELIVER).await
+    }
+}
+
+/// The config without one permission.
+fn without(permission: &str) -> String {
+    let quoted = format!("\"{permission}\"");
+    assert!(ROLES.contains(&quoted), "{permission}");
+    ROLES.replace(&quoted, "\"nothing\"")
+}
+
+async fn produce(queue: &JetStream) {
+    let ports = queue.ports();
+    let until = clock().now() + PATIENCE;
+    let opening = ports.runs.open("catalog", &run(), until).await.unwrap();
+    assert_eq!(opening, Opening::Opened);
+    let chunk = RunEvent::Chunk {
+        first_idx: 0,
+        items: Vec::new(),
+    };
+    ports.log.append(&run(), &chunk).await.unwrap();
+    for idx in 0..4 {
+        ports.jobs.publish(Lane::Bulk, &job(idx)).await.unwrap();
+    }
+    let later = clock().now() + Duration::from_millis(500);
+    ports
+        .jobs
+        .publish(Lane::Now, &held_job(4, later))
+        .await
+        .unwrap();
+    ports.log.append(&run(), &seal(5)).await.unwrap();
+    let mut reader = ports.log.read(&run()).await.unwrap();
+    assert_eq!(reader.next(PATIENCE).await, Ok(Some(chunk)));
+    ports.runs.close("catalog", &run()).await.unwrap();
+}
+
+/// Does all that a worker does; one job kills it until it is poison.
+async fn work(queue: &JetStream) {
+    let ports = queue.ports();
+    let lease = ports.leases.acquire("target", "w1").await.unwrap().unwrap();
+    let Renewal::Held(lease) = ports.leases.renew(&lease).await.unwrap() else {
+        panic!("the lease should have been held");
+    };
+    ports.leases.release(lease).await.unwrap();
+    let until = clock().now() + PATIENCE;
+    ports.pauses.pause("ghcr.io", until, "429").await.unwrap();
+    let fact = Fact::Converted {
+        refused: Digest::of(b"1"),
+        host: "h".to_owned(),
+    };
+    queue.memo().remember(&fact, &Digest::of(b"2")).await;
+    assert_eq!(queue.memo().recall(&fact).await, Some(Digest::of(b"2")));
+    let (mut settled, mut crashes) = (0, 0);
+    while settled < 5 || crashes < MAX_DELIVER {
+        for delivery in ports
+            .jobs
+            .pull(&Lane::ALL, 1, Duration::from_secs(1))
+            .await
+            .unwrap()
+        {
+            let event = result(delivery.job.idx, Action::Pulled);
+            let (job, settle) = (delivery.job.clone(), delivery.settle);
+            settle.in_progress().await.unwrap();
+            match (job.idx, job.attempt) {
+                (0, 1) => {
+                    let successor =
+                        job.after_attempt(clock().now(), failure(), Duration::from_millis(500));
+                    settle.requeue(&successor).await.unwrap();
+                }
+                (1, _) => settle.dead(letter("r1:1", "gone")).await.unwrap(),
+                (2, _) => {
+                    crashes += 1;
+                    continue;
+                }
+                _ => {
+                    ports.log.append(&job.run_id, &event).await.unwrap();
+                    settle.done().await.unwrap();
+                }
+            }
+            settled += 1;
+        }
+    }
+}
+
+async fn aggregate(queue: &JetStream) {
+    let ports = queue.ports();
+    let mut reader = ports.log.read(&run()).await.unwrap();
+    assert!(reader.next(PATIENCE).await.unwrap().is_some());
+    let mut poisoned = ports.jobs.poisoned(PATIENCE).await.unwrap();
+    let delivery = poisoned.pop().unwrap();
+    assert_eq!(delivery.job.idx, 2);
+    ports
+        .log
+        .append(&run(), &result(2, Action::Failed))
+        .await
+        .unwrap();
+    delivery
+        .settle
+        .dead(letter("r1:2", "poison"))
+        .await
+        .unwrap();
+    for report in ["{}", "{ }"] {
+        queue
+            .reports()
+            .put(&run(), report.as_bytes())
+            .await
+            .unwrap();
+    }
+    ports.runs.close("catalog", &run()).await.unwrap();
+}
+
+async fn operate(queue: &JetStream) {
+    let ports = queue.ports();
+    let mut report = Vec::new();
+    assert_eq!(queue.reports().get(&run(), &mut report).await, Ok(Some(3)));
+    let mut reader = ports.log.read(&run()).await.unwrap();
+    assert!(reader.next(PATIENCE).await.unwrap().is_some());
+    assert_eq!(ports.letters.list().await.unwrap().len(), 2);
+    let letter = ports.letters.take("r1:1").await.unwrap().unwrap();
+    ports
+        .jobs
+        .publish(Lane::Now, &letter.job.unwrap().deferred(clock().now()))
+        .await
+        .unwrap();
+    ports.runs.cancel(&run()).await.unwrap();
+    assert_eq!(ports.jobs.purge(&run()).await, Ok(1));
+}
+
+#[tokio::test]
+async fn each_role_gets_by_with_what_it_may_do() {
+    let guarded = Guarded::new(ROLES).await;
+    produce(&guarded.open("producer", Role::Producer).await.unwrap()).await;
+    work(&guarded.open("worker", Role::Worker).await.unwrap()).await;
+    aggregate(&guarded.open("aggregator", Role::Aggregator).await.unwrap()).await;
+    operate(&guarded.open("operator", Role::Operator).await.unwrap()).await;
+}
+
+fn assert_names(error: &QueueError, permission: &str) {
+    let expected = format!("NATS does not let this user {permission}");
+    let QueueError::Refused(text) = error else {
+        panic!("{error} should have been a refusal");
+    };
+    assert!(text.contains(&expected), "{text}");
+}
+
+#[tokio::test]
+async fn a_permission_to_publish_that_is_missing_is_named() {
+    let guarded = Guarded::new(&without("imgsync.job.>")).await;
+    let producer = guarded.open("producer", Role::Producer).await.unwrap();
+    let error = producer
+        .ports()
+        .jobs
+        .publish(Lane::Bulk, &job(0))
+        .await
+        .unwrap_err();
+    assert_names(&error, "publish to imgsync.job.bulk.docker=2Eio.r1");
+    let again = producer
+        .ports()
+        .log
+        .append(&RunId::new("r2"), &seal(0))
+        .await;
+    again.expect("what is allowed still works");
+}
+
+#[tokio::test]
+async fn a_permission_to_take_jobs_that_is_missing_is_named() {
+    let guarded = Guarded::new(&without("$JS.API.CONSUMER.MSG.NEXT.IMGSYNC_JOBS.*")).await;
+    let worker = guarded.open("worker", Role::Worker).await.unwrap();
+    let error = worker
+        .ports()
+        .jobs
+        .pull(&[Lane::Bulk], 1, PATIENCE)
+        .await
+        .err()
+        .unwrap();
+    assert_names(
+        &error,
+        "publish to $JS.API.CONSUMER.MSG.NEXT.IMGSYNC_JOBS.bulk",
+    );
+}
+
+#[tokio::test]
+async fn a_permission_to_settle_that_is_missing_is_named() {
+    let guarded = Guarded::new(&without("$JS.ACK.IMGSYNC_JOBS.>")).await;
+    let worker = guarded.open("worker", Role::Worker).await.unwrap();
+    worker
+        .ports()
+        .jobs
+        .publish(Lane::Bulk, &job(0))
+        .await
+        .unwrap();
+    let mut pulled = worker
+        .ports()
+        .jobs
+        .pull(&[Lane::Bulk], 1, PATIENCE)
+        .await
+        .unwrap();
+    let error = pulled.pop().unwrap().settle.done().await.unwrap_err();
+    assert_names(&error, "publish to $JS.ACK.IMGSYNC_JOBS.bulk.");
+}
+
+#[tokio::test]
+async fn a_permission_to_read_that_is_missing_is_named() {
+    let guarded = Guarded::new(&without("$JS.API.CONSUMER.CREATE.IMGSYNC_RUNLOG.>")).await;
+    let aggregator = guarded.open("aggregator", Role::Aggregator).await.unwrap();
+    let mut reader = aggregator.ports().log.read(&run()).await.unwrap();
+    let error = reader.next(PATIENCE).await.unwrap_err();
+    assert_names(&error, "publish to $JS.API.CONSUMER.CREATE.IMGSYNC_RUNLOG.");
+}
+
+#[tokio::test]
+async fn a_permission_that_is_missing_is_named_as_a_role_starts() {
+    let guarded = Guarded::new(&without("$JS.API.STREAM.INFO.KV_imgsync_leases")).await;
+    let error = guarded
+        .open("worker", Role::Worker)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("publish to $JS.API.STREAM.INFO.KV_imgsync_leases"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_inbox_that_may_not_be_read_is_named() {
+    let guarded = Guarded::new(&without("_INBOX_worker.>")).await;
+    let error = guarded.connect("worker").await.err().unwrap().to_string();
+    assert!(
+        error.contains("does not let this user subscribe to _INBOX_worker."),
+        "{error}"
+    );
+}

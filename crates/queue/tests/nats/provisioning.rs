@@ -1,0 +1,179 @@
+//! Making an installation, and finding that one is not as it should be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::{self, consumer, stream};
+use image_sync_queue::jetstream::{
+    Change, Connection, JetStream, Prefix, ProvisionError, ProvisionSettings, Role, provision,
+    verify,
+};
+use image_sync_testkit::servers::NatsServer;
+
+use crate::support::{MAX_DELIVER, clock, connect, fresh_prefix, shared_server, small};
+
+const ROLES: [Role; 4] = [
+    Role::Producer,
+    Role::Worker,
+    Role::Aggregator,
+    Role::Operator,
+];
+
+/// The server, a connection with a prefix of its own, and another client of the server.
+async fn setup() -> (Arc<NatsServer>, Prefix, Connection, jetstream::Context) {
+    let (server, prefix) = (shared_server().await, fresh_prefix());
+    let connection = connect(&server, &prefix).await;
+    let client = async_nats::connect(server.url()).await.unwrap();
+    (server, prefix, connection, jetstream::new(client))
+}
+
+fn jobs_stream(prefix: &Prefix) -> String {
+    format!("{}_JOBS", prefix.as_str().to_uppercase())
+}
+
+#[tokio::test]
+async fn what_is_made_once_is_left_alone_the_second_time() {
+    let (_server, _prefix, connection, _) = setup().await;
+    let made = provision(&connection, &small()).await.unwrap();
+    assert_eq!(made.len(), 13, "{made:?}");
+    assert!(
+        made.iter().all(|(_, change)| *change == Change::Created),
+        "{made:?}"
+    );
+    let again = provision(&connection, &small()).await.unwrap();
+    assert!(
+        again.iter().all(|(_, change)| *change == Change::None),
+        "{again:?}"
+    );
+    for role in ROLES {
+        verify(&connection, role).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_has_other_sizes_and_times_is_changed() {
+    let (_server, prefix, connection, context) = setup().await;
+    provision(&connection, &small()).await.unwrap();
+    let larger = ProvisionSettings {
+        jobs_max_bytes: 2 * small().jobs_max_bytes,
+        visibility: Duration::from_secs(3),
+        ..small()
+    };
+    let changes = provision(&connection, &larger).await.unwrap();
+    let updated: Vec<&str> = changes
+        .iter()
+        .filter(|(_, change)| *change == Change::Updated)
+        .map(|(object, _)| object.as_str())
+        .collect();
+    assert_eq!(
+        updated.len(),
+        6,
+        "the stream of jobs and its consumers: {updated:?}"
+    );
+    let stream = context.get_stream(jobs_stream(&prefix)).await.unwrap();
+    let bytes = stream.cached_info().config.max_bytes;
+    assert_eq!(u64::try_from(bytes), Ok(larger.jobs_max_bytes));
+    let consumer = stream.consumer_info("bulk").await.unwrap();
+    assert_eq!(consumer.config.ack_wait, larger.visibility);
+}
+
+#[tokio::test]
+async fn a_stream_of_another_kind_is_not_taken_for_ours() {
+    let (_server, prefix, connection, context) = setup().await;
+    let stream = jobs_stream(&prefix);
+    let other = stream::Config {
+        name: stream.clone(),
+        subjects: vec![format!("{prefix}.something.else")],
+        ..stream::Config::default()
+    };
+    context.create_stream(other).await.unwrap();
+    let text = provision(&connection, &small())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains(&format!("stream {stream}")), "{text}");
+    let text = verify(&connection, Role::Worker)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.starts_with(&format!(
+            "stream {stream}: discard should be \"new\", but is \"old\""
+        )),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn settings_that_lose_jobs_are_refused_before_anything_is_made() {
+    let (_server, prefix, connection, context) = setup().await;
+    let settings = ProvisionSettings {
+        dedupe_window: small().visibility,
+        ..small()
+    };
+    let text = provision(&connection, &settings)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("dedupe window"), "{text}");
+    assert!(context.get_stream(jobs_stream(&prefix)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_role_that_lacks_something_says_what_to_do() {
+    let (_server, prefix, connection, context) = setup().await;
+    for role in ROLES {
+        let text = verify(&connection, role).await.unwrap_err().to_string();
+        let expected = format!(
+            "stream {} is missing: run `image-sync provision`",
+            jobs_stream(&prefix)
+        );
+        assert_eq!(text, expected);
+    }
+    provision(&connection, &small()).await.unwrap();
+    let stream = context.get_stream(jobs_stream(&prefix)).await.unwrap();
+    stream.delete_consumer("held").await.unwrap();
+    verify(&connection, Role::Producer).await.unwrap();
+    let error = JetStream::open(connection, Role::Worker, Arc::new(clock()), MAX_DELIVER)
+        .await
+        .err();
+    let object = format!("consumer held of stream {}", jobs_stream(&prefix));
+    assert_eq!(error, Some(ProvisionError::Missing { object }));
+}
+
+#[tokio::test]
+async fn a_consumer_of_another_kind_is_named_with_its_field() {
+    let (_server, prefix, connection, context) = setup().await;
+    provision(&connection, &small()).await.unwrap();
+    let stream = context.get_stream(jobs_stream(&prefix)).await.unwrap();
+    stream.delete_consumer("bulk").await.unwrap();
+    let other = consumer::pull::Config {
+        durable_name: Some("bulk".to_owned()),
+        filter_subject: format!("{prefix}.job.bulk.>"),
+        max_deliver: 3,
+        ..consumer::pull::Config::default()
+    };
+    stream.create_consumer(other).await.unwrap();
+    let text = verify(&connection, Role::Worker)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.ends_with("max_deliver should be -1, but is 3"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn more_than_the_server_has_is_an_error() {
+    let (_server, _prefix, connection, _) = setup().await;
+    let settings = ProvisionSettings {
+        jobs_max_bytes: 1 << 50,
+        ..small()
+    };
+    let error = provision(&connection, &settings).await.unwrap_err();
+    assert!(
+        error.to_string().contains("insufficient storage"),
+        "{error}"
+    );
+}
