@@ -26,12 +26,13 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The first field of `asked` that `found` has otherwise. What `asked` does not name may be anything.
+/// The first field of `asked`, by its name, that `found` has otherwise. What `asked` does not name may be anything.
 pub(super) fn first_difference(asked: &Value, found: &Value) -> Option<Difference> {
     let fields = asked.as_object()?;
     let (field, asked) = fields
         .iter()
-        .find(|(field, asked)| !is_equal(asked, found.get(field.as_str())))?;
+        .filter(|(field, asked)| !is_equal(asked, found.get(field.as_str())))
+        .min_by_key(|(field, _)| field.as_str())?;
     Some(Difference {
         field: field.clone(),
         asked: asked.to_string(),
