@@ -10,6 +10,10 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::probes::{self, Address};
+use crate::roles::aggregator::AggregatorArgs;
+use crate::roles::producer::ProducerArgs;
+use crate::roles::provision::ProvisionArgs;
+use crate::roles::worker::WorkerArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +38,13 @@ Exit codes:
 
 SIGINT and SIGTERM end the run in order: what is in hand is finished or given back, and
 what was done is reported.";
+
+const PRODUCER_HELP: &str = "\
+Examples:
+  image-sync producer -c config.yaml
+  image-sync producer -c config.yaml --wait --overlap join > report.json
+
+Exit codes are those of `sync`; without --wait, 0 says that all jobs are published.";
 
 // Help that names variables is no doc comment, as those would have to be set in backticks.
 const CONFIG: &str = "Config file [env: IMAGE_SYNC_CONFIG] [default: /etc/image-sync/config.yaml]";
@@ -84,6 +95,20 @@ pub(crate) enum Command {
     /// Check every image of the config and copy what changed
     #[command(after_help = SYNC_HELP)]
     Sync(SyncArgs),
+    /// Make the streams of an installation at a NATS server, or bring them up to date; can be repeated
+    #[command(
+        after_help = "Example:\n  image-sync provision --nats nats://127.0.0.1:4222 --jobs-max-bytes 4GiB"
+    )]
+    Provision(Box<ProvisionArgs>),
+    /// Publish a check of every image of the config as a run, for workers anywhere
+    #[command(after_help = PRODUCER_HELP)]
+    Producer(Box<ProducerArgs>),
+    /// Take jobs and work them until SIGTERM; any number of workers share them
+    #[command(after_help = "Example:\n  image-sync worker -c config.yaml --slots 8")]
+    Worker(Box<WorkerArgs>),
+    /// Make the reports of runs, and give up jobs that kill their workers
+    #[command(after_help = "Example:\n  image-sync aggregator --nats nats://127.0.0.1:4222")]
+    Aggregator(Box<AggregatorArgs>),
     /// Work on the config file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -171,7 +196,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     }
 }
 
-fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+/// Understands a count.
+pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok();
     number.ok_or_else(|| "expected a number, 1 or more".to_owned())
 }

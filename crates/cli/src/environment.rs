@@ -6,6 +6,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image_sync_registry::CredentialEnv;
+use image_sync_shared::secret::Secret;
+
+/// What the environment says about the NATS server, as the tools of NATS understand it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NatsEnvironment {
+    /// `NATS_URL`.
+    pub(crate) url: Option<String>,
+    /// `NATS_USER`.
+    pub(crate) user: Option<String>,
+    /// `NATS_PASSWORD`.
+    pub(crate) password: Option<Secret>,
+    /// `NATS_TOKEN`.
+    pub(crate) token: Option<Secret>,
+}
 
 /// What was found in the environment. A variable that is set to nothing counts as not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,11 +30,13 @@ pub(crate) struct Environment {
     pub(crate) log: Option<String>,
     /// `NO_COLOR` (no-color.org).
     pub(crate) no_color: bool,
+    /// `TERM=dumb`: a terminal that cannot move its cursor, as in an editor.
+    pub(crate) dumb_terminal: bool,
     /// Whether traces are to be sent: an endpoint is named (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`), and neither `OTEL_SDK_DISABLED` nor `OTEL_TRACES_EXPORTER` turns them off.
     pub(crate) traces_wanted: bool,
-    /// `TERM=dumb`: a terminal that cannot move its cursor, as in an editor.
-    pub(crate) dumb_terminal: bool,
+    /// The NATS server.
+    pub(crate) nats: NatsEnvironment,
     /// `IMAGE_SYNC_STATE_DIR`: where facts are kept between runs.
     state_dir: Option<PathBuf>,
     /// `XDG_STATE_HOME` (XDG base directory specification), which has to be absolute.
@@ -44,14 +60,21 @@ impl Environment {
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let path = |name| set(name).map(PathBuf::from);
+        let text = |name| set(name).map(|value| value.to_string_lossy().into_owned());
         Self {
             config: path("IMAGE_SYNC_CONFIG"),
             log: set("IMAGE_SYNC_LOG")
                 .or_else(|| set("RUST_LOG"))
                 .map(|value| value.to_string_lossy().into_owned()),
             no_color: set("NO_COLOR").is_some(),
-            traces_wanted: traces_wanted(set),
             dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
+            traces_wanted: traces_wanted(set),
+            nats: NatsEnvironment {
+                url: text("NATS_URL"),
+                user: text("NATS_USER"),
+                password: text("NATS_PASSWORD").map(Secret::new),
+                token: text("NATS_TOKEN").map(Secret::new),
+            },
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
             xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
             home: path("HOME"),
@@ -147,6 +170,13 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_is_dumb_when_it_says_so() {
+        assert!(environment(&[("TERM", "dumb")]).dumb_terminal);
+        assert!(!environment(&[("TERM", "xterm")]).dumb_terminal);
+        assert!(!environment(&[]).dumb_terminal);
+    }
+
+    #[test]
     fn traces_are_wanted_where_an_endpoint_is_named_and_nothing_turns_them_off() {
         let wanted = |variables: &[(&str, &str)]| environment(variables).traces_wanted;
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
@@ -159,13 +189,6 @@ mod tests {
         assert!(wanted(&[endpoint, ("OTEL_SDK_DISABLED", "false")]));
         assert!(!wanted(&[endpoint, ("OTEL_SDK_DISABLED", "True")]));
         assert!(!wanted(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]));
-    }
-
-    #[test]
-    fn a_terminal_is_dumb_when_it_says_so() {
-        assert!(environment(&[("TERM", "dumb")]).dumb_terminal);
-        assert!(!environment(&[("TERM", "xterm")]).dumb_terminal);
-        assert!(!environment(&[]).dumb_terminal);
     }
 
     #[test]

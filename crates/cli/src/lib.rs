@@ -25,6 +25,7 @@ mod probes;
 mod progress;
 mod report_file;
 mod report_source;
+mod roles;
 #[cfg(test)]
 mod samples;
 mod setup;
@@ -79,6 +80,10 @@ fn run(
     telemetry.tell();
     match command {
         Command::Sync(args) => sync::run(common, &args, environment, &screen),
+        Command::Provision(args) => roles::provision::run(&args, environment),
+        Command::Producer(args) => roles::producer::run(common, &args, environment),
+        Command::Worker(args) => roles::worker::run(common, &args, environment),
+        Command::Aggregator(args) => roles::aggregator::run(&args, environment),
         Command::Config(ConfigCommand::Check) => config_check(common, environment),
         Command::Completions { shell } => completions(shell),
     }

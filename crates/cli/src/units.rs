@@ -48,6 +48,23 @@ pub(crate) fn count(number: impl Into<u64>, noun: &str) -> String {
     }
 }
 
+/// A size in bytes as it is set: `4096`, `16MiB`, `1GiB`.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let (number, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
+    let unit = match unit.trim() {
+        "" | "B" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let size = unit.and_then(|unit: u64| number.parse::<u64>().ok()?.checked_mul(unit));
+    size.ok_or_else(|| "expected a size as in 512MiB or 4GiB".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +111,15 @@ mod tests {
     fn one_is_singular() {
         let counts = [0_u32, 1, 2].map(|number| count(number, "blob"));
         assert_eq!(counts, ["0 blobs", "1 blob", "2 blobs"]);
+    }
+
+    #[test]
+    fn sizes_are_understood_in_binary_units() {
+        assert_eq!(parse_bytes("4096"), Ok(4096));
+        assert_eq!(parse_bytes("16MiB"), Ok(16 << 20));
+        assert_eq!(parse_bytes("1 GiB"), Ok(1 << 30));
+        for text in ["", "MiB", "-1", "1.5GiB", "1GB", "99999999999GiB"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
     }
 }

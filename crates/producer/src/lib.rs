@@ -5,6 +5,7 @@
 //! - [`produce`] opens a run and publishes its jobs,
 //! - [`fold`] is what the log of a run says, as a pure function of its events,
 //! - [`aggregate`] follows a run to its end and writes its report,
+//! - [`follow_runs`] does so for all runs of an installation,
 //! - [`janitor`] gives a result to jobs that no worker ever settles.
 //!
 //! Queues, logs and clocks are the ports of `image_sync_shared`.
@@ -13,6 +14,7 @@ pub mod aggregate;
 pub mod catalog;
 pub mod config_file;
 pub mod fold;
+pub mod follow_runs;
 pub mod janitor;
 pub mod produce;
 mod sparse;

@@ -42,6 +42,7 @@ mod received;
 mod reports;
 mod run_control;
 mod run_log;
+mod run_states;
 mod servers;
 mod settle;
 mod stored;
@@ -55,6 +56,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::memo::Memo;
+use image_sync_shared::ports::run_states::RunStates;
 use image_sync_shared::run::RunId;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
@@ -81,6 +83,7 @@ use memo::JetStreamMemo;
 use names::Area;
 use run_control::{CANCEL, JetStreamRunControl, KnownCancels};
 use run_log::JetStreamRunLog;
+use run_states::JetStreamRunStates;
 
 /// How often a job is delivered before it is poison, unless told otherwise.
 pub const DEFAULT_MAX_DELIVER: u64 = 5;
@@ -154,6 +157,12 @@ impl JetStream {
     #[must_use]
     pub fn memo(&self) -> &Arc<dyn Memo> {
         &self.memo
+    }
+
+    /// Which runs there are.
+    #[must_use]
+    pub fn states(&self) -> Arc<dyn RunStates> {
+        Arc::new(JetStreamRunStates::new(self.connection.clone()))
     }
 
     /// The reports of runs.

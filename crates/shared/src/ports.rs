@@ -11,6 +11,7 @@ pub mod progress;
 pub mod registries;
 pub mod run_control;
 pub mod run_log;
+pub mod run_states;
 pub mod trace_context;
 
 use thiserror::Error;

@@ -7,11 +7,13 @@ use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::run_control::{Opening, RunControl};
+use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::run::RunId;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::bucket::{Bucket, Entry};
+use super::run_states::run_key;
 use super::token;
 use crate::lock::lock;
 
@@ -68,6 +70,21 @@ impl JetStreamRunControl {
     }
 }
 
+impl JetStreamRunControl {
+    /// Aggregators learn of a run from its state. A crash before it leaves a claim alone, which ends by itself.
+    async fn tell_of(&self, catalog: &str, claim: Claim) -> Result<(), QueueError> {
+        let state = RunState {
+            run: claim.run,
+            catalog: catalog.to_owned(),
+            until: claim.until,
+            ended: None,
+        };
+        // A run that is opened again has a state.
+        let created = self.bucket.create(&run_key(&state.run), &state).await;
+        created.map(drop)
+    }
+}
+
 fn plan_key(catalog: &str) -> String {
     format!("{PLAN}.{}", token::encode(catalog))
 }
@@ -95,6 +112,7 @@ impl RunControl for JetStreamRunControl {
             }
             let replaced = self.bucket.replace(&key, entry.revision, &own).await?;
             if replaced.is_some() {
+                self.tell_of(catalog, own).await?;
                 return Ok(Opening::Opened);
             }
         }

@@ -1,0 +1,9 @@
+//! The roles that meet at a NATS server, each a command of its own.
+
+pub(crate) mod aggregator;
+pub(crate) mod connection;
+pub(crate) mod producer;
+pub(crate) mod provision;
+pub(crate) mod runtime;
+pub(crate) mod waiting;
+pub(crate) mod worker;

@@ -1,0 +1,243 @@
+//! How a role reaches its NATS server: arguments, else the environment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use image_sync_queue::jetstream::{
+    Auth, ConnectError, ConnectSettings, Connection, DEFAULT_MAX_DELIVER, JetStream, Prefix,
+    ProvisionError, Role, TlsFiles,
+};
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::secret::Secret;
+
+use crate::clock::SystemClock;
+use crate::environment::{Environment, NatsEnvironment};
+use crate::exit::Problem;
+
+const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
+
+// Help that names variables is no doc comment, as those would have to be set in backticks.
+const URL: &str = "NATS servers, as nats://HOST[:PORT] or tls://HOST[:PORT], several with commas \
+[env: NATS_URL] [default: nats://127.0.0.1:4222]";
+const USER: &str = "User of the NATS server; its password is in --nats-password-file or NATS_PASSWORD [env: NATS_USER]";
+const TOKEN: &str = "File with a token; else the token itself is in NATS_TOKEN";
+
+/// Options of every role that meets others at a NATS server.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "NATS server")]
+pub(crate) struct ConnectionArgs {
+    #[arg(long = "nats", value_name = "URL", value_delimiter = ',', help = URL)]
+    servers: Vec<String>,
+    /// PEM file with the authorities to trust, instead of the system's
+    #[arg(long = "nats-ca", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// PEM file with the certificate of this client
+    #[arg(long = "nats-cert", value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// PEM file with its key
+    #[arg(long = "nats-key", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    #[arg(long = "nats-user", value_name = "USER", group = "nats_auth", help = USER)]
+    user: Option<String>,
+    /// File with the password of the user
+    #[arg(long = "nats-password-file", value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    #[arg(long = "nats-token-file", value_name = "FILE", group = "nats_auth", help = TOKEN)]
+    token_file: Option<PathBuf>,
+    /// File with the seed of an nkey
+    #[arg(long = "nats-nkey", value_name = "FILE", group = "nats_auth")]
+    nkey: Option<PathBuf>,
+    /// Credentials file: a JWT and the seed of its nkey
+    #[arg(long = "nats-creds", value_name = "FILE", group = "nats_auth")]
+    creds: Option<PathBuf>,
+    /// Sets the installations on one server apart
+    #[arg(long, value_name = "NAME", default_value_t)]
+    prefix: Prefix,
+}
+
+impl ConnectionArgs {
+    /// Connects as a client called `name`.
+    pub(crate) async fn connect(
+        &self,
+        environment: &Environment,
+        name: &str,
+    ) -> Result<Connection, Problem> {
+        let settings = self.settings(&environment.nats, name)?;
+        Connection::open(settings).await.map_err(refused)
+    }
+
+    /// Connects, and opens the queue for a role.
+    pub(crate) async fn open(
+        &self,
+        environment: &Environment,
+        role: Role,
+    ) -> Result<JetStream, Problem> {
+        let name = format!("image-sync {role:?}").to_lowercase();
+        let connection = self.connect(environment, &name).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let opened = JetStream::open(connection, role, clock, DEFAULT_MAX_DELIVER);
+        opened.await.map_err(unfit)
+    }
+
+    fn settings(
+        &self,
+        environment: &NatsEnvironment,
+        name: &str,
+    ) -> Result<ConnectSettings, Problem> {
+        let servers = match (self.servers.as_slice(), &environment.url) {
+            ([], Some(urls)) => urls.split(',').map(str::to_owned).collect(),
+            ([], None) => vec![DEFAULT_URL.to_owned()],
+            (named, _) => named.to_vec(),
+        };
+        Ok(ConnectSettings {
+            servers,
+            tls: TlsFiles {
+                ca_file: self.ca.clone(),
+                cert_file: self.cert.clone(),
+                key_file: self.key.clone(),
+            },
+            auth: self.auth(environment)?,
+            prefix: self.prefix.clone(),
+            name: name.to_owned(),
+            ..ConnectSettings::new("")
+        })
+    }
+
+    /// What the command line says goes before what the environment says.
+    fn auth(&self, environment: &NatsEnvironment) -> Result<Auth, Problem> {
+        if let Some(file) = &self.creds {
+            return Ok(Auth::CredsFile(file.clone()));
+        }
+        if let Some(file) = &self.nkey {
+            return Ok(Auth::NkeySeed(secret_in(file)?));
+        }
+        if let Some(file) = &self.token_file {
+            return Ok(Auth::Token(secret_in(file)?));
+        }
+        if let Some(user) = self.user.as_ref().or(environment.user.as_ref()) {
+            let (user, password) = (user.clone(), self.password(environment)?);
+            return Ok(Auth::Password { user, password });
+        }
+        Ok(environment.token.clone().map_or(Auth::None, Auth::Token))
+    }
+
+    fn password(&self, environment: &NatsEnvironment) -> Result<Secret, Problem> {
+        match (&self.password_file, &environment.password) {
+            (Some(file), _) => secret_in(file),
+            (None, Some(password)) => Ok(password.clone()),
+            (None, None) => Err(Problem::usage(
+                "the NATS user has no password, expected one in --nats-password-file or NATS_PASSWORD",
+            )),
+        }
+    }
+}
+
+fn secret_in(file: &Path) -> Result<Secret, Problem> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Secret::new(text.trim())),
+        Err(error) => Err(Problem::usage(format!(
+            "{} cannot be read: {error}",
+            file.display()
+        ))),
+    }
+}
+
+fn refused(error: ConnectError) -> Problem {
+    match error {
+        ConnectError::Settings(what) => Problem::usage(what),
+        error => Problem::not_carried_out(error),
+    }
+}
+
+/// What is there is not what a role needs.
+pub(crate) fn unfit(error: ProvisionError) -> Problem {
+    Problem::not_carried_out(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::exit::Exit;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    }
+
+    fn parsed(line: &str) -> Result<ConnectionArgs, clap::Error> {
+        let words = std::iter::once("x").chain(line.split_whitespace());
+        Only::try_parse_from(words).map(|only| only.connection)
+    }
+
+    fn environment() -> NatsEnvironment {
+        NatsEnvironment {
+            url: Some("nats://a,nats://b".to_owned()),
+            user: Some("me".to_owned()),
+            password: Some(Secret::new("p")),
+            token: Some(Secret::new("t")),
+        }
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_environment_and_that_before_the_default() {
+        let servers = |line: &str, environment: &NatsEnvironment| {
+            parsed(line)
+                .unwrap()
+                .settings(environment, "n")
+                .unwrap()
+                .servers
+        };
+        let empty = NatsEnvironment::default();
+        assert_eq!(servers("", &empty), [DEFAULT_URL]);
+        assert_eq!(servers("", &environment()), ["nats://a", "nats://b"]);
+        assert_eq!(servers("--nats tls://c", &environment()), ["tls://c"]);
+    }
+
+    #[test]
+    fn who_the_client_is_comes_from_files_or_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "s3cret\n").unwrap();
+        let auth = |line: &str, environment: &NatsEnvironment| {
+            let line = line.replace("FILE", file.to_str().unwrap());
+            parsed(&line).unwrap().auth(environment)
+        };
+        let secret = || Secret::new("s3cret");
+        let user = |user: &str, password: Secret| Auth::Password {
+            user: user.to_owned(),
+            password,
+        };
+        let (empty, full) = (NatsEnvironment::default(), environment());
+        assert_eq!(auth("", &empty).unwrap(), Auth::None);
+        assert_eq!(auth("", &full).unwrap(), user("me", Secret::new("p")));
+        let named = auth("--nats-user you --nats-password-file FILE", &full);
+        assert_eq!(named.unwrap(), user("you", secret()));
+        let token = auth("--nats-token-file FILE", &full).unwrap();
+        assert_eq!(token, Auth::Token(secret()));
+        let nkey = auth("--nats-nkey FILE", &full).unwrap();
+        assert_eq!(nkey, Auth::NkeySeed(secret()));
+        let creds = auth("--nats-creds FILE", &full).unwrap();
+        assert_eq!(creds, Auth::CredsFile(file.clone()));
+        for line in ["--nats-user you", "--nats-token-file FILE.gone"] {
+            let problem = auth(line, &empty).unwrap_err();
+            assert_eq!(problem.exit, Exit::Usage, "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for line in [
+            "--nats-creds a --nats-nkey b",
+            "--nats-user a --nats-token-file b",
+            "--nats-cert a",
+            "--prefix Team.A",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Waiting for a run that others carry out.
+
+use std::io::{self, Seek as _};
+use std::time::Duration;
+
+use image_sync_queue::jetstream::JetStream;
+use image_sync_shared::report::ReportHead;
+use image_sync_shared::run::RunId;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::{Exit, Problem};
+use crate::stdout;
+
+/// The time between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Waits for the end of a run. None if `stop` is cancelled before, or if there is no such run.
+pub(crate) async fn end_of(
+    queue: &JetStream,
+    run: &RunId,
+    stop: &CancellationToken,
+) -> Result<Option<ReportHead>, Problem> {
+    let states = queue.states();
+    loop {
+        let state = states.get(run).await.map_err(Problem::not_carried_out)?;
+        match state {
+            None => return Ok(None),
+            Some(state) if state.ended.is_some() => return Ok(state.ended),
+            Some(_) => {}
+        }
+        tokio::select! {
+            () = sleep(LOOK) => {}
+            () = stop.cancelled() => return Ok(None),
+        }
+    }
+}
+
+/// Waits for the end of a run, writes its report to stdout, and says what it means for the exit code.
+pub(crate) async fn report_of(
+    queue: &JetStream,
+    run: &RunId,
+    skip_on_error: bool,
+    stop: &CancellationToken,
+) -> Result<Exit, Problem> {
+    let Some(head) = end_of(queue, run, stop).await? else {
+        return Err(Problem::not_carried_out(format!(
+            "waiting for run {run} was stopped; the run goes on"
+        )));
+    };
+    print(queue, run).await?;
+    Ok(Exit::of_report(&head, skip_on_error))
+}
+
+/// Writes the report of a run to stdout once it is here whole.
+async fn print(queue: &JetStream, run: &RunId) -> Result<(), Problem> {
+    let file = tempfile::tempfile().map_err(Problem::not_carried_out)?;
+    let mut copy = file.try_clone().map_err(Problem::not_carried_out)?;
+    let reports = queue.reports();
+    let received = reports.get(run, tokio::fs::File::from_std(file));
+    let received = received.await.map_err(Problem::not_carried_out)?;
+    if received.is_none() {
+        return Err(Problem::not_carried_out(format!(
+            "run {run} has no report, expected one as it ended"
+        )));
+    }
+    let write = move || {
+        stdout::write(|out| {
+            copy.rewind()?;
+            io::copy(&mut copy, out).map(drop)
+        })
+    };
+    // A stdout that takes nothing must not keep a second signal from ending the program.
+    let written = spawn_blocking(write).await;
+    written
+        .map_err(Problem::not_carried_out)?
+        .map_err(Problem::not_carried_out)
+}
