@@ -37,6 +37,7 @@ mod table;
 mod telemetry;
 mod text;
 mod units;
+mod wiring;
 
 /// Runs the program with the arguments and the environment of this process.
 #[must_use]

@@ -4,31 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_producer::aggregate::{Aggregator, FinishedRun};
-use image_sync_producer::catalog;
 use image_sync_producer::janitor::Janitor;
 use image_sync_producer::produce::{Produced, Producer, RunPlan};
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::{Config, ImageSpec};
-use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::measures::Measures;
-use image_sync_shared::ports::memo::Memo;
-use image_sync_shared::ports::progress::Progress;
-use image_sync_shared::ports::registries::Registries;
-use image_sync_shared::run::{RunId, Trigger};
-use image_sync_worker::{Ports as WorkerPorts, Shutdown, Worker, WorkerSettings};
+use image_sync_shared::run::RunId;
+use image_sync_worker::{Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Problem;
-use crate::telemetry;
-
-/// What a run reaches the outside through, beside its queue.
-pub(crate) struct Outside {
-    pub(crate) registries: Arc<dyn Registries>,
-    pub(crate) memo: Arc<dyn Memo>,
-    pub(crate) progress: Arc<dyn Progress>,
-    pub(crate) measures: Arc<dyn Measures>,
-    pub(crate) clock: Arc<dyn Clock>,
-}
+use crate::wiring::{self, Outside};
 
 /// What the command line says about a run.
 #[derive(Clone, Copy, Debug)]
@@ -68,25 +53,14 @@ impl Pipeline {
     ) -> Self {
         let clock = Arc::clone(&outside.clock);
         Self {
-            plan: plan(config, images, options, clock.as_ref()),
-            producer: Producer {
-                queue: Arc::clone(&queue.jobs),
-                log: Arc::clone(&queue.log),
-                control: Arc::clone(&queue.runs),
-                clock: Arc::clone(&clock),
-                traces: telemetry::propagator(),
-            },
-            aggregator: Aggregator {
-                log: Arc::clone(&queue.log),
-                clock: Arc::clone(&clock),
-                traces: telemetry::propagator(),
-            },
-            janitor: Janitor {
-                queue: Arc::clone(&queue.jobs),
-                log: Arc::clone(&queue.log),
-                clock,
-            },
-            worker: worker(config, options, &queue, outside),
+            plan: wiring::plan(config, images, options.dry_run, clock.as_ref()),
+            producer: wiring::producer(&queue, &clock),
+            aggregator: wiring::aggregator(&queue, &clock),
+            janitor: wiring::janitor(&queue, &clock),
+            worker: Worker::new(
+                wiring::worker_ports(&queue, outside),
+                worker_settings(config, options),
+            ),
             queue,
         }
     }
@@ -138,36 +112,6 @@ impl Pipeline {
         closed.map_err(Problem::not_carried_out)?;
         Ok(Outcome::Reported(Box::new(finished)))
     }
-}
-
-fn plan(config: &Config, images: &[&ImageSpec], options: RunOptions, clock: &dyn Clock) -> RunPlan {
-    let settings = &config.settings;
-    RunPlan {
-        run_id: catalog::new_run_id(clock.now()),
-        trigger: Trigger::Cron,
-        cache_registry: config.cache_registry.to_string(),
-        config_hash: catalog::config_hash(images),
-        skip_on_error: settings.skip_on_error,
-        timeout: settings.run_timeout,
-        policy: catalog::policy(settings, options.dry_run),
-    }
-}
-
-fn worker(config: &Config, options: RunOptions, queue: &QueuePorts, outside: Outside) -> Worker {
-    let ports = WorkerPorts {
-        registries: outside.registries,
-        queue: Arc::clone(&queue.jobs),
-        run_log: Arc::clone(&queue.log),
-        leases: Arc::clone(&queue.leases),
-        pauses: Arc::clone(&queue.pauses),
-        runs: Arc::clone(&queue.runs),
-        memo: outside.memo,
-        clock: outside.clock,
-        progress: outside.progress,
-        measures: outside.measures,
-        traces: telemetry::propagator(),
-    };
-    Worker::new(ports, worker_settings(config, options))
 }
 
 fn worker_settings(config: &Config, options: RunOptions) -> WorkerSettings {

@@ -22,12 +22,13 @@ use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::outputs::Outputs;
-use crate::pipeline::{Outcome, Outside, Pipeline, RunOptions};
+use crate::pipeline::{Outcome, Pipeline, RunOptions};
 use crate::probes::{Probes, Serving};
 use crate::progress::Screen;
 use crate::setup;
 use crate::shutdown::Signals;
 use crate::units;
+use crate::wiring::Outside;
 
 /// The state file, in its folder.
 const MEMO_FILE: &str = "memo.tsv";

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::Args;
-use image_sync_producer::aggregate::{Aggregator, FinishedRun};
+use image_sync_producer::aggregate::FinishedRun;
 use image_sync_producer::follow_runs::{ReportStore, RunFollower};
 use image_sync_producer::janitor::Janitor;
 use image_sync_queue::jetstream::{JetStream, Reports, Role};
@@ -21,7 +21,7 @@ use super::runtime;
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
-use crate::telemetry;
+use crate::wiring;
 
 /// Options of `aggregator`.
 #[derive(Args, Clone, Debug)]
@@ -45,26 +45,14 @@ pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Ex
 }
 
 fn roles(queue: &JetStream) -> (RunFollower, Janitor) {
-    let (ports, clock) = (
-        queue.ports().clone(),
-        Arc::new(SystemClock) as Arc<dyn Clock>,
-    );
+    let (ports, clock) = (queue.ports(), Arc::new(SystemClock) as Arc<dyn Clock>);
     let follower = RunFollower {
-        aggregator: Aggregator {
-            log: Arc::clone(&ports.log),
-            clock: Arc::clone(&clock),
-            traces: telemetry::propagator(),
-        },
+        aggregator: wiring::aggregator(ports, &clock),
         states: queue.states(),
-        control: ports.runs,
+        control: Arc::clone(&ports.runs),
         reports: Arc::new(Store(queue.reports())),
     };
-    let janitor = Janitor {
-        queue: ports.jobs,
-        log: ports.log,
-        clock,
-    };
-    (follower, janitor)
+    (follower, wiring::janitor(ports, &clock))
 }
 
 /// The store of reports at the server.

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use image_sync_producer::catalog;
-use image_sync_producer::produce::{Produced, Producer, RunPlan};
+use image_sync_producer::produce::Produced;
 use image_sync_queue::jetstream::{JetStream, Role};
 use image_sync_shared::config::{Config, ImageSpec};
-use image_sync_shared::ports::clock::Clock as _;
-use image_sync_shared::run::Trigger;
+use image_sync_shared::ports::clock::Clock;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -20,7 +19,7 @@ use crate::args::CommonArgs;
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
-use crate::{setup, telemetry};
+use crate::{setup, wiring};
 
 /// The wait before a run is tried again whose catalog was busy.
 const AFTER_BUSY: Duration = Duration::from_millis(500);
@@ -73,9 +72,10 @@ async fn produce(
     queue: &JetStream,
     stop: CancellationToken,
 ) -> Result<Exit, Problem> {
-    let producer = producer(queue);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let producer = wiring::producer(queue.ports(), &clock);
     let run = loop {
-        let plan = plan(config, images, args.dry_run);
+        let plan = wiring::plan(config, images, args.dry_run, clock.as_ref());
         let outcome = producer.produce(&plan, images.iter().copied(), &stop).await;
         match (outcome.map_err(Problem::not_carried_out)?, args.overlap) {
             (Produced::Sealed { .. }, _) => break plan.run_id,
@@ -104,28 +104,4 @@ async fn produce(
         return Ok(Exit::Success);
     }
     waiting::report_of(queue, &run, config.settings.skip_on_error, &stop).await
-}
-
-fn producer(queue: &JetStream) -> Producer {
-    let ports = queue.ports().clone();
-    Producer {
-        queue: ports.jobs,
-        log: ports.log,
-        control: ports.runs,
-        clock: Arc::new(SystemClock),
-        traces: telemetry::propagator(),
-    }
-}
-
-fn plan(config: &Config, images: &[&ImageSpec], dry_run: bool) -> RunPlan {
-    let settings = &config.settings;
-    RunPlan {
-        run_id: catalog::new_run_id(SystemClock.now()),
-        trigger: Trigger::Cron,
-        cache_registry: config.cache_registry.to_string(),
-        config_hash: catalog::config_hash(images),
-        skip_on_error: settings.skip_on_error,
-        timeout: settings.run_timeout,
-        policy: catalog::policy(settings, dry_run),
-    }
 }

@@ -10,7 +10,7 @@ use image_sync_registry::Router;
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::measures::Unmeasured;
 use image_sync_shared::ports::progress::Silent;
-use image_sync_worker::{Ports, Shutdown, Worker, WorkerSettings};
+use image_sync_worker::{Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -20,7 +20,8 @@ use crate::args::{CommonArgs, at_least_one};
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
-use crate::{setup, telemetry};
+use crate::setup;
+use crate::wiring::{self, Outside};
 
 /// Options of `worker`.
 #[derive(Args, Clone, Debug)]
@@ -75,7 +76,8 @@ pub(crate) fn run(
             slots = settings.slots,
             "worker started"
         );
-        let worker = Worker::new(ports(&queue, &router), settings);
+        let ports = wiring::worker_ports(queue.ports(), outside(&queue, &router));
+        let worker = Worker::new(ports, settings);
         let shutdown = Shutdown {
             stop,
             abort: CancellationToken::new(),
@@ -89,19 +91,12 @@ pub(crate) fn run(
     })
 }
 
-fn ports(queue: &JetStream, router: &Arc<Router>) -> Ports {
-    let ports = queue.ports().clone();
-    Ports {
+fn outside(queue: &JetStream, router: &Arc<Router>) -> Outside {
+    Outside {
         registries: router.clone(),
-        queue: ports.jobs,
-        run_log: ports.log,
-        leases: ports.leases,
-        pauses: ports.pauses,
-        runs: ports.runs,
         memo: Arc::clone(queue.memo()),
-        clock: Arc::new(SystemClock),
         progress: Arc::new(Silent),
         measures: Arc::new(Unmeasured),
-        traces: telemetry::propagator(),
+        clock: Arc::new(SystemClock),
     }
 }

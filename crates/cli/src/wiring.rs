@@ -1,0 +1,89 @@
+//! The roles on the ports of a queue, the same for all of them in one process and for each in its own.
+
+use std::sync::Arc;
+
+use image_sync_producer::aggregate::Aggregator;
+use image_sync_producer::catalog;
+use image_sync_producer::janitor::Janitor;
+use image_sync_producer::produce::{Producer, RunPlan};
+use image_sync_queue::Ports as QueuePorts;
+use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::Measures;
+use image_sync_shared::ports::memo::Memo;
+use image_sync_shared::ports::progress::Progress;
+use image_sync_shared::ports::registries::Registries;
+use image_sync_shared::run::Trigger;
+use image_sync_worker::Ports as WorkerPorts;
+
+use crate::telemetry;
+
+/// What a worker reaches the outside through, beside its queue.
+pub(crate) struct Outside {
+    pub(crate) registries: Arc<dyn Registries>,
+    pub(crate) memo: Arc<dyn Memo>,
+    pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) measures: Arc<dyn Measures>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A new run of `images`, which are the whole catalog or a part of it.
+pub(crate) fn plan(
+    config: &Config,
+    images: &[&ImageSpec],
+    dry_run: bool,
+    clock: &dyn Clock,
+) -> RunPlan {
+    let settings = &config.settings;
+    RunPlan {
+        run_id: catalog::new_run_id(clock.now()),
+        trigger: Trigger::Cron,
+        cache_registry: config.cache_registry.to_string(),
+        config_hash: catalog::config_hash(images),
+        skip_on_error: settings.skip_on_error,
+        timeout: settings.run_timeout,
+        policy: catalog::policy(settings, dry_run),
+    }
+}
+
+pub(crate) fn producer(queue: &QueuePorts, clock: &Arc<dyn Clock>) -> Producer {
+    Producer {
+        queue: Arc::clone(&queue.jobs),
+        log: Arc::clone(&queue.log),
+        control: Arc::clone(&queue.runs),
+        clock: Arc::clone(clock),
+        traces: telemetry::propagator(),
+    }
+}
+
+pub(crate) fn aggregator(queue: &QueuePorts, clock: &Arc<dyn Clock>) -> Aggregator {
+    Aggregator {
+        log: Arc::clone(&queue.log),
+        clock: Arc::clone(clock),
+        traces: telemetry::propagator(),
+    }
+}
+
+pub(crate) fn janitor(queue: &QueuePorts, clock: &Arc<dyn Clock>) -> Janitor {
+    Janitor {
+        queue: Arc::clone(&queue.jobs),
+        log: Arc::clone(&queue.log),
+        clock: Arc::clone(clock),
+    }
+}
+
+pub(crate) fn worker_ports(queue: &QueuePorts, outside: Outside) -> WorkerPorts {
+    WorkerPorts {
+        registries: outside.registries,
+        queue: Arc::clone(&queue.jobs),
+        run_log: Arc::clone(&queue.log),
+        leases: Arc::clone(&queue.leases),
+        pauses: Arc::clone(&queue.pauses),
+        runs: Arc::clone(&queue.runs),
+        memo: outside.memo,
+        clock: outside.clock,
+        progress: outside.progress,
+        measures: outside.measures,
+        traces: telemetry::propagator(),
+    }
+}
