@@ -16,8 +16,8 @@ pub struct ProvisionSettings {
     pub dedupe_window: Duration,
     /// How long a lease lasts that is not renewed.
     pub lease_term: Duration,
-    /// How many jobs that are not due yet are watched at once. Were there more, the rest would be looked at when those
-    /// became due.
+    /// How many jobs that are not due yet are watched at once; the server needs some 500 bytes of memory for each. Were
+    /// there more, the rest would be looked at when those became due.
     pub max_held: u32,
     /// For how long a job is kept that nobody works.
     pub jobs_max_age: Duration,
@@ -46,7 +46,7 @@ impl Default for ProvisionSettings {
             visibility: Duration::from_secs(60),
             dedupe_window: Duration::from_secs(10 * 60),
             lease_term: Duration::from_secs(45),
-            max_held: 100_000,
+            max_held: 1_000_000,
             jobs_max_age: 14 * DAY,
             jobs_max_bytes: 1024 * MIB,
             log_max_age: 14 * DAY,
