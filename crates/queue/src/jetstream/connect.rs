@@ -1,5 +1,6 @@
 //! Connecting to a NATS server.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub struct TlsFiles {
 }
 
 /// How a server is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConnectSettings {
     /// URLs of the servers of one cluster: `nats://HOST[:PORT]`, or `tls://HOST[:PORT]` if TLS must be used.
     pub servers: Vec<String>,
@@ -85,6 +86,18 @@ impl ConnectSettings {
             request_timeout: Duration::from_secs(5),
             outage: Duration::from_secs(30),
         }
+    }
+}
+
+impl fmt::Debug for ConnectSettings {
+    /// Without the servers: their URLs may hold passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectSettings")
+            .field("tls", &self.tls)
+            .field("auth", &self.auth)
+            .field("prefix", &self.prefix)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -216,4 +229,22 @@ fn check_readable(file: &Path) -> Result<(), ConnectError> {
     std::fs::read(file).map(drop).map_err(|error| {
         ConnectError::Settings(format!("{} cannot be read: {error}", file.display()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_show_no_secret() {
+        let settings = ConnectSettings {
+            auth: Auth::Token(Secret::new("hunter2")),
+            ..ConnectSettings::new("nats://me:hunter2@localhost")
+        };
+        let shown = format!("{settings:?}");
+        assert!(
+            shown.contains("imgsync") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
 }
