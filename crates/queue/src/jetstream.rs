@@ -59,7 +59,7 @@ use image_sync_shared::ports::memo::Memo;
 use image_sync_shared::ports::run_states::RunStates;
 use image_sync_shared::run::RunId;
 use tokio::task::JoinSet;
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::DropGuard;
 
 pub use connect::{Auth, ConnectSettings, TlsFiles};
 pub use connect_error::ConnectError;
@@ -76,7 +76,7 @@ use bucket::Bucket;
 use connection::Tries;
 use dead_letters::JetStreamDeadLetters;
 use host_pauses::{JetStreamHostPauses, KnownPauses};
-use job_queue::JetStreamJobQueue;
+use job_queue::{JetStreamJobQueue, Tasks};
 use jobs::Jobs;
 use leases::JetStreamLeases;
 use memo::JetStreamMemo;
@@ -88,12 +88,13 @@ use run_states::JetStreamRunStates;
 /// How often a job is delivered before it is poison, unless told otherwise.
 pub const DEFAULT_MAX_DELIVER: u64 = 5;
 
-/// The queue of one installation, as one client sees it. It is provisioned before.
+/// The queue of one installation, as one client sees it. It is provisioned before. Its ports work for as long as it lives.
 pub struct JetStream {
     connection: Connection,
     ports: Ports,
     memo: Arc<dyn Memo>,
-    looks: TaskTracker,
+    tasks: Tasks,
+    _stop_in_the_end: DropGuard,
     _followers: JoinSet<()>,
 }
 
@@ -115,7 +116,7 @@ impl JetStream {
         if role == Role::Worker {
             follow(&mut followers, &connection, &cancels, &pauses).await?;
         }
-        let looks = TaskTracker::new();
+        let tasks = Tasks::default();
         let bucket = |name: String| Bucket::new(connection.clone(), name);
         let names = connection.names();
         let letters = JetStreamDeadLetters::new(connection.clone());
@@ -127,7 +128,7 @@ impl JetStream {
         });
         let runs = bucket(names.runs());
         let ports = Ports {
-            jobs: Arc::new(JetStreamJobQueue::new(jobs, looks.clone())),
+            jobs: Arc::new(JetStreamJobQueue::new(jobs, tasks.clone())),
             letters: Arc::new(letters),
             log: Arc::new(JetStreamRunLog::new(connection.clone())),
             runs: Arc::new(JetStreamRunControl::new(runs, Arc::clone(&clock), cancels)),
@@ -142,7 +143,8 @@ impl JetStream {
             memo: Arc::new(JetStreamMemo::new(bucket(names.memo()))),
             connection,
             ports,
-            looks,
+            _stop_in_the_end: tasks.stop.clone().drop_guard(),
+            tasks,
             _followers: followers,
         })
     }
@@ -174,8 +176,9 @@ impl JetStream {
     /// Ends what is under way: jobs that were taken while nobody waited for them any more are given back. To be called
     /// when no more jobs are pulled.
     pub async fn close(&self) -> Result<(), QueueError> {
-        self.looks.close();
-        self.looks.wait().await;
+        self.tasks.stop.cancel();
+        self.tasks.tracker.close();
+        self.tasks.tracker.wait().await;
         self.connection.flush().await
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use image_sync_shared::ports::QueueError;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::connection::Tries;
 use super::envelope::{earlier_deliveries, held_until};
@@ -26,20 +27,24 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// Does so for as long as it is polled. Any number of clients may do so at once.
-pub(super) async fn keep(jobs: Arc<Jobs>) {
+/// Does so until it is told to stop, and then ends what is in hand. Any number of clients may do so at once.
+pub(super) async fn keep(jobs: Arc<Jobs>, stop: CancellationToken) {
     let (mut pace, mut is_failing) = (Pace::new(), false);
-    loop {
-        match look(&jobs).await {
-            Ok(0) => pace.wait().await,
-            Ok(_) => (pace, is_failing) = (Pace::new(), false),
+    while !stop.is_cancelled() {
+        let wait = match look(&jobs).await {
+            Ok(0) => pace.step(),
+            Ok(_) => {
+                (pace, is_failing) = (Pace::new(), false);
+                continue;
+            }
             Err(error) => {
                 if !std::mem::replace(&mut is_failing, true) {
                     tracing::warn!(%error, "jobs that wait cannot be looked at: trying until they can");
                 }
-                sleep(AFTER_FAILURE).await;
+                AFTER_FAILURE
             }
-        }
+        };
+        stop.run_until_cancelled(sleep(wait)).await;
     }
 }
 

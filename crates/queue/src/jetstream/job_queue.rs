@@ -1,6 +1,6 @@
 //! The port for jobs.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,8 +9,8 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
 use image_sync_shared::run::RunId;
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::held;
@@ -20,29 +20,35 @@ use super::poison;
 use super::purge;
 use super::settle::InHand;
 
+/// What must not be left half done at the end.
+#[derive(Clone, Default)]
+pub(super) struct Tasks {
+    pub(super) tracker: TaskTracker,
+    /// Ends those that would go on.
+    pub(super) stop: CancellationToken,
+}
+
 /// The jobs of one installation.
 pub(super) struct JetStreamJobQueue {
     jobs: Arc<Jobs>,
-    /// What must not be left half done.
-    looks: TaskTracker,
-    /// Keeps the jobs that wait. Only who takes jobs does so, from then on.
-    keeper: OnceLock<JoinSet<()>>,
+    tasks: Tasks,
+    /// Whether the jobs that wait are kept. Only who takes jobs does so, from then on.
+    keeps_what_waits: Once,
 }
 
 impl JetStreamJobQueue {
-    pub(super) fn new(jobs: Arc<Jobs>, looks: TaskTracker) -> Self {
+    pub(super) fn new(jobs: Arc<Jobs>, tasks: Tasks) -> Self {
         Self {
             jobs,
-            looks,
-            keeper: OnceLock::new(),
+            tasks,
+            keeps_what_waits: Once::new(),
         }
     }
 
     fn keep_what_waits(&self) {
-        self.keeper.get_or_init(|| {
-            let mut keeper = JoinSet::new();
-            keeper.spawn(held::keep(Arc::clone(&self.jobs)));
-            keeper
+        self.keeps_what_waits.call_once(|| {
+            let (jobs, stop) = (Arc::clone(&self.jobs), self.tasks.stop.clone());
+            self.tasks.tracker.spawn(held::keep(jobs, stop));
         });
     }
 
@@ -74,7 +80,7 @@ impl JetStreamJobQueue {
     {
         let (sender, receiver) = oneshot::channel();
         let jobs = Arc::clone(&self.jobs);
-        self.looks.spawn(async move {
+        self.tasks.tracker.spawn(async move {
             if let Err(Ok(unclaimed)) = sender.send(look.await) {
                 for opened in unclaimed {
                     if let Err(error) = jobs.give_back(&opened).await {
