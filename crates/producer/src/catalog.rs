@@ -87,21 +87,30 @@ fn target_name(image: &ImageSpec) -> String {
 }
 
 fn no_match(glob: &str, images: &[ImageSpec]) -> ChoiceError {
-    let candidates: Vec<(String, &ImageSpec)> = images
-        .iter()
-        .flat_map(|image| nicknames(image).map(move |name| (name, image)))
-        .collect();
-    let wanted = glob.replace('*', "");
-    let hint = nearest(&wanted, candidates.iter().map(|(name, _)| name.as_str()))
-        .and_then(|found| candidates.iter().find(|(name, _)| name == found))
-        .map_or_else(String::new, |(_, image)| {
-            format!(", did you mean {}:{}?", image.image, image.tag)
-        });
+    let near = nearest_image(&glob.replace('*', ""), images);
     ChoiceError::NoMatch {
         glob: glob.to_owned(),
         images: images.len(),
-        hint,
+        hint: near.map_or_else(String::new, |image| {
+            format!(", did you mean {}:{}?", image.image, image.tag)
+        }),
     }
+}
+
+/// The image that `wanted` was probably meant to name.
+pub(crate) fn nearest_image<'a>(
+    wanted: &str,
+    images: impl IntoIterator<Item = &'a ImageSpec>,
+) -> Option<&'a ImageSpec> {
+    let candidates: Vec<(String, &ImageSpec)> = images
+        .into_iter()
+        .flat_map(|image| nicknames(image).map(move |name| (name, image)))
+        .collect();
+    let found = nearest(wanted, candidates.iter().map(|(name, _)| name.as_str()))?;
+    candidates
+        .iter()
+        .find(|(name, _)| name == found)
+        .map(|(_, image)| *image)
 }
 
 /// All that `--only` may call an image, and what a person might call it.

@@ -63,13 +63,13 @@ mod tests;
 use std::io;
 use std::path::Path;
 
-use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::config::{Config, ImageDefaults, ImageSpec};
 use image_sync_shared::reference::Location;
 
 pub use error::ConfigError;
+pub(crate) use image::for_target;
+pub(crate) use problem::{Problem, without_secrets};
 
-use image::Defaults;
-use problem::Problem;
 use raw::{RawConfig, RawImage};
 
 const EXPECTED: &str = "expected a YAML config with cache_registry and images";
@@ -151,12 +151,13 @@ fn resolve(raw: RawConfig, warnings: &mut Vec<Problem>) -> Result<Config, Proble
                 .key("settings"),
         );
     }
-    let defaults = Defaults::new(cache_registry, &raw_settings);
+    let defaults = image::defaults(&raw_settings);
     let settings = settings::resolve(&raw_settings).map_err(|problem| problem.key("settings"))?;
-    let images = images(raw_images, &defaults)?;
+    let images = images(raw_images, &cache_registry, &defaults)?;
     Ok(Config {
         images: repeats::settle(images, warnings)?,
-        cache_registry: defaults.cache_registry,
+        cache_registry,
+        defaults,
         settings,
         registries: registry::resolve_all(raw.registries.unwrap_or_default())
             .map_err(|problem| problem.key("registries"))?,
@@ -173,11 +174,15 @@ fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
         .map_err(|problem| problem.key("cache_registry"))
 }
 
-fn images(raw: Vec<RawImage>, defaults: &Defaults) -> Result<Vec<ImageSpec>, Problem> {
+fn images(
+    raw: Vec<RawImage>,
+    cache_registry: &Location,
+    defaults: &ImageDefaults,
+) -> Result<Vec<ImageSpec>, Problem> {
     raw.into_iter()
         .enumerate()
         .map(|(index, raw)| {
-            image::resolve(raw.merged(), defaults)
+            image::resolve(raw.merged(), cache_registry, defaults)
                 .map_err(|problem| problem.index(index).key("images"))
         })
         .collect()
