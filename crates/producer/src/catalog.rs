@@ -1,11 +1,14 @@
 //! The catalog: which images a run has, and the job of each.
 
+use std::collections::BTreeSet;
+
 use globset::{GlobBuilder, GlobMatcher};
 use image_sync_shared::config::{Config, ImageSpec, Settings};
 use image_sync_shared::digest::{Algorithm, Hasher};
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy};
 use image_sync_shared::nearest::nearest;
 use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::reference::Repository;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -84,6 +87,16 @@ fn target_name(image: &ImageSpec) -> String {
         .target
         .image(image.target_reference.clone())
         .to_string()
+}
+
+/// The registries, or folders, of these repositories, for the report of a run that is not of a catalog.
+pub fn registries<'a>(repositories: impl Iterator<Item = &'a Repository>) -> String {
+    let name = |repository: &Repository| match repository.host() {
+        Some(host) => host.to_owned(),
+        None => repository.to_string(),
+    };
+    let names: BTreeSet<String> = repositories.map(name).collect();
+    Vec::from_iter(names).join(", ")
 }
 
 fn no_match(glob: &str, images: &[ImageSpec]) -> ChoiceError {

@@ -1,6 +1,5 @@
 //! A job that is put back: the same work, as a new job of a new run.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION};
@@ -8,7 +7,7 @@ use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::run::{ImageName, Trigger};
 use time::OffsetDateTime;
 
-use crate::catalog::new_run_id;
+use crate::catalog;
 use crate::produce::{Order, RunPlan, own_catalog};
 
 /// A letter with its job.
@@ -56,10 +55,13 @@ impl Order for Replayed {
 
 /// The run of these letters and those that follow them, unless there is none. An image that fails again fails the run.
 pub(super) fn plan(first: &[Replayed], timeout: Duration, now: OffsetDateTime) -> Option<RunPlan> {
-    let run_id = new_run_id(now);
+    let run_id = catalog::new_run_id(now);
+    let targets = first
+        .iter()
+        .map(|replayed| &replayed.job.target.image.repository);
     Some(RunPlan {
         trigger: Trigger::Replay,
-        cache_registry: targets(first),
+        cache_registry: catalog::registries(targets),
         config_hash: own_catalog(&run_id),
         run_id,
         skip_on_error: false,
@@ -67,17 +69,4 @@ pub(super) fn plan(first: &[Replayed], timeout: Duration, now: OffsetDateTime) -
         // Each job keeps its own.
         policy: first.first()?.job.policy.clone(),
     })
-}
-
-/// Where the jobs go, for the report.
-fn targets(replayed: &[Replayed]) -> String {
-    let targets: BTreeSet<String> = replayed
-        .iter()
-        .map(|replayed| {
-            let repository = &replayed.job.target.image.repository;
-            let host = repository.host().map(str::to_owned);
-            host.unwrap_or_else(|| repository.to_string())
-        })
-        .collect();
-    Vec::from_iter(targets).join(", ")
 }
