@@ -48,6 +48,7 @@
 mod error;
 mod image;
 mod locate;
+mod pieces;
 mod problem;
 mod raw;
 mod registry;
@@ -69,6 +70,7 @@ use image_sync_shared::reference::Location;
 pub use error::ConfigError;
 
 use image::Defaults;
+use pieces::Pieces;
 use problem::Problem;
 use raw::{RawConfig, RawImage};
 
@@ -81,6 +83,18 @@ pub struct Parsed {
     pub config: Config,
     /// What is accepted, but probably not meant: one sentence each, that begins with the file.
     pub warnings: Vec<String>,
+}
+
+impl Parsed {
+    fn new(config: Config, warnings: &[Problem], file: &str) -> Self {
+        let warnings = warnings.iter();
+        Self {
+            config,
+            warnings: warnings
+                .map(|warning| format!("{file}: {warning}"))
+                .collect(),
+        }
+    }
 }
 
 /// Reads and parses the file at `path`.
@@ -120,16 +134,23 @@ pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
             format!("the file is empty, {EXPECTED}"),
         ));
     }
-    let raw: RawConfig =
+    if let Some(parsed) = Pieces::of(text).and_then(|pieces| parse_pieces(&pieces, file)) {
+        return Ok(parsed);
+    }
+    let mut raw: RawConfig =
         serde_yaml_ng::from_str(text).map_err(|error| ConfigError::of_yaml(file, text, &error))?;
-    let mut warnings = Vec::new();
-    let config = resolve(raw, &mut warnings)
-        .map_err(|problem| ConfigError::of_problem(file, text, &problem))?;
-    let warnings = warnings
-        .into_iter()
-        .map(|warning| format!("{file}: {warning}"))
-        .collect();
-    Ok(Parsed { config, warnings })
+    let images = raw.images.take().map(|images| images.into_iter().map(Ok));
+    resolve(raw, images)
+        .map(|(config, warnings)| Parsed::new(config, &warnings, file))
+        .map_err(|problem| ConfigError::of_problem(file, text, &problem))
+}
+
+/// None where anything is not as it should be.
+fn parse_pieces(pieces: &Pieces<'_>, file: &str) -> Option<Parsed> {
+    let raw: RawConfig = serde_yaml_ng::from_str(&pieces.frame).ok()?;
+    let images = pieces.images().map(|image| image.map_err(Problem::new));
+    let (config, warnings) = resolve(raw, Some(images)).ok()?;
+    Some(Parsed::new(config, &warnings, file))
 }
 
 fn is_blank(text: &str) -> bool {
@@ -138,12 +159,16 @@ fn is_blank(text: &str) -> bool {
         .all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
-fn resolve(raw: RawConfig, warnings: &mut Vec<Problem>) -> Result<Config, Problem> {
+/// The config, and what is to be warned of.
+fn resolve(
+    raw: RawConfig,
+    images: Option<impl Iterator<Item = Result<RawImage, Problem>>>,
+) -> Result<(Config, Vec<Problem>), Problem> {
     let cache_registry = cache_registry(raw.cache_registry)?;
-    let raw_images = raw
-        .images
-        .ok_or_else(|| Problem::new("missing, expected a list of images").key("images"))?;
+    let images =
+        images.ok_or_else(|| Problem::new("missing, expected a list of images").key("images"))?;
     let raw_settings = raw.settings.unwrap_or_default();
+    let mut warnings = Vec::new();
     if raw_settings.preferred_tool.is_some() {
         warnings.push(
             Problem::new("this has no effect, as no tool is run; remove it")
@@ -153,14 +178,15 @@ fn resolve(raw: RawConfig, warnings: &mut Vec<Problem>) -> Result<Config, Proble
     }
     let defaults = Defaults::new(cache_registry, &raw_settings);
     let settings = settings::resolve(&raw_settings).map_err(|problem| problem.key("settings"))?;
-    let images = images(raw_images, &defaults)?;
-    Ok(Config {
-        images: repeats::settle(images, warnings)?,
+    let images = resolve_images(images, &defaults)?;
+    let config = Config {
+        images: repeats::settle(images, &mut warnings)?,
         cache_registry: defaults.cache_registry,
         settings,
         registries: registry::resolve_all(raw.registries.unwrap_or_default())
             .map_err(|problem| problem.key("registries"))?,
-    })
+    };
+    Ok((config, warnings))
 }
 
 fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
@@ -173,11 +199,14 @@ fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
         .map_err(|problem| problem.key("cache_registry"))
 }
 
-fn images(raw: Vec<RawImage>, defaults: &Defaults) -> Result<Vec<ImageSpec>, Problem> {
-    raw.into_iter()
+fn resolve_images(
+    images: impl Iterator<Item = Result<RawImage, Problem>>,
+    defaults: &Defaults,
+) -> Result<Vec<ImageSpec>, Problem> {
+    images
         .enumerate()
         .map(|(index, raw)| {
-            image::resolve(raw.merged(), defaults)
+            image::resolve(raw?.merged(), defaults)
                 .map_err(|problem| problem.index(index).key("images"))
         })
         .collect()
