@@ -105,6 +105,12 @@ impl Fold {
         summary
     }
 
+    /// Whether all jobs of the run are published.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.expected.is_some()
+    }
+
     /// How many images have a result.
     #[must_use]
     pub fn arrived(&self) -> u32 {

@@ -153,10 +153,10 @@ impl Producer {
             biased;
             () = stop.cancelled() => true,
             published = self.publish_all(plan, &trace, pages, &mut jobs) => {
-                published?;
+                self.cancel_if_failed(plan, published).await?;
                 false
             }
-            error = self.tell_of_life(plan) => return Err(error),
+            error = self.tell_of_life(plan) => return self.cancel_if_failed(plan, Err(error)).await,
         };
         if stopped {
             tracing::info!(jobs, "producer stopped before the run was sealed");
@@ -165,6 +165,23 @@ impl Producer {
         self.append(plan, RunEvent::Seal { expected: jobs }).await?;
         tracing::info!(jobs, "run sealed");
         Ok(Produced::Sealed { jobs })
+    }
+
+    /// Nothing of a run is worked that could not be published whole.
+    async fn cancel_if_failed<T>(
+        &self,
+        plan: &RunPlan,
+        outcome: Result<T, QueueError>,
+    ) -> Result<T, QueueError> {
+        if outcome.is_err() {
+            match self.control.cancel(&plan.run_id).await {
+                Ok(()) => tracing::info!("run cancelled, as its jobs could not all be published"),
+                Err(error) => {
+                    tracing::warn!(%error, "could not cancel the run: it ends as abandoned");
+                }
+            }
+        }
+        outcome
     }
 
     /// Goes on until that fails.

@@ -238,6 +238,7 @@ async fn a_queue_that_fails_ends_the_producer() {
         bench.produce(&samples::images(3)).await,
         Err(QueueError::Closed)
     );
+    assert_eq!(*bench.control.cancelled.lock().unwrap(), [samples::run()]);
     let events = bench.log.events();
     assert!(
         !events
