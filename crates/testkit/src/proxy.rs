@@ -108,26 +108,34 @@ async fn pass(
 ) -> io::Result<()> {
     // What was passed on lately: a text may come in pieces.
     let mut passed = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
+    let mut new = Vec::new();
     loop {
-        let read = from.read(&mut buffer).await?;
-        if read == 0 {
+        if new.is_empty() && from.read_buf(&mut new).await? == 0 {
             return Ok(());
         }
-        let mut rest = &buffer[..read];
         let here: Vec<Arc<Hold>> = locked(holds).clone();
-        for (at, gate) in stops(toward, &here, &passed, rest) {
-            let (before, behind) = rest.split_at(at - (read - rest.len()));
-            to.write_all(before).await?;
-            rest = behind;
-            gate.pass().await;
+        let (mut done, mut later) = (0, Vec::new());
+        for (at, gate) in stops(toward, &here, &passed, &new) {
+            to.write_all(&new[done..at]).await?;
+            done = at;
+            tokio::select! {
+                () = gate.pass() => {}
+                ended = read_on(&mut from, &mut later) => return ended,
+            }
         }
-        to.write_all(rest).await?;
-        passed.extend_from_slice(&buffer[..read]);
+        to.write_all(&new[done..]).await?;
+        passed.append(&mut new);
         let longest = here.iter().map(|hold| hold.text.len()).max();
         let kept = longest.unwrap_or(0).saturating_sub(1).min(passed.len());
         passed.drain(..passed.len() - kept);
+        new = later;
     }
+}
+
+/// Reads until the end of the connection.
+async fn read_on(from: &mut OwnedReadHalf, later: &mut Vec<u8>) -> io::Result<()> {
+    while from.read_buf(later).await? > 0 {}
+    Ok(())
 }
 
 /// Where in `new`, which follows `passed`, connections are to be held, in their order.
@@ -207,7 +215,21 @@ mod tests {
         let mut behind = [0; 8];
         accepted.read_exact(&mut behind).await.unwrap();
         assert_eq!(&behind, b"stop now");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_server_ends_a_connection_that_is_held() {
+        let server = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let host = server.local_addr().unwrap().to_string();
+        let proxy = Proxy::start(&host).await.unwrap();
+        let gate = proxy.hold(Toward::Client, "stop", 1);
+        let mut client = TcpStream::connect(proxy.host()).await.unwrap();
+        let (mut accepted, _) = server.accept().await.unwrap();
+        accepted.write_all(b"go stop").await.unwrap();
+        gate.reached().await;
         drop(accepted);
-        assert_eq!(client.read(&mut behind).await.unwrap(), 0, "both ends end");
+        let mut before = Vec::new();
+        client.read_to_end(&mut before).await.unwrap();
+        assert_eq!(before, b"go ");
     }
 }
