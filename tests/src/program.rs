@@ -8,7 +8,7 @@ use image_sync_shared::report::Report;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::Catalog;
+use crate::{Catalog, Running};
 
 /// A place to run the program in: a folder of its own is its home, its state and its working directory, and nothing of
 /// the machine's environment reaches it.
@@ -89,6 +89,12 @@ impl Program {
             .kill_on_drop(true)
             .spawn()
             .expect("the program starts")
+    }
+
+    /// Starts the program, to be watched while it runs.
+    #[must_use = "a program that is dropped is killed"]
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        Running::new(self.spawn(arguments))
     }
 
     /// Runs the program to its end.

@@ -135,7 +135,7 @@ impl JetStream {
             letters: Arc::new(letters),
             log: Arc::new(JetStreamRunLog::new(connection.clone())),
             runs: Arc::new(JetStreamRunControl::new(runs, Arc::clone(&clock), cancels)),
-            leases: Arc::new(JetStreamLeases::new(bucket(names.leases()))),
+            leases: Arc::new(JetStreamLeases::new(connection.clone())),
             pauses: Arc::new(JetStreamHostPauses::new(
                 bucket(names.hosts()),
                 clock,

@@ -9,6 +9,7 @@
 
 mod connecting;
 mod jobs;
+mod lost_answers;
 mod permissions;
 mod provisioning;
 mod restarts;
