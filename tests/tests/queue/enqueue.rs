@@ -175,10 +175,7 @@ async fn bad_arguments_are_told_before_anything_is_contacted() {
              --target for any other; did you mean nginx:1.26?",
         ),
         (&["ngnix"], "did you mean nginx:1.26?"),
-        (
-            &["NGINX:1"],
-            "error: \"NGINX:1\" is not a valid repository",
-        ),
+        (&["NGINX:1"], "error: \"NGINX:1\" is not a valid repository"),
         (
             &["me:hunter2@nginx:1"],
             "found an '@' or '?' where none belongs",
