@@ -1,6 +1,7 @@
 //! An installation with a catalog, as the commands for single images find it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use image_sync_queue::jetstream::{
     ConnectSettings, Connection, DEFAULT_MAX_DELIVER, JetStream, Role,
@@ -10,6 +11,10 @@ use image_sync_testkit::servers::NatsServer;
 use image_sync_testkit::{FakeRegistry, TokioClock};
 use image_sync_tests::{Catalog, Ended, Entry, Program};
 use tokio::process::Child;
+use tokio::time::timeout;
+
+/// How long a command may take: what takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A provisioned nats-server, registries, and the program.
 pub(crate) struct Site {
@@ -66,7 +71,8 @@ impl Site {
     /// Runs the program to its end.
     pub(crate) async fn run(&self, line: &str) -> Ended {
         let words: Vec<&str> = line.split_whitespace().collect();
-        self.program.run(&words).await
+        let ended = timeout(PATIENCE, self.program.run(&words)).await;
+        ended.expect("the command should come to an end")
     }
 
     /// Runs the program to its end, which must be a good one.

@@ -27,7 +27,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   image-sync enqueue -c config.yaml nginx:1.27 ghcr.io/project-zot/zot:v2
   image-sync enqueue -c config.yaml nginx:1.27 --wait > report.json
-  image-sync enqueue -c config.yaml quay.io/prometheus/busybox:latest --target localhost:5000/busybox
+  image-sync enqueue -c config.yaml alpine:3 --target localhost:5000/alpine
 
 An open run of the catalog does not keep it from starting. Exit codes are those of `sync`; without
 --wait, 0 says that all jobs are published, and the run's id is in the log.";
