@@ -81,10 +81,10 @@ fn run(
     telemetry.tell();
     match command {
         Command::Sync(args) => sync::run(common, &args, environment, &screen),
-        Command::Provision(args) => roles::provision::run(&args, environment),
+        Command::Provision(args) => roles::provision::run(common, &args, environment),
         Command::Producer(args) => roles::producer::run(common, &args, environment),
         Command::Worker(args) => roles::worker::run(common, &args, environment),
-        Command::Aggregator(args) => roles::aggregator::run(&args, environment),
+        Command::Aggregator(args) => roles::aggregator::run(common, &args, environment),
         Command::Config(ConfigCommand::Check) => config_check(common, environment),
         Command::Completions { shell } => completions(shell),
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::run_control::RunControl;
 use image_sync_shared::ports::run_states::{RunState, RunStates};
 use image_sync_shared::report::ReportHead;
@@ -75,6 +76,7 @@ impl RunFollower {
     }
 
     async fn follow(&self, state: &RunState) {
+        let _following = Following::begin(self.aggregator.measures.as_ref());
         while let Err(error) = self.finish(state).await {
             tracing::error!(run = %state.run, %error, "no report yet: trying again");
             sleep(AFTER_FAILURE).await;
@@ -99,6 +101,7 @@ impl RunFollower {
                 let head: ReportHead = finished.head.clone();
                 self.reports.put(finished).await?;
                 self.states.end(&head).await?;
+                self.aggregator.measures.run_reported(head.status);
             }
             Err(AggregateError::NotOpened(run)) => {
                 tracing::warn!(%run, "a run without a log is closed: its producer died as it opened it");
@@ -109,11 +112,28 @@ impl RunFollower {
     }
 }
 
+/// A run that is being followed. Dropping it ends that, however it came.
+struct Following<'a>(&'a dyn Measures);
+
+impl<'a> Following<'a> {
+    fn begin(measures: &'a dyn Measures) -> Self {
+        measures.run_taken_up();
+        Self(measures)
+    }
+}
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        self.0.run_laid_down();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use image_sync_shared::outcome::Action;
+    use image_sync_shared::ports::measures::Unmeasured;
     use image_sync_shared::ports::run_states::RunStateReader;
     use image_sync_shared::ports::trace_context::Untraced;
     use image_sync_shared::run::{RunEvent, RunId};
@@ -185,6 +205,7 @@ mod tests {
                 log: Arc::new(log),
                 clock: Arc::new(FakeClock::new()),
                 traces: Arc::new(Untraced),
+                measures: Arc::new(Unmeasured),
             },
             states: Arc::new(stores.clone()),
             control: Arc::new(FakeControl::default()),
