@@ -11,6 +11,8 @@ use clap_complete::Shell;
 
 use crate::probes::{self, Address};
 use crate::roles::aggregator::AggregatorArgs;
+use crate::roles::dead_letters::{self, DeadLettersCommand};
+use crate::roles::enqueue::{self, EnqueueArgs};
 use crate::roles::producer::ProducerArgs;
 use crate::roles::provision::ProvisionArgs;
 use crate::roles::worker::WorkerArgs;
@@ -109,6 +111,12 @@ pub(crate) enum Command {
     /// Make the reports of runs, and give up jobs that kill their workers
     #[command(after_help = "Example:\n  image-sync aggregator --nats nats://127.0.0.1:4222")]
     Aggregator(Box<AggregatorArgs>),
+    /// Put images ahead of the bulk, as a run of just these
+    #[command(after_help = enqueue::HELP)]
+    Enqueue(Box<EnqueueArgs>),
+    /// Look at jobs that were given up, and put them back or drop them
+    #[command(subcommand, after_help = dead_letters::HELP)]
+    DeadLetters(DeadLettersCommand),
     /// Work on the config file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -120,6 +128,14 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+impl Command {
+    /// Every command has `--config`, also these.
+    pub(crate) fn takes_nothing_from_a_config(&self) -> bool {
+        use Command::{Aggregator, DeadLetters, Provision};
+        matches!(self, Aggregator(_) | DeadLetters(_) | Provision(_))
+    }
 }
 
 /// What to do with the config.

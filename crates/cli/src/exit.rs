@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Success,
     /// An image failed, and `skip_on_error` is off.
     ImagesFailed,
-    /// Bad arguments or config; nothing was contacted.
+    /// Bad arguments or config; nothing was done, and no registry contacted.
     Usage,
     /// The run could not be carried out, was interrupted, or its deadline passed.
     NotCarriedOut,
@@ -33,7 +33,7 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Something is wrong with the arguments, the config or what it names; nothing was contacted.
+    /// Something is wrong with the arguments, the config or what they name; nothing was done.
     pub(crate) fn usage(error: impl fmt::Display) -> Self {
         Self {
             exit: Exit::Usage,

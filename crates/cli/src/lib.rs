@@ -71,7 +71,9 @@ fn run(
     environment: &Environment,
     telemetry: &Telemetry,
 ) -> Result<Exit, Problem> {
-    let screen = Screen::of_process(common.no_progress || environment.dumb_terminal);
+    // The other commands show nothing while they are at work.
+    let has_progress = matches!(command, Command::Sync(_)) && !common.no_progress;
+    let screen = Screen::of_process(!has_progress || environment.dumb_terminal);
     // Beside a display, what it shows need not be logged too.
     let usual = if screen.has_display() { "warn" } else { "info" };
     let asked = common.log_level.as_deref().or(environment.log.as_deref());
@@ -79,12 +81,17 @@ fn run(
     let (format, spans) = (common.log_format, telemetry.layer());
     logging::start(&screen, format, level, environment.no_color, spans).map_err(Problem::usage)?;
     telemetry.tell();
+    if command.takes_nothing_from_a_config() {
+        setup::check_unneeded(common.config.as_deref(), environment)?;
+    }
     match command {
         Command::Sync(args) => sync::run(common, &args, environment, &screen),
-        Command::Provision(args) => roles::provision::run(common, &args, environment),
+        Command::Provision(args) => roles::provision::run(&args, environment),
         Command::Producer(args) => roles::producer::run(common, &args, environment),
         Command::Worker(args) => roles::worker::run(common, &args, environment),
-        Command::Aggregator(args) => roles::aggregator::run(common, &args, environment),
+        Command::Aggregator(args) => roles::aggregator::run(&args, environment),
+        Command::Enqueue(args) => roles::enqueue::run(common, &args, environment),
+        Command::DeadLetters(command) => roles::dead_letters::run(&command, environment),
         Command::Config(ConfigCommand::Check) => config_check(common, environment),
         Command::Completions { shell } => completions(shell),
     }

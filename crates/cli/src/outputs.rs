@@ -13,9 +13,9 @@ use crate::report_file::ReportFile;
 use crate::table::{self, Canvas};
 use crate::{stdout, summary};
 
-/// How the report looks on stdout.
+/// How what was asked for looks on stdout.
 #[derive(Clone, Copy, Debug)]
-enum Shape {
+pub(crate) enum Shape {
     Json,
     Table(Canvas),
 }
@@ -62,7 +62,8 @@ impl Outputs {
     }
 }
 
-fn shape(output: Output, no_color: bool) -> Shape {
+/// What is asked for, if need be as a terminal suggests.
+pub(crate) fn shape(output: Output, no_color: bool) -> Shape {
     let terminal = io::stdout().is_terminal();
     match (output, terminal) {
         (Output::Json, _) | (Output::Auto, false) => Shape::Json,

@@ -4,13 +4,13 @@
 //! is stored before its jobs, so that every job that exists can be named. Jobs are made when they are published, and a
 //! queue that is full makes the producer wait, so that its memory does not grow with the catalog.
 
-use std::borrow::Borrow;
+mod order;
+
 use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use image_sync_shared::config::ImageSpec;
+use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _, TryStreamExt as _};
 use image_sync_shared::job::Policy;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
@@ -23,7 +23,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span};
 
-use crate::catalog::{job_for, name_of};
+pub use order::Order;
 
 /// The names of one chunk have at most this many bytes of JSON; a message of the log is at most 1 MiB.
 const CHUNK_BYTES: usize = 512 * 1024;
@@ -47,6 +47,12 @@ pub struct RunPlan {
     pub timeout: Duration,
     /// The rules of its jobs.
     pub policy: Policy,
+}
+
+/// What a run by itself claims in place of a catalog: no other run keeps it from starting, and it keeps none from it.
+#[must_use]
+pub fn own_catalog(run: &RunId) -> String {
+    run.to_string()
 }
 
 /// How far the producer came.
@@ -85,31 +91,44 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Starts the run and publishes a job for each of `images`, until `stop` is cancelled.
+    /// Starts the run and publishes a job for each of `orders`, until `stop` is cancelled.
     pub async fn produce<I>(
         &self,
         plan: &RunPlan,
-        images: I,
+        orders: I,
         stop: &CancellationToken,
     ) -> Result<Produced, QueueError>
     where
-        I: IntoIterator<Item: Borrow<ImageSpec>>,
+        I: IntoIterator<Item: Order>,
+    {
+        let only_page = stream::iter([Ok(orders)]);
+        self.produce_pages(plan, only_page, stop).await
+    }
+
+    /// The same for orders that come page by page, as all of them may be too many to be held.
+    pub async fn produce_pages<P>(
+        &self,
+        plan: &RunPlan,
+        pages: impl Stream<Item = Result<P, QueueError>>,
+        stop: &CancellationToken,
+    ) -> Result<Produced, QueueError>
+    where
+        P: IntoIterator<Item: Order>,
     {
         let span = info_span!("run", run = %plan.run_id);
-        let images = images.into_iter();
-        self.produce_inside_span(plan, images, stop)
+        self.produce_inside_span(plan, pages, stop)
             .instrument(span)
             .await
     }
 
-    async fn produce_inside_span(
+    async fn produce_inside_span<P: IntoIterator<Item: Order>>(
         &self,
         plan: &RunPlan,
-        images: impl Iterator<Item: Borrow<ImageSpec>>,
+        pages: impl Stream<Item = Result<P, QueueError>>,
         stop: &CancellationToken,
     ) -> Result<Produced, QueueError> {
         let trace = self.traces.trace_of(&Span::current());
-        let opened = opening(plan, self.clock.now(), trace.clone());
+        let opened = opening(plan, self.clock.now(), trace);
         let opening = self
             .control
             .open(&plan.config_hash, &plan.run_id, opened.deadline_at)
@@ -119,12 +138,46 @@ impl Producer {
             return Ok(Produced::Skipped { open });
         }
         tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
+        let published = self.publish_run(plan, opened, pages, stop).await;
+        if published.is_err() {
+            self.take_back(plan).await;
+        }
+        published
+    }
+
+    /// A run that cannot be published whole is not worked in part, and keeps no other one waiting.
+    async fn take_back(&self, plan: &RunPlan) {
+        let run = &plan.run_id;
+        let taken_back = async {
+            self.control.cancel(run).await?;
+            let jobs = self.queue.purge(run).await?;
+            self.control.close(&plan.config_hash, run).await?;
+            Ok::<_, QueueError>(jobs)
+        };
+        match taken_back.await {
+            Ok(jobs) => {
+                tracing::warn!(jobs, "the run is cancelled, and its jobs are dropped");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the run could not be cancelled: it is open until its deadline");
+            }
+        }
+    }
+
+    async fn publish_run<P: IntoIterator<Item: Order>>(
+        &self,
+        plan: &RunPlan,
+        opened: RunOpened,
+        pages: impl Stream<Item = Result<P, QueueError>>,
+        stop: &CancellationToken,
+    ) -> Result<Produced, QueueError> {
+        let trace = opened.trace.clone();
         self.append(plan, RunEvent::Open(opened)).await?;
         let mut jobs = 0;
         let stopped = tokio::select! {
             biased;
             () = stop.cancelled() => true,
-            published = self.publish_all(plan, &trace, images, &mut jobs) => {
+            published = self.publish_all(plan, &trace, pages, &mut jobs) => {
                 published?;
                 false
             }
@@ -138,24 +191,27 @@ impl Producer {
         Ok(Produced::Sealed { jobs })
     }
 
-    async fn publish_all(
+    async fn publish_all<P: IntoIterator<Item: Order>>(
         &self,
         plan: &RunPlan,
         trace: &TraceContext,
-        images: impl Iterator<Item: Borrow<ImageSpec>>,
+        pages: impl Stream<Item = Result<P, QueueError>>,
         jobs: &mut u32,
     ) -> Result<(), QueueError> {
-        let mut images = images.peekable();
-        while images.peek().is_some() {
-            let (names, batch) = next_batch(&mut images, CHUNK_BYTES);
-            let first_idx = *jobs;
-            let chunk = RunEvent::Chunk {
-                first_idx,
-                items: names,
-            };
-            self.append(plan, chunk).await?;
-            self.publish_batch(plan, trace, first_idx, &batch, jobs)
-                .await?;
+        tokio::pin!(pages);
+        while let Some(page) = pages.try_next().await? {
+            let mut orders = page.into_iter().peekable();
+            while orders.peek().is_some() {
+                let (names, batch) = next_batch(&mut orders, CHUNK_BYTES);
+                let first_idx = *jobs;
+                let chunk = RunEvent::Chunk {
+                    first_idx,
+                    items: names,
+                };
+                self.append(plan, chunk).await?;
+                self.publish_batch(plan, trace, first_idx, &batch, jobs)
+                    .await?;
+            }
         }
         Ok(())
     }
@@ -165,32 +221,31 @@ impl Producer {
         plan: &RunPlan,
         trace: &TraceContext,
         first_idx: u32,
-        batch: &[impl Borrow<ImageSpec>],
+        batch: &[impl Order],
         jobs: &mut u32,
     ) -> Result<(), QueueError> {
         let lane = lane_of(plan.trigger);
         let mut in_flight = FuturesUnordered::new();
-        for (idx, image) in (first_idx..).zip(batch) {
+        let mut stored = Ok(());
+        for (idx, order) in (first_idx..).zip(batch) {
             if in_flight.len() >= PUBLISHES_IN_FLIGHT {
-                count_next(&mut in_flight, jobs).await?;
+                stored = count_next(&mut in_flight, jobs).await;
+            }
+            if stored.is_err() {
+                break;
             }
             // A queue that is always ready would keep this task from seeing a stop, and other tasks from running.
             tokio::task::coop::consume_budget().await;
-            let mut job = job_for(
-                image.borrow(),
-                &plan.run_id,
-                idx,
-                plan.trigger,
-                &plan.policy,
-                self.clock.now(),
-            );
+            let mut job = order.job(plan, idx, self.clock.now());
             job.trace.clone_from(trace);
             in_flight.push(async move { self.queue.publish(lane, &job).await });
         }
+        // After a failure too: what is dropped later must not be stored after that.
         while !in_flight.is_empty() {
-            count_next(&mut in_flight, jobs).await?;
+            let next = count_next(&mut in_flight, jobs).await;
+            stored = stored.and(next);
         }
-        Ok(())
+        stored
     }
 
     async fn append(&self, plan: &RunPlan, event: RunEvent) -> Result<(), QueueError> {
@@ -218,20 +273,20 @@ fn lane_of(trigger: Trigger) -> Lane {
     }
 }
 
-/// The next images whose names together have at most `limit` bytes of JSON, but at least one image.
-fn next_batch<I: Iterator<Item: Borrow<ImageSpec>>>(
-    images: &mut Peekable<I>,
+/// The next orders whose names together have at most `limit` bytes of JSON, but at least one order.
+fn next_batch<I: Iterator<Item: Order>>(
+    orders: &mut Peekable<I>,
     limit: usize,
 ) -> (Vec<ImageName>, Vec<I::Item>) {
     let (mut names, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
-    while let Some(image) = images.peek() {
-        let name = name_of(image.borrow());
+    while let Some(order) = orders.peek() {
+        let name = order.name();
         bytes += serde_json::to_string(&name).map_or(0, |json| json.len() + 1);
         if bytes > limit && !batch.is_empty() {
             break;
         }
         names.push(name);
-        batch.extend(images.next());
+        batch.extend(orders.next());
     }
     (names, batch)
 }

@@ -6,6 +6,10 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod dead_letters;
+mod enqueue;
+mod site;
+
 use std::process::Stdio;
 
 use image_sync_shared::outcome::ImageResult;

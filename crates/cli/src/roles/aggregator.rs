@@ -19,12 +19,12 @@ use tracing::info;
 
 use super::connection::{ConnectionArgs, MAX_DELIVER};
 use super::runtime;
-use crate::args::{CommonArgs, LISTEN};
+use crate::args::LISTEN;
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::probes::{self, Address, Probes};
-use crate::{setup, wiring};
+use crate::wiring;
 
 /// Options of `aggregator`.
 #[derive(Args, Clone, Debug)]
@@ -38,12 +38,7 @@ pub(crate) struct AggregatorArgs {
 }
 
 /// Runs `aggregator`.
-pub(crate) fn run(
-    common: &CommonArgs,
-    args: &AggregatorArgs,
-    environment: &Environment,
-) -> Result<Exit, Problem> {
-    setup::check_unneeded(common.config.as_deref(), environment)?;
+pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Exit, Problem> {
     let mut probes = Probes::listen(args.listen.as_ref())?;
     let measures = probes.of_runs();
     runtime::run(Duration::ZERO, |stop| async move {

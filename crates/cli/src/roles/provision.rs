@@ -8,10 +8,9 @@ use image_sync_queue::jetstream::{Change, ProvisionSettings, provision};
 
 use super::connection::{ConnectionArgs, unfit};
 use super::runtime;
-use crate::args::CommonArgs;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
-use crate::{setup, stdout, units};
+use crate::{stdout, units};
 
 /// Options of `provision`.
 #[derive(Args, Clone, Debug)]
@@ -81,12 +80,7 @@ impl ProvisionArgs {
 }
 
 /// Runs `provision`.
-pub(crate) fn run(
-    common: &CommonArgs,
-    args: &ProvisionArgs,
-    environment: &Environment,
-) -> Result<Exit, Problem> {
-    setup::check_unneeded(common.config.as_deref(), environment)?;
+pub(crate) fn run(args: &ProvisionArgs, environment: &Environment) -> Result<Exit, Problem> {
     runtime::run(Duration::ZERO, |_stop| async {
         let connection = args.connection.connect(environment, "image-sync provision");
         let changes = provision(&connection.await?, &args.settings()).await;

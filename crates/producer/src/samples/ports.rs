@@ -156,8 +156,11 @@ impl JobQueue for FakeQueue {
         Ok(Vec::new())
     }
 
-    async fn purge(&self, _: &RunId) -> Result<u64, QueueError> {
-        Ok(0)
+    async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
+        let mut jobs = self.jobs.lock().unwrap();
+        let before = jobs.len();
+        jobs.retain(|(_, job)| job.run_id != *run);
+        Ok((before - jobs.len()) as u64)
     }
 }
 
@@ -165,6 +168,7 @@ impl JobQueue for FakeQueue {
 #[derive(Default)]
 pub(crate) struct FakeControl {
     pub(crate) open: Mutex<Vec<(String, RunId, OffsetDateTime)>>,
+    pub(crate) cancelled: Mutex<Vec<RunId>>,
 }
 
 #[async_trait]
@@ -183,15 +187,17 @@ impl RunControl for FakeControl {
         Ok(Opening::Opened)
     }
 
-    async fn close(&self, _: &str, _: &RunId) -> Result<(), QueueError> {
+    async fn close(&self, _: &str, run: &RunId) -> Result<(), QueueError> {
+        self.open.lock().unwrap().retain(|(_, open, _)| open != run);
         Ok(())
     }
 
-    async fn cancel(&self, _: &RunId) -> Result<(), QueueError> {
+    async fn cancel(&self, run: &RunId) -> Result<(), QueueError> {
+        self.cancelled.lock().unwrap().push(run.clone());
         Ok(())
     }
 
-    fn is_cancelled(&self, _: &RunId) -> bool {
-        false
+    fn is_cancelled(&self, run: &RunId) -> bool {
+        self.cancelled.lock().unwrap().contains(run)
     }
 }
