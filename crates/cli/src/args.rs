@@ -135,6 +135,14 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Every command has `--config`, also these.
+    pub(crate) fn takes_nothing_from_a_config(&self) -> bool {
+        use Command::{Aggregator, DeadLetters, Provision};
+        matches!(self, Aggregator(_) | DeadLetters(_) | Provision(_))
+    }
+}
+
 /// What to do with the config.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {

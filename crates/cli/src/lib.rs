@@ -82,6 +82,9 @@ fn run(
     let (format, spans) = (common.log_format, telemetry.layer());
     logging::start(&screen, format, level, environment.no_color, spans).map_err(Problem::usage)?;
     telemetry.tell();
+    if command.takes_nothing_from_a_config() {
+        setup::check_unneeded(common.config.as_deref(), environment)?;
+    }
     match command {
         Command::Sync(args) => sync::run(common, &args, environment, &screen),
         Command::Provision(args) => roles::provision::run(&args, environment),

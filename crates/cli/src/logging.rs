@@ -70,9 +70,9 @@ where
 /// A level is that of this program's own lines; libraries only warn. Directives are taken as they are.
 fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
     let directives = match level.parse::<LevelFilter>() {
-        // The verifier logs refused certificates, which are failures that are logged anyway.
+        // Both log what is logged anyway: refused certificates, and what becomes of the connection to NATS.
         Ok(own) => format!(
-            "{},image_sync={own},rustls_platform_verifier=off",
+            "{},image_sync={own},rustls_platform_verifier=off,async_nats=off",
             own.min(LevelFilter::WARN)
         ),
         Err(_) => level.to_owned(),
@@ -112,7 +112,7 @@ impl<'a> MakeWriter<'a> for LogWriter {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tracing::{debug, info, warn};
+    use tracing::{debug, error, info, warn};
 
     use super::*;
 
@@ -139,6 +139,7 @@ mod tests {
             info!("own information");
             debug!("own detail");
             info!(target: "hyper", "foreign information");
+            error!(target: "async_nats::connector", "told twice");
         });
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -156,6 +157,7 @@ mod tests {
             text.contains("own detail") && !text.contains("foreign"),
             "{text}"
         );
+        assert!(!text.contains("told twice"), "{text}");
         assert_eq!(logged(LogFormat::Text, "off"), "");
         let text = logged(LogFormat::Text, "error");
         assert_eq!(text, "");
@@ -168,6 +170,8 @@ mod tests {
             text.contains("foreign information") && !text.contains("own"),
             "{text}"
         );
+        let text = logged(LogFormat::Text, "info,async_nats=debug");
+        assert!(text.contains("told twice"), "{text}");
     }
 
     #[test]

@@ -1,130 +1,73 @@
 //! What is counted, for Prometheus.
 
 mod labels;
+mod runs;
+mod work;
 
-use std::sync::atomic::AtomicU64;
-use std::time::Duration;
-
-use image_sync_shared::failure::FailureClass;
-use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::ports::measures::{BlobEnd, Measures, RequestEnded};
+use image_sync_queue::Length;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use time::OffsetDateTime;
 
-use labels::{
-    ArrivalLabel, ClassLabel, HostLabel, Hosts, LaneLabel, OutcomeLabel, RequestLabels, arrival,
-    lane, outcome, status,
-};
+use labels::LaneLabel;
+pub(crate) use runs::RunMetrics;
+pub(crate) use work::WorkMetrics;
 
-/// Seconds that a request may take: from a cached answer nearby to the longest that is waited for.
-const REQUEST_SECONDS: [f64; 12] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
-/// Seconds that a job may be late: from a free slot to a queue of hours.
-const LATE_SECONDS: [f64; 10] = [
-    0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0,
-];
+/// A family without labels has one series, or none.
+type NoLabels = [(&'static str, &'static str); 0];
 
-/// All metrics of a process.
+/// The metrics of a process: those of its queue, and those of what it does.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    hosts: Hosts,
-    jobs: Family<OutcomeLabel, Counter>,
-    retries: Family<ClassLabel, Counter>,
-    blobs: Family<ArrivalLabel, Counter>,
-    copied_bytes: Counter,
-    requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
-    late: Family<LaneLabel, Histogram, fn() -> Histogram>,
     queued: Family<LaneLabel, Gauge>,
-    slots: Gauge,
-    pauses: Family<HostLabel, Gauge<f64, AtomicU64>>,
+    /// Absent until it is known.
+    dead_letters: Family<NoLabels, Gauge>,
 }
 
 impl Metrics {
-    /// All of them at zero.
+    /// Those of the queue. Names are without the prefix, and without the `_total` that counters get.
     pub(crate) fn new() -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("image_sync"),
-            hosts: Hosts::default(),
-            jobs: Family::default(),
-            retries: Family::default(),
-            blobs: Family::default(),
-            copied_bytes: Counter::default(),
-            requests: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
-            late: Family::new_with_constructor(|| Histogram::new(LATE_SECONDS)),
-            queued: Family::default(),
-            slots: Gauge::default(),
-            pauses: Family::default(),
-        };
-        metrics.register();
-        metrics.start_at_zero();
-        metrics
-    }
-
-    /// The names, without the prefix, and the `_total` that counters get.
-    fn register(&mut self) {
-        let Self { registry, .. } = self;
-        registry.register("jobs", "Jobs that have their result", self.jobs.clone());
-        registry.register(
-            "job_retries",
-            "Attempts that failed and whose job was put back, by the class of the failure",
-            self.retries.clone(),
-        );
-        registry.register(
-            "blobs",
-            "Blobs that are at their target, by the way they came there",
-            self.blobs.clone(),
-        );
-        registry.register(
-            "copied_bytes",
-            "Bytes of blobs that were sent to targets",
-            self.copied_bytes.clone(),
-        );
-        registry.register(
-            "registry_request_duration_seconds",
-            "From a request to the head of its answer",
-            self.requests.clone(),
-        );
-        registry.register(
-            "queue_lag_seconds",
-            "How long after they were due jobs were delivered",
-            self.late.clone(),
-        );
+        let (queued, dead_letters) = (Family::default(), Family::default());
+        let mut registry = Registry::with_prefix("image_sync");
         registry.register(
             "queue_jobs",
             "Jobs that are stored in the queue, those in hand included",
-            self.queued.clone(),
+            queued.clone(),
         );
-        registry.register("slots_in_use", "Jobs being worked", self.slots.clone());
         registry.register(
-            "host_paused_until_timestamp_seconds",
-            "Until when a registry that answered 429 is left alone",
-            self.pauses.clone(),
+            "dead_letters",
+            "Jobs that were given up and are kept, in all",
+            dead_letters.clone(),
         );
-    }
-
-    /// A series that appears only with its first event has no rate then.
-    fn start_at_zero(&self) {
-        use Action::{AlreadyCached, Failed, Pulled, Skipped};
-        for action in [AlreadyCached, Pulled, Skipped, Failed] {
-            drop(self.jobs.get_or_create(&outcome(action)));
-        }
-        for how in [BlobEnd::Copied, BlobEnd::Mounted, BlobEnd::Present] {
-            drop(self.blobs.get_or_create(&arrival(how)));
+        Self {
+            registry,
+            queued,
+            dead_letters,
         }
     }
 
-    /// How many jobs of a lane are stored in the queue.
-    pub(crate) fn queued(&self, in_lane: Lane, jobs: u64) {
-        let jobs = i64::try_from(jobs).unwrap_or(i64::MAX);
-        self.queued.get_or_create(&lane(in_lane)).set(jobs);
+    /// Adds those of working jobs.
+    pub(crate) fn of_work(&mut self) -> WorkMetrics {
+        WorkMetrics::register(&mut self.registry)
+    }
+
+    /// Adds those of making reports.
+    pub(crate) fn of_runs(&mut self) -> RunMetrics {
+        RunMetrics::register(&mut self.registry)
+    }
+
+    /// How much the queue holds.
+    pub(crate) fn queue_is(&self, length: &Length) {
+        let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for (lane, jobs) in &length.jobs {
+            let label = LaneLabel { lane };
+            self.queued.get_or_create(&label).set(gauge(*jobs));
+        }
+        if let Some(letters) = length.dead_letters {
+            self.dead_letters.get_or_create(&[]).set(gauge(letters));
+        }
     }
 
     /// All of them in the text format (`OpenMetrics` 1.0).
@@ -135,116 +78,28 @@ impl Metrics {
     }
 }
 
-impl Measures for Metrics {
-    fn request_ended(&self, request: RequestEnded<'_>) {
-        let labels = RequestLabels {
-            host: self.hosts.name(request.host),
-            method: request.method.to_owned(),
-            status: status(request.status),
-        };
-        let seconds = request.took.as_secs_f64();
-        self.requests.get_or_create(&labels).observe(seconds);
-    }
-
-    fn slot_taken(&self) {
-        self.slots.inc();
-    }
-
-    fn slot_freed(&self) {
-        self.slots.dec();
-    }
-
-    fn job_delivered(&self, from: Lane, late: Duration) {
-        let seconds = late.as_secs_f64();
-        self.late.get_or_create(&lane(from)).observe(seconds);
-    }
-
-    fn job_ended(&self, action: Action) {
-        self.jobs.get_or_create(&outcome(action)).inc();
-    }
-
-    fn job_put_back(&self, class: FailureClass) {
-        let class = class.name();
-        self.retries.get_or_create(&ClassLabel { class }).inc();
-    }
-
-    fn blob_ended(&self, how: BlobEnd) {
-        self.blobs.get_or_create(&arrival(how)).inc();
-    }
-
-    fn bytes_copied(&self, bytes: u64) {
-        self.copied_bytes.inc_by(bytes);
-    }
-
-    fn host_paused(&self, host: &str, until: OffsetDateTime) {
-        let host = self.hosts.name(host);
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-        let until = until.unix_timestamp() as f64;
-        self.pauses.get_or_create(&HostLabel { host }).set(until);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
-
     use super::*;
 
-    fn has(metrics: &Metrics, line: &str) {
+    /// Expects a line in the text.
+    pub(super) fn has(metrics: &Metrics, line: &str) {
         let text = metrics.text().unwrap();
         assert!(text.lines().any(|found| found == line), "{line} in {text}");
     }
 
     #[test]
-    fn jobs_and_blobs_start_at_zero_and_are_counted() {
+    fn the_queue_is_as_long_as_it_was_last_said_to_be() {
         let metrics = Metrics::new();
-        has(&metrics, r#"image_sync_jobs_total{outcome="failed"} 0"#);
-        has(&metrics, r#"image_sync_blobs_total{arrival="mounted"} 0"#);
-        metrics.job_ended(Action::Failed);
-        metrics.blob_ended(BlobEnd::Mounted);
-        metrics.bytes_copied(7);
-        metrics.job_put_back(FailureClass::RateLimited {
-            retry_after_ms: None,
-        });
-        has(&metrics, r#"image_sync_jobs_total{outcome="failed"} 1"#);
-        has(&metrics, r#"image_sync_blobs_total{arrival="mounted"} 1"#);
-        has(&metrics, "image_sync_copied_bytes_total 7");
-        has(
-            &metrics,
-            r#"image_sync_job_retries_total{class="rate_limited"} 1"#,
-        );
-    }
-
-    #[test]
-    fn gauges_show_what_is_so_now() {
-        let metrics = Metrics::new();
-        metrics.slot_taken();
-        metrics.slot_taken();
-        metrics.slot_freed();
-        metrics.queued(Lane::Bulk, 3);
-        metrics.host_paused("a.test", datetime!(2026-11-20 12:00 UTC));
-        has(&metrics, "image_sync_slots_in_use 1");
+        assert!(!metrics.text().unwrap().contains("image_sync_dead_letters"));
+        for jobs in [7, 3] {
+            metrics.queue_is(&Length {
+                jobs: vec![("bulk", jobs), ("held", 1)],
+                dead_letters: Some(2),
+            });
+        }
         has(&metrics, r#"image_sync_queue_jobs{lane="bulk"} 3"#);
-        let pause = r#"image_sync_host_paused_until_timestamp_seconds{host="a.test"} 1795176000.0"#;
-        has(&metrics, pause);
-    }
-
-    #[test]
-    fn requests_are_told_apart_by_host_method_and_status() {
-        let metrics = Metrics::new();
-        let ended = |status| RequestEnded {
-            host: "a.test:5000",
-            method: "HEAD",
-            status,
-            took: Duration::from_millis(20),
-        };
-        metrics.request_ended(ended(Some(200)));
-        metrics.request_ended(ended(None));
-        let series = |status: &str, rest: &str| {
-            let name = "image_sync_registry_request_duration_seconds";
-            format!(r#"{name}{rest}="a.test:5000",method="HEAD",status="{status}"}} 1"#)
-        };
-        has(&metrics, &series("200", "_count{host"));
-        has(&metrics, &series("none", "_count{host"));
+        has(&metrics, r#"image_sync_queue_jobs{lane="held"} 1"#);
+        has(&metrics, "image_sync_dead_letters{} 2");
     }
 }

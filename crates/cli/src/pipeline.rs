@@ -51,12 +51,12 @@ impl Pipeline {
         queue: QueuePorts,
         outside: Outside,
     ) -> Self {
-        let clock = Arc::clone(&outside.clock);
+        let (clock, measures) = (Arc::clone(&outside.clock), Arc::clone(&outside.measures));
         Self {
             plan: wiring::plan(config, images, options.dry_run, clock.as_ref()),
             producer: wiring::producer(&queue, &clock),
-            aggregator: wiring::aggregator(&queue, &clock),
-            janitor: wiring::janitor(&queue, &clock),
+            aggregator: wiring::aggregator(&queue, &clock, &measures),
+            janitor: wiring::janitor(&queue, &clock, &measures),
             worker: Worker::new(
                 wiring::worker_ports(&queue, outside),
                 worker_settings(config, options),

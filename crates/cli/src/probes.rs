@@ -1,7 +1,7 @@
 //! What the world around asks a running program over HTTP: `/livez`, `/readyz` and `/metrics`, on `--listen`.
 //!
-//! A command takes the address first ([`Probes::listen`]), gives [`Probes::measures`] to all that count, serves from within
-//! its runtime ([`Probes::serve`]) and says when its queue is there ([`Serving::ready`]).
+//! A command takes the address first ([`Probes::listen`]), gives [`Probes::of_work`] or [`Probes::of_runs`] to all that
+//! count, serves from within its runtime ([`Probes::serve`]) and says when its queue is there ([`Serving::ready`]).
 
 mod answers;
 mod server;
@@ -13,7 +13,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use image_sync_queue::Length;
 use image_sync_queue::in_process::InProcess;
+use image_sync_queue::jetstream::Backlog;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::measures::{Measures, Unmeasured};
@@ -49,14 +51,25 @@ pub(crate) fn address(text: &str) -> Result<Address, String> {
 /// A queue that says how long it is; that it answers is what readiness means.
 #[async_trait]
 pub(crate) trait QueueLength: Send + Sync {
-    /// How many jobs each lane has stored, those in hand included.
-    async fn jobs(&self) -> Result<Vec<(Lane, u64)>, QueueError>;
+    /// How much it holds.
+    async fn length(&self) -> Result<Length, QueueError>;
 }
 
 #[async_trait]
 impl QueueLength for InProcess {
-    async fn jobs(&self) -> Result<Vec<(Lane, u64)>, QueueError> {
-        Ok(Lane::ALL.map(|lane| (lane, self.held(lane))).to_vec())
+    async fn length(&self) -> Result<Length, QueueError> {
+        let jobs = Lane::ALL.map(|lane| (lane.name(), self.held(lane)));
+        Ok(Length {
+            jobs: jobs.to_vec(),
+            dead_letters: None,
+        })
+    }
+}
+
+#[async_trait]
+impl QueueLength for Backlog {
+    async fn length(&self) -> Result<Length, QueueError> {
+        self.length().await
     }
 }
 
@@ -65,12 +78,12 @@ pub(crate) struct Probes(Option<Listening>);
 
 struct Listening {
     listener: TcpListener,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
 }
 
 /// What the answers are made of.
 struct State {
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     /// Set once all is wired.
     queue: OnceLock<Arc<dyn QueueLength>>,
     /// Cancelled when the program begins to end.
@@ -98,14 +111,22 @@ impl Probes {
         });
         Ok(Self(Some(Listening {
             listener: listener.map_err(told).map_err(Problem::not_carried_out)?,
-            metrics: Arc::new(Metrics::new()),
+            metrics: Metrics::new(),
         })))
     }
 
-    /// Who counts: for the worker and the client of registries.
-    pub(crate) fn measures(&self) -> Arc<dyn Measures> {
-        match &self.0 {
-            Some(listening) => listening.metrics.clone(),
+    /// Who counts what a worker does, and the client of registries. To be called once.
+    pub(crate) fn of_work(&mut self) -> Arc<dyn Measures> {
+        match &mut self.0 {
+            Some(listening) => Arc::new(listening.metrics.of_work()),
+            None => Arc::new(Unmeasured),
+        }
+    }
+
+    /// Who counts what an aggregator does. To be called once.
+    pub(crate) fn of_runs(&mut self) -> Arc<dyn Measures> {
+        match &mut self.0 {
+            Some(listening) => Arc::new(listening.metrics.of_runs()),
             None => Arc::new(Unmeasured),
         }
     }
@@ -153,11 +174,10 @@ impl State {
             return Err("shutting down".to_owned());
         }
         let queue = self.queue.get().ok_or("starting")?;
-        let answer = timeout(PATIENCE, queue.jobs()).await;
-        let jobs = answer.map_err(|_elapsed| "the queue does not answer".to_owned())?;
-        for (lane, jobs) in jobs.map_err(|error| error.to_string())? {
-            self.metrics.queued(lane, jobs);
-        }
+        let answer = timeout(PATIENCE, queue.length()).await;
+        let length = answer.map_err(|_elapsed| "the queue does not answer".to_owned())?;
+        let length = length.map_err(|error| error.to_string())?;
+        self.metrics.queue_is(&length);
         Ok(())
     }
 }

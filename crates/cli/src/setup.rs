@@ -7,7 +7,7 @@ use image_sync_producer::config_file;
 use image_sync_registry::{ClientOptions, Router, Timeouts};
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::measures::{Measures, Unmeasured};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::clock::SystemClock;
 use crate::environment::Environment;
@@ -36,6 +36,19 @@ pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Lo
     }
     let config = parsed.config;
     Ok(Loaded { file, config })
+}
+
+/// Checks the config that the command line names for a role that takes nothing from it: every role has `--config`, and
+/// none passes over a file that is wrong.
+pub(crate) fn check_unneeded(
+    named: Option<&Path>,
+    environment: &Environment,
+) -> Result<(), Problem> {
+    if named.is_some() {
+        let file = load(named, environment)?.file;
+        info!(file = %file.display(), "the config is sound, and nothing is taken from it");
+    }
+    Ok(())
 }
 
 /// The registries of `config`. Credentials and certificates are read now, so that what is wrong with them shows before

@@ -45,8 +45,9 @@ pub(crate) fn run(
         config.settings.concurrency = concurrency.get();
     }
     let images = catalog::choose(&config, args.only.as_deref()).map_err(Problem::usage)?;
-    let probes = Probes::listen(args.listen.as_ref())?;
-    let router = setup::measured_registries(&config, environment, probes.measures())?;
+    let mut probes = Probes::listen(args.listen.as_ref())?;
+    let measures = probes.of_work();
+    let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
     let sync = Sync {
         config: &config,
         images: &images,
@@ -55,7 +56,7 @@ pub(crate) fn run(
             grace: args.grace(),
         },
         router: Arc::new(router),
-        measures: probes.measures(),
+        measures,
         memo: memo(args, environment),
         outputs: Outputs::prepare(&args.output, environment, screen)?,
         screen,

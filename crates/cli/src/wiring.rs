@@ -66,19 +66,29 @@ pub(crate) fn producer(queue: &QueuePorts, clock: &Arc<dyn Clock>) -> Producer {
     }
 }
 
-pub(crate) fn aggregator(queue: &QueuePorts, clock: &Arc<dyn Clock>) -> Aggregator {
+pub(crate) fn aggregator(
+    queue: &QueuePorts,
+    clock: &Arc<dyn Clock>,
+    measures: &Arc<dyn Measures>,
+) -> Aggregator {
     Aggregator {
         log: Arc::clone(&queue.log),
         clock: Arc::clone(clock),
         traces: telemetry::propagator(),
+        measures: Arc::clone(measures),
     }
 }
 
-pub(crate) fn janitor(queue: &QueuePorts, clock: &Arc<dyn Clock>) -> Janitor {
+pub(crate) fn janitor(
+    queue: &QueuePorts,
+    clock: &Arc<dyn Clock>,
+    measures: &Arc<dyn Measures>,
+) -> Janitor {
     Janitor {
         queue: Arc::clone(&queue.jobs),
         log: Arc::clone(&queue.log),
         clock: Arc::clone(clock),
+        measures: Arc::clone(measures),
     }
 }
 

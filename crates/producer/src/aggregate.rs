@@ -14,6 +14,7 @@ use std::time::Duration;
 use image_sync_shared::outcome::ImageResult;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::ports::trace_context::Propagator;
 use image_sync_shared::report::{ReportHead, RunStatus};
@@ -69,6 +70,8 @@ pub struct Aggregator {
     pub clock: Arc<dyn Clock>,
     /// Makes the fold a part of the run's trace.
     pub traces: Arc<dyn Propagator>,
+    /// Counts what is folded.
+    pub measures: Arc<dyn Measures>,
 }
 
 /// What was read of a log.
@@ -80,12 +83,14 @@ struct Followed {
 }
 
 impl Followed {
-    fn take(&mut self, event: RunEvent) -> io::Result<()> {
+    /// Takes an event in, and says whether it is the first result of its job.
+    fn take(&mut self, event: RunEvent) -> io::Result<bool> {
         self.events += 1;
-        if let Some(result) = self.fold.apply(event) {
-            self.results.put_first(result.idx, &result.entry)?;
-        }
-        Ok(())
+        let Some(result) = self.fold.apply(event) else {
+            return Ok(false);
+        };
+        self.results.put_first(result.idx, &result.entry)?;
+        Ok(true)
     }
 }
 
@@ -146,7 +151,11 @@ impl Aggregator {
                 Some(event) if event.is_sign_of_producer() => Duration::ZERO,
                 Some(_) => silence,
             };
-            event.map(|event| followed.take(event)).transpose()?;
+            if let Some(event) = event
+                && followed.take(event)?
+            {
+                self.measures.result_folded();
+            }
             let now = self.clock.now();
             let fold = &followed.fold;
             let overdue = now - since >= CATCH_UP && fold.ended(now - CATCH_UP).is_some();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::JobQueue;
+use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::run_control::RunControl;
 use image_sync_shared::ports::run_states::{RunState, RunStates};
 use image_sync_shared::report::{ReportHead, RunStatus};
@@ -81,6 +82,7 @@ impl RunFollower {
     }
 
     async fn follow(&self, state: &RunState) {
+        let _following = Following::begin(self.aggregator.measures.as_ref());
         while let Err(error) = self.finish(state).await {
             tracing::error!(run = %state.run, %error, "no report yet: trying again");
             sleep(AFTER_FAILURE).await;
@@ -129,7 +131,9 @@ impl RunFollower {
             // Nobody would see what its other jobs come to.
             self.control.cancel(&run).await?;
         }
-        self.states.end(&head).await
+        self.states.end(&head).await?;
+        self.aggregator.measures.run_reported(head.status);
+        Ok(())
     }
 
     /// Jobs that are left cost workers a look each, no more: a run that did not end complete is cancelled, and images of one
@@ -144,6 +148,22 @@ impl RunFollower {
                 tracing::warn!(%run, %error, "could not drop the jobs that are left of a run that ended");
             }
         }
+    }
+}
+
+/// A run that is being followed. Dropping it ends that, however it came.
+struct Following<'a>(&'a dyn Measures);
+
+impl<'a> Following<'a> {
+    fn begin(measures: &'a dyn Measures) -> Self {
+        measures.run_taken_up();
+        Self(measures)
+    }
+}
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        self.0.run_laid_down();
     }
 }
 

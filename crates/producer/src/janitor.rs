@@ -10,6 +10,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::ports::job_queue::{Delivery, JobQueue};
+use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::run::RunEvent;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,8 @@ pub struct Janitor {
     pub log: Arc<dyn RunLog>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Counts what was given up.
+    pub measures: Arc<dyn Measures>,
 }
 
 impl Janitor {
@@ -66,7 +69,9 @@ impl Janitor {
             job: Some(job),
             raw: None,
         };
-        settle.dead(letter).await
+        settle.dead(letter).await?;
+        self.measures.job_given_up();
+        Ok(())
     }
 }
 
@@ -114,6 +119,7 @@ mod tests {
 
     use async_trait::async_trait;
     use image_sync_shared::ports::job_queue::{Lane, Settle, Stored};
+    use image_sync_shared::ports::measures::Unmeasured;
     use image_sync_shared::run::{RunId, Trigger};
 
     use super::*;
@@ -190,6 +196,7 @@ mod tests {
             queue: queue.clone(),
             log: log.clone(),
             clock: Arc::new(FakeClock::new()),
+            measures: Arc::new(Unmeasured),
         };
         janitor.run(&CancellationToken::new()).await.unwrap();
 
@@ -215,6 +222,7 @@ mod tests {
             queue: Arc::new(samples::FakeQueue::with_room(0)),
             log: Arc::new(FakeLog::default()),
             clock: Arc::new(FakeClock::new()),
+            measures: Arc::new(Unmeasured),
         };
         let stop = CancellationToken::new();
         stop.cancel();

@@ -137,7 +137,7 @@ impl Producer {
         stop: &CancellationToken,
     ) -> Result<Produced, QueueError> {
         let trace = self.traces.trace_of(&Span::current());
-        let opened = opening(plan, self.clock.now(), trace.clone());
+        let opened = opening(plan, self.clock.now(), trace);
         let opening = self
             .control
             .open(&plan.config_hash, &plan.run_id, opened.deadline_at)
@@ -147,16 +147,50 @@ impl Producer {
             return Ok(Produced::Skipped { open });
         }
         tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
+        let published = self.publish_run(plan, opened, pages, stop).await;
+        if published.is_err() {
+            self.take_back(plan).await;
+        }
+        published
+    }
+
+    /// A run that cannot be published whole is not worked in part, and keeps no other one waiting.
+    async fn take_back(&self, plan: &RunPlan) {
+        let run = &plan.run_id;
+        let taken_back = async {
+            self.control.cancel(run).await?;
+            let jobs = self.queue.purge(run).await?;
+            self.control.close(&plan.config_hash, run).await?;
+            Ok::<_, QueueError>(jobs)
+        };
+        match taken_back.await {
+            Ok(jobs) => {
+                tracing::warn!(jobs, "the run is cancelled, and its jobs are dropped");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the run could not be cancelled: it ends as abandoned");
+            }
+        }
+    }
+
+    async fn publish_run<P: IntoIterator<Item: Order>>(
+        &self,
+        plan: &RunPlan,
+        opened: RunOpened,
+        pages: impl Stream<Item = Result<P, QueueError>>,
+        stop: &CancellationToken,
+    ) -> Result<Produced, QueueError> {
+        let trace = opened.trace.clone();
         self.append(plan, RunEvent::Open(opened)).await?;
         let mut jobs = 0;
         let stopped = tokio::select! {
             biased;
             () = stop.cancelled() => true,
             published = self.publish_all(plan, &trace, pages, &mut jobs) => {
-                self.cancel_if_failed(plan, published).await?;
+                published?;
                 false
             }
-            error = self.tell_of_life(plan) => return self.cancel_if_failed(plan, Err(error)).await,
+            error = self.tell_of_life(plan) => return Err(error),
         };
         if stopped {
             tracing::info!(jobs, "producer stopped before the run was sealed");
@@ -165,23 +199,6 @@ impl Producer {
         self.append(plan, RunEvent::Seal { expected: jobs }).await?;
         tracing::info!(jobs, "run sealed");
         Ok(Produced::Sealed { jobs })
-    }
-
-    /// Nothing of a run is worked that could not be published whole.
-    async fn cancel_if_failed<T>(
-        &self,
-        plan: &RunPlan,
-        outcome: Result<T, QueueError>,
-    ) -> Result<T, QueueError> {
-        if outcome.is_err() {
-            match self.control.cancel(&plan.run_id).await {
-                Ok(()) => tracing::info!("run cancelled, as its jobs could not all be published"),
-                Err(error) => {
-                    tracing::warn!(%error, "could not cancel the run: it ends as abandoned");
-                }
-            }
-        }
-        outcome
     }
 
     /// Goes on until that fails.
@@ -230,9 +247,13 @@ impl Producer {
     ) -> Result<(), QueueError> {
         let lane = lane_of(plan.trigger);
         let mut in_flight = FuturesUnordered::new();
+        let mut stored = Ok(());
         for (idx, order) in (first_idx..).zip(batch) {
             if in_flight.len() >= PUBLISHES_IN_FLIGHT {
-                count_next(&mut in_flight, jobs).await?;
+                stored = count_next(&mut in_flight, jobs).await;
+            }
+            if stored.is_err() {
+                break;
             }
             // A queue that is always ready would keep this task from seeing a stop, and other tasks from running.
             tokio::task::coop::consume_budget().await;
@@ -240,10 +261,12 @@ impl Producer {
             job.trace.clone_from(trace);
             in_flight.push(async move { self.queue.publish(lane, &job).await });
         }
+        // After a failure too: what is dropped later must not be stored after that.
         while !in_flight.is_empty() {
-            count_next(&mut in_flight, jobs).await?;
+            let next = count_next(&mut in_flight, jobs).await;
+            stored = stored.and(next);
         }
-        Ok(())
+        stored
     }
 
     async fn append(&self, plan: &RunPlan, event: RunEvent) -> Result<(), QueueError> {

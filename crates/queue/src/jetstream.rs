@@ -14,6 +14,7 @@
 //! worked now, so that a delivery counts as one and a job that waits stands in nobody's way.
 
 mod api;
+mod backlog;
 mod bucket;
 mod connect;
 mod connect_error;
@@ -46,6 +47,7 @@ mod run_states;
 mod servers;
 mod settle;
 mod stored;
+mod timing;
 mod token;
 mod topology;
 mod verify;
@@ -61,6 +63,7 @@ use image_sync_shared::run::RunId;
 use tokio::task::JoinSet;
 use tokio_util::sync::DropGuard;
 
+pub use backlog::Backlog;
 pub use connect::{Auth, ConnectSettings, TlsFiles};
 pub use connect_error::ConnectError;
 pub use connection::Connection;
@@ -69,6 +72,7 @@ pub use prefix::{InvalidPrefix, Prefix};
 pub use provision::{Change, ProvisionError, provision};
 pub use provision_settings::ProvisionSettings;
 pub use reports::Reports;
+pub use timing::Timing;
 pub use verify::{Role, verify};
 
 use crate::Ports;
@@ -93,6 +97,7 @@ pub struct JetStream {
     connection: Connection,
     ports: Ports,
     memo: Arc<dyn Memo>,
+    role: Role,
     tasks: Tasks,
     _stop_in_the_end: DropGuard,
     _followers: JoinSet<()>,
@@ -145,6 +150,7 @@ impl JetStream {
         Ok(Self {
             memo: Arc::new(JetStreamMemo::new(bucket(names.memo()))),
             connection,
+            role,
             ports,
             _stop_in_the_end: tasks.stop.clone().drop_guard(),
             tasks,
@@ -168,6 +174,17 @@ impl JetStream {
     #[must_use]
     pub fn states(&self) -> Arc<dyn RunStates> {
         Arc::new(JetStreamRunStates::new(self.connection.clone()))
+    }
+
+    /// How much there is to do.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        Backlog::new(self.connection.clone(), self.role)
+    }
+
+    /// Within which times a worker has to give signs of life.
+    pub async fn timing(&self) -> Result<Timing, QueueError> {
+        timing::timing(&self.connection).await
     }
 
     /// The reports of runs.

@@ -6,8 +6,10 @@ pub mod memo_file;
 pub mod memory_memo;
 
 mod facts;
+mod length;
 mod lock;
 mod message;
 mod ports;
 
+pub use length::Length;
 pub use ports::Ports;

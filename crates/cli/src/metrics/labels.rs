@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::measures::BlobEnd;
+use image_sync_shared::report::RunStatus;
 use prometheus_client::encoding::EncodeLabelSet;
 
 /// Hosts that have a name of their own. Redirects lead to any number of them.
@@ -30,7 +31,7 @@ pub(super) struct ArrivalLabel {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct LaneLabel {
-    lane: &'static str,
+    pub(super) lane: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -43,6 +44,30 @@ pub(super) struct RequestLabels {
     pub(super) host: String,
     pub(super) method: String,
     pub(super) status: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct StatusLabel {
+    status: &'static str,
+}
+
+/// All ways in which a run ends.
+pub(super) const STATUSES: [RunStatus; 4] = [
+    RunStatus::Complete,
+    RunStatus::Incomplete,
+    RunStatus::Abandoned,
+    RunStatus::Cancelled,
+];
+
+/// The word of the report.
+pub(super) fn run_status(status: RunStatus) -> StatusLabel {
+    let status = match status {
+        RunStatus::Complete => "complete",
+        RunStatus::Incomplete => "incomplete",
+        RunStatus::Abandoned => "abandoned",
+        RunStatus::Cancelled => "cancelled",
+    };
+    StatusLabel { status }
 }
 
 /// The word of the report.
@@ -66,12 +91,7 @@ pub(super) fn arrival(how: BlobEnd) -> ArrivalLabel {
 }
 
 pub(super) fn lane(lane: Lane) -> LaneLabel {
-    let lane = match lane {
-        Lane::Now => "now",
-        Lane::Retry => "retry",
-        Lane::Bulk => "bulk",
-    };
-    LaneLabel { lane }
+    LaneLabel { lane: lane.name() }
 }
 
 /// The statuses that registries give, as they are; others by their class, as in `4xx`; `none` where there was no answer.

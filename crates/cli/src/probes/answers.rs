@@ -61,8 +61,8 @@ mod tests {
     use std::sync::{Arc, OnceLock};
 
     use async_trait::async_trait;
+    use image_sync_queue::Length;
     use image_sync_shared::ports::QueueError;
-    use image_sync_shared::ports::job_queue::Lane;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
@@ -73,9 +73,11 @@ mod tests {
 
     #[async_trait]
     impl QueueLength for Queue {
-        async fn jobs(&self) -> Result<Vec<(Lane, u64)>, QueueError> {
-            let jobs = self.0.clone()?;
-            Ok(vec![(Lane::Now, jobs)])
+        async fn length(&self) -> Result<Length, QueueError> {
+            Ok(Length {
+                jobs: vec![("now", self.0.clone()?)],
+                dead_letters: None,
+            })
         }
     }
 
@@ -83,14 +85,14 @@ mod tests {
 
     #[async_trait]
     impl QueueLength for Silent {
-        async fn jobs(&self) -> Result<Vec<(Lane, u64)>, QueueError> {
+        async fn length(&self) -> Result<Length, QueueError> {
             std::future::pending().await
         }
     }
 
     fn state(queue: Option<Arc<dyn QueueLength>>) -> State {
         State {
-            metrics: Arc::new(Metrics::new()),
+            metrics: Metrics::new(),
             queue: queue.map_or_else(OnceLock::new, OnceLock::from),
             stop: CancellationToken::new(),
         }

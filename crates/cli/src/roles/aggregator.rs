@@ -6,36 +6,50 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clap::Args;
+use clap::{Args, value_parser};
 use image_sync_producer::aggregate::FinishedRun;
 use image_sync_producer::follow_runs::{ReportStore, RunFollower};
 use image_sync_producer::janitor::Janitor;
-use image_sync_queue::jetstream::{JetStream, Reports, Role};
+use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Reports, Role};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::Measures;
 use tokio::task::spawn_blocking;
 use tracing::info;
 
-use super::connection::ConnectionArgs;
+use super::connection::{ConnectionArgs, MAX_DELIVER};
 use super::runtime;
+use crate::args::LISTEN;
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
+use crate::probes::{self, Address, Probes};
 use crate::wiring;
 
 /// Options of `aggregator`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AggregatorArgs {
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), default_value_t = DEFAULT_MAX_DELIVER, help = MAX_DELIVER)]
+    max_deliver: u64,
+    #[arg(long, value_name = "HOST:PORT", value_parser = probes::address, help = LISTEN)]
+    listen: Option<Address>,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
 
 /// Runs `aggregator`.
 pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Exit, Problem> {
+    let mut probes = Probes::listen(args.listen.as_ref())?;
+    let measures = probes.of_runs();
     runtime::run(Duration::ZERO, |stop| async move {
-        let queue = args.connection.open(environment, Role::Aggregator).await?;
+        let serving = probes.serve(&stop)?;
+        let opening = args
+            .connection
+            .open_to_take(environment, Role::Aggregator, args.max_deliver);
+        let queue = opening.await?;
+        serving.ready(Arc::new(queue.backlog()));
         info!("aggregator started");
-        let (follower, janitor) = roles(&queue);
+        let (follower, janitor) = roles(&queue, &measures);
         let ended = tokio::try_join!(follower.run(&stop), janitor.run(&stop));
         let closed = queue.close().await;
         ended.map_err(Problem::not_carried_out)?;
@@ -44,16 +58,16 @@ pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Ex
     })
 }
 
-fn roles(queue: &JetStream) -> (RunFollower, Janitor) {
+fn roles(queue: &JetStream, measures: &Arc<dyn Measures>) -> (RunFollower, Janitor) {
     let (ports, clock) = (queue.ports(), Arc::new(SystemClock) as Arc<dyn Clock>);
     let follower = RunFollower {
-        aggregator: wiring::aggregator(ports, &clock),
+        aggregator: wiring::aggregator(ports, &clock, measures),
         states: queue.states(),
         control: Arc::clone(&ports.runs),
         queue: Arc::clone(&ports.jobs),
         reports: Arc::new(Store(queue.reports())),
     };
-    (follower, wiring::janitor(ports, &clock))
+    (follower, wiring::janitor(ports, &clock, measures))
 }
 
 /// The store of reports at the server.

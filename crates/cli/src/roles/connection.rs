@@ -16,6 +16,10 @@ use crate::clock::SystemClock;
 use crate::environment::{Environment, NatsEnvironment};
 use crate::exit::Problem;
 
+/// The help of `--max-deliver`.
+pub(crate) const MAX_DELIVER: &str = "Give a job up that was delivered so often without a result, as it kills its \
+workers; the same for all workers and aggregators";
+
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
 
 // Help that names variables is no doc comment, as those would have to be set in backticks.
@@ -74,10 +78,21 @@ impl ConnectionArgs {
         environment: &Environment,
         role: Role,
     ) -> Result<JetStream, Problem> {
+        self.open_to_take(environment, role, DEFAULT_MAX_DELIVER)
+            .await
+    }
+
+    /// The same for a role that takes jobs, and gives one up after `max_deliver` deliveries.
+    pub(crate) async fn open_to_take(
+        &self,
+        environment: &Environment,
+        role: Role,
+        max_deliver: u64,
+    ) -> Result<JetStream, Problem> {
         let name = format!("image-sync {role:?}").to_lowercase();
         let connection = self.connect(environment, &name).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let opened = JetStream::open(connection, role, clock, DEFAULT_MAX_DELIVER);
+        let opened = JetStream::open(connection, role, clock, max_deliver);
         opened.await.map_err(unfit)
     }
 
@@ -151,9 +166,12 @@ fn refused(error: ConnectError) -> Problem {
     }
 }
 
-/// What is there is not what a role needs.
+/// What is there is not what a role needs, or what was asked for cannot be.
 pub(crate) fn unfit(error: ProvisionError) -> Problem {
-    Problem::not_carried_out(error)
+    match error {
+        ProvisionError::Settings(what) => Problem::usage(what),
+        error => Problem::not_carried_out(error),
+    }
 }
 
 #[cfg(test)]

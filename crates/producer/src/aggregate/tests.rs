@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::measures::Unmeasured;
 use image_sync_shared::ports::trace_context::Untraced;
 use image_sync_shared::report::{Report, RunStatus, Summary};
 use image_sync_shared::run::RunEvent;
@@ -25,6 +26,7 @@ fn seal(expected: u32) -> RunEvent {
 fn aggregator(log: &Arc<FakeLog>) -> Aggregator {
     Aggregator {
         traces: Arc::new(Untraced),
+        measures: Arc::new(Unmeasured),
         log: log.clone(),
         clock: Arc::new(FakeClock::new()),
     }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::measures::Unmeasured;
 use image_sync_shared::ports::run_states::RunStateReader;
 use image_sync_shared::ports::trace_context::Untraced;
 use image_sync_shared::run::RunEvent;
@@ -81,6 +82,7 @@ impl House {
                 log: Arc::new(FakeLog::of(events)),
                 clock: Arc::new(FakeClock::new()),
                 traces: Arc::new(Untraced),
+                measures: Arc::new(Unmeasured),
             },
             states: Arc::new(stores.clone()),
             control: control.clone(),

@@ -231,14 +231,19 @@ async fn a_stop_is_seen_where_nothing_ever_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_fails_ends_the_producer() {
+async fn a_queue_that_fails_ends_the_producer_and_its_run() {
     let bench = Bench::with_room(1);
+    let images = samples::images(3);
+    let produce = bench.produce(&images);
+    tokio::pin!(produce);
+    let waits = tokio::time::timeout(Duration::from_secs(1), &mut produce);
+    assert!(waits.await.is_err(), "it waits for room");
+    assert_eq!(bench.published(), 1);
     bench.queue.room.close();
-    assert_eq!(
-        bench.produce(&samples::images(3)).await,
-        Err(QueueError::Closed)
-    );
+    assert_eq!(produce.await, Err(QueueError::Closed));
+    assert_eq!(bench.published(), 0, "its jobs are dropped");
     assert_eq!(*bench.control.cancelled.lock().unwrap(), [samples::run()]);
+    assert!(bench.control.open.lock().unwrap().is_empty());
     let events = bench.log.events();
     assert!(
         !events

@@ -161,7 +161,10 @@ impl JobQueue for FakeQueue {
 
     async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
         self.purged.lock().unwrap().push(run.clone());
-        Ok(0)
+        let mut jobs = self.jobs.lock().unwrap();
+        let before = jobs.len();
+        jobs.retain(|(_, job)| job.run_id != *run);
+        Ok((before - jobs.len()) as u64)
     }
 }
 
@@ -188,7 +191,8 @@ impl RunControl for FakeControl {
         Ok(Opening::Opened)
     }
 
-    async fn close(&self, _: &str, _: &RunId) -> Result<(), QueueError> {
+    async fn close(&self, _: &str, run: &RunId) -> Result<(), QueueError> {
+        self.open.lock().unwrap().retain(|(_, open, _)| open != run);
         Ok(())
     }
 

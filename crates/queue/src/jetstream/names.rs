@@ -7,15 +7,6 @@ use image_sync_shared::run::{RunEvent, RunId};
 use super::prefix::Prefix;
 use super::token;
 
-/// The name of a lane in subjects and as a consumer.
-pub(super) fn lane_name(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Now => "now",
-        Lane::Retry => "retry",
-        Lane::Bulk => "bulk",
-    }
-}
-
 /// Where the message of a job stands. Lanes hold nothing but what is to be worked now: so what waits, and what is never to
 /// be worked, is neither counted as delivered nor in anybody's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +55,7 @@ impl Consumer {
     /// The name of its consumer.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Lane(lane) => lane_name(lane),
+            Self::Lane(lane) => lane.name(),
             Self::Held => Area::Held.name(),
             Self::Poison => Area::Poison.name(),
         }
@@ -158,7 +149,7 @@ impl Names {
     }
 
     pub(super) fn job_subject(&self, subject: &JobSubject) -> String {
-        let (area, lane) = (subject.area.name(), lane_name(subject.lane));
+        let (area, lane) = (subject.area.name(), subject.lane.name());
         format!("{}.{area}.{lane}.{}", self.prefix, subject.rest)
     }
 
@@ -175,9 +166,7 @@ impl Names {
         };
         Some(JobSubject {
             area: Area::ALL.into_iter().find(|known| known.name() == area)?,
-            lane: Lane::ALL
-                .into_iter()
-                .find(|known| lane_name(*known) == lane)?,
+            lane: Lane::ALL.into_iter().find(|known| known.name() == lane)?,
             rest: rest.to_owned(),
         })
     }
@@ -194,12 +183,7 @@ impl Names {
     pub(super) fn consumer_filter(&self, consumer: Consumer) -> String {
         match consumer {
             Consumer::Lane(lane) => {
-                format!(
-                    "{}.{}.{}.>",
-                    self.prefix,
-                    Area::Lane.name(),
-                    lane_name(lane)
-                )
+                format!("{}.{}.{}.>", self.prefix, Area::Lane.name(), lane.name())
             }
             Consumer::Held => format!("{}.{}.>", self.prefix, Area::Held.name()),
             Consumer::Poison => format!("{}.{}.>", self.prefix, Area::Poison.name()),

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The shortest time in which a worker can be expected to give a sign of life.
+const SHORTEST: Duration = Duration::from_secs(1);
 const MIB: u64 = 1024 * 1024;
 
 /// The sizes and times of an installation. Sizes are in bytes and are reserved on the server's disk.
@@ -64,6 +66,13 @@ impl ProvisionSettings {
     /// What cannot be, if anything.
     pub(super) fn check(&self) -> Result<(), String> {
         let (window, visibility) = (self.dedupe_window, self.visibility);
+        if visibility.min(self.lease_term) < SHORTEST {
+            // To a server, 0 is no limit.
+            return Err(format!(
+                "the visibility time ({visibility:?}) and the lease term ({:?}) must be {SHORTEST:?} or more, for workers have to give signs of life in them",
+                self.lease_term
+            ));
+        }
         if window <= visibility {
             // A worker dies between putting a job back and settling it: the next one puts it back as well.
             return Err(format!(

@@ -40,7 +40,7 @@ const CONSUMER_KIND: [&str; 4] = [
 ];
 
 impl Role {
-    fn streams(self, names: &Names) -> Vec<String> {
+    pub(super) fn streams(self, names: &Names) -> Vec<String> {
         let runs = bucket_stream(&names.runs());
         match self {
             Self::Producer => vec![names.jobs(), names.run_log(), runs],
@@ -63,7 +63,7 @@ impl Role {
         }
     }
 
-    fn takes_jobs(self) -> bool {
+    pub(super) fn takes_jobs(self) -> bool {
         matches!(self, Self::Worker | Self::Aggregator)
     }
 }

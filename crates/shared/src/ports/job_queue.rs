@@ -25,6 +25,16 @@ pub enum Lane {
 impl Lane {
     /// All lanes, most urgent first.
     pub const ALL: [Self; 3] = [Self::Now, Self::Retry, Self::Bulk];
+
+    /// Its name in messages, metrics and at servers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::Retry => "retry",
+            Self::Bulk => "bulk",
+        }
+    }
 }
 
 /// Whether a publish stored its message.

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::failure::FailureClass;
 use crate::outcome::Action;
 use crate::ports::job_queue::Lane;
+use crate::report::RunStatus;
 
 /// A request to a registry that has its answer, or will have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,23 @@ pub trait Measures: Send + Sync {
     fn bytes_copied(&self, bytes: u64) {
         let _ = bytes;
     }
+
+    /// An open run is followed from now on.
+    fn run_taken_up(&self) {}
+
+    /// A run is followed no longer, as it ended or as it is left to another aggregator.
+    fn run_laid_down(&self) {}
+
+    /// A run ended so, and has its report.
+    fn run_reported(&self, status: RunStatus) {
+        let _ = status;
+    }
+
+    /// The first result of a job was read from a run's log.
+    fn result_folded(&self) {}
+
+    /// A job that was delivered too often was given up.
+    fn job_given_up(&self) {}
 
     /// A registry is left alone until a time.
     fn host_paused(&self, host: &str, until: OffsetDateTime) {

@@ -1,0 +1,221 @@
+//! What is counted while jobs are worked.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::measures::{BlobEnd, Measures, RequestEnded};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use time::OffsetDateTime;
+
+use super::labels::{
+    ArrivalLabel, ClassLabel, HostLabel, Hosts, LaneLabel, OutcomeLabel, RequestLabels, arrival,
+    lane, outcome, status,
+};
+
+/// Seconds that a request may take: from a cached answer nearby to the longest that is waited for.
+const REQUEST_SECONDS: [f64; 12] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+/// Seconds that a job may be late: from a free slot to a queue of hours.
+const LATE_SECONDS: [f64; 10] = [
+    0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0,
+];
+
+/// The metrics of a worker.
+#[derive(Debug)]
+pub(crate) struct WorkMetrics {
+    hosts: Hosts,
+    jobs: Family<OutcomeLabel, Counter>,
+    retries: Family<ClassLabel, Counter>,
+    blobs: Family<ArrivalLabel, Counter>,
+    copied_bytes: Counter,
+    requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
+    late: Family<LaneLabel, Histogram, fn() -> Histogram>,
+    slots: Gauge,
+    pauses: Family<HostLabel, Gauge<f64, AtomicU64>>,
+}
+
+impl WorkMetrics {
+    /// All of them at zero.
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            hosts: Hosts::default(),
+            jobs: Family::default(),
+            retries: Family::default(),
+            blobs: Family::default(),
+            copied_bytes: Counter::default(),
+            requests: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
+            late: Family::new_with_constructor(|| Histogram::new(LATE_SECONDS)),
+            slots: Gauge::default(),
+            pauses: Family::default(),
+        };
+        metrics.register_all(registry);
+        metrics.start_at_zero();
+        metrics
+    }
+
+    fn register_all(&self, registry: &mut Registry) {
+        registry.register("jobs", "Jobs that have their result", self.jobs.clone());
+        registry.register(
+            "job_retries",
+            "Attempts that failed and whose job was put back, by the class of the failure",
+            self.retries.clone(),
+        );
+        registry.register(
+            "blobs",
+            "Blobs that are at their target, by the way they came there",
+            self.blobs.clone(),
+        );
+        registry.register(
+            "copied_bytes",
+            "Bytes of blobs that were sent to targets",
+            self.copied_bytes.clone(),
+        );
+        registry.register(
+            "registry_request_duration_seconds",
+            "From a request to the head of its answer",
+            self.requests.clone(),
+        );
+        registry.register(
+            "queue_lag_seconds",
+            "How long after they were due jobs were delivered",
+            self.late.clone(),
+        );
+        registry.register("slots_in_use", "Jobs being worked", self.slots.clone());
+        registry.register(
+            "host_paused_until_timestamp_seconds",
+            "Until when a registry that answered 429 is left alone",
+            self.pauses.clone(),
+        );
+    }
+
+    /// A series that appears only with its first event has no rate then.
+    fn start_at_zero(&self) {
+        use Action::{AlreadyCached, Failed, Pulled, Skipped};
+        for action in [AlreadyCached, Pulled, Skipped, Failed] {
+            drop(self.jobs.get_or_create(&outcome(action)));
+        }
+        for how in [BlobEnd::Copied, BlobEnd::Mounted, BlobEnd::Present] {
+            drop(self.blobs.get_or_create(&arrival(how)));
+        }
+    }
+}
+
+impl Measures for WorkMetrics {
+    fn request_ended(&self, request: RequestEnded<'_>) {
+        let labels = RequestLabels {
+            host: self.hosts.name(request.host),
+            method: request.method.to_owned(),
+            status: status(request.status),
+        };
+        let seconds = request.took.as_secs_f64();
+        self.requests.get_or_create(&labels).observe(seconds);
+    }
+
+    fn slot_taken(&self) {
+        self.slots.inc();
+    }
+
+    fn slot_freed(&self) {
+        self.slots.dec();
+    }
+
+    fn job_delivered(&self, from: Lane, late: Duration) {
+        let seconds = late.as_secs_f64();
+        self.late.get_or_create(&lane(from)).observe(seconds);
+    }
+
+    fn job_ended(&self, action: Action) {
+        self.jobs.get_or_create(&outcome(action)).inc();
+    }
+
+    fn job_put_back(&self, class: FailureClass) {
+        let class = class.name();
+        self.retries.get_or_create(&ClassLabel { class }).inc();
+    }
+
+    fn blob_ended(&self, how: BlobEnd) {
+        self.blobs.get_or_create(&arrival(how)).inc();
+    }
+
+    fn bytes_copied(&self, bytes: u64) {
+        self.copied_bytes.inc_by(bytes);
+    }
+
+    fn host_paused(&self, host: &str, until: OffsetDateTime) {
+        let host = self.hosts.name(host);
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
+        let until = until.unix_timestamp() as f64;
+        self.pauses.get_or_create(&HostLabel { host }).set(until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::super::Metrics;
+    use super::super::tests::has;
+    use super::*;
+
+    #[test]
+    fn jobs_and_blobs_start_at_zero_and_are_counted() {
+        let mut metrics = Metrics::new();
+        let work = metrics.of_work();
+        has(&metrics, r#"image_sync_jobs_total{outcome="failed"} 0"#);
+        has(&metrics, r#"image_sync_blobs_total{arrival="mounted"} 0"#);
+        work.job_ended(Action::Failed);
+        work.blob_ended(BlobEnd::Mounted);
+        work.bytes_copied(7);
+        work.job_put_back(FailureClass::RateLimited {
+            retry_after_ms: None,
+        });
+        has(&metrics, r#"image_sync_jobs_total{outcome="failed"} 1"#);
+        has(&metrics, r#"image_sync_blobs_total{arrival="mounted"} 1"#);
+        has(&metrics, "image_sync_copied_bytes_total 7");
+        has(
+            &metrics,
+            r#"image_sync_job_retries_total{class="rate_limited"} 1"#,
+        );
+    }
+
+    #[test]
+    fn gauges_show_what_is_so_now() {
+        let mut metrics = Metrics::new();
+        let work = metrics.of_work();
+        work.slot_taken();
+        work.slot_taken();
+        work.slot_freed();
+        work.host_paused("a.test", datetime!(2026-11-20 12:00 UTC));
+        has(&metrics, "image_sync_slots_in_use 1");
+        let pause = r#"image_sync_host_paused_until_timestamp_seconds{host="a.test"} 1795176000.0"#;
+        has(&metrics, pause);
+    }
+
+    #[test]
+    fn requests_are_told_apart_by_host_method_and_status() {
+        let mut metrics = Metrics::new();
+        let work = metrics.of_work();
+        let ended = |status| RequestEnded {
+            host: "a.test:5000",
+            method: "HEAD",
+            status,
+            took: Duration::from_millis(20),
+        };
+        work.request_ended(ended(Some(200)));
+        work.request_ended(ended(None));
+        let series = |status: &str, rest: &str| {
+            let name = "image_sync_registry_request_duration_seconds";
+            format!(r#"{name}{rest}="a.test:5000",method="HEAD",status="{status}"}} 1"#)
+        };
+        has(&metrics, &series("200", "_count{host"));
+        has(&metrics, &series("none", "_count{host"));
+    }
+}

@@ -1,0 +1,106 @@
+//! How much an installation has to do, for those who watch it.
+
+use std::time::Duration;
+
+use async_nats::connection::State;
+use image_sync_shared::ports::QueueError;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::connection::{Connection, Tries};
+use super::names::Consumer;
+use super::provision::stream_object;
+use super::verify::Role;
+use crate::length::Length;
+
+/// For how long an answer is good: many may ask, and the server has other work.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// Tells how much an installation has to do, as far as a role sees it.
+pub struct Backlog {
+    connection: Connection,
+    role: Role,
+    last: Mutex<Option<Seen>>,
+}
+
+/// What was seen last.
+struct Seen {
+    at: Instant,
+    /// The number of the connection over which it was seen: after another one all may be different.
+    connection: u64,
+    length: Length,
+}
+
+#[derive(Deserialize)]
+struct StreamInfo {
+    state: StreamState,
+}
+
+#[derive(Deserialize)]
+struct StreamState {
+    messages: u64,
+}
+
+impl Backlog {
+    pub(super) fn new(connection: Connection, role: Role) -> Self {
+        Self {
+            connection,
+            role,
+            last: Mutex::default(),
+        }
+    }
+
+    /// How much there is, as of some seconds ago at most. An error if the server is away, or if something that the role
+    /// needs is not there.
+    pub async fn length(&self) -> Result<Length, QueueError> {
+        if self.connection.client().connection_state() != State::Connected {
+            return Err(QueueError::Unreachable("not connected to NATS".to_owned()));
+        }
+        // Who asks meanwhile waits for the same answer.
+        let mut last = self.last.lock().await;
+        let connection = *self.connection.events().connections().borrow();
+        let is_fresh = |seen: &&Seen| seen.connection == connection && seen.at.elapsed() < FRESH;
+        if let Some(seen) = last.as_ref().filter(is_fresh) {
+            return Ok(seen.length.clone());
+        }
+        let length = self.ask().await?;
+        *last = Some(Seen {
+            at: Instant::now(),
+            connection,
+            length: length.clone(),
+        });
+        Ok(length)
+    }
+
+    async fn ask(&self) -> Result<Length, QueueError> {
+        let (names, mut length) = (self.connection.names(), Length::default());
+        for stream in self.role.streams(names) {
+            let messages = self.messages(&stream).await?;
+            if stream == names.dead_letters() {
+                length.dead_letters = Some(messages);
+            }
+        }
+        if self.role.takes_jobs() {
+            for consumer in Consumer::ALL {
+                let state = self.connection.consumer_state(consumer).await?;
+                let jobs = state.num_pending + state.num_ack_pending;
+                length.jobs.push((consumer.name(), jobs));
+            }
+        }
+        Ok(length)
+    }
+
+    async fn messages(&self, stream: &str) -> Result<u64, QueueError> {
+        let subject = format!("STREAM.INFO.{stream}");
+        match self
+            .connection
+            .api(&subject, &json!({}), Tries::One)
+            .await?
+        {
+            Ok(StreamInfo { state }) => Ok(state.messages),
+            Err(error) => Err(error.refusing(&stream_object(stream))),
+        }
+    }
+}
