@@ -16,6 +16,7 @@ pub mod config_file;
 pub mod fold;
 pub mod follow_runs;
 pub mod janitor;
+mod outage;
 pub mod produce;
 mod sparse;
 

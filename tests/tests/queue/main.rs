@@ -7,7 +7,10 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod aggregators;
 mod bulk;
+mod registries;
 mod servers;
+mod stopping;
 mod support;
 mod workers;

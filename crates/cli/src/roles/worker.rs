@@ -55,6 +55,8 @@ impl WorkerArgs {
             retry: config.settings.retry,
             grace: self.grace,
             heartbeat: self.heartbeat,
+            // A lease that is not renewed any more ends after about three of them.
+            busy_wait: self.heartbeat,
             ..WorkerSettings::new(name, slots)
         }
     }
