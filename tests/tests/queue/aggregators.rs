@@ -3,9 +3,7 @@
 use image_sync_shared::report::Report;
 use image_sync_shared::run::RunId;
 use image_sync_testkit::Proxy;
-use image_sync_testkit::fake_registry::Gate;
 use image_sync_testkit::proxy::Toward;
-use image_sync_tests::Running;
 
 use crate::support::{A_PIECE_OF_A_REPORT, Installation, LARGE};
 
@@ -52,15 +50,12 @@ async fn two_aggregators_at_once_make_one_report() {
     let installation = Installation::start().await;
     installation.write(&installation.catalog(LARGE));
     let _worker = installation.worker("a");
-    let (proxies, places) = (
-        [installation.proxy().await, installation.proxy().await],
-        |proxy: &Proxy| proxy.hold(Toward::Server, A_PIECE_OF_A_REPORT, 1),
-    );
-    let places: [Gate; 2] = [places(&proxies[0]), places(&proxies[1])];
-    let both: [Running; 2] = [
-        installation.role_at(&proxies[0], "aggregator"),
-        installation.role_at(&proxies[1], "aggregator"),
-    ];
+    let proxies = [installation.proxy().await, installation.proxy().await];
+    let at_report = |proxy: &Proxy| proxy.hold(Toward::Server, A_PIECE_OF_A_REPORT, 1);
+    let places = proxies.each_ref().map(at_report);
+    let both = proxies
+        .each_ref()
+        .map(|proxy| installation.role_at(proxy, "aggregator"));
     let producer = installation.producer();
     for place in &places {
         place.reached().await;

@@ -98,7 +98,7 @@ async fn a_restarted_nats_server_ends_no_aggregator_that_looks_for_poison() {
     let proxy = installation.proxy().await;
     let aggregator = installation.role_at(&proxy, "aggregator");
     aggregator.line("aggregator started").await;
-    let asked = proxy.hold(Toward::Client, "num_ack_pending", 1);
+    let asked = proxy.hold(Toward::Client, "consumer_info_response", 1);
     asked.reached().await;
     kill_and_restart(&mut installation, &[&aggregator]).await;
     aggregator.line("the queue cannot be reached").await;

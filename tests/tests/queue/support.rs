@@ -29,7 +29,7 @@ pub(crate) const A_PIECE_OF_A_REPORT: &str = "PUB $O.imgsync_reports.C.";
 const SIZES: &str = "--jobs-max-bytes 16MiB --log-max-bytes 16MiB --letters-max-bytes 16MiB \
                      --reports-max-bytes 16MiB --bucket-max-bytes 4MiB";
 /// Times so short that the loss of a worker shows soon.
-const TIMES: &str = "--visibility 2s --lease-term 2s";
+pub(crate) const TIMES: &str = "--visibility 2s --lease-term 2s";
 
 /// What the roles meet at. Everything ends when it is dropped.
 pub(crate) struct Installation {
@@ -42,11 +42,11 @@ pub(crate) struct Installation {
 impl Installation {
     /// All of it, provisioned; no role runs yet, and there is no config.
     pub(crate) async fn start() -> Self {
-        Self::with("").await
+        Self::with(TIMES).await
     }
 
-    /// All of it, `more` being said to `provision`.
-    pub(crate) async fn with(more: &str) -> Self {
+    /// All of it, provisioned with these times.
+    pub(crate) async fn with(times: &str) -> Self {
         let nats = NatsServer::start().await.unwrap();
         let program =
             Program::new(env!("CARGO_BIN_EXE_image-sync-under-test")).env("NATS_URL", &nats.url());
@@ -57,7 +57,7 @@ impl Installation {
             program,
         };
         let provisioned = installation
-            .role(&format!("provision {SIZES} {TIMES} {more}"))
+            .role(&format!("provision {SIZES} {times}"))
             .ended()
             .await;
         assert_eq!(provisioned.code, Some(0), "{provisioned:#?}");

@@ -12,7 +12,7 @@ use image_sync_testkit::images::image;
 use image_sync_testkit::proxy::Toward;
 use image_sync_tests::Running;
 
-use crate::support::{Installation, TAG, repository};
+use crate::support::{Installation, TAG, TIMES, repository};
 
 #[tokio::test]
 async fn a_killed_worker_loses_no_job() {
@@ -34,7 +34,8 @@ async fn a_killed_worker_loses_no_job() {
 /// Killed where its result is stored and its job is not: the job comes again, finds its image in place, and says so too late.
 #[tokio::test]
 async fn a_worker_killed_between_result_and_acknowledgement_leaves_one_result_that_counts() {
-    let installation = Installation::with("--dedupe-window 2100ms").await;
+    let times = format!("{TIMES} --dedupe-window 2100ms");
+    let installation = Installation::with(&times).await;
     installation.write(&installation.catalog(2));
     let still_open = installation.hold_a_blob(2);
     let proxy = installation.proxy().await;
