@@ -11,8 +11,11 @@ use clap_complete::Shell;
 
 use crate::probes::{self, Address};
 use crate::roles::aggregator::AggregatorArgs;
+use crate::roles::dead_letters::{self, DeadLettersCommand};
+use crate::roles::enqueue::{self, EnqueueArgs};
 use crate::roles::producer::ProducerArgs;
 use crate::roles::provision::ProvisionArgs;
+use crate::roles::runs::{self, RunsCommand};
 use crate::roles::worker::WorkerArgs;
 
 const EXAMPLES: &str = "\
@@ -43,6 +46,7 @@ const PRODUCER_HELP: &str = "\
 Examples:
   image-sync producer -c config.yaml
   image-sync producer -c config.yaml --wait --overlap join > report.json
+  image-sync producer -c config.yaml --every 1h
 
 Exit codes are those of `sync`; without --wait, 0 says that all jobs are published.";
 
@@ -109,6 +113,15 @@ pub(crate) enum Command {
     /// Make the reports of runs, and give up jobs that kill their workers
     #[command(after_help = "Example:\n  image-sync aggregator --nats nats://127.0.0.1:4222")]
     Aggregator(Box<AggregatorArgs>),
+    /// Put images ahead of the bulk, as a run of just these
+    #[command(after_help = enqueue::HELP)]
+    Enqueue(Box<EnqueueArgs>),
+    /// Look at jobs that were given up, and put them back or drop them
+    #[command(subcommand, after_help = dead_letters::HELP)]
+    DeadLetters(DeadLettersCommand),
+    /// Look at runs, wait for one, or cancel it
+    #[command(subcommand, after_help = runs::HELP)]
+    Runs(RunsCommand),
     /// Work on the config file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -139,12 +152,8 @@ pub(crate) struct SyncArgs {
     /// Only images whose `source:tag` matches, as in '*nginx*'
     #[arg(long, value_name = "GLOB")]
     pub(crate) only: Option<String>,
-    /// The report on stdout; auto is a table on a terminal and JSON otherwise [default: auto]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) output: Option<Output>,
-    /// Write the report as JSON to this file too
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
     /// Images worked at the same time, instead of `settings.concurrency`
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) concurrency: Option<NonZeroUsize>,
@@ -155,6 +164,17 @@ pub(crate) struct SyncArgs {
     pub(crate) grace: Option<Duration>,
     #[arg(long, value_name = "HOST:PORT", value_parser = probes::address, help = LISTEN)]
     pub(crate) listen: Option<Address>,
+}
+
+/// Options of commands that write a report.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OutputArgs {
+    /// The report on stdout; auto is a table on a terminal and JSON otherwise [default: auto]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output: Option<Output>,
+    /// Write the report as JSON to this file too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 impl SyncArgs {
@@ -238,8 +258,10 @@ mod tests {
         let expected = SyncArgs {
             dry_run: true,
             only: Some("*nginx*".to_owned()),
-            output: Some(Output::Json),
-            report: Some("r.json".into()),
+            output: OutputArgs {
+                output: Some(Output::Json),
+                report: Some("r.json".into()),
+            },
             concurrency: NonZeroUsize::new(8),
             state_dir: Some("s".into()),
             grace: Some(Duration::from_secs(120)),

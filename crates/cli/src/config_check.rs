@@ -119,6 +119,7 @@ fn registry(settings: &RegistrySettings) -> String {
 mod tests {
     use std::time::Duration;
 
+    use image_sync_shared::config::ImageDefaults;
     use image_sync_shared::platform::Platforms;
     use image_sync_shared::reference::split;
     use image_sync_shared::retry::RetryPolicy;
@@ -150,6 +151,11 @@ mod tests {
         };
         Config {
             cache_registry: "localhost:5000".parse().unwrap(),
+            defaults: ImageDefaults {
+                platforms: Platforms::All,
+                source_trust: Trust::Verified,
+                target_trust: Trust::Insecure,
+            },
             images: vec![image],
             settings,
             registries: [("docker.io".to_owned(), registry_settings())].into(),

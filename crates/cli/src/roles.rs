@@ -2,8 +2,12 @@
 
 pub(crate) mod aggregator;
 pub(crate) mod connection;
+pub(crate) mod dead_letters;
+pub(crate) mod enqueue;
 pub(crate) mod producer;
 pub(crate) mod provision;
+pub(crate) mod published;
+pub(crate) mod runs;
 pub(crate) mod runtime;
 pub(crate) mod waiting;
 pub(crate) mod worker;

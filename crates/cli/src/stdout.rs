@@ -3,6 +3,9 @@
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use thiserror::Error;
+use tokio::task::spawn_blocking;
+
+use crate::exit::Problem;
 
 /// What was to be written to stdout could not be.
 #[derive(Debug, Error)]
@@ -19,4 +22,14 @@ pub(crate) fn write(
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(StdoutError),
     }
+}
+
+/// The same from a role: a stdout that takes nothing must not keep a second signal from ending the program.
+pub(crate) async fn write_aside(
+    content: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()> + Send + 'static,
+) -> Result<(), Problem> {
+    let written = spawn_blocking(|| write(content)).await;
+    written
+        .map_err(Problem::not_carried_out)?
+        .map_err(Problem::not_carried_out)
 }

@@ -1,6 +1,7 @@
 //! Text that fits its place on a terminal.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use console::{measure_text_width, truncate_str};
 
@@ -8,6 +9,20 @@ use console::{measure_text_width, truncate_str};
 pub(crate) fn printable(text: &str) -> String {
     let visible = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(visible).collect()
+}
+
+/// JSON with all control characters escaped: JSON itself leaves DEL and the C1 set as they are (RFC 8259, section 7), and
+/// terminals obey them.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() && c != '\n' {
+            let _infallible = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// The start of `text`, `width` columns at most.
@@ -51,6 +66,19 @@ mod tests {
     fn wide_characters_count_as_two_columns() {
         assert_eq!(measure_text_width(&keep_end("映像映像", 5)), 5);
         assert!(measure_text_width(&keep_end("映像映像", 4)) <= 4);
+    }
+
+    #[test]
+    fn json_stays_the_same_with_its_control_characters_escaped() {
+        let nasty = "a\u{1b}[2J\u{9b}2J\u{7f}\r\n\tb ü";
+        let json = serde_json::to_string_pretty(&[nasty]).unwrap();
+        let safe = escaped(&json);
+        assert!(
+            safe.chars().all(|c| !c.is_control() || c == '\n'),
+            "{safe:?}"
+        );
+        assert!(safe.contains("\\u009b2J\\u007f"), "{safe}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&safe).unwrap(), [nasty]);
     }
 
     #[test]

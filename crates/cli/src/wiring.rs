@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image_sync_producer::aggregate::Aggregator;
 use image_sync_producer::catalog;
 use image_sync_producer::janitor::Janitor;
-use image_sync_producer::produce::{Producer, RunPlan};
+use image_sync_producer::produce::{Producer, RunPlan, SIGN_OF_LIFE, own_catalog};
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::ports::clock::Clock;
@@ -34,14 +34,24 @@ pub(crate) fn plan(
     dry_run: bool,
     clock: &dyn Clock,
 ) -> RunPlan {
-    let settings = &config.settings;
     RunPlan {
-        run_id: catalog::new_run_id(clock.now()),
         trigger: Trigger::Cron,
-        cache_registry: config.cache_registry.to_string(),
         config_hash: catalog::config_hash(images),
+        ..plan_by_itself(config, dry_run, clock)
+    }
+}
+
+/// A new run by hand, which no run of the catalog keeps from starting.
+pub(crate) fn plan_by_itself(config: &Config, dry_run: bool, clock: &dyn Clock) -> RunPlan {
+    let (settings, run_id) = (&config.settings, catalog::new_run_id(clock.now()));
+    RunPlan {
+        trigger: Trigger::Manual,
+        cache_registry: config.cache_registry.to_string(),
+        config_hash: own_catalog(&run_id),
+        run_id,
         skip_on_error: settings.skip_on_error,
         timeout: settings.run_timeout,
+        sign_of_life: SIGN_OF_LIFE,
         policy: catalog::policy(settings, dry_run),
     }
 }

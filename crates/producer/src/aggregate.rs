@@ -40,7 +40,7 @@ pub enum Ending {
     Complete,
     /// The deadline passed before every image had one.
     DeadlinePassed,
-    /// The deadline passed, and the run was never sealed: its producer died.
+    /// The run was never sealed, and its producer fell silent, or the deadline passed: its producer died.
     Abandoned,
     /// It was told to stop before every image had one.
     Interrupted,
@@ -124,14 +124,15 @@ impl Aggregator {
         ))
     }
 
-    /// How the run ended, or none where following it was stopped.
+    /// How the run ended, or none where following it was stopped. The producer's silence is the time that was spent
+    /// waiting for it here, so that neither another machine's clock nor a pause of this process looks like a death.
     async fn follow_log(
         &self,
         run: &RunId,
         stop: &CancellationToken,
         followed: &mut Followed,
     ) -> Result<Option<RunStatus>, AggregateError> {
-        let since = self.clock.now();
+        let (since, mut silence) = (self.clock.now(), Duration::ZERO);
         let mut reader = self.log.read(run).await?;
         loop {
             let stopping = stop.is_cancelled();
@@ -140,6 +141,11 @@ impl Aggregator {
             if let Some(RunEvent::Open(opened)) = &event {
                 self.traces.join(&Span::current(), &opened.trace);
             }
+            silence = match &event {
+                None => silence + LOOK,
+                Some(event) if event.is_sign_of_producer() => Duration::ZERO,
+                Some(_) => silence,
+            };
             event.map(|event| followed.take(event)).transpose()?;
             let now = self.clock.now();
             let fold = &followed.fold;
@@ -147,6 +153,9 @@ impl Aggregator {
             match fold.ended(now) {
                 Some(RunStatus::Complete) => return Ok(Some(RunStatus::Complete)),
                 Some(status) if quiet || overdue => return Ok(Some(status)),
+                None if quiet && fold.is_abandoned_after(silence) => {
+                    return Ok(Some(RunStatus::Abandoned));
+                }
                 None if quiet && stopping => return Ok(None),
                 _ => {}
             }
@@ -187,7 +196,7 @@ fn ending(status: Option<RunStatus>) -> Ending {
         Some(RunStatus::Complete) => Ending::Complete,
         Some(RunStatus::Incomplete) => Ending::DeadlinePassed,
         Some(RunStatus::Abandoned) => Ending::Abandoned,
-        None => Ending::Interrupted,
+        Some(RunStatus::Cancelled) | None => Ending::Interrupted,
     }
 }
 

@@ -1,11 +1,14 @@
 //! The catalog: which images a run has, and the job of each.
 
+use std::collections::BTreeSet;
+
 use globset::{GlobBuilder, GlobMatcher};
 use image_sync_shared::config::{Config, ImageSpec, Settings};
 use image_sync_shared::digest::{Algorithm, Hasher};
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy};
 use image_sync_shared::nearest::nearest;
 use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::reference::Repository;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -86,22 +89,41 @@ fn target_name(image: &ImageSpec) -> String {
         .to_string()
 }
 
+/// The registries, or folders, of these repositories, for the report of a run that is not of a catalog.
+pub fn registries<'a>(repositories: impl Iterator<Item = &'a Repository>) -> String {
+    let name = |repository: &Repository| match repository.host() {
+        Some(host) => host.to_owned(),
+        None => repository.to_string(),
+    };
+    let names: BTreeSet<String> = repositories.map(name).collect();
+    Vec::from_iter(names).join(", ")
+}
+
 fn no_match(glob: &str, images: &[ImageSpec]) -> ChoiceError {
-    let candidates: Vec<(String, &ImageSpec)> = images
-        .iter()
-        .flat_map(|image| nicknames(image).map(move |name| (name, image)))
-        .collect();
-    let wanted = glob.replace('*', "");
-    let hint = nearest(&wanted, candidates.iter().map(|(name, _)| name.as_str()))
-        .and_then(|found| candidates.iter().find(|(name, _)| name == found))
-        .map_or_else(String::new, |(_, image)| {
-            format!(", did you mean {}:{}?", image.image, image.tag)
-        });
+    let near = nearest_image(&glob.replace('*', ""), images);
     ChoiceError::NoMatch {
         glob: glob.to_owned(),
         images: images.len(),
-        hint,
+        hint: near.map_or_else(String::new, |image| {
+            format!(", did you mean {}:{}?", image.image, image.tag)
+        }),
     }
+}
+
+/// The image that `wanted` was probably meant to name.
+pub(crate) fn nearest_image<'a>(
+    wanted: &str,
+    images: impl IntoIterator<Item = &'a ImageSpec>,
+) -> Option<&'a ImageSpec> {
+    let candidates: Vec<(String, &ImageSpec)> = images
+        .into_iter()
+        .flat_map(|image| nicknames(image).map(move |name| (name, image)))
+        .collect();
+    let found = nearest(wanted, candidates.iter().map(|(name, _)| name.as_str()))?;
+    candidates
+        .iter()
+        .find(|(name, _)| name == found)
+        .map(|(_, image)| *image)
 }
 
 /// All that `--only` may call an image, and what a person might call it.

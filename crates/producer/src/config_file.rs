@@ -48,6 +48,7 @@
 mod error;
 mod image;
 mod locate;
+mod pieces;
 mod problem;
 mod raw;
 mod registry;
@@ -63,13 +64,14 @@ mod tests;
 use std::io;
 use std::path::Path;
 
-use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::config::{Config, ImageDefaults, ImageSpec};
 use image_sync_shared::reference::Location;
 
 pub use error::ConfigError;
+pub(crate) use image::for_target;
+pub(crate) use problem::{Problem, without_secrets};
 
-use image::Defaults;
-use problem::Problem;
+use pieces::Pieces;
 use raw::{RawConfig, RawImage};
 
 const EXPECTED: &str = "expected a YAML config with cache_registry and images";
@@ -81,6 +83,18 @@ pub struct Parsed {
     pub config: Config,
     /// What is accepted, but probably not meant: one sentence each, that begins with the file.
     pub warnings: Vec<String>,
+}
+
+impl Parsed {
+    fn new(config: Config, warnings: &[Problem], file: &str) -> Self {
+        let warnings = warnings.iter();
+        Self {
+            config,
+            warnings: warnings
+                .map(|warning| format!("{file}: {warning}"))
+                .collect(),
+        }
+    }
 }
 
 /// Reads and parses the file at `path`.
@@ -120,16 +134,23 @@ pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
             format!("the file is empty, {EXPECTED}"),
         ));
     }
-    let raw: RawConfig =
+    if let Some(parsed) = Pieces::of(text).and_then(|pieces| parse_pieces(&pieces, file)) {
+        return Ok(parsed);
+    }
+    let mut raw: RawConfig =
         serde_yaml_ng::from_str(text).map_err(|error| ConfigError::of_yaml(file, text, &error))?;
-    let mut warnings = Vec::new();
-    let config = resolve(raw, &mut warnings)
-        .map_err(|problem| ConfigError::of_problem(file, text, &problem))?;
-    let warnings = warnings
-        .into_iter()
-        .map(|warning| format!("{file}: {warning}"))
-        .collect();
-    Ok(Parsed { config, warnings })
+    let images = raw.images.take().map(|images| images.into_iter().map(Ok));
+    resolve(raw, images)
+        .map(|(config, warnings)| Parsed::new(config, &warnings, file))
+        .map_err(|problem| ConfigError::of_problem(file, text, &problem))
+}
+
+/// None where anything is not as it should be.
+fn parse_pieces(pieces: &Pieces<'_>, file: &str) -> Option<Parsed> {
+    let raw: RawConfig = serde_yaml_ng::from_str(&pieces.frame).ok()?;
+    let images = pieces.images().map(|image| image.map_err(Problem::new));
+    let (config, warnings) = resolve(raw, Some(images)).ok()?;
+    Some(Parsed::new(config, &warnings, file))
 }
 
 fn is_blank(text: &str) -> bool {
@@ -138,12 +159,16 @@ fn is_blank(text: &str) -> bool {
         .all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
-fn resolve(raw: RawConfig, warnings: &mut Vec<Problem>) -> Result<Config, Problem> {
+/// The config, and what is to be warned of.
+fn resolve(
+    raw: RawConfig,
+    images: Option<impl Iterator<Item = Result<RawImage, Problem>>>,
+) -> Result<(Config, Vec<Problem>), Problem> {
     let cache_registry = cache_registry(raw.cache_registry)?;
-    let raw_images = raw
-        .images
-        .ok_or_else(|| Problem::new("missing, expected a list of images").key("images"))?;
+    let images =
+        images.ok_or_else(|| Problem::new("missing, expected a list of images").key("images"))?;
     let raw_settings = raw.settings.unwrap_or_default();
+    let mut warnings = Vec::new();
     if raw_settings.preferred_tool.is_some() {
         warnings.push(
             Problem::new("this has no effect, as no tool is run; remove it")
@@ -151,16 +176,18 @@ fn resolve(raw: RawConfig, warnings: &mut Vec<Problem>) -> Result<Config, Proble
                 .key("settings"),
         );
     }
-    let defaults = Defaults::new(cache_registry, &raw_settings);
+    let defaults = image::defaults(&raw_settings);
     let settings = settings::resolve(&raw_settings).map_err(|problem| problem.key("settings"))?;
-    let images = images(raw_images, &defaults)?;
-    Ok(Config {
-        images: repeats::settle(images, warnings)?,
-        cache_registry: defaults.cache_registry,
+    let images = resolve_images(images, &cache_registry, &defaults)?;
+    let config = Config {
+        images: repeats::settle(images, &mut warnings)?,
+        cache_registry,
+        defaults,
         settings,
         registries: registry::resolve_all(raw.registries.unwrap_or_default())
             .map_err(|problem| problem.key("registries"))?,
-    })
+    };
+    Ok((config, warnings))
 }
 
 fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
@@ -173,11 +200,15 @@ fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
         .map_err(|problem| problem.key("cache_registry"))
 }
 
-fn images(raw: Vec<RawImage>, defaults: &Defaults) -> Result<Vec<ImageSpec>, Problem> {
-    raw.into_iter()
+fn resolve_images(
+    images: impl Iterator<Item = Result<RawImage, Problem>>,
+    cache_registry: &Location,
+    defaults: &ImageDefaults,
+) -> Result<Vec<ImageSpec>, Problem> {
+    images
         .enumerate()
         .map(|(index, raw)| {
-            image::resolve(raw.merged(), defaults)
+            image::resolve(raw?.merged(), cache_registry, defaults)
                 .map_err(|problem| problem.index(index).key("images"))
         })
         .collect()

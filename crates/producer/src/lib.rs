@@ -3,6 +3,8 @@
 //! - [`config_file`] turns a YAML file into a checked config,
 //! - [`catalog`] chooses the images of a run and makes their jobs,
 //! - [`produce`] opens a run and publishes its jobs,
+//! - [`enqueue`] chooses the images of a run by hand,
+//! - [`dead_letters`] puts jobs back that were given up,
 //! - [`fold`] is what the log of a run says, as a pure function of its events,
 //! - [`aggregate`] follows a run to its end and writes its report,
 //! - [`follow_runs`] does so for all runs of an installation,
@@ -13,6 +15,8 @@
 pub mod aggregate;
 pub mod catalog;
 pub mod config_file;
+pub mod dead_letters;
+pub mod enqueue;
 pub mod fold;
 pub mod follow_runs;
 pub mod janitor;

@@ -4,13 +4,13 @@
 //! is stored before its jobs, so that every job that exists can be named. Jobs are made when they are published, and a
 //! queue that is full makes the producer wait, so that its memory does not grow with the catalog.
 
-use std::borrow::Borrow;
+mod order;
+
 use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use image_sync_shared::config::ImageSpec;
+use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _, TryStreamExt as _};
 use image_sync_shared::job::Policy;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
@@ -20,13 +20,19 @@ use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use time::OffsetDateTime;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span};
 
-use crate::catalog::{job_for, name_of};
+pub use order::Order;
 
 /// The names of one chunk have at most this many bytes of JSON; a message of the log is at most 1 MiB.
 const CHUNK_BYTES: usize = 512 * 1024;
+/// How often a producer tells that it is at work, unless told otherwise.
+pub const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// So many signs may be missing before a run without a seal is abandoned. A server that is away for as long as is waited for
+/// must not look like a death.
+const MISSING_SIGNS: u32 = 6;
 /// Jobs that are being stored at the same time.
 const PUBLISHES_IN_FLIGHT: usize = 256;
 
@@ -45,8 +51,17 @@ pub struct RunPlan {
     pub skip_on_error: bool,
     /// How long it may take.
     pub timeout: Duration,
+    /// How often its log is told that the producer is at work. Without a sign for six times as long, a run that has no
+    /// seal is abandoned.
+    pub sign_of_life: Duration,
     /// The rules of its jobs.
     pub policy: Policy,
+}
+
+/// What a run by itself claims in place of a catalog: no other run keeps it from starting, and it keeps none from it.
+#[must_use]
+pub fn own_catalog(run: &RunId) -> String {
+    run.to_string()
 }
 
 /// How far the producer came.
@@ -85,27 +100,40 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Starts the run and publishes a job for each of `images`, until `stop` is cancelled.
+    /// Starts the run and publishes a job for each of `orders`, until `stop` is cancelled.
     pub async fn produce<I>(
         &self,
         plan: &RunPlan,
-        images: I,
+        orders: I,
         stop: &CancellationToken,
     ) -> Result<Produced, QueueError>
     where
-        I: IntoIterator<Item: Borrow<ImageSpec>>,
+        I: IntoIterator<Item: Order>,
+    {
+        let only_page = stream::iter([Ok(orders)]);
+        self.produce_pages(plan, only_page, stop).await
+    }
+
+    /// The same for orders that come page by page, as all of them may be too many to be held.
+    pub async fn produce_pages<P>(
+        &self,
+        plan: &RunPlan,
+        pages: impl Stream<Item = Result<P, QueueError>>,
+        stop: &CancellationToken,
+    ) -> Result<Produced, QueueError>
+    where
+        P: IntoIterator<Item: Order>,
     {
         let span = info_span!("run", run = %plan.run_id);
-        let images = images.into_iter();
-        self.produce_inside_span(plan, images, stop)
+        self.produce_inside_span(plan, pages, stop)
             .instrument(span)
             .await
     }
 
-    async fn produce_inside_span(
+    async fn produce_inside_span<P: IntoIterator<Item: Order>>(
         &self,
         plan: &RunPlan,
-        images: impl Iterator<Item: Borrow<ImageSpec>>,
+        pages: impl Stream<Item = Result<P, QueueError>>,
         stop: &CancellationToken,
     ) -> Result<Produced, QueueError> {
         let trace = self.traces.trace_of(&Span::current());
@@ -124,10 +152,11 @@ impl Producer {
         let stopped = tokio::select! {
             biased;
             () = stop.cancelled() => true,
-            published = self.publish_all(plan, &trace, images, &mut jobs) => {
-                published?;
+            published = self.publish_all(plan, &trace, pages, &mut jobs) => {
+                self.cancel_if_failed(plan, published).await?;
                 false
             }
+            error = self.tell_of_life(plan) => return self.cancel_if_failed(plan, Err(error)).await,
         };
         if stopped {
             tracing::info!(jobs, "producer stopped before the run was sealed");
@@ -138,24 +167,55 @@ impl Producer {
         Ok(Produced::Sealed { jobs })
     }
 
-    async fn publish_all(
+    /// Nothing of a run is worked that could not be published whole.
+    async fn cancel_if_failed<T>(
+        &self,
+        plan: &RunPlan,
+        outcome: Result<T, QueueError>,
+    ) -> Result<T, QueueError> {
+        if outcome.is_err() {
+            match self.control.cancel(&plan.run_id).await {
+                Ok(()) => tracing::info!("run cancelled, as its jobs could not all be published"),
+                Err(error) => {
+                    tracing::warn!(%error, "could not cancel the run: it ends as abandoned");
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Goes on until that fails.
+    async fn tell_of_life(&self, plan: &RunPlan) -> QueueError {
+        loop {
+            sleep(plan.sign_of_life).await;
+            let at = self.clock.now();
+            if let Err(error) = self.append(plan, RunEvent::Alive { at }).await {
+                return error;
+            }
+        }
+    }
+
+    async fn publish_all<P: IntoIterator<Item: Order>>(
         &self,
         plan: &RunPlan,
         trace: &TraceContext,
-        images: impl Iterator<Item: Borrow<ImageSpec>>,
+        pages: impl Stream<Item = Result<P, QueueError>>,
         jobs: &mut u32,
     ) -> Result<(), QueueError> {
-        let mut images = images.peekable();
-        while images.peek().is_some() {
-            let (names, batch) = next_batch(&mut images, CHUNK_BYTES);
-            let first_idx = *jobs;
-            let chunk = RunEvent::Chunk {
-                first_idx,
-                items: names,
-            };
-            self.append(plan, chunk).await?;
-            self.publish_batch(plan, trace, first_idx, &batch, jobs)
-                .await?;
+        tokio::pin!(pages);
+        while let Some(page) = pages.try_next().await? {
+            let mut orders = page.into_iter().peekable();
+            while orders.peek().is_some() {
+                let (names, batch) = next_batch(&mut orders, CHUNK_BYTES);
+                let first_idx = *jobs;
+                let chunk = RunEvent::Chunk {
+                    first_idx,
+                    items: names,
+                };
+                self.append(plan, chunk).await?;
+                self.publish_batch(plan, trace, first_idx, &batch, jobs)
+                    .await?;
+            }
         }
         Ok(())
     }
@@ -165,25 +225,18 @@ impl Producer {
         plan: &RunPlan,
         trace: &TraceContext,
         first_idx: u32,
-        batch: &[impl Borrow<ImageSpec>],
+        batch: &[impl Order],
         jobs: &mut u32,
     ) -> Result<(), QueueError> {
         let lane = lane_of(plan.trigger);
         let mut in_flight = FuturesUnordered::new();
-        for (idx, image) in (first_idx..).zip(batch) {
+        for (idx, order) in (first_idx..).zip(batch) {
             if in_flight.len() >= PUBLISHES_IN_FLIGHT {
                 count_next(&mut in_flight, jobs).await?;
             }
             // A queue that is always ready would keep this task from seeing a stop, and other tasks from running.
             tokio::task::coop::consume_budget().await;
-            let mut job = job_for(
-                image.borrow(),
-                &plan.run_id,
-                idx,
-                plan.trigger,
-                &plan.policy,
-                self.clock.now(),
-            );
+            let mut job = order.job(plan, idx, self.clock.now());
             job.trace.clone_from(trace);
             in_flight.push(async move { self.queue.publish(lane, &job).await });
         }
@@ -207,6 +260,8 @@ fn opening(plan: &RunPlan, started_at: OffsetDateTime, trace: TraceContext) -> R
         cache_registry: plan.cache_registry.clone(),
         config_hash: plan.config_hash.clone(),
         skip_on_error: plan.skip_on_error,
+        silence_ms: u64::try_from((plan.sign_of_life * MISSING_SIGNS).as_millis())
+            .unwrap_or(u64::MAX),
         trace,
     }
 }
@@ -218,20 +273,20 @@ fn lane_of(trigger: Trigger) -> Lane {
     }
 }
 
-/// The next images whose names together have at most `limit` bytes of JSON, but at least one image.
-fn next_batch<I: Iterator<Item: Borrow<ImageSpec>>>(
-    images: &mut Peekable<I>,
+/// The next orders whose names together have at most `limit` bytes of JSON, but at least one order.
+fn next_batch<I: Iterator<Item: Order>>(
+    orders: &mut Peekable<I>,
     limit: usize,
 ) -> (Vec<ImageName>, Vec<I::Item>) {
     let (mut names, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
-    while let Some(image) = images.peek() {
-        let name = name_of(image.borrow());
+    while let Some(order) = orders.peek() {
+        let name = order.name();
         bytes += serde_json::to_string(&name).map_or(0, |json| json.len() + 1);
         if bytes > limit && !batch.is_empty() {
             break;
         }
         names.push(name);
-        batch.extend(images.next());
+        batch.extend(orders.next());
     }
     (names, batch)
 }

@@ -1,5 +1,6 @@
 //! Values and in-memory ports for the tests of this crate.
 
+mod letters;
 mod ports;
 
 use image_sync_shared::config::{Config, ImageSpec};
@@ -9,6 +10,7 @@ use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+pub(crate) use letters::FakeLetters;
 pub(crate) use ports::{FakeClock, FakeControl, FakeLog, FakeQueue};
 
 pub(crate) fn now() -> OffsetDateTime {
@@ -52,6 +54,7 @@ pub(crate) fn opened() -> RunOpened {
         config_hash: "c0ffee".to_owned(),
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
         skip_on_error: false,
+        silence_ms: 90_000,
     }
 }
 

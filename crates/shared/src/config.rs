@@ -17,6 +17,8 @@ pub struct Config {
     pub cache_registry: Location,
     /// The catalog.
     pub images: Vec<ImageSpec>,
+    /// What an image has where it says nothing itself.
+    pub defaults: ImageDefaults,
     /// What holds for all images.
     pub settings: Settings,
     /// What holds for one registry, by its host.
@@ -38,6 +40,17 @@ pub struct ImageSpec {
     pub target: Repository,
     /// The tag at the target.
     pub target_reference: Reference,
+    /// Which platforms.
+    pub platforms: Platforms,
+    /// How the source is reached.
+    pub source_trust: Trust,
+    /// How the target is reached.
+    pub target_trust: Trust,
+}
+
+/// What an image has where it says nothing itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageDefaults {
     /// Which platforms.
     pub platforms: Platforms,
     /// How the source is reached.

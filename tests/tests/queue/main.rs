@@ -9,8 +9,12 @@
 
 mod aggregators;
 mod bulk;
+mod dead_letters;
+mod enqueue;
 mod registries;
+mod runs;
 mod servers;
+mod site;
 mod stopping;
 mod support;
 mod workers;

@@ -50,6 +50,7 @@ fn roles(queue: &JetStream) -> (RunFollower, Janitor) {
         aggregator: wiring::aggregator(ports, &clock),
         states: queue.states(),
         control: Arc::clone(&ports.runs),
+        queue: Arc::clone(&ports.jobs),
         reports: Arc::new(Store(queue.reports())),
     };
     (follower, wiring::janitor(ports, &clock))

@@ -1,46 +1,42 @@
 //! One image of the catalog.
 
-use image_sync_shared::config::ImageSpec;
+use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::job::Trust;
 use image_sync_shared::platform::{Platform, Platforms};
-use image_sync_shared::reference::{Location, Reference, Repository};
+use image_sync_shared::reference::{DOCKER_HUB, Location, Reference, Repository, split};
 
 use super::problem::{Problem, without_secrets};
 use super::raw::{RawImage, RawSettings};
 use super::source::{self, Source};
 
-/// What an image has where it says nothing itself.
-pub(super) struct Defaults {
-    pub(super) cache_registry: Location,
-    platforms: Platforms,
-    source_tls_verify: bool,
-    cache_insecure: bool,
-}
+const EXPECTED_TARGET: &str =
+    "expected HOST/NAME or HOST/NAME:TAG as in localhost:5000/nginx:1.27, or oci:FOLDER";
 
-impl Defaults {
-    pub(super) fn new(cache_registry: Location, settings: &RawSettings) -> Self {
-        let usual = || Platforms::One(Platform::stated("linux", "amd64", None));
-        Self {
-            cache_registry,
-            platforms: settings.default_platform.clone().unwrap_or_else(usual),
-            source_tls_verify: settings.source_tls_verify.unwrap_or(true),
-            cache_insecure: settings.cache_insecure.unwrap_or(true),
-        }
+/// What an image has where it says nothing itself.
+pub(super) fn defaults(settings: &RawSettings) -> ImageDefaults {
+    let usual = || Platforms::One(Platform::stated("linux", "amd64", None));
+    ImageDefaults {
+        platforms: settings.default_platform.clone().unwrap_or_else(usual),
+        source_trust: trust(!settings.source_tls_verify.unwrap_or(true)),
+        target_trust: trust(settings.cache_insecure.unwrap_or(true)),
     }
 }
 
 /// The image that `raw` describes.
-pub(super) fn resolve(raw: RawImage, defaults: &Defaults) -> Result<ImageSpec, Problem> {
+pub(super) fn resolve(
+    raw: RawImage,
+    cache_registry: &Location,
+    defaults: &ImageDefaults,
+) -> Result<ImageSpec, Problem> {
     let text = raw.source.ok_or_else(|| {
         Problem::new("source is missing, expected source: HOST/NAME as in docker.io/library/nginx, or source: oci:FOLDER")
     })?;
     let source = source::parse(&text).map_err(|problem| problem.key("source"))?;
-    let target = target(&source, raw.cache_as, &defaults.cache_registry)?;
+    let target = target(&source, raw.cache_as, cache_registry)?;
     let repository = source.repository.clone();
     let named = source.with_tag(raw.tag.as_deref())?;
     let platforms = platforms(raw.platform, &named.target_reference, defaults)?;
-    let source_tls_verify = raw.source_tls_verify.unwrap_or(defaults.source_tls_verify);
-    let cache_insecure = raw.cache_insecure.unwrap_or(defaults.cache_insecure);
+    let source_trust = raw.source_tls_verify.map(|verify| trust(!verify));
     Ok(ImageSpec {
         image: named.image,
         tag: named.tag,
@@ -49,16 +45,59 @@ pub(super) fn resolve(raw: RawImage, defaults: &Defaults) -> Result<ImageSpec, P
         target,
         target_reference: named.target_reference,
         platforms,
-        source_trust: trust(!source_tls_verify),
-        target_trust: trust(cache_insecure),
+        source_trust: source_trust.unwrap_or(defaults.source_trust),
+        target_trust: raw.cache_insecure.map_or(defaults.target_trust, trust),
     })
+}
+
+/// The image `source` for `target`, which is named in full; without a tag it has that of the source.
+pub(crate) fn for_target(
+    source: &str,
+    target: &str,
+    stated: Option<Platforms>,
+    defaults: &ImageDefaults,
+) -> Result<ImageSpec, Problem> {
+    let (target, tag) = named_in_full(target).map_err(|problem| problem.key("--target"))?;
+    let source = source::parse(source)?;
+    let repository = source.repository.clone();
+    let named = source.with_tag(None)?;
+    let target_reference = tag.unwrap_or(named.target_reference);
+    let platforms = platforms(stated, &target_reference, defaults)?;
+    Ok(ImageSpec {
+        image: named.image,
+        tag: named.tag,
+        source: repository,
+        reference: named.reference,
+        target,
+        target_reference,
+        platforms,
+        source_trust: defaults.source_trust,
+        target_trust: defaults.target_trust,
+    })
+}
+
+/// A target that leaves nothing to be guessed: a short name would be Docker Hub's, which is no one's cache.
+fn named_in_full(target: &str) -> Result<(Repository, Option<Reference>), Problem> {
+    let found = |what: &str| Problem::new(format!("found {what}, {EXPECTED_TARGET}"));
+    let (repository, reference) = split(without_secrets(target)?).map_err(Problem::new)?;
+    if let Some(Reference::Digest(digest)) = &reference {
+        return Err(found(&format!("the digest {digest}")));
+    }
+    let names_hub = target
+        .split('/')
+        .next()
+        .is_some_and(|first| first.ends_with(DOCKER_HUB));
+    if repository.host() == Some(DOCKER_HUB) && !names_hub {
+        return Err(found(&format!("{target:?} without a host")));
+    }
+    Ok((repository, reference))
 }
 
 /// Which platforms. Content that is named by its digest in the cache too is copied whole.
 fn platforms(
     stated: Option<Platforms>,
     target: &Reference,
-    defaults: &Defaults,
+    defaults: &ImageDefaults,
 ) -> Result<Platforms, Problem> {
     match (target, stated) {
         (Reference::Tag(_), stated) => Ok(stated.unwrap_or_else(|| defaults.platforms.clone())),

@@ -11,7 +11,7 @@ pub(super) enum Step {
 
 /// What is wrong, and where: built at the innermost value, and given its steps on the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     text: String,
     innermost_first: Vec<Step>,
     related: Option<Vec<Step>>,
@@ -72,7 +72,7 @@ impl fmt::Display for Problem {
 }
 
 /// `text`, unless it may hold a user name and password or a signed query, which an error must not repeat.
-pub(super) fn without_secrets(text: &str) -> Result<&str, Problem> {
+pub(crate) fn without_secrets(text: &str) -> Result<&str, Problem> {
     let location = match text.rsplit_once('@') {
         Some((before, after)) if after.starts_with("sha256:") || after.starts_with("sha512:") => {
             before

@@ -112,6 +112,8 @@ pub(crate) struct FakeQueue {
     pub(crate) room: Semaphore,
     /// The most publishes that were under way at once, and those that are.
     pub(crate) in_flight: Mutex<(usize, usize)>,
+    /// Runs whose jobs were dropped.
+    pub(crate) purged: Mutex<Vec<RunId>>,
 }
 
 impl FakeQueue {
@@ -120,6 +122,7 @@ impl FakeQueue {
             jobs: Mutex::default(),
             room: Semaphore::new(jobs),
             in_flight: Mutex::default(),
+            purged: Mutex::default(),
         }
     }
 }
@@ -156,7 +159,8 @@ impl JobQueue for FakeQueue {
         Ok(Vec::new())
     }
 
-    async fn purge(&self, _: &RunId) -> Result<u64, QueueError> {
+    async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
+        self.purged.lock().unwrap().push(run.clone());
         Ok(0)
     }
 }
@@ -165,6 +169,7 @@ impl JobQueue for FakeQueue {
 #[derive(Default)]
 pub(crate) struct FakeControl {
     pub(crate) open: Mutex<Vec<(String, RunId, OffsetDateTime)>>,
+    pub(crate) cancelled: Mutex<Vec<RunId>>,
 }
 
 #[async_trait]
@@ -187,11 +192,12 @@ impl RunControl for FakeControl {
         Ok(())
     }
 
-    async fn cancel(&self, _: &RunId) -> Result<(), QueueError> {
+    async fn cancel(&self, run: &RunId) -> Result<(), QueueError> {
+        self.cancelled.lock().unwrap().push(run.clone());
         Ok(())
     }
 
-    fn is_cancelled(&self, _: &RunId) -> bool {
-        false
+    fn is_cancelled(&self, run: &RunId) -> bool {
+        self.cancelled.lock().unwrap().contains(run)
     }
 }

@@ -1,11 +1,11 @@
 //! Dead letters in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters};
+use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
 
 use crate::lock::lock;
 
@@ -23,6 +23,10 @@ impl Letters {
         }
         self.by_age.insert(self.next_number, letter);
         self.next_number += 1;
+    }
+
+    fn get(&self, id: &str) -> Option<&DeadLetter> {
+        self.by_age.get(self.by_id.get(id)?)
     }
 
     fn take(&mut self, id: &str) -> Option<DeadLetter> {
@@ -68,12 +72,27 @@ impl DeadLetters for InProcessDeadLetters {
         Ok(())
     }
 
-    async fn list(&self) -> Result<Vec<DeadLetter>, QueueError> {
-        Ok(lock(&self.letters).by_age.values().cloned().collect())
+    async fn read(&self) -> Result<Box<dyn DeadLetterReader>, QueueError> {
+        let letters = lock(&self.letters).by_age.values().cloned().collect();
+        Ok(Box::new(Reader(letters)))
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
+        Ok(lock(&self.letters).get(id).cloned())
     }
 
     async fn take(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
         Ok(lock(&self.letters).take(id))
+    }
+}
+
+/// There are few enough to be copied.
+struct Reader(VecDeque<DeadLetter>);
+
+#[async_trait]
+impl DeadLetterReader for Reader {
+    async fn next(&mut self) -> Result<Option<DeadLetter>, QueueError> {
+        Ok(self.0.pop_front())
     }
 }
 

@@ -1,12 +1,15 @@
 //! Dead letters in a stream that keeps one per id.
 
+use std::time::Duration;
+
 use async_nats::HeaderMap;
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters};
+use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
 
 use super::connection::{Connection, Tries};
-use super::stored::{delete_message, last_message, next_message};
+use super::follower::Follower;
+use super::stored::{StoredMessage, delete_message, last_message};
 
 /// Keeps the letters of one installation.
 #[derive(Clone)]
@@ -17,6 +20,11 @@ pub(super) struct JetStreamDeadLetters {
 impl JetStreamDeadLetters {
     pub(super) fn new(connection: Connection) -> Self {
         Self { connection }
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<StoredMessage>, QueueError> {
+        let names = self.connection.names();
+        last_message(&self.connection, &names.dead_letters(), &names.letter(id)).await
     }
 }
 
@@ -37,31 +45,60 @@ impl DeadLetters for JetStreamDeadLetters {
         stored.await.map(drop)
     }
 
-    async fn list(&self) -> Result<Vec<DeadLetter>, QueueError> {
-        let (names, mut letters, mut from) = (self.connection.names(), Vec::new(), 1);
+    async fn read(&self) -> Result<Box<dyn DeadLetterReader>, QueueError> {
+        let names = self.connection.names();
         let (stream, filter) = (names.dead_letters(), names.all_letters());
-        while let Some(message) = next_message(&self.connection, &stream, &filter, from).await? {
-            from = message.sequence + 1;
+        let newest = last_message(&self.connection, &stream, &filter).await?;
+        Ok(Box::new(Reader {
+            last: newest.map_or(0, |message| message.sequence),
+            position: 0,
+            follower: Follower::new(self.connection.clone(), stream, filter),
+        }))
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
+        let message = self.find(id).await?;
+        message.map(|message| parse(&message.payload)).transpose()
+    }
+
+    async fn take(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
+        let Some(message) = self.find(id).await? else {
+            return Ok(None);
+        };
+        let letter = parse(&message.payload)?;
+        // Of several who want it, one deletes it.
+        let stream = self.connection.names().dead_letters();
+        let is_ours = delete_message(&self.connection, &stream, message.sequence).await?;
+        Ok(is_ours.then_some(letter))
+    }
+}
+
+/// Reads the letters up to the one that was the newest as it began.
+struct Reader {
+    follower: Follower,
+    position: u64,
+    last: u64,
+}
+
+#[async_trait]
+impl DeadLetterReader for Reader {
+    async fn next(&mut self) -> Result<Option<DeadLetter>, QueueError> {
+        while self.position < self.last {
+            let Some(message) = self.follower.next(Duration::ZERO).await? else {
+                break;
+            };
+            self.position = message.sequence;
+            if self.position > self.last {
+                break;
+            }
             match parse(&message.payload) {
-                Ok(letter) => letters.push(letter),
+                Ok(letter) => return Ok(Some(letter)),
                 Err(error) => {
                     tracing::warn!(%error, sequence = message.sequence, "left out a dead letter");
                 }
             }
         }
-        Ok(letters)
-    }
-
-    async fn take(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
-        let names = self.connection.names();
-        let (stream, subject) = (names.dead_letters(), names.letter(id));
-        let Some(message) = last_message(&self.connection, &stream, &subject).await? else {
-            return Ok(None);
-        };
-        let letter = parse(&message.payload)?;
-        // Of several who want it, one deletes it.
-        let is_ours = delete_message(&self.connection, &stream, message.sequence).await?;
-        Ok(is_ours.then_some(letter))
+        Ok(None)
     }
 }
 

@@ -1,20 +1,20 @@
 //! Dead letters.
 
 use super::backend::Backend;
-use super::samples::letter;
+use super::samples::{all_of, letter};
 
 pub(crate) async fn letters_are_listed_oldest_first(backend: &dyn Backend) {
-    let letters = &backend.ports().letters;
-    assert_eq!(letters.list().await, Ok(Vec::new()));
+    let letters = &*backend.ports().letters;
+    assert_eq!(all_of(letters).await, []);
     let sent = ["b", "c", "a"].map(|id| letter(id, "some reason"));
     for letter in &sent {
         letters.put(letter.clone()).await.unwrap();
     }
-    assert_eq!(letters.list().await, Ok(sent.to_vec()));
+    assert_eq!(all_of(letters).await, sent);
 }
 
 pub(crate) async fn a_letter_is_taken_once(backend: &dyn Backend) {
-    let letters = &backend.ports().letters;
+    let letters = &*backend.ports().letters;
     for id in ["r1:0", "r1:1"] {
         letters.put(letter(id, "some reason")).await.unwrap();
     }
@@ -22,18 +22,44 @@ pub(crate) async fn a_letter_is_taken_once(backend: &dyn Backend) {
     let taken = letters.take("r1:0").await;
     assert_eq!(taken, Ok(Some(letter("r1:0", "some reason"))));
     assert_eq!(letters.take("r1:0").await, Ok(None));
-    assert_eq!(
-        letters.list().await,
-        Ok(vec![letter("r1:1", "some reason")])
-    );
+    assert_eq!(all_of(letters).await, [letter("r1:1", "some reason")]);
 }
 
 pub(crate) async fn a_letter_with_the_same_id_replaces_the_first(backend: &dyn Backend) {
-    let letters = &backend.ports().letters;
+    let letters = &*backend.ports().letters;
     for reason in ["first", "second"] {
         letters.put(letter("r1:0", reason)).await.unwrap();
     }
-    assert_eq!(letters.list().await, Ok(vec![letter("r1:0", "second")]));
+    assert_eq!(all_of(letters).await, [letter("r1:0", "second")]);
     assert!(letters.take("r1:0").await.unwrap().is_some());
-    assert_eq!(letters.list().await, Ok(Vec::new()));
+    assert_eq!(all_of(letters).await, []);
+}
+
+pub(crate) async fn a_letter_that_is_looked_at_stays(backend: &dyn Backend) {
+    let letters = &*backend.ports().letters;
+    let sent = letter("r1:0", "some reason");
+    letters.put(sent.clone()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(letters.get("r1:0").await, Ok(Some(sent.clone())));
+    }
+    assert_eq!(letters.get("r1:1").await, Ok(None));
+}
+
+pub(crate) async fn reading_ends_though_letters_keep_coming(backend: &dyn Backend) {
+    let letters = &*backend.ports().letters;
+    for id in ["a", "b", "c"] {
+        letters.put(letter(id, "first")).await.unwrap();
+    }
+    let mut reader = letters.read().await.unwrap();
+    letters.put(letter("d", "later")).await.unwrap();
+    let mut read = Vec::new();
+    while let Some(found) = reader.next().await.unwrap() {
+        letters.take(&found.id).await.unwrap();
+        letters.put(letter(&found.id, "again")).await.unwrap();
+        read.push(found);
+    }
+    assert_eq!(read, ["a", "b", "c"].map(|id| letter(id, "first")));
+    let left = all_of(letters).await;
+    let ids: Vec<&str> = left.iter().map(|letter| letter.id.as_str()).collect();
+    assert_eq!(ids, ["d", "a", "b", "c"]);
 }

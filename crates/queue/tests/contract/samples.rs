@@ -4,13 +4,22 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
 use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use image_sync_shared::platform::Platforms;
-use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters};
 use image_sync_shared::reference::split;
 use image_sync_shared::run::{RunEvent, RunId, Trigger};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
 const SOME_TIME: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+/// All letters, oldest first.
+pub(crate) async fn all_of(letters: &dyn DeadLetters) -> Vec<DeadLetter> {
+    let (mut reader, mut read) = (letters.read().await.unwrap(), Vec::new());
+    while let Some(letter) = reader.next().await.unwrap() {
+        read.push(letter);
+    }
+    read
+}
 
 pub(crate) fn run() -> RunId {
     RunId::new("r1")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use image_sync_shared::ports::job_queue::Lane;
 
 use super::backend::{Backend, assert_nothing, crash_with_one, drain, publish, pull_one};
-use super::samples::{failure, job, letter};
+use super::samples::{all_of, failure, job, letter};
 
 pub(crate) async fn a_requeued_job_keeps_its_history_and_counts(backend: &dyn Backend) {
     publish(backend, Lane::Bulk, &job(0)).await;
@@ -104,7 +104,7 @@ pub(crate) async fn a_dead_job_leaves_its_letter(backend: &dyn Backend) {
     let sent = letter("r1:0", "404 Not Found");
     let got = pull_one(backend).await;
     got.settle.dead(sent.clone()).await.unwrap();
-    assert_eq!(backend.ports().letters.list().await, Ok(vec![sent]));
+    assert_eq!(all_of(&*backend.ports().letters).await, [sent]);
     backend.advance(backend.times().visibility * 2).await;
     assert_nothing(backend).await;
 }

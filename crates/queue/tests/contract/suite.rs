@@ -76,6 +76,8 @@ macro_rules! every_rule {
                 letters_are_listed_oldest_first
                 a_letter_is_taken_once
                 a_letter_with_the_same_id_replaces_the_first
+                a_letter_that_is_looked_at_stays
+                reading_ends_though_letters_keep_coming
             ]
             leases [
                 a_lease_is_exclusive

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use image_sync_shared::ports::job_queue::Lane;
 
 use super::backend::{Backend, assert_nothing, drain, publish};
-use super::samples::{job, run};
+use super::samples::{all_of, job, run};
 
 pub(crate) async fn an_undecodable_message_becomes_a_dead_letter(backend: &dyn Backend) {
     backend.inject(Lane::Bulk, &run(), b"not a job").await;
     assert_nothing(backend).await;
-    let letters = backend.ports().letters.list().await.unwrap();
+    let letters = all_of(&*backend.ports().letters).await;
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].raw.as_deref(), Some("not a job"));
     assert_eq!(letters[0].job, None);
@@ -23,8 +23,8 @@ pub(crate) async fn an_undecodable_message_becomes_a_dead_letter(backend: &dyn B
     assert!(taken.is_some());
     backend.advance(backend.times().visibility * 2).await;
     assert_nothing(backend).await;
-    let again = backend.ports().letters.list().await;
-    assert_eq!(again, Ok(Vec::new()), "the message itself is gone");
+    let again = all_of(&*backend.ports().letters).await;
+    assert_eq!(again, [], "the message itself is gone");
 }
 
 pub(crate) async fn undecodable_messages_do_not_block_the_rest(backend: &dyn Backend) {
@@ -43,7 +43,7 @@ pub(crate) async fn undecodable_messages_do_not_block_the_rest(backend: &dyn Bac
     let mut got = drain(backend, &Lane::ALL).await;
     got.sort_by_key(|job| job.idx);
     assert_eq!(got, (0..6).map(job).collect::<Vec<_>>());
-    let letters = backend.ports().letters.list().await.unwrap();
+    let letters = all_of(&*backend.ports().letters).await;
     let ids: HashSet<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
     assert_eq!(ids.len(), broken.len());
 }
@@ -61,7 +61,7 @@ pub(crate) async fn a_message_of_a_newer_version_is_put_back(backend: &dyn Backe
     assert_eq!(drain(backend, &Lane::ALL).await, [job(1)]);
     backend.advance(backend.times().visibility).await;
     assert_nothing(backend).await;
-    assert_eq!(backend.ports().letters.list().await, Ok(Vec::new()));
+    assert_eq!(all_of(&*backend.ports().letters).await, []);
     let still_there = backend.ports().jobs.purge(&run()).await;
     assert_eq!(still_there, Ok(2));
 }

@@ -20,7 +20,7 @@ use image_sync_shared::secret::Secret;
 use image_sync_testkit::servers::NatsServer;
 use tempfile::TempDir;
 
-use crate::samples::{failure, held_job, job, letter, result, run, seal};
+use crate::samples::{all_of, failure, held_job, job, letter, result, run, seal};
 use crate::support::{MAX_DELIVER, clock, small};
 use crate::waiting::PATIENCE;
 
@@ -182,7 +182,7 @@ async fn operate(queue: &JetStream) {
     assert_eq!(queue.reports().get(&run(), &mut report).await, Ok(Some(3)));
     let mut reader = ports.log.read(&run()).await.unwrap();
     assert!(reader.next(PATIENCE).await.unwrap().is_some());
-    assert_eq!(ports.letters.list().await.unwrap().len(), 2);
+    assert_eq!(all_of(&*ports.letters).await.len(), 2);
     let letter = ports.letters.take("r1:1").await.unwrap().unwrap();
     ports
         .jobs

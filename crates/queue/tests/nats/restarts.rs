@@ -16,7 +16,7 @@ use image_sync_testkit::TokioClock;
 use image_sync_testkit::servers::NatsServer;
 use tokio::sync::Notify;
 
-use crate::samples::{failure, held_job, job, letter, result, run, seal};
+use crate::samples::{all_of, failure, held_job, job, letter, result, run, seal};
 use crate::support::{connect, fresh_prefix, open, provisioned, small};
 use crate::waiting::{PATIENCE, eventually};
 
@@ -243,7 +243,7 @@ async fn what_was_in_hand_is_still_in_hand() {
         .unwrap();
     let renewed = ports.leases.renew(&lease).await.unwrap();
     assert!(matches!(renewed, Renewal::Held(_)), "{renewed:?}");
-    assert_eq!(ports.letters.list().await.unwrap().len(), 1);
+    assert_eq!(all_of(&*ports.letters).await.len(), 1);
     tokio::time::sleep(small().visibility).await;
     let left = ports
         .jobs

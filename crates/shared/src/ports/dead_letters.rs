@@ -31,9 +31,20 @@ pub trait DeadLetters: Send + Sync {
     /// Keeps a letter; one with the same id is replaced.
     async fn put(&self, letter: DeadLetter) -> Result<(), QueueError>;
 
-    /// All letters, oldest first.
-    async fn list(&self) -> Result<Vec<DeadLetter>, QueueError>;
+    /// Reads the letters that there are now, oldest first. What comes later is left out, so that who replays letters comes
+    /// to an end though they die again.
+    async fn read(&self) -> Result<Box<dyn DeadLetterReader>, QueueError>;
+
+    /// A letter, which stays.
+    async fn get(&self, id: &str) -> Result<Option<DeadLetter>, QueueError>;
 
     /// Removes a letter and returns it.
     async fn take(&self, id: &str) -> Result<Option<DeadLetter>, QueueError>;
+}
+
+/// Reads letters one by one: all of them may be too many to be held.
+#[async_trait]
+pub trait DeadLetterReader: Send {
+    /// The next letter, or none after the last.
+    async fn next(&mut self) -> Result<Option<DeadLetter>, QueueError>;
 }

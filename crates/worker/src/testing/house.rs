@@ -181,7 +181,12 @@ impl House {
     }
 
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.queue.ports().letters.list().await.unwrap()
+        let mut reader = self.queue.ports().letters.read().await.unwrap();
+        let mut letters = Vec::new();
+        while let Some(letter) = reader.next().await.unwrap() {
+            letters.push(letter);
+        }
+        letters
     }
 
     /// How many jobs are in the queue, put back ones included.

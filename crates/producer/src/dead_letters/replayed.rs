@@ -1,0 +1,73 @@
+//! A job that is put back: the same work, as a new job of a new run.
+
+use std::time::Duration;
+
+use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION};
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::run::{ImageName, Trigger};
+use time::OffsetDateTime;
+
+use crate::catalog;
+use crate::produce::{Order, RunPlan, SIGN_OF_LIFE, own_catalog};
+
+/// A letter with its job.
+pub(super) struct Replayed {
+    /// The letter's id.
+    pub(super) letter: String,
+    job: Job,
+}
+
+impl Replayed {
+    /// None for a letter without a job.
+    pub(super) fn of(letter: DeadLetter) -> Option<Self> {
+        Some(Self {
+            letter: letter.id,
+            job: letter.job?,
+        })
+    }
+}
+
+impl Order for Replayed {
+    fn name(&self) -> ImageName {
+        ImageName {
+            image: self.job.image.clone(),
+            tag: self.job.tag.clone(),
+            target: self.job.target.image.to_string(),
+        }
+    }
+
+    fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job {
+        Job {
+            v: MESSAGE_VERSION,
+            job_id: JobId::new(&plan.run_id, idx),
+            run_id: plan.run_id.clone(),
+            idx,
+            trigger: plan.trigger,
+            attempt: 1,
+            defers: 0,
+            first_enqueued_at: now,
+            not_before: None,
+            history: Vec::new(),
+            ..self.job.clone()
+        }
+    }
+}
+
+/// The run of these letters and those that follow them, unless there is none. An image that fails again fails the run.
+pub(super) fn plan(first: &[Replayed], timeout: Duration, now: OffsetDateTime) -> Option<RunPlan> {
+    let run_id = catalog::new_run_id(now);
+    let targets = first
+        .iter()
+        .map(|replayed| &replayed.job.target.image.repository);
+    Some(RunPlan {
+        trigger: Trigger::Replay,
+        cache_registry: catalog::registries(targets),
+        config_hash: own_catalog(&run_id),
+        run_id,
+        skip_on_error: false,
+        timeout,
+        sign_of_life: SIGN_OF_LIFE,
+        // Each job keeps its own.
+        policy: first.first()?.job.policy.clone(),
+    })
+}

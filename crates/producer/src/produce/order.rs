@@ -1,0 +1,38 @@
+//! What the jobs of a run are made of.
+
+use image_sync_shared::config::ImageSpec;
+use image_sync_shared::job::Job;
+use image_sync_shared::run::ImageName;
+use time::OffsetDateTime;
+
+use super::RunPlan;
+use crate::catalog;
+
+/// What one job is made of.
+pub trait Order {
+    /// The name of its image in the log of the run.
+    fn name(&self) -> ImageName;
+
+    /// The job, in its place in the run.
+    fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job;
+}
+
+impl Order for ImageSpec {
+    fn name(&self) -> ImageName {
+        catalog::name_of(self)
+    }
+
+    fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job {
+        catalog::job_for(self, &plan.run_id, idx, plan.trigger, &plan.policy, now)
+    }
+}
+
+impl<O: Order> Order for &O {
+    fn name(&self) -> ImageName {
+        (*self).name()
+    }
+
+    fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job {
+        (*self).job(plan, idx, now)
+    }
+}

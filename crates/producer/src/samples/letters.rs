@@ -1,0 +1,53 @@
+//! Dead letters over plain memory.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
+
+pub(crate) struct FakeLetters(Mutex<VecDeque<DeadLetter>>);
+
+impl FakeLetters {
+    pub(crate) fn of(letters: impl IntoIterator<Item = DeadLetter>) -> Self {
+        Self(Mutex::new(letters.into_iter().collect()))
+    }
+
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let letters = self.0.lock().unwrap();
+        letters.iter().map(|letter| letter.id.clone()).collect()
+    }
+}
+
+struct FakeReader(VecDeque<DeadLetter>);
+
+#[async_trait]
+impl DeadLetterReader for FakeReader {
+    async fn next(&mut self) -> Result<Option<DeadLetter>, QueueError> {
+        Ok(self.0.pop_front())
+    }
+}
+
+#[async_trait]
+impl DeadLetters for FakeLetters {
+    async fn put(&self, letter: DeadLetter) -> Result<(), QueueError> {
+        self.0.lock().unwrap().push_back(letter);
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Box<dyn DeadLetterReader>, QueueError> {
+        Ok(Box::new(FakeReader(self.0.lock().unwrap().clone())))
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
+        let letters = self.0.lock().unwrap();
+        Ok(letters.iter().find(|letter| letter.id == id).cloned())
+    }
+
+    async fn take(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
+        let mut letters = self.0.lock().unwrap();
+        let found = letters.iter().position(|letter| letter.id == id);
+        Ok(found.and_then(|found| letters.remove(found)))
+    }
+}
