@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::aggregate::{AggregateError, Aggregator, FinishedRun};
+use crate::outage::Outage;
 
 /// How long one look for runs waits.
 const LOOK: Duration = Duration::from_secs(5);
@@ -61,17 +62,25 @@ enum FollowError {
 }
 
 impl RunFollower {
-    /// Follows all runs until `stop` is cancelled. Those that are open then are left to the next aggregator.
+    /// Follows all runs until `stop` is cancelled. Those that are open then are left to the next aggregator. A queue that is
+    /// away is waited for.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), QueueError> {
         let mut reader = self.states.follow().await?;
         let (mut following, mut known) = (JoinSet::new(), HashSet::new());
+        let mut outage = Outage::default();
         loop {
+            let state = async {
+                let state = reader.next(LOOK).await;
+                outage.sit_out(state).await
+            };
             let state = tokio::select! {
-                state = reader.next(LOOK) => state?,
+                state = state => state?,
                 () = stop.cancelled() => return Ok(()),
             };
             while following.try_join_next().is_some() {}
-            let Some(state) = state else { continue };
+            let Some(state) = state.flatten() else {
+                continue;
+            };
             if state.ended.is_some() {
                 known.remove(&state.run);
             } else if known.insert(state.run.clone()) {

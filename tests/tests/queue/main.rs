@@ -7,11 +7,14 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod aggregators;
 mod bulk;
 mod dead_letters;
 mod enqueue;
+mod registries;
 mod runs;
 mod servers;
 mod site;
+mod stopping;
 mod support;
 mod workers;

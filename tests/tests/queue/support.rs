@@ -7,20 +7,29 @@ use image_sync_queue::jetstream::{ConnectSettings, Connection, JetStream, Role};
 use image_sync_shared::outcome::JobResult;
 use image_sync_shared::report::{Report, RunStatus};
 use image_sync_shared::run::{RunEvent, RunId};
+use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;
 use image_sync_testkit::servers::NatsServer;
-use image_sync_testkit::{FakeRegistry, Image, TokioClock};
+use image_sync_testkit::{FakeRegistry, Image, Proxy, TokioClock};
 use image_sync_tests::{Catalog, Ended, Entry, Program, Running};
 use time::OffsetDateTime;
 
 /// The tag of all images.
 pub(crate) const TAG: &str = "1.0";
 
+/// A producer that waits for the report.
+pub(crate) const PRODUCER: &str = "producer -c config.yaml --wait";
+
+/// So many images that their report is stored in several pieces of 128 KiB.
+pub(crate) const LARGE: usize = 300;
+/// Where a piece of a report is on its way to the nats-server.
+pub(crate) const A_PIECE_OF_A_REPORT: &str = "PUB $O.imgsync_reports.C.";
+
 /// Small streams.
 const SIZES: &str = "--jobs-max-bytes 16MiB --log-max-bytes 16MiB --letters-max-bytes 16MiB \
                      --reports-max-bytes 16MiB --bucket-max-bytes 4MiB";
 /// Times so short that the loss of a worker shows soon.
-const TIMES: &str = "--visibility 2s --lease-term 2s";
+pub(crate) const TIMES: &str = "--visibility 2s --lease-term 2s";
 
 /// What the roles meet at. Everything ends when it is dropped.
 pub(crate) struct Installation {
@@ -33,11 +42,11 @@ pub(crate) struct Installation {
 impl Installation {
     /// All of it, provisioned; no role runs yet, and there is no config.
     pub(crate) async fn start() -> Self {
-        Self::with("").await
+        Self::with(TIMES).await
     }
 
-    /// All of it, `more` being said to `provision`.
-    pub(crate) async fn with(more: &str) -> Self {
+    /// All of it, provisioned with these times.
+    pub(crate) async fn with(times: &str) -> Self {
         let nats = NatsServer::start().await.unwrap();
         let program =
             Program::new(env!("CARGO_BIN_EXE_image-sync-under-test")).env("NATS_URL", &nats.url());
@@ -48,17 +57,16 @@ impl Installation {
             program,
         };
         let provisioned = installation
-            .role(&format!("provision {SIZES} {TIMES} {more}"))
+            .role(&format!("provision {SIZES} {times}"))
             .ended()
             .await;
         assert_eq!(provisioned.code, Some(0), "{provisioned:#?}");
         installation
     }
 
-    /// Kills the nats-server and starts it again on the same port and storage.
-    pub(crate) async fn restart_nats(&mut self) {
-        self.nats.kill().unwrap();
-        self.nats.restart().await.unwrap();
+    /// A proxy in front of the nats-server.
+    pub(crate) async fn proxy(&self) -> Proxy {
+        Proxy::start(&self.nats.host()).await.unwrap()
     }
 }
 
@@ -78,6 +86,15 @@ impl Installation {
         Entry::new(&format!("{}/{repository}", self.source.host()), TAG).cache_as(repository)
     }
 
+    /// Holds the first request for a blob of image `number` at the source.
+    pub(crate) fn hold_a_blob(&self, number: usize) -> Gate {
+        let gate = Gate::new();
+        let path = format!("/v2/{}/blobs/*", repository(number));
+        let rule = Rule::new("GET", path).first(1);
+        self.source.stage(rule, Fault::hold(&gate));
+        gate
+    }
+
     /// Writes the config of all roles.
     pub(crate) fn write(&self, catalog: &Catalog) {
         self.program.write("config.yaml", &catalog.yaml());
@@ -90,6 +107,11 @@ impl Installation {
     pub(crate) fn role(&self, line: &str) -> Running {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         self.program.start(&arguments)
+    }
+
+    /// The program with these arguments, which reaches the nats-server through a proxy.
+    pub(crate) fn role_at(&self, proxy: &Proxy, line: &str) -> Running {
+        self.role(&format!("{line} --nats nats://{}", proxy.host()))
     }
 
     /// An aggregator.
@@ -109,7 +131,7 @@ impl Installation {
 
     /// A producer that waits for the report.
     pub(crate) fn producer(&self) -> Running {
-        self.role("producer -c config.yaml --wait")
+        self.role(PRODUCER)
     }
 }
 

@@ -6,28 +6,19 @@ use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::report::Report;
 use image_sync_shared::run::{RunEvent, RunId};
+use image_sync_testkit::Image;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;
 use image_sync_testkit::proxy::Toward;
-use image_sync_testkit::{Image, Proxy};
 use image_sync_tests::Running;
 
-use crate::support::{Installation, TAG, repository};
-
-/// Holds the first request for a blob of image `number` at the source.
-fn hold_a_blob(installation: &Installation, number: usize) -> Gate {
-    let gate = Gate::new();
-    let path = format!("/v2/{}/blobs/*", repository(number));
-    let rule = Rule::new("GET", path).first(1);
-    installation.source.stage(rule, Fault::hold(&gate));
-    gate
-}
+use crate::support::{Installation, TAG, TIMES, repository};
 
 #[tokio::test]
 async fn a_killed_worker_loses_no_job() {
     let installation = Installation::start().await;
     installation.write(&installation.catalog(6));
-    let gate = hold_a_blob(&installation, 2);
+    let gate = installation.hold_a_blob(2);
     let _aggregator = installation.aggregator();
     let mut doomed = installation.worker("doomed");
     let producer = installation.producer();
@@ -43,14 +34,15 @@ async fn a_killed_worker_loses_no_job() {
 /// Killed where its result is stored and its job is not: the job comes again, finds its image in place, and says so too late.
 #[tokio::test]
 async fn a_worker_killed_between_result_and_acknowledgement_leaves_one_result_that_counts() {
-    let installation = Installation::with("--dedupe-window 2100ms").await;
+    let times = format!("{TIMES} --dedupe-window 2100ms");
+    let installation = Installation::with(&times).await;
     installation.write(&installation.catalog(2));
-    let still_open = hold_a_blob(&installation, 2);
-    let proxy = Proxy::start(&installation.nats.host()).await.unwrap();
+    let still_open = installation.hold_a_blob(2);
+    let proxy = installation.proxy().await;
     let acknowledgement = proxy.hold(Toward::Server, "+ACK", 1);
     let _aggregator = installation.aggregator();
-    let to_proxy = format!("--slots 1 --nats nats://{}", proxy.host());
-    let mut doomed = installation.worker_with("doomed", &to_proxy);
+    let worker = "worker -c config.yaml --name doomed --slots 1";
+    let mut doomed = installation.role_at(&proxy, worker);
     let producer = installation.producer();
     acknowledgement.reached().await;
     doomed.kill().await;
@@ -90,7 +82,7 @@ async fn jobs_outlast_the_death_of_all_workers() {
     let installation = Installation::start().await;
     // As many as the two have slots for anything but lane now.
     installation.write(&installation.catalog(6));
-    let gates = [1, 2, 3, 4, 5, 6].map(|number| hold_a_blob(&installation, number));
+    let gates = [1, 2, 3, 4, 5, 6].map(|number| installation.hold_a_blob(number));
     let _aggregator = installation.aggregator();
     let mut doomed = ["a", "b"].map(|name| installation.worker(name));
     let producer = installation.producer();
@@ -116,7 +108,7 @@ async fn jobs_outlast_the_death_of_all_workers() {
 async fn a_worker_that_stood_still_past_its_lease_gives_up_its_copy() {
     let installation = Installation::start().await;
     installation.write(&installation.catalog(1));
-    let gate = hold_a_blob(&installation, 1);
+    let gate = installation.hold_a_blob(1);
     let _aggregator = installation.aggregator();
     let stopped = installation.worker("stopped");
     let producer = installation.producer();
