@@ -33,6 +33,9 @@ use spool::Spool;
 const LOOK: Duration = Duration::from_millis(250);
 /// At the deadline, and after a start behind it, what the log still has is taken in, for this long at most.
 const CATCH_UP: Duration = Duration::from_secs(60);
+/// How long a log may have no opening, which a producer stores right after it claimed its catalog. A server that is away
+/// for as long as is waited for must not look like a death.
+const NO_OPENING: Duration = Duration::from_secs(60);
 
 /// How following a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,7 @@ pub enum AggregateError {
     /// The results cannot be kept.
     #[error("the temporary file for results (in TMPDIR, else /tmp): {0}")]
     Spool(#[from] io::Error),
-    /// The log has no opening, and following it was stopped.
+    /// The log has no opening: following it was stopped, or none came for a while.
     #[error("run {0} has no log, expected one that begins with its opening")]
     NotOpened(RunId),
 }
@@ -166,6 +169,7 @@ impl Aggregator {
                     return Ok(Some(RunStatus::Abandoned));
                 }
                 None if quiet && stopping => return Ok(None),
+                None if fold.opened().is_none() && silence >= NO_OPENING => return Ok(None),
                 _ => {}
             }
         }

@@ -16,7 +16,7 @@ use image_sync_shared::report::{ReportHead, RunStatus};
 use image_sync_shared::run::RunId;
 use thiserror::Error;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::aggregate::{AggregateError, Aggregator, FinishedRun};
@@ -28,8 +28,6 @@ const LOOK: Duration = Duration::from_secs(5);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// How late a cancellation is seen at most.
 const CANCEL_LOOK: Duration = Duration::from_millis(250);
-/// How long after its deadline a run may still have no log.
-const NO_LOG: Duration = Duration::from_secs(60);
 
 /// Keeps reports.
 #[async_trait]
@@ -100,13 +98,11 @@ impl RunFollower {
 
     async fn finish(&self, state: &RunState) -> Result<(), FollowError> {
         let stop = CancellationToken::new();
-        let left = state.until - self.aggregator.clock.now();
-        let patience = Duration::try_from(left).unwrap_or_default() + NO_LOG;
         let follow = self.aggregator.follow(&state.run, &stop);
         tokio::pin!(follow);
         let finished = tokio::select! {
             finished = &mut follow => finished,
-            _is_cancelled_or_late = timeout(patience, self.cancelled(&state.run)) => {
+            () = self.cancelled(&state.run) => {
                 stop.cancel();
                 follow.await
             }

@@ -146,7 +146,6 @@ impl Producer {
             tracing::info!(open_run = %open, "run skipped, as one of the same catalog is open");
             return Ok(Produced::Skipped { open });
         }
-        tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
         let published = self.publish_run(plan, opened, pages, stop).await;
         if published.is_err() {
             self.take_back(plan).await;
@@ -182,6 +181,7 @@ impl Producer {
     ) -> Result<Produced, QueueError> {
         let trace = opened.trace.clone();
         self.append(plan, RunEvent::Open(opened)).await?;
+        tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
         let mut jobs = 0;
         let stopped = tokio::select! {
             biased;

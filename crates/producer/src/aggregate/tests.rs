@@ -286,6 +286,16 @@ async fn a_run_that_was_never_opened_has_no_report() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_whose_producer_died_as_it_opened_it_is_not_waited_for_until_its_deadline() {
+    let (log, start) = (Arc::new(FakeLog::default()), tokio::time::Instant::now());
+    let stop = CancellationToken::new();
+    let followed = aggregator(&log).follow(&run(), &stop).await;
+    let error = followed.err().unwrap();
+    assert!(matches!(error, AggregateError::NotOpened(_)), "{error}");
+    assert!(start.elapsed() < HOUR);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_aggregator_that_starts_after_the_deadline_reads_the_log_to_its_end() {
     let log = Arc::new(FakeLog::of([
         open(),
