@@ -56,11 +56,13 @@ impl Running {
     pub async fn lines(&self, text: &str, count: usize) -> Vec<String> {
         let mut log = self.log.clone();
         let enough = log.wait_for(|lines| having(lines, text).len() >= count);
-        match timeout(PATIENCE, enough).await {
-            Ok(Ok(lines)) => having(&lines, text),
-            Ok(Err(_closed)) => panic!("it ended without {count} lines with {text:?}"),
-            Err(_elapsed) => panic!("waited in vain for {count} lines with {text:?}"),
-        }
+        let Ok(found) = timeout(PATIENCE, enough).await else {
+            panic!("waited in vain for {count} lines with {text:?}");
+        };
+        let Ok(lines) = found else {
+            panic!("it ended without {count} lines with {text:?}");
+        };
+        having(&lines, text)
     }
 
     /// How many lines of its log so far have this text.

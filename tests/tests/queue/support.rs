@@ -56,12 +56,15 @@ impl Installation {
             target: FakeRegistry::start().await.unwrap(),
             program,
         };
-        let provisioned = installation
-            .role(&format!("provision {SIZES} {times}"))
-            .ended()
-            .await;
-        assert_eq!(provisioned.code, Some(0), "{provisioned:#?}");
+        installation.provision(times).await;
         installation
+    }
+
+    /// Provisions it with these times.
+    pub(crate) async fn provision(&self, times: &str) {
+        let provision = self.role(&format!("provision {SIZES} {times}"));
+        let ended = provision.ended().await;
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
     }
 
     /// A proxy in front of the nats-server.

@@ -20,7 +20,8 @@ async fn a_killed_worker_loses_no_job() {
     installation.write(&installation.catalog(6));
     let gate = installation.hold_a_blob(2);
     let _aggregator = installation.aggregator();
-    let mut doomed = installation.worker("doomed");
+    // One slot: no other image may have its tag and no result yet.
+    let mut doomed = installation.worker_with("doomed", "--slots 1");
     let producer = installation.producer();
     gate.reached().await;
     doomed.kill().await;
@@ -124,15 +125,17 @@ async fn a_worker_that_stood_still_past_its_lease_gives_up_its_copy() {
 /// It stands still behind its last blob, and gives no more signs of life: it asks before it writes the tag.
 #[tokio::test]
 async fn a_worker_that_stood_still_past_its_lease_never_writes_the_tag() {
-    let installation = Installation::start().await;
+    // The worker starts where times are long, so that no sign of life is due before the tag.
+    let installation = Installation::with("--visibility 9m --lease-term 9m").await;
     installation.write(&installation.catalog(1));
     let gate = Gate::new();
     let last = Rule::new("PUT", "/v2/team/app1/blobs/uploads/*").first(1);
     installation.target.stage(last, Fault::hold(&gate));
     let _aggregator = installation.aggregator();
-    let stopped = installation.worker_with("stopped", "--heartbeat 1h");
+    let stopped = installation.worker_with("stopped", "");
     let producer = installation.producer();
     gate.reached().await;
+    installation.provision(TIMES).await;
     let report = taken_over(&installation, &stopped, producer).await;
     gate.release();
     stopped.signal("CONT").await;
