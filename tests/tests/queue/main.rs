@@ -8,6 +8,7 @@
 
 mod dead_letters;
 mod enqueue;
+mod permissions;
 mod site;
 
 use std::process::Stdio;
