@@ -11,6 +11,7 @@ mod aggregators;
 mod bulk;
 mod dead_letters;
 mod enqueue;
+mod permissions;
 mod registries;
 mod runs;
 mod servers;
