@@ -97,9 +97,8 @@ impl Site {
 
     /// The report of a run as it is stored.
     pub(crate) async fn report(&self, run: &RunId) -> String {
-        let mut report = Vec::new();
-        let found = self.queue().await.reports().get(run, &mut report).await;
-        assert!(found.unwrap().is_some(), "run {run} should have a report");
-        String::from_utf8(report).unwrap()
+        let report = self.queue().await.reports().get(run).await.unwrap();
+        let report = report.unwrap_or_else(|| panic!("run {run} should have a report"));
+        std::io::read_to_string(report).unwrap()
     }
 }

@@ -55,16 +55,12 @@ pub(crate) async fn report_of(
 
 /// Writes the report of a run once it is here whole.
 pub(crate) async fn write(queue: &JetStream, run: &RunId, outputs: Outputs) -> Result<(), Problem> {
-    let file = tempfile::tempfile().map_err(Problem::not_carried_out)?;
-    let json = file.try_clone().map_err(Problem::not_carried_out)?;
-    let reports = queue.reports();
-    let received = reports.get(run, tokio::fs::File::from_std(file));
-    let received = received.await.map_err(Problem::not_carried_out)?;
-    if received.is_none() {
+    let received = queue.reports().get(run).await;
+    let Some(json) = received.map_err(Problem::not_carried_out)? else {
         return Err(Problem::not_carried_out(format!(
             "run {run} has no report, expected one as it ended"
         )));
-    }
+    };
     // A stdout that takes nothing must not keep a second signal from ending the program.
     let written = spawn_blocking(move || outputs.write_stored(json)).await;
     written.map_err(Problem::not_carried_out)?

@@ -1,9 +1,9 @@
-//! The server does what it is asked and is killed before its answer arrives: whoever asked comes to know.
+//! Answers that are lost, as the server is killed after it did what it was asked, or that are overtaken by another client.
 
 use std::time::Duration;
 
 use image_sync_queue::Ports;
-use image_sync_queue::jetstream::{ConnectSettings, Connection, JetStream, provision};
+use image_sync_queue::jetstream::{ConnectSettings, Connection, JetStream, Prefix, provision};
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::leases::Renewal;
 use image_sync_shared::ports::run_control::Opening;
@@ -12,6 +12,7 @@ use image_sync_testkit::proxy::{Proxy, Toward};
 use image_sync_testkit::servers::NatsServer;
 
 use crate::samples::run;
+use crate::stored_reports::report_of;
 use crate::support::{clock, connect, fresh_prefix, open, settings, small};
 
 struct Setup {
@@ -19,7 +20,7 @@ struct Setup {
     proxy: Proxy,
     clock: TokioClock,
     queue: JetStream,
-    prefix: String,
+    prefix: Prefix,
 }
 
 impl Setup {
@@ -39,7 +40,7 @@ impl Setup {
             server,
             proxy,
             clock,
-            prefix: prefix.to_string(),
+            prefix,
         }
     }
 
@@ -105,4 +106,24 @@ async fn a_run_is_open_whose_opening_was_not_answered() {
         states.get(&run).await.unwrap().is_some(),
         "aggregators know of it"
     );
+}
+
+/// Its reader asks for the rest of its pieces when another aggregator has put its own report in its place.
+#[tokio::test]
+async fn a_report_that_is_replaced_while_it_is_read_is_read_anew() {
+    let (setup, run) = (Setup::new().await, run());
+    // More than is asked for at once.
+    let (before, after) = (vec![b'1'; 5_000_000], vec![b'2'; 4_500_000]);
+    let other = open(connect(&setup.server, &setup.prefix).await, &setup.clock).await;
+    other.reports().put(&run, &before[..]).await.unwrap();
+    let the_rest = setup
+        .proxy
+        .hold(Toward::Server, "CONSUMER.MSG.NEXT.OBJ_", 2);
+    let replace = async {
+        the_rest.reached().await;
+        other.reports().put(&run, &after[..]).await.unwrap();
+        the_rest.release();
+    };
+    let (read, ()) = tokio::join!(report_of(&setup.queue, &run), replace);
+    assert!(read == Some(after));
 }

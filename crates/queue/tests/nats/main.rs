@@ -15,5 +15,6 @@ mod provisioning;
 mod restarts;
 #[path = "../contract/samples.rs"]
 mod samples;
+mod stored_reports;
 mod support;
 mod waiting;
