@@ -2,6 +2,8 @@
 
 mod catalog;
 mod program;
+mod watched;
 
 pub use catalog::{Catalog, Entry};
 pub use program::{Ended, Program};
+pub use watched::Watched;

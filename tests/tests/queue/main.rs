@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod bad_input;
 mod dead_letters;
 mod enqueue;
 mod permissions;
@@ -98,14 +99,18 @@ fn repository(number: usize) -> String {
 
 /// Ends a role as its supervisor would, and expects that it ends in order.
 async fn stop(child: Child) {
+    terminate(&child);
+    let ended: Ended = child.wait_with_output().await.unwrap().into();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+}
+
+fn terminate(child: &Child) {
     let id = child.id().expect("a running process").to_string();
     let kill = std::process::Command::new("kill")
         .args(["-s", "TERM", &id])
         .stderr(Stdio::inherit())
         .status();
     assert!(kill.unwrap().success());
-    let ended: Ended = child.wait_with_output().await.unwrap().into();
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
 
 /// A report without what differs from run to run.
