@@ -3,7 +3,9 @@
 mod catalog;
 mod program;
 mod running;
+mod watched;
 
 pub use catalog::{Catalog, Entry};
 pub use program::{Ended, Program};
 pub use running::Running;
+pub use watched::Watched;

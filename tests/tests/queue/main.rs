@@ -8,6 +8,7 @@
 )]
 
 mod aggregators;
+mod bad_input;
 mod bulk;
 mod dead_letters;
 mod enqueue;
