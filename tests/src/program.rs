@@ -8,7 +8,7 @@ use image_sync_shared::report::Report;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::Catalog;
+use crate::{Catalog, Running};
 
 /// A place to run the program in: a folder of its own is its home, its state and its working directory, and nothing of
 /// the machine's environment reaches it.
@@ -91,6 +91,12 @@ impl Program {
             .expect("the program starts")
     }
 
+    /// Starts the program, to be watched while it runs.
+    #[must_use = "a program that is dropped is killed"]
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        Running::new(self.spawn(arguments))
+    }
+
     /// Runs the program to its end.
     ///
     /// # Panics
@@ -111,6 +117,12 @@ impl Program {
         let mut all = vec!["sync", "--config", "config.yaml"];
         all.extend(arguments);
         self.spawn(&all)
+    }
+
+    /// Starts `sync` with this catalog, to be watched while it runs.
+    #[must_use = "a program that is dropped is killed"]
+    pub fn start_sync(&self, catalog: &Catalog, arguments: &[&str]) -> Running {
+        Running::new(self.spawn_sync(catalog, arguments))
     }
 
     /// Runs `sync` with this catalog.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStderr};
 use tokio::time::timeout;
 
-use crate::Ended;
+use crate::Running;
 
 /// How long what must come may take: only a test that hangs sees the end of it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -15,11 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A program that was started with `--listen`, and where its probes are.
 pub struct Watched {
     /// Its process.
-    pub child: Child,
+    pub role: Running,
     address: String,
-    stderr: BufReader<ChildStderr>,
-    /// What was read of its log.
-    log: String,
 }
 
 #[expect(
@@ -30,31 +26,12 @@ pub struct Watched {
 )]
 impl Watched {
     /// Waits until the program says where its probes are, in a log of text at level info.
-    pub async fn over(mut child: Child) -> Self {
-        let stderr = BufReader::new(child.stderr.take().expect("a piped stderr"));
-        let mut watched = Self {
-            address: String::new(),
-            child,
-            stderr,
-            log: String::new(),
-        };
-        let line = watched.says("serving /livez").await;
-        let (_, address) = line.trim_end().rsplit_once("address=").expect("an address");
-        address.clone_into(&mut watched.address);
-        watched
-    }
-
-    /// Waits for a line with these words in its log.
-    pub async fn says(&mut self, words: &str) -> String {
-        loop {
-            let mut line = String::new();
-            let read = timeout(PATIENCE, self.stderr.read_line(&mut line)).await;
-            let read = read.unwrap_or_else(|_| panic!("it never says {words}: {}", self.log));
-            assert_ne!(read.expect("its stderr"), 0, "it ended: {}", self.log);
-            self.log.push_str(&line);
-            if line.contains(words) {
-                return line;
-            }
+    pub async fn over(role: Running) -> Self {
+        let line = role.line("serving /livez").await;
+        let (_, address) = line.rsplit_once("address=").expect("an address");
+        Self {
+            address: address.to_owned(),
+            role,
         }
     }
 
@@ -102,15 +79,5 @@ impl Watched {
         };
         let found = timeout(PATIENCE, asked).await;
         found.unwrap_or_else(|_| panic!("/readyz was never {status}"))
-    }
-
-    /// Waits for its end.
-    pub async fn end(mut self) -> Ended {
-        let read = self.stderr.read_to_string(&mut self.log).await;
-        read.expect("its stderr");
-        let output = self.child.wait_with_output().await;
-        let mut ended: Ended = output.expect("its output").into();
-        ended.stderr = self.log;
-        ended
     }
 }

@@ -15,6 +15,7 @@ use crate::roles::dead_letters::{self, DeadLettersCommand};
 use crate::roles::enqueue::{self, EnqueueArgs};
 use crate::roles::producer::ProducerArgs;
 use crate::roles::provision::ProvisionArgs;
+use crate::roles::runs::{self, RunsCommand};
 use crate::roles::worker::WorkerArgs;
 
 const EXAMPLES: &str = "\
@@ -45,6 +46,7 @@ const PRODUCER_HELP: &str = "\
 Examples:
   image-sync producer -c config.yaml
   image-sync producer -c config.yaml --wait --overlap join > report.json
+  image-sync producer -c config.yaml --every 1h
 
 Exit codes are those of `sync`; without --wait, 0 says that all jobs are published.";
 
@@ -117,6 +119,9 @@ pub(crate) enum Command {
     /// Look at jobs that were given up, and put them back or drop them
     #[command(subcommand, after_help = dead_letters::HELP)]
     DeadLetters(DeadLettersCommand),
+    /// Look at runs, wait for one, or cancel it
+    #[command(subcommand, after_help = runs::HELP)]
+    Runs(RunsCommand),
     /// Work on the config file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -133,8 +138,11 @@ pub(crate) enum Command {
 impl Command {
     /// Every command has `--config`, also these.
     pub(crate) fn takes_nothing_from_a_config(&self) -> bool {
-        use Command::{Aggregator, DeadLetters, Provision};
-        matches!(self, Aggregator(_) | DeadLetters(_) | Provision(_))
+        use Command::{Aggregator, DeadLetters, Provision, Runs};
+        matches!(
+            self,
+            Aggregator(_) | DeadLetters(_) | Provision(_) | Runs(_)
+        )
     }
 }
 
@@ -155,12 +163,8 @@ pub(crate) struct SyncArgs {
     /// Only images whose `source:tag` matches, as in '*nginx*'
     #[arg(long, value_name = "GLOB")]
     pub(crate) only: Option<String>,
-    /// The report on stdout; auto is a table on a terminal and JSON otherwise [default: auto]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) output: Option<Output>,
-    /// Write the report as JSON to this file too
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
     /// Images worked at the same time, instead of `settings.concurrency`
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) concurrency: Option<NonZeroUsize>,
@@ -171,6 +175,17 @@ pub(crate) struct SyncArgs {
     pub(crate) grace: Option<Duration>,
     #[arg(long, value_name = "HOST:PORT", value_parser = probes::address, help = LISTEN)]
     pub(crate) listen: Option<Address>,
+}
+
+/// Options of commands that write a report.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OutputArgs {
+    /// The report on stdout; auto is a table on a terminal and JSON otherwise [default: auto]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output: Option<Output>,
+    /// Write the report as JSON to this file too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 impl SyncArgs {
@@ -254,8 +269,10 @@ mod tests {
         let expected = SyncArgs {
             dry_run: true,
             only: Some("*nginx*".to_owned()),
-            output: Some(Output::Json),
-            report: Some("r.json".into()),
+            output: OutputArgs {
+                output: Some(Output::Json),
+                report: Some("r.json".into()),
+            },
             concurrency: NonZeroUsize::new(8),
             state_dir: Some("s".into()),
             grace: Some(Duration::from_secs(120)),

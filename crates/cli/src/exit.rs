@@ -54,7 +54,9 @@ impl Exit {
     /// What a report means for the exit code.
     pub(crate) fn of_report(report: &ReportHead, skip_on_error: bool) -> Self {
         match report.status {
-            RunStatus::Incomplete | RunStatus::Abandoned => Self::NotCarriedOut,
+            RunStatus::Incomplete | RunStatus::Abandoned | RunStatus::Cancelled => {
+                Self::NotCarriedOut
+            }
             RunStatus::Complete if report.summary.failed > 0 && !skip_on_error => {
                 Self::ImagesFailed
             }
@@ -98,7 +100,11 @@ mod tests {
     #[test]
     fn a_run_that_is_not_complete_was_not_carried_out_whatever_may_fail() {
         let mut head = samples::head();
-        for status in [RunStatus::Incomplete, RunStatus::Abandoned] {
+        for status in [
+            RunStatus::Incomplete,
+            RunStatus::Abandoned,
+            RunStatus::Cancelled,
+        ] {
             head.status = status;
             assert_eq!(Exit::of_report(&head, true), Exit::NotCarriedOut);
         }

@@ -75,7 +75,8 @@ fn run(
     let has_progress = matches!(command, Command::Sync(_)) && !common.no_progress;
     let screen = Screen::of_process(!has_progress || environment.dumb_terminal);
     // Beside a display, what it shows need not be logged too.
-    let usual = if screen.has_display() { "warn" } else { "info" };
+    let is_shown = screen.has_display() && matches!(command, Command::Sync(_));
+    let usual = if is_shown { "warn" } else { "info" };
     let asked = common.log_level.as_deref().or(environment.log.as_deref());
     let level = asked.unwrap_or(usual);
     let (format, spans) = (common.log_format, telemetry.layer());
@@ -87,11 +88,12 @@ fn run(
     match command {
         Command::Sync(args) => sync::run(common, &args, environment, &screen),
         Command::Provision(args) => roles::provision::run(&args, environment),
-        Command::Producer(args) => roles::producer::run(common, &args, environment),
+        Command::Producer(args) => roles::producer::run(common, &args, environment, &screen),
         Command::Worker(args) => roles::worker::run(common, &args, environment),
         Command::Aggregator(args) => roles::aggregator::run(&args, environment),
-        Command::Enqueue(args) => roles::enqueue::run(common, &args, environment),
-        Command::DeadLetters(command) => roles::dead_letters::run(&command, environment),
+        Command::Enqueue(args) => roles::enqueue::run(common, &args, environment, &screen),
+        Command::DeadLetters(command) => roles::dead_letters::run(&command, environment, &screen),
+        Command::Runs(command) => roles::runs::run(&command, environment, &screen),
         Command::Config(ConfigCommand::Check) => config_check(common, environment),
         Command::Completions { shell } => completions(shell),
     }

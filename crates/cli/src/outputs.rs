@@ -1,11 +1,13 @@
 //! Where the report of a run goes.
 
-use std::io::{self, IsTerminal as _};
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal as _, Seek as _, Write};
 
 use console::Term;
 use image_sync_producer::aggregate::FinishedRun;
+use image_sync_shared::report::Report;
 
-use crate::args::{Output, SyncArgs};
+use crate::args::{Output, OutputArgs};
 use crate::environment::Environment;
 use crate::exit::Problem;
 use crate::progress::Screen;
@@ -30,7 +32,7 @@ pub(crate) struct Outputs {
 impl Outputs {
     /// Finds out what is asked for, and whether it can be written.
     pub(crate) fn prepare(
-        args: &SyncArgs,
+        args: &OutputArgs,
         environment: &Environment,
         screen: &Screen,
     ) -> Result<Self, Problem> {
@@ -40,6 +42,29 @@ impl Outputs {
             file: file.map_err(Problem::usage)?,
             screen: screen.clone(),
         })
+    }
+
+    /// Writes a report that is stored as JSON to all of them. Blocks. A table of it needs all of it in memory.
+    pub(crate) fn write_stored(&self, mut json: File) -> Result<(), Problem> {
+        let mut copy = |out: &mut dyn Write| {
+            json.rewind()?;
+            io::copy(&mut json, out).map(drop)
+        };
+        let to_file = match &self.file {
+            Some(file) => file.write(|out| copy(out)),
+            None => Ok(()),
+        };
+        to_file.map_err(Problem::not_carried_out)?;
+        let to_stdout = match self.shape {
+            Shape::Json => stdout::write(|out| copy(out)),
+            Shape::Table(canvas) => {
+                json.rewind().map_err(Problem::not_carried_out)?;
+                let report = serde_json::from_reader(BufReader::new(json));
+                let mut report: Report = report.map_err(Problem::not_carried_out)?;
+                stdout::write(|out| table::write(&mut report, canvas, out))
+            }
+        };
+        to_stdout.map_err(Problem::not_carried_out)
     }
 
     /// Writes the report to all of them. Blocks.

@@ -4,7 +4,7 @@ use std::io;
 
 use image_sync_producer::aggregate::FinishedRun;
 use image_sync_shared::outcome::ImageResult;
-use image_sync_shared::report::ReportHead;
+use image_sync_shared::report::{Report, ReportHead};
 use image_sync_shared::run::ImageName;
 
 /// Entries of a report.
@@ -36,8 +36,7 @@ impl ReportSource for FinishedRun {
     }
 }
 
-#[cfg(test)]
-impl ReportSource for image_sync_shared::report::Report {
+impl ReportSource for Report {
     fn head(&self) -> &ReportHead {
         &self.head
     }

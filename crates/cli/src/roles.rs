@@ -7,6 +7,7 @@ pub(crate) mod enqueue;
 pub(crate) mod producer;
 pub(crate) mod provision;
 pub(crate) mod published;
+pub(crate) mod runs;
 pub(crate) mod runtime;
 pub(crate) mod waiting;
 pub(crate) mod worker;

@@ -78,5 +78,6 @@ fn status(status: RunStatus) -> &'static str {
         RunStatus::Complete => "",
         RunStatus::Incomplete => "Incomplete: ",
         RunStatus::Abandoned => "Abandoned: ",
+        RunStatus::Cancelled => "Cancelled: ",
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(
         router: Arc::new(router),
         measures,
         memo: memo(args, environment),
-        outputs: Outputs::prepare(args, environment, screen)?,
+        outputs: Outputs::prepare(&args.output, environment, screen)?,
         screen,
     };
     let runtime = Builder::new_multi_thread().enable_all().build();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image_sync_producer::aggregate::Aggregator;
 use image_sync_producer::catalog;
 use image_sync_producer::janitor::Janitor;
-use image_sync_producer::produce::{Producer, RunPlan, own_catalog};
+use image_sync_producer::produce::{Producer, RunPlan, SIGN_OF_LIFE, own_catalog};
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::ports::clock::Clock;
@@ -51,6 +51,7 @@ pub(crate) fn plan_by_itself(config: &Config, dry_run: bool, clock: &dyn Clock) 
         run_id,
         skip_on_error: settings.skip_on_error,
         timeout: settings.run_timeout,
+        sign_of_life: SIGN_OF_LIFE,
         policy: catalog::policy(settings, dry_run),
     }
 }

@@ -33,6 +33,9 @@ use spool::Spool;
 const LOOK: Duration = Duration::from_millis(250);
 /// At the deadline, and after a start behind it, what the log still has is taken in, for this long at most.
 const CATCH_UP: Duration = Duration::from_secs(60);
+/// How long a log may have no opening, which a producer stores right after it claimed its catalog. A server that is away
+/// for as long as is waited for must not look like a death.
+const NO_OPENING: Duration = Duration::from_secs(60);
 
 /// How following a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub enum Ending {
     Complete,
     /// The deadline passed before every image had one.
     DeadlinePassed,
-    /// The deadline passed, and the run was never sealed: its producer died.
+    /// The run was never sealed, and its producer fell silent, or the deadline passed: its producer died.
     Abandoned,
     /// It was told to stop before every image had one.
     Interrupted,
@@ -56,7 +59,7 @@ pub enum AggregateError {
     /// The results cannot be kept.
     #[error("the temporary file for results (in TMPDIR, else /tmp): {0}")]
     Spool(#[from] io::Error),
-    /// The log has no opening, and following it was stopped.
+    /// The log has no opening: following it was stopped, or none came for a while.
     #[error("run {0} has no log, expected one that begins with its opening")]
     NotOpened(RunId),
 }
@@ -129,14 +132,15 @@ impl Aggregator {
         ))
     }
 
-    /// How the run ended, or none where following it was stopped.
+    /// How the run ended, or none where following it was stopped. The producer's silence is the time that was spent
+    /// waiting for it here, so that neither another machine's clock nor a pause of this process looks like a death.
     async fn follow_log(
         &self,
         run: &RunId,
         stop: &CancellationToken,
         followed: &mut Followed,
     ) -> Result<Option<RunStatus>, AggregateError> {
-        let since = self.clock.now();
+        let (since, mut silence) = (self.clock.now(), Duration::ZERO);
         let mut reader = self.log.read(run).await?;
         loop {
             let stopping = stop.is_cancelled();
@@ -145,6 +149,11 @@ impl Aggregator {
             if let Some(RunEvent::Open(opened)) = &event {
                 self.traces.join(&Span::current(), &opened.trace);
             }
+            silence = match &event {
+                None => silence + LOOK,
+                Some(event) if event.is_sign_of_producer() => Duration::ZERO,
+                Some(_) => silence,
+            };
             if let Some(event) = event
                 && followed.take(event)?
             {
@@ -156,7 +165,11 @@ impl Aggregator {
             match fold.ended(now) {
                 Some(RunStatus::Complete) => return Ok(Some(RunStatus::Complete)),
                 Some(status) if quiet || overdue => return Ok(Some(status)),
+                None if quiet && fold.is_abandoned_after(silence) => {
+                    return Ok(Some(RunStatus::Abandoned));
+                }
                 None if quiet && stopping => return Ok(None),
+                None if fold.opened().is_none() && silence >= NO_OPENING => return Ok(None),
                 _ => {}
             }
         }
@@ -196,7 +209,7 @@ fn ending(status: Option<RunStatus>) -> Ending {
         Some(RunStatus::Complete) => Ending::Complete,
         Some(RunStatus::Incomplete) => Ending::DeadlinePassed,
         Some(RunStatus::Abandoned) => Ending::Abandoned,
-        None => Ending::Interrupted,
+        Some(RunStatus::Cancelled) | None => Ending::Interrupted,
     }
 }
 

@@ -4,6 +4,8 @@
 //! and repeats do not, results may come before the seal that says how many to expect, and the same log always folds to
 //! the same counts.
 
+use std::time::Duration;
+
 use image_sync_shared::outcome::{Action, JobResult};
 use image_sync_shared::report::{RunStatus, Summary};
 use image_sync_shared::run::{RunEvent, RunOpened};
@@ -43,7 +45,7 @@ impl Fold {
                 None
             }
             RunEvent::Result(result) => self.take(result),
-            RunEvent::Attempt { .. } => None,
+            RunEvent::Alive { .. } | RunEvent::Attempt { .. } => None,
         }
     }
 
@@ -72,6 +74,18 @@ impl Fold {
         }
     }
 
+    /// Whether the run has no seal, and will get none, as its producer has been silent for too long.
+    #[must_use]
+    pub fn is_abandoned_after(&self, silence: Duration) -> bool {
+        let limit = |opened: &RunOpened| Duration::from_millis(opened.silence_ms);
+        self.expected.is_none()
+            && self
+                .opened
+                .as_ref()
+                .map(limit)
+                .is_some_and(|limit| silence >= limit)
+    }
+
     /// The run's opening, if it was read.
     #[must_use]
     pub fn opened(&self) -> Option<&RunOpened> {
@@ -89,6 +103,12 @@ impl Fold {
         }
         summary.total = self.expected.unwrap_or(self.named.max(past_last));
         summary
+    }
+
+    /// Whether all jobs of the run are published.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.expected.is_some()
     }
 
     /// How many images have a result.

@@ -15,6 +15,8 @@ use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::run::RunEvent;
 use tokio_util::sync::CancellationToken;
 
+use crate::outage::Outage;
+
 /// How long one look for poisoned jobs waits.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -32,22 +34,32 @@ pub struct Janitor {
 }
 
 impl Janitor {
-    /// Looks after poisoned jobs until `stop` is cancelled or the queue is closed.
+    /// Looks after poisoned jobs until `stop` is cancelled or the queue is closed. A queue that is away is waited for.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), QueueError> {
+        let mut outage = Outage::default();
         loop {
+            let poisoned = async {
+                let poisoned = self.queue.poisoned(LOOK).await;
+                outage.sit_out(poisoned).await
+            };
             let poisoned = tokio::select! {
-                poisoned = self.queue.poisoned(LOOK) => poisoned,
+                poisoned = poisoned => poisoned,
                 () = stop.cancelled() => return Ok(()),
             };
-            match poisoned {
+            let given_up = match poisoned {
                 Err(QueueError::Closed) => return Ok(()),
-                poisoned => {
-                    for delivery in poisoned? {
-                        self.give_up(delivery).await?;
-                    }
-                }
-            }
+                poisoned => self.give_up_all(poisoned?.unwrap_or_default()).await,
+            };
+            // What was not given up comes again.
+            outage.sit_out(given_up).await?;
         }
+    }
+
+    async fn give_up_all(&self, poisoned: Vec<Delivery>) -> Result<(), QueueError> {
+        for delivery in poisoned {
+            self.give_up(delivery).await?;
+        }
+        Ok(())
     }
 
     /// The result goes first: a crash in between makes a harmless repeat.
@@ -116,6 +128,7 @@ fn result(job: &Job, reason: &str) -> JobResult {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
     use image_sync_shared::ports::job_queue::{Lane, Settle, Stored};
@@ -126,9 +139,10 @@ mod tests {
     use crate::catalog::job_for;
     use crate::samples::{self, FakeClock, FakeLog};
 
-    /// A queue of poisoned jobs that is closed after them, and the letters that they became.
+    /// A queue that is away at first, then has poisoned jobs, and is closed after them; and the letters that they became.
     #[derive(Default)]
     struct Poisoned {
+        was_asked: AtomicBool,
         jobs: Mutex<Vec<Job>>,
         letters: Arc<Mutex<Vec<DeadLetter>>>,
     }
@@ -151,6 +165,9 @@ mod tests {
         }
 
         async fn poisoned(&self, _: Duration) -> Result<Vec<Delivery>, QueueError> {
+            if !self.was_asked.swap(true, Ordering::SeqCst) {
+                return Err(QueueError::Unreachable("away".to_owned()));
+            }
             let job = self.jobs.lock().unwrap().pop().ok_or(QueueError::Closed)?;
             Ok(vec![Delivery {
                 job,
@@ -185,7 +202,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_poisoned_job_gets_a_failed_result_and_becomes_a_dead_letter() {
         let image = samples::images(1).remove(0);
         let (run, policy) = (samples::run(), samples::policy());

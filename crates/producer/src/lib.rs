@@ -20,6 +20,7 @@ pub mod enqueue;
 pub mod fold;
 pub mod follow_runs;
 pub mod janitor;
+mod outage;
 pub mod produce;
 mod sparse;
 

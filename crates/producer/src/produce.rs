@@ -20,6 +20,7 @@ use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use time::OffsetDateTime;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span};
 
@@ -27,6 +28,11 @@ pub use order::Order;
 
 /// The names of one chunk have at most this many bytes of JSON; a message of the log is at most 1 MiB.
 const CHUNK_BYTES: usize = 512 * 1024;
+/// How often a producer tells that it is at work, unless told otherwise.
+pub const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// So many signs may be missing before a run without a seal is abandoned. A server that is away for as long as is waited for
+/// must not look like a death.
+const MISSING_SIGNS: u32 = 6;
 /// Jobs that are being stored at the same time.
 const PUBLISHES_IN_FLIGHT: usize = 256;
 
@@ -45,6 +51,9 @@ pub struct RunPlan {
     pub skip_on_error: bool,
     /// How long it may take.
     pub timeout: Duration,
+    /// How often its log is told that the producer is at work. Without a sign for six times as long, a run that has no
+    /// seal is abandoned.
+    pub sign_of_life: Duration,
     /// The rules of its jobs.
     pub policy: Policy,
 }
@@ -137,7 +146,6 @@ impl Producer {
             tracing::info!(open_run = %open, "run skipped, as one of the same catalog is open");
             return Ok(Produced::Skipped { open });
         }
-        tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
         let published = self.publish_run(plan, opened, pages, stop).await;
         if published.is_err() {
             self.take_back(plan).await;
@@ -159,7 +167,7 @@ impl Producer {
                 tracing::warn!(jobs, "the run is cancelled, and its jobs are dropped");
             }
             Err(error) => {
-                tracing::warn!(%error, "the run could not be cancelled: it is open until its deadline");
+                tracing::warn!(%error, "the run could not be cancelled: it ends as abandoned");
             }
         }
     }
@@ -173,6 +181,7 @@ impl Producer {
     ) -> Result<Produced, QueueError> {
         let trace = opened.trace.clone();
         self.append(plan, RunEvent::Open(opened)).await?;
+        tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
         let mut jobs = 0;
         let stopped = tokio::select! {
             biased;
@@ -181,6 +190,7 @@ impl Producer {
                 published?;
                 false
             }
+            error = self.tell_of_life(plan) => return Err(error),
         };
         if stopped {
             tracing::info!(jobs, "producer stopped before the run was sealed");
@@ -189,6 +199,17 @@ impl Producer {
         self.append(plan, RunEvent::Seal { expected: jobs }).await?;
         tracing::info!(jobs, "run sealed");
         Ok(Produced::Sealed { jobs })
+    }
+
+    /// Goes on until that fails.
+    async fn tell_of_life(&self, plan: &RunPlan) -> QueueError {
+        loop {
+            sleep(plan.sign_of_life).await;
+            let at = self.clock.now();
+            if let Err(error) = self.append(plan, RunEvent::Alive { at }).await {
+                return error;
+            }
+        }
     }
 
     async fn publish_all<P: IntoIterator<Item: Order>>(
@@ -262,6 +283,8 @@ fn opening(plan: &RunPlan, started_at: OffsetDateTime, trace: TraceContext) -> R
         cache_registry: plan.cache_registry.clone(),
         config_hash: plan.config_hash.clone(),
         skip_on_error: plan.skip_on_error,
+        silence_ms: u64::try_from((plan.sign_of_life * MISSING_SIGNS).as_millis())
+            .unwrap_or(u64::MAX),
         trace,
     }
 }

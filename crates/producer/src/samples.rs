@@ -54,6 +54,7 @@ pub(crate) fn opened() -> RunOpened {
         config_hash: "c0ffee".to_owned(),
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
         skip_on_error: false,
+        silence_ms: 90_000,
     }
 }
 

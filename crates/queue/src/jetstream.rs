@@ -118,8 +118,11 @@ impl JetStream {
             Arc::<KnownPauses>::default(),
         );
         let mut followers = JoinSet::new();
+        if matches!(role, Role::Worker | Role::Aggregator) {
+            follow_cancels(&mut followers, &connection, &cancels).await?;
+        }
         if role == Role::Worker {
-            follow(&mut followers, &connection, &cancels, &pauses).await?;
+            follow_pauses(&mut followers, &connection, &pauses).await?;
         }
         let tasks = Tasks::default();
         let bucket = |name: String| Bucket::new(connection.clone(), name);
@@ -137,7 +140,7 @@ impl JetStream {
             letters: Arc::new(letters),
             log: Arc::new(JetStreamRunLog::new(connection.clone())),
             runs: Arc::new(JetStreamRunControl::new(runs, Arc::clone(&clock), cancels)),
-            leases: Arc::new(JetStreamLeases::new(bucket(names.leases()))),
+            leases: Arc::new(JetStreamLeases::new(connection.clone())),
             pauses: Arc::new(JetStreamHostPauses::new(
                 bucket(names.hosts()),
                 clock,
@@ -216,17 +219,24 @@ impl JetStream {
     }
 }
 
-/// Follows what other clients say of runs and hosts.
-async fn follow(
+/// Follows which runs other clients cancel.
+async fn follow_cancels(
     tasks: &mut JoinSet<()>,
     connection: &Connection,
     cancels: &Arc<KnownCancels>,
+) -> Result<(), QueueError> {
+    let (runs, cancels) = (connection.names().runs(), Arc::clone(cancels));
+    let learn = move |key: &str, _value: &[u8]| cancels.learn(key);
+    mirror::follow(tasks, connection, &runs, &format!("{CANCEL}.>"), learn).await
+}
+
+/// Follows which hosts other clients leave alone.
+async fn follow_pauses(
+    tasks: &mut JoinSet<()>,
+    connection: &Connection,
     pauses: &Arc<KnownPauses>,
 ) -> Result<(), QueueError> {
-    let (names, cancels, pauses) = (connection.names(), Arc::clone(cancels), Arc::clone(pauses));
-    let cancelled = format!("{CANCEL}.>");
-    let learn_cancel = move |key: &str, _value: &[u8]| cancels.learn(key);
-    mirror::follow(tasks, connection, &names.runs(), &cancelled, learn_cancel).await?;
-    let learn_pause = move |key: &str, value: &[u8]| pauses.learn(key, value);
-    mirror::follow(tasks, connection, &names.hosts(), ">", learn_pause).await
+    let (hosts, pauses) = (connection.names().hosts(), Arc::clone(pauses));
+    let learn = move |key: &str, value: &[u8]| pauses.learn(key, value);
+    mirror::follow(tasks, connection, &hosts, ">", learn).await
 }

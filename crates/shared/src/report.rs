@@ -16,6 +16,8 @@ pub enum RunStatus {
     Incomplete,
     /// The producer died before all jobs were published.
     Abandoned,
+    /// Somebody cancelled it before every image had one.
+    Cancelled,
 }
 
 /// Counts of images.

@@ -65,9 +65,16 @@ pub struct RunOpened {
     /// Whether failed images leave the exit code at 0.
     #[serde(default)]
     pub skip_on_error: bool,
+    /// For how long, in milliseconds, a run without a seal may be without a sign of its producer before it is abandoned.
+    #[serde(default = "usual_silence")]
+    pub silence_ms: u64,
     /// The trace that it is a part of.
     #[serde(default, skip_serializing_if = "TraceContext::is_empty")]
     pub trace: TraceContext,
+}
+
+fn usual_silence() -> u64 {
+    90_000
 }
 
 /// The name of an image of a run, so that a missing one can be named.
@@ -94,6 +101,12 @@ pub enum RunEvent {
         /// The names.
         items: Vec<ImageName>,
     },
+    /// The producer is still publishing.
+    Alive {
+        /// When it said so.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
     /// All jobs are published; this many results are to be expected.
     Seal {
         /// The number of jobs.
@@ -113,12 +126,22 @@ pub enum RunEvent {
 }
 
 impl RunEvent {
+    /// Whether it shows that the producer is at work.
+    #[must_use]
+    pub fn is_sign_of_producer(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(_) | Self::Chunk { .. } | Self::Alive { .. }
+        )
+    }
+
     /// The id by which a log drops repeats of this event.
     #[must_use]
     pub fn message_id(&self, run: &RunId) -> String {
         match self {
             Self::Open(_) => format!("{run}:open"),
             Self::Chunk { first_idx, .. } => format!("{run}:chunk:{first_idx}"),
+            Self::Alive { at } => format!("{run}:alive:{}", at.unix_timestamp_nanos()),
             Self::Seal { .. } => format!("{run}:seal"),
             Self::Result(result) => format!("{run}:{}:final", result.idx),
             Self::Attempt { idx, attempt, .. } => format!("{run}:{idx}:attempt:{attempt}"),
@@ -143,6 +166,12 @@ mod tests {
             RunEvent::Chunk {
                 first_idx: 9,
                 items: Vec::new(),
+            },
+            RunEvent::Alive {
+                at: samples::opened().started_at,
+            },
+            RunEvent::Alive {
+                at: samples::opened().deadline_at,
             },
             RunEvent::Seal { expected: 2 },
             RunEvent::Result(Box::new(samples::result(0))),

@@ -53,6 +53,7 @@ pub(crate) fn opened() -> RunOpened {
         cache_registry: "localhost:5000".to_owned(),
         config_hash: String::new(),
         skip_on_error: false,
+        silence_ms: 90_000,
         trace: crate::ports::trace_context::TraceContext::default(),
     }
 }

@@ -9,6 +9,7 @@ pub mod examples;
 pub mod fake_registry;
 pub mod images;
 mod lock;
+pub mod proxy;
 pub mod servers;
 pub mod tls;
 
@@ -17,4 +18,5 @@ pub use closed_port::ClosedPort;
 pub use collector::Collector;
 pub use fake_registry::FakeRegistry;
 pub use images::Image;
+pub use proxy::Proxy;
 pub use tls::PrivateCa;

@@ -7,16 +7,16 @@ use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;
 use image_sync_testkit::servers::NatsServer;
-use image_sync_tests::{Catalog, Ended, Entry, Program};
-use tokio::process::Child;
-
-use crate::stop;
+use image_sync_tests::{Catalog, Ended, Entry, Program, Running};
 
 const ROLES: &str = include_str!("../../../deploy/nats-roles.conf");
 const USERS: [&str; 5] = ["provision", "producer", "worker", "aggregator", "operator"];
 
 /// Commands after a run that has left two dead letters: who gives them, and how they end.
-const COMMANDS: [(&str, &str, i32); 5] = [
+const COMMANDS: [(&str, &str, i32); 8] = [
+    ("operator", "runs list", 0),
+    ("operator", "runs show latest --output table", 0),
+    ("operator", "runs watch latest", 1),
     (
         "producer",
         "enqueue -c config.yaml SOURCE/app1:1.0 --wait",
@@ -74,25 +74,16 @@ impl Guarded {
         self.program.write("config.yaml", &catalog.yaml());
     }
 
-    fn arguments<'a>(&self, user: &str, line: &'a str) -> Vec<String> {
-        let words: Vec<&'a str> = line.split_whitespace().collect();
-        let mut arguments: Vec<String> = words.into_iter().map(str::to_owned).collect();
+    fn role(&self, user: &str, line: &str) -> Running {
         let who = format!(
             "--nats-user {user} --nats-password-file {user}.password --nats-inbox-prefix _INBOX_{user}"
         );
-        arguments.extend(who.split_whitespace().map(str::to_owned));
-        arguments
-    }
-
-    fn role(&self, user: &str, line: &str) -> Child {
-        let arguments = self.arguments(user, line);
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        self.program.spawn(&arguments)
+        let words = line.split_whitespace().chain(who.split_whitespace());
+        self.program.start(&words.collect::<Vec<_>>())
     }
 
     async fn run(&self, user: &str, line: &str) -> Ended {
-        let child = self.role(user, line);
-        child.wait_with_output().await.unwrap().into()
+        self.role(user, line).ended().await
     }
 
     /// What the server refused to anyone.
@@ -119,20 +110,17 @@ async fn every_command_does_its_whole_job_as_its_own_user() {
     let busy = Fault::rate_limited(Some("1"));
     source.stage(Rule::new("GET", "/v2/app3/manifests/*").first(1), busy);
     source.stage(Rule::new("GET", "/v2/app5/blobs/*"), Fault::hold(&gate));
-    let mut aggregator = guarded.role("aggregator", "aggregator --max-deliver 1 --log-level warn");
+    let aggregator = guarded.role("aggregator", "aggregator --max-deliver 1 --log-level warn");
     // With one slot it dies with one job.
     let mut doomed = guarded.role("worker", &format!("{WORKER} doomed --slots 1"));
     let produced = guarded.run("producer", "producer -c config.yaml --wait");
     let kill = async {
         gate.reached().await;
-        doomed.kill().await.unwrap();
+        doomed.kill().await;
         gate.release();
         guarded.role("worker", &format!("{WORKER} heir"))
     };
-    let (ended, worker) = tokio::select! {
-        ended = async { tokio::join!(produced, kill) } => ended,
-        early = aggregator.wait() => panic!("the aggregator ended: {early:?} {:#?}", guarded.refused()),
-    };
+    let (ended, worker) = tokio::join!(produced, kill);
     assert_eq!(ended.code, Some(1), "{ended:#?} {:#?}", guarded.refused());
     let report = ended.report();
     assert_eq!(report.head.status, RunStatus::Complete, "{ended:#?}");
@@ -171,7 +159,19 @@ async fn every_command_does_its_whole_job_as_its_own_user() {
             guarded.refused()
         );
     }
-    stop(worker).await;
-    stop(aggregator).await;
+    worker.stop().await;
+    for (user, line) in [
+        ("producer", "producer -c config.yaml"),
+        ("operator", "runs cancel latest"),
+    ] {
+        let ended = guarded.run(user, line).await;
+        assert_eq!(
+            ended.code,
+            Some(0),
+            "{line}: {ended:#?} {:#?}",
+            guarded.refused()
+        );
+    }
+    aggregator.stop().await;
     assert_eq!(guarded.refused(), [] as [String; 0]);
 }

@@ -1,6 +1,7 @@
 //! An installation with a catalog, as the commands for single images find it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use image_sync_queue::jetstream::{
     ConnectSettings, Connection, DEFAULT_MAX_DELIVER, JetStream, Role,
@@ -10,6 +11,10 @@ use image_sync_testkit::servers::NatsServer;
 use image_sync_testkit::{FakeRegistry, TokioClock};
 use image_sync_tests::{Catalog, Ended, Entry, Program};
 use tokio::process::Child;
+use tokio::time::timeout;
+
+/// How long a command may take: what takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A provisioned nats-server, registries, and the program.
 pub(crate) struct Site {
@@ -66,7 +71,8 @@ impl Site {
     /// Runs the program to its end.
     pub(crate) async fn run(&self, line: &str) -> Ended {
         let words: Vec<&str> = line.split_whitespace().collect();
-        self.program.run(&words).await
+        let ended = timeout(PATIENCE, self.program.run(&words)).await;
+        ended.expect("the command should come to an end")
     }
 
     /// Runs the program to its end, which must be a good one.
@@ -91,9 +97,8 @@ impl Site {
 
     /// The report of a run as it is stored.
     pub(crate) async fn report(&self, run: &RunId) -> String {
-        let mut report = Vec::new();
-        let found = self.queue().await.reports().get(run, &mut report).await;
-        assert!(found.unwrap().is_some(), "run {run} should have a report");
-        String::from_utf8(report).unwrap()
+        let report = self.queue().await.reports().get(run).await.unwrap();
+        let report = report.unwrap_or_else(|| panic!("run {run} should have a report"));
+        std::io::read_to_string(report).unwrap()
     }
 }

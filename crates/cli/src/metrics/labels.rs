@@ -52,10 +52,11 @@ pub(super) struct StatusLabel {
 }
 
 /// All ways in which a run ends.
-pub(super) const STATUSES: [RunStatus; 3] = [
+pub(super) const STATUSES: [RunStatus; 4] = [
     RunStatus::Complete,
     RunStatus::Incomplete,
     RunStatus::Abandoned,
+    RunStatus::Cancelled,
 ];
 
 /// The word of the report.
@@ -64,6 +65,7 @@ pub(super) fn run_status(status: RunStatus) -> StatusLabel {
         RunStatus::Complete => "complete",
         RunStatus::Incomplete => "incomplete",
         RunStatus::Abandoned => "abandoned",
+        RunStatus::Cancelled => "cancelled",
     };
     StatusLabel { status }
 }

@@ -64,6 +64,7 @@ fn roles(queue: &JetStream, measures: &Arc<dyn Measures>) -> (RunFollower, Janit
         aggregator: wiring::aggregator(ports, &clock, measures),
         states: queue.states(),
         control: Arc::clone(&ports.runs),
+        queue: Arc::clone(&ports.jobs),
         reports: Arc::new(Store(queue.reports())),
     };
     (follower, wiring::janitor(ports, &clock, measures))

@@ -17,11 +17,12 @@ use tracing::info;
 
 use super::connection::ConnectionArgs;
 use super::{published, runtime, waiting};
-use crate::args::Output;
+use crate::args::{Output, OutputArgs};
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
-use crate::outputs;
+use crate::outputs::{self, Outputs};
+use crate::progress::Screen;
 use crate::{stdout, text, wiring};
 
 pub(crate) const HELP: &str = "\
@@ -94,9 +95,11 @@ impl Which {
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     which: Which,
-    /// Wait for the end of the run, write its report to stdout and exit with its code
+    /// Wait for the end of the run, write its report and exit with its code
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     /// How long the run may take
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "6h")]
     run_timeout: Duration,
@@ -128,6 +131,7 @@ impl DeadLettersCommand {
 pub(crate) fn run(
     command: &DeadLettersCommand,
     environment: &Environment,
+    screen: &Screen,
 ) -> Result<Exit, Problem> {
     runtime::run(Duration::ZERO, |stop| async move {
         let connection = command.connection();
@@ -139,7 +143,10 @@ pub(crate) fn run(
                 listing::write(letters, shape).await
             }
             DeadLettersCommand::Show(args) => show(letters, &args.id).await,
-            DeadLettersCommand::Replay(args) => replay(args, &queue, &stop).await,
+            DeadLettersCommand::Replay(args) => {
+                let outputs = Outputs::prepare(&args.output, environment, screen)?;
+                replay(args, &queue, outputs, &stop).await
+            }
             DeadLettersCommand::Drop(args) => {
                 let dropped = dead_letters::discard(letters, &args.which.choice()).await;
                 info!(letters = dropped.map_err(problem)?, "dropped dead letters");
@@ -162,6 +169,7 @@ async fn show(letters: &dyn DeadLetters, id: &str) -> Result<Exit, Problem> {
 async fn replay(
     args: &ReplayArgs,
     queue: &JetStream,
+    outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -173,12 +181,12 @@ async fn replay(
         info!("there is no dead letter to replay");
         return Ok(Exit::Success);
     };
-    let jobs = published::all(&run, outcome)?;
+    let jobs = published::all(&*ports.runs, &run, outcome).await?;
     info!(%run, images = jobs, "replayed dead letters");
     if !args.wait {
         return Ok(Exit::Success);
     }
-    waiting::report_of(queue, &run, false, stop).await
+    waiting::report_of(queue, &run, false, outputs, stop).await
 }
 
 fn problem(error: LetterError) -> Problem {

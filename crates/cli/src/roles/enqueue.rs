@@ -14,10 +14,12 @@ use tracing::info;
 
 use super::connection::ConnectionArgs;
 use super::{published, runtime, waiting};
-use crate::args::CommonArgs;
+use crate::args::{CommonArgs, OutputArgs};
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
+use crate::outputs::Outputs;
+use crate::progress::Screen;
 use crate::setup::{self, Loaded};
 use crate::wiring;
 
@@ -25,7 +27,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   image-sync enqueue -c config.yaml nginx:1.27 ghcr.io/project-zot/zot:v2
   image-sync enqueue -c config.yaml nginx:1.27 --wait > report.json
-  image-sync enqueue -c config.yaml quay.io/prometheus/busybox:latest --target localhost:5000/busybox
+  image-sync enqueue -c config.yaml alpine:3 --target localhost:5000/alpine
 
 An open run of the catalog does not keep it from starting. Exit codes are those of `sync`; without
 --wait, 0 says that all jobs are published, and the run's id is in the log.";
@@ -43,9 +45,11 @@ pub(crate) struct EnqueueArgs {
     /// Platforms of an image with --target: all, linux/arm64, or several with commas [default: as in the config]
     #[arg(long, value_name = "PLATFORM", requires = "target")]
     platform: Option<Platforms>,
-    /// Wait for the end of the run, write its report to stdout and exit with its code
+    /// Wait for the end of the run, write its report and exit with its code
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Say what would be copied, and copy nothing
     #[arg(long)]
     dry_run: bool,
@@ -58,12 +62,14 @@ pub(crate) fn run(
     common: &CommonArgs,
     args: &EnqueueArgs,
     environment: &Environment,
+    screen: &Screen,
 ) -> Result<Exit, Problem> {
     let Loaded { file, config } = setup::load(common.config.as_deref(), environment)?;
     let images = chosen(args, &config, &file.display().to_string()).map_err(Problem::usage)?;
+    let outputs = Outputs::prepare(&args.output, environment, screen)?;
     runtime::run(Duration::ZERO, |stop| async {
         let queue = args.connection.open(environment, Role::Producer).await?;
-        enqueue(args, &config, &images, &queue, stop).await
+        enqueue(args, &config, &images, &queue, outputs, stop).await
     })
 }
 
@@ -86,6 +92,7 @@ async fn enqueue(
     config: &Config,
     images: &[ImageSpec],
     queue: &JetStream,
+    outputs: Outputs,
     stop: CancellationToken,
 ) -> Result<Exit, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -95,10 +102,12 @@ async fn enqueue(
     }
     let producer = wiring::producer(queue.ports(), &clock);
     let outcome = producer.produce(&plan, images, &stop).await;
-    let jobs = published::all(&plan.run_id, outcome.map_err(Problem::not_carried_out)?)?;
+    let outcome = outcome.map_err(Problem::not_carried_out)?;
+    let jobs = published::all(&*queue.ports().runs, &plan.run_id, outcome).await?;
     info!(run = %plan.run_id, images = jobs, "enqueued");
     if !args.wait {
         return Ok(Exit::Success);
     }
-    waiting::report_of(queue, &plan.run_id, config.settings.skip_on_error, &stop).await
+    let skip_on_error = config.settings.skip_on_error;
+    waiting::report_of(queue, &plan.run_id, skip_on_error, outputs, &stop).await
 }

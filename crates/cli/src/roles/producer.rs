@@ -5,24 +5,31 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use image_sync_producer::catalog;
-use image_sync_producer::produce::Produced;
+use image_sync_producer::produce::{Produced, RunPlan};
 use image_sync_queue::jetstream::{JetStream, Role};
-use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::config::Config;
 use image_sync_shared::ports::clock::Clock;
-use tokio::time::sleep;
+use image_sync_shared::run::RunId;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::connection::ConnectionArgs;
-use super::{runtime, waiting};
-use crate::args::CommonArgs;
+use super::{published, runtime, waiting};
+use crate::args::{CommonArgs, OutputArgs};
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
+use crate::outputs::Outputs;
+use crate::progress::Screen;
 use crate::{setup, wiring};
 
 /// The wait before a run is tried again whose catalog was busy.
 const AFTER_BUSY: Duration = Duration::from_millis(500);
+/// Rounds do not follow each other more closely.
+const SHORTEST_ROUND: Duration = Duration::from_secs(1);
+/// Signs of life do not follow each other more closely.
+const SHORTEST_SIGN: Duration = Duration::from_millis(10);
 
 /// Options of `producer`.
 #[derive(Args, Clone, Debug)]
@@ -30,15 +37,23 @@ pub(crate) struct ProducerArgs {
     /// Only images whose `source:tag` matches, as in '*nginx*'
     #[arg(long, value_name = "GLOB")]
     only: Option<String>,
-    /// Wait for the end of the run, write its report to stdout and exit with its code
+    /// Wait for the end of the run, write its report and exit with its code
     #[arg(long)]
     wait: bool,
+    /// Start a run so often, as in 1h, until SIGTERM; the config is read again for each
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with_all = ["wait", "report"])]
+    every: Option<Duration>,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Say what would be copied, and copy nothing
     #[arg(long)]
     dry_run: bool,
     /// What to do while a run of this catalog is open: skip this one, join the open one, or queue behind it
     #[arg(long, value_name = "HOW", default_value = "skip")]
     overlap: Overlap,
+    /// While jobs are published, how often that is told; without a sign for six times as long, the run is abandoned
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "15s")]
+    sign_of_life: Duration,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -56,52 +71,131 @@ pub(crate) fn run(
     common: &CommonArgs,
     args: &ProducerArgs,
     environment: &Environment,
+    screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let config = setup::load(common.config.as_deref(), environment)?.config;
-    let images = catalog::choose(&config, args.only.as_deref()).map_err(Problem::usage)?;
-    runtime::run(Duration::ZERO, |stop| async {
+    // Also before many rounds: what is wrong with the config at the start is an error of who started it.
+    let config = load(common, args, environment)?;
+    let outputs = Outputs::prepare(&args.output, environment, screen)?;
+    runtime::run(Duration::ZERO, |stop| async move {
         let queue = args.connection.open(environment, Role::Producer).await?;
-        produce(args, &config, &images, &queue, stop).await
+        if let Some(every) = args.every {
+            repeat(every, &stop, async || {
+                start(args, &load(common, args, environment)?, &queue, &stop).await
+            })
+            .await;
+            return Ok(Exit::Success);
+        }
+        match start(args, &config, &queue, &stop).await? {
+            Some(run) if args.wait => {
+                let skip_on_error = config.settings.skip_on_error;
+                waiting::report_of(&queue, &run, skip_on_error, outputs, &stop).await
+            }
+            Some(_) => Ok(Exit::Success),
+            None => Ok(Exit::Busy),
+        }
     })
 }
 
-async fn produce(
+/// The config, reduced to the images that were asked for.
+fn load(
+    common: &CommonArgs,
+    args: &ProducerArgs,
+    environment: &Environment,
+) -> Result<Config, Problem> {
+    let mut config = setup::load(common.config.as_deref(), environment)?.config;
+    if args.only.is_some() {
+        let chosen = catalog::choose(&config, args.only.as_deref()).map_err(Problem::usage)?;
+        config.images = chosen.into_iter().cloned().collect();
+    }
+    Ok(config)
+}
+
+/// Starts a round now and then one whenever its time has come, until `stop` is cancelled. One whose time comes while
+/// another is under way follows it at once, further ones are left out, and one that fails is none of the next one's
+/// business.
+async fn repeat(
+    every: Duration,
+    stop: &CancellationToken,
+    round: impl AsyncFn() -> Result<Option<RunId>, Problem>,
+) {
+    let mut times = interval(every.max(SHORTEST_ROUND));
+    times.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while stop.run_until_cancelled(times.tick()).await.is_some() {
+        if let Err(problem) = round().await {
+            error!("no run this time: {problem}");
+        }
+    }
+}
+
+/// Starts a run, or joins one. None if there is one already, and it is to be left alone.
+async fn start(
     args: &ProducerArgs,
     config: &Config,
-    images: &[&ImageSpec],
     queue: &JetStream,
-    stop: CancellationToken,
-) -> Result<Exit, Problem> {
+    stop: &CancellationToken,
+) -> Result<Option<RunId>, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let producer = wiring::producer(queue.ports(), &clock);
-    let run = loop {
-        let plan = wiring::plan(config, images, args.dry_run, clock.as_ref());
-        let outcome = producer.produce(&plan, images.iter().copied(), &stop).await;
-        match (outcome.map_err(Problem::not_carried_out)?, args.overlap) {
-            (Produced::Sealed { .. }, _) => break plan.run_id,
-            (Produced::Stopped { jobs }, _) => {
-                return Err(Problem::not_carried_out(format!(
-                    "stopped after {jobs} jobs: run {} has no seal and ends as abandoned",
-                    plan.run_id
-                )));
-            }
-            (Produced::Skipped { open }, Overlap::Skip) => {
-                warn!(run = %open, "skipped, as this run of the same catalog is open");
-                return Ok(Exit::Busy);
-            }
-            (Produced::Skipped { open }, Overlap::Join) => break open,
-            (Produced::Skipped { open }, Overlap::Queue) => {
-                info!(run = %open, "waiting for the end of this run of the same catalog");
-                waiting::end_of(queue, &open, &stop).await?;
-            }
+    let (ports, images) = (queue.ports(), config.images.iter().collect::<Vec<_>>());
+    let producer = wiring::producer(ports, &clock);
+    loop {
+        let plan = RunPlan {
+            sign_of_life: args.sign_of_life.max(SHORTEST_SIGN),
+            ..wiring::plan(config, &images, args.dry_run, clock.as_ref())
+        };
+        let outcome = producer.produce(&plan, images.iter().copied(), stop).await;
+        let outcome = outcome.map_err(Problem::not_carried_out)?;
+        match published::settled(&*ports.runs, &plan.run_id, outcome).await? {
+            Produced::Sealed { .. } | Produced::Stopped { .. } => return Ok(Some(plan.run_id)),
+            Produced::Skipped { open } => match args.overlap {
+                Overlap::Join => return Ok(Some(open)),
+                Overlap::Skip => {
+                    warn!(run = %open, "skipped, as this run of the same catalog is open");
+                    return Ok(None);
+                }
+                Overlap::Queue => behind(queue, &open, stop).await?,
+            },
         }
-        tokio::select! {
-            () = sleep(AFTER_BUSY) => {}
-            () = stop.cancelled() => return Ok(Exit::Busy),
-        }
-    };
-    if !args.wait {
-        return Ok(Exit::Success);
     }
-    waiting::report_of(queue, &run, config.settings.skip_on_error, &stop).await
+}
+
+/// Waits for the end of another run.
+async fn behind(queue: &JetStream, open: &RunId, stop: &CancellationToken) -> Result<(), Problem> {
+    info!(run = %open, "waiting for the end of this run of the same catalog");
+    let ended = async {
+        waiting::end_of(queue, open, stop).await?;
+        sleep(AFTER_BUSY).await;
+        Ok(())
+    };
+    let ended = stop.run_until_cancelled(ended).await;
+    ended.unwrap_or_else(|| {
+        Err(Problem::not_carried_out(format!(
+            "stopped while waiting for the end of run {open}: no run was started"
+        )))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn rounds_go_on_after_one_that_failed_and_are_not_made_up_for() {
+        let (rounds, stop, begin) = (AtomicU32::new(0), CancellationToken::new(), Instant::now());
+        let minute = Duration::from_secs(60);
+        repeat(minute, &stop, async || {
+            match rounds.fetch_add(1, Ordering::Relaxed) {
+                0 => return Err(Problem::not_carried_out("no server")),
+                1 => sleep(minute * 2 + minute / 2).await,
+                _ => stop.cancel(),
+            }
+            Ok(None)
+        })
+        .await;
+        assert_eq!(rounds.into_inner(), 3);
+        assert_eq!(begin.elapsed(), minute * 3 + minute / 2);
+    }
 }

@@ -1,6 +1,5 @@
 //! Waiting for a run that others carry out.
 
-use std::io::{self, Seek as _};
 use std::time::Duration;
 
 use image_sync_queue::jetstream::JetStream;
@@ -11,7 +10,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Problem};
-use crate::stdout;
+use crate::outputs::Outputs;
 
 /// The time between two looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -37,11 +36,12 @@ pub(crate) async fn end_of(
     }
 }
 
-/// Waits for the end of a run, writes its report to stdout, and says what it means for the exit code.
+/// Waits for the end of a run, writes its report, and says what it means for the exit code.
 pub(crate) async fn report_of(
     queue: &JetStream,
     run: &RunId,
     skip_on_error: bool,
+    outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
     let Some(head) = end_of(queue, run, stop).await? else {
@@ -49,31 +49,19 @@ pub(crate) async fn report_of(
             "waiting for run {run} was stopped; the run goes on"
         )));
     };
-    print(queue, run).await?;
+    write(queue, run, outputs).await?;
     Ok(Exit::of_report(&head, skip_on_error))
 }
 
-/// Writes the report of a run to stdout once it is here whole.
-async fn print(queue: &JetStream, run: &RunId) -> Result<(), Problem> {
-    let file = tempfile::tempfile().map_err(Problem::not_carried_out)?;
-    let mut copy = file.try_clone().map_err(Problem::not_carried_out)?;
-    let reports = queue.reports();
-    let received = reports.get(run, tokio::fs::File::from_std(file));
-    let received = received.await.map_err(Problem::not_carried_out)?;
-    if received.is_none() {
+/// Writes the report of a run once it is here whole.
+pub(crate) async fn write(queue: &JetStream, run: &RunId, outputs: Outputs) -> Result<(), Problem> {
+    let received = queue.reports().get(run).await;
+    let Some(json) = received.map_err(Problem::not_carried_out)? else {
         return Err(Problem::not_carried_out(format!(
             "run {run} has no report, expected one as it ended"
         )));
-    }
-    let write = move || {
-        stdout::write(|out| {
-            copy.rewind()?;
-            io::copy(&mut copy, out).map(drop)
-        })
     };
     // A stdout that takes nothing must not keep a second signal from ending the program.
-    let written = spawn_blocking(write).await;
-    written
-        .map_err(Problem::not_carried_out)?
-        .map_err(Problem::not_carried_out)
+    let written = spawn_blocking(move || outputs.write_stored(json)).await;
+    written.map_err(Problem::not_carried_out)?
 }

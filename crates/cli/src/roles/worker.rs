@@ -56,12 +56,15 @@ impl WorkerArgs {
             .map_or(config.settings.concurrency, NonZeroUsize::get);
         let name = self.name.clone();
         let name = name.unwrap_or_else(|| format!("worker-{}", std::process::id()));
+        let heartbeat = heartbeat(self.heartbeat, timing).map_err(Problem::usage)?;
         Ok(WorkerSettings {
             // One slot is kept for what is asked for by hand, unless it is the only one.
             reserved_for_now: usize::from(slots > 1),
             retry: config.settings.retry,
             grace: self.grace,
-            heartbeat: heartbeat(self.heartbeat, timing).map_err(Problem::usage)?,
+            heartbeat,
+            // A lease that is not renewed any more ends after about three of them.
+            busy_wait: heartbeat,
             ..WorkerSettings::new(name, slots)
         })
     }

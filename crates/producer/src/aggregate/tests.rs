@@ -167,13 +167,13 @@ async fn results_are_taken_as_they_come() {
             seal(2),
             result(0, Action::Skipped),
         ] {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_secs(20)).await;
             log.add(event);
         }
     };
     let (finished, ()) = tokio::join!(follow, work);
     let mut finished = finished.unwrap();
-    assert_eq!(finished.head.duration_ms, 4 * 60 * 1000);
+    assert_eq!(finished.head.duration_ms, 4 * 20 * 1000);
     let actions: Vec<Action> = report(&mut finished)
         .results
         .iter()
@@ -210,6 +210,36 @@ async fn a_run_whose_producer_died_ends_abandoned() {
     let report = report(&mut finished);
     assert_eq!(report.head.status, RunStatus::Abandoned);
     assert_eq!(report.missing, [0, 2].map(name));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_that_is_silent_for_too_long_is_taken_for_dead() {
+    let aggregator = aggregator(&Arc::new(FakeLog::of([open(), chunk(0, 3)])));
+    let start = aggregator.clock.now();
+    let stop = CancellationToken::new();
+    let finished = aggregator.follow(&run(), &stop).await.unwrap();
+    assert_eq!(finished.ending, Ending::Abandoned);
+    assert_eq!(aggregator.clock.now() - start, Duration::from_secs(90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_that_tells_that_it_is_at_work_is_waited_for() {
+    let log = Arc::new(FakeLog::of([open(), chunk(0, 1)]));
+    let aggregator = aggregator(&log);
+    let (start, stop) = (aggregator.clock.now(), CancellationToken::new());
+    let produce = async {
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_secs(80)).await;
+            let at = aggregator.clock.now();
+            log.add(RunEvent::Alive { at });
+        }
+        log.add(result(0, Action::Pulled));
+        log.add(seal(1));
+    };
+    let run = run();
+    let (finished, ()) = tokio::join!(aggregator.follow(&run, &stop), produce);
+    assert_eq!(finished.unwrap().ending, Ending::Complete);
+    assert_eq!(aggregator.clock.now() - start, Duration::from_secs(1600));
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,6 +283,16 @@ async fn a_run_that_was_never_opened_has_no_report() {
         error.to_string(),
         "run r1 has no log, expected one that begins with its opening"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_producer_died_as_it_opened_it_is_not_waited_for_until_its_deadline() {
+    let (log, start) = (Arc::new(FakeLog::default()), tokio::time::Instant::now());
+    let stop = CancellationToken::new();
+    let followed = aggregator(&log).follow(&run(), &stop).await;
+    let error = followed.err().unwrap();
+    assert!(matches!(error, AggregateError::NotOpened(_)), "{error}");
+    assert!(start.elapsed() < HOUR);
 }
 
 #[tokio::test(start_paused = true)]

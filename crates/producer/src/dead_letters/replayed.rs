@@ -8,7 +8,7 @@ use image_sync_shared::run::{ImageName, Trigger};
 use time::OffsetDateTime;
 
 use crate::catalog;
-use crate::produce::{Order, RunPlan, own_catalog};
+use crate::produce::{Order, RunPlan, SIGN_OF_LIFE, own_catalog};
 
 /// A letter with its job.
 pub(super) struct Replayed {
@@ -66,6 +66,7 @@ pub(super) fn plan(first: &[Replayed], timeout: Duration, now: OffsetDateTime) -
         run_id,
         skip_on_error: false,
         timeout,
+        sign_of_life: SIGN_OF_LIFE,
         // Each job keeps its own.
         policy: first.first()?.job.policy.clone(),
     })

@@ -95,6 +95,22 @@ fn a_run_without_a_seal_is_abandoned_at_its_deadline_and_not_before() {
 }
 
 #[test]
+fn a_run_without_a_seal_is_abandoned_once_its_producer_is_silent_for_too_long() {
+    let (limit, almost) = (
+        std::time::Duration::from_secs(90),
+        std::time::Duration::from_millis(89_999),
+    );
+    assert!(
+        !fold([]).is_abandoned_after(limit),
+        "nothing is known of it"
+    );
+    let open_run = fold([open(), chunk(0, 3)]);
+    assert!(open_run.is_abandoned_after(limit));
+    assert!(!open_run.is_abandoned_after(almost));
+    assert!(!fold([open(), chunk(0, 3), seal(3)]).is_abandoned_after(limit));
+}
+
+#[test]
 fn the_total_of_a_run_without_a_seal_is_what_was_named_or_arrived() {
     assert_eq!(fold([open()]).summary().total, 0);
     assert_eq!(fold([open(), chunk(0, 3), chunk(3, 5)]).summary().total, 5);

@@ -10,7 +10,9 @@ use image_sync_shared::ports::trace_context::Untraced;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, Trigger};
 use tokio_util::sync::CancellationToken;
 
-use super::{CHUNK_BYTES, PUBLISHES_IN_FLIGHT, Produced, Producer, RunPlan, next_batch};
+use super::{
+    CHUNK_BYTES, PUBLISHES_IN_FLIGHT, Produced, Producer, RunPlan, SIGN_OF_LIFE, next_batch,
+};
 use crate::samples::{self, FakeClock, FakeControl, FakeLog, FakeQueue};
 
 struct Bench {
@@ -60,6 +62,7 @@ fn plan(trigger: Trigger) -> RunPlan {
         config_hash: "c0ffee".to_owned(),
         skip_on_error: false,
         timeout: Duration::from_secs(3600),
+        sign_of_life: SIGN_OF_LIFE,
         policy: samples::policy(),
     }
 }
@@ -183,6 +186,27 @@ async fn a_stop_ends_a_producer_that_waits() {
         .iter()
         .any(|event| matches!(event, RunEvent::Seal { .. }));
     assert!(!sealed, "a run that was stopped is not sealed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_that_waits_tells_that_it_is_at_work() {
+    let bench = Bench::with_room(4);
+    let images = samples::images(20);
+    let full = tokio::time::timeout(
+        SIGN_OF_LIFE * 3 + Duration::from_secs(1),
+        bench.produce(&images),
+    )
+    .await;
+    assert!(full.is_err(), "it waits: {full:?}");
+    let events = bench.log.events();
+    let signs = events
+        .iter()
+        .filter(|event| matches!(event, RunEvent::Alive { .. }));
+    assert_eq!(signs.count(), 3);
+    let Some(RunEvent::Open(opened)) = events.first() else {
+        panic!("an opening first, not {events:?}")
+    };
+    assert_eq!(opened.silence_ms, 90_000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,6 +112,8 @@ pub(crate) struct FakeQueue {
     pub(crate) room: Semaphore,
     /// The most publishes that were under way at once, and those that are.
     pub(crate) in_flight: Mutex<(usize, usize)>,
+    /// Runs whose jobs were dropped.
+    pub(crate) purged: Mutex<Vec<RunId>>,
 }
 
 impl FakeQueue {
@@ -120,6 +122,7 @@ impl FakeQueue {
             jobs: Mutex::default(),
             room: Semaphore::new(jobs),
             in_flight: Mutex::default(),
+            purged: Mutex::default(),
         }
     }
 }
@@ -157,6 +160,7 @@ impl JobQueue for FakeQueue {
     }
 
     async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
+        self.purged.lock().unwrap().push(run.clone());
         let mut jobs = self.jobs.lock().unwrap();
         let before = jobs.len();
         jobs.retain(|(_, job)| job.run_id != *run);

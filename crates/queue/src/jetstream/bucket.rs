@@ -1,8 +1,10 @@
 //! A bucket of keys and values (NATS ADR-8), as far as it is needed: each key has one value, replaced only by who knows it.
 
+use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::connection::{Connection, Tries};
 use super::names::{bucket_stream, key_subject};
@@ -62,21 +64,40 @@ impl Bucket {
         })
     }
 
-    /// Replaces what `key` has, if that still is `revision`. The new revision, or none if it is not.
+    /// Replaces what `key` has, if that still is `revision`. The new revision, or none if it is not. Asked again while the
+    /// server is away: so `value` is to be one that nobody else writes there.
     pub(super) async fn replace(
         &self,
         key: &str,
         revision: u64,
         value: &(impl Serialize + Sync),
     ) -> Result<Option<u64>, QueueError> {
-        let payload = self.encode(key, value)?;
+        let payload = Bytes::from(self.encode(key, value)?);
         let subject = key_subject(&self.name, key);
-        self.connection
-            .store_after(&subject, revision, payload.into(), None)
-            .await
+        let (start, mut is_first) = (Instant::now(), true);
+        loop {
+            let asked = self
+                .connection
+                .store_after(&subject, revision, payload.clone(), None);
+            match asked.await {
+                Err(QueueError::Unreachable(_)) if start.elapsed() < self.connection.outage() => {}
+                Ok(None) if !is_first => {}
+                answer => return answer,
+            }
+            is_first = false;
+            // What was not answered may have been done, and what stands there says so.
+            let last = last_message(&self.connection, &self.stream, &subject).await?;
+            let last = last.unwrap_or_default();
+            if last.payload == payload {
+                return Ok(Some(last.sequence));
+            }
+            if last.sequence != revision {
+                return Ok(None);
+            }
+        }
     }
 
-    /// Gives `key` a value, if it has none. The revision, or none if it has one.
+    /// Gives `key` a value, if it has none. The revision, or none if it has one. Asked again like [`replace`](Self::replace).
     pub(super) async fn create(
         &self,
         key: &str,
@@ -111,7 +132,7 @@ impl Bucket {
         let subject = key_subject(&self.name, key);
         let deleted = self
             .connection
-            .store_after(&subject, revision, bytes::Bytes::new(), Some(DELETED))
+            .store_after(&subject, revision, Bytes::new(), Some(DELETED))
             .await?;
         Ok(deleted.is_some())
     }

@@ -8,7 +8,8 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::leases::{Lease, Leases, Renewal};
 use serde::{Deserialize, Serialize};
 
-use super::bucket::{Bucket, Entry};
+use super::bucket::Bucket;
+use super::connection::Connection;
 use super::token;
 use crate::lock::lock;
 
@@ -17,48 +18,40 @@ use crate::lock::lock;
 struct Grant {
     /// Who holds it, for those who look.
     holder: String,
-    /// Which state of the lease this one renews; 0 for none.
-    renews: u64,
+    /// What no other grant or renewal has, so that one's own is known where its answer was lost.
+    id: String,
 }
 
 /// Grants leases within one installation.
 pub(super) struct JetStreamLeases {
+    connection: Connection,
     bucket: Bucket,
     /// Who holds what was granted here.
     holders: Mutex<HashMap<String, String>>,
 }
 
 impl JetStreamLeases {
-    pub(super) fn new(bucket: Bucket) -> Self {
+    pub(super) fn new(connection: Connection) -> Self {
+        let name = connection.names().leases();
         Self {
-            bucket,
+            bucket: Bucket::new(connection.clone(), name),
+            connection,
             holders: Mutex::default(),
         }
     }
 
-    /// After a renewal that was not answered: whether it was made. Nobody else can have renewed this state of the lease.
-    async fn was_renewed(&self, lease: &Lease) -> Result<Renewal, QueueError> {
-        let entry: Entry<Grant> = self.bucket.get(&token::encode(&lease.key)).await?;
-        Ok(match entry.value {
-            Some(grant) if grant.renews == lease.revision => Renewal::Held(Lease {
-                key: lease.key.clone(),
-                revision: entry.revision,
-            }),
-            _ if entry.revision == lease.revision => {
-                return Err(QueueError::Unreachable("the renewal was lost".to_owned()));
-            }
-            _ => Renewal::Lost,
-        })
+    fn grant(&self, holder: String) -> Grant {
+        Grant {
+            holder,
+            id: self.connection.unique_name(),
+        }
     }
 }
 
 #[async_trait]
 impl Leases for JetStreamLeases {
     async fn acquire(&self, key: &str, holder: &str) -> Result<Option<Lease>, QueueError> {
-        let grant = Grant {
-            holder: holder.to_owned(),
-            renews: 0,
-        };
+        let grant = self.grant(holder.to_owned());
         let Some(revision) = self.bucket.create(&token::encode(key), &grant).await? else {
             return Ok(None);
         };
@@ -71,20 +64,15 @@ impl Leases for JetStreamLeases {
 
     async fn renew(&self, lease: &Lease) -> Result<Renewal, QueueError> {
         let holder = lock(&self.holders).get(&lease.key).cloned();
-        let grant = Grant {
-            holder: holder.unwrap_or_default(),
-            renews: lease.revision,
-        };
+        let grant = self.grant(holder.unwrap_or_default());
         let key = token::encode(&lease.key);
-        match self.bucket.replace(&key, lease.revision, &grant).await {
-            Ok(Some(revision)) => Ok(Renewal::Held(Lease {
+        let renewed = self.bucket.replace(&key, lease.revision, &grant).await?;
+        Ok(renewed.map_or(Renewal::Lost, |revision| {
+            Renewal::Held(Lease {
                 key: lease.key.clone(),
                 revision,
-            })),
-            Ok(None) => Ok(Renewal::Lost),
-            Err(QueueError::Unreachable(_)) => self.was_renewed(lease).await,
-            Err(error) => Err(error),
-        }
+            })
+        }))
     }
 
     async fn release(&self, lease: Lease) -> Result<(), QueueError> {

@@ -200,6 +200,7 @@ impl Names {
         let kind = match event {
             RunEvent::Open(_) => "open",
             RunEvent::Chunk { .. } => "chunk",
+            RunEvent::Alive { .. } => "alive",
             RunEvent::Seal { .. } => "seal",
             RunEvent::Result(_) => "result",
             RunEvent::Attempt { .. } => "attempt",

@@ -1,20 +1,21 @@
 //! Reports of runs in an object store (NATS ADR-20): they may be larger than a message.
 
+use std::fs::File;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::jetstream::object_store::{InfoErrorKind, ObjectStore};
+use async_nats::jetstream::object_store::{InfoErrorKind, ObjectInfo, ObjectStore};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::run::RunId;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::connection::Connection;
 use super::follower::Follower;
 use super::names::object_stream;
 use super::token;
 
-/// How long the next piece of a report may take.
-const PIECE: Duration = Duration::from_secs(5);
+/// How long the next piece of a report may take, which is stored already.
+const PIECE: Duration = Duration::from_secs(1);
 
 /// The reports of one installation.
 #[derive(Clone)]
@@ -40,34 +41,64 @@ impl Reports {
         })
     }
 
-    /// Writes the report of `run` to `target`, and says how many bytes it has, or none if there is no report.
-    pub async fn get(
+    /// The report of `run`, in a temporary file without a name that is at its start, or none if there is no report.
+    pub async fn get(&self, run: &RunId) -> Result<Option<File>, QueueError> {
+        let mut last = None;
+        while let Some(info) = self.info(run).await? {
+            let file = tempfile::tempfile().map_err(|error| unreadable(run, &error))?;
+            let mut file = tokio::fs::File::from_std(file);
+            if self.read(run, &info, &mut file).await? {
+                return Ok(Some(file.into_std().await));
+            }
+            // Who stores another report, as a second aggregator does, drops the pieces of this one.
+            if last.replace(info.nuid.clone()) == Some(info.nuid) {
+                return Err(unreadable(run, &"a piece of it is missing"));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes a report to `file`, and says whether it is whole.
+    async fn read(
         &self,
         run: &RunId,
-        mut target: impl AsyncWrite + Send + Unpin,
-    ) -> Result<Option<u64>, QueueError> {
-        let store = self.store().await?;
-        let info = match store.info(token::encode(run.as_str())).await {
-            Ok(info) if info.deleted => return Ok(None),
-            Ok(info) => info,
-            Err(error) if error.kind() == InfoErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(run, &error)),
-        };
+        info: &ObjectInfo,
+        file: &mut tokio::fs::File,
+    ) -> Result<bool, QueueError> {
         let name = self.connection.names().reports();
         let pieces = format!("$O.{name}.C.{}", info.nuid);
         let mut follower = Follower::new(self.connection.clone(), object_stream(&name), pieces);
         for _ in 0..info.chunks {
             let Some(piece) = follower.next(PIECE).await? else {
-                return Err(unreadable(run, &"a piece of it is missing"));
+                return Ok(false);
             };
-            let written = target.write_all(&piece.payload).await;
+            let written = file.write_all(&piece.payload).await;
             written.map_err(|error| unreadable(run, &error))?;
         }
-        target
-            .flush()
-            .await
-            .map_err(|error| unreadable(run, &error))?;
-        Ok(Some(info.size as u64))
+        // Which also makes sure that all is written.
+        let rewound = file.rewind().await;
+        rewound.map_err(|error| unreadable(run, &error))?;
+        Ok(true)
+    }
+
+    /// What is said of a report. Asked again where the connection was cut meanwhile.
+    async fn info(&self, run: &RunId) -> Result<Option<ObjectInfo>, QueueError> {
+        let mut connections = self.connection.events().connections();
+        loop {
+            let asked = async {
+                match self.store().await?.info(token::encode(run.as_str())).await {
+                    Ok(info) => Ok(Some(info).filter(|info| !info.deleted)),
+                    Err(error) if error.kind() == InfoErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(unreadable(run, &error)),
+                }
+            };
+            match asked.await {
+                Err(_) if connections.has_changed().unwrap_or(false) => {
+                    connections.mark_unchanged();
+                }
+                answer => return answer,
+            }
+        }
     }
 
     async fn store(&self) -> Result<ObjectStore, QueueError> {

@@ -16,8 +16,8 @@ const SEQUENCE_NOT_FOUND: u32 = 10_043;
 /// A message was not deleted; the text says why.
 const DELETE_FAILED: u32 = 10_057;
 
-/// A message in a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A message in a stream; by default none, as none has the place 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct StoredMessage {
     /// Its place.
     pub(super) sequence: u64,
@@ -72,7 +72,8 @@ async fn get(
     which: &Value,
 ) -> Result<Option<StoredMessage>, QueueError> {
     let subject = format!("STREAM.MSG.GET.{stream}");
-    let found = match connection.api::<Found>(&subject, which, Tries::One).await? {
+    let found = connection.api::<Found>(&subject, which, Tries::WhileAway);
+    let found = match found.await? {
         Ok(found) => found.message,
         Err(error) if error.err_code == NO_MESSAGE_FOUND => return Ok(None),
         Err(error) => return Err(error.refusing(&format!("a message of stream {stream}"))),

@@ -9,10 +9,12 @@
 
 mod connecting;
 mod jobs;
+mod lost_answers;
 mod permissions;
 mod provisioning;
 mod restarts;
 #[path = "../contract/samples.rs"]
 mod samples;
+mod stored_reports;
 mod support;
 mod waiting;

@@ -61,7 +61,7 @@ impl Gate {
         self.0.open.send_replace(false);
     }
 
-    pub(super) async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         self.0.arrived.send_modify(|n| *n += 1);
         let mut open = self.0.open.subscribe();
         let released = open.wait_for(|open| *open).await;

@@ -63,10 +63,16 @@ impl NatsServer {
         }
     }
 
+    /// Its address: `127.0.0.1:4711`.
+    #[must_use]
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Its URL: `nats://127.0.0.1:4711`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://{}", self.host())
     }
 
     /// The id of its process, as for signals.

@@ -1,0 +1,189 @@
+//! `runs`: looks at runs, waits for one, and cancels one.
+
+mod choice;
+mod listing;
+mod progress;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_shared::ports::run_states::RunState;
+use image_sync_shared::run::RunId;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::connection::ConnectionArgs;
+use super::{runtime, waiting};
+use crate::args::{Output, OutputArgs};
+use crate::environment::Environment;
+use crate::exit::{Exit, Problem};
+use crate::outputs::{self, Outputs};
+use crate::progress::Screen;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  image-sync runs list
+  image-sync runs show latest --output table
+  image-sync runs watch 01JD3X8M5R6Q0T7V9W1Y2Z4A5B > report.json
+  image-sync runs cancel 01JD3X";
+
+/// What to do with runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// All runs that are known, oldest first
+    List(Box<ListArgs>),
+    /// The report of a run, or how far it is
+    Show(Box<OneRunArgs>),
+    /// Wait for the end of a run, write its report and exit with the code of `sync`
+    Watch(Box<OneRunArgs>),
+    /// Cancel a run: what is in hand is finished, and no other of its jobs is worked
+    Cancel(Box<CancelArgs>),
+}
+
+/// Options of `runs list`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ListArgs {
+    /// The list on stdout; auto is a table on a terminal and JSON otherwise
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    output: Output,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Options of `runs show` and `runs watch`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct OneRunArgs {
+    /// Its id, or enough of its start to tell it from others, or `latest`
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Options of `runs cancel`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CancelArgs {
+    /// Its id, or enough of its start to tell it from others, or `latest`
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Do not wait until an aggregator has ended the run
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+impl RunsCommand {
+    fn connection(&self) -> &ConnectionArgs {
+        match self {
+            Self::List(args) => &args.connection,
+            Self::Show(args) | Self::Watch(args) => &args.connection,
+            Self::Cancel(args) => &args.connection,
+        }
+    }
+}
+
+/// Runs `runs`.
+pub(crate) fn run(
+    command: &RunsCommand,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    runtime::run(Duration::ZERO, |stop| async move {
+        let opening = command.connection().open(environment, Role::Operator);
+        let queue = opening.await?;
+        let states = all(&queue).await?;
+        let prepared = |args: &OneRunArgs| Outputs::prepare(&args.output, environment, screen);
+        match command {
+            RunsCommand::List(args) => {
+                let shape = outputs::shape(args.output, environment.no_color);
+                listing::write(states, shape).await
+            }
+            RunsCommand::Show(args) => {
+                let state = choice::of(&states, &args.run)?;
+                show(&queue, state, prepared(args)?, args, environment).await
+            }
+            RunsCommand::Watch(args) => {
+                let state = choice::of(&states, &args.run)?;
+                watch(&queue, &state.run, prepared(args)?, &stop).await
+            }
+            RunsCommand::Cancel(args) => {
+                let state = choice::of(&states, &args.run)?;
+                cancel(&queue, state, args, &stop).await
+            }
+        }
+    })
+}
+
+/// All runs that are known now, oldest first.
+async fn all(queue: &JetStream) -> Result<Vec<RunState>, Problem> {
+    let reader = queue.states().follow().await;
+    let (mut reader, mut states) = (reader.map_err(Problem::not_carried_out)?, Vec::new());
+    while let Some(state) = reader
+        .next(Duration::ZERO)
+        .await
+        .map_err(Problem::not_carried_out)?
+    {
+        states.push(state);
+    }
+    states.sort_by(|one: &RunState, other| one.run.cmp(&other.run));
+    Ok(states)
+}
+
+async fn show(
+    queue: &JetStream,
+    state: &RunState,
+    outputs: Outputs,
+    args: &OneRunArgs,
+    environment: &Environment,
+) -> Result<Exit, Problem> {
+    if state.ended.is_some() {
+        waiting::write(queue, &state.run, outputs).await?;
+    } else {
+        let shape = outputs::shape(args.output.output.unwrap_or_default(), environment.no_color);
+        progress::show(queue, state, shape).await?;
+    }
+    Ok(Exit::Success)
+}
+
+async fn watch(
+    queue: &JetStream,
+    run: &RunId,
+    outputs: Outputs,
+    stop: &CancellationToken,
+) -> Result<Exit, Problem> {
+    let skip_on_error = progress::opened(queue, run).await?.skip_on_error;
+    tokio::select! {
+        exit = waiting::report_of(queue, run, skip_on_error, outputs, stop) => exit,
+        problem = progress::tell(queue, run) => Err(problem),
+    }
+}
+
+async fn cancel(
+    queue: &JetStream,
+    state: &RunState,
+    args: &CancelArgs,
+    stop: &CancellationToken,
+) -> Result<Exit, Problem> {
+    let run = &state.run;
+    if state.ended.is_some() {
+        return Err(Problem::usage(format!(
+            "run {run} has ended, expected one that is open"
+        )));
+    }
+    let runs = &queue.ports().runs;
+    runs.cancel(run).await.map_err(Problem::not_carried_out)?;
+    info!(%run, "cancelled");
+    if args.no_wait {
+        return Ok(Exit::Success);
+    }
+    match waiting::end_of(queue, run, stop).await? {
+        Some(_) => Ok(Exit::Success),
+        None => Err(Problem::not_carried_out(format!(
+            "run {run} is cancelled; waiting for an aggregator to end it was stopped"
+        ))),
+    }
+}

@@ -1,0 +1,165 @@
+//! Following runs over ports in memory.
+
+use std::sync::Mutex;
+
+use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::measures::Unmeasured;
+use image_sync_shared::ports::run_states::RunStateReader;
+use image_sync_shared::ports::trace_context::Untraced;
+use image_sync_shared::run::RunEvent;
+
+use super::*;
+use crate::samples::{self, FakeClock, FakeControl, FakeLog, FakeQueue};
+
+/// One open run, and what was done about it, in order.
+#[derive(Clone, Default)]
+struct Stores {
+    done: Arc<Mutex<Vec<(&'static str, RunStatus)>>>,
+    over: CancellationToken,
+}
+
+struct Once(Option<RunState>);
+
+#[async_trait]
+impl RunStateReader for Once {
+    async fn next(&mut self, wait: Duration) -> Result<Option<RunState>, QueueError> {
+        if self.0.is_none() {
+            sleep(wait).await;
+        }
+        Ok(self.0.take())
+    }
+}
+
+#[async_trait]
+impl RunStates for Stores {
+    async fn get(&self, _: &RunId) -> Result<Option<RunState>, QueueError> {
+        Ok(None)
+    }
+
+    async fn end(&self, head: &ReportHead) -> Result<(), QueueError> {
+        assert_eq!(head.run_id, samples::run());
+        self.done.lock().unwrap().push(("ended", head.status));
+        Ok(())
+    }
+
+    async fn follow(&self) -> Result<Box<dyn RunStateReader>, QueueError> {
+        Ok(Box::new(Once(Some(RunState {
+            run: samples::run(),
+            catalog: "c0ffee".to_owned(),
+            until: samples::opened().deadline_at,
+            ended: None,
+        }))))
+    }
+}
+
+#[async_trait]
+impl ReportStore for Stores {
+    async fn put(&self, mut finished: FinishedRun) -> Result<(), QueueError> {
+        let named = finished.results().unwrap().count() + finished.missing().unwrap().count();
+        assert_eq!(finished.head.summary.total as usize, named);
+        self.done
+            .lock()
+            .unwrap()
+            .push(("stored", finished.head.status));
+        Ok(())
+    }
+}
+
+/// A follower of one run with this log.
+struct House {
+    stores: Stores,
+    control: Arc<FakeControl>,
+    queue: Arc<FakeQueue>,
+    follower: RunFollower,
+}
+
+impl House {
+    fn with_log(events: impl IntoIterator<Item = RunEvent>) -> Self {
+        let (stores, control) = (Stores::default(), Arc::new(FakeControl::default()));
+        let queue = Arc::new(FakeQueue::with_room(0));
+        let follower = RunFollower {
+            aggregator: Aggregator {
+                log: Arc::new(FakeLog::of(events)),
+                clock: Arc::new(FakeClock::new()),
+                traces: Arc::new(Untraced),
+                measures: Arc::new(Unmeasured),
+            },
+            states: Arc::new(stores.clone()),
+            control: control.clone(),
+            queue: queue.clone(),
+            reports: Arc::new(stores.clone()),
+        };
+        Self {
+            stores,
+            control,
+            queue,
+            follower,
+        }
+    }
+
+    /// What was done about the run, once its jobs were dropped.
+    async fn follow(&self) -> Vec<(&'static str, RunStatus)> {
+        let until_purged = async {
+            while self.queue.purged.lock().unwrap().is_empty() {
+                sleep(Duration::from_millis(1)).await;
+            }
+            self.stores.over.cancel();
+        };
+        let (followed, ()) = tokio::join!(self.follower.run(&self.stores.over), until_purged);
+        followed.unwrap();
+        assert_eq!(*self.queue.purged.lock().unwrap(), [samples::run()]);
+        self.stores.done.lock().unwrap().clone()
+    }
+}
+
+fn both(status: RunStatus) -> Vec<(&'static str, RunStatus)> {
+    vec![("stored", status), ("ended", status)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_is_stored_before_its_run_is_said_to_have_ended() {
+    let house = House::with_log([
+        RunEvent::Open(samples::opened()),
+        RunEvent::Seal { expected: 1 },
+        samples::result(0, Action::Pulled),
+    ]);
+    assert_eq!(house.follow().await, both(RunStatus::Complete));
+    assert!(house.control.cancelled.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_did_not_end_complete_is_cancelled_so_that_its_jobs_are_not_worked() {
+    let house = House::with_log([RunEvent::Open(samples::opened()), samples::chunk(0, 3)]);
+    assert_eq!(house.follow().await, both(RunStatus::Abandoned));
+    assert_eq!(*house.control.cancelled.lock().unwrap(), [samples::run()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_run_ends_at_once_with_what_it_has() {
+    let house = House::with_log([
+        RunEvent::Open(samples::opened()),
+        samples::chunk(0, 3),
+        RunEvent::Seal { expected: 3 },
+        samples::result(1, Action::Pulled),
+    ]);
+    let start = house.follower.aggregator.clock.now();
+    let cancel = async {
+        sleep(Duration::from_secs(7)).await;
+        house.control.cancel(&samples::run()).await.unwrap();
+    };
+    let (done, ()) = tokio::join!(house.follow(), cancel);
+    assert_eq!(done, both(RunStatus::Cancelled));
+    let took = house.follower.aggregator.clock.now() - start;
+    assert!(took < Duration::from_secs(9), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_complete_before_it_was_cancelled_stays_so() {
+    let house = House::with_log([
+        RunEvent::Open(samples::opened()),
+        RunEvent::Seal { expected: 1 },
+        samples::result(0, Action::Pulled),
+    ]);
+    house.control.cancel(&samples::run()).await.unwrap();
+    assert_eq!(house.follow().await, both(RunStatus::Complete));
+}

@@ -1,0 +1,78 @@
+//! Aggregators that are killed (SIGKILL), and two at once.
+
+use image_sync_shared::report::Report;
+use image_sync_shared::run::RunId;
+use image_sync_testkit::Proxy;
+use image_sync_testkit::proxy::Toward;
+
+use crate::support::{A_PIECE_OF_A_REPORT, Installation, LARGE};
+
+/// Kills an aggregator at a place of its way to the report and starts another one, which comes to the same.
+async fn killed_at(toward: Toward, text: &str, nth: usize) {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(LARGE));
+    let _worker = installation.worker("a");
+    let proxy = installation.proxy().await;
+    let place = proxy.hold(toward, text, nth);
+    let mut doomed = installation.role_at(&proxy, "aggregator");
+    let producer = installation.producer();
+    place.reached().await;
+    doomed.kill().await;
+    let heir = installation.aggregator();
+    let report = installation.assert_all_pulled(&producer.ended().await, LARGE);
+    assert_eq!(report_of(&installation, &report.head.run_id).await, report);
+    heir.stop().await;
+}
+
+#[tokio::test]
+async fn a_killed_aggregator_loses_no_outcome() {
+    killed_at(Toward::Client, r#""event":"result""#, LARGE / 2).await;
+}
+
+#[tokio::test]
+async fn an_aggregator_killed_before_its_report_loses_no_outcome() {
+    killed_at(Toward::Server, A_PIECE_OF_A_REPORT, 1).await;
+}
+
+#[tokio::test]
+async fn an_aggregator_killed_in_the_middle_of_its_report_leaves_no_half_report() {
+    killed_at(Toward::Server, A_PIECE_OF_A_REPORT, 2).await;
+}
+
+#[tokio::test]
+async fn an_aggregator_killed_behind_its_report_leaves_no_run_open() {
+    killed_at(Toward::Server, "PUB $KV.imgsync_runs.run.", 1).await;
+}
+
+/// Both write the report, one after the other.
+#[tokio::test]
+async fn two_aggregators_at_once_make_one_report() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(LARGE));
+    let _worker = installation.worker("a");
+    let proxies = [installation.proxy().await, installation.proxy().await];
+    let at_report = |proxy: &Proxy| proxy.hold(Toward::Server, A_PIECE_OF_A_REPORT, 1);
+    let places = proxies.each_ref().map(at_report);
+    let both = proxies
+        .each_ref()
+        .map(|proxy| installation.role_at(proxy, "aggregator"));
+    let producer = installation.producer();
+    for place in &places {
+        place.reached().await;
+    }
+    places[0].release();
+    let report = installation.assert_all_pulled(&producer.ended().await, LARGE);
+    places[1].release();
+    for aggregator in both {
+        aggregator.stop().await;
+    }
+    let last = report_of(&installation, &report.head.run_id).await;
+    assert_eq!(last.results, report.results);
+    assert_eq!(last.head.summary, report.head.summary);
+}
+
+/// The report of a run as it is stored.
+async fn report_of(installation: &Installation, run: &RunId) -> Report {
+    let stored = installation.queue().await.reports().get(run).await;
+    serde_json::from_reader(stored.unwrap().unwrap()).unwrap()
+}

@@ -1,0 +1,248 @@
+//! Runs that overlap, that lose their producer, and that are cancelled.
+
+use image_sync_shared::report::{Report, RunStatus};
+use image_sync_shared::run::RunId;
+use image_sync_testkit::fake_registry::Fault;
+use image_sync_testkit::fake_registry::{Gate, Rule};
+use image_sync_tests::{Catalog, Ended, Running};
+
+use crate::support::{Installation, repository};
+
+const IMAGES: usize = 12;
+
+/// Holds every answer of the source until it is opened.
+fn hold_source(installation: &Installation) -> Gate {
+    let gate = Gate::new();
+    let any = Rule::new("*", "*");
+    installation.source.stage(any, Fault::hold(&gate));
+    gate
+}
+
+/// An installation whose source answers nothing before the gate is opened, with one worker and an aggregator.
+async fn held() -> (Installation, Gate, [Running; 2]) {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(IMAGES));
+    let gate = hold_source(&installation);
+    let roles = [installation.worker("w1"), installation.aggregator()];
+    (installation, gate, roles)
+}
+
+async fn ended(installation: &Installation, line: &str) -> Ended {
+    installation.role(line).ended().await
+}
+
+/// The run that a line of a log is about.
+fn run_in(line: &str) -> RunId {
+    let (_, after) = line.split_once("run=").expect("a run in the line");
+    let id = after.split(|c: char| !c.is_ascii_alphanumeric()).next();
+    RunId::new(id.expect("its id"))
+}
+
+/// The runs that there are.
+async fn listed(installation: &Installation) -> Vec<serde_json::Value> {
+    let list = ended(installation, "runs list --output json").await;
+    assert_eq!(list.code, Some(0), "{list:#?}");
+    serde_json::from_str(&list.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_second_run_of_an_open_catalog_is_skipped() {
+    let (installation, gate, _roles) = held().await;
+    let first = installation.producer();
+    first.line("run sealed").await;
+    let second = ended(&installation, "producer -c config.yaml").await;
+    assert_eq!(second.code, Some(75), "{second:#?}");
+    assert_eq!(second.stdout, "");
+    gate.release();
+    installation.assert_all_pulled(&first.ended().await, IMAGES);
+    assert_eq!(listed(&installation).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_producer_joins_the_open_run_and_has_its_report() {
+    let (installation, gate, _roles) = held().await;
+    let first = installation.producer();
+    first.line("run sealed").await;
+    let second = installation.role("producer -c config.yaml --wait --overlap join");
+    second.line("run skipped").await;
+    gate.release();
+    let (first, second) = tokio::join!(first.ended(), second.ended());
+    installation.assert_all_pulled(&first, IMAGES);
+    assert_eq!(first.stdout, second.stdout);
+    assert_eq!((first.code, second.code), (Some(0), Some(0)));
+}
+
+#[tokio::test]
+async fn a_second_producer_queues_behind_the_open_run() {
+    let (installation, gate, _roles) = held().await;
+    let first = installation.producer();
+    first.line("run sealed").await;
+    let second = installation.role("producer -c config.yaml --wait --overlap queue");
+    second.line("waiting for the end of this run").await;
+    gate.release();
+    let first = first.ended().await;
+    installation.assert_all_pulled(&first, IMAGES);
+    let second = second.ended().await;
+    assert_eq!(second.code, Some(0), "{second:#?}");
+    let (one, other) = (first.report(), second.report());
+    assert_ne!(one.head.run_id, other.head.run_id);
+    let in_place = usize::try_from(other.head.summary.already_cached).unwrap();
+    assert_eq!(in_place, IMAGES, "{other:#?}");
+}
+
+#[tokio::test]
+async fn a_producer_that_is_stopped_while_it_queues_starts_no_run() {
+    let (installation, _gate, _roles) = held().await;
+    let first = installation.producer();
+    first.line("run sealed").await;
+    let second = installation.role("producer -c config.yaml --overlap queue");
+    second.line("waiting for the end of this run").await;
+    second.signal("TERM").await;
+    let second = second.ended().await;
+    assert_eq!(second.code, Some(3), "{second:#?}");
+    assert!(second.stderr.contains("no run was started"), "{second:#?}");
+    assert_eq!(listed(&installation).await.len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_producers_at_once_one_starts_a_run() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(IMAGES));
+    let gate = hold_source(&installation);
+    let _roles = [installation.worker("w1"), installation.aggregator()];
+    let producers = [installation.producer(), installation.producer()];
+    // The one that was skipped ends; the other waits for its report.
+    let [one, other] = producers.map(Running::ended);
+    let open_once_one_has_ended = async {
+        loop {
+            let runs = listed(&installation).await;
+            if runs.len() == 1 && runs[0]["status"] == "open" {
+                break;
+            }
+        }
+        gate.release();
+    };
+    let (one, other, ()) = tokio::join!(one, other, open_once_one_has_ended);
+    let (ran, skipped) = if one.code == Some(0) {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    assert_eq!(skipped.code, Some(75), "{skipped:#?}");
+    let report = installation.assert_all_pulled(&ran, IMAGES);
+    let results = installation.results_of(&report.head.run_id).await;
+    assert_eq!(results.len(), IMAGES, "each image one result");
+    assert_eq!(listed(&installation).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_run_whose_producer_was_killed_before_the_seal_ends_abandoned() {
+    const MANY: usize = 20_000;
+    let installation = Installation::start().await;
+    let names = (1..=MANY).map(repository);
+    let catalog = names.fold(Catalog::new(installation.target.host()), |catalog, name| {
+        catalog.image(installation.entry(&name))
+    });
+    installation.write(&catalog);
+    let aggregator = installation.aggregator();
+    aggregator.line("aggregator started").await;
+    let mut producer = installation.role("producer -c config.yaml --sign-of-life 200ms");
+    let run = run_in(&producer.line("run opened").await);
+    producer.kill().await;
+    aggregator.line("run ended").await;
+
+    let watched = ended(&installation, &format!("runs watch {run} --output json")).await;
+    assert_eq!(watched.code, Some(3), "{}", watched.stderr);
+    let report: Report = watched.report();
+    assert_eq!(report.head.status, RunStatus::Abandoned);
+    assert_eq!(
+        report.missing.len(),
+        usize::try_from(report.head.summary.total).unwrap()
+    );
+
+    // The next one can start, and has nothing to do with what was left.
+    installation.write(&installation.catalog(IMAGES));
+    let _worker = installation.worker("w1");
+    let next = installation.producer().ended().await;
+    installation.assert_all_pulled(&next, IMAGES);
+}
+
+#[tokio::test]
+async fn a_cancelled_run_ends_with_what_it_has_and_the_next_one_can_start() {
+    let (installation, gate, _roles) = held().await;
+    let first = installation.producer();
+    let run = run_in(&first.line("run sealed").await);
+
+    let shown = ended(&installation, "runs show latest --output json").await;
+    assert_eq!(shown.code, Some(0), "{shown:#?}");
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(
+        (shown["run_id"].as_str(), shown["status"].as_str()),
+        (Some(run.as_str()), Some("open"))
+    );
+    assert_eq!(
+        (&shown["summary"]["total"], &shown["is_published_whole"]),
+        (&IMAGES.into(), &true.into())
+    );
+
+    let watching = installation.role("runs watch latest");
+    let cancelled = ended(&installation, &format!("runs cancel {run}")).await;
+    assert_eq!(cancelled.code, Some(0), "{cancelled:#?}");
+    for waited in [first.ended().await, watching.ended().await] {
+        assert_eq!(waited.code, Some(3), "{waited:#?}");
+        let report = waited.report();
+        assert_eq!(report.head.status, RunStatus::Cancelled);
+        assert_eq!(report.results.len() + report.missing.len(), IMAGES);
+    }
+    let shown = ended(&installation, "runs show latest --output table").await;
+    assert!(shown.stdout.contains("Cancelled: "), "{shown:#?}");
+
+    gate.release();
+    let next = installation.producer().ended().await;
+    assert_eq!(next.code, Some(0), "{next:#?}");
+    let again = ended(&installation, &format!("runs cancel {run}")).await;
+    assert_eq!(again.code, Some(2), "{again:#?}");
+    assert!(
+        again
+            .stderr
+            .contains("has ended, expected one that is open"),
+        "{again:#?}"
+    );
+    let statuses: Vec<_> = listed(&installation)
+        .await
+        .iter()
+        .map(|run| run["status"].clone())
+        .collect();
+    assert_eq!(statuses, ["cancelled", "complete"]);
+}
+
+#[tokio::test]
+async fn a_run_that_nobody_knows_is_an_error_that_names_the_latest() {
+    let installation = Installation::start().await;
+    for command in ["show", "watch", "cancel"] {
+        let none = ended(&installation, &format!("runs {command} 01J")).await;
+        assert_eq!(none.code, Some(2), "{none:#?}");
+        assert!(
+            none.stderr
+                .contains(r#"there is no run "01J", nor any other"#),
+            "{none:#?}"
+        );
+        assert_eq!(none.stdout, "");
+    }
+    assert_eq!(listed(&installation).await, Vec::<serde_json::Value>::new());
+}
+
+#[tokio::test]
+async fn a_producer_repeats_runs_until_it_is_stopped() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(IMAGES));
+    let _roles = [installation.worker("w1"), installation.aggregator()];
+    let producer = installation.role("producer -c config.yaml --every 1s --overlap queue");
+    producer.lines("run sealed", 2).await;
+    installation.program.write("config.yaml", "images: [");
+    producer.line("no run this time").await;
+    installation.write(&installation.catalog(IMAGES));
+    let sealed = producer.count("run sealed");
+    producer.lines("run sealed", sealed + 1).await;
+    producer.stop().await;
+}

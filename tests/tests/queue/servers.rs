@@ -1,0 +1,109 @@
+//! The nats-server is killed (SIGKILL) and started again, and nobody has to do anything about it.
+
+use image_sync_testkit::fake_registry::{Fault, Gate, Request, Rule};
+use image_sync_testkit::proxy::Toward;
+use image_sync_tests::Running;
+
+use crate::support::{A_PIECE_OF_A_REPORT, Installation, LARGE, PRODUCER, repository};
+
+const CUT: &str = "the connection to NATS was cut";
+
+/// Kills the server at a moment when `roles` are connected, and starts it again when each has noticed.
+async fn kill_and_restart(installation: &mut Installation, roles: &[&Running]) {
+    installation.nats.kill().unwrap();
+    for role in roles {
+        role.line(CUT).await;
+    }
+    installation.nats.restart().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restarted_nats_server_loses_no_job_that_is_being_published() {
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(300));
+    let proxy = installation.proxy().await;
+    let under_way = proxy.hold(Toward::Server, "HPUB imgsync.job.bulk", 150);
+    let aggregator = installation.aggregator();
+    let worker = installation.worker("a");
+    let producer = installation.role_at(&proxy, PRODUCER);
+    under_way.reached().await;
+    kill_and_restart(&mut installation, &[&producer, &aggregator, &worker]).await;
+    installation.assert_all_pulled(&producer.ended().await, 300);
+}
+
+/// The copies go on without it, up to the tag, for which the lease has to be asked for.
+#[tokio::test]
+async fn a_restarted_nats_server_loses_no_job_that_is_being_copied() {
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(6));
+    let gate = Gate::new();
+    let last_blobs = [1, 2, 3].map(|number| {
+        let path = format!("/v2/{}/blobs/uploads/*", repository(number));
+        let third = Rule::new("PUT", &path).nth(3);
+        installation.target.stage(third, Fault::hold(&gate))
+    });
+    let (aggregator, worker) = (installation.aggregator(), installation.worker("a"));
+    let producer = installation.producer();
+    gate.reached_by(last_blobs.len()).await;
+    installation.nats.kill().unwrap();
+    worker.line(CUT).await;
+    let requests = installation.target.requests();
+    let held = requests.iter().filter(|request| !request.ended);
+    gate.release();
+    for held in held {
+        let is_answered = |r: &Request| r.sequence == held.sequence && r.answered.is_some();
+        installation.target.wait_for(is_answered).await;
+    }
+    installation.nats.restart().await.unwrap();
+    installation.assert_all_pulled(&producer.ended().await, 6);
+    for role in [aggregator, worker] {
+        role.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_nats_server_loses_no_outcome_that_is_being_read() {
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(20));
+    let (worker, producer) = (installation.worker("a"), installation.producer());
+    worker.lines("copied", 20).await;
+    let proxy = installation.proxy().await;
+    let under_way = proxy.hold(Toward::Client, r#""event":"result""#, 10);
+    let aggregator = installation.role_at(&proxy, "aggregator");
+    under_way.reached().await;
+    kill_and_restart(&mut installation, &[&aggregator, &worker, &producer]).await;
+    installation.assert_all_pulled(&producer.ended().await, 20);
+    aggregator.stop().await;
+}
+
+#[tokio::test]
+async fn a_restarted_nats_server_loses_no_report_that_is_being_written() {
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(LARGE));
+    let (worker, producer) = (installation.worker("a"), installation.producer());
+    let proxy = installation.proxy().await;
+    let half_written = proxy.hold(Toward::Server, A_PIECE_OF_A_REPORT, 2);
+    let aggregator = installation.role_at(&proxy, "aggregator");
+    half_written.reached().await;
+    kill_and_restart(&mut installation, &[&aggregator, &worker, &producer]).await;
+    installation.assert_all_pulled(&producer.ended().await, LARGE);
+    aggregator.stop().await;
+}
+
+/// A question that is not repeated of itself: what the lanes hold.
+#[tokio::test]
+async fn a_restarted_nats_server_ends_no_aggregator_that_looks_for_poison() {
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(3));
+    let proxy = installation.proxy().await;
+    let aggregator = installation.role_at(&proxy, "aggregator");
+    aggregator.line("aggregator started").await;
+    let asked = proxy.hold(Toward::Client, "consumer_info_response", 1);
+    asked.reached().await;
+    kill_and_restart(&mut installation, &[&aggregator]).await;
+    aggregator.line("the queue cannot be reached").await;
+    let _worker = installation.worker("a");
+    let producer = installation.producer();
+    installation.assert_all_pulled(&producer.ended().await, 3);
+    aggregator.stop().await;
+}

@@ -1,0 +1,178 @@
+//! Workers that die, stand still, or are told to stop.
+
+use std::time::Duration;
+
+use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::report::Report;
+use image_sync_shared::run::{RunEvent, RunId};
+use image_sync_testkit::Image;
+use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
+use image_sync_testkit::images::image;
+use image_sync_testkit::proxy::Toward;
+use image_sync_tests::Running;
+
+use crate::support::{Installation, TAG, TIMES, repository};
+
+#[tokio::test]
+async fn a_killed_worker_loses_no_job() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(6));
+    let gate = installation.hold_a_blob(2);
+    let _aggregator = installation.aggregator();
+    // One slot: no other image may have its tag and no result yet.
+    let mut doomed = installation.worker_with("doomed", "--slots 1");
+    let producer = installation.producer();
+    gate.reached().await;
+    doomed.kill().await;
+    let _heir = installation.worker("heir");
+    let report = installation.assert_all_pulled(&producer.ended().await, 6);
+    let results = installation.results_of(&report.head.run_id).await;
+    let heirs = results.iter().find(|result| result.idx == 1).unwrap();
+    assert_eq!(heirs.worker, "heir", "what the killed one had in hand");
+}
+
+/// Killed where its result is stored and its job is not: the job comes again, finds its image in place, and says so too late.
+#[tokio::test]
+async fn a_worker_killed_between_result_and_acknowledgement_leaves_one_result_that_counts() {
+    let times = format!("{TIMES} --dedupe-window 2100ms");
+    let installation = Installation::with(&times).await;
+    installation.write(&installation.catalog(2));
+    let still_open = installation.hold_a_blob(2);
+    let proxy = installation.proxy().await;
+    let acknowledgement = proxy.hold(Toward::Server, "+ACK", 1);
+    let _aggregator = installation.aggregator();
+    let worker = "worker -c config.yaml --name doomed --slots 1";
+    let mut doomed = installation.role_at(&proxy, worker);
+    let producer = installation.producer();
+    acknowledgement.reached().await;
+    doomed.kill().await;
+    dedupe_window_passed(&installation).await;
+    let heir = installation.worker("heir");
+    heir.line("in place").await;
+    still_open.release();
+    let report = installation.assert_all_pulled(&producer.ended().await, 2);
+    heir.stop().await;
+    let results = installation.results_of(&report.head.run_id).await;
+    let said: Vec<(&str, Action)> = results
+        .iter()
+        .filter(|result| result.idx == 0)
+        .map(|result| (result.worker.as_str(), result.entry.action))
+        .collect();
+    let expected = [("doomed", Action::Pulled), ("heir", Action::AlreadyCached)];
+    assert_eq!(said, expected);
+}
+
+/// Returns when what the logs have now is no longer known for a repeat: as when a worker is delivered a job late.
+async fn dedupe_window_passed(installation: &Installation) {
+    let queue = installation.queue().await;
+    let (log, other) = (&queue.ports().log, RunId::new("other"));
+    let mut reader = log.read(&other).await.unwrap();
+    let mut stored = 0;
+    while stored < 2 {
+        let event = RunEvent::Seal { expected: 0 };
+        log.append(&other, &event).await.unwrap();
+        let wait = Duration::from_millis(50);
+        stored += usize::from(reader.next(wait).await.unwrap().is_some());
+    }
+}
+
+/// A while that is longer than what they had in hand is theirs.
+#[tokio::test]
+async fn jobs_outlast_the_death_of_all_workers() {
+    let installation = Installation::start().await;
+    // As many as the two have slots for anything but lane now.
+    installation.write(&installation.catalog(6));
+    let gates = [1, 2, 3, 4, 5, 6].map(|number| installation.hold_a_blob(number));
+    let _aggregator = installation.aggregator();
+    let mut doomed = ["a", "b"].map(|name| installation.worker(name));
+    let producer = installation.producer();
+    for gate in &gates {
+        gate.reached().await;
+    }
+    for worker in &mut doomed {
+        worker.kill().await;
+    }
+    let requests = installation.source.requests().len();
+    let queue = installation.queue().await;
+    let (jobs, a_while) = (&queue.ports().jobs, Duration::from_secs(60));
+    let given_up = jobs.pull(&Lane::ALL, 1, a_while).await.unwrap();
+    assert_eq!(given_up.len(), 1, "what the dead had in hand can be taken");
+    drop(given_up);
+    assert_eq!(installation.source.requests().len(), requests);
+    let _back = ["c", "d"].map(|name| installation.worker(name));
+    installation.assert_all_pulled(&producer.ended().await, 6);
+}
+
+/// It stands still in a blob, and finds out by its next sign of life.
+#[tokio::test]
+async fn a_worker_that_stood_still_past_its_lease_gives_up_its_copy() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let gate = installation.hold_a_blob(1);
+    let _aggregator = installation.aggregator();
+    let stopped = installation.worker("stopped");
+    let producer = installation.producer();
+    gate.reached().await;
+    let report = taken_over(&installation, &stopped, producer).await;
+    // The gate stays closed: the copy does not end by itself.
+    stopped.signal("CONT").await;
+    stopped.line("another worker took the target over").await;
+    installation.assert_heir_alone_wrote(&report).await;
+    stopped.stop().await;
+}
+
+/// It stands still behind its last blob, and gives no more signs of life: it asks before it writes the tag.
+#[tokio::test]
+async fn a_worker_that_stood_still_past_its_lease_never_writes_the_tag() {
+    // The worker starts where times are long, so that no sign of life is due before the tag.
+    let installation = Installation::with("--visibility 9m --lease-term 9m").await;
+    installation.write(&installation.catalog(1));
+    let gate = Gate::new();
+    let last = Rule::new("PUT", "/v2/team/app1/blobs/uploads/*").first(1);
+    installation.target.stage(last, Fault::hold(&gate));
+    let _aggregator = installation.aggregator();
+    let stopped = installation.worker_with("stopped", "");
+    let producer = installation.producer();
+    gate.reached().await;
+    installation.provision(TIMES).await;
+    let report = taken_over(&installation, &stopped, producer).await;
+    gate.release();
+    stopped.signal("CONT").await;
+    stopped.line("another worker took the target over").await;
+    installation.assert_heir_alone_wrote(&report).await;
+    stopped.stop().await;
+}
+
+/// Stops a worker that has the only image in hand, moves the image's tag, and lets another worker finish the run.
+async fn taken_over(installation: &Installation, stopped: &Running, producer: Running) -> Report {
+    stopped.signal("STOP").await;
+    installation.source.put_image(&repository(1), TAG, &moved());
+    let heir = installation.worker("heir");
+    let ended = producer.ended().await;
+    heir.stop().await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended.report()
+}
+
+/// What the tag of the only image means from then on.
+fn moved() -> Image {
+    image("moved")
+}
+
+impl Installation {
+    /// The tag was written once, by the heir, whose result is the one that counts.
+    async fn assert_heir_alone_wrote(&self, report: &Report) {
+        let tag = format!("/v2/{}/manifests/{TAG}", repository(1));
+        assert_eq!(self.target.count("PUT", &tag), 1);
+        self.assert_tag(&repository(1), &moved());
+        self.target.assert_every_tag_is_complete();
+        let [result] = &report.results[..] else {
+            panic!("one result, not {report:#?}");
+        };
+        assert_eq!(result.action, Action::Pulled);
+        assert_eq!(result.expected_digest.as_ref(), Some(moved().digest()));
+        let results = self.results_of(&report.head.run_id).await;
+        assert_eq!(results[0].worker, "heir", "{results:#?}");
+    }
+}
