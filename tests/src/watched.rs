@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::Child;
 use tokio::time::timeout;
 
 use crate::Running;
@@ -15,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A program that was started with `--listen`, and where its probes are.
 pub struct Watched {
     /// Its process.
-    pub running: Running,
+    pub role: Running,
     address: String,
 }
 
@@ -27,12 +26,13 @@ pub struct Watched {
 )]
 impl Watched {
     /// Waits until the program says where its probes are, in a log of text at level info.
-    pub async fn over(child: Child) -> Self {
-        let running = Running::new(child);
-        let line = running.line("serving /livez").await;
-        let (_, address) = line.trim_end().rsplit_once("address=").expect("an address");
-        let address = address.to_owned();
-        Self { running, address }
+    pub async fn over(role: Running) -> Self {
+        let line = role.line("serving /livez").await;
+        let (_, address) = line.rsplit_once("address=").expect("an address");
+        Self {
+            address: address.to_owned(),
+            role,
+        }
     }
 
     /// The status and body of an answer.

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 
+use image_sync_shared::report::RunStatus;
 use image_sync_testkit::servers::NatsServer;
 use image_sync_testkit::{ClosedPort, PrivateCa};
 use image_sync_tests::{Catalog, Ended, Entry, Program, Watched};
@@ -13,11 +14,13 @@ const SECRET: &str = "hunter2";
 const SIZES: &str = "--log-max-bytes 16MiB --letters-max-bytes 16MiB --reports-max-bytes 16MiB --bucket-max-bytes 4MiB";
 
 /// All commands that meet at a server.
-const COMMANDS: [&str; 5] = [
+const COMMANDS: [&str; 7] = [
     "provision",
     "producer -c config.yaml",
     "worker -c config.yaml",
     "aggregator",
+    "enqueue -c config.yaml 127.0.0.1:1/team/app:0",
+    "runs list",
     "dead-letters list",
 ];
 
@@ -248,6 +251,10 @@ async fn a_catalog_that_is_too_large_leaves_nothing_behind() {
         let jobs = messages(&server, "IMGSYNC_JOBS").await;
         assert_eq!(jobs, 0, "the jobs of a run that has no end");
     }
+    let _aggregator = program.start(&["aggregator"]);
+    let seen = run(&program, "runs watch latest").await;
+    assert_eq!(seen.code, Some(3), "{seen:#?}");
+    assert_eq!(seen.report().head.status, RunStatus::Cancelled);
     let larger = format!("provision --jobs-max-bytes 16MiB {SIZES}");
     provisioned(&program, &larger).await;
     let ended = run(&program, "producer -c config.yaml").await;
@@ -300,7 +307,7 @@ async fn a_worker_that_would_lose_its_jobs_does_not_start() {
 async fn a_config_that_nothing_is_taken_from_is_checked_too() {
     let program = program(1);
     program.write("bad.yaml", "{cache_registry: a, images: [], setings: {}}");
-    for command in ["provision", "aggregator", "dead-letters list"] {
+    for command in ["provision", "aggregator", "runs list", "dead-letters list"] {
         let line = format!("{command} -c bad.yaml");
         ends(&program, &line, 2, &["bad.yaml", "settings"]).await;
     }
@@ -316,22 +323,20 @@ async fn a_worker_whose_credentials_end_says_so_once_and_goes_on_with_good_ones(
     provisioned(&program, &provision).await;
     let line = format!("worker -c config.yaml --nats {url} --listen 127.0.0.1:0");
     let words: Vec<&str> = line.split_whitespace().collect();
-    let watched = Watched::over(program.spawn(&words)).await;
+    let watched = Watched::over(program.start(&words)).await;
     watched.readiness_is(200).await;
     for password in ["another", "right"] {
         server.kill().unwrap();
         program.write("nats.conf", &config(password));
         server.restart().await.unwrap();
         if password == "another" {
-            watched.running.line("authorization violation").await;
+            watched.role.line("authorization violation").await;
             assert_eq!(watched.get("/readyz").await.0, 503);
             assert_eq!(watched.get("/livez").await.0, 200);
         }
     }
     watched.readiness_is(200).await;
-    watched.running.signal("TERM").await;
-    let ended = watched.running.ended().await;
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let ended = watched.role.stop().await;
     let told = ended.stderr.matches("authorization violation").count();
     assert_eq!(told, 1, "{ended:#?}");
 }

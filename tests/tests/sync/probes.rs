@@ -9,7 +9,7 @@ use crate::world::{TAG, World, all};
 
 async fn start(world: &World, catalog: &Catalog) -> Watched {
     let listening = ["--listen", "127.0.0.1:0"];
-    Watched::over(world.program.spawn_sync(catalog, &listening)).await
+    Watched::over(world.program.start_sync(catalog, &listening)).await
 }
 
 fn value(metrics: &str, series: &str) -> String {
@@ -66,7 +66,7 @@ async fn metrics_tell_what_was_done_while_a_run_is_under_way() {
     let bytes = value(&text, "image_sync_copied_bytes_total");
 
     gate.release();
-    let ended = watched.running.ended().await;
+    let ended = watched.role.ended().await;
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     let results = ended.report().results;
     assert_eq!(bytes, results[0].bytes_copied.to_string());
@@ -79,11 +79,11 @@ async fn a_run_that_is_told_to_end_is_alive_and_no_longer_ready() {
     world.source.stage(all("GET", "blobs"), Fault::hold(&gate));
     let watched = start(&world, &catalog).await;
     gate.reached().await;
-    watched.running.signal("TERM").await;
+    watched.role.signal("TERM").await;
     assert_eq!(watched.readiness_is(503).await, "shutting down\n");
     assert_eq!(watched.get("/livez").await.0, 200);
     gate.release();
-    let ended = watched.running.ended().await;
+    let ended = watched.role.ended().await;
     assert!(ended.report().results.len() <= 1, "{ended:#?}");
 }
 
@@ -127,7 +127,7 @@ async fn secrets_do_not_appear_in_metrics() {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
     gate.release();
-    let ended = watched.running.ended().await;
+    let ended = watched.role.ended().await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
 
