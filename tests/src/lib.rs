@@ -3,7 +3,11 @@
 mod catalog;
 mod program;
 mod running;
+mod spans;
+mod watched;
 
 pub use catalog::{Catalog, Entry};
 pub use program::{Ended, Program};
 pub use running::Running;
+pub use spans::{named, only};
+pub use watched::Watched;

@@ -119,6 +119,12 @@ impl Program {
         self.spawn(&all)
     }
 
+    /// Starts `sync` with this catalog, to be watched while it runs.
+    #[must_use = "a program that is dropped is killed"]
+    pub fn start_sync(&self, catalog: &Catalog, arguments: &[&str]) -> Running {
+        Running::new(self.spawn_sync(catalog, arguments))
+    }
+
     /// Runs `sync` with this catalog.
     ///
     /// # Panics

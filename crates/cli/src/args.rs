@@ -138,8 +138,11 @@ pub(crate) enum Command {
 impl Command {
     /// Every command has `--config`, also these.
     pub(crate) fn takes_nothing_from_a_config(&self) -> bool {
-        use Command::{Aggregator, DeadLetters, Provision};
-        matches!(self, Aggregator(_) | DeadLetters(_) | Provision(_))
+        use Command::{Aggregator, DeadLetters, Provision, Runs};
+        matches!(
+            self,
+            Aggregator(_) | DeadLetters(_) | Provision(_) | Runs(_)
+        )
     }
 }
 

@@ -8,13 +8,17 @@
 )]
 
 mod aggregators;
+mod bad_input;
 mod bulk;
 mod dead_letters;
 mod enqueue;
+mod permissions;
+mod probes;
 mod registries;
 mod runs;
 mod servers;
 mod site;
 mod stopping;
 mod support;
+mod traces;
 mod workers;

@@ -1,77 +1,15 @@
 //! `--listen`: probes and metrics.
 
-use std::time::Duration;
-
 use image_sync_testkit::fake_registry::{Auth, Fault, Gate, Rule};
 use image_sync_testkit::images::image;
 use image_sync_testkit::{FakeRegistry, Image};
-use image_sync_tests::{Catalog, Ended};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStderr};
-use tokio::time::timeout;
+use image_sync_tests::{Catalog, Watched};
 
-use crate::signals::signal;
 use crate::world::{TAG, World, all};
 
-/// A run, and where its probes are.
-struct Watched {
-    child: Child,
-    address: String,
-    stderr: BufReader<ChildStderr>,
-}
-
-impl Watched {
-    async fn start(world: &World, catalog: &Catalog) -> Self {
-        let mut child = world
-            .program
-            .spawn_sync(catalog, &["--listen", "127.0.0.1:0"]);
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("serving /livez") {
-            line.clear();
-            assert_ne!(stderr.read_line(&mut line).await.unwrap(), 0, "it ended");
-        }
-        let (_, address) = line.trim_end().rsplit_once("address=").unwrap();
-        Self {
-            address: address.to_owned(),
-            child,
-            stderr,
-        }
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: probes\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, body.to_owned())
-    }
-
-    /// The metrics, once they have a line that begins so. Asks again and again, as nobody tells when it will be there.
-    async fn metrics_with(&self, start: &str) -> String {
-        let asked = async {
-            loop {
-                let (_, text) = self.get("/metrics").await;
-                if text.lines().any(|line| line.starts_with(start)) {
-                    return text;
-                }
-            }
-        };
-        let found = timeout(Duration::from_secs(30), asked).await;
-        found.unwrap_or_else(|_| panic!("no metric {start}"))
-    }
-
-    async fn end(mut self) -> Ended {
-        let mut text = String::new();
-        self.stderr.read_to_string(&mut text).await.unwrap();
-        let mut ended: Ended = self.child.wait_with_output().await.unwrap().into();
-        ended.stderr = text;
-        ended
-    }
+async fn start(world: &World, catalog: &Catalog) -> Watched {
+    let listening = ["--listen", "127.0.0.1:0"];
+    Watched::over(world.program.start_sync(catalog, &listening)).await
 }
 
 fn value(metrics: &str, series: &str) -> String {
@@ -107,7 +45,7 @@ async fn metrics_tell_what_was_done_while_a_run_is_under_way() {
         Rule::new("HEAD", "/v2/gone/manifests/*"),
         Fault::status(404),
     );
-    let watched = Watched::start(&world, &catalog).await;
+    let watched = start(&world, &catalog).await;
     gate.reached_by(3).await;
 
     assert_eq!(watched.get("/livez").await.0, 200);
@@ -128,7 +66,7 @@ async fn metrics_tell_what_was_done_while_a_run_is_under_way() {
     let bytes = value(&text, "image_sync_copied_bytes_total");
 
     gate.release();
-    let ended = watched.end().await;
+    let ended = watched.role.ended().await;
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     let results = ended.report().results;
     assert_eq!(bytes, results[0].bytes_copied.to_string());
@@ -139,16 +77,13 @@ async fn a_run_that_is_told_to_end_is_alive_and_no_longer_ready() {
     let (world, catalog) = world(&[("app", &image("app"))]).await;
     let gate = Gate::new();
     world.source.stage(all("GET", "blobs"), Fault::hold(&gate));
-    let watched = Watched::start(&world, &catalog).await;
+    let watched = start(&world, &catalog).await;
     gate.reached().await;
-    signal(&watched.child, "TERM").await;
-    let not_ready = async { while watched.get("/readyz").await.0 == 200 {} };
-    timeout(Duration::from_secs(30), not_ready).await.unwrap();
-    let ending = (503, "shutting down\n".to_owned());
-    assert_eq!(watched.get("/readyz").await, ending);
+    watched.role.signal("TERM").await;
+    assert_eq!(watched.readiness_is(503).await, "shutting down\n");
     assert_eq!(watched.get("/livez").await.0, 200);
     gate.release();
-    let ended = watched.end().await;
+    let ended = watched.role.ended().await;
     assert!(ended.report().results.len() <= 1, "{ended:#?}");
 }
 
@@ -157,7 +92,7 @@ async fn a_host_that_is_left_alone_is_shown() {
     let (world, catalog) = world(&[("app", &image("app"))]).await;
     let busy = Fault::rate_limited(Some("3600"));
     world.source.stage(all("HEAD", "manifests"), busy);
-    let watched = Watched::start(&world, &catalog).await;
+    let watched = start(&world, &catalog).await;
     let host = world.source.host();
     let series = format!(r#"image_sync_host_paused_until_timestamp_seconds{{host="{host}"}}"#);
     let text = watched.metrics_with(&series).await;
@@ -184,7 +119,7 @@ async fn secrets_do_not_appear_in_metrics() {
         .registry(world.source.host(), login);
     let gate = Gate::new();
     world.source.stage(all("GET", "blobs"), Fault::hold(&gate));
-    let watched = Watched::start(&world, &catalog).await;
+    let watched = start(&world, &catalog).await;
     gate.reached().await;
     let text = watched.get("/metrics").await.1;
     assert!(text.contains(world.source.host()), "{text}");
@@ -192,7 +127,7 @@ async fn secrets_do_not_appear_in_metrics() {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
     gate.release();
-    let ended = watched.end().await;
+    let ended = watched.role.ended().await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use image_sync_testkit::collector::Span;
 use image_sync_testkit::fake_registry::Auth;
 use image_sync_testkit::images::{image, image_with_layers};
 use image_sync_testkit::{ClosedPort, Collector, FakeRegistry};
-use image_sync_tests::{Ended, Program};
+use image_sync_tests::{Ended, Program, named, only};
 
 use crate::world::{REPOSITORY, TAG, World, program, status};
 
@@ -19,17 +18,6 @@ async fn world(program: Program) -> World {
     let image = image_with_layers("app", 2, 20_000);
     world.source.put_image(REPOSITORY, TAG, &image);
     World { program, ..world }
-}
-
-fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
-    spans.iter().filter(|span| span.name == name).collect()
-}
-
-fn only<'a>(spans: &'a [Span], name: &str) -> &'a Span {
-    match named(spans, name).as_slice() {
-        [span] => span,
-        others => panic!("one span `{name}`, not {}: {spans:#?}", others.len()),
-    }
 }
 
 #[tokio::test]

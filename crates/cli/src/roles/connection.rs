@@ -56,6 +56,9 @@ pub(crate) struct ConnectionArgs {
     /// Credentials file: a JWT and the seed of its nkey
     #[arg(long = "nats-creds", value_name = "FILE", group = "nats_auth")]
     creds: Option<PathBuf>,
+    /// Where answers are received, for users who may not subscribe to _INBOX
+    #[arg(long = "nats-inbox-prefix", value_name = "SUBJECT", value_parser = inbox_prefix)]
+    inbox_prefix: Option<String>,
     /// Sets the installations on one server apart
     #[arg(long, value_name = "NAME", default_value_t)]
     prefix: Prefix,
@@ -116,6 +119,7 @@ impl ConnectionArgs {
             auth: self.auth(environment)?,
             prefix: self.prefix.clone(),
             name: name.to_owned(),
+            inbox_prefix: self.inbox_prefix.clone(),
             ..ConnectSettings::new("")
         })
     }
@@ -147,6 +151,15 @@ impl ConnectionArgs {
             )),
         }
     }
+}
+
+/// Understands the first tokens of a subject.
+fn inbox_prefix(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    let is_token = |token: &str| !token.is_empty() && token.chars().all(is_plain);
+    let valid = text.split('.').all(is_token);
+    let expected = || "expected a subject without wildcards, as in _INBOX_worker".to_owned();
+    valid.then(|| text.to_owned()).ok_or_else(expected)
 }
 
 fn secret_in(file: &Path) -> Result<Secret, Problem> {
@@ -254,6 +267,8 @@ mod tests {
             "--nats-user a --nats-token-file b",
             "--nats-cert a",
             "--prefix Team.A",
+            "--nats-inbox-prefix _INBOX.>",
+            "--nats-inbox-prefix .a",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -8,6 +8,7 @@ use clap::{Args, value_parser};
 use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Role, Timing};
 use image_sync_registry::Router;
 use image_sync_shared::config::Config;
+use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::progress::Silent;
 use image_sync_worker::{Shutdown, Worker, WorkerSettings};
@@ -118,11 +119,16 @@ pub(crate) fn run(
             abort: CancellationToken::new(),
         };
         let ended = worker.run(&shutdown).await;
+        let was_told_to = shutdown.stop.is_cancelled();
         // Uploads that were broken off are cancelled at their registries.
         router.close().await;
         let closed = queue.close().await;
         ended.and(closed).map_err(Problem::not_carried_out)?;
-        Ok(Exit::Success)
+        if was_told_to {
+            Ok(Exit::Success)
+        } else {
+            Err(Problem::not_carried_out(QueueError::Closed))
+        }
     })
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
+use async_nats::rustls::pki_types::pem::{self, PemObject as _};
+use async_nats::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::secret::Secret;
 use serde::de::IgnoredAny;
@@ -185,11 +187,13 @@ async fn options(
 }
 
 fn with_tls(mut options: ConnectOptions, tls: &TlsFiles) -> Result<ConnectOptions, ConnectError> {
-    for file in [&tls.ca_file, &tls.cert_file, &tls.key_file]
-        .into_iter()
-        .flatten()
-    {
-        check_readable(file)?;
+    for file in [&tls.ca_file, &tls.cert_file].into_iter().flatten() {
+        let mut certificates = pem(file, CertificateDer::pem_file_iter(file))?;
+        let first = certificates.next().unwrap_or(Err(pem::Error::NoItemsFound));
+        pem(file, first)?;
+    }
+    if let Some(file) = &tls.key_file {
+        pem(file, PrivateKeyDer::from_pem_file(file))?;
     }
     if let Some(ca) = &tls.ca_file {
         options = options.add_root_certificates(ca.clone());
@@ -211,7 +215,17 @@ async fn with_auth(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions
             options.user_and_password(user, password.reveal().to_owned())
         }
         Auth::Token(token) => options.token(token.reveal().to_owned()),
-        Auth::NkeySeed(seed) => options.nkey(seed.reveal().trim().to_owned()),
+        Auth::NkeySeed(seed) => {
+            let seed = seed.reveal().trim();
+            let unusable = |_secret| {
+                ConnectError::Settings(
+                    "the seed of the nkey is none, expected 58 characters that begin with SU"
+                        .to_owned(),
+                )
+            };
+            nkeys::KeyPair::from_seed(seed).map_err(unusable)?;
+            options.nkey(seed.to_owned())
+        }
         Auth::CredsFile(file) => {
             check_readable(&file)?;
             let unusable = |_secret| {
@@ -222,6 +236,20 @@ async fn with_auth(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions
             };
             options.credentials_file(&file).await.map_err(unusable)?
         }
+    })
+}
+
+/// What was read of a PEM file.
+fn pem<T>(file: &Path, read: Result<T, pem::Error>) -> Result<T, ConnectError> {
+    let file = file.display();
+    read.map_err(|error| {
+        ConnectError::Settings(match error {
+            pem::Error::Io(error) => format!("{file} cannot be read: {error}"),
+            pem::Error::NoItemsFound => {
+                format!("{file} holds nothing of the kind that is expected of it in PEM")
+            }
+            error => format!("{file} is no valid PEM: {error}"),
+        })
     })
 }
 

@@ -51,6 +51,8 @@ impl fmt::Display for Permission {
 pub(super) struct Events {
     connections: watch::Sender<u64>,
     denials: Mutex<VecDeque<(Instant, Permission)>>,
+    /// Why the connection could not be made last.
+    failure: Mutex<Option<String>>,
 }
 
 impl Events {
@@ -58,6 +60,7 @@ impl Events {
         Self {
             connections: watch::Sender::new(0),
             denials: Mutex::default(),
+            failure: Mutex::default(),
         }
     }
 
@@ -84,6 +87,7 @@ impl Events {
     pub(super) fn record(&self, event: &Event) {
         match event {
             Event::Connected => {
+                *lock(&self.failure) = None;
                 self.connections.send_modify(|count| *count += 1);
                 info!("connected to NATS");
             }
@@ -98,9 +102,18 @@ impl Events {
                 }
             }
             Event::ServerError(error) => warn!(%error, "NATS reports an error"),
+            Event::ClientError(error) if self.is_new_failure(&error.to_string()) => {
+                warn!(%error, "no connection to NATS: trying until there is one");
+            }
             Event::SlowConsumer(_) => warn!("messages of NATS came faster than they were taken"),
             other => debug!(event = %other, "the connection to NATS"),
         }
+    }
+
+    /// Each try fails like the one before, until the cause is another.
+    fn is_new_failure(&self, error: &str) -> bool {
+        let last = lock(&self.failure).replace(error.to_owned());
+        last.as_deref() != Some(error)
     }
 
     fn deny(&self, permission: Permission) {
@@ -149,6 +162,15 @@ mod tests {
             "Permissions Violation for Subscription to \"_INBOX.x.*\"",
         ));
         assert!(events.missing_permission("a.c", before).is_some());
+    }
+
+    #[test]
+    fn a_failure_is_told_once_until_it_is_another_or_over() {
+        let events = Events::new();
+        let told = ["refused", "refused", "denied"].map(|error| events.is_new_failure(error));
+        assert_eq!(told, [true, false, true]);
+        events.record(&Event::Connected);
+        assert!(events.is_new_failure("denied"));
     }
 
     #[test]

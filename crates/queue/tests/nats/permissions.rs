@@ -25,7 +25,15 @@ use crate::stored_reports::report_of;
 use crate::support::{MAX_DELIVER, clock, small};
 use crate::waiting::PATIENCE;
 
-const ROLES: &str = include_str!("roles.conf");
+const ROLES: &str = include_str!("../../../../deploy/nats-roles.conf");
+/// The password of every user of [`ROLES`].
+const PASSWORDS: &str = "
+    PROVISION_PASSWORD: p
+    PRODUCER_PASSWORD: p
+    WORKER_PASSWORD: p
+    AGGREGATOR_PASSWORD: p
+    OPERATOR_PASSWORD: p
+";
 
 /// A server on which every role has a user, and an installation on it.
 struct Guarded {
@@ -38,7 +46,7 @@ impl Guarded {
     async fn new(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("nats.conf");
-        fs::write(&file, config).unwrap();
+        fs::write(&file, format!("{PASSWORDS}{config}")).unwrap();
         let server = NatsServer::start_with(&["-c".into(), file.into_os_string()])
             .await
             .unwrap();

@@ -1,0 +1,114 @@
+//! `--listen` of workers and aggregators.
+
+use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
+use image_sync_tests::Watched;
+
+use crate::support::{Installation, PRODUCER, repository};
+
+/// Starts a role with probes on a free port.
+async fn watched(installation: &Installation, line: &str) -> Watched {
+    Watched::over(installation.role(&format!("{line} --listen 127.0.0.1:0"))).await
+}
+
+/// Holds every request for a blob of image `number`.
+fn hold_all_blobs(installation: &Installation, number: usize) -> Gate {
+    let gate = Gate::new();
+    let blobs = Rule::new("GET", format!("/v2/{}/blobs/*", repository(number)));
+    installation.source.stage(blobs, Fault::hold(&gate));
+    gate
+}
+
+fn value<'a>(metrics: &'a str, series: &str) -> &'a str {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in {metrics}"))
+}
+
+#[tokio::test]
+async fn metrics_tell_what_the_roles_do() {
+    let installation = Installation::start().await;
+    let catalog = installation.catalog(2);
+    installation.write(&catalog.image(installation.entry("team/gone")));
+    let gate = hold_all_blobs(&installation, 2);
+    let aggregator = watched(&installation, "aggregator").await;
+    let worker = watched(&installation, "worker -c config.yaml").await;
+    for role in [&aggregator, &worker] {
+        role.readiness_is(200).await;
+    }
+    let producer = installation.role(PRODUCER).ended();
+    let look = async {
+        gate.reached().await;
+        let failed = r#"image_sync_jobs_total{outcome="failed"} 1"#;
+        let working = worker.metrics_with(failed).await;
+        let working = if value(&working, r#"image_sync_jobs_total{outcome="pulled"}"#) == "1" {
+            working
+        } else {
+            worker
+                .metrics_with(r#"image_sync_jobs_total{outcome="pulled"} 1"#)
+                .await
+        };
+        assert_eq!(value(&working, "image_sync_slots_in_use"), "1");
+        assert!(working.contains("image_sync_registry_request_duration_seconds_count"));
+        assert!(!working.contains("image_sync_runs_open"), "{working}");
+        // Both ask the server anew after some seconds: the job that is held is in hand, and the failed one a dead letter.
+        for role in [&aggregator, &worker] {
+            let text = role
+                .metrics_with(r#"image_sync_queue_jobs{lane="bulk"} 1"#)
+                .await;
+            assert_eq!(value(&text, r#"image_sync_queue_jobs{lane="held"}"#), "0");
+            assert_eq!(value(&text, "image_sync_dead_letters{}"), "1");
+        }
+        let folding = aggregator
+            .metrics_with("image_sync_results_folded_total 2")
+            .await;
+        assert_eq!(value(&folding, "image_sync_runs_open"), "1");
+        assert!(!folding.contains("image_sync_slots_in_use"), "{folding}");
+        gate.release();
+    };
+    let (ended, ()) = tokio::join!(producer, look);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let over = aggregator.metrics_with("image_sync_runs_open 0").await;
+    assert_eq!(
+        value(&over, r#"image_sync_runs_total{status="complete"}"#),
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn a_role_is_ready_while_its_server_is_there_and_it_goes_on() {
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let gate = hold_all_blobs(&installation, 1);
+    let worker = watched(&installation, "worker -c config.yaml").await;
+    worker.readiness_is(200).await;
+    installation.nats.kill().unwrap();
+    let why = worker.readiness_is(503).await;
+    assert!(why.contains("not connected to NATS"), "{why}");
+    assert_eq!(worker.get("/livez").await.0, 200);
+    assert_eq!(worker.get("/metrics").await.0, 200);
+    installation.nats.restart().await.unwrap();
+    worker.readiness_is(200).await;
+
+    let published = installation.role("producer -c config.yaml").ended().await;
+    assert_eq!(published.code, Some(0), "{published:#?}");
+    gate.reached().await;
+    worker.role.signal("TERM").await;
+    assert_eq!(worker.readiness_is(503).await, "shutting down\n");
+    assert_eq!(worker.get("/livez").await.0, 200);
+    gate.release();
+    let ended = worker.role.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+}
+
+#[tokio::test]
+async fn a_role_whose_stream_is_gone_is_not_ready() {
+    let installation = Installation::start().await;
+    let client = async_nats::connect(installation.nats.url()).await.unwrap();
+    let deleted = client.request("$JS.API.STREAM.DELETE.OBJ_imgsync_reports", "".into());
+    let aggregator = watched(&installation, "aggregator").await;
+    aggregator.readiness_is(200).await;
+    deleted.await.unwrap();
+    let why = aggregator.readiness_is(503).await;
+    assert!(why.contains("stream OBJ_imgsync_reports"), "{why}");
+}
