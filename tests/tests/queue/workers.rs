@@ -7,7 +7,7 @@ use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::report::Report;
 use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_testkit::Image;
-use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
+use image_sync_testkit::fake_registry::{Fault, Gate, Request, Rule};
 use image_sync_testkit::images::image;
 use image_sync_testkit::proxy::Toward;
 use image_sync_tests::Running;
@@ -115,12 +115,13 @@ async fn a_worker_that_stood_still_past_its_lease_gives_up_its_copy() {
     let producer = installation.producer();
     gate.reached().await;
     let report = taken_over(&installation, &stopped, producer).await;
-    let blobs = || installation.source.count("GET", "/v2/*/blobs/*");
-    let before = blobs();
+    let is_held = |request: &Request| request.is("GET", "/v2/*/blobs/*");
+    let held = installation.source.wait_for(is_held).await.path;
+    let before = installation.source.count("GET", &held);
     // The gate stays closed: the blob does not come, and is not asked for again.
     stopped.signal("CONT").await;
     stopped.line("another worker took the target over").await;
-    assert_eq!(blobs(), before);
+    assert_eq!(installation.source.count("GET", &held), before);
     installation.assert_heir_alone_wrote(&report).await;
     stopped.stop().await;
 }
