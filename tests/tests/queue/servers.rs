@@ -31,7 +31,8 @@ async fn a_restarted_nats_server_loses_no_job_that_is_being_published() {
     installation.assert_all_pulled(&producer.ended().await, 300);
 }
 
-/// The copies go on without it, up to the tag, for which the lease has to be asked for.
+/// The copies go on without it, up to the tag, for which the lease has to be asked for. It is away for longer than that
+/// lasts.
 #[tokio::test]
 async fn a_restarted_nats_server_loses_no_job_that_is_being_copied() {
     let mut installation = Installation::start().await;
@@ -54,6 +55,7 @@ async fn a_restarted_nats_server_loses_no_job_that_is_being_copied() {
         let is_answered = |r: &Request| r.sequence == held.sequence && r.answered.is_some();
         installation.target.wait_for(is_answered).await;
     }
+    worker.line("the queue cannot be reached").await;
     installation.nats.restart().await.unwrap();
     installation.assert_all_pulled(&producer.ended().await, 6);
     for role in [aggregator, worker] {

@@ -115,9 +115,12 @@ async fn a_worker_that_stood_still_past_its_lease_gives_up_its_copy() {
     let producer = installation.producer();
     gate.reached().await;
     let report = taken_over(&installation, &stopped, producer).await;
-    // The gate stays closed: the copy does not end by itself.
+    let blobs = || installation.source.count("GET", "/v2/*/blobs/*");
+    let before = blobs();
+    // The gate stays closed: the blob does not come, and is not asked for again.
     stopped.signal("CONT").await;
     stopped.line("another worker took the target over").await;
+    assert_eq!(blobs(), before);
     installation.assert_heir_alone_wrote(&report).await;
     stopped.stop().await;
 }
