@@ -171,7 +171,7 @@ mod tests {
                 at: samples::opened().started_at,
             },
             RunEvent::Alive {
-                at: samples::opened().deadline_at,
+                at: samples::opened().started_at + time::Duration::SECOND,
             },
             RunEvent::Seal { expected: 2 },
             RunEvent::Result(Box::new(samples::result(0))),

@@ -187,25 +187,25 @@ async fn options(
 }
 
 fn with_tls(mut options: ConnectOptions, tls: &TlsFiles) -> Result<ConnectOptions, ConnectError> {
+    if tls.cert_file.is_some() != tls.key_file.is_some() {
+        return Err(ConnectError::Settings(
+            "a client's certificate and its key belong together: one of the two is missing"
+                .to_owned(),
+        ));
+    }
     for file in [&tls.ca_file, &tls.cert_file].into_iter().flatten() {
         let mut certificates = pem(file, CertificateDer::pem_file_iter(file))?;
         let first = certificates.next().unwrap_or(Err(pem::Error::NoItemsFound));
         pem(file, first)?;
     }
-    if let Some(file) = &tls.key_file {
-        pem(file, PrivateKeyDer::from_pem_file(file))?;
-    }
     if let Some(ca) = &tls.ca_file {
         options = options.add_root_certificates(ca.clone());
     }
-    match (&tls.cert_file, &tls.key_file) {
-        (Some(cert), Some(key)) => Ok(options.add_client_certificate(cert.clone(), key.clone())),
-        (None, None) => Ok(options),
-        _ => Err(ConnectError::Settings(
-            "a client's certificate and its key belong together: one of the two is missing"
-                .to_owned(),
-        )),
+    if let (Some(cert), Some(key)) = (&tls.cert_file, &tls.key_file) {
+        pem(key, PrivateKeyDer::from_pem_file(key))?;
+        options = options.add_client_certificate(cert.clone(), key.clone());
     }
+    Ok(options)
 }
 
 async fn with_auth(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, ConnectError> {
