@@ -106,7 +106,8 @@ async fn credentials_that_the_server_does_not_know_are_refused() {
         &end(key),
     ]
     .join("\n");
-    program.write("user.creds", &(creds + "\n"));
+    // Without a newline at its end, as secrets are often mounted.
+    program.write("user.creds", &creds);
     let user = known.public_key();
     for (config, options) in [
         (

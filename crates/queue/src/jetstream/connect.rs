@@ -234,7 +234,11 @@ async fn with_auth(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions
                     "{file} is no credentials file with a JWT and an nkey seed"
                 ))
             };
-            options.credentials_file(&file).await.map_err(unusable)?
+            let text = tokio::fs::read_to_string(&file).await.map_err(unusable)?;
+            // The parser wants a newline at the end, which what is mounted from a store of secrets often lacks.
+            options
+                .credentials(&format!("{text}\n"))
+                .map_err(unusable)?
         }
     })
 }
