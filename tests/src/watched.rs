@@ -53,18 +53,22 @@ impl Watched {
         (status.expect("a status"), body.to_owned())
     }
 
-    /// The metrics, once they have a line that begins so. Asks again and again, as nobody tells when it will be there.
-    pub async fn metrics_with(&self, start: &str) -> String {
+    /// The metrics, once they have for each of these starts a line that begins so: what belongs together is counted one
+    /// after the other. Asks again and again, as nobody tells when it will be there.
+    pub async fn metrics_with(&self, starts: &[&str]) -> String {
+        let mut missing = None;
         let asked = async {
             loop {
                 let (_, text) = self.get("/metrics").await;
-                if text.lines().any(|line| line.starts_with(start)) {
+                let is_there = |start: &&&str| text.lines().any(|line| line.starts_with(**start));
+                missing = starts.iter().find(|start| !is_there(start));
+                if missing.is_none() {
                     return text;
                 }
             }
         };
         let found = timeout(PATIENCE, asked).await;
-        found.unwrap_or_else(|_| panic!("no metric {start}"))
+        found.unwrap_or_else(|_| panic!("no metric {}", missing.unwrap_or(&"at all")))
     }
 
     /// Asks until `/readyz` has this status, and returns what it says then.
