@@ -54,7 +54,7 @@ async fn one_bad_image_fails_alone() {
 #[tokio::test]
 async fn pull_timeout_secs_ends_one_images_work_and_not_the_others() {
     let world = World::start().await;
-    let catalog = ten_images(&world).setting("pull_timeout_secs: 1");
+    let catalog = ten_images(&world).setting("pull_timeout_secs: 10");
     let gate = Gate::new();
     world.source.stage(
         Rule::new("GET", "/v2/team/app4/blobs/*"),

@@ -46,9 +46,9 @@ impl Setup {
 
     /// With so little patience that a test can wait for its end.
     pub(crate) fn impatient(mut self) -> Self {
-        self.0.timeouts.answer = Duration::from_millis(300);
-        self.0.timeouts.stall = Duration::from_millis(300);
-        self.0.timeouts.helper = Duration::from_millis(300);
+        self.0.timeouts.answer = Duration::from_secs(1);
+        self.0.timeouts.stall = Duration::from_secs(1);
+        self.0.timeouts.helper = Duration::from_secs(1);
         self
     }
 
