@@ -1,31 +1,43 @@
 //! `config check`: what a config means, for a person to read.
 
-use image_sync_shared::config::{Config, ImageSpec, PasswordSource, RegistrySettings, Settings};
+use std::io::{self, Write};
+
+use image_sync_shared::config::{ImageSpec, PasswordSource, RegistrySettings, Settings};
 use image_sync_shared::job::Trust;
 
+use crate::setup::Loaded;
 use crate::units::{self, count};
 
-/// What `config` means; `file` is where it stands.
-pub(crate) fn describe(config: &Config, file: &str) -> String {
-    let mut lines = vec![format!(
-        "{file} is a valid config: {} to {}",
-        count(config.images.len() as u64, "image"),
+/// Writes what a config means.
+pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
+    let Loaded {
+        file,
+        config,
+        images,
+    } = loaded;
+    writeln!(
+        out,
+        "{} is a valid config: {} to {}",
+        file.display(),
+        count(images.len() as u64, "image"),
         config.cache_registry
-    )];
-    lines.push("\nSettings:".to_owned());
-    lines.extend(settings(&config.settings));
+    )?;
+    writeln!(out, "\nSettings:")?;
+    for line in settings(&config.settings) {
+        writeln!(out, "{line}")?;
+    }
     if !config.registries.is_empty() {
-        lines.push("\nRegistries:".to_owned());
+        writeln!(out, "\nRegistries:")?;
     }
     for (host, settings) in &config.registries {
-        lines.push(format!("  {host}: {}", registry(settings)));
+        writeln!(out, "  {host}: {}", registry(settings))?;
     }
-    if !config.images.is_empty() {
-        lines.push("\nImages:".to_owned());
+    if !images.is_empty() {
+        writeln!(out, "\nImages:")?;
     }
-    lines.extend(config.images.iter().map(image));
-    lines.push(String::new());
-    lines.join("\n")
+    images
+        .iter()
+        .try_for_each(|spec| writeln!(out, "{}", image(&spec)))
 }
 
 fn settings(settings: &Settings) -> [String; 6] {
@@ -117,60 +129,29 @@ fn registry(settings: &RegistrySettings) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use image_sync_shared::config::ImageDefaults;
-    use image_sync_shared::platform::Platforms;
-    use image_sync_shared::reference::split;
-    use image_sync_shared::retry::RetryPolicy;
-    use image_sync_shared::secret::Secret;
+    use image_sync_producer::config_file;
 
     use super::*;
 
-    fn config() -> Config {
-        let (source, reference) = split("docker.io/library/nginx:1.27").unwrap();
-        let (target, target_reference) = split("localhost:5000/library/nginx:1.27").unwrap();
-        let image = ImageSpec {
-            image: "nginx".to_owned(),
-            tag: "1.27".to_owned(),
-            source,
-            reference: reference.unwrap(),
-            target,
-            target_reference: target_reference.unwrap(),
-            platforms: Platforms::All,
-            source_trust: Trust::Verified,
-            target_trust: Trust::Insecure,
+    /// What is said of a config.
+    fn described(text: &str) -> String {
+        let parsed = config_file::parse(text, "any").unwrap();
+        let loaded = Loaded {
+            file: "config.yaml".into(),
+            config: parsed.config,
+            images: parsed.images,
         };
-        let settings = Settings {
-            concurrency: 16,
-            pull_timeout: Duration::from_secs(300),
-            stall_timeout: Duration::from_secs(60),
-            run_timeout: Duration::from_secs(6 * 3600),
-            skip_on_error: false,
-            retry: RetryPolicy::default(),
-        };
-        Config {
-            cache_registry: "localhost:5000".parse().unwrap(),
-            defaults: ImageDefaults {
-                platforms: Platforms::All,
-                source_trust: Trust::Verified,
-                target_trust: Trust::Insecure,
-            },
-            images: vec![image],
-            settings,
-            registries: [("docker.io".to_owned(), registry_settings())].into(),
-        }
+        let mut out = Vec::new();
+        describe(&loaded, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
     }
 
-    fn registry_settings() -> RegistrySettings {
-        RegistrySettings {
-            username: Some("me".to_owned()),
-            password: Some(PasswordSource::Inline(Secret::new("hunter2"))),
-            mirrors: vec!["mirror:5000".to_owned()],
-            max_connections: Some(8),
-            ..RegistrySettings::default()
-        }
-    }
+    const CONFIG: &str = "
+cache_registry: localhost:5000
+images: [{source: docker.io/library/nginx, tag: '1.27', platform: all}]
+registries:
+  docker.io: {username: me, password: hunter2, mirrors: ['mirror:5000'], max_connections: 8}
+";
 
     #[test]
     fn says_what_the_config_means() {
@@ -191,11 +172,11 @@ Registries:
 Images:
   docker.io/library/nginx:1.27 -> localhost:5000/library/nginx:1.27, all, target insecure
 ";
-        assert_eq!(describe(&config(), "config.yaml"), expected);
+        assert_eq!(described(CONFIG), expected);
     }
 
     #[test]
     fn a_password_is_not_shown() {
-        assert!(!describe(&config(), "config.yaml").contains("hunter2"));
+        assert!(!described(CONFIG).contains("hunter2"));
     }
 }

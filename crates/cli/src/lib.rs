@@ -102,8 +102,8 @@ fn run(
 fn config_check(common: &CommonArgs, environment: &Environment) -> Result<Exit, Problem> {
     let loaded = setup::load(common.config.as_deref(), environment)?;
     setup::registries(&loaded.config, environment)?;
-    let text = config_check::describe(&loaded.config, &loaded.file.display().to_string());
-    print(text.as_bytes())
+    stdout::write(|out| config_check::describe(&loaded, out)).map_err(Problem::not_carried_out)?;
+    Ok(Exit::Success)
 }
 
 fn completions(shell: Shell) -> Result<Exit, Problem> {

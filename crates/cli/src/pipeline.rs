@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_producer::aggregate::{Aggregator, FinishedRun};
+use image_sync_producer::config_file::Images;
 use image_sync_producer::janitor::Janitor;
 use image_sync_producer::produce::{Produced, Producer, RunPlan};
 use image_sync_queue::Ports as QueuePorts;
-use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::config::Config;
 use image_sync_shared::run::RunId;
 use image_sync_worker::{Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +47,7 @@ impl Pipeline {
     /// A run of `images`, which are the whole catalog or a part of it.
     pub(crate) fn new(
         config: &Config,
-        images: &[&ImageSpec],
+        images: &Images,
         options: RunOptions,
         queue: QueuePorts,
         outside: Outside,
@@ -68,7 +69,7 @@ impl Pipeline {
     /// Carries the run out, until its end or until `stop` is cancelled and what is in hand has ended or was given back.
     pub(crate) async fn run(
         &self,
-        images: &[&ImageSpec],
+        images: &Images,
         stop: &CancellationToken,
     ) -> Result<Outcome, Problem> {
         let shutdown = Shutdown {
@@ -77,10 +78,9 @@ impl Pipeline {
         };
         let no_more_results = CancellationToken::new();
         let produce = async {
-            let images = images.iter().copied();
             let produced = self
                 .producer
-                .produce(&self.plan, images, &shutdown.stop)
+                .produce(&self.plan, images.iter(), &shutdown.stop)
                 .await;
             if !matches!(produced, Ok(Produced::Sealed { .. })) {
                 shutdown.stop.cancel();

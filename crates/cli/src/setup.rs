@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image_sync_producer::config_file;
+use image_sync_producer::config_file::{self, Images};
 use image_sync_registry::{ClientOptions, Router, Timeouts};
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::measures::{Measures, Unmeasured};
@@ -15,10 +15,11 @@ use crate::exit::Problem;
 
 const DEFAULT_CONFIG: &str = "/etc/image-sync/config.yaml";
 
-/// A config and where it stands.
+/// A config with its images, and where it stands.
 pub(crate) struct Loaded {
     pub(crate) file: PathBuf,
     pub(crate) config: Config,
+    pub(crate) images: Images,
 }
 
 /// Loads the config that the command line names, else the environment, else the one in its usual place.
@@ -34,8 +35,11 @@ pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Lo
     for warning in parsed.warnings {
         warn!("{warning}");
     }
-    let config = parsed.config;
-    Ok(Loaded { file, config })
+    Ok(Loaded {
+        file,
+        config: parsed.config,
+        images: parsed.images,
+    })
 }
 
 /// Checks the config that the command line names for a role that takes nothing from it: every role has `--config`, and

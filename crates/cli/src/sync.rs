@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use image_sync_producer::aggregate::{Ending, FinishedRun};
 use image_sync_producer::catalog;
+use image_sync_producer::config_file::Images;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memo_file::MemoFile;
 use image_sync_queue::memory_memo::MemoryMemo;
 use image_sync_registry::Router;
-use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::config::Config;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::memo::Memo;
@@ -25,7 +26,7 @@ use crate::outputs::Outputs;
 use crate::pipeline::{Outcome, Pipeline, RunOptions};
 use crate::probes::{Probes, Serving};
 use crate::progress::Screen;
-use crate::setup;
+use crate::setup::{self, Loaded};
 use crate::shutdown::Signals;
 use crate::units;
 use crate::wiring::Outside;
@@ -40,11 +41,13 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let mut config = setup::load(common.config.as_deref(), environment)?.config;
+    let Loaded {
+        mut config, images, ..
+    } = setup::load(common.config.as_deref(), environment)?;
     if let Some(concurrency) = args.concurrency {
         config.settings.concurrency = concurrency.get();
     }
-    let images = catalog::choose(&config, args.only.as_deref()).map_err(Problem::usage)?;
+    let images = catalog::choose(images, args.only.as_deref()).map_err(Problem::usage)?;
     let mut probes = Probes::listen(args.listen.as_ref())?;
     let measures = probes.of_work();
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
@@ -85,7 +88,7 @@ fn memo(args: &SyncArgs, environment: &Environment) -> Arc<dyn Memo> {
 /// All that a run was told.
 struct Sync<'a> {
     config: &'a Config,
-    images: &'a [&'a ImageSpec],
+    images: &'a Images,
     options: RunOptions,
     router: Arc<Router>,
     measures: Arc<dyn Measures>,

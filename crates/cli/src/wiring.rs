@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use image_sync_producer::aggregate::Aggregator;
 use image_sync_producer::catalog;
+use image_sync_producer::config_file::Images;
 use image_sync_producer::janitor::Janitor;
 use image_sync_producer::produce::{Producer, RunPlan, SIGN_OF_LIFE, own_catalog};
 use image_sync_queue::Ports as QueuePorts;
-use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::config::Config;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::memo::Memo;
@@ -28,15 +29,10 @@ pub(crate) struct Outside {
 }
 
 /// A new run of `images`, which are the whole catalog or a part of it.
-pub(crate) fn plan(
-    config: &Config,
-    images: &[&ImageSpec],
-    dry_run: bool,
-    clock: &dyn Clock,
-) -> RunPlan {
+pub(crate) fn plan(config: &Config, images: &Images, dry_run: bool, clock: &dyn Clock) -> RunPlan {
     RunPlan {
         trigger: Trigger::Cron,
-        config_hash: catalog::config_hash(images),
+        config_hash: catalog::config_hash(images.iter()),
         ..plan_by_itself(config, dry_run, clock)
     }
 }

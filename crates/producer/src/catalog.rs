@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use globset::{GlobBuilder, GlobMatcher};
-use image_sync_shared::config::{Config, ImageSpec, Settings};
-use image_sync_shared::digest::{Algorithm, Hasher};
+use image_sync_shared::config::{ImageSpec, Settings};
+use image_sync_shared::digest::Digest;
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy};
-use image_sync_shared::nearest::nearest;
+use image_sync_shared::nearest::distance;
 use image_sync_shared::ports::trace_context::TraceContext;
 use image_sync_shared::reference::Repository;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use time::OffsetDateTime;
 use ulid::Ulid;
+
+use crate::config_file::Images;
 
 /// Why a choice of images chooses none.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -42,21 +45,15 @@ pub enum ChoiceError {
 /// `only` is a glob. It has to match one of these as a whole: the source with its tag, the source without it (both as
 /// the config writes them, or with the registry's full name), or the target. `*` matches slashes too, so `*nginx*` is
 /// any image with nginx in its name.
-pub fn choose<'a>(
-    config: &'a Config,
-    only: Option<&str>,
-) -> Result<Vec<&'a ImageSpec>, ChoiceError> {
+pub fn choose(images: Images, only: Option<&str>) -> Result<Images, ChoiceError> {
     let Some(glob) = only else {
-        return Ok(config.images.iter().collect());
+        return Ok(images);
     };
     let matcher = matcher(glob)?;
-    let chosen: Vec<&ImageSpec> = config
-        .images
-        .iter()
-        .filter(|image| names(image).iter().any(|name| matcher.is_match(name)))
-        .collect();
+    let mut chosen = images.clone();
+    chosen.retain(|image| names(image).iter().any(|name| matcher.is_match(name)));
     if chosen.is_empty() {
-        return Err(no_match(glob, &config.images));
+        return Err(no_match(glob, &images));
     }
     Ok(chosen)
 }
@@ -99,8 +96,8 @@ pub fn registries<'a>(repositories: impl Iterator<Item = &'a Repository>) -> Str
     Vec::from_iter(names).join(", ")
 }
 
-fn no_match(glob: &str, images: &[ImageSpec]) -> ChoiceError {
-    let near = nearest_image(&glob.replace('*', ""), images);
+fn no_match(glob: &str, images: &Images) -> ChoiceError {
+    let near = nearest_image(&glob.replace('*', ""), images.iter());
     ChoiceError::NoMatch {
         glob: glob.to_owned(),
         images: images.len(),
@@ -111,19 +108,16 @@ fn no_match(glob: &str, images: &[ImageSpec]) -> ChoiceError {
 }
 
 /// The image that `wanted` was probably meant to name.
-pub(crate) fn nearest_image<'a>(
+pub(crate) fn nearest_image(
     wanted: &str,
-    images: impl IntoIterator<Item = &'a ImageSpec>,
-) -> Option<&'a ImageSpec> {
-    let candidates: Vec<(String, &ImageSpec)> = images
-        .into_iter()
-        .flat_map(|image| nicknames(image).map(move |name| (name, image)))
-        .collect();
-    let found = nearest(wanted, candidates.iter().map(|(name, _)| name.as_str()))?;
-    candidates
-        .iter()
-        .find(|(name, _)| name == found)
-        .map(|(_, image)| *image)
+    images: impl Iterator<Item = ImageSpec>,
+) -> Option<ImageSpec> {
+    let near = images.filter_map(|image| {
+        let distances = nicknames(&image).filter_map(|name| distance(wanted, &name));
+        Some((distances.min()?, image))
+    });
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, image)| image)
 }
 
 /// All that `--only` may call an image, and what a person might call it.
@@ -136,23 +130,22 @@ fn nicknames(image: &ImageSpec) -> impl Iterator<Item = String> {
 /// A digest of what images have to be where: the same for the same catalog in any order and spelling. It names the
 /// catalog in keys and subjects, so it is hexadecimal digits alone.
 #[must_use]
-pub fn config_hash(images: &[&ImageSpec]) -> String {
-    let mut ordered = images.to_vec();
-    // No two images of a config have one target, so this order is the same every time.
-    ordered.sort_by_key(|image| (&image.target, &image.target_reference));
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    for image in ordered {
-        let source = image.source.image(image.reference.clone());
-        let line = format!(
-            "{source}\n{}\n{}\n{:?} {:?}\n",
-            target_name(image),
-            image.platforms,
-            image.source_trust,
-            image.target_trust
-        );
-        hasher.update(line.as_bytes());
-    }
-    hasher.finish().hex().to_owned()
+pub fn config_hash(images: impl Iterator<Item = ImageSpec>) -> String {
+    let mut digests: Vec<[u8; 32]> = images.map(|image| digest_of(&image)).collect();
+    digests.sort_unstable();
+    Digest::of(digests.as_flattened()).hex().to_owned()
+}
+
+fn digest_of(image: &ImageSpec) -> [u8; 32] {
+    let source = image.source.image(image.reference.clone());
+    let line = format!(
+        "{source}\n{}\n{}\n{:?} {:?}\n",
+        target_name(image),
+        image.platforms,
+        image.source_trust,
+        image.target_trust
+    );
+    Sha256::digest(line).into()
 }
 
 /// A new run's identity: a ULID, so that runs sort by their start.
@@ -222,22 +215,23 @@ mod tests {
     use super::*;
     use crate::samples;
 
-    fn chosen(config: &Config, only: &str) -> Vec<String> {
-        let images = choose(config, Some(only)).unwrap();
-        images.iter().map(|image| image.image.clone()).collect()
+    fn chosen(images: &Images, only: &str) -> Vec<String> {
+        let images = choose(images.clone(), Some(only)).unwrap();
+        images.iter().map(|image| image.image).collect()
     }
 
-    fn sample() -> Config {
+    fn sample() -> Images {
         samples::config(&[
             "{source: nginx, tag: '1.27'}",
             "{source: ghcr.io/project-zot/zot, tag: v2, cache_as: tools/zot}",
             "{source: docker.io/library/busybox, tag: latest}",
         ])
+        .images
     }
 
     #[test]
     fn a_glob_chooses_by_source_tag_or_target() {
-        let config = sample();
+        let images = sample();
         let (nginx, zot, busybox) = (
             "nginx",
             "ghcr.io/project-zot/zot",
@@ -253,15 +247,15 @@ mod tests {
             ("localhost:5000/tools/*", vec![zot]),
             ("{nginx,*busybox}", vec![nginx, busybox]),
         ] {
-            assert_eq!(chosen(&config, only), expected, "{only}");
+            assert_eq!(chosen(&images, only), expected, "{only}");
         }
-        assert_eq!(choose(&config, None).unwrap().len(), 3);
+        assert_eq!(choose(images, None).unwrap().len(), 3);
     }
 
     #[test]
     fn a_glob_that_chooses_nothing_names_the_nearest_image() {
-        let config = sample();
-        let error = |only| choose(&config, Some(only)).unwrap_err().to_string();
+        let images = sample();
+        let error = |only| choose(images.clone(), Some(only)).unwrap_err().to_string();
         assert_eq!(
             error("ngnix"),
             r#"--only "ngnix" matches none of the 3 images of the config, did you mean nginx:1.27?"#
@@ -285,8 +279,7 @@ mod tests {
     }
 
     fn hash(images: &[&str]) -> String {
-        let config = samples::config(images);
-        config_hash(&config.images.iter().collect::<Vec<_>>())
+        config_hash(samples::config(images).images.iter())
     }
 
     #[test]
@@ -328,10 +321,10 @@ mod tests {
 
     #[test]
     fn a_job_says_all_that_a_worker_needs() {
-        let config = samples::config(&["{source: nginx, tag: '1.27', source_tls_verify: false}"]);
-        let policy = policy(&config.settings, true);
+        let parsed = samples::config(&["{source: nginx, tag: '1.27', source_tls_verify: false}"]);
+        let policy = policy(&parsed.config.settings, true);
         let job = job_for(
-            &config.images[0],
+            &parsed.images.iter().next().unwrap(),
             &samples::run(),
             7,
             Trigger::Cron,

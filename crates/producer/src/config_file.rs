@@ -47,6 +47,7 @@
 
 mod error;
 mod image;
+mod images;
 mod locate;
 mod pieces;
 mod problem;
@@ -63,43 +64,37 @@ mod tests;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use image_sync_shared::config::{Config, ImageDefaults, ImageSpec};
+use image_sync_shared::config::Config;
 use image_sync_shared::reference::Location;
 
 pub use error::ConfigError;
 pub(crate) use image::for_target;
+pub use images::Images;
 pub(crate) use problem::{Problem, without_secrets};
 
-use pieces::Pieces;
-use raw::{RawConfig, RawImage};
+use images::Items;
+use pieces::{Cut, Pieces};
+use raw::RawConfig;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
 const EXPECTED: &str = "expected a YAML config with cache_registry and images";
 
-/// A config, and what its author should know.
+/// A config, its images, and what its author should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     /// The config.
     pub config: Config,
+    /// The catalog.
+    pub images: Images,
     /// What is accepted, but probably not meant: one sentence each, that begins with the file.
     pub warnings: Vec<String>,
 }
 
-impl Parsed {
-    fn new(config: Config, warnings: &[Problem], file: &str) -> Self {
-        let warnings = warnings.iter();
-        Self {
-            config,
-            warnings: warnings
-                .map(|warning| format!("{file}: {warning}"))
-                .collect(),
-        }
-    }
-}
-
 /// Reads and parses the file at `path`.
 pub fn load(path: &Path) -> Result<Parsed, ConfigError> {
-    parse(&read(path)?, &path.display().to_string())
+    parse(read(path)?, &path.display().to_string())
 }
 
 /// Reads the file at `path`, which has to be UTF-8 text.
@@ -126,31 +121,75 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
 }
 
 /// The config in `text`; `file` names it in errors and warnings.
-pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if is_blank(text) {
+pub fn parse(text: impl Into<String>, file: &str) -> Result<Parsed, ConfigError> {
+    let mut text = text.into();
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.remove(0);
+    }
+    if is_blank(&text) {
         return Err(ConfigError::whole(
             file,
             format!("the file is empty, {EXPECTED}"),
         ));
     }
-    if let Some(parsed) = Pieces::of(text).and_then(|pieces| parse_pieces(&pieces, file)) {
-        return Ok(parsed);
-    }
-    let mut raw: RawConfig =
-        serde_yaml_ng::from_str(text).map_err(|error| ConfigError::of_yaml(file, text, &error))?;
-    let images = raw.images.take().map(|images| images.into_iter().map(Ok));
-    resolve(raw, images)
-        .map(|(config, warnings)| Parsed::new(config, &warnings, file))
-        .map_err(|problem| ConfigError::of_problem(file, text, &problem))
+    let text = Arc::new(text);
+    let resolved = match in_pieces(&text) {
+        Some(resolved) => resolved,
+        None => whole(&text, file)?,
+    };
+    let warnings = resolved.warnings.iter();
+    Ok(Parsed {
+        config: resolved.config,
+        images: resolved.images,
+        warnings: warnings
+            .map(|warning| format!("{file}: {warning}"))
+            .collect(),
+    })
+}
+
+/// A config whose warnings have no file yet.
+struct Resolved {
+    config: Config,
+    images: Images,
+    warnings: Vec<Problem>,
 }
 
 /// None where anything is not as it should be.
-fn parse_pieces(pieces: &Pieces<'_>, file: &str) -> Option<Parsed> {
-    let raw: RawConfig = serde_yaml_ng::from_str(&pieces.frame).ok()?;
-    let images = pieces.images().map(|image| image.map_err(Problem::new));
-    let (config, warnings) = resolve(raw, Some(images)).ok()?;
-    Some(Parsed::new(config, &warnings, file))
+fn in_pieces(text: &Arc<String>) -> Option<Resolved> {
+    let cut = Cut::of(text)?;
+    let (config, mut warnings) = resolve(serde_yaml_ng::from_str(&cut.frame).ok()?).ok()?;
+    let items = Items::InText {
+        pieces: Pieces::new(text, cut),
+        cache_registry: config.cache_registry.clone(),
+        defaults: config.defaults.clone(),
+    };
+    let (images, of_images) = Images::settled(items).ok()?;
+    warnings.extend(of_images);
+    Some(Resolved {
+        config,
+        images,
+        warnings,
+    })
+}
+
+fn whole(text: &str, file: &str) -> Result<Resolved, ConfigError> {
+    let mut raw: RawConfig =
+        serde_yaml_ng::from_str(text).map_err(|error| ConfigError::of_yaml(file, text, &error))?;
+    let images = raw.images.take();
+    let resolved = || {
+        let (config, mut warnings) = resolve(raw)?;
+        let images = images
+            .ok_or_else(|| Problem::new("missing, expected a list of images").key("images"))?;
+        let items = Items::held(images, &config.cache_registry, &config.defaults)?;
+        let (images, of_images) = Images::settled(items)?;
+        warnings.extend(of_images);
+        Ok(Resolved {
+            config,
+            images,
+            warnings,
+        })
+    };
+    resolved().map_err(|problem| ConfigError::of_problem(file, text, &problem))
 }
 
 fn is_blank(text: &str) -> bool {
@@ -160,13 +199,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// The config, and what is to be warned of.
-fn resolve(
-    raw: RawConfig,
-    images: Option<impl Iterator<Item = Result<RawImage, Problem>>>,
-) -> Result<(Config, Vec<Problem>), Problem> {
-    let cache_registry = cache_registry(raw.cache_registry)?;
-    let images =
-        images.ok_or_else(|| Problem::new("missing, expected a list of images").key("images"))?;
+fn resolve(raw: RawConfig) -> Result<(Config, Vec<Problem>), Problem> {
     let raw_settings = raw.settings.unwrap_or_default();
     let mut warnings = Vec::new();
     if raw_settings.preferred_tool.is_some() {
@@ -176,14 +209,10 @@ fn resolve(
                 .key("settings"),
         );
     }
-    let defaults = image::defaults(&raw_settings);
-    let settings = settings::resolve(&raw_settings).map_err(|problem| problem.key("settings"))?;
-    let images = resolve_images(images, &cache_registry, &defaults)?;
     let config = Config {
-        images: repeats::settle(images, &mut warnings)?,
-        cache_registry,
-        defaults,
-        settings,
+        cache_registry: cache_registry(raw.cache_registry)?,
+        defaults: image::defaults(&raw_settings),
+        settings: settings::resolve(&raw_settings).map_err(|problem| problem.key("settings"))?,
         registries: registry::resolve_all(raw.registries.unwrap_or_default())
             .map_err(|problem| problem.key("registries"))?,
     };
@@ -198,18 +227,4 @@ fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
     problem::without_secrets(&text)
         .and_then(|text| text.parse().map_err(Problem::new))
         .map_err(|problem| problem.key("cache_registry"))
-}
-
-fn resolve_images(
-    images: impl Iterator<Item = Result<RawImage, Problem>>,
-    cache_registry: &Location,
-    defaults: &ImageDefaults,
-) -> Result<Vec<ImageSpec>, Problem> {
-    images
-        .enumerate()
-        .map(|(index, raw)| {
-            image::resolve(raw?.merged(), cache_registry, defaults)
-                .map_err(|problem| problem.index(index).key("images"))
-        })
-        .collect()
 }

@@ -1,14 +1,12 @@
 //! Which images `enqueue` is about: those of the catalog that are named, or any other one whose target is named too.
 
-use std::collections::BTreeSet;
-
-use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::reference::{InvalidReference, Reference, Repository, split};
 use thiserror::Error;
 
 use crate::catalog::nearest_image;
-use crate::config_file::{Problem, for_target, without_secrets};
+use crate::config_file::{Images, Problem, for_target, without_secrets};
 
 /// Why nothing is enqueued.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -48,42 +46,66 @@ impl From<InvalidReference> for EnqueueError {
     }
 }
 
-/// The images of the config that `wanted` names, each once, in the order of the config; `file` is where it stands.
+/// The images that `wanted` names, each once, in the order of the config; `file` is where it stands.
 ///
 /// A text names an image by its source with its tag or digest, as the config writes it or with the registry's full name.
 /// A source alone names all that the config has of it. One source for several targets or platforms is several images.
-pub fn choose<'a>(
-    config: &'a Config,
+pub fn choose(
+    images: &Images,
     file: &str,
     wanted: &[String],
-) -> Result<Vec<&'a ImageSpec>, EnqueueError> {
-    let mut chosen = BTreeSet::new();
-    for text in wanted {
-        let parsed = split(without_secrets(text)?);
-        let is_wanted = |image: &ImageSpec| {
-            let is_meant = |(repository, reference): &(Repository, Option<Reference>)| {
-                is_called(image, repository, reference.as_ref())
-            };
-            written(image) == *text || parsed.as_ref().is_ok_and(is_meant)
-        };
-        let images = config.images.iter().enumerate();
-        let named: Vec<usize> = images
-            .filter(|(_, image)| is_wanted(image))
-            .map(|(index, _)| index)
-            .collect();
-        if named.is_empty() {
-            let (repository, _) = parsed?;
-            return Err(not_named(config, file, text, &repository));
+) -> Result<Vec<ImageSpec>, EnqueueError> {
+    let mut wanted = wanted
+        .iter()
+        .map(|text| Wanted::new(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    let chosen = images.iter().filter(|image| {
+        // Each of them learns that there is an image of its name.
+        let called = wanted
+            .iter_mut()
+            .filter_map(|wanted| wanted.finds(image).then_some(()));
+        called.count() > 0
+    });
+    let chosen = chosen.collect();
+    match wanted.into_iter().find(|wanted| !wanted.is_found) {
+        None => Ok(chosen),
+        Some(missing) => {
+            let (repository, _) = missing.parsed?;
+            Err(not_named(images, file, missing.text, &repository))
         }
-        chosen.extend(named);
     }
-    let images = chosen.into_iter().map(|index| &config.images[index]);
-    Ok(images.collect())
+}
+
+/// A text that names images.
+struct Wanted<'a> {
+    text: &'a str,
+    parsed: Result<(Repository, Option<Reference>), InvalidReference>,
+    is_found: bool,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(text: &'a str) -> Result<Self, Problem> {
+        Ok(Self {
+            text,
+            parsed: split(without_secrets(text)?),
+            is_found: false,
+        })
+    }
+
+    /// Whether it names `image`, which is remembered.
+    fn finds(&mut self, image: &ImageSpec) -> bool {
+        let is_meant = |(repository, reference): &(Repository, Option<Reference>)| {
+            is_called(image, repository, reference.as_ref())
+        };
+        let finds = written(image) == self.text || self.parsed.as_ref().is_ok_and(is_meant);
+        self.is_found |= finds;
+        finds
+    }
 }
 
 /// The only one of `wanted` for `target`, whether the config names it or not.
 pub fn for_this_target(
-    config: &Config,
+    defaults: &ImageDefaults,
     wanted: &[String],
     target: &str,
     platforms: Option<Platforms>,
@@ -97,7 +119,7 @@ pub fn for_this_target(
             "{source:?} has no tag, expected one as in {source}:latest"
         )));
     }
-    Ok(for_target(source, target, platforms, &config.defaults)?)
+    Ok(for_target(source, target, platforms, defaults)?)
 }
 
 fn is_called(image: &ImageSpec, repository: &Repository, reference: Option<&Reference>) -> bool {
@@ -112,22 +134,17 @@ fn written(image: &ImageSpec) -> String {
 }
 
 /// Another tag of the same source is nearer than any other source.
-fn not_named(config: &Config, file: &str, text: &str, repository: &Repository) -> EnqueueError {
-    let of_source = || {
-        config
-            .images
-            .iter()
-            .filter(|image| image.source == *repository)
-    };
+fn not_named(images: &Images, file: &str, text: &str, repository: &Repository) -> EnqueueError {
+    let of_source = || images.iter().filter(|image| image.source == *repository);
     let near = nearest_image(text, of_source())
         .or_else(|| of_source().next())
-        .or_else(|| nearest_image(text, &config.images));
+        .or_else(|| nearest_image(text, images.iter()));
     EnqueueError::NotNamed {
         file: file.to_owned(),
         image: text.to_owned(),
-        images: config.images.len(),
+        images: images.len(),
         hint: near.map_or_else(String::new, |image| {
-            format!("; did you mean {}?", written(image))
+            format!("; did you mean {}?", written(&image))
         }),
     }
 }
@@ -137,11 +154,12 @@ mod tests {
     use image_sync_shared::job::Trust;
 
     use super::*;
+    use crate::config_file::Parsed;
     use crate::samples;
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    fn sample() -> Config {
+    fn sample() -> Parsed {
         let pinned = format!("{{source: 'busybox:1.36@{DIGEST}'}}");
         samples::config(&[
             "{source: nginx, tag: '1.26'}",
@@ -158,9 +176,8 @@ mod tests {
 
     /// The targets of what was chosen.
     fn chosen(wanted: &[&str]) -> Result<Vec<String>, EnqueueError> {
-        let config = sample();
-        let images = choose(&config, "c.yaml", &texts(wanted))?;
-        let target = |image: &&ImageSpec| image.target.image(image.target_reference.clone());
+        let images = choose(&sample().images, "c.yaml", &texts(wanted))?;
+        let target = |image: &ImageSpec| image.target.image(image.target_reference.clone());
         Ok(images
             .iter()
             .map(|image| target(image).to_string())
@@ -254,7 +271,7 @@ mod tests {
 
     fn target(wanted: &[&str], target: &str) -> Result<ImageSpec, EnqueueError> {
         let platforms = Some("linux/arm64".parse().unwrap());
-        for_this_target(&sample(), &texts(wanted), target, platforms)
+        for_this_target(&sample().config.defaults, &texts(wanted), target, platforms)
     }
 
     #[test]

@@ -3,12 +3,14 @@
 mod letters;
 mod ports;
 
-use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::config::ImageSpec;
 use image_sync_shared::job::Policy;
 use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use time::OffsetDateTime;
 use time::macros::datetime;
+
+use crate::config_file::Parsed;
 
 pub(crate) use letters::FakeLetters;
 pub(crate) use ports::{FakeClock, FakeControl, FakeLog, FakeQueue};
@@ -29,15 +31,21 @@ pub(crate) fn policy() -> Policy {
 }
 
 /// A config with these images.
-pub(crate) fn config(images: &[&str]) -> Config {
+pub(crate) fn config(images: &[&str]) -> Parsed {
     let images = images.join(", ");
     let text = format!("{{cache_registry: localhost:5000, images: [{images}]}}");
-    crate::config_file::parse(&text, "c.yaml").unwrap().config
+    crate::config_file::parse(text, "c.yaml").unwrap()
+}
+
+/// An image.
+pub(crate) fn image() -> ImageSpec {
+    let images = config(&["{source: quay.io/a/b, tag: t}"]).images;
+    images.iter().next().unwrap()
 }
 
 /// As many images as asked for.
 pub(crate) fn images(count: usize) -> Vec<ImageSpec> {
-    let image = config(&["{source: quay.io/a/b, tag: t}"]).images.remove(0);
+    let image = image();
     let numbered = |number: usize| ImageSpec {
         tag: format!("v{number}"),
         ..image.clone()

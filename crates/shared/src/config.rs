@@ -10,13 +10,11 @@ use crate::reference::{Location, Reference, Repository};
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 
-/// A whole config.
+/// A config without its images, which may be too many to be held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where images go to.
     pub cache_registry: Location,
-    /// The catalog.
-    pub images: Vec<ImageSpec>,
     /// What an image has where it says nothing itself.
     pub defaults: ImageDefaults,
     /// What holds for all images.

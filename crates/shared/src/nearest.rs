@@ -3,13 +3,18 @@
 /// The name nearest to `found`, or none when no name is near enough to be what was meant.
 #[must_use]
 pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let found = found.to_ascii_lowercase();
     names
         .into_iter()
-        .map(|name| (strsim::osa_distance(&found, name), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
+        .filter_map(|name| Some((distance(found, name)?, name)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// How far `found` is from `name`, or none when it is too far to be what was meant.
+#[must_use]
+pub fn distance(found: &str, name: &str) -> Option<usize> {
+    let distance = strsim::osa_distance(&found.to_ascii_lowercase(), name);
+    (distance <= 1 + name.len() / 3).then_some(distance)
 }
 
 #[cfg(test)]

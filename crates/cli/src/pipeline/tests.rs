@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use image_sync_producer::aggregate::Ending;
-use image_sync_producer::config_file;
+use image_sync_producer::config_file::{self, Parsed};
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memory_memo::MemoryMemo;
 use image_sync_shared::digest::Digest;
@@ -58,17 +58,17 @@ impl Registries for Deadly {
     }
 }
 
-fn config(images: &[&str]) -> Config {
+fn config(images: &[&str]) -> Parsed {
     let image = |name: &&str| format!("{{source: quay.io/a/{name}, tag: '1', platform: all}}");
     let images: Vec<String> = images.iter().map(image).collect();
     let text = format!(
         "{{cache_registry: localhost:5000, images: [{}]}}",
         images.join(", ")
     );
-    config_file::parse(&text, "c.yaml").unwrap().config
+    config_file::parse(text, "c.yaml").unwrap()
 }
 
-fn pipeline(config: &Config, images: &[&ImageSpec], queue: &InProcess) -> Pipeline {
+fn pipeline(Parsed { config, images, .. }: &Parsed, queue: &InProcess) -> Pipeline {
     let options = RunOptions {
         dry_run: false,
         grace: Duration::ZERO,
@@ -93,9 +93,10 @@ fn queue() -> InProcess {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_kills_its_worker_every_time_fails_alone_and_the_run_ends() {
     let config = config(&["one", "killer", "two"]);
-    let images: Vec<&ImageSpec> = config.images.iter().collect();
-    let pipeline = pipeline(&config, &images, &queue());
-    let outcome = pipeline.run(&images, &CancellationToken::new()).await;
+    let pipeline = pipeline(&config, &queue());
+    let outcome = pipeline
+        .run(&config.images, &CancellationToken::new())
+        .await;
     let Outcome::Reported(mut finished) = outcome.unwrap() else {
         panic!("the run was not skipped")
     };
@@ -109,26 +110,28 @@ async fn a_job_that_kills_its_worker_every_time_fails_alone_and_the_run_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_run_of_a_catalog_that_is_open_is_skipped() {
     let config = config(&["one"]);
-    let images: Vec<&ImageSpec> = config.images.iter().collect();
     let queue = queue();
-    let pipeline = pipeline(&config, &images, &queue);
+    let pipeline = pipeline(&config, &queue);
     let other = RunId::new("other");
     let until = TokioClock::default().now() + Duration::from_secs(3600);
     let catalog = &pipeline.plan.config_hash;
     let opening = queue.ports().runs.open(catalog, &other, until).await;
     assert_eq!(opening, Ok(Opening::Opened));
-    let outcome = pipeline.run(&images, &CancellationToken::new()).await;
+    let outcome = pipeline
+        .run(&config.images, &CancellationToken::new())
+        .await;
     assert!(matches!(outcome, Ok(Outcome::Busy(open)) if open == other));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_ended_lets_the_next_one_of_its_catalog_start() {
     let config = config(&["one"]);
-    let images: Vec<&ImageSpec> = config.images.iter().collect();
     let queue = queue();
     for _ in 0..2 {
-        let pipeline = pipeline(&config, &images, &queue);
-        let outcome = pipeline.run(&images, &CancellationToken::new()).await;
+        let pipeline = pipeline(&config, &queue);
+        let outcome = pipeline
+            .run(&config.images, &CancellationToken::new())
+            .await;
         assert!(matches!(outcome, Ok(Outcome::Reported(_))));
     }
 }
@@ -136,14 +139,17 @@ async fn a_run_that_ended_lets_the_next_one_of_its_catalog_start() {
 #[tokio::test(start_paused = true)]
 async fn a_run_of_no_images_ends_complete() {
     let config = config(&[]);
-    let pipeline = pipeline(&config, &[], &queue());
-    let outcome = pipeline.run(&[], &CancellationToken::new()).await.unwrap();
+    let pipeline = pipeline(&config, &queue());
+    let outcome = pipeline
+        .run(&config.images, &CancellationToken::new())
+        .await
+        .unwrap();
     assert!(matches!(outcome, Outcome::Reported(run) if run.ending == Ending::Complete));
 }
 
 #[test]
 fn the_worker_is_told_what_the_config_and_the_command_line_say() {
-    let mut config = config(&[]);
+    let mut config = config(&[]).config;
     config.settings.concurrency = 7;
     config.settings.retry.attempts = 9;
     let options = RunOptions {

@@ -64,8 +64,9 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let Loaded { file, config } = setup::load(common.config.as_deref(), environment)?;
-    let images = chosen(args, &config, &file.display().to_string()).map_err(Problem::usage)?;
+    let loaded = setup::load(common.config.as_deref(), environment)?;
+    let images = chosen(args, &loaded).map_err(Problem::usage)?;
+    let config = loaded.config;
     let outputs = Outputs::prepare(&args.output, environment, screen)?;
     runtime::run(Duration::ZERO, |stop| async {
         let queue = args.connection.open(environment, Role::Producer).await?;
@@ -73,18 +74,14 @@ pub(crate) fn run(
     })
 }
 
-fn chosen(
-    args: &EnqueueArgs,
-    config: &Config,
-    file: &str,
-) -> Result<Vec<ImageSpec>, enqueue::EnqueueError> {
-    if let Some(target) = &args.target {
-        let platforms = args.platform.clone();
-        let image = enqueue::for_this_target(config, &args.images, target, platforms)?;
-        return Ok(vec![image]);
-    }
-    let images = enqueue::choose(config, file, &args.images)?;
-    Ok(images.into_iter().cloned().collect())
+fn chosen(args: &EnqueueArgs, loaded: &Loaded) -> Result<Vec<ImageSpec>, enqueue::EnqueueError> {
+    let Some(target) = &args.target else {
+        let file = loaded.file.display().to_string();
+        return enqueue::choose(&loaded.images, &file, &args.images);
+    };
+    let (defaults, platforms) = (&loaded.config.defaults, args.platform.clone());
+    let image = enqueue::for_this_target(defaults, &args.images, target, platforms)?;
+    Ok(vec![image])
 }
 
 async fn enqueue(

@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 use image_sync_producer::catalog;
 use image_sync_producer::produce::{Produced, RunPlan};
 use image_sync_queue::jetstream::{JetStream, Role};
-use image_sync_shared::config::Config;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::run::RunId;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -22,7 +21,8 @@ use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::outputs::Outputs;
 use crate::progress::Screen;
-use crate::{setup, wiring};
+use crate::setup::{self, Loaded};
+use crate::wiring;
 
 /// The wait before a run is tried again whose catalog was busy.
 const AFTER_BUSY: Duration = Duration::from_millis(500);
@@ -74,7 +74,7 @@ pub(crate) fn run(
     screen: &Screen,
 ) -> Result<Exit, Problem> {
     // Also before many rounds: what is wrong with the config at the start is an error of who started it.
-    let config = load(common, args, environment)?;
+    let loaded = load(common, args, environment)?;
     let outputs = Outputs::prepare(&args.output, environment, screen)?;
     runtime::run(Duration::ZERO, |stop| async move {
         let queue = args.connection.open(environment, Role::Producer).await?;
@@ -85,9 +85,9 @@ pub(crate) fn run(
             .await;
             return Ok(Exit::Success);
         }
-        match start(args, &config, &queue, &stop).await? {
+        match start(args, &loaded, &queue, &stop).await? {
             Some(run) if args.wait => {
-                let skip_on_error = config.settings.skip_on_error;
+                let skip_on_error = loaded.config.settings.skip_on_error;
                 waiting::report_of(&queue, &run, skip_on_error, outputs, &stop).await
             }
             Some(_) => Ok(Exit::Success),
@@ -96,18 +96,15 @@ pub(crate) fn run(
     })
 }
 
-/// The config, reduced to the images that were asked for.
+/// The config, with the images that were asked for.
 fn load(
     common: &CommonArgs,
     args: &ProducerArgs,
     environment: &Environment,
-) -> Result<Config, Problem> {
-    let mut config = setup::load(common.config.as_deref(), environment)?.config;
-    if args.only.is_some() {
-        let chosen = catalog::choose(&config, args.only.as_deref()).map_err(Problem::usage)?;
-        config.images = chosen.into_iter().cloned().collect();
-    }
-    Ok(config)
+) -> Result<Loaded, Problem> {
+    let loaded = setup::load(common.config.as_deref(), environment)?;
+    let images = catalog::choose(loaded.images, args.only.as_deref()).map_err(Problem::usage)?;
+    Ok(Loaded { images, ..loaded })
 }
 
 /// Starts a round now and then one whenever its time has come, until `stop` is cancelled. One whose time comes while
@@ -130,19 +127,19 @@ async fn repeat(
 /// Starts a run, or joins one. None if there is one already, and it is to be left alone.
 async fn start(
     args: &ProducerArgs,
-    config: &Config,
+    Loaded { config, images, .. }: &Loaded,
     queue: &JetStream,
     stop: &CancellationToken,
 ) -> Result<Option<RunId>, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (ports, images) = (queue.ports(), config.images.iter().collect::<Vec<_>>());
+    let ports = queue.ports();
     let producer = wiring::producer(ports, &clock);
     loop {
         let plan = RunPlan {
             sign_of_life: args.sign_of_life.max(SHORTEST_SIGN),
-            ..wiring::plan(config, &images, args.dry_run, clock.as_ref())
+            ..wiring::plan(config, images, args.dry_run, clock.as_ref())
         };
-        let outcome = producer.produce(&plan, images.iter().copied(), stop).await;
+        let outcome = producer.produce(&plan, images.iter(), stop).await;
         let outcome = outcome.map_err(Problem::not_carried_out)?;
         match published::settled(&*ports.runs, &plan.run_id, outcome).await? {
             Produced::Sealed { .. } | Produced::Stopped { .. } => return Ok(Some(plan.run_id)),

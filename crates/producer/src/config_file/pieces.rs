@@ -5,21 +5,24 @@
 //! first one (YAML 1.2.2, 8.2.1). Whatever cannot be read like this, as with an alias of an anchor in another piece, is
 //! to be read whole, and so is what has an error, so that its place is told.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::raw::RawImage;
 
 /// Items that are read together.
 const ITEMS: usize = 500;
 
-/// A config without its images, and these.
-pub(super) struct Pieces<'a> {
+/// The items of the block list `images`, some of them together, as ranges of a text.
+pub(super) struct Cut {
     /// The text with an empty list of images.
     pub(super) frame: String,
-    items: Vec<&'a str>,
+    pieces: Vec<Range<usize>>,
 }
 
-impl<'a> Pieces<'a> {
-    /// Cuts the block list `images` out of `text`. None if there is no such list.
-    pub(super) fn of(text: &'a str) -> Option<Self> {
+impl Cut {
+    /// Cuts the list out of `text`. None if there is no such list.
+    pub(super) fn of(text: &str) -> Option<Self> {
         let start = after_key(text)?;
         let (before, rest) = text.split_at(start);
         let indent = rest.lines().find(|line| !is_empty(line)).map(indent)?;
@@ -27,16 +30,32 @@ impl<'a> Pieces<'a> {
             .find(|(_, line)| !is_empty(line) && !belongs(line, indent))
             .map_or(rest.len(), |(at, _)| at);
         let (list, after) = rest.split_at(end);
-        let items = cut(list, indent);
+        let pieces = cut(list, indent, start);
         let key = before.trim_end().len() - "images:".len();
         let frame = format!("{}images: []\n{after}", &before[..key]);
-        (!items.is_empty()).then_some(Self { frame, items })
+        (!pieces.is_empty()).then_some(Self { frame, pieces })
+    }
+}
+
+/// The text that was cut, and its pieces.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Pieces {
+    text: Arc<String>,
+    pieces: Vec<Range<usize>>,
+}
+
+impl Pieces {
+    pub(super) fn new(text: &Arc<String>, cut: Cut) -> Self {
+        Self {
+            text: Arc::clone(text),
+            pieces: cut.pieces,
+        }
     }
 
     /// The images, in the order of the text.
     pub(super) fn images(&self) -> impl Iterator<Item = Result<RawImage, serde_yaml_ng::Error>> {
-        self.items.iter().flat_map(|piece| {
-            let read = serde_yaml_ng::from_str::<Vec<RawImage>>(piece);
+        self.pieces.iter().flat_map(|piece| {
+            let read = serde_yaml_ng::from_str::<Vec<RawImage>>(&self.text[piece.clone()]);
             let (read, error) =
                 read.map_or_else(|error| (Vec::new(), Some(error)), |read| (read, None));
             read.into_iter().map(Ok).chain(error.map(Err))
@@ -78,10 +97,10 @@ fn begins_item(line: &str, indent_of_list: usize) -> bool {
     indent(line) == indent_of_list && line[indent_of_list..].starts_with("- ")
 }
 
-/// Pieces of [`ITEMS`] items each; the last one may have less.
-fn cut(list: &str, indent: usize) -> Vec<&str> {
+/// Pieces of [`ITEMS`] items each; the last one may have less. The list begins at `start`.
+fn cut(list: &str, indent: usize, start: usize) -> Vec<Range<usize>> {
     let begins = lines(list).filter(|(_, line)| begins_item(line, indent));
-    let mut cuts: Vec<usize> = begins.map(|(at, _)| at).step_by(ITEMS).collect();
-    cuts.push(list.len());
-    cuts.windows(2).map(|cut| &list[cut[0]..cut[1]]).collect()
+    let mut cuts: Vec<usize> = begins.map(|(at, _)| start + at).step_by(ITEMS).collect();
+    cuts.push(start + list.len());
+    cuts.windows(2).map(|cut| cut[0]..cut[1]).collect()
 }

@@ -6,34 +6,42 @@ use image_sync_shared::config::ImageSpec;
 
 use super::problem::{Problem, Step};
 
-/// Leaves out repetitions with a warning each, and refuses different images for one target.
-pub(super) fn settle(
-    images: Vec<ImageSpec>,
-    warnings: &mut Vec<Problem>,
-) -> Result<Vec<ImageSpec>, Problem> {
-    let mut repeated = vec![false; images.len()];
+/// Which images are others again.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// Their places in the config.
+    pub(super) repeated: Vec<usize>,
+    /// What is to be said of each.
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// An image and its place in the config.
+type Placed = (usize, ImageSpec);
+
+/// Finds repetitions, and refuses different images for one target.
+pub(super) fn settle(images: &[Placed]) -> Result<Settled, Problem> {
+    let mut settled = Settled::default();
     let mut by_target = HashMap::with_capacity(images.len());
-    for (index, image) in images.iter().enumerate() {
+    for placed in images {
+        let (index, image) = placed;
         let target = (&image.target, &image.target_reference);
-        let Some(earlier) = by_target.insert(target, index) else {
+        let first = *by_target.entry(target).or_insert(placed);
+        if first.0 == *index {
             continue;
-        };
-        if !same_work(&images[earlier], image) {
-            return Err(conflict(&images, earlier, index));
         }
-        by_target.insert(target, earlier);
-        repeated[index] = true;
+        if !same_work(&first.1, image) {
+            return Err(conflict(first, placed));
+        }
+        settled.repeated.push(*index);
         let text = format!(
-            "{} is images[{earlier}] again, it is worked once",
-            named(image)
+            "{} is images[{}] again, it is worked once",
+            named(image),
+            first.0
         );
-        warnings.push(Problem::new(text).index(index).key("images"));
+        let warning = Problem::new(text).index(*index).key("images");
+        settled.warnings.push(warning);
     }
-    let kept = images.into_iter().zip(repeated);
-    Ok(kept
-        .filter(|(_, repeated)| !repeated)
-        .map(|(image, _)| image)
-        .collect())
+    Ok(settled)
 }
 
 fn same_work(left: &ImageSpec, right: &ImageSpec) -> bool {
@@ -49,11 +57,9 @@ fn same_work(left: &ImageSpec, right: &ImageSpec) -> bool {
     work(left) == work(right)
 }
 
-fn conflict(images: &[ImageSpec], earlier: usize, later: usize) -> Problem {
-    let target = images[later]
-        .target
-        .image(images[later].target_reference.clone());
-    let (here, there) = (described(&images[later]), described(&images[earlier]));
+fn conflict((earlier, first): &Placed, (later, image): &Placed) -> Problem {
+    let target = image.target.image(image.target_reference.clone());
+    let (here, there) = (described(image), described(first));
     let found = if here == there {
         format!("found {target} here and in images[{earlier}] with other TLS settings")
     } else {
@@ -61,8 +67,8 @@ fn conflict(images: &[ImageSpec], earlier: usize, later: usize) -> Problem {
     };
     let text = format!("{found}, expected one image per target, so set cache_as");
     Problem::new(text)
-        .related_to(vec![Step::Key("images".to_owned()), Step::Index(earlier)])
-        .index(later)
+        .related_to(vec![Step::Key("images".to_owned()), Step::Index(*earlier)])
+        .index(*later)
         .key("images")
 }
 

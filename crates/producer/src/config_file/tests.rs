@@ -2,5 +2,6 @@
 
 mod errors;
 mod files;
+mod many;
 mod meaning;
 mod secrets;

@@ -52,9 +52,7 @@ impl Bench {
 
 /// A letter of a job that had a hard time.
 fn letter(idx: u32) -> DeadLetter {
-    let image = samples::config(&["{source: quay.io/a/b, tag: t}"])
-        .images
-        .remove(0);
+    let image = samples::image();
     let policy = Policy {
         dry_run: false,
         timeout_secs: u64::from(idx) + 1,

@@ -13,14 +13,22 @@ use crate::config_file::{Parsed, parse};
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+fn parsed(text: &str) -> Parsed {
+    let parsed = parse(text, "c.yaml").unwrap();
+    assert_eq!(parsed.warnings, Vec::<String>::new());
+    parsed
+}
+
 fn config(text: &str) -> Config {
-    let Parsed { config, warnings } = parse(text, "c.yaml").unwrap();
-    assert_eq!(warnings, Vec::<String>::new());
-    config
+    parsed(text).config
+}
+
+fn images_of(text: &str) -> Vec<ImageSpec> {
+    parsed(text).images.iter().collect()
 }
 
 fn images(text: &str) -> Vec<ImageSpec> {
-    config(&format!("cache_registry: localhost:5000\nimages:\n{text}")).images
+    images_of(&format!("cache_registry: localhost:5000\nimages:\n{text}"))
 }
 
 fn spec(image: &str, tag: &str, source: &str, target: &str) -> ImageSpec {
@@ -67,7 +75,11 @@ settings:
 
 #[test]
 fn a_config_of_the_first_release_means_the_same() {
-    let Parsed { config, warnings } = parse(FIRST_RELEASE, "c.yaml").unwrap();
+    let Parsed {
+        config,
+        images,
+        warnings,
+    } = parse(FIRST_RELEASE, "c.yaml").unwrap();
     assert_eq!(
         warnings,
         ["c.yaml: settings.preferred_tool: this has no effect, as no tool is run; remove it"]
@@ -79,7 +91,7 @@ fn a_config_of_the_first_release_means_the_same() {
     };
     assert_eq!(config.cache_registry.to_string(), cache);
     assert_eq!(
-        config.images,
+        images.iter().collect::<Vec<_>>(),
         [
             spec(
                 "docker.io/akeyless/k8s-secrets-sidecar",
@@ -133,17 +145,16 @@ fn defaults() -> Settings {
 
 #[test]
 fn what_is_left_out_has_its_default() {
-    let config = config(
-        "cache_registry: localhost:5000\nimages: [{source: nginx, tag: latest}]\nsettings:\n",
-    );
-    assert_eq!(config.settings, defaults());
+    let text =
+        "cache_registry: localhost:5000\nimages: [{source: nginx, tag: latest}]\nsettings:\n";
+    assert_eq!(config(text).settings, defaults());
     let target = "localhost:5000/nginx";
-    assert_eq!(config.images, [spec("nginx", "latest", "nginx", target)]);
+    assert_eq!(images_of(text), [spec("nginx", "latest", "nginx", target)]);
 }
 
 #[test]
 fn a_catalog_may_be_empty() {
-    assert_eq!(config("cache_registry: oci:./cache\nimages: []").images, []);
+    assert_eq!(images_of("cache_registry: oci:./cache\nimages: []"), []);
 }
 
 #[test]
@@ -218,7 +229,7 @@ images:
   - source: docker.io/library/nginx:1.27
 ";
     assert_eq!(
-        config(text).images,
+        images_of(text),
         [
             spec(
                 "oci:examples/images/hello",
@@ -342,12 +353,10 @@ images:
   - {source: 'nginx:1.27'}
   - {source: docker.io/library/nginx, tag: 1.27, cache_as: nginx}
 ";
-    let Parsed { config, warnings } = parse(text, "c.yaml").unwrap();
-    let kept: Vec<&str> = config
-        .images
-        .iter()
-        .map(|image| image.image.as_str())
-        .collect();
+    let Parsed {
+        images, warnings, ..
+    } = parse(text, "c.yaml").unwrap();
+    let kept: Vec<String> = images.iter().map(|image| image.image).collect();
     assert_eq!(kept, ["nginx", "busybox"]);
     assert_eq!(
         warnings,
