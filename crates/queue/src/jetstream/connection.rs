@@ -102,7 +102,13 @@ impl Connection {
     ) -> Result<Message, QueueError> {
         let start = Instant::now();
         loop {
-            let answer = self.ask_once(subject, headers, payload.clone()).await;
+            let asked = self.ask_once(subject, headers, payload.clone());
+            let answer = tokio::select! {
+                answer = asked => answer,
+                permission = self.events().denial(|denied| denied == subject, start) => {
+                    Err(NoAnswer::Never(permission.missing()))
+                }
+            };
             let is_over = match tries {
                 Tries::One => true,
                 Tries::WhileAway => start.elapsed() >= self.outage(),
@@ -115,16 +121,26 @@ impl Connection {
                 Ok(answer) => return Ok(answer),
                 Err(no_answer) => no_answer,
             };
-            if let Some(permission) = self.events().missing_permission(subject, start) {
-                return Err(QueueError::Refused(format!(
-                    "NATS does not let this user {permission}"
-                )));
-            }
             match no_answer {
                 NoAnswer::Never(error) => return Err(error),
                 no_answer if is_over => return Err(no_answer.describe(subject, start)),
                 NoAnswer::NobodyThere => sleep(PAUSE).await,
                 NoAnswer::Late | NoAnswer::Cut => {}
+            }
+        }
+    }
+
+    /// The answer to what the library asks for on subjects with `part` in them, unless that is not allowed.
+    pub(super) async fn allowed<T>(
+        &self,
+        part: &str,
+        asked: impl Future<Output = Result<T, QueueError>>,
+    ) -> Result<T, QueueError> {
+        let start = Instant::now();
+        tokio::select! {
+            answer = asked => answer,
+            permission = self.events().denial(|denied| denied.contains(part), start) => {
+                Err(permission.missing())
             }
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Mutex;
 
 use async_nats::{Event, ServerError};
+use image_sync_shared::ports::QueueError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -36,6 +37,11 @@ impl Permission {
             _ => None,
         }
     }
+
+    /// The error of who needs it.
+    pub(super) fn missing(&self) -> QueueError {
+        QueueError::Refused(format!("NATS does not let this user {self}"))
+    }
 }
 
 impl fmt::Display for Permission {
@@ -50,7 +56,9 @@ impl fmt::Display for Permission {
 /// Remembers what happened to one connection.
 pub(super) struct Events {
     connections: watch::Sender<u64>,
+    /// Of this connection.
     denials: Mutex<VecDeque<(Instant, Permission)>>,
+    count_of_denials: watch::Sender<u64>,
     /// Why the connection could not be made last.
     failure: Mutex<Option<String>>,
 }
@@ -60,6 +68,7 @@ impl Events {
         Self {
             connections: watch::Sender::new(0),
             denials: Mutex::default(),
+            count_of_denials: watch::Sender::new(0),
             failure: Mutex::default(),
         }
     }
@@ -72,22 +81,42 @@ impl Events {
     /// The permission that was found missing since `start` for a request on `subject`. The server does not answer what it
     /// does not allow: so this is why no answer came.
     pub(super) fn missing_permission(&self, subject: &str, start: Instant) -> Option<Permission> {
-        lock(&self.denials)
-            .iter()
-            .rev()
-            .take_while(|(at, _)| *at >= start)
-            .find(|(_, permission)| match permission {
-                Permission::Publish(denied) => denied == subject,
-                // Nothing is subscribed to but inboxes: without them no answer arrives at all.
-                Permission::Subscribe(_) => true,
-            })
-            .map(|(_, permission)| permission.clone())
+        self.denied(&|denied| denied == subject, start)
+    }
+
+    /// Waits until a permission is found missing for a request that was made at `start`, on a subject that `is_asked`.
+    pub(super) async fn denial(
+        &self,
+        is_asked: impl Fn(&str) -> bool,
+        start: Instant,
+    ) -> Permission {
+        // Whatever is denied from here on is heard of.
+        let mut count = self.count_of_denials.subscribe();
+        loop {
+            if let Some(permission) = self.denied(&is_asked, start) {
+                return permission;
+            }
+            // The sender lives as long as this.
+            count.changed().await.ok();
+        }
+    }
+
+    fn denied(&self, is_asked: &dyn Fn(&str) -> bool, start: Instant) -> Option<Permission> {
+        let denials = lock(&self.denials);
+        let concerns = |(at, permission): &&(Instant, Permission)| match permission {
+            Permission::Publish(subject) => *at >= start && is_asked(subject),
+            // Nothing is subscribed to but inboxes, each once: without one no answer arrives for as long as the connection lasts.
+            Permission::Subscribe(_) => true,
+        };
+        let found = denials.iter().rev().find(concerns);
+        found.map(|(_, permission)| permission.clone())
     }
 
     pub(super) fn record(&self, event: &Event) {
         match event {
             Event::Connected => {
                 *lock(&self.failure) = None;
+                lock(&self.denials).clear();
                 self.connections.send_modify(|count| *count += 1);
                 info!("connected to NATS");
             }
@@ -122,11 +151,17 @@ impl Events {
         if denials.len() > MAX_DENIALS {
             denials.pop_front();
         }
+        drop(denials);
+        self.count_of_denials.send_modify(|count| *count += 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn denied(text: &str) -> Event {
@@ -158,10 +193,29 @@ mod tests {
         assert_eq!(events.missing_permission("a.c", before), None);
         std::thread::sleep(std::time::Duration::from_millis(1));
         assert_eq!(events.missing_permission("a.b", Instant::now()), None);
+    }
+
+    #[test]
+    fn without_an_inbox_nothing_is_answered_until_the_next_connection() {
+        let events = Events::new();
         events.record(&denied(
             "Permissions Violation for Subscription to \"_INBOX.x.*\"",
         ));
-        assert!(events.missing_permission("a.c", before).is_some());
+        let later = Instant::now();
+        assert!(events.missing_permission("a.c", later).is_some());
+        events.record(&Event::Connected);
+        assert_eq!(events.missing_permission("a.c", later), None);
+    }
+
+    #[tokio::test]
+    async fn a_denial_is_awaited_by_whom_it_concerns() {
+        let (events, start) = (Events::new(), Instant::now());
+        let mut mine = pin!(events.denial(|subject| subject == "a.b", start));
+        assert_eq!(mine.as_mut().now_or_never(), None);
+        events.record(&denied("Permissions Violation for Publish to \"a.c\""));
+        assert_eq!(mine.as_mut().now_or_never(), None);
+        events.record(&denied("Permissions Violation for Publish to \"a.b\""));
+        assert_eq!(mine.await, Permission::Publish("a.b".to_owned()));
     }
 
     #[test]

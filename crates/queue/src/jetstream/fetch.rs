@@ -101,9 +101,7 @@ impl Connection {
         start: Instant,
     ) -> Result<(), QueueError> {
         if let Some(permission) = self.events().missing_permission(subject, start) {
-            return Err(QueueError::Refused(format!(
-                "NATS does not let this user {permission}"
-            )));
+            return Err(permission.missing());
         }
         self.consumer_state(consumer).await.map(drop)
     }

@@ -34,11 +34,15 @@ impl Reports {
         run: &RunId,
         mut report: impl AsyncRead + Send + Unpin,
     ) -> Result<(), QueueError> {
-        let store = self.store().await?;
-        let put = store.put(&*token::encode(run.as_str()), &mut report).await;
-        put.map(drop).map_err(|error| {
-            QueueError::Refused(format!("the report of run {run} cannot be stored: {error}"))
-        })
+        let put = async {
+            let store = self.store().await?;
+            let put = store.put(&*token::encode(run.as_str()), &mut report).await;
+            put.map(drop).map_err(|error| {
+                QueueError::Refused(format!("the report of run {run} cannot be stored: {error}"))
+            })
+        };
+        let name = self.connection.names().reports();
+        self.connection.allowed(&name, put).await
     }
 
     /// The report of `run`, in a temporary file without a name that is at its start, or none if there is no report.
@@ -84,6 +88,7 @@ impl Reports {
     /// What is said of a report. Asked again where the connection was cut meanwhile.
     async fn info(&self, run: &RunId) -> Result<Option<ObjectInfo>, QueueError> {
         let mut connections = self.connection.events().connections();
+        let name = self.connection.names().reports();
         loop {
             let asked = async {
                 match self.store().await?.info(token::encode(run.as_str())).await {
@@ -92,7 +97,7 @@ impl Reports {
                     Err(error) => Err(unreadable(run, &error)),
                 }
             };
-            match asked.await {
+            match self.connection.allowed(&name, asked).await {
                 Err(_) if connections.has_changed().unwrap_or(false) => {
                     connections.mark_unchanged();
                 }

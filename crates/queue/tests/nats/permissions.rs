@@ -1,5 +1,6 @@
 //! Each role gets by with what it may do, and says what is missing where that is less.
 
+use std::fmt::Display;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use image_sync_queue::jetstream::{
 };
 use image_sync_shared::digest::Digest;
 use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::leases::Renewal;
@@ -19,6 +19,7 @@ use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::servers::NatsServer;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::samples::{all_of, failure, held_job, job, letter, result, run, seal};
 use crate::stored_reports::report_of;
@@ -34,6 +35,9 @@ const PASSWORDS: &str = "
     AGGREGATOR_PASSWORD: p
     OPERATOR_PASSWORD: p
 ";
+
+/// What is not allowed is said at once, and not when the time of a request is over.
+const NEVER: Duration = Duration::from_secs(86_400);
 
 /// A server on which every role has a user, and an installation on it.
 struct Guarded {
@@ -66,7 +70,7 @@ impl Guarded {
                 password: Secret::new("p"),
             },
             inbox_prefix: Some(format!("_INBOX_{user}")),
-            request_timeout: Duration::from_secs(1),
+            request_timeout: NEVER,
             ..ConnectSettings::new(self.server.url())
         })
         .await
@@ -208,11 +212,11 @@ async fn each_role_gets_by_with_what_it_may_do() {
     operate(&guarded.open("operator", Role::Operator).await.unwrap()).await;
 }
 
-fn assert_names(error: &QueueError, permission: &str) {
+/// Sees to it that what is asked for is refused soon, as this permission is missing.
+async fn assert_names<T, E: Display>(permission: &str, asked: impl Future<Output = Result<T, E>>) {
+    let answer = timeout(PATIENCE, asked).await.expect("an error at once");
+    let text = answer.err().expect("a refusal").to_string();
     let expected = format!("NATS does not let this user {permission}");
-    let QueueError::Refused(text) = error else {
-        panic!("{error} should have been a refusal");
-    };
     assert!(text.contains(&expected), "{text}");
 }
 
@@ -220,18 +224,11 @@ fn assert_names(error: &QueueError, permission: &str) {
 async fn a_permission_to_publish_that_is_missing_is_named() {
     let guarded = Guarded::new(&without("imgsync.job.>")).await;
     let producer = guarded.open("producer", Role::Producer).await.unwrap();
-    let error = producer
-        .ports()
-        .jobs
-        .publish(Lane::Bulk, &job(0))
-        .await
-        .unwrap_err();
-    assert_names(&error, "publish to imgsync.job.bulk.docker=2Eio.r1");
-    let again = producer
-        .ports()
-        .log
-        .append(&RunId::new("r2"), &seal(0))
-        .await;
+    let ports = producer.ports();
+    let (job, subject) = (job(0), "imgsync.job.bulk.docker=2Eio.r1");
+    let published = ports.jobs.publish(Lane::Bulk, &job);
+    assert_names(&format!("publish to {subject}"), published).await;
+    let again = ports.log.append(&RunId::new("r2"), &seal(0)).await;
     again.expect("what is allowed still works");
 }
 
@@ -239,37 +236,20 @@ async fn a_permission_to_publish_that_is_missing_is_named() {
 async fn a_permission_to_take_jobs_that_is_missing_is_named() {
     let guarded = Guarded::new(&without("$JS.API.CONSUMER.MSG.NEXT.IMGSYNC_JOBS.*")).await;
     let worker = guarded.open("worker", Role::Worker).await.unwrap();
-    let error = worker
-        .ports()
-        .jobs
-        .pull(&[Lane::Bulk], 1, PATIENCE)
-        .await
-        .err()
-        .unwrap();
-    assert_names(
-        &error,
-        "publish to $JS.API.CONSUMER.MSG.NEXT.IMGSYNC_JOBS.bulk",
-    );
+    let pulled = worker.ports().jobs.pull(&[Lane::Bulk], 1, NEVER);
+    let subject = "$JS.API.CONSUMER.MSG.NEXT.IMGSYNC_JOBS.bulk";
+    assert_names(&format!("publish to {subject}"), pulled).await;
 }
 
 #[tokio::test]
 async fn a_permission_to_settle_that_is_missing_is_named() {
     let guarded = Guarded::new(&without("$JS.ACK.IMGSYNC_JOBS.>")).await;
     let worker = guarded.open("worker", Role::Worker).await.unwrap();
-    worker
-        .ports()
-        .jobs
-        .publish(Lane::Bulk, &job(0))
-        .await
-        .unwrap();
-    let mut pulled = worker
-        .ports()
-        .jobs
-        .pull(&[Lane::Bulk], 1, PATIENCE)
-        .await
-        .unwrap();
-    let error = pulled.pop().unwrap().settle.done().await.unwrap_err();
-    assert_names(&error, "publish to $JS.ACK.IMGSYNC_JOBS.bulk.");
+    let jobs = &worker.ports().jobs;
+    jobs.publish(Lane::Bulk, &job(0)).await.unwrap();
+    let mut pulled = jobs.pull(&[Lane::Bulk], 1, PATIENCE).await.unwrap();
+    let settled = pulled.pop().unwrap().settle.done();
+    assert_names("publish to $JS.ACK.IMGSYNC_JOBS.bulk.", settled).await;
 }
 
 #[tokio::test]
@@ -277,31 +257,38 @@ async fn a_permission_to_read_that_is_missing_is_named() {
     let guarded = Guarded::new(&without("$JS.API.CONSUMER.CREATE.IMGSYNC_RUNLOG.>")).await;
     let aggregator = guarded.open("aggregator", Role::Aggregator).await.unwrap();
     let mut reader = aggregator.ports().log.read(&run()).await.unwrap();
-    let error = reader.next(PATIENCE).await.unwrap_err();
-    assert_names(&error, "publish to $JS.API.CONSUMER.CREATE.IMGSYNC_RUNLOG.");
+    let subject = "$JS.API.CONSUMER.CREATE.IMGSYNC_RUNLOG.";
+    assert_names(&format!("publish to {subject}"), reader.next(NEVER)).await;
+}
+
+#[tokio::test]
+async fn a_permission_for_reports_that_is_missing_is_named() {
+    for (permission, subject) in [
+        ("$O.imgsync_reports.>", "$O.imgsync_reports."),
+        (
+            "$JS.API.DIRECT.GET.OBJ_imgsync_reports.>",
+            "$JS.API.DIRECT.GET.OBJ_imgsync_reports.",
+        ),
+    ] {
+        let guarded = Guarded::new(&without(permission)).await;
+        let aggregator = guarded.open("aggregator", Role::Aggregator).await.unwrap();
+        let (run, reports) = (run(), aggregator.reports());
+        let stored = Box::pin(reports.put(&run, &b"{}"[..]));
+        assert_names(&format!("publish to {subject}"), stored).await;
+    }
 }
 
 #[tokio::test]
 async fn a_permission_that_is_missing_is_named_as_a_role_starts() {
-    let guarded = Guarded::new(&without("$JS.API.STREAM.INFO.KV_imgsync_leases")).await;
-    let error = guarded
-        .open("worker", Role::Worker)
-        .await
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        error.contains("publish to $JS.API.STREAM.INFO.KV_imgsync_leases"),
-        "{error}"
-    );
+    let subject = "$JS.API.STREAM.INFO.KV_imgsync_leases";
+    let guarded = Guarded::new(&without(subject)).await;
+    let opened = guarded.open("worker", Role::Worker);
+    assert_names(&format!("publish to {subject}"), opened).await;
 }
 
 #[tokio::test]
 async fn an_inbox_that_may_not_be_read_is_named() {
     let guarded = Guarded::new(&without("_INBOX_worker.>")).await;
-    let error = guarded.connect("worker").await.err().unwrap().to_string();
-    assert!(
-        error.contains("does not let this user subscribe to _INBOX_worker."),
-        "{error}"
-    );
+    let connected = guarded.connect("worker");
+    assert_names("subscribe to _INBOX_worker.", connected).await;
 }

@@ -56,7 +56,7 @@ pub(crate) fn small() -> ProvisionSettings {
 pub(crate) fn settings(server: &NatsServer, prefix: &Prefix) -> ConnectSettings {
     ConnectSettings {
         prefix: prefix.clone(),
-        request_timeout: Duration::from_secs(2),
+        request_timeout: Duration::from_secs(10),
         outage: Duration::from_secs(10),
         ..ConnectSettings::new(server.url())
     }
