@@ -16,9 +16,10 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::run_log::RunLog;
-use image_sync_shared::ports::trace_context::Propagator;
+use image_sync_shared::ports::run_states::RunState;
+use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
 use image_sync_shared::report::{ReportHead, RunStatus};
-use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened};
+use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ use tracing::{Instrument as _, Span, info_span};
 pub use report::FinishedRun;
 
 use crate::fold::Fold;
+use crate::produce::own_catalog;
 use spool::Spool;
 
 /// How long one look into the log waits: so late at most are a deadline and a stop seen.
@@ -201,6 +203,29 @@ impl Aggregator {
             }
         }
         Ok(names)
+    }
+}
+
+impl FinishedRun {
+    /// A run that ended before its log was told of it. Its report is empty, and names no target.
+    pub(crate) fn never_opened(state: &RunState, ending: Ending, now: OffsetDateTime) -> Self {
+        let is_by_itself = state.catalog == own_catalog(&state.run);
+        let opened = RunOpened {
+            started_at: now,
+            deadline_at: state.until,
+            trigger: if is_by_itself {
+                Trigger::Manual
+            } else {
+                Trigger::Cron
+            },
+            cache_registry: String::new(),
+            config_hash: state.catalog.clone(),
+            skip_on_error: false,
+            silence_ms: 0,
+            trace: TraceContext::default(),
+        };
+        let head = head(&state.run, &Fold::default(), &opened, ending, now);
+        Self::new(head, opened, ending, Spool::default(), Spool::default())
     }
 }
 

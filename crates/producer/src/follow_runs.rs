@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregate::{AggregateError, Aggregator, FinishedRun};
+use crate::aggregate::{AggregateError, Aggregator, Ending, FinishedRun};
 use crate::outage::Outage;
 
 /// How long one look for runs waits.
@@ -107,16 +107,25 @@ impl RunFollower {
                 follow.await
             }
         };
-        match finished {
-            Ok(finished) => self.store(finished).await?,
-            Err(AggregateError::NotOpened(run)) => {
-                tracing::warn!(%run, "a run without a log is closed: its producer died as it opened it");
-            }
-            Err(error) => return Err(error.into()),
-        }
+        let finished = match finished {
+            Err(AggregateError::NotOpened(run)) => self.never_opened(&run, state),
+            finished => finished?,
+        };
+        self.store(finished).await?;
         self.control.close(&state.catalog, &state.run).await?;
         self.drop_jobs(&state.run).await;
         Ok(())
+    }
+
+    /// Others may wait for the end of a run of which nothing is known but its claim: it ends with an empty report.
+    fn never_opened(&self, run: &RunId, state: &RunState) -> FinishedRun {
+        let ending = if self.control.is_cancelled(run) {
+            Ending::Interrupted
+        } else {
+            tracing::warn!(%run, "a run without a log is abandoned: its producer died as it opened it");
+            Ending::Abandoned
+        };
+        FinishedRun::never_opened(state, ending, self.aggregator.clock.now())
     }
 
     async fn cancelled(&self, run: &RunId) {

@@ -135,6 +135,15 @@ async fn a_run_that_did_not_end_complete_is_cancelled_so_that_its_jobs_are_not_w
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_was_claimed_and_never_opened_ends_abandoned_for_whoever_waits_for_it() {
+    let house = House::with_log([]);
+    assert_eq!(house.follow().await, both(RunStatus::Abandoned));
+    let cancelled = House::with_log([]);
+    cancelled.control.cancel(&samples::run()).await.unwrap();
+    assert_eq!(cancelled.follow().await, both(RunStatus::Cancelled));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancelled_run_ends_at_once_with_what_it_has() {
     let house = House::with_log([
         RunEvent::Open(samples::opened()),

@@ -71,7 +71,8 @@ impl JetStreamRunControl {
 }
 
 impl JetStreamRunControl {
-    /// Aggregators learn of a run from its state. A crash before it leaves a claim alone, which ends by itself.
+    /// Aggregators learn of a run from its state, and end it if nothing more comes. A crash before it leaves a claim
+    /// alone: who finds the catalog claimed tells of that run too.
     async fn tell_of(&self, catalog: &str, claim: Claim) -> Result<(), QueueError> {
         let state = RunState {
             run: claim.run,
@@ -108,7 +109,9 @@ impl RunControl for JetStreamRunControl {
                 && claim.until > self.clock.now()
                 && claim.run != *run
             {
-                return Ok(Opening::Busy(claim.run));
+                let open = claim.run.clone();
+                self.tell_of(catalog, claim).await?;
+                return Ok(Opening::Busy(open));
             }
             let replaced = self.bucket.replace(&key, entry.revision, &own).await?;
             if replaced.is_some() {

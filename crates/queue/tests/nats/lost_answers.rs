@@ -7,6 +7,7 @@ use image_sync_queue::jetstream::{ConnectSettings, Connection, JetStream, Prefix
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::leases::Renewal;
 use image_sync_shared::ports::run_control::Opening;
+use image_sync_shared::run::RunId;
 use image_sync_testkit::TokioClock;
 use image_sync_testkit::proxy::{Proxy, Toward};
 use image_sync_testkit::servers::NatsServer;
@@ -106,6 +107,28 @@ async fn a_run_is_open_whose_opening_was_not_answered() {
         states.get(&run).await.unwrap().is_some(),
         "aggregators know of it"
     );
+}
+
+#[tokio::test]
+async fn a_run_whose_producer_died_after_its_claim_is_told_of_by_who_finds_the_claim() {
+    let setup = Setup::new().await;
+    let (dead, next) = (run(), RunId::new("next"));
+    let until = setup.clock.now() + Duration::from_secs(60);
+    let runs = setup.ports().runs;
+    let answer = format!("\"stream\":\"KV_{}_runs\"", setup.prefix);
+    let claimed = setup.proxy.hold(Toward::Client, &answer, 1);
+    tokio::select! {
+        opened = runs.open("c", &dead, until) => panic!("it should have died: {opened:?}"),
+        () = claimed.reached() => {}
+    }
+    let other = open(connect(&setup.server, &setup.prefix).await, &setup.clock).await;
+    let states = other.states();
+    assert_eq!(states.get(&dead).await, Ok(None));
+    let busy = other.ports().runs.open("c", &next, until).await;
+    assert_eq!(busy, Ok(Opening::Busy(dead.clone())));
+    let state = states.get(&dead).await.unwrap().unwrap();
+    assert_eq!((state.catalog.as_str(), state.until), ("c", until));
+    assert_eq!(states.get(&next).await, Ok(None));
 }
 
 /// Its reader asks for the rest of its pieces when another aggregator has put its own report in its place.
