@@ -73,6 +73,5 @@ async fn two_aggregators_at_once_make_one_report() {
 
 /// The report of a run as it is stored.
 async fn report_of(installation: &Installation, run: &RunId) -> Report {
-    let stored = installation.queue().await.reports().get(run).await;
-    serde_json::from_reader(stored.unwrap().unwrap()).unwrap()
+    serde_json::from_str(&installation.report_of(run).await).unwrap()
 }

@@ -9,12 +9,12 @@ use image_sync_testkit::images::image;
 use image_sync_tests::Ended;
 use serde_json::Value;
 
-use crate::site::Site;
+use crate::support::{Installation, TIMES};
 
 /// How often a job is delivered before it is poison.
 const MAX_DELIVER: usize = 5;
 
-impl Site {
+impl Installation {
     /// The letters, oldest first.
     async fn letters(&self) -> Vec<Value> {
         let listed = self.run_well("dead-letters list").await;
@@ -47,11 +47,11 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 #[tokio::test]
 async fn a_replayed_job_succeeds_once_its_cause_is_gone_and_the_old_report_stays() {
-    let site = Site::start().await;
-    site.write_config(["app:1.0".to_owned(), "late:1.0".to_owned()]);
+    let site = Installation::start().await;
+    site.write_images(["app:1.0".to_owned(), "late:1.0".to_owned()]);
     site.source.put_image("app", "1.0", &image("app"));
-    let _aggregator = site.role("aggregator");
-    let _worker = site.worker("only", 2);
+    let _aggregator = site.aggregator();
+    let _worker = site.worker_of(2, "only");
     let failed = site.run("producer -c config.yaml --wait").await;
     assert_eq!(failed.code, Some(1), "{failed:#?}");
     let old = failed.report();
@@ -99,33 +99,33 @@ async fn a_replayed_job_succeeds_once_its_cause_is_gone_and_the_old_report_stays
     assert_eq!(site.ids().await, Vec::<String>::new());
 
     assert_ne!(new.head.run_id, old.head.run_id);
-    assert_eq!(site.report(&old.head.run_id).await, failed.stdout);
-    assert_eq!(site.report(&new.head.run_id).await, replayed.stdout);
+    assert_eq!(site.report_of(&old.head.run_id).await, failed.stdout);
+    assert_eq!(site.report_of(&new.head.run_id).await, replayed.stdout);
     let nothing = site.run_well("dead-letters replay --all --wait").await;
     assert_eq!(nothing.stdout, "", "{nothing:#?}");
 }
 
 #[tokio::test]
 async fn a_job_that_kills_every_worker_becomes_a_dead_letter_and_a_failed_result() {
-    let site = Site::start().await;
+    let site = Installation::with(TIMES).await;
     let names = ["before", "killer", "after"];
     for name in names {
         site.source.put_image(name, "1.0", &image(name));
     }
-    site.write_config(names.map(|name| format!("{name}:1.0")));
+    site.write_images(names.map(|name| format!("{name}:1.0")));
     let gate = Gate::new();
     let killing = Rule::new("HEAD", "/v2/killer/manifests/*");
     let staged = site.source.stage(killing, Fault::hold(&gate));
-    let _aggregator = site.role("aggregator");
+    let _aggregator = site.aggregator();
     let run = site.run("producer -c config.yaml --wait --log-level warn");
     let kill_all = async {
         for death in 1..=MAX_DELIVER {
             // One slot each: a worker takes no other image's job with it.
-            let mut worker = site.worker(&format!("w{death}"), 1);
+            let mut worker = site.worker_of(1, &format!("w{death}"));
             gate.reached_by(death).await;
-            worker.kill().await.unwrap();
+            worker.kill().await;
         }
-        site.worker("survivor", 1)
+        site.worker_of(1, "survivor")
     };
     let (ended, _survivor) = tokio::join!(run, kill_all);
     assert_eq!(ended.code, Some(1), "{ended:#?}");
@@ -154,8 +154,8 @@ async fn a_job_that_kills_every_worker_becomes_a_dead_letter_and_a_failed_result
 
 #[tokio::test]
 async fn an_undecodable_message_becomes_a_dead_letter_and_holds_up_nothing() {
-    let site = Site::start().await;
-    site.write_config((1..=3).map(|number| format!("app{number}:1.0")));
+    let site = Installation::start().await;
+    site.write_images((1..=3).map(|number| format!("app{number}:1.0")));
     for name in ["app1", "app2", "app3"] {
         site.source.put_image(name, "1.0", &image(name));
     }
@@ -167,8 +167,8 @@ async fn an_undecodable_message_becomes_a_dead_letter_and_holds_up_nothing() {
             .await
             .unwrap();
     }
-    let _aggregator = site.role("aggregator");
-    let _worker = site.worker("only", 1);
+    let _aggregator = site.aggregator();
+    let _worker = site.worker_of(1, "only");
     let ended = site.run_well("producer -c config.yaml --wait").await;
     assert_eq!(ended.report().head.summary.pulled, 3, "{ended:#?}");
 
@@ -207,12 +207,12 @@ async fn an_undecodable_message_becomes_a_dead_letter_and_holds_up_nothing() {
 
 #[tokio::test]
 async fn all_about_a_letter_can_be_seen_and_bad_input_changes_nothing() {
-    let site = Site::start().await;
-    site.write_config(["one:1.0".to_owned(), "two:1.0".to_owned()]);
+    let site = Installation::start().await;
+    site.write_images(["one:1.0".to_owned(), "two:1.0".to_owned()]);
     let trouble = Rule::new("HEAD", "/v2/two/manifests/*");
     site.source.stage(trouble, Fault::status(503));
-    let _aggregator = site.role("aggregator");
-    let _worker = site.worker("only", 1);
+    let _aggregator = site.aggregator();
+    let _worker = site.worker_of(1, "only");
     let failed = site.run("producer -c config.yaml --wait").await;
     assert_eq!(failed.code, Some(1), "{failed:#?}");
     let ids = site.ids().await;

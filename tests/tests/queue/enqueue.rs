@@ -7,21 +7,21 @@ use image_sync_testkit::fake_registry::{Fault, Gate, Request, Rule};
 use image_sync_testkit::images::image;
 use image_sync_tests::{Catalog, Ended, Entry, Program};
 
-use crate::site::Site;
+use crate::support::Installation;
 
 const BULK: usize = 500;
 const LAST: &str = "v500";
 
 /// A catalog of [`BULK`] tags, all at the source.
-async fn large_site() -> Site {
-    let site = Site::start().await;
+async fn large_site() -> Installation {
+    let site = Installation::start().await;
     let image = image("bulk");
     site.source.put_image("bulk", "v1", &image);
     for number in 2..=BULK {
         site.source
             .tag("bulk", &format!("v{number}"), image.digest());
     }
-    site.write_config((1..=BULK).map(|number| format!("bulk:v{number}")));
+    site.write_images((1..=BULK).map(|number| format!("bulk:v{number}")));
     site
 }
 
@@ -35,9 +35,9 @@ async fn an_enqueued_image_is_done_before_the_bulk_run_is_half_through() {
     let gate = Gate::new();
     let some_way_in = Rule::new("HEAD", "/v2/bulk/manifests/*").nth(20);
     site.source.stage(some_way_in, Fault::hold(&gate));
-    let _aggregator = site.role("aggregator");
+    let _aggregator = site.aggregator();
     // No slot is kept for what is urgent: it is the order of the lanes that counts.
-    let _worker = site.worker("only", 1);
+    let _worker = site.worker_of(1, "only");
     let bulk = site.run("producer -c config.yaml --wait --log-level warn");
     let urgent = async {
         gate.reached().await;
@@ -81,8 +81,8 @@ async fn an_enqueued_image_comes_to_its_report_while_all_of_the_bulk_stands_stil
         .when(|request| !request.path.ends_with(LAST))
         .after(1);
     site.source.stage(others, Fault::hold(&gate));
-    let _aggregator = site.role("aggregator");
-    let _worker = site.worker("only", 3);
+    let _aggregator = site.aggregator();
+    let _worker = site.worker_of(3, "only");
     let bulk = site.run("producer -c config.yaml --wait --log-level warn");
     let urgent = async {
         gate.reached_by(2).await;
@@ -111,8 +111,8 @@ async fn an_enqueued_image_comes_to_its_report_while_all_of_the_bulk_stands_stil
 
 #[tokio::test]
 async fn enqueued_runs_keep_neither_each_other_nor_the_bulk_from_starting() {
-    let site = Site::start().await;
-    site.write_config(["app:1.0".to_owned()]);
+    let site = Installation::start().await;
+    site.write_images(["app:1.0".to_owned()]);
     let app = site.source.image("app", "1.0");
     // There is no worker, so all of these stay open.
     for _ in 0..2 {
@@ -128,11 +128,11 @@ async fn enqueued_runs_keep_neither_each_other_nor_the_bulk_from_starting() {
 
 #[tokio::test]
 async fn an_image_that_the_config_does_not_name_goes_where_it_is_told_to() {
-    let site = Site::start().await;
-    site.write_config(["app:1.0".to_owned()]);
+    let site = Installation::start().await;
+    site.write_images(["app:1.0".to_owned()]);
     site.source.put_image("tool", "2", &image("tool"));
-    let _aggregator = site.role("aggregator");
-    let _worker = site.worker("only", 1);
+    let _aggregator = site.aggregator();
+    let _worker = site.worker_of(1, "only");
     let line = format!(
         "enqueue -c config.yaml {} --target {}/kept/tool --platform all --wait",
         site.source.image("tool", "2"),

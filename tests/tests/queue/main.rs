@@ -17,7 +17,6 @@ mod probes;
 mod registries;
 mod runs;
 mod servers;
-mod site;
 mod stopping;
 mod support;
 mod traces;

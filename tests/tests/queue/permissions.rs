@@ -94,7 +94,7 @@ impl Guarded {
     }
 }
 
-const PROVISION: &str = "provision --visibility 1s --lease-term 1s --jobs-max-bytes 16MiB \
+const PROVISION: &str = "provision --visibility 5s --lease-term 5s --jobs-max-bytes 16MiB \
                          --log-max-bytes 16MiB --letters-max-bytes 16MiB --reports-max-bytes 16MiB \
                          --bucket-max-bytes 4MiB";
 const WORKER: &str = "worker -c config.yaml --max-deliver 1 --log-level warn --name";

@@ -2,11 +2,11 @@
 
 use image_sync_shared::report::{Report, RunStatus};
 use image_sync_shared::run::RunId;
-use image_sync_testkit::fake_registry::Fault;
-use image_sync_testkit::fake_registry::{Gate, Rule};
-use image_sync_tests::{Catalog, Ended, Running};
+use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
+use image_sync_testkit::proxy::Toward;
+use image_sync_tests::{Ended, Running};
 
-use crate::support::{Installation, repository};
+use crate::support::{Installation, PRODUCER};
 
 const IMAGES: usize = 12;
 
@@ -43,6 +43,12 @@ async fn listed(installation: &Installation) -> Vec<serde_json::Value> {
     let list = ended(installation, "runs list --output json").await;
     assert_eq!(list.code, Some(0), "{list:#?}");
     serde_json::from_str(&list.stdout).unwrap()
+}
+
+/// How the runs stand that there are, oldest first.
+async fn statuses(installation: &Installation) -> Vec<serde_json::Value> {
+    let runs = listed(installation).await;
+    runs.iter().map(|run| run["status"].clone()).collect()
 }
 
 #[tokio::test]
@@ -110,19 +116,13 @@ async fn of_two_producers_at_once_one_starts_a_run() {
     installation.write(&installation.catalog(IMAGES));
     let gate = hold_source(&installation);
     let _roles = [installation.worker("w1"), installation.aggregator()];
-    let producers = [installation.producer(), installation.producer()];
-    // The one that was skipped ends; the other waits for its report.
-    let [one, other] = producers.map(Running::ended);
-    let open_once_one_has_ended = async {
-        loop {
-            let runs = listed(&installation).await;
-            if runs.len() == 1 && runs[0]["status"] == "open" {
-                break;
-            }
-        }
-        gate.release();
-    };
-    let (one, other, ()) = tokio::join!(one, other, open_once_one_has_ended);
+    let (one, other) = (installation.producer(), installation.producer());
+    tokio::select! {
+        _ = one.line("run skipped") => {}
+        _ = other.line("run skipped") => {}
+    }
+    gate.release();
+    let (one, other) = tokio::join!(one.ended(), other.ended());
     let (ran, skipped) = if one.code == Some(0) {
         (one, other)
     } else {
@@ -137,17 +137,16 @@ async fn of_two_producers_at_once_one_starts_a_run() {
 
 #[tokio::test]
 async fn a_run_whose_producer_was_killed_before_the_seal_ends_abandoned() {
-    const MANY: usize = 20_000;
     let installation = Installation::start().await;
-    let names = (1..=MANY).map(repository);
-    let catalog = names.fold(Catalog::new(installation.target.host()), |catalog, name| {
-        catalog.image(installation.entry(&name))
-    });
-    installation.write(&catalog);
+    installation.write(&installation.catalog(IMAGES));
+    let proxy = installation.proxy().await;
+    let seal = proxy.hold(Toward::Server, r#""event":"seal""#, 1);
     let aggregator = installation.aggregator();
     aggregator.line("aggregator started").await;
-    let mut producer = installation.role("producer -c config.yaml --sign-of-life 200ms");
+    let line = "producer -c config.yaml --sign-of-life 200ms";
+    let mut producer = installation.role_at(&proxy, line);
     let run = run_in(&producer.line("run opened").await);
+    seal.reached().await;
     producer.kill().await;
     aggregator.line("run ended").await;
 
@@ -155,16 +154,32 @@ async fn a_run_whose_producer_was_killed_before_the_seal_ends_abandoned() {
     assert_eq!(watched.code, Some(3), "{}", watched.stderr);
     let report: Report = watched.report();
     assert_eq!(report.head.status, RunStatus::Abandoned);
-    assert_eq!(
-        report.missing.len(),
-        usize::try_from(report.head.summary.total).unwrap()
-    );
+    assert_eq!(report.head.summary.total as usize, IMAGES);
+    assert_eq!(report.missing.len(), IMAGES);
 
     // The next one can start, and has nothing to do with what was left.
-    installation.write(&installation.catalog(IMAGES));
     let _worker = installation.worker("w1");
     let next = installation.producer().ended().await;
     installation.assert_all_pulled(&next, IMAGES);
+}
+
+#[tokio::test]
+async fn a_run_whose_producer_was_killed_as_it_opened_it_does_not_stay_open() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(IMAGES));
+    let proxy = installation.proxy().await;
+    let opening = proxy.hold(Toward::Server, r#""event":"open""#, 1);
+    let _roles = [installation.worker("w1"), installation.aggregator()];
+    let mut doomed = installation.role_at(&proxy, PRODUCER);
+    opening.reached().await;
+    doomed.kill().await;
+    let next = installation.role("producer -c config.yaml --wait --overlap queue");
+    next.line("waiting for the end of this run").await;
+    // It would be abandoned after a minute without an opening.
+    let cancelled = ended(&installation, "runs cancel latest").await;
+    assert_eq!(cancelled.code, Some(0), "{cancelled:#?}");
+    installation.assert_all_pulled(&next.ended().await, IMAGES);
+    assert_eq!(statuses(&installation).await, ["cancelled", "complete"]);
 }
 
 #[tokio::test]
@@ -208,12 +223,7 @@ async fn a_cancelled_run_ends_with_what_it_has_and_the_next_one_can_start() {
             .contains("has ended, expected one that is open"),
         "{again:#?}"
     );
-    let statuses: Vec<_> = listed(&installation)
-        .await
-        .iter()
-        .map(|run| run["status"].clone())
-        .collect();
-    assert_eq!(statuses, ["cancelled", "complete"]);
+    assert_eq!(statuses(&installation).await, ["cancelled", "complete"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use image_sync_testkit::fake_registry::{Fault, Gate, Request, Rule};
 use image_sync_testkit::proxy::Toward;
 use image_sync_tests::Running;
 
-use crate::support::{A_PIECE_OF_A_REPORT, Installation, LARGE, PRODUCER, repository};
+use crate::support::{A_PIECE_OF_A_REPORT, Installation, LARGE, PRODUCER, TIMES, repository};
 
 const CUT: &str = "the connection to NATS was cut";
 
@@ -17,14 +17,21 @@ async fn kill_and_restart(installation: &mut Installation, roles: &[&Running]) {
     installation.nats.restart().await.unwrap();
 }
 
+/// An aggregator and a worker, when both are past their start, which fails without a server.
+async fn started(installation: &Installation) -> [Running; 2] {
+    let (aggregator, worker) = (installation.aggregator(), installation.worker("a"));
+    aggregator.line("aggregator started").await;
+    worker.line("worker started").await;
+    [aggregator, worker]
+}
+
 #[tokio::test]
 async fn a_restarted_nats_server_loses_no_job_that_is_being_published() {
-    let mut installation = Installation::start().await;
+    let mut installation = Installation::with(TIMES).await;
     installation.write(&installation.catalog(300));
     let proxy = installation.proxy().await;
     let under_way = proxy.hold(Toward::Server, "HPUB imgsync.job.bulk", 150);
-    let aggregator = installation.aggregator();
-    let worker = installation.worker("a");
+    let [aggregator, worker] = started(&installation).await;
     let producer = installation.role_at(&proxy, PRODUCER);
     under_way.reached().await;
     kill_and_restart(&mut installation, &[&producer, &aggregator, &worker]).await;
@@ -35,7 +42,7 @@ async fn a_restarted_nats_server_loses_no_job_that_is_being_published() {
 /// lasts.
 #[tokio::test]
 async fn a_restarted_nats_server_loses_no_job_that_is_being_copied() {
-    let mut installation = Installation::start().await;
+    let mut installation = Installation::with(TIMES).await;
     installation.write(&installation.catalog(6));
     let gate = Gate::new();
     let last_blobs = [1, 2, 3].map(|number| {
@@ -43,7 +50,7 @@ async fn a_restarted_nats_server_loses_no_job_that_is_being_copied() {
         let third = Rule::new("PUT", &path).nth(3);
         installation.target.stage(third, Fault::hold(&gate))
     });
-    let (aggregator, worker) = (installation.aggregator(), installation.worker("a"));
+    let [aggregator, worker] = started(&installation).await;
     let producer = installation.producer();
     gate.reached_by(last_blobs.len()).await;
     installation.nats.kill().unwrap();
@@ -65,7 +72,7 @@ async fn a_restarted_nats_server_loses_no_job_that_is_being_copied() {
 
 #[tokio::test]
 async fn a_restarted_nats_server_loses_no_outcome_that_is_being_read() {
-    let mut installation = Installation::start().await;
+    let mut installation = Installation::with(TIMES).await;
     installation.write(&installation.catalog(20));
     let (worker, producer) = (installation.worker("a"), installation.producer());
     worker.lines("copied", 20).await;
@@ -80,7 +87,7 @@ async fn a_restarted_nats_server_loses_no_outcome_that_is_being_read() {
 
 #[tokio::test]
 async fn a_restarted_nats_server_loses_no_report_that_is_being_written() {
-    let mut installation = Installation::start().await;
+    let mut installation = Installation::with(TIMES).await;
     installation.write(&installation.catalog(LARGE));
     let (worker, producer) = (installation.worker("a"), installation.producer());
     let proxy = installation.proxy().await;
@@ -95,7 +102,7 @@ async fn a_restarted_nats_server_loses_no_report_that_is_being_written() {
 /// A question that is not repeated of itself: what the lanes hold.
 #[tokio::test]
 async fn a_restarted_nats_server_ends_no_aggregator_that_looks_for_poison() {
-    let mut installation = Installation::start().await;
+    let mut installation = Installation::with(TIMES).await;
     installation.write(&installation.catalog(3));
     let proxy = installation.proxy().await;
     let aggregator = installation.role_at(&proxy, "aggregator");

@@ -40,9 +40,10 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// All of it, provisioned; no role runs yet, and there is no config.
+    /// All of it, provisioned with the usual times, which no role exceeds that is alive. No role runs yet, and there is no
+    /// config.
     pub(crate) async fn start() -> Self {
-        Self::with(TIMES).await
+        Self::with("").await
     }
 
     /// All of it, provisioned with these times.
@@ -98,6 +99,17 @@ impl Installation {
         gate
     }
 
+    /// Writes a config of these images of the source, `repository:tag` each.
+    pub(crate) fn write_images(&self, images: impl IntoIterator<Item = String>) {
+        let catalog = Catalog::new(self.target.host());
+        let catalog = images.into_iter().fold(catalog, |catalog, image| {
+            let (repository, tag) = image.split_once(':').unwrap();
+            let source = format!("{}/{repository}", self.source.host());
+            catalog.image(Entry::new(&source, tag).cache_as(repository))
+        });
+        self.write(&catalog);
+    }
+
     /// Writes the config of all roles.
     pub(crate) fn write(&self, catalog: &Catalog) {
         self.program.write("config.yaml", &catalog.yaml());
@@ -110,6 +122,18 @@ impl Installation {
     pub(crate) fn role(&self, line: &str) -> Running {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         self.program.start(&arguments)
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(&self, line: &str) -> Ended {
+        self.role(line).ended().await
+    }
+
+    /// Runs the program to its end, which must be a good one.
+    pub(crate) async fn run_well(&self, line: &str) -> Ended {
+        let ended = self.run(line).await;
+        assert_eq!(ended.code, Some(0), "{line}: {ended:#?}");
+        ended
     }
 
     /// The program with these arguments, which reaches the nats-server through a proxy.
@@ -125,6 +149,11 @@ impl Installation {
     /// A worker of four slots whose signs of life fit the times that are provisioned.
     pub(crate) fn worker(&self, name: &str) -> Running {
         self.worker_with(name, "--slots 4 --heartbeat 500ms")
+    }
+
+    /// A worker of so many slots.
+    pub(crate) fn worker_of(&self, slots: usize, name: &str) -> Running {
+        self.worker_with(name, &format!("--slots {slots}"))
     }
 
     /// A worker that is told `more`.
@@ -147,6 +176,13 @@ impl Installation {
         let clock = Arc::new(TokioClock::starting_at(now()));
         let opened = JetStream::open(connection, Role::Operator, clock, u64::MAX);
         opened.await.unwrap()
+    }
+
+    /// The report of a run as it is stored.
+    pub(crate) async fn report_of(&self, run: &RunId) -> String {
+        let report = self.queue().await.reports().get(run).await.unwrap();
+        let report = report.unwrap_or_else(|| panic!("run {run} should have a report"));
+        std::io::read_to_string(report).unwrap()
     }
 
     /// The results in the log of a run, in their order, those included that do not count.

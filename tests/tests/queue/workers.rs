@@ -16,7 +16,7 @@ use crate::support::{Installation, TAG, TIMES, repository};
 
 #[tokio::test]
 async fn a_killed_worker_loses_no_job() {
-    let installation = Installation::start().await;
+    let installation = Installation::with(TIMES).await;
     installation.write(&installation.catalog(6));
     let gate = installation.hold_a_blob(2);
     let _aggregator = installation.aggregator();
@@ -80,7 +80,7 @@ async fn dedupe_window_passed(installation: &Installation) {
 /// A while that is longer than what they had in hand is theirs.
 #[tokio::test]
 async fn jobs_outlast_the_death_of_all_workers() {
-    let installation = Installation::start().await;
+    let installation = Installation::with(TIMES).await;
     // As many as the two have slots for anything but lane now.
     installation.write(&installation.catalog(6));
     let gates = [1, 2, 3, 4, 5, 6].map(|number| installation.hold_a_blob(number));
@@ -107,7 +107,7 @@ async fn jobs_outlast_the_death_of_all_workers() {
 /// It stands still in a blob, and finds out by its next sign of life.
 #[tokio::test]
 async fn a_worker_that_stood_still_past_its_lease_gives_up_its_copy() {
-    let installation = Installation::start().await;
+    let installation = Installation::with(TIMES).await;
     installation.write(&installation.catalog(1));
     let gate = installation.hold_a_blob(1);
     let _aggregator = installation.aggregator();
