@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::Ended;
 
 /// Longer than anything that a test waits for, on a machine under load: what takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A running program. It is killed when it is dropped, and shows its log if its test fails.
 pub struct Running {
