@@ -65,7 +65,13 @@ impl Backend for JetStreamBackend {
 }
 
 async fn fresh() -> JetStreamBackend {
-    let (server, settings) = (shared_server().await, small());
+    // A hiccup of half of these times, on a machine under load, breaks no rule.
+    let settings = ProvisionSettings {
+        visibility: Duration::from_secs(4),
+        lease_term: Duration::from_secs(4),
+        ..small()
+    };
+    let server = shared_server().await;
     let (queue, clock) = provisioned(&server, &fresh_prefix(), &settings).await;
     JetStreamBackend {
         settings,
