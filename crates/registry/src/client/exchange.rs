@@ -1,6 +1,7 @@
 //! One call to one server: who asks is made known where the server wants it, and once more where that was refused.
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode, Url};
 
 use super::endpoint::{Contact, Endpoint, below};
@@ -30,8 +31,25 @@ enum First {
 }
 
 impl Exchange<'_, '_> {
-    /// The answer, whatever its status.
+    /// The answer, whatever its status but a 401: that as such is a failure, and says with which credentials it came.
     pub(super) async fn run(mut self) -> Result<Response, Failure> {
+        let answer = self.answer().await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let host = authority(answer.url());
+        let why = if host == authority(&self.endpoint.base()) {
+            "does not say how it wants credentials"
+        } else {
+            "is not the registry and so gets no credentials"
+        };
+        let trouble = self.inner.wire.explain(answer).await;
+        let answer = format!("{} ({host} {why})", trouble.answer);
+        Err(self.failure(Trouble::new(trouble.class, answer)))
+    }
+
+    /// The answer, whatever its status. A 401 is one that cannot be met.
+    async fn answer(&mut self) -> Result<Response, Failure> {
         if let Target::Url(url) = &self.call.target
             && !self.endpoint.serves(url)
         {
@@ -62,8 +80,10 @@ impl Exchange<'_, '_> {
             }
         };
         let status = response.status();
+        let asks_for_credentials =
+            status == StatusCode::UNAUTHORIZED && same_origin(&base, response.url());
         let challenge = match status {
-            StatusCode::UNAUTHORIZED => Challenge::offered(response.headers()),
+            _ if asks_for_credentials => Challenge::offered(response.headers()),
             // Something in front of the registry may have answered.
             StatusCode::TOO_MANY_REQUESTS => None,
             _ if status.is_server_error() => None,
@@ -75,9 +95,10 @@ impl Exchange<'_, '_> {
         tracing::debug!(host = self.endpoint.host, address = %base, "registry reached");
         let contact = Contact { base, challenge };
         lead.found(contact.clone());
-        Ok(match status {
-            StatusCode::UNAUTHORIZED => First::Contact(contact),
-            _ => First::Answer(response),
+        Ok(if asks_for_credentials {
+            First::Contact(contact)
+        } else {
+            First::Answer(response)
         })
     }
 
@@ -92,12 +113,15 @@ impl Exchange<'_, '_> {
             return Err(error);
         };
         let other_port = base.port_or_known_default() != plain.port_or_known_default();
-        match error {
-            SendError::NoTls(_) => {}
+        match &error {
+            SendError::NoTls(_) | SendError::HungUp(_) => {}
             SendError::Refused(_) if other_port => {}
-            other => return Err(other),
+            _ => return Err(error),
         }
         let response = self.send(&plain, &Pass::Nothing).await?;
+        if matches!(error, SendError::HungUp(_)) && speaks_tls(&plain, &response) {
+            return Err(error);
+        }
         Ok((plain, response))
     }
 
@@ -129,6 +153,9 @@ impl Exchange<'_, '_> {
         pass: &Pass,
         asker: &Asker<'_>,
     ) -> bool {
+        if !same_origin(&contact.base, answer.url()) {
+            return false;
+        }
         let offered = match answer.status() {
             StatusCode::UNAUTHORIZED => Challenge::offered(answer.headers()),
             // Amazon ECR says so of a token that has ended.
@@ -146,14 +173,14 @@ impl Exchange<'_, '_> {
         }
     }
 
-    /// The last answer. A 401 as such is a failure, and says with which credentials it came.
+    /// The last answer. A 401 by the server is a failure.
     async fn settle(
         &self,
         response: Response,
         pass: &Pass,
         asker: &Asker<'_>,
     ) -> Result<Response, Failure> {
-        if response.status() != StatusCode::UNAUTHORIZED {
+        if response.status() != StatusCode::UNAUTHORIZED || !self.endpoint.serves(response.url()) {
             return Ok(response);
         }
         let trouble = self.inner.wire.explain(response).await;
@@ -230,4 +257,15 @@ impl Exchange<'_, '_> {
     fn failure(&self, trouble: Trouble) -> Failure {
         trouble.at(self.call.remote.side, self.call.step, &self.call.subject)
     }
+}
+
+/// Whether what answered a plain request speaks TLS after all, so that the connection on which it was tried was cut by chance:
+/// it refuses plain requests in words of its own, and not in those of a registry, or leads to TLS.
+fn speaks_tls(plain: &Url, answer: &Response) -> bool {
+    let leads_to_tls = answer.url().scheme() == "https" && answer.url().host() == plain.host();
+    let kind = answer.headers().get(CONTENT_TYPE);
+    let is_of_registry = kind
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.contains("json"));
+    leads_to_tls || (answer.status() == StatusCode::BAD_REQUEST && !is_of_registry)
 }

@@ -44,23 +44,24 @@ pub(crate) fn explain(error: &reqwest::Error) -> Trouble {
     Trouble::new(FailureClass::Connection, answer)
 }
 
-/// Whether the host may be one that speaks plain HTTP where TLS was tried.
+/// Whether the host speaks something else where TLS was tried.
 pub(crate) fn speaks_no_tls(error: &reqwest::Error) -> bool {
-    if !error.is_connect() {
-        return false;
-    }
-    match cause::<rustls::Error>(error) {
-        Some(tls) => matches!(tls, rustls::Error::InvalidMessage(_)),
-        // Some servers just hang up on what is no HTTP to them.
-        None => cause::<io::Error>(error).is_some_and(|error| {
+    let tls = cause::<rustls::Error>(error);
+    error.is_connect() && matches!(tls, Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// Whether the connection was cut before there was TLS on it.
+pub(crate) fn hung_up(error: &reqwest::Error) -> bool {
+    error.is_connect()
+        && cause::<rustls::Error>(error).is_none()
+        && cause::<io::Error>(error).is_some_and(|error| {
             matches!(
                 error.kind(),
                 io::ErrorKind::UnexpectedEof
                     | io::ErrorKind::ConnectionReset
                     | io::ErrorKind::BrokenPipe
             )
-        }),
-    }
+        })
 }
 
 /// Whether nothing listens where the connection was to go.

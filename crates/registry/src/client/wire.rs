@@ -41,8 +41,10 @@ pub(crate) struct Outgoing<'a> {
 /// Why there was no answer.
 #[derive(Debug)]
 pub(crate) enum SendError {
-    /// The host may be one that speaks plain HTTP where TLS was tried.
+    /// The host speaks something else where TLS was tried, so it may be plain HTTP.
     NoTls(Trouble),
+    /// The host hung up when TLS was tried, as some do that speak plain HTTP.
+    HungUp(Trouble),
     /// Nothing listens there.
     Refused(Trouble),
     /// It answered, but where it led to nothing is to be had.
@@ -55,6 +57,7 @@ impl From<SendError> for Trouble {
     fn from(error: SendError) -> Self {
         match error {
             SendError::NoTls(trouble)
+            | SendError::HungUp(trouble)
             | SendError::Refused(trouble)
             | SendError::LedAstray(trouble)
             | SendError::Other(trouble) => trouble,
@@ -103,12 +106,15 @@ impl Wire {
     pub(crate) async fn send(&self, mut request: Outgoing<'_>) -> Result<Response, SendError> {
         let mut url = request.url.clone();
         let mut response = self.hop(&mut request, &url).await?;
-        for _ in 0..MAX_REDIRECTS {
+        for redirects in 0..=MAX_REDIRECTS {
             let next = redirect::next(&request.method, &url, response.status(), response.headers());
             let Some(next) = next.map_err(SendError::LedAstray)? else {
                 note_secrets(&mut response, request.authorization.as_ref());
                 return Ok(response);
             };
+            if redirects == MAX_REDIRECTS {
+                break;
+            }
             url = next;
             let followed = self.hop(&mut request, &url).await;
             response = followed.map_err(|error| SendError::LedAstray(error.into()))?;
@@ -189,6 +195,8 @@ impl Wire {
             let trouble = transport::explain(&error);
             if transport::speaks_no_tls(&error) {
                 SendError::NoTls(trouble)
+            } else if transport::hung_up(&error) {
+                SendError::HungUp(trouble)
             } else if transport::refused(&error) {
                 SendError::Refused(trouble)
             } else {

@@ -51,6 +51,43 @@ async fn reads_are_followed_and_lose_their_credentials() {
 }
 
 #[tokio::test]
+async fn a_challenge_of_another_host_gets_no_credentials() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "p"))
+        .start()
+        .await
+        .unwrap();
+    put_app(&registry);
+    let elsewhere = registry.second_host().start().await.unwrap();
+    let challenge = format!(r#"Bearer realm="{}/token",service="x""#, elsewhere.url());
+    for status in [401, 403] {
+        let refusal = Fault::status(status).with_header("www-authenticate", &challenge);
+        elsewhere.stage(Rule::new("*", "*"), refusal);
+        for rule in [
+            Rule::new("*", "*"),
+            Rule::new("*", "*").when(image_sync_testkit::fake_registry::Request::has_credentials),
+        ] {
+            let router = Setup::new().login(registry.host(), "u", "p").router();
+            registry.stage(rule, Fault::redirect(elsewhere.url(), ""));
+            let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+            if status == 401 {
+                assert_eq!(failure.class, FailureClass::Unauthorized);
+                let expected = format!("{} is not the registry", elsewhere.host());
+                assert!(failure.answer.contains(&expected), "{failure}");
+            }
+            registry.clear_faults();
+            let found = resolve_app(&router, registry.host()).await;
+            assert!(found.unwrap().is_some(), "its own challenge is still known");
+        }
+        elsewhere.clear_faults();
+    }
+    let asked = elsewhere.requests();
+    assert!(!asked.is_empty());
+    assert!(asked.iter().all(|request| !request.has_credentials()));
+    assert!(asked.iter().all(|request| !request.path.contains("token")));
+}
+
+#[tokio::test]
 async fn credentials_stay_with_a_redirect_to_the_registry_itself() {
     let registry = FakeRegistry::builder()
         .auth(Auth::basic("u", "p"))

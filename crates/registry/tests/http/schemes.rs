@@ -2,8 +2,8 @@
 
 use image_sync_shared::failure::FailureClass;
 use image_sync_testkit::{FakeRegistry, PrivateCa};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::support::{
@@ -112,9 +112,7 @@ async fn plain_answerer() -> (String, JoinSet<()>) {
             assert!(stream.read(&mut hello).await.unwrap() > 0);
             let answer =
                 b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-            tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
-                .await
-                .unwrap();
+            stream.write_all(answer).await.unwrap();
         }
     });
     (host, server)
@@ -133,6 +131,60 @@ async fn a_host_that_answers_tls_in_plain_http_is_told_apart() {
         failure.answer.contains(&format!("{host} speaks no TLS")),
         "{failure}"
     );
+}
+
+/// The first byte of TLS (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: [u8; 1] = [22];
+const PLAIN_REQUEST_TO_TLS: &[u8] =
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+
+/// Passes connections on to `host`, but for the first one, which it closes once it has read from it. Where `host` speaks TLS, it
+/// refuses plain requests as servers written in Go do.
+async fn closing_the_first(host: &str, speaks_tls: bool) -> (String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (own, host) = (listener.local_addr().unwrap().to_string(), host.to_owned());
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        assert!(first.read(&mut [0; 1024]).await.unwrap() > 0);
+        drop(first);
+        let mut connections = JoinSet::new();
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(&host).await.unwrap();
+            connections.spawn(async move {
+                let mut byte = [0; 1];
+                let is_plain = client.peek(&mut byte).await.is_ok() && byte != TLS_HANDSHAKE;
+                if speaks_tls && is_plain {
+                    drop(client.read(&mut [0; 1024]).await);
+                    drop(client.write_all(PLAIN_REQUEST_TO_TLS).await);
+                } else {
+                    drop(copy_bidirectional(&mut client, &mut server).await);
+                }
+            });
+        }
+    });
+    (own, server)
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_once_does_not_make_a_tls_host_a_plain_one() {
+    let ca = PrivateCa::new().unwrap();
+    let secure = FakeRegistry::builder().tls(&ca).start().await.unwrap();
+    put_app(&secure);
+    let (host, _server) = closing_the_first(secure.host(), true).await;
+    let folder = tempfile::tempdir().unwrap();
+    let router = Setup::new().trusting(&host, &ca, folder.path()).router();
+    let failure = resolve_app(&router, &host).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Connection, "{failure}");
+    assert!(resolve_app(&router, &host).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_plain_host_that_hangs_up_on_tls_is_found() {
+    let plain = FakeRegistry::start().await.unwrap();
+    put_app(&plain);
+    let (host, _server) = closing_the_first(plain.host(), false).await;
+    assert!(resolve_app(&router(), &host).await.unwrap().is_some());
 }
 
 #[tokio::test]
