@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod endpoint;
 mod endpoints;
 mod exchange;
+pub(crate) mod mirror;
 mod options;
 mod own_certificates;
 mod permits;
@@ -36,6 +37,7 @@ use crate::credentials::Credentials;
 use endpoint::Endpoint;
 use endpoints::Endpoints;
 use exchange::Exchange;
+use mirror::{Mirrored, is_trouble};
 use trouble::Trouble;
 use wire::Wire;
 
@@ -233,14 +235,26 @@ impl Client {
         }
         let mirrors = self.inner.endpoints.mirrors(host);
         for mirror in mirrors.map_err(|error| unusable(error, call))? {
-            if matches!(&call.target, Target::Url(url) if !mirror.serves(url)) {
+            let lacks_it = matches!(&call.target, Target::Url(url) if !mirror.serves(url));
+            if lacks_it || !mirror.rest.is_over() {
                 continue;
             }
             // A mirror need not have what the registry has, so whatever is wrong there is no failure.
             let why = match self.ask(&mirror, call).await {
-                Ok(response) if response.status().is_success() => return Ok(Some(response)),
-                Ok(response) => response.status().to_string(),
-                Err(failure) => failure.to_string(),
+                Ok(mut response) if response.status().is_success() => {
+                    Mirrored::note(&mut response, mirror);
+                    return Ok(Some(response));
+                }
+                Ok(response) => {
+                    if is_trouble(response.status()) {
+                        mirror.rest.begin();
+                    }
+                    response.status().to_string()
+                }
+                Err(failure) => {
+                    mirror.rest.begin();
+                    failure.to_string()
+                }
             };
             tracing::debug!(
                 mirror = mirror.host,

@@ -15,6 +15,7 @@ use image_sync_shared::reference::Reference;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 
+use crate::client::mirror::Mirrored;
 use crate::client::trouble::Trouble;
 use crate::client::{Call, Client, Payload, Permits, Target, body};
 
@@ -141,14 +142,19 @@ impl HttpRegistry {
     }
 
     async fn read(&self, asked: &Asked<'_>, response: Response) -> Result<RawManifest, Failure> {
-        let headers = response.headers().clone();
+        let (headers, mirror) = (response.headers().clone(), Mirrored::of(&response));
         let read = async {
             manifest::refuse_encoding(&headers)?;
             let patience = self.client.timeouts().stall;
             let bytes = body::read_whole(response, MAX_MANIFEST_BYTES, patience).await?;
             manifest::verified(&headers, bytes, asked.reference)
         };
-        read.await.map_err(|trouble| asked.failure(trouble))
+        read.await.map_err(|trouble| {
+            if let Some(mirror) = mirror {
+                mirror.distrust();
+            }
+            asked.failure(trouble)
+        })
     }
 
     fn call<'a>(&self, asked: &Asked<'a>, permits: &'a Permits, method: Method) -> Call<'a> {

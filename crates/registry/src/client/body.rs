@@ -43,7 +43,10 @@ pub(crate) async fn read_some(mut response: Response, limit: usize, patience: Du
 async fn next_piece(response: &mut Response, patience: Duration) -> Result<Option<Bytes>, Trouble> {
     match timeout(patience, response.chunk()).await {
         Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(error)) => Err(transport::explain(&error)),
+        Ok(Err(error)) => {
+            let error = error.with_url(response.url().clone());
+            Err(transport::explain(&error))
+        }
         Err(_elapsed) => Err(Trouble::new(
             FailureClass::Timeout,
             format!("the answer stood still for {} s", patience.as_secs_f32()),

@@ -5,6 +5,7 @@ use image_sync_shared::job::Trust;
 use image_sync_shared::reference::DOCKER_HUB;
 use reqwest::Url;
 
+use super::mirror::Rest;
 use super::redirect::same_origin;
 use super::setup_error::SetupError;
 use super::tls::{Profile, is_loopback};
@@ -31,6 +32,8 @@ pub(crate) struct Endpoint {
     pub(crate) contact: SingleFlight<Contact>,
     /// The tokens it accepts.
     pub(crate) tokens: TokenCache,
+    /// Where it need not be asked: until when it is left alone.
+    pub(crate) rest: Rest,
 }
 
 /// What the first answer of an endpoint told.
@@ -63,6 +66,7 @@ impl Endpoint {
             profile,
             contact: SingleFlight::default(),
             tokens: TokenCache::default(),
+            rest: Rest::default(),
         })
     }
 

@@ -8,10 +8,13 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderValue, RANGE};
 use reqwest::{Method, Response};
 
 use super::blob_answer::bytes_to_skip;
+use crate::client::mirror::Mirrored;
 use crate::client::{Call, Client, Permits, Target};
 
-/// How often one blob is asked for again after a cut.
+/// How often in a row one blob is asked for again after cuts between which little came.
 const MAX_RESUMES: u32 = 5;
+/// How many bytes are not little.
+const MUCH: u64 = 64 * 1024;
 
 /// The bytes of one blob. Where the connection is cut, they go on with Range over another one.
 pub(super) struct HttpSource<'a> {
@@ -26,6 +29,7 @@ pub(super) struct HttpSource<'a> {
     offset: u64,
     /// Where the last cut was; a second one there is the end.
     cut_at: Option<u64>,
+    /// How many resumes in a row brought little.
     resumes: u32,
 }
 
@@ -65,8 +69,18 @@ impl<'a> HttpSource<'a> {
                 Ok(None) => return Ok(None),
                 // All bytes came, so nothing is lost with the connection.
                 Err(_) if self.offset >= self.blob.size => return Ok(None),
-                Err(error) => self.resume(&error).await?,
+                Err(error) => {
+                    let error = error.with_url(self.answer.url().clone());
+                    self.resume(&error).await?;
+                }
             }
+        }
+    }
+
+    /// Notes that its bytes are wrong, or do not come.
+    pub(super) fn distrust(&self) {
+        if let Some(mirror) = Mirrored::of(&self.answer) {
+            mirror.distrust();
         }
     }
 
@@ -78,7 +92,12 @@ impl<'a> HttpSource<'a> {
 
     async fn resume(&mut self, error: &reqwest::Error) -> Result<(), Failure> {
         let side = self.remote.side;
+        self.distrust();
         let failure = Client::cut(side, Step::PullBlob, self.blob.digest.as_str(), error);
+        let came = self.offset - self.cut_at.unwrap_or_default();
+        if came >= MUCH {
+            self.resumes = 0;
+        }
         if self.resumes == MAX_RESUMES || self.cut_at == Some(self.offset) {
             return Err(failure);
         }
@@ -118,6 +137,11 @@ async fn get(
     let skip = bytes_to_skip(answer.status(), answer.headers(), offset, blob.size);
     match skip {
         Ok(skip) => Ok((answer, skip)),
-        Err((class, said)) => Err(Failure::new(remote.side, step, subject, class, said)),
+        Err((class, said)) => {
+            if let Some(mirror) = Mirrored::of(&answer) {
+                mirror.distrust();
+            }
+            Err(Failure::new(remote.side, step, subject, class, said))
+        }
     }
 }

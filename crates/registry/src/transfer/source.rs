@@ -48,6 +48,13 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// Notes that its bytes are wrong, or do not come.
+    pub(super) fn distrust(&self) {
+        if let Self::Http(source) = self {
+            source.distrust();
+        }
+    }
+
     /// The next bytes, or none at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         match self {

@@ -105,6 +105,7 @@ impl<'a> Verified<'a> {
     }
 
     fn failure(&self, class: FailureClass, answer: &str) -> Failure {
+        self.source.distrust();
         Failure::new(self.side, Step::PullBlob, &self.blob.digest, class, answer)
     }
 }

@@ -84,12 +84,24 @@ async fn a_registry_that_ignores_range_sends_the_blob_again() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_again_and_again_fails_in_the_end() {
+async fn a_body_that_is_cut_again_and_again_comes_whole_as_long_as_it_comes() {
     let pair = Pair::start().await;
     let blob = blob("a", LARGE);
     pair.put(&blob);
     pair.source
         .stage(any_blob(), Fault::close(At::Body(100_000)));
+    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+    pair.assert_copied(&blob).await;
+    assert_eq!(pair.source.count("GET", "*"), LARGE.div_ceil(100_000));
+}
+
+#[tokio::test]
+async fn a_body_of_which_little_comes_again_and_again_fails_in_the_end() {
+    let pair = Pair::start().await;
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    pair.source
+        .stage(any_blob(), Fault::close(At::Body(10_000)));
     pair.fails(&blob, Side::Source, FailureClass::Connection)
         .await;
     assert_eq!(pair.source.count("GET", "*"), 6, "five times more");

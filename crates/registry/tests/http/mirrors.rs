@@ -3,8 +3,9 @@
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::reference::Reference;
 use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::fake_registry::{At, Auth, Fault, Rule};
+use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule};
 use image_sync_testkit::images::image;
 use tokio::net::TcpListener;
 
@@ -36,8 +37,8 @@ async fn the_first_mirror_that_has_it_answers() {
 async fn whatever_is_wrong_with_a_mirror_the_registry_is_asked() {
     let (registry, one, _) = three().await;
     put_app(&registry);
-    let router = mirrored(&registry, &[one.host()]).router();
     for status in [401, 403, 404, 429, 500, 503] {
+        let router = mirrored(&registry, &[one.host()]).router();
         one.clear_faults();
         one.stage(Rule::new("*", "*"), Fault::status(status));
         assert!(
@@ -50,6 +51,7 @@ async fn whatever_is_wrong_with_a_mirror_the_registry_is_asked() {
     }
     one.clear_faults();
     one.stage(Rule::new("*", "*"), Fault::reset(At::Headers));
+    let router = mirrored(&registry, &[one.host()]).router();
     assert!(
         resolve_app(&router, registry.host())
             .await
@@ -66,6 +68,45 @@ async fn whatever_is_wrong_with_a_mirror_the_registry_is_asked() {
             .unwrap()
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn a_mirror_in_trouble_is_left_alone_for_a_while() {
+    let faults = [
+        (Fault::hold(&Gate::new()), 1),
+        (Fault::reset(At::Headers), 1),
+        (Fault::status(503), 1),
+        (Fault::status(429), 1),
+        (Fault::status(404), 3),
+        (Fault::status(403), 3),
+    ];
+    for (fault, asked) in faults {
+        let (registry, one, _) = three().await;
+        put_app(&registry);
+        one.stage(Rule::new("*", "*"), fault);
+        let router = mirrored(&registry, &[one.url()]).impatient().router();
+        for _ in 0..3 {
+            let found = resolve_app(&router, registry.host()).await;
+            assert!(found.unwrap().is_some());
+        }
+        let requests = [&one, &registry].map(|server| server.requests().len());
+        assert_eq!(requests, [asked, 3]);
+    }
+}
+
+#[tokio::test]
+async fn a_mirror_with_a_wrong_manifest_is_left_alone() {
+    let (registry, one, _) = three().await;
+    let app = put_app(&registry);
+    put_app(&one);
+    one.stage(Rule::new("GET", "*"), Fault::status(200).with_body("{}"));
+    let router = mirrored(&registry, &[one.url()]).router();
+    let at = source(registry.host(), "app");
+    let digest = Reference::Digest(app.digest().clone());
+    let failure = router.pull_manifest(&at, &digest).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::DigestMismatch);
+    let manifest = router.pull_manifest(&at, &digest).await.unwrap();
+    assert_eq!(manifest.digest, *app.digest());
 }
 
 #[tokio::test]
