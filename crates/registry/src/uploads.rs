@@ -2,6 +2,7 @@
 
 mod location;
 mod session;
+mod unmounted;
 mod way;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use self::unmounted::Unmounted;
 use self::way::Ways;
 use crate::client::{Call, Client, Permits, Target};
 
@@ -30,6 +32,7 @@ pub(crate) struct Uploads {
 struct Shared {
     client: Client,
     ways: Ways,
+    unmounted: Unmounted,
     /// Requests that must be sent although nobody waits for them any more.
     tasks: TaskTracker,
 }
@@ -50,18 +53,24 @@ impl Uploads {
             shared: Arc::new(Shared {
                 client,
                 ways: Ways::default(),
+                unmounted: Unmounted::default(),
                 tasks: TaskTracker::new(),
             }),
         }
     }
 
-    /// Asks the registry to take `blob` from its repository `from` (section "Mounting a blob from another repository").
+    /// Asks the registry to take `blob` from its repository `from` (section "Mounting a blob from another repository"). Where that
+    /// went wrong at the registry, the next try is without it.
     pub(crate) async fn mount(
         &self,
         target: &Remote,
         blob: &Descriptor,
         from: &Repository,
     ) -> Result<Mount, Failure> {
+        let unmounted = &self.shared.unmounted;
+        if unmounted.take(target, &blob.digest) {
+            return Ok(Mount::Refused);
+        }
         let permits = Arc::new(self.shared.client.permit(target).await);
         let asked = self.post(permits, target, blob, Some(from.name().to_owned()));
         match asked.await {
@@ -71,7 +80,12 @@ impl Uploads {
                 tracing::debug!(%from, %failure, "the blob is sent, not mounted");
                 Ok(Mount::Refused)
             }
-            Err(failure) => Err(failure),
+            Err(failure) => {
+                if failure.class == FailureClass::Unavailable {
+                    unmounted.add(target, &blob.digest);
+                }
+                Err(failure)
+            }
         }
     }
 

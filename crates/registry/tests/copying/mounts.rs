@@ -78,6 +78,24 @@ async fn a_mount_that_fails_for_a_while_fails() {
 }
 
 #[tokio::test]
+async fn after_a_mount_that_went_wrong_the_blob_is_sent() {
+    let pair = Pair::start().await;
+    let blob = blob("a", 10_000);
+    pair.put(&blob);
+    let base = repository(pair.target.host(), "base");
+    let mounts = Rule::new("POST", "*").when(|request| request.parameter("mount").is_some());
+    pair.target.stage(mounts, Fault::status(500));
+    for _ in 0..2 {
+        let failure = pair.copy_or_mount(&blob, &base).await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Unavailable);
+        let arrival = pair.copy_or_mount(&blob, &base).await;
+        assert_eq!(arrival, Ok(copied(&blob)));
+    }
+    let methods = ["POST", "POST", "PUT", "POST", "POST", "PUT"];
+    assert_eq!(pair.target_methods(), methods);
+}
+
+#[tokio::test]
 async fn a_repository_of_another_registry_is_not_mounted_from() {
     let pair = Pair::start().await;
     let blob = blob("a", 1000);
