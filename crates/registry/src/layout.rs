@@ -87,7 +87,7 @@ impl Layout {
     pub(crate) async fn has_blob(&self, digest: &Digest) -> Result<bool, Failure> {
         let asked = digest.clone();
         self.run(Step::CheckBlob, digest, move |folder| {
-            Ok(folder.blob_size(&asked)?.is_some())
+            folder.has_whole_blob(&asked)
         })
         .await
     }
@@ -112,11 +112,11 @@ impl Layout {
         Ok(tokio::fs::File::from_std(opened.await?))
     }
 
-    /// Whether a blob that is to be written is there with its size.
+    /// Whether a blob that is to be written is there, with its size and the right bytes.
     pub(crate) async fn is_present(&self, blob: &Descriptor) -> Result<bool, Failure> {
         let asked = blob.clone();
         self.run(Step::CheckBlob, &blob.digest, move |folder| {
-            folder.has_blob(&asked)
+            Ok(folder.has_blob(&asked)? && folder.has_whole_blob(&asked.digest)?)
         })
         .await
     }

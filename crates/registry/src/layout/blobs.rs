@@ -51,6 +51,12 @@ impl Folder {
         Ok(self.blob_size(&blob.digest)? == Some(blob.size))
     }
 
+    /// Whether a blob is there and its bytes have its digest. Reads all of it.
+    pub(crate) fn has_whole_blob(&self, digest: &Digest) -> Result<bool, LayoutError> {
+        Ok(self.blob_size(digest)?.is_some()
+            && hash_file(&self.blob_path(digest), digest)? == *digest)
+    }
+
     /// Opens a blob that must be there with its size.
     pub(crate) fn open_blob(&self, blob: &Descriptor) -> Result<File, LayoutError> {
         let path = self.blob_path(&blob.digest);

@@ -90,11 +90,17 @@ async fn a_blob_that_is_there_is_not_written_again() {
     assert_eq!(arrival, Ok(Arrival::Copied { bytes: 0 }));
     assert_eq!(registry.count("*", "*"), 1);
 
-    fs::write(blob_file(scratch.path(), &blob), "half").unwrap();
-    let arrival = copy(&router, &from, &to, &blob.descriptor()).await;
-    assert_eq!(arrival, Ok(copied(&blob)), "one of the wrong size is");
-    let read = fs::read(blob_file(scratch.path(), &blob)).unwrap();
-    assert_eq!(read, blob.bytes);
+    let mut flipped = blob.bytes.to_vec();
+    flipped[500] ^= 1;
+    for broken in [&b"half"[..], &flipped] {
+        fs::write(blob_file(scratch.path(), &blob), broken).unwrap();
+        assert_eq!(router.has_blob(&to, &blob.digest).await, Ok(false));
+        let arrival = copy(&router, &from, &to, &blob.descriptor()).await;
+        assert_eq!(arrival, Ok(copied(&blob)), "a broken one is");
+        let read = fs::read(blob_file(scratch.path(), &blob)).unwrap();
+        assert_eq!(read, blob.bytes);
+        assert_eq!(router.has_blob(&to, &blob.digest).await, Ok(true));
+    }
 }
 
 #[tokio::test]
