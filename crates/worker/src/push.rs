@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use futures_util::StreamExt as _;
-use image_sync_shared::digest::Digest;
+use image_sync_shared::digest::{Algorithm, Digest};
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::manifest::RawManifest;
 use image_sync_shared::media_type;
@@ -20,6 +20,7 @@ impl Attempt<'_> {
     /// Writes the manifests of `image`, whose blobs are all at the target.
     pub(crate) async fn push_image(&self, image: &Image) -> Result<(), Failure> {
         let Err(refusal) = self.push_manifests(&image.manifests).await else {
+            self.remember_other_digest(image).await;
             return Ok(());
         };
         if !(refusal.class == FailureClass::Invalid && refusal.step == Step::PushManifest) {
@@ -100,15 +101,31 @@ impl Attempt<'_> {
         if let Some(root) = converted.image.manifests.last() {
             self.ledger.account().expected = Some(root.digest.clone());
         }
+        for (refused, digest) in &converted.changed {
+            self.remember_at_target(refused, digest).await;
+        }
+    }
+
+    /// A registry may name what a tag points at by SHA-256, whatever algorithm the source goes by (OCI image spec,
+    /// descriptor.md, "Digests").
+    async fn remember_other_digest(&self, image: &Image) {
+        if let Some(root) = image.manifests.last()
+            && root.digest.algorithm() != Algorithm::Sha256
+        {
+            let digest = Digest::of(&root.bytes);
+            self.remember_at_target(&root.digest, &digest).await;
+        }
+    }
+
+    /// Remembers that the target's registry has `digest` in the place of `expected`.
+    async fn remember_at_target(&self, expected: &Digest, digest: &Digest) {
         let Some(host) = self.target.repository.host() else {
             return;
         };
-        for (refused, digest) in &converted.changed {
-            let fact = Fact::Converted {
-                refused: refused.clone(),
-                host: host.to_owned(),
-            };
-            self.workshop.ports.memo.remember(&fact, digest).await;
-        }
+        let fact = Fact::Converted {
+            refused: expected.clone(),
+            host: host.to_owned(),
+        };
+        self.workshop.ports.memo.remember(&fact, digest).await;
     }
 }

@@ -1,5 +1,6 @@
 //! Content that is not what it says, or that needs care.
 
+use image_sync_shared::digest::{Algorithm, Digest, Hasher};
 use image_sync_shared::manifest::RawManifest;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Rule};
@@ -173,4 +174,24 @@ async fn a_registry_that_states_no_digest_costs_a_get() {
         .source
         .behave(|behaviour| behaviour.states_digests = false);
     world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn an_image_that_its_source_names_by_sha512_is_in_place_from_then_on() {
+    let mut image = image("app");
+    let mut hasher = Hasher::new(Algorithm::Sha512);
+    hasher.update(&image.manifest.bytes);
+    image.manifest.digest = hasher.finish();
+    let world = World::with(&image).await;
+    for (pulled, already_cached) in [(1, 0), (0, 1)] {
+        let ended = world.sync().await;
+        let summary = ended.report().head.summary;
+        let expected = (pulled, already_cached);
+        assert_eq!(
+            (summary.pulled, summary.already_cached),
+            expected,
+            "{ended:#?}"
+        );
+    }
+    assert_eq!(world.at_target(), Some(Digest::of(&image.manifest.bytes)));
 }
