@@ -7,7 +7,7 @@ use image_sync_queue::jetstream::{ConnectSettings, Connection, JetStream, Role};
 use image_sync_shared::outcome::JobResult;
 use image_sync_shared::report::{Report, RunStatus};
 use image_sync_shared::run::{RunEvent, RunId};
-use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
+use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::image;
 use image_sync_testkit::servers::NatsServer;
 use image_sync_testkit::{FakeRegistry, Image, Proxy, TokioClock};
@@ -90,12 +90,12 @@ impl Installation {
         Entry::new(&format!("{}/{repository}", self.source.host()), TAG).cache_as(repository)
     }
 
-    /// Holds the first request for a blob of image `number` at the source.
+    /// Holds the first blob of image `number` that the source sends, in the middle of its bytes.
     pub(crate) fn hold_a_blob(&self, number: usize) -> Gate {
         let gate = Gate::new();
         let path = format!("/v2/{}/blobs/*", repository(number));
         let rule = Rule::new("GET", path).first(1);
-        self.source.stage(rule, Fault::hold(&gate));
+        self.source.stage(rule, Fault::stall(At::Body(1), &gate));
         gate
     }
 
