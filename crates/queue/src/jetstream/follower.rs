@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, Message, StatusCode, Subscriber};
+use async_nats::{Message, StatusCode, Subscriber};
 use futures_util::StreamExt as _;
 use image_sync_shared::ports::QueueError;
 use serde::de::IgnoredAny;
@@ -41,7 +41,7 @@ pub(super) struct Follower {
 
 /// A consumer of one's own.
 struct Source {
-    client: Client,
+    connection: Connection,
     next_subject: String,
     inbox: String,
     answers: Subscriber,
@@ -55,6 +55,8 @@ struct Source {
 struct OpenRequest {
     /// How many messages may still come.
     left: usize,
+    /// When it was made.
+    since: Instant,
     /// When its end must have been told.
     until: Instant,
 }
@@ -68,6 +70,8 @@ enum Heard {
     More,
     /// It is lost.
     Lost,
+    /// It may not be asked.
+    Refused(QueueError),
 }
 
 impl Follower {
@@ -103,6 +107,7 @@ impl Follower {
                 }
                 Heard::End if Instant::now() >= deadline => return Ok(None),
                 Heard::End | Heard::More => {}
+                Heard::Refused(error) => return Err(error),
                 Heard::Lost => {
                     self.source = None;
                     let since = *lost_since.get_or_insert_with(Instant::now);
@@ -166,7 +171,7 @@ impl Source {
         let inbox = connection.client().new_inbox();
         let answers = connection.client().subscribe(inbox.clone()).await;
         Ok(Self {
-            client: connection.client().clone(),
+            connection: connection.clone(),
             next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"),
             inbox,
             answers: answers.map_err(|error| QueueError::Unreachable(error.to_string()))?,
@@ -175,6 +180,7 @@ impl Source {
             request: None,
         })
     }
+
     /// What comes, or the server's word that nothing came until `deadline`.
     async fn hear(&mut self, deadline: Instant) -> Heard {
         if self.request.is_none() && !self.ask(deadline).await {
@@ -183,6 +189,7 @@ impl Source {
         let Some(request) = &self.request else {
             return Heard::Lost;
         };
+        let is_asked = |denied: &str| denied == self.next_subject;
         tokio::select! {
             biased;
             heard = timeout_at(request.until, self.answers.next()) => match heard {
@@ -190,6 +197,9 @@ impl Source {
                 Ok(None) | Err(_) => Heard::Lost,
             },
             _ = self.connections.changed() => Heard::Lost,
+            permission = self.connection.events().denial(is_asked, request.since) => {
+                Heard::Refused(permission.missing())
+            }
         }
     }
 
@@ -203,12 +213,12 @@ impl Source {
         }
         self.request = Some(OpenRequest {
             left: BATCH,
+            since: now,
             until: now + wait + SLACK,
         });
         let (subject, inbox) = (self.next_subject.clone(), self.inbox.clone());
-        let sent = self
-            .client
-            .publish_with_reply(subject, inbox, body.to_string().into());
+        let client = self.connection.client();
+        let sent = client.publish_with_reply(subject, inbox, body.to_string().into());
         sent.await.is_ok()
     }
 

@@ -254,11 +254,21 @@ async fn a_permission_to_settle_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn a_permission_to_read_that_is_missing_is_named() {
-    let guarded = Guarded::new(&without("$JS.API.CONSUMER.CREATE.IMGSYNC_RUNLOG.>")).await;
-    let aggregator = guarded.open("aggregator", Role::Aggregator).await.unwrap();
-    let mut reader = aggregator.ports().log.read(&run()).await.unwrap();
-    let subject = "$JS.API.CONSUMER.CREATE.IMGSYNC_RUNLOG.";
-    assert_names(&format!("publish to {subject}"), reader.next(NEVER)).await;
+    for (permission, subject) in [
+        (
+            "$JS.API.CONSUMER.CREATE.IMGSYNC_RUNLOG.>",
+            "$JS.API.CONSUMER.CREATE.IMGSYNC_RUNLOG.",
+        ),
+        (
+            "$JS.API.CONSUMER.MSG.NEXT.IMGSYNC_RUNLOG.*",
+            "$JS.API.CONSUMER.MSG.NEXT.IMGSYNC_RUNLOG.",
+        ),
+    ] {
+        let guarded = Guarded::new(&without(permission)).await;
+        let aggregator = guarded.open("aggregator", Role::Aggregator).await.unwrap();
+        let mut reader = aggregator.ports().log.read(&run()).await.unwrap();
+        assert_names(&format!("publish to {subject}"), reader.next(NEVER)).await;
+    }
 }
 
 #[tokio::test]
