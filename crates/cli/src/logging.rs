@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal as _, Write};
 use thiserror::Error;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, ParseError, filter_fn};
 use tracing_subscriber::fmt::{self, MakeWriter};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::layer::{Filter, Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::LogFormat;
@@ -50,7 +50,7 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = filter(level)?;
+    let filter = with_context(filter(level)?);
     let spans = tracing_subscriber::registry().with(spans);
     let lines = fmt::layer()
         .with_writer(writer)
@@ -85,6 +85,18 @@ fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
         })
 }
 
+/// What `lines` lets through, and the spans that say which run and which image a line is about, whatever its level.
+fn with_context<S: Subscriber>(lines: EnvFilter) -> impl Filter<S> {
+    let level = match lines.max_level_hint() {
+        Some(LevelFilter::OFF) => LevelFilter::OFF,
+        _ => LevelFilter::INFO,
+    };
+    let spans = filter_fn(move |of| {
+        of.is_span() && *of.level() <= level && of.target().starts_with("image_sync")
+    });
+    lines.or(spans.with_max_level_hint(level))
+}
+
 /// Writes log lines beside the display.
 #[derive(Clone, Debug)]
 struct LogWriter(Screen);
@@ -112,7 +124,8 @@ impl<'a> MakeWriter<'a> for LogWriter {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tracing::{debug, error, info, warn};
+    use tracing::{debug, error, info, info_span, warn};
+    use tracing_subscriber::Registry;
 
     use super::*;
 
@@ -172,6 +185,32 @@ mod tests {
         );
         let text = logged(LogFormat::Text, "info,async_nats=debug");
         assert!(text.contains("told twice"), "{text}");
+    }
+
+    #[test]
+    fn a_line_says_which_image_it_is_about_at_every_level() {
+        for level in ["error", "warn", "info", "image_sync_registry=error"] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let writer = move || writer.clone();
+            let subscriber = subscriber(writer, LogFormat::Text, level, false, None).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                let _job = info_span!("job", image = "nginx").entered();
+                error!(target: "image_sync_registry", "failed");
+            });
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            assert!(text.contains("image=\"nginx\""), "{level}: {text}");
+        }
+    }
+
+    #[test]
+    fn no_spans_are_made_where_nothing_is_logged() {
+        let most = |level| {
+            let filter: &dyn Filter<Registry> = &with_context(filter(level).unwrap());
+            filter.max_level_hint()
+        };
+        assert_eq!(most("off"), Some(LevelFilter::OFF));
+        assert_eq!(most("error"), Some(LevelFilter::INFO));
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Credentials {
         env: &CredentialEnv,
         helper_timeout: Duration,
     ) -> Result<Self, SetupError> {
-        let candidates = files::candidates(env);
+        let candidates = files::permitted(files::candidates(env));
         let files = files::load(&candidates)?;
         Ok(Self {
             own: own::all(registries, env)?,

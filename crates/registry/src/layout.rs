@@ -40,7 +40,8 @@ impl Layout {
     }
 
     /// As [`Registries::resolve`](image_sync_shared::ports::registries::Registries::resolve). A target that is no layout yet
-    /// has no images, and one whose manifest is lost or broken needs it again.
+    /// has no images, and one whose manifest is lost or broken needs it again; a source without the image says what it has
+    /// instead.
     pub(crate) async fn resolve(&self, reference: &Reference) -> Result<Option<Resolved>, Failure> {
         let asked = reference.clone();
         let target = self.side == Side::Target;
@@ -48,10 +49,11 @@ impl Layout {
             match folder.resolve(&asked) {
                 Err(
                     LayoutError::NoLayout(_)
+                    | LayoutError::NoImage { .. }
                     | LayoutError::NoBlob { .. }
                     | LayoutError::Mismatch { .. },
                 ) if target => Ok(None),
-                resolved => resolved,
+                resolved => resolved.map(Some),
             }
         })
         .await

@@ -5,7 +5,7 @@ use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;
 use image_sync_tests::Catalog;
 
-use crate::world::{TAG, World, status};
+use crate::world::{REPOSITORY, TAG, World, all, status};
 
 fn ten_images(world: &World) -> Catalog {
     let mut catalog = world.empty_catalog();
@@ -111,4 +111,25 @@ async fn a_run_that_reaches_its_deadline_names_what_is_missing() {
         "{missing:?}"
     );
     assert_eq!(report.head.summary.results() as usize + missing.len(), 10);
+}
+
+#[tokio::test]
+async fn log_lines_of_a_failure_name_their_image_at_the_levels_of_warnings_and_errors() {
+    let world = World::with(&image("app")).await;
+    world.source.stage(all("GET", "blobs"), status(503));
+    let named = format!("image={}}}", world.source.image(REPOSITORY, TAG));
+    for (level, words) in [
+        ("warn", vec!["put back", "failed error="]),
+        ("error", vec!["failed error="]),
+    ] {
+        let ended = world
+            .program
+            .sync(&world.catalog(), &["--log-level", level])
+            .await;
+        for word in words {
+            let line = ended.stderr.lines().find(|line| line.contains(word));
+            let line = line.unwrap_or_else(|| panic!("{word:?} expected: {ended:#?}"));
+            assert!(line.contains(&named), "{named} expected: {line}");
+        }
+    }
 }

@@ -220,6 +220,22 @@ async fn a_rate_limit_is_waited_out_and_costs_no_attempt() {
 }
 
 #[tokio::test]
+async fn a_rate_limit_until_a_date_is_waited_out_until_that_date() {
+    let world = World::with(&image("app")).await;
+    world.source.stage(
+        all("HEAD", "manifests"),
+        Fault::rate_limited(Some("Thu, 31 Dec 2099 12:00:00 GMT")),
+    );
+    let running = world.program.start_sync(&world.catalog(), &[]);
+    let line = running.line("put back").await;
+    assert!(line.contains("due=Some(2099-12-31 12:"), "{line}");
+    running.signal("TERM").await;
+    let ended = running.ended().await;
+    assert_eq!(ended.report().missing.len(), 1, "{ended:#?}");
+    assert_eq!(world.source.count("*", "*"), 1, "nothing came before it");
+}
+
+#[tokio::test]
 async fn a_rate_limit_stops_the_other_jobs_for_that_host() {
     let world = World::start().await;
     let mut catalog = world.empty_catalog().setting("concurrency: 1");

@@ -1,8 +1,16 @@
 //! SIGINT and SIGTERM.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use image_sync_shared::digest::Digest;
 use image_sync_shared::report::RunStatus;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::{image, image_with_layers};
+use image_sync_testkit::servers::{skopeo_copy, skopeo_inspect};
+use image_sync_tests::Catalog;
+use serde_json::Value;
 
 use crate::world::{REPOSITORY, TAG, World, all};
 
@@ -80,31 +88,86 @@ async fn a_second_signal_ends_the_program_at_once() {
 
 #[tokio::test]
 async fn a_killed_run_leaves_a_valid_layout() {
-    let (small, large) = (image("small"), image_with_layers("large", 3, 200_000));
+    // What lies between the server and the file holds less than what is sent before the kill.
+    const LAYER: usize = 16 * 1024 * 1024;
+    const SENT: u64 = 12 * 1024 * 1024;
+    let (small, large) = (image("small"), image_with_layers("large", 1, LAYER));
     let world = World::with(&large).await;
     world.source.put_image("team/small", TAG, &small);
-    let catalog = image_sync_tests::Catalog::new("oci:./cache")
+    // So that one image is whole and one begun when it is killed.
+    let catalog = Catalog::new("oci:./cache")
+        .setting("concurrency: 1")
         .image(world.entry("team/small", TAG))
         .image(world.entry(REPOSITORY, TAG));
     let gate = Gate::new();
     world.source.stage(
         Rule::new("GET", "/v2/team/app/blobs/*"),
-        Fault::stall(At::Body(50), &gate),
+        Fault::stall(At::Body(SENT), &gate),
     );
     let mut running = world.program.start_sync(&catalog, &[]);
     gate.reached().await;
     running.kill().await;
+    let cache = world.program.home().join("cache");
+    let (whole, begun) = (cache.join("team/small"), cache.join(REPOSITORY));
+    assert_eq!(tags_of_valid_layout(&whole).await, [TAG]);
+    assert!(tags_of_valid_layout(&begun).await.is_empty());
+
     gate.release();
     world.source.clear_faults();
     let ended = world.program.sync(&catalog, &[]).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    for repository in ["team/small", REPOSITORY] {
-        let place = format!(
-            "oci:{}/cache/{repository}:{TAG}",
-            world.program.home().display()
-        );
-        image_sync_testkit::servers::skopeo_inspect(&place)
-            .await
-            .unwrap();
+    for layout in [&whole, &begun] {
+        assert_eq!(tags_of_valid_layout(layout).await, [TAG]);
     }
+}
+
+/// The tags in a layout, every one of which skopeo can look at and copy with all layers.
+async fn tags_of_valid_layout(layout: &Path) -> Vec<String> {
+    for blob in files_below(&layout.join("blobs")) {
+        let digest = Digest::of(&fs::read(&blob).unwrap());
+        assert!(blob.ends_with(digest.hex()), "{}: {digest}", blob.display());
+    }
+    let marker = json(&layout.join("oci-layout"));
+    assert!(marker.is_null() || marker["imageLayoutVersion"] == "1.0.0");
+    let index = json(&layout.join("index.json"));
+    let entries = index["manifests"].as_array().into_iter().flatten();
+    let name = |entry: &Value| entry["annotations"]["org.opencontainers.image.ref.name"].clone();
+    let tags: Vec<String> = entries
+        .map(|entry| serde_json::from_value(name(entry)).unwrap())
+        .collect();
+    let copies = tempfile::tempdir().unwrap();
+    for tag in &tags {
+        let place = format!("oci:{}:{tag}", layout.display());
+        skopeo_inspect(&place).await.unwrap();
+        let copy = format!("dir:{}/{tag}", copies.path().display());
+        skopeo_copy(&place, &copy).await.unwrap();
+    }
+    tags
+}
+
+/// What a file says, or null where there is none.
+fn json(file: &Path) -> Value {
+    match fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{}", file.display());
+            Value::Null
+        }
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }

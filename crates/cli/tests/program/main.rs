@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bare_machines;
+#[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
 mod help;

@@ -23,16 +23,16 @@ pub(super) struct Cut {
 impl Cut {
     /// Cuts the list out of `text`. None if there is no such list.
     pub(super) fn of(text: &str) -> Option<Self> {
-        let start = after_key(text)?;
-        let (before, rest) = text.split_at(start);
+        let key = key(text)?;
+        let start = key.end;
+        let rest = &text[start..];
         let indent = rest.lines().find(|line| !is_empty(line)).map(indent)?;
         let end = lines(rest)
             .find(|(_, line)| !is_empty(line) && !belongs(line, indent))
             .map_or(rest.len(), |(at, _)| at);
         let (list, after) = rest.split_at(end);
         let pieces = cut(list, indent, start);
-        let key = before.trim_end().len() - "images:".len();
-        let frame = format!("{}images: []\n{after}", &before[..key]);
+        let frame = format!("{}images: []\n{after}", &text[..key.start]);
         (!pieces.is_empty()).then_some(Self { frame, pieces })
     }
 }
@@ -63,11 +63,15 @@ impl Pieces {
     }
 }
 
-/// Where the line after the first line `images:` begins.
-fn after_key(text: &str) -> Option<usize> {
+/// Where the first line stands that is `images:` and at most a comment.
+fn key(text: &str) -> Option<Range<usize>> {
+    let is_key = |line: &str| {
+        let rest = line.strip_prefix("images:");
+        rest.is_some_and(|rest| rest.starts_with(char::is_whitespace) && is_empty(rest))
+    };
     lines(text)
-        .find(|(_, line)| line.trim_end() == "images:")
-        .map(|(at, line)| at + line.len())
+        .find(|(_, line)| is_key(line))
+        .map(|(at, line)| at..at + line.len())
 }
 
 /// Lines with their ends, and where they begin.

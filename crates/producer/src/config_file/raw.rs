@@ -168,9 +168,7 @@ impl<'de> Visitor<'de> for RegistriesVisitor {
         while let Some(host) = map.next_key::<String>()? {
             without_secrets(&host).map_err(de::Error::custom)?;
             if !seen.insert(host.clone()) {
-                return Err(de::Error::custom(
-                    "the same host is given twice, expected once",
-                ));
+                return Err(de::Error::custom(format!("duplicate field `{host}`")));
             }
             registries.push((host, map.next_value()?));
         }

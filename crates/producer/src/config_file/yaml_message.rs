@@ -4,24 +4,27 @@ use image_sync_shared::nearest::nearest;
 use serde::de::IgnoredAny;
 
 use super::error::Position;
-use super::locate::position;
+use super::locate::{position, repeated_key, second_document};
 
 /// The place that `error` tells and its message, without any value of the text: it might be a password.
 pub(super) fn understand(text: &str, error: &serde_yaml_ng::Error) -> (Option<Position>, String) {
     // Broken YAML is told as that, even where the part before it has another error.
     if let Err(broken) = serde_yaml_ng::from_str::<IgnoredAny>(text) {
         let message = without_position(&broken);
-        let message = if message.contains("more than one document") {
-            "found more than one YAML document, expected one".to_owned()
+        return if message.contains("more than one document") {
+            let message = "found more than one YAML document, expected one";
+            (second_document(text), message.to_owned())
         } else {
-            format!("this is not valid YAML: {message}")
+            let message = format!("this is not valid YAML: {message}");
+            (position(&broken), message)
         };
-        return (position(&broken), message);
     }
     let message = without_position(error);
+    if let Some(message) = repeated_key_message(&message) {
+        return (repeated_key(text), message);
+    }
     let message = type_message(&message)
         .or_else(|| unknown_key_message(&message))
-        .or_else(|| repeated_key_message(&message))
         .or_else(|| endless_message(&message))
         .unwrap_or(message);
     (position(error), message)

@@ -10,6 +10,8 @@ use thiserror::Error;
 
 /// How many tags a message lists.
 const LISTED_TAGS: usize = 10;
+/// How many digests a message lists.
+const LISTED_DIGESTS: usize = 3;
 
 /// Why a layout cannot be read or written.
 #[derive(Debug, Error)]
@@ -29,7 +31,7 @@ pub(crate) enum LayoutError {
         reason: String,
     },
     /// The layout has no such image.
-    #[error("{} has no {reference}; {}", path.display(), listed(tags))]
+    #[error("{} has no {reference}; {}", path.display(), present(tags, nameless))]
     NoImage {
         /// The folder.
         path: PathBuf,
@@ -37,6 +39,8 @@ pub(crate) enum LayoutError {
         reference: Reference,
         /// What is there.
         tags: Vec<String>,
+        /// The digests of what is there without a tag.
+        nameless: Vec<String>,
     },
     /// The layout has no such blob.
     #[error("{} has no blob {digest}", path.display())]
@@ -103,15 +107,26 @@ impl LayoutError {
     }
 }
 
-fn listed(tags: &[String]) -> String {
-    match tags.len() {
-        0 => "it has no tags".to_owned(),
-        all if all <= LISTED_TAGS => format!("its tags are {}", tags.join(", ")),
-        all => format!(
-            "its tags are {} and {} more",
-            tags[..LISTED_TAGS].join(", "),
-            all - LISTED_TAGS
+fn present(tags: &[String], nameless: &[String]) -> String {
+    let tags = match tags {
+        [] => "it has no tags".to_owned(),
+        tags => format!("its tags are {}", listed(tags, LISTED_TAGS)),
+    };
+    match nameless {
+        [] => tags,
+        digests => format!(
+            "{tags}; it has images without a name, which @sha256:... after the folder names: {}",
+            listed(digests, LISTED_DIGESTS)
         ),
+    }
+}
+
+fn listed(names: &[String], most: usize) -> String {
+    match names.split_at_checked(most) {
+        Some((first, more)) if !more.is_empty() => {
+            format!("{} and {} more", first.join(", "), more.len())
+        }
+        _ => names.join(", "),
     }
 }
 
@@ -119,23 +134,40 @@ fn listed(tags: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn no_image(tags: &[&str]) -> String {
+    fn no_image(tags: &[&str], nameless: &[&str]) -> String {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         LayoutError::NoImage {
             path: PathBuf::from("cache/nginx"),
             reference: Reference::Tag("1".to_owned()),
-            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            tags: owned(tags),
+            nameless: owned(nameless),
         }
         .to_string()
     }
 
     #[test]
     fn a_missing_tag_is_told_with_the_tags_that_are_there() {
-        assert_eq!(no_image(&[]), "cache/nginx has no 1; it has no tags");
+        assert_eq!(no_image(&[], &[]), "cache/nginx has no 1; it has no tags");
         assert_eq!(
-            no_image(&["a", "b"]),
+            no_image(&["a", "b"], &[]),
             "cache/nginx has no 1; its tags are a, b"
         );
         let many = ["t"; LISTED_TAGS + 2];
-        assert!(no_image(&many).ends_with("t and 2 more"));
+        assert!(no_image(&many, &[]).ends_with("t and 2 more"));
+    }
+
+    #[test]
+    fn images_without_a_name_are_told_with_what_names_them() {
+        assert_eq!(
+            no_image(&[], &["sha256:a"]),
+            "cache/nginx has no 1; it has no tags; it has images without a name, which @sha256:... after the folder \
+             names: sha256:a"
+        );
+        let four = no_image(&["a"], &["sha256:a", "sha256:b", "sha256:c", "sha256:d"]);
+        assert!(four.contains("its tags are a; it has images"), "{four}");
+        assert!(
+            four.ends_with(": sha256:a, sha256:b, sha256:c and 1 more"),
+            "{four}"
+        );
     }
 }

@@ -81,6 +81,17 @@ impl Index {
         tags.into_iter().map(str::to_owned).collect()
     }
 
+    /// The digests of the entries that no tag stands for, in their order.
+    pub(super) fn nameless(&self) -> Vec<String> {
+        let nameless = self
+            .manifests
+            .iter()
+            .filter(|entry| tag_of(entry).is_none());
+        nameless
+            .filter_map(|entry| entry["digest"].as_str().map(str::to_owned))
+            .collect()
+    }
+
     /// Makes `tag` point at `content`, at the place where it was before, and says whether that changes anything.
     pub(super) fn set_tag(&mut self, tag: &str, content: &Descriptor) -> bool {
         let before = self.position_of(tag);
@@ -183,6 +194,7 @@ mod tests {
             entry("two", &json!({ REF_NAME: "2" })),
         ]);
         assert_eq!(index.tags(), ["1", "2"]);
+        assert_eq!(index.nameless(), [Digest::of(b"untagged").to_string()]);
         assert_eq!(found(&index, "2"), Some(Digest::of(b"two")));
         assert_eq!(found(&index, "3"), None);
         let untagged = Reference::Digest(Digest::of(b"untagged"));

@@ -13,16 +13,13 @@ use super::error::LayoutError;
 use super::folder::Folder;
 
 impl Folder {
-    /// What an image's tag or digest stands for, or none if there is no such image.
-    pub(crate) fn resolve(&self, reference: &Reference) -> Result<Option<Resolved>, LayoutError> {
-        match self.manifest(reference) {
-            Ok(manifest) => Ok(Some(Resolved {
-                digest: manifest.digest,
-                media_type: manifest.media_type,
-            })),
-            Err(LayoutError::NoImage { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// What an image's tag or digest stands for.
+    pub(crate) fn resolve(&self, reference: &Reference) -> Result<Resolved, LayoutError> {
+        let manifest = self.manifest(reference)?;
+        Ok(Resolved {
+            digest: manifest.digest,
+            media_type: manifest.media_type,
+        })
     }
 
     /// Reads a manifest, whose bytes have the digest that the layout names.
@@ -45,6 +42,7 @@ impl Folder {
                     path: self.root().to_owned(),
                     reference: reference.clone(),
                     tags: index.tags(),
+                    nameless: index.nameless(),
                 });
             }
         };

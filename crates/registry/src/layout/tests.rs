@@ -44,8 +44,10 @@ fn write(folder: &Folder, name: &str, image: &Image) {
 }
 
 fn digest_of(folder: &Folder, name: &str) -> Option<Digest> {
-    let resolved = folder.resolve(&tag(name)).unwrap();
-    resolved.map(|resolved| resolved.digest)
+    match folder.resolve(&tag(name)) {
+        Err(LayoutError::NoImage { .. }) => None,
+        resolved => Some(resolved.unwrap().digest),
+    }
 }
 
 fn temporary_files(root: &Path) -> Vec<String> {

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::reference::Reference;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::images::{artifact, image, index};
 use image_sync_testkit::servers::{skopeo, skopeo_copy, skopeo_inspect};
 use serde_json::Value;
 
-use super::support::{copy_image, folder, repository, resolve, router, source, target};
+use super::support::{copy_image, folder, repository, resolve, router, source, tag, target};
 
 fn oci(root: &Path, tag: &str) -> String {
     format!("oci:{}:{tag}", root.display())
@@ -77,6 +79,29 @@ async fn what_skopeo_wrote_is_read_and_added_to() {
     }
     let tags = router.tags(&to).await.unwrap();
     assert_eq!(tags, ["many", "one"]);
+}
+
+#[tokio::test]
+async fn what_skopeo_wrote_without_a_name_is_named_by_its_digest() {
+    let scratch = tempfile::tempdir().unwrap();
+    let registry = FakeRegistry::start().await.unwrap();
+    let image = image("one");
+    registry.put_image("app", "one", &image);
+    let pulled = format!("docker://{}", registry.image("app", "one"));
+    let nameless = format!("oci:{}", scratch.path().display());
+    skopeo_copy(&pulled, &nameless).await.unwrap();
+    let (router, from) = (router(), source(folder(scratch.path())));
+    let failure = router.resolve(&from, &tag("one")).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::NotFound);
+    let told = failure.to_string();
+    let expected = format!("names: {}", image.digest());
+    assert!(
+        told.contains("without a name") && told.ends_with(&expected),
+        "{told}"
+    );
+    let digest = Reference::Digest(image.digest().clone());
+    let resolved = router.resolve(&from, &digest).await.unwrap().unwrap();
+    assert_eq!(&resolved.digest, image.digest());
 }
 
 #[tokio::test]

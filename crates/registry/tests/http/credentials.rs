@@ -191,7 +191,8 @@ async fn a_config_that_breaks_later_does_no_harm() {
 #[test]
 fn an_unreadable_config_is_told_before_anything_is_contacted() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::new().env(|env| env.docker_config = Some(folder.path().to_owned()));
+    let missing = folder.path().join("docker");
+    let setup = Setup::new().env(|env| env.docker_config = Some(missing));
     let error = setup.try_router().err().unwrap().to_string();
     assert!(
         error.contains("config.json (from DOCKER_CONFIG): cannot be read"),

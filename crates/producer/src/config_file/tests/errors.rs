@@ -71,7 +71,11 @@ fn broken_yaml() {
     );
     assert_eq!(
         error("cache_registry: a.io\nimages: []\n---\na: b"),
-        "c.yaml: found more than one YAML document, expected one"
+        "c.yaml:3:1: found more than one YAML document, expected one"
+    );
+    assert_eq!(
+        error("# first\n%YAML 1.1\n--- # one\nimages: []\na: '--- b'\n----: c\n...\n--- {}\n---"),
+        "c.yaml:8:1: found more than one YAML document, expected one"
     );
     assert_eq!(
         images_error("  - &x {<<: *x}"),
@@ -111,15 +115,25 @@ fn unknown_keys_name_the_nearest_known_one() {
 fn repeated_keys() {
     assert_eq!(
         error("cache_registry: a.io\ncache_registry: b.io\nimages: []"),
-        "c.yaml:1:1: the key cache_registry is given twice, expected once"
+        "c.yaml:2:1: the key cache_registry is given twice, expected once"
     );
     assert_eq!(
         images_error("  - source: nginx\n    tag: x\n    source: y"),
-        "c.yaml:3:5: images[0]: the key source is given twice, expected once"
+        "c.yaml:5:5: images[0]: the key source is given twice, expected once"
     );
     assert_eq!(
         further_error("registries: {a.io: {}, a.io: {}}"),
-        "c.yaml:3:13: registries: the same host is given twice, expected once"
+        "c.yaml:3:24: registries: the key a.io is given twice, expected once"
+    );
+    assert_eq!(
+        further_error(
+            "settings:\n  concurrency: 1\n  skip_on_error: true\n  retry: {}\n  concurrency: 1"
+        ),
+        "c.yaml:7:3: settings: the key concurrency is given twice, expected once"
+    );
+    assert_eq!(
+        images_error("  - {source: a, tag: ~}\n  - source: b\n    <<: {tag: 1.5, tag: 2}"),
+        "c.yaml:5:20: images[1].<<: the key tag is given twice, expected once"
     );
     assert_eq!(
         further_error("registries: {docker.io: {}, index.docker.io: {}}"),

@@ -1,5 +1,6 @@
 //! Images of which there are more than are read together.
 
+use crate::config_file::pieces::Cut;
 use crate::config_file::{Parsed, parse};
 
 /// More than one piece, and not a whole number of them.
@@ -49,6 +50,23 @@ fn many_images_mean_the_same_in_either_style() {
         last,
         "quay.io/a/app-1233 1.1233 localhost:5000/quay.io/a/app-1233:1.1233"
     );
+}
+
+#[test]
+fn the_key_of_a_list_that_is_read_in_pieces_may_have_a_comment() {
+    let text = in_block_style(&many());
+    let plain = said(&text);
+    for key in [
+        "images:   # the catalog",
+        "images: ",
+        "images:\t#",
+        "images:\r",
+    ] {
+        let text = text.replace("images:", key);
+        assert!(Cut::of(&text).is_some(), "{key:?}");
+        assert_eq!(said(&text), plain, "{key:?}");
+    }
+    assert!(Cut::of(&text.replace("images:", "images:#")).is_none());
 }
 
 #[test]
