@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::connection::ConnectionArgs;
-use super::{published, runtime, waiting};
+use super::waiting::{self, Awaited};
+use super::{published, runtime};
 use crate::args::{CommonArgs, OutputArgs};
 use crate::clock::SystemClock;
 use crate::environment::Environment;
@@ -155,11 +156,13 @@ async fn start(
     }
 }
 
-/// Waits for the end of another run.
+/// Waits for the end of another run, or until that is overdue: then its claim may have ended without it.
 async fn behind(queue: &JetStream, open: &RunId, stop: &CancellationToken) -> Result<(), Problem> {
     info!(run = %open, "waiting for the end of this run of the same catalog");
     let ended = async {
-        waiting::end_of(queue, open, stop).await?;
+        if let Awaited::Overdue(why) = waiting::end_of(queue, open, stop).await? {
+            warn!(run = %open, "{why}, and no aggregator told of its end: its catalog is claimed until its deadline");
+        }
         sleep(AFTER_BUSY).await;
         Ok(())
     };

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::connection::ConnectionArgs;
-use super::{runtime, waiting};
+use super::runtime;
+use super::waiting::{self, Awaited};
 use crate::args::{Output, OutputArgs};
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
@@ -181,8 +182,9 @@ async fn cancel(
         return Ok(Exit::Success);
     }
     match waiting::end_of(queue, run, stop).await? {
-        Some(_) => Ok(Exit::Success),
-        None => Err(Problem::not_carried_out(format!(
+        Awaited::Ended(_) => Ok(Exit::Success),
+        Awaited::Overdue(why) => Err(waiting::untold(run, why)),
+        Awaited::Stopped => Err(Problem::not_carried_out(format!(
             "run {run} is cancelled; waiting for an aggregator to end it was stopped"
         ))),
     }
