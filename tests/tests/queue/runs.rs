@@ -6,7 +6,7 @@ use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::proxy::Toward;
 use image_sync_tests::{Ended, Running};
 
-use crate::support::{Installation, PRODUCER};
+use crate::support::{Installation, PRODUCER, app, repository};
 
 const IMAGES: usize = 12;
 
@@ -224,6 +224,35 @@ async fn a_cancelled_run_ends_with_what_it_has_and_the_next_one_can_start() {
         "{again:#?}"
     );
     assert_eq!(statuses(&installation).await, ["cancelled", "complete"]);
+}
+
+/// Its report does not wait for it.
+#[tokio::test]
+async fn what_is_in_hand_is_finished_when_its_run_is_cancelled() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let gate = installation.hold_a_blob(1);
+    let _aggregator = installation.aggregator();
+    let proxy = installation.proxy().await;
+    let line = "worker -c config.yaml --name w1 --heartbeat 200ms";
+    let worker = installation.role_at(&proxy, line);
+    let producer = installation.producer();
+    let run = run_in(&producer.line("run sealed").await);
+    gate.reached().await;
+    installation.run_well(&format!("runs cancel {run}")).await;
+    let cancelled = producer.ended().await;
+    assert_eq!(cancelled.code, Some(3), "{cancelled:#?}");
+    assert_eq!(cancelled.report().missing.len(), 1);
+    let sign_of_life = proxy.hold(Toward::Server, "+WPI", 3);
+    sign_of_life.reached().await;
+    sign_of_life.release();
+    gate.release();
+    worker.line("copied").await;
+    worker.stop().await;
+    installation.assert_tag(&repository(1), &app(1));
+    let results = installation.results_of(&run).await;
+    assert_eq!(results.len(), 1, "{results:#?}");
+    assert_eq!(results[0].entry.attempts, 1);
 }
 
 #[tokio::test]
