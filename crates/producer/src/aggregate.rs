@@ -221,7 +221,7 @@ impl FinishedRun {
             cache_registry: String::new(),
             config_hash: state.catalog.clone(),
             skip_on_error: false,
-            silence_ms: 0,
+            silence_ms: u64::try_from(NO_OPENING.as_millis()).unwrap_or(u64::MAX),
             trace: TraceContext::default(),
         };
         let head = head(&state.run, &Fold::default(), &opened, ending, now);

@@ -226,6 +226,33 @@ async fn a_cancelled_run_ends_with_what_it_has_and_the_next_one_can_start() {
     assert_eq!(statuses(&installation).await, ["cancelled", "complete"]);
 }
 
+#[tokio::test]
+async fn a_producer_whose_run_is_cancelled_stops_publishing_and_drops_its_jobs() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(IMAGES));
+    let proxy = installation.proxy().await;
+    let last = proxy.hold(Toward::Server, "HPUB imgsync.job.bulk", IMAGES);
+    let _aggregator = installation.aggregator();
+    let producer = installation.role_at(&proxy, PRODUCER);
+    let run = run_in(&producer.line("run opened").await);
+    last.reached().await;
+    installation.run_well(&format!("runs cancel {run}")).await;
+    last.release();
+    let producer = producer.ended().await;
+    assert_eq!(producer.code, Some(3), "{producer:#?}");
+    assert!(
+        producer
+            .stderr
+            .contains("was cancelled, or ended, before all of its jobs"),
+        "{producer:#?}"
+    );
+    let queue = installation.queue().await;
+    let left = queue.ports().jobs.purge(&run).await.unwrap();
+    assert_eq!(left, 0, "jobs that are left");
+    let report: Report = serde_json::from_str(&installation.report_of(&run).await).unwrap();
+    assert_eq!(report.head.status, RunStatus::Cancelled);
+}
+
 /// Its report does not wait for it.
 #[tokio::test]
 async fn what_is_in_hand_is_finished_when_its_run_is_cancelled() {

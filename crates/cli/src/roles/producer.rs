@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use image_sync_producer::catalog;
-use image_sync_producer::produce::{Produced, RunPlan};
+use image_sync_producer::produce::RunPlan;
 use image_sync_queue::jetstream::{JetStream, Role};
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::run::RunId;
@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::connection::ConnectionArgs;
+use super::published::{self, Published};
+use super::runtime;
 use super::waiting::{self, Awaited};
-use super::{published, runtime};
 use crate::args::{CommonArgs, OutputArgs};
 use crate::clock::SystemClock;
 use crate::environment::Environment;
@@ -143,8 +144,8 @@ async fn start(
         let outcome = producer.produce(&plan, images.iter(), stop).await;
         let outcome = outcome.map_err(Problem::not_carried_out)?;
         match published::settled(&*ports.runs, &plan.run_id, outcome).await? {
-            Produced::Sealed { .. } | Produced::Stopped { .. } => return Ok(Some(plan.run_id)),
-            Produced::Skipped { open } => match args.overlap {
+            Published::All { .. } => return Ok(Some(plan.run_id)),
+            Published::Busy { open } => match args.overlap {
                 Overlap::Join => return Ok(Some(open)),
                 Overlap::Skip => {
                     warn!(run = %open, "skipped, as this run of the same catalog is open");
