@@ -78,7 +78,7 @@ pub(crate) fn run(
     // Also before many rounds: what is wrong with the config at the start is an error of who started it.
     let loaded = load(common, args, environment)?;
     let outputs = Outputs::prepare(&args.output, environment, screen)?;
-    runtime::run(Duration::ZERO, |stop| async move {
+    runtime::run(runtime::GRACE, |stop| async move {
         let queue = args.connection.open(environment, Role::Producer).await?;
         if let Some(every) = args.every {
             repeat(every, &stop, async || {

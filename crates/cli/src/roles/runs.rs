@@ -93,7 +93,7 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    runtime::run(Duration::ZERO, |stop| async move {
+    runtime::run(runtime::GRACE, |stop| async move {
         let opening = command.connection().open(environment, Role::Operator);
         let queue = opening.await?;
         let states = all(&queue).await?;
