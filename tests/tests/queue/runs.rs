@@ -176,8 +176,12 @@ async fn a_run_whose_producer_was_killed_as_it_opened_it_does_not_stay_open() {
     let next = installation.role("producer -c config.yaml --wait --overlap queue");
     next.line("waiting for the end of this run").await;
     // It would be abandoned after a minute without an opening.
-    let cancelled = ended(&installation, "runs cancel latest").await;
-    assert_eq!(cancelled.code, Some(0), "{cancelled:#?}");
+    installation.run_well("runs cancel latest").await;
+    let listed = listed(&installation).await;
+    let never_opened = listed[0]["run_id"].as_str().unwrap();
+    let watched = ended(&installation, &format!("runs watch {never_opened}")).await;
+    assert_eq!(watched.code, Some(3), "{watched:#?}");
+    assert_eq!(watched.report().head.status, RunStatus::Cancelled);
     installation.assert_all_pulled(&next.ended().await, IMAGES);
     assert_eq!(statuses(&installation).await, ["cancelled", "complete"]);
 }
@@ -280,6 +284,23 @@ async fn what_is_in_hand_is_finished_when_its_run_is_cancelled() {
     let results = installation.results_of(&run).await;
     assert_eq!(results.len(), 1, "{results:#?}");
     assert_eq!(results[0].entry.attempts, 1);
+}
+
+#[tokio::test]
+async fn a_run_is_watched_and_shown_whose_log_is_gone() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let _roles = [installation.worker("w1"), installation.aggregator()];
+    installation.assert_all_pulled(&installation.producer().ended().await, 1);
+    let client = async_nats::connect(installation.nats.url()).await.unwrap();
+    let log = async_nats::jetstream::new(client);
+    let log = log.get_stream("IMGSYNC_RUNLOG").await.unwrap();
+    log.purge().await.unwrap();
+    for command in ["watch", "show"] {
+        let line = format!("runs {command} latest --output json");
+        let report: Report = installation.run_well(&line).await.report();
+        assert_eq!(report.head.status, RunStatus::Complete);
+    }
 }
 
 #[tokio::test]

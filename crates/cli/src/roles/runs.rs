@@ -156,11 +156,15 @@ async fn watch(
     outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let skip_on_error = progress::opened(queue, run).await?.skip_on_error;
-    tokio::select! {
-        exit = waiting::report_of(queue, run, skip_on_error, outputs, stop) => exit,
-        problem = progress::tell(queue, run) => Err(problem),
-    }
+    let head = tokio::select! {
+        head = waiting::told(queue, run, stop) => head?,
+        problem = progress::tell(queue, run) => return Err(problem),
+    };
+    waiting::write(queue, run, outputs).await?;
+    // The report outlasts the log, and a run may have ended without an opening.
+    let opened = progress::opened(queue, run).await?;
+    let skip_on_error = opened.is_some_and(|opened| opened.skip_on_error);
+    Ok(Exit::of_report(&head, skip_on_error))
 }
 
 async fn cancel(
