@@ -204,6 +204,13 @@ async fn a_cancelled_run_ends_with_what_it_has_and_the_next_one_can_start() {
         (&IMAGES.into(), &true.into())
     );
 
+    let listed = listed(&installation).await;
+    assert_eq!(
+        (&listed[0]["trigger"], &listed[0]["jobs"]),
+        (&"cron".into(), &IMAGES.into())
+    );
+    assert_eq!(listed[0]["started_at"], shown["started_at"]);
+
     let watching = installation.role("runs watch latest");
     let cancelled = ended(&installation, &format!("runs cancel {run}")).await;
     assert_eq!(cancelled.code, Some(0), "{cancelled:#?}");

@@ -7,7 +7,7 @@ mod progress;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_queue::jetstream::{JetStream, Role, RunFrame};
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::run::RunId;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::outputs::{self, Outputs};
 use crate::progress::Screen;
+use listing::Listed;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -101,7 +102,7 @@ pub(crate) fn run(
         match command {
             RunsCommand::List(args) => {
                 let shape = outputs::shape(args.output, environment.no_color);
-                listing::write(states, shape).await
+                listing::write(listed(&queue, states).await?, shape).await
             }
             RunsCommand::Show(args) => {
                 let state = choice::of(&states, &args.run)?;
@@ -132,6 +133,20 @@ async fn all(queue: &JetStream) -> Result<Vec<RunState>, Problem> {
     }
     states.sort_by(|one: &RunState, other| one.run.cmp(&other.run));
     Ok(states)
+}
+
+/// The runs with what is known of them: of an open one from its log, of one that ended from its report.
+async fn listed(queue: &JetStream, states: Vec<RunState>) -> Result<Vec<Listed>, Problem> {
+    let mut listed = Vec::with_capacity(states.len());
+    for state in states {
+        let frame = match state.ended {
+            None => queue.frame_of(&state.run).await,
+            Some(_) => Ok(RunFrame::default()),
+        };
+        let frame = frame.map_err(Problem::not_carried_out)?;
+        listed.push(Listed { state, frame });
+    }
+    Ok(listed)
 }
 
 async fn show(
