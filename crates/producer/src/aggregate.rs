@@ -150,6 +150,13 @@ impl Aggregator {
             let quiet = event.is_none();
             if let Some(RunEvent::Open(opened)) = &event {
                 self.traces.join(&Span::current(), &opened.trace);
+                if self.clock.now() >= opened.deadline_at {
+                    tracing::warn!(
+                        deadline = %opened.deadline_at,
+                        "the deadline had passed when the opening of the run was read: there was no aggregator for so long, or \
+                         the clocks of this machine and of the producer's do not agree"
+                    );
+                }
             }
             silence = match &event {
                 None => silence + LOOK,
