@@ -1,7 +1,8 @@
 //! SIGINT and SIGTERM: the first one ends the run in order, the second one at once.
 
 use std::io;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -9,6 +10,18 @@ use tracing::warn;
 
 use crate::exit::Exit;
 use crate::units;
+
+/// After the grace time, for what is handed back and told to others.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// When the process is to have ended. It is the process that signals are sent to, and not a part of it.
+static END: OnceLock<Instant> = OnceLock::new();
+
+/// How long the process may still take, once it was told to end.
+pub(crate) fn time_left() -> Option<Duration> {
+    let end = END.get()?;
+    Some(end.saturating_duration_since(Instant::now()))
+}
 
 /// Listens to the signals that end the program.
 #[derive(Debug)]
@@ -36,6 +49,7 @@ impl Signals {
     /// Cancels `stop` at the first signal, and returns at the second one.
     pub(crate) async fn watch(mut self, stop: CancellationToken, grace: Duration) -> Exit {
         let first = self.next().await;
+        END.get_or_init(|| Instant::now() + grace + LAST_WORDS);
         stop.cancel();
         let grace = units::setting(grace);
         warn!(

@@ -23,10 +23,11 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::shutdown;
 use exporter::{Complaining, Complaint};
 use propagator::W3c;
 
-/// How long the end of the program waits for the last spans to be sent.
+/// How long the end of the program waits for the last spans to be sent, unless a signal leaves it less time.
 const FLUSH: Duration = Duration::from_secs(3);
 /// The service, where the environment names no other.
 const SERVICE: &str = "image-sync";
@@ -81,13 +82,14 @@ impl Telemetry {
         }
     }
 
-    /// Sends the last spans, for a few seconds at most; not at all after a second signal, which ends the program at once.
+    /// Sends the last spans, for a short while at most; not at all after a second signal, which ends the program at once.
     pub(crate) fn end(self, exit: Exit) {
         let Some(provider) = self.provider else {
             return;
         };
+        let patience = shutdown::time_left().map_or(FLUSH, |left| left.min(FLUSH));
         if !matches!(exit, Exit::Signal(_))
-            && let Err(error) = provider.shutdown_with_timeout(FLUSH)
+            && let Err(error) = provider.shutdown_with_timeout(patience)
         {
             self.complaint.once(&error);
         }

@@ -150,6 +150,13 @@ impl Aggregator {
             let quiet = event.is_none();
             if let Some(RunEvent::Open(opened)) = &event {
                 self.traces.join(&Span::current(), &opened.trace);
+                if self.clock.now() >= opened.deadline_at {
+                    tracing::warn!(
+                        deadline = %opened.deadline_at,
+                        "the deadline had passed when the opening of the run was read: there was no aggregator for so long, or \
+                         the clocks of this machine and of the producer's do not agree"
+                    );
+                }
             }
             silence = match &event {
                 None => silence + LOOK,
@@ -221,7 +228,7 @@ impl FinishedRun {
             cache_registry: String::new(),
             config_hash: state.catalog.clone(),
             skip_on_error: false,
-            silence_ms: 0,
+            silence_ms: u64::try_from(NO_OPENING.as_millis()).unwrap_or(u64::MAX),
             trace: TraceContext::default(),
         };
         let head = head(&state.run, &Fold::default(), &opened, ending, now);

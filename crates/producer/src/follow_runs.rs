@@ -89,14 +89,27 @@ impl RunFollower {
     }
 
     async fn follow(&self, state: &RunState) {
-        let _following = Following::begin(self.aggregator.measures.as_ref());
-        while let Err(error) = self.finish(state).await {
-            tracing::error!(run = %state.run, %error, "no report yet: trying again");
-            sleep(AFTER_FAILURE).await;
+        if let Some(time) = self.end(state).await {
+            sleep(time).await;
+            self.drop_jobs(&state.run).await;
         }
     }
 
-    async fn finish(&self, state: &RunState) -> Result<(), FollowError> {
+    /// Sees the run to its end, and says for how long its producer may still publish jobs of it.
+    async fn end(&self, state: &RunState) -> Option<Duration> {
+        let _following = Following::begin(self.aggregator.measures.as_ref());
+        loop {
+            match self.finish(state).await {
+                Ok(still_published) => return still_published,
+                Err(error) => {
+                    tracing::error!(run = %state.run, %error, "no report yet: trying again");
+                    sleep(AFTER_FAILURE).await;
+                }
+            }
+        }
+    }
+
+    async fn finish(&self, state: &RunState) -> Result<Option<Duration>, FollowError> {
         let stop = CancellationToken::new();
         let follow = self.aggregator.follow(&state.run, &stop);
         tokio::pin!(follow);
@@ -111,10 +124,11 @@ impl RunFollower {
             Err(AggregateError::NotOpened(run)) => self.never_opened(&run, state),
             finished => finished?,
         };
+        let still_published = still_published(&finished);
         self.store(finished).await?;
         self.control.close(&state.catalog, &state.run).await?;
         self.drop_jobs(&state.run).await;
-        Ok(())
+        Ok(still_published)
     }
 
     /// Others may wait for the end of a run of which nothing is known but its claim: it ends with an empty report.
@@ -163,6 +177,13 @@ impl RunFollower {
             }
         }
     }
+}
+
+/// For how long the producer of a run that ended may go on, unless its end says that it had sealed it: after that it has
+/// noticed, or is dead.
+fn still_published(finished: &FinishedRun) -> Option<Duration> {
+    let is_complete = finished.head.status == RunStatus::Complete;
+    (!is_complete).then(|| Duration::from_millis(finished.opened.silence_ms))
 }
 
 /// A run that is being followed. Dropping it ends that, however it came.

@@ -82,6 +82,8 @@ pub enum Produced {
         /// Jobs that are known to be published.
         jobs: u32,
     },
+    /// The run was cancelled, or given up by its aggregator, before it had a seal. Its jobs are dropped.
+    Cancelled,
 }
 
 /// What the producer works with.
@@ -147,13 +149,13 @@ impl Producer {
             return Ok(Produced::Skipped { open });
         }
         let published = self.publish_run(plan, opened, pages, stop).await;
-        if published.is_err() {
+        if let Err(_) | Ok(Produced::Cancelled) = &published {
             self.take_back(plan).await;
         }
         published
     }
 
-    /// A run that cannot be published whole is not worked in part, and keeps no other one waiting.
+    /// A run that is not published whole is not worked in part, and keeps no other one waiting.
     async fn take_back(&self, plan: &RunPlan) {
         let run = &plan.run_id;
         let taken_back = async {
@@ -183,32 +185,36 @@ impl Producer {
         self.append(plan, RunEvent::Open(opened)).await?;
         tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
         let mut jobs = 0;
-        let stopped = tokio::select! {
+        tokio::select! {
             biased;
-            () = stop.cancelled() => true,
-            published = self.publish_all(plan, &trace, pages, &mut jobs) => {
-                published?;
-                false
+            () = stop.cancelled() => {
+                tracing::info!(jobs, "producer stopped before the run was sealed");
+                return Ok(Produced::Stopped { jobs });
             }
-            error = self.tell_of_life(plan) => return Err(error),
-        };
-        if stopped {
-            tracing::info!(jobs, "producer stopped before the run was sealed");
-            return Ok(Produced::Stopped { jobs });
+            published = self.publish_all(plan, &trace, pages, &mut jobs) => published?,
+            cancelled = self.tell_of_life(plan) => {
+                cancelled?;
+                return Ok(Produced::Cancelled);
+            }
+        }
+        // Whoever cancels it from here on finds all of its jobs.
+        if self.control.was_cancelled(&plan.run_id).await? {
+            return Ok(Produced::Cancelled);
         }
         self.append(plan, RunEvent::Seal { expected: jobs }).await?;
         tracing::info!(jobs, "run sealed");
         Ok(Produced::Sealed { jobs })
     }
 
-    /// Goes on until that fails.
-    async fn tell_of_life(&self, plan: &RunPlan) -> QueueError {
+    /// Goes on until the run is cancelled, or until that fails.
+    async fn tell_of_life(&self, plan: &RunPlan) -> Result<(), QueueError> {
         loop {
             sleep(plan.sign_of_life).await;
-            let at = self.clock.now();
-            if let Err(error) = self.append(plan, RunEvent::Alive { at }).await {
-                return error;
+            if self.control.was_cancelled(&plan.run_id).await? {
+                return Ok(());
             }
+            let at = self.clock.now();
+            self.append(plan, RunEvent::Alive { at }).await?;
         }
     }
 

@@ -72,6 +72,7 @@ pub use prefix::{InvalidPrefix, Prefix};
 pub use provision::{Change, ProvisionError, provision};
 pub use provision_settings::ProvisionSettings;
 pub use reports::Reports;
+pub use run_log::RunFrame;
 pub use timing::Timing;
 pub use verify::{Role, verify};
 
@@ -174,6 +175,11 @@ impl JetStream {
     #[must_use]
     pub fn states(&self) -> Arc<dyn RunStates> {
         Arc::new(JetStreamRunStates::new(self.connection.clone()))
+    }
+
+    /// What the log of a run says of it as a whole.
+    pub async fn frame_of(&self, run: &RunId) -> Result<RunFrame, QueueError> {
+        run_log::frame(&self.connection, run).await
     }
 
     /// How much there is to do.

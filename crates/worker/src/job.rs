@@ -105,7 +105,6 @@ async fn attempt(
         job,
         settle,
         leases: workshop.ports.leases.as_ref(),
-        runs: workshop.ports.runs.as_ref(),
         holder: &workshop.settings.name,
         every: workshop.settings.heartbeat,
         lease: Mutex::new(None),

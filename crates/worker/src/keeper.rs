@@ -7,7 +7,6 @@ use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Settle;
 use image_sync_shared::ports::leases::{Lease, Leases, Renewal};
-use image_sync_shared::ports::run_control::RunControl;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
@@ -22,8 +21,6 @@ pub(crate) struct Keeper<'a> {
     pub(crate) settle: &'a dyn Settle,
     /// Grants the lease.
     pub(crate) leases: &'a dyn Leases,
-    /// Knows whether the run was cancelled meanwhile.
-    pub(crate) runs: &'a dyn RunControl,
     /// Who holds the lease.
     pub(crate) holder: &'a str,
     /// The time between two signs of life.
@@ -39,9 +36,6 @@ impl Keeper<'_> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if self.runs.is_cancelled(&self.job.run_id) {
-                return self.failure(FailureClass::Interrupted, "the run was cancelled");
-            }
             if let Err(error) = self.settle.in_progress().await {
                 warn!(%error, "could not tell the queue that the job is being worked");
             }

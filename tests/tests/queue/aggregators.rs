@@ -44,6 +44,22 @@ async fn an_aggregator_killed_behind_its_report_leaves_no_run_open() {
     killed_at(Toward::Server, "PUB $KV.imgsync_runs.run.", 1).await;
 }
 
+/// As where its clock is ahead of the producer's.
+#[tokio::test]
+async fn an_aggregator_says_so_when_it_finds_a_deadline_passed_at_the_opening() {
+    let installation = Installation::start().await;
+    let catalog = installation.catalog(1).setting("run_timeout: 1ms");
+    installation.write(&catalog);
+    let aggregator = installation.aggregator();
+    let ended = installation.producer().ended().await;
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    let aggregator = aggregator.stop().await;
+    assert!(
+        aggregator.stderr.contains("the deadline had passed when"),
+        "{aggregator:#?}"
+    );
+}
+
 /// Both write the report, one after the other.
 #[tokio::test]
 async fn two_aggregators_at_once_make_one_report() {

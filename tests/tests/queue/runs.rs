@@ -6,7 +6,7 @@ use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::proxy::Toward;
 use image_sync_tests::{Ended, Running};
 
-use crate::support::{Installation, PRODUCER};
+use crate::support::{Installation, PRODUCER, app, repository};
 
 const IMAGES: usize = 12;
 
@@ -176,8 +176,12 @@ async fn a_run_whose_producer_was_killed_as_it_opened_it_does_not_stay_open() {
     let next = installation.role("producer -c config.yaml --wait --overlap queue");
     next.line("waiting for the end of this run").await;
     // It would be abandoned after a minute without an opening.
-    let cancelled = ended(&installation, "runs cancel latest").await;
-    assert_eq!(cancelled.code, Some(0), "{cancelled:#?}");
+    installation.run_well("runs cancel latest").await;
+    let listed = listed(&installation).await;
+    let never_opened = listed[0]["run_id"].as_str().unwrap();
+    let watched = ended(&installation, &format!("runs watch {never_opened}")).await;
+    assert_eq!(watched.code, Some(3), "{watched:#?}");
+    assert_eq!(watched.report().head.status, RunStatus::Cancelled);
     installation.assert_all_pulled(&next.ended().await, IMAGES);
     assert_eq!(statuses(&installation).await, ["cancelled", "complete"]);
 }
@@ -199,6 +203,13 @@ async fn a_cancelled_run_ends_with_what_it_has_and_the_next_one_can_start() {
         (&shown["summary"]["total"], &shown["is_published_whole"]),
         (&IMAGES.into(), &true.into())
     );
+
+    let listed = listed(&installation).await;
+    assert_eq!(
+        (&listed[0]["trigger"], &listed[0]["jobs"]),
+        (&"cron".into(), &IMAGES.into())
+    );
+    assert_eq!(listed[0]["started_at"], shown["started_at"]);
 
     let watching = installation.role("runs watch latest");
     let cancelled = ended(&installation, &format!("runs cancel {run}")).await;
@@ -224,6 +235,79 @@ async fn a_cancelled_run_ends_with_what_it_has_and_the_next_one_can_start() {
         "{again:#?}"
     );
     assert_eq!(statuses(&installation).await, ["cancelled", "complete"]);
+}
+
+#[tokio::test]
+async fn a_producer_whose_run_is_cancelled_stops_publishing_and_drops_its_jobs() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(IMAGES));
+    let proxy = installation.proxy().await;
+    let last = proxy.hold(Toward::Server, "HPUB imgsync.job.bulk", IMAGES);
+    let _aggregator = installation.aggregator();
+    let producer = installation.role_at(&proxy, PRODUCER);
+    let run = run_in(&producer.line("run opened").await);
+    last.reached().await;
+    installation.run_well(&format!("runs cancel {run}")).await;
+    last.release();
+    let producer = producer.ended().await;
+    assert_eq!(producer.code, Some(3), "{producer:#?}");
+    assert!(
+        producer
+            .stderr
+            .contains("was cancelled, or ended, before all of its jobs"),
+        "{producer:#?}"
+    );
+    let queue = installation.queue().await;
+    let left = queue.ports().jobs.purge(&run).await.unwrap();
+    assert_eq!(left, 0, "jobs that are left");
+    let report: Report = serde_json::from_str(&installation.report_of(&run).await).unwrap();
+    assert_eq!(report.head.status, RunStatus::Cancelled);
+}
+
+/// Its report does not wait for it.
+#[tokio::test]
+async fn what_is_in_hand_is_finished_when_its_run_is_cancelled() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let gate = installation.hold_a_blob(1);
+    let _aggregator = installation.aggregator();
+    let proxy = installation.proxy().await;
+    let line = "worker -c config.yaml --name w1 --heartbeat 200ms";
+    let worker = installation.role_at(&proxy, line);
+    let producer = installation.producer();
+    let run = run_in(&producer.line("run sealed").await);
+    gate.reached().await;
+    installation.run_well(&format!("runs cancel {run}")).await;
+    let cancelled = producer.ended().await;
+    assert_eq!(cancelled.code, Some(3), "{cancelled:#?}");
+    assert_eq!(cancelled.report().missing.len(), 1);
+    let sign_of_life = proxy.hold(Toward::Server, "+WPI", 3);
+    sign_of_life.reached().await;
+    sign_of_life.release();
+    gate.release();
+    worker.line("copied").await;
+    worker.stop().await;
+    installation.assert_tag(&repository(1), &app(1));
+    let results = installation.results_of(&run).await;
+    assert_eq!(results.len(), 1, "{results:#?}");
+    assert_eq!(results[0].entry.attempts, 1);
+}
+
+#[tokio::test]
+async fn a_run_is_watched_and_shown_whose_log_is_gone() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let _roles = [installation.worker("w1"), installation.aggregator()];
+    installation.assert_all_pulled(&installation.producer().ended().await, 1);
+    let client = async_nats::connect(installation.nats.url()).await.unwrap();
+    let log = async_nats::jetstream::new(client);
+    let log = log.get_stream("IMGSYNC_RUNLOG").await.unwrap();
+    log.purge().await.unwrap();
+    for command in ["watch", "show"] {
+        let line = format!("runs {command} latest --output json");
+        let report: Report = installation.run_well(&line).await.report();
+        assert_eq!(report.head.status, RunStatus::Complete);
+    }
 }
 
 #[tokio::test]

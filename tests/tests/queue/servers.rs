@@ -6,7 +6,7 @@ use image_sync_tests::Running;
 
 use crate::support::{A_PIECE_OF_A_REPORT, Installation, LARGE, PRODUCER, TIMES, repository};
 
-const CUT: &str = "the connection to NATS was cut";
+pub(crate) const CUT: &str = "the connection to NATS was cut";
 
 /// Kills the server at a moment when `roles` are connected, and starts it again when each has noticed.
 async fn kill_and_restart(installation: &mut Installation, roles: &[&Running]) {

@@ -3,6 +3,7 @@
 use image_sync_shared::outcome::Action;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 
+use crate::servers::CUT;
 use crate::support::{Installation, repository};
 
 #[tokio::test]
@@ -56,4 +57,31 @@ async fn a_worker_hands_back_what_it_cannot_finish_within_the_grace_time() {
         result.entry.attempts,
     );
     assert_eq!(said, ("heir", Action::Pulled, 1));
+}
+
+/// It never comes back, and requests to it are repeated for longer than the grace time.
+#[tokio::test]
+async fn roles_that_are_told_to_stop_end_although_the_server_is_away() {
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let gate = installation.hold_a_blob(1);
+    let aggregator = installation.aggregator();
+    aggregator.line("aggregator started").await;
+    let worker = installation.worker_with("w1", "--grace 100ms");
+    installation.run_well("producer -c config.yaml").await;
+    gate.reached().await;
+    installation.nats.kill().unwrap();
+    for role in [&worker, &aggregator] {
+        role.line(CUT).await;
+        role.signal("TERM").await;
+    }
+    let worker = worker.ended().await;
+    assert_eq!(worker.code, Some(3), "{worker:#?}");
+    assert!(
+        worker.stderr.contains("the time to end in order is over"),
+        "{worker:#?}"
+    );
+    assert_eq!(aggregator.ended().await.code, Some(3));
+    let open = installation.target.open_uploads();
+    assert!(open.is_empty(), "uploads left open: {open:?}");
 }

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::{Args, value_parser};
@@ -41,7 +40,7 @@ pub(crate) struct AggregatorArgs {
 pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Exit, Problem> {
     let mut probes = Probes::listen(args.listen.as_ref())?;
     let measures = probes.of_runs();
-    runtime::run(Duration::ZERO, |stop| async move {
+    runtime::run(runtime::GRACE, |stop| async move {
         let serving = probes.serve(&stop)?;
         let opening = args
             .connection

@@ -133,7 +133,7 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    runtime::run(Duration::ZERO, |stop| async move {
+    runtime::run(runtime::GRACE, |stop| async move {
         let connection = command.connection();
         let queue = connection.open(environment, Role::Operator).await?;
         let letters = &*queue.ports().letters;

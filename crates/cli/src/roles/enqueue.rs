@@ -1,7 +1,6 @@
 //! `enqueue`: puts images ahead of the bulk, as a run by themselves.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use image_sync_producer::{catalog, enqueue};
@@ -68,7 +67,7 @@ pub(crate) fn run(
     let images = chosen(args, &loaded).map_err(Problem::usage)?;
     let config = loaded.config;
     let outputs = Outputs::prepare(&args.output, environment, screen)?;
-    runtime::run(Duration::ZERO, |stop| async {
+    runtime::run(runtime::GRACE, |stop| async {
         let queue = args.connection.open(environment, Role::Producer).await?;
         enqueue(args, &config, &images, &queue, outputs, stop).await
     })

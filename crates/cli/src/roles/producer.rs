@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use image_sync_producer::catalog;
-use image_sync_producer::produce::{Produced, RunPlan};
+use image_sync_producer::produce::RunPlan;
 use image_sync_queue::jetstream::{JetStream, Role};
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::run::RunId;
@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::connection::ConnectionArgs;
-use super::{published, runtime, waiting};
+use super::published::{self, Published};
+use super::runtime;
+use super::waiting::{self, Awaited};
 use crate::args::{CommonArgs, OutputArgs};
 use crate::clock::SystemClock;
 use crate::environment::Environment;
@@ -76,7 +78,7 @@ pub(crate) fn run(
     // Also before many rounds: what is wrong with the config at the start is an error of who started it.
     let loaded = load(common, args, environment)?;
     let outputs = Outputs::prepare(&args.output, environment, screen)?;
-    runtime::run(Duration::ZERO, |stop| async move {
+    runtime::run(runtime::GRACE, |stop| async move {
         let queue = args.connection.open(environment, Role::Producer).await?;
         if let Some(every) = args.every {
             repeat(every, &stop, async || {
@@ -142,8 +144,8 @@ async fn start(
         let outcome = producer.produce(&plan, images.iter(), stop).await;
         let outcome = outcome.map_err(Problem::not_carried_out)?;
         match published::settled(&*ports.runs, &plan.run_id, outcome).await? {
-            Produced::Sealed { .. } | Produced::Stopped { .. } => return Ok(Some(plan.run_id)),
-            Produced::Skipped { open } => match args.overlap {
+            Published::All { .. } => return Ok(Some(plan.run_id)),
+            Published::Busy { open } => match args.overlap {
                 Overlap::Join => return Ok(Some(open)),
                 Overlap::Skip => {
                     warn!(run = %open, "skipped, as this run of the same catalog is open");
@@ -155,11 +157,13 @@ async fn start(
     }
 }
 
-/// Waits for the end of another run.
+/// Waits for the end of another run, or until that is overdue: then its claim may have ended without it.
 async fn behind(queue: &JetStream, open: &RunId, stop: &CancellationToken) -> Result<(), Problem> {
     info!(run = %open, "waiting for the end of this run of the same catalog");
     let ended = async {
-        waiting::end_of(queue, open, stop).await?;
+        if let Awaited::Overdue(why) = waiting::end_of(queue, open, stop).await? {
+            warn!(run = %open, "{why}, and no aggregator told of its end: its catalog is claimed until its deadline");
+        }
         sleep(AFTER_BUSY).await;
         Ok(())
     };

@@ -81,7 +81,7 @@ impl ProvisionArgs {
 
 /// Runs `provision`.
 pub(crate) fn run(args: &ProvisionArgs, environment: &Environment) -> Result<Exit, Problem> {
-    runtime::run(Duration::ZERO, |_stop| async {
+    runtime::run(runtime::GRACE, |_stop| async {
         let connection = args.connection.connect(environment, "image-sync provision");
         let changes = provision(&connection.await?, &args.settings()).await;
         let changes = changes.map_err(unfit)?;

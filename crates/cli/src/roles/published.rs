@@ -6,19 +6,39 @@ use image_sync_shared::run::RunId;
 
 use crate::exit::Problem;
 
-/// How far it came, if all jobs are published or another run is open. A run that was only begun is cancelled.
+/// What a producer that was not interrupted came to.
+pub(crate) enum Published {
+    /// All jobs are published.
+    All {
+        /// How many there are.
+        jobs: u32,
+    },
+    /// Nothing was done, as another run is open.
+    Busy {
+        /// The open run.
+        open: RunId,
+    },
+}
+
+/// What the producer came to. A run that was only begun is cancelled.
 pub(crate) async fn settled(
     runs: &dyn RunControl,
     run: &RunId,
     produced: Produced,
-) -> Result<Produced, Problem> {
-    let Produced::Stopped { jobs } = produced else {
-        return Ok(produced);
-    };
-    runs.cancel(run).await.map_err(Problem::not_carried_out)?;
-    Err(Problem::not_carried_out(format!(
-        "stopped after {jobs} jobs: run {run} is cancelled, and what was published of it is dropped"
-    )))
+) -> Result<Published, Problem> {
+    match produced {
+        Produced::Sealed { jobs } => Ok(Published::All { jobs }),
+        Produced::Skipped { open } => Ok(Published::Busy { open }),
+        Produced::Stopped { jobs } => {
+            runs.cancel(run).await.map_err(Problem::not_carried_out)?;
+            Err(Problem::not_carried_out(format!(
+                "stopped after {jobs} jobs: run {run} is cancelled, and what was published of it is dropped"
+            )))
+        }
+        Produced::Cancelled => Err(Problem::not_carried_out(format!(
+            "run {run} was cancelled, or ended, before all of its jobs were published: they are dropped"
+        ))),
+    }
 }
 
 /// The number of jobs of a run by itself, if all are published.
@@ -28,8 +48,8 @@ pub(crate) async fn all(
     produced: Produced,
 ) -> Result<u32, Problem> {
     match settled(runs, run, produced).await? {
-        Produced::Sealed { jobs } | Produced::Stopped { jobs } => Ok(jobs),
-        Produced::Skipped { open } => Err(Problem::not_carried_out(format!(
+        Published::All { jobs } => Ok(jobs),
+        Published::Busy { open } => Err(Problem::not_carried_out(format!(
             "nothing was done, as run {open} has the place of run {run}"
         ))),
     }

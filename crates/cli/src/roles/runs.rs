@@ -7,19 +7,21 @@ mod progress;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_queue::jetstream::{JetStream, Role, RunFrame};
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::run::RunId;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::connection::ConnectionArgs;
-use super::{runtime, waiting};
+use super::runtime;
+use super::waiting::{self, Awaited};
 use crate::args::{Output, OutputArgs};
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::outputs::{self, Outputs};
 use crate::progress::Screen;
+use listing::Listed;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -92,7 +94,7 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    runtime::run(Duration::ZERO, |stop| async move {
+    runtime::run(runtime::GRACE, |stop| async move {
         let opening = command.connection().open(environment, Role::Operator);
         let queue = opening.await?;
         let states = all(&queue).await?;
@@ -100,7 +102,7 @@ pub(crate) fn run(
         match command {
             RunsCommand::List(args) => {
                 let shape = outputs::shape(args.output, environment.no_color);
-                listing::write(states, shape).await
+                listing::write(listed(&queue, states).await?, shape).await
             }
             RunsCommand::Show(args) => {
                 let state = choice::of(&states, &args.run)?;
@@ -133,6 +135,20 @@ async fn all(queue: &JetStream) -> Result<Vec<RunState>, Problem> {
     Ok(states)
 }
 
+/// The runs with what is known of them: of an open one from its log, of one that ended from its report.
+async fn listed(queue: &JetStream, states: Vec<RunState>) -> Result<Vec<Listed>, Problem> {
+    let mut listed = Vec::with_capacity(states.len());
+    for state in states {
+        let frame = match state.ended {
+            None => queue.frame_of(&state.run).await,
+            Some(_) => Ok(RunFrame::default()),
+        };
+        let frame = frame.map_err(Problem::not_carried_out)?;
+        listed.push(Listed { state, frame });
+    }
+    Ok(listed)
+}
+
 async fn show(
     queue: &JetStream,
     state: &RunState,
@@ -155,11 +171,15 @@ async fn watch(
     outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let skip_on_error = progress::opened(queue, run).await?.skip_on_error;
-    tokio::select! {
-        exit = waiting::report_of(queue, run, skip_on_error, outputs, stop) => exit,
-        problem = progress::tell(queue, run) => Err(problem),
-    }
+    let head = tokio::select! {
+        head = waiting::told(queue, run, stop) => head?,
+        problem = progress::tell(queue, run) => return Err(problem),
+    };
+    waiting::write(queue, run, outputs).await?;
+    // The report outlasts the log, and a run may have ended without an opening.
+    let opened = progress::opened(queue, run).await?;
+    let skip_on_error = opened.is_some_and(|opened| opened.skip_on_error);
+    Ok(Exit::of_report(&head, skip_on_error))
 }
 
 async fn cancel(
@@ -181,8 +201,9 @@ async fn cancel(
         return Ok(Exit::Success);
     }
     match waiting::end_of(queue, run, stop).await? {
-        Some(_) => Ok(Exit::Success),
-        None => Err(Problem::not_carried_out(format!(
+        Awaited::Ended(_) => Ok(Exit::Success),
+        Awaited::Overdue(why) => Err(waiting::untold(run, why)),
+        Awaited::Stopped => Err(Problem::not_carried_out(format!(
             "run {run} is cancelled; waiting for an aggregator to end it was stopped"
         ))),
     }

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use tokio::runtime::Builder;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Problem};
-use crate::shutdown::Signals;
+use crate::shutdown::{LAST_WORDS, Signals};
 
-/// Runs `work`, whose token the first signal cancels; the second signal ends it at once. `grace` is what the first one's
-/// log line says.
+/// The grace time of a role that has nothing in hand: what it still has to ask of a server takes moments, if that is there.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs `work`, whose token the first signal cancels. It is broken off after the grace time, which the signal's log line
+/// says, and a moment for last words; and at once by a second signal.
 pub(crate) fn run<W>(
     grace: Duration,
     work: impl FnOnce(CancellationToken) -> W,
@@ -25,9 +29,18 @@ where
         tokio::select! {
             ended_by = signals.watch(stop.clone(), grace) => Ok(ended_by),
             ended = work(stop.clone()) => ended,
+            problem = out_of_time(&stop, grace) => Err(problem),
         }
     });
-    // After a second signal, nobody waits for what is still under way.
+    // Nobody waits for what is still under way.
     runtime.shutdown_background();
     ended
+}
+
+async fn out_of_time(stop: &CancellationToken, grace: Duration) -> Problem {
+    stop.cancelled().await;
+    sleep(grace + LAST_WORDS).await;
+    Problem::not_carried_out(
+        "the time to end in order is over: what was still under way is broken off",
+    )
 }

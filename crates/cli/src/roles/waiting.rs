@@ -3,36 +3,115 @@
 use std::time::Duration;
 
 use image_sync_queue::jetstream::JetStream;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::run_control::RunControl;
+use image_sync_shared::ports::run_states::RunStates;
 use image_sync_shared::report::ReportHead;
 use image_sync_shared::run::RunId;
+use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::SystemClock;
 use crate::exit::{Exit, Problem};
 use crate::outputs::Outputs;
+use crate::units;
 
 /// The time between two looks.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long an aggregator may take to tell of an end that is due. It takes in what the log still has for a minute at most,
+/// and then stores the report.
+const FAIR_TIME: Duration = Duration::from_secs(90);
 
-/// Waits for the end of a run. None if `stop` is cancelled before, or if there is no such run.
+/// What came of waiting for the end of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// It ended.
+    Ended(ReportHead),
+    /// Its end is long due, for this reason, and nobody tells of it.
+    Overdue(&'static str),
+    /// Waiting was stopped, or there is no such run.
+    Stopped,
+}
+
+/// Waits for the end of a run, until `stop` is cancelled at most.
 pub(crate) async fn end_of(
     queue: &JetStream,
     run: &RunId,
     stop: &CancellationToken,
-) -> Result<Option<ReportHead>, Problem> {
-    let states = queue.states();
+) -> Result<Awaited, Problem> {
+    let (states, runs) = (queue.states(), &*queue.ports().runs);
+    let awaited = end_in(&*states, runs, &SystemClock, run, stop).await;
+    awaited.map_err(Problem::not_carried_out)
+}
+
+async fn end_in(
+    states: &dyn RunStates,
+    runs: &dyn RunControl,
+    clock: &dyn Clock,
+    run: &RunId,
+    stop: &CancellationToken,
+) -> Result<Awaited, QueueError> {
+    let (since, mut cancelled_at) = (clock.now(), None);
     loop {
-        let state = states.get(run).await.map_err(Problem::not_carried_out)?;
-        match state {
-            None => return Ok(None),
-            Some(state) if state.ended.is_some() => return Ok(state.ended),
-            Some(_) => {}
+        let Some(state) = states.get(run).await? else {
+            return Ok(Awaited::Stopped);
+        };
+        if let Some(head) = state.ended {
+            return Ok(Awaited::Ended(head));
+        }
+        let now = clock.now();
+        if cancelled_at.is_none() && runs.was_cancelled(run).await? {
+            cancelled_at = Some(now);
+        }
+        let deadline = state.until.max(since);
+        if let Some(why) = overdue(deadline, cancelled_at, now) {
+            return Ok(Awaited::Overdue(why));
         }
         tokio::select! {
             () = sleep(LOOK) => {}
-            () = stop.cancelled() => return Ok(None),
+            () = stop.cancelled() => return Ok(Awaited::Stopped),
         }
+    }
+}
+
+/// Why a run should have ended a fair time ago, if it should.
+fn overdue(
+    deadline: OffsetDateTime,
+    cancelled_at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Option<&'static str> {
+    if cancelled_at.is_some_and(|at| now >= at + FAIR_TIME) {
+        Some("it is cancelled")
+    } else if now >= deadline + FAIR_TIME {
+        Some("its deadline has passed")
+    } else {
+        None
+    }
+}
+
+/// That nobody tells of the end of a run that is due.
+pub(crate) fn untold(run: &RunId, why: &str) -> Problem {
+    Problem::not_carried_out(format!(
+        "run {run}: {why}, and no aggregator told of its end within {}: is one running?",
+        units::setting(FAIR_TIME)
+    ))
+}
+
+/// Waits for the end of a run that is to be told.
+pub(crate) async fn told(
+    queue: &JetStream,
+    run: &RunId,
+    stop: &CancellationToken,
+) -> Result<ReportHead, Problem> {
+    match end_of(queue, run, stop).await? {
+        Awaited::Ended(head) => Ok(head),
+        Awaited::Overdue(why) => Err(untold(run, why)),
+        Awaited::Stopped => Err(Problem::not_carried_out(format!(
+            "waiting for run {run} was stopped; the run goes on"
+        ))),
     }
 }
 
@@ -44,11 +123,7 @@ pub(crate) async fn report_of(
     outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let Some(head) = end_of(queue, run, stop).await? else {
-        return Err(Problem::not_carried_out(format!(
-            "waiting for run {run} was stopped; the run goes on"
-        )));
-    };
+    let head = told(queue, run, stop).await?;
     write(queue, run, outputs).await?;
     Ok(Exit::of_report(&head, skip_on_error))
 }
@@ -64,4 +139,118 @@ pub(crate) async fn write(queue: &JetStream, run: &RunId, outputs: Outputs) -> R
     // A stdout that takes nothing must not keep a second signal from ending the program.
     let written = spawn_blocking(move || outputs.write_stored(json)).await;
     written.map_err(Problem::not_carried_out)?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use image_sync_queue::in_process::{InProcess, InProcessSettings};
+    use image_sync_shared::ports::run_states::{RunState, RunStateReader};
+    use image_sync_testkit::TokioClock;
+
+    use super::*;
+    use crate::samples;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// The state of one run, which nobody changes.
+    struct Only(RunState);
+
+    #[async_trait]
+    impl RunStates for Only {
+        async fn get(&self, run: &RunId) -> Result<Option<RunState>, QueueError> {
+            Ok((*run == self.0.run).then(|| self.0.clone()))
+        }
+
+        async fn end(&self, _: &ReportHead) -> Result<(), QueueError> {
+            Ok(())
+        }
+
+        async fn follow(&self) -> Result<Box<dyn RunStateReader>, QueueError> {
+            Err(QueueError::Closed)
+        }
+    }
+
+    struct Bench {
+        clock: TokioClock,
+        states: Only,
+        runs: Arc<dyn RunControl>,
+        stop: CancellationToken,
+    }
+
+    impl Bench {
+        /// One open run with a deadline this long after now.
+        fn with_deadline_in(time: Duration) -> Self {
+            let clock = TokioClock::default();
+            let queue = InProcess::new(InProcessSettings::default(), Arc::new(clock.clone()));
+            Self {
+                states: Only(RunState {
+                    run: RunId::new("r1"),
+                    catalog: "c0ffee".to_owned(),
+                    until: clock.now() + time,
+                    ended: None,
+                }),
+                runs: Arc::clone(&queue.ports().runs),
+                stop: CancellationToken::new(),
+                clock,
+            }
+        }
+
+        /// What came of waiting, and how long that took.
+        async fn wait(&self) -> (Awaited, time::Duration) {
+            let (run, since) = (&self.states.0.run, self.clock.now());
+            let runs = self.runs.as_ref();
+            let awaited = end_in(&self.states, runs, &self.clock, run, &self.stop).await;
+            (awaited.unwrap(), self.clock.now() - since)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_run_gives_up_a_while_after_its_deadline() {
+        let (awaited, took) = Bench::with_deadline_in(MINUTE).wait().await;
+        assert_eq!(awaited, Awaited::Overdue("its deadline has passed"));
+        assert_eq!(took, MINUTE + FAIR_TIME);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_cancelled_run_gives_up_a_while_after_that() {
+        let bench = Bench::with_deadline_in(60 * MINUTE);
+        let cancel = async {
+            sleep(MINUTE).await;
+            bench.runs.cancel(&bench.states.0.run).await.unwrap();
+        };
+        let ((awaited, took), ()) = tokio::join!(bench.wait(), cancel);
+        assert_eq!(awaited, Awaited::Overdue("it is cancelled"));
+        assert!(took >= MINUTE + FAIR_TIME && took <= MINUTE + FAIR_TIME + LOOK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_aggregator_has_its_time_for_a_run_whose_deadline_is_long_past() {
+        let bench = Bench::with_deadline_in(Duration::ZERO);
+        sleep(60 * MINUTE).await;
+        let (awaited, took) = bench.wait().await;
+        assert_eq!(awaited, Awaited::Overdue("its deadline has passed"));
+        assert_eq!(took, FAIR_TIME);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_with_the_run_or_when_it_is_stopped() {
+        let mut bench = Bench::with_deadline_in(MINUTE);
+        bench.stop.cancel();
+        assert_eq!(bench.wait().await.0, Awaited::Stopped);
+        bench.states.0.ended = Some(samples::head());
+        assert_eq!(bench.wait().await.0, Awaited::Ended(samples::head()));
+    }
+
+    #[test]
+    fn a_run_of_whose_end_nobody_tells_was_not_carried_out() {
+        let problem = untold(&RunId::new("r1"), "its deadline has passed");
+        assert_eq!(problem.exit, Exit::NotCarriedOut);
+        assert_eq!(
+            problem.to_string(),
+            "run r1: its deadline has passed, and no aggregator told of its end within 1m 30s: is one running?"
+        );
+    }
 }

@@ -3,12 +3,14 @@
 use std::sync::Mutex;
 
 use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::measures::Unmeasured;
 use image_sync_shared::ports::run_states::RunStateReader;
 use image_sync_shared::ports::trace_context::Untraced;
-use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::{RunEvent, Trigger};
 
 use super::*;
+use crate::catalog;
 use crate::samples::{self, FakeClock, FakeControl, FakeLog, FakeQueue};
 
 /// One open run, and what was done about it, in order.
@@ -160,6 +162,33 @@ async fn a_cancelled_run_ends_at_once_with_what_it_has() {
     assert_eq!(done, both(RunStatus::Cancelled));
     let took = house.follower.aggregator.clock.now() - start;
     assert!(took < Duration::from_secs(9), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_are_published_after_the_end_of_their_run_are_dropped_too() {
+    let house = House::with_log([RunEvent::Open(samples::opened()), samples::chunk(0, 3)]);
+    house.control.cancel(&samples::run()).await.unwrap();
+    let late = catalog::job_for(
+        &samples::image(),
+        &samples::run(),
+        0,
+        Trigger::Cron,
+        &samples::policy(),
+        samples::now(),
+    );
+    let (queue, stop) = (&house.queue, &house.stores.over);
+    let publish_late = async {
+        while queue.purged.lock().unwrap().is_empty() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        queue.jobs.lock().unwrap().push((Lane::Bulk, late));
+        while !queue.jobs.lock().unwrap().is_empty() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        stop.cancel();
+    };
+    let (followed, ()) = tokio::join!(house.follower.run(stop), publish_late);
+    followed.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use image_sync_shared::config::ImageSpec;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::run_control::RunControl as _;
 use image_sync_shared::ports::trace_context::Untraced;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, Trigger};
 use tokio_util::sync::CancellationToken;
@@ -207,6 +208,34 @@ async fn a_producer_that_waits_tells_that_it_is_at_work() {
         panic!("an opening first, not {events:?}")
     };
     assert_eq!(opened.silence_ms, 90_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_whose_run_is_cancelled_notices_by_its_next_sign_of_life_and_drops_its_jobs() {
+    let bench = Bench::with_room(4);
+    let images = samples::images(20);
+    let cancel = async {
+        tokio::time::sleep(SIGN_OF_LIFE / 2).await;
+        assert_eq!(bench.published(), 4);
+        bench.control.cancel(&samples::run()).await.unwrap();
+    };
+    let start = tokio::time::Instant::now();
+    let (produced, ()) = tokio::join!(bench.produce(&images), cancel);
+    assert_eq!(produced, Ok(Produced::Cancelled));
+    assert_eq!(start.elapsed(), SIGN_OF_LIFE);
+    assert_eq!(bench.published(), 0, "its jobs are dropped");
+    assert!(bench.control.open.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_cancelled_is_not_sealed() {
+    let bench = Bench::with_room(20);
+    bench.control.cancel(&samples::run()).await.unwrap();
+    let produced = bench.produce(&samples::images(20)).await;
+    assert_eq!(produced, Ok(Produced::Cancelled));
+    assert_eq!(bench.published(), 0, "its jobs are dropped");
+    let is_seal = |event: &RunEvent| matches!(event, RunEvent::Seal { .. });
+    assert!(!bench.log.events().iter().any(is_seal));
 }
 
 #[tokio::test(start_paused = true)]

@@ -204,4 +204,8 @@ impl RunControl for FakeControl {
     fn is_cancelled(&self, run: &RunId) -> bool {
         self.cancelled.lock().unwrap().contains(run)
     }
+
+    async fn was_cancelled(&self, run: &RunId) -> Result<bool, QueueError> {
+        Ok(self.is_cancelled(run))
+    }
 }

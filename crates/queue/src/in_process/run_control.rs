@@ -70,4 +70,8 @@ impl RunControl for InProcessRunControl {
     fn is_cancelled(&self, run: &RunId) -> bool {
         lock(&self.cancelled).contains(run)
     }
+
+    async fn was_cancelled(&self, run: &RunId) -> Result<bool, QueueError> {
+        Ok(self.is_cancelled(run))
+    }
 }

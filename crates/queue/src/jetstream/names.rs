@@ -7,6 +7,11 @@ use image_sync_shared::run::{RunEvent, RunId};
 use super::prefix::Prefix;
 use super::token;
 
+/// The last token of the subject of an opening.
+const OPEN: &str = "open";
+/// The last token of the subject of a seal.
+const SEAL: &str = "seal";
+
 /// Where the message of a job stands. Lanes hold nothing but what is to be worked now: so what waits, and what is never to
 /// be worked, is neither counted as delivered nor in anybody's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,13 +203,27 @@ impl Names {
     /// The subject of an event of a run.
     pub(super) fn event(&self, run: &RunId, event: &RunEvent) -> String {
         let kind = match event {
-            RunEvent::Open(_) => "open",
+            RunEvent::Open(_) => OPEN,
             RunEvent::Chunk { .. } => "chunk",
             RunEvent::Alive { .. } => "alive",
-            RunEvent::Seal { .. } => "seal",
+            RunEvent::Seal { .. } => SEAL,
             RunEvent::Result(_) => "result",
             RunEvent::Attempt { .. } => "attempt",
         };
+        self.event_of_kind(run, kind)
+    }
+
+    /// The opening of a run.
+    pub(super) fn opening_of(&self, run: &RunId) -> String {
+        self.event_of_kind(run, OPEN)
+    }
+
+    /// The seal of a run.
+    pub(super) fn seal_of(&self, run: &RunId) -> String {
+        self.event_of_kind(run, SEAL)
+    }
+
+    fn event_of_kind(&self, run: &RunId, kind: &str) -> String {
         format!("{}.run.{}.{kind}", self.prefix, token::encode(run.as_str()))
     }
 

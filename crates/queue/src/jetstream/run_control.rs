@@ -90,6 +90,10 @@ fn plan_key(catalog: &str) -> String {
     format!("{PLAN}.{}", token::encode(catalog))
 }
 
+fn cancel_key(run: &RunId) -> String {
+    format!("{CANCEL}.{}", token::encode(run.as_str()))
+}
+
 #[async_trait]
 impl RunControl for JetStreamRunControl {
     async fn open(
@@ -132,7 +136,7 @@ impl RunControl for JetStreamRunControl {
     }
 
     async fn cancel(&self, run: &RunId) -> Result<(), QueueError> {
-        let key = format!("{CANCEL}.{}", token::encode(run.as_str()));
+        let key = cancel_key(run);
         let cancelled = Cancelled {
             at: self.clock.now(),
         };
@@ -143,5 +147,10 @@ impl RunControl for JetStreamRunControl {
 
     fn is_cancelled(&self, run: &RunId) -> bool {
         lock(&self.known.0).contains(run)
+    }
+
+    async fn was_cancelled(&self, run: &RunId) -> Result<bool, QueueError> {
+        let entry: Entry<Cancelled> = self.bucket.get(&cancel_key(run)).await?;
+        Ok(entry.value.is_some())
     }
 }

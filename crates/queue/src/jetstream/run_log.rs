@@ -6,7 +6,7 @@ use async_nats::HeaderMap;
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
-use image_sync_shared::run::{RunEvent, RunId};
+use image_sync_shared::run::{RunEvent, RunId, RunOpened};
 
 use super::connection::{Connection, Tries};
 use super::envelope::MESSAGE_ID;
@@ -47,6 +47,33 @@ impl RunLog for JetStreamRunLog {
             names.events_of(run),
         ))))
     }
+}
+
+/// What the log of a run says of it as a whole. What it does not have, or not any more, is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFrame {
+    /// How it was opened.
+    pub opened: Option<RunOpened>,
+    /// How many jobs it has, once all are published.
+    pub jobs: Option<u32>,
+}
+
+/// Reads the frame of a run, and nothing between.
+pub(super) async fn frame(connection: &Connection, run: &RunId) -> Result<RunFrame, QueueError> {
+    let names = connection.names();
+    let only = async |subject: String| {
+        let follower = Follower::new(connection.clone(), names.run_log(), subject);
+        Reader(follower).next(Duration::ZERO).await
+    };
+    let opened = match only(names.opening_of(run)).await? {
+        Some(RunEvent::Open(opened)) => Some(opened),
+        _ => None,
+    };
+    let jobs = match only(names.seal_of(run)).await? {
+        Some(RunEvent::Seal { expected }) => Some(expected),
+        _ => None,
+    };
+    Ok(RunFrame { opened, jobs })
 }
 
 struct Reader(Follower);

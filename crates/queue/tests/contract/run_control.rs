@@ -55,9 +55,12 @@ pub(crate) async fn a_cancelled_run_is_known_as_such(backend: &dyn Backend) {
     let runs = &backend.ports().runs;
     let (first, second) = (RunId::new("r1"), RunId::new("r2"));
     assert!(!runs.is_cancelled(&first));
+    assert_eq!(runs.was_cancelled(&first).await, Ok(false));
     runs.cancel(&first).await.unwrap();
     runs.cancel(&first).await.unwrap();
     assert!(runs.is_cancelled(&first) && !runs.is_cancelled(&second));
+    assert_eq!(runs.was_cancelled(&first).await, Ok(true));
+    assert_eq!(runs.was_cancelled(&second).await, Ok(false));
 }
 
 /// Opens a run for the visibility time.

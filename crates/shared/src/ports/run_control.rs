@@ -34,4 +34,7 @@ pub trait RunControl: Send + Sync {
 
     /// Whether a run was cancelled. Answers from memory: it is asked for every job.
     fn is_cancelled(&self, run: &RunId) -> bool;
+
+    /// The same for who asks seldom and works no jobs: a queue that is shared is asked.
+    async fn was_cancelled(&self, run: &RunId) -> Result<bool, QueueError>;
 }

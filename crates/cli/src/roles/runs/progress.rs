@@ -42,7 +42,7 @@ pub(super) async fn show(queue: &JetStream, state: &RunState, shape: Shape) -> R
     let fold = read(queue, &state.run)
         .await
         .map_err(Problem::not_carried_out)?;
-    let opened = opening(&fold, &state.run)?;
+    let opened = fold.opened().ok_or_else(|| no_log(&state.run))?;
     let snapshot = Snapshot {
         run_id: state.run.clone(),
         status: "open",
@@ -69,14 +69,14 @@ pub(super) async fn show(queue: &JetStream, state: &RunState, shape: Shape) -> R
     .await
 }
 
-/// How a run was opened.
-pub(super) async fn opened(queue: &JetStream, run: &RunId) -> Result<RunOpened, Problem> {
+/// How a run was opened, if its log has that.
+pub(super) async fn opened(queue: &JetStream, run: &RunId) -> Result<Option<RunOpened>, Problem> {
     let log = queue.ports().log.read(run).await;
     let mut log = log.map_err(Problem::not_carried_out)?;
     let first = log.next(Duration::ZERO).await;
     match first.map_err(Problem::not_carried_out)? {
-        Some(RunEvent::Open(opened)) => Ok(opened),
-        _ => Err(no_log(run)),
+        Some(RunEvent::Open(opened)) => Ok(Some(opened)),
+        _ => Ok(None),
     }
 }
 
@@ -111,10 +111,6 @@ async fn read(queue: &JetStream, run: &RunId) -> Result<Fold, QueueError> {
         fold.apply(event);
     }
     Ok(fold)
-}
-
-fn opening<'a>(fold: &'a Fold, run: &RunId) -> Result<&'a RunOpened, Problem> {
-    fold.opened().ok_or_else(|| no_log(run))
 }
 
 fn no_log(run: &RunId) -> Problem {
