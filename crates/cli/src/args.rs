@@ -170,7 +170,7 @@ pub(crate) struct SyncArgs {
     pub(crate) concurrency: Option<NonZeroUsize>,
     #[arg(long, value_name = "DIR", help = STATE_DIR)]
     pub(crate) state_dir: Option<PathBuf>,
-    /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 30s]
+    /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 25s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,
     #[arg(long, value_name = "HOST:PORT", value_parser = probes::address, help = LISTEN)]
@@ -191,7 +191,7 @@ pub(crate) struct OutputArgs {
 impl SyncArgs {
     /// The grace time.
     pub(crate) fn grace(&self) -> Duration {
-        self.grace.unwrap_or(Duration::from_secs(30))
+        self.grace.unwrap_or(Duration::from_secs(25))
     }
 }
 
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn the_grace_time_has_a_default() {
-        assert_eq!(sync("image-sync sync").1.grace(), Duration::from_secs(30));
+        assert_eq!(sync("image-sync sync").1.grace(), Duration::from_secs(25));
         assert_eq!(sync("image-sync sync --grace 0s").1.grace(), Duration::ZERO);
     }
 

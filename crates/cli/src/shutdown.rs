@@ -11,8 +11,9 @@ use tracing::warn;
 use crate::exit::Exit;
 use crate::units;
 
-/// After the grace time, for what is handed back and told to others.
-pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+/// After the grace time, for what is handed back and told to others. With the default of the grace time that is over before
+/// Kubernetes, by its own default, kills.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// When the process is to have ended. It is the process that signals are sent to, and not a part of it.
 static END: OnceLock<Instant> = OnceLock::new();

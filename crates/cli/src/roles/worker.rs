@@ -31,11 +31,11 @@ pub(crate) struct WorkerArgs {
     /// Jobs worked at the same time, instead of `settings.concurrency`
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     slots: Option<NonZeroUsize>,
-    /// What results and leases call it; no two workers have one name [default: worker-PID]
+    /// What results and leases call it; no two workers have one name [default: HOST-PID]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// After SIGINT or SIGTERM, how long jobs in hand may take to be finished, as in 45s or 2m
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "30s")]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "25s")]
     grace: Duration,
     /// The time between two signs of life for a job in hand and the lease of its target [default: a third of the
     /// shorter one of `provision --visibility` and `--lease-term`, and no longer than that]
@@ -55,7 +55,7 @@ impl WorkerArgs {
             .slots
             .map_or(config.settings.concurrency, NonZeroUsize::get);
         let name = self.name.clone();
-        let name = name.unwrap_or_else(|| format!("worker-{}", std::process::id()));
+        let name = name.unwrap_or_else(own_name);
         let heartbeat = heartbeat(self.heartbeat, timing).map_err(Problem::usage)?;
         Ok(WorkerSettings {
             // One slot is kept for what is asked for by hand, unless it is the only one.
@@ -68,6 +68,13 @@ impl WorkerArgs {
             ..WorkerSettings::new(name, slots)
         })
     }
+}
+
+/// A name that no other process has, on any machine: in containers, process ids are mostly 1.
+fn own_name() -> String {
+    let uname = rustix::system::uname();
+    let host = uname.nodename().to_string_lossy();
+    format!("{host}-{}", std::process::id())
 }
 
 /// Three signs of life within the shorter time, so that one may be lost and one be late.
