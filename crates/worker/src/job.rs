@@ -21,6 +21,7 @@ use crate::keeper::Keeper;
 use crate::memory::Memory;
 use crate::publish::publish;
 use crate::settle::{self, Ended};
+use crate::time_limit::TimeLimit;
 use crate::worker::Workshop;
 
 /// Works a delivery and settles it.
@@ -100,6 +101,7 @@ async fn attempt(
     abort: &CancellationToken,
 ) -> Ended {
     let started = Instant::now();
+    let limit = TimeLimit::new(Duration::from_secs(job.policy.timeout_secs));
     let (doing, ledger) = (Doing::default(), Ledger::default());
     let keeper = Keeper {
         job,
@@ -122,16 +124,16 @@ async fn attempt(
         },
         ledger: &ledger,
         keeper: &keeper,
+        limit: &limit,
         memory: Memory::default(),
     };
-    let limit = Duration::from_secs(job.policy.timeout_secs);
     let outcome = {
         let mut work = pin!(attempt.run());
         tokio::select! {
             outcome = &mut work => outcome,
             ends = keeper.watch() => Err(ends),
             () = abort.cancelled() => Err(interrupted(job)),
-            () = tokio::time::sleep(limit) => Err(time_used_up(job, &doing)),
+            () = limit.used_up() => Err(time_used_up(job, &doing)),
         }
     };
     keeper.release().await;

@@ -64,6 +64,24 @@ async fn a_shared_layer_is_sent_once_and_mounted_after() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_layer_that_several_sources_have_is_sent_once() {
+    let house = House::new();
+    let jobs: Vec<_> = (0..8)
+        .map(|n| {
+            let source = format!("source{n}.test/app:1");
+            house.registries.hold(&source, &on_base(&format!("app{n}")));
+            job(&source, &format!("cache.test/app{n}:1"))
+        })
+        .collect();
+    let ran = house.work(jobs).await;
+    assert!(ran.results.iter().all(|r| r.entry.action == Action::Pulled));
+    let sent = house
+        .registries
+        .count(&format!("PUT target blob {}", base()));
+    assert_eq!(sent, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_the_sender_fails_another_takes_over() {
     let house = House::new();
     let jobs = [hold(&house, "one"), hold(&house, "two")];
