@@ -102,7 +102,7 @@ async fn attempt(
 ) -> Ended {
     let started = Instant::now();
     let limit = TimeLimit::new(Duration::from_secs(job.policy.timeout_secs));
-    let (doing, ledger) = (Doing::default(), Ledger::default());
+    let (doing, ledger) = (Doing::default(), Ledger::begun_with(&job.so_far));
     let keeper = Keeper {
         job,
         settle,
@@ -141,7 +141,7 @@ async fn attempt(
     Ended {
         outcome,
         account,
-        duration: started.elapsed(),
+        duration: Duration::from_millis(job.so_far.duration_ms) + started.elapsed(),
     }
 }
 

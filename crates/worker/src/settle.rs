@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
 use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, ImageResult, JobResult};
+use image_sync_shared::outcome::{Action, ImageResult, JobResult, Work};
 use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::RunEvent;
@@ -30,8 +30,20 @@ pub(crate) struct Ended {
     pub(crate) outcome: Result<Action, Failure>,
     /// What was found on the way.
     pub(crate) account: Account,
-    /// How long it took.
+    /// How long it took, with all attempts before.
     pub(crate) duration: Duration,
+}
+
+impl Ended {
+    /// What all attempts did.
+    fn work(&self) -> Work {
+        Work {
+            duration_ms: u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
+            bytes_copied: self.account.bytes_copied,
+            copied: self.account.blobs.copied,
+            mounted: self.account.blobs.mounted,
+        }
+    }
 }
 
 /// What becomes of a job.
@@ -113,6 +125,10 @@ pub(crate) fn after_work(
         Err(_) if cancelled => return Settlement::Drop,
         Err(failure) => failure.clone(),
     };
+    let worked = Job {
+        so_far: ended.work(),
+        ..job.clone()
+    };
     match failure.class.reaction() {
         Reaction::Retry if settings.retry.allows_another(job.attempt) => Settlement::Requeue {
             event: RunEvent::Attempt {
@@ -120,12 +136,16 @@ pub(crate) fn after_work(
                 attempt: job.attempt,
                 error: failure.to_string(),
             },
-            successor: Box::new(job.after_attempt(now, failure, settings.retry.delay(job.attempt))),
+            successor: Box::new(worked.after_attempt(
+                now,
+                failure,
+                settings.retry.delay(job.attempt),
+            )),
         },
         Reaction::Fail | Reaction::Retry => finish(job, ended, settings, now),
-        Reaction::Pause(retry_after) => pause(job, &failure, retry_after, settings, now),
+        Reaction::Pause(retry_after) => pause(&worked, &failure, retry_after, settings, now),
         Reaction::PutBack => Settlement::Defer {
-            successor: Box::new(job.deferred(now + put_back_for(failure.class, settings))),
+            successor: Box::new(worked.deferred(now + put_back_for(failure.class, settings))),
             pause: None,
             why: failure.to_string(),
         },
@@ -207,13 +227,14 @@ fn finish(job: &Job, ended: Ended, settings: &WorkerSettings, now: OffsetDateTim
 }
 
 fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
+    let work = ended.work();
+    let blobs = ended.account.each_blob();
     let Account {
         remote,
         cached,
         expected,
-        blobs,
-        bytes_copied,
         would_copy,
+        ..
     } = ended.account;
     ImageResult {
         image: job.image.clone(),
@@ -221,13 +242,13 @@ fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
         action: ended.outcome.unwrap_or(Action::Failed),
         remote_digest: remote,
         cached_digest: cached,
-        duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
+        duration_ms: work.duration_ms,
         error,
         target: job.target.image.to_string(),
         platform: job.platforms.to_string(),
         expected_digest: expected,
         attempts: job.attempt,
-        bytes_copied,
+        bytes_copied: work.bytes_copied,
         blobs,
         would_copy,
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memory_memo::MemoryMemo;
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
-use image_sync_shared::outcome::JobResult;
+use image_sync_shared::outcome::{JobResult, Work};
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::dead_letters::DeadLetter;
@@ -247,6 +247,7 @@ pub(crate) fn job(source: &str, target: &str) -> Job {
         first_enqueued_at: TokioClock::default().now(),
         not_before: None,
         history: Vec::new(),
+        so_far: Work::default(),
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }
