@@ -39,7 +39,7 @@ pub(crate) struct Ran {
     pub(crate) run: RunId,
     /// In the order of the jobs.
     pub(crate) results: Vec<JobResult>,
-    /// The attempts that failed and were followed by another: which job, which attempt, why.
+    /// Of jobs that came again: which one, how many attempts had failed, why.
     pub(crate) attempts: Vec<(u32, u32, String)>,
 }
 
@@ -162,6 +162,7 @@ impl House {
                     idx,
                     attempt,
                     error,
+                    ..
                 } => ran.attempts.push((idx, attempt, error)),
                 _ => {}
             }

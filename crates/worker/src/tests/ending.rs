@@ -80,10 +80,15 @@ async fn what_does_not_end_within_the_grace_time_is_put_back() {
     let before = house.clock.now();
     at_work.stop().await;
     assert_eq!(house.clock.now() - before, house.settings.grace);
-    assert_eq!(house.events(&run).await, 0, "it has no result");
+    assert_eq!(house.events(&run).await, 1, "it has no result");
     let next = house.start();
     let ran = house.results(&run, 1).await;
     next.stop().await;
+    let [(0, 0, told)] = &ran.attempts[..] else {
+        panic!("one attempt, not {:?}", ran.attempts);
+    };
+    let words = "source: image cache.test/app:1: the worker was told to end while reading manifest";
+    assert!(told.starts_with(words), "{told}");
     let entry = &ran.only().entry;
     assert_eq!((entry.action, entry.attempts), (Action::Pulled, 1));
     assert!(
