@@ -4,8 +4,7 @@ use std::io;
 
 use image_sync_producer::aggregate::FinishedRun;
 use image_sync_shared::outcome::ImageResult;
-use image_sync_shared::report::{Report, ReportHead};
-use image_sync_shared::run::ImageName;
+use image_sync_shared::report::{MissingImage, Report, ReportHead};
 
 /// Entries of a report.
 pub(crate) type Entries<'a, T> = Box<dyn Iterator<Item = io::Result<T>> + 'a>;
@@ -19,7 +18,7 @@ pub(crate) trait ReportSource {
     fn results(&mut self) -> io::Result<Entries<'_, ImageResult>>;
 
     /// The images that have none.
-    fn missing(&mut self) -> io::Result<Entries<'_, ImageName>>;
+    fn missing(&mut self) -> io::Result<Entries<'_, MissingImage>>;
 }
 
 impl ReportSource for FinishedRun {
@@ -31,7 +30,7 @@ impl ReportSource for FinishedRun {
         Ok(Box::new(Self::results(self)?))
     }
 
-    fn missing(&mut self) -> io::Result<Entries<'_, ImageName>> {
+    fn missing(&mut self) -> io::Result<Entries<'_, MissingImage>> {
         Ok(Box::new(Self::missing(self)?))
     }
 }
@@ -45,7 +44,7 @@ impl ReportSource for Report {
         Ok(Box::new(self.results.iter().cloned().map(Ok)))
     }
 
-    fn missing(&mut self) -> io::Result<Entries<'_, ImageName>> {
+    fn missing(&mut self) -> io::Result<Entries<'_, MissingImage>> {
         Ok(Box::new(self.missing.iter().cloned().map(Ok)))
     }
 }

@@ -1,7 +1,7 @@
 //! Values for the tests of this crate.
 
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
-use image_sync_shared::outcome::{Action, BlobCounts, ImageResult};
+use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, Work};
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::reference::split;
 use image_sync_shared::report::{Report, ReportHead, RunStatus, Summary};
@@ -93,6 +93,7 @@ pub(crate) fn job(idx: u32, image: &str) -> Job {
         first_enqueued_at: datetime!(2026-11-20 12:00 UTC),
         not_before: None,
         history: Vec::new(),
+        so_far: Work::default(),
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }

@@ -114,6 +114,9 @@ fn write_missing(report: &mut impl ReportSource, out: &mut impl Write) -> io::Re
         any = true;
         let name = printable(&format!("{}:{}", missing.image, missing.tag));
         writeln!(out, "{GAP}{name}")?;
+        if let Some(error) = &missing.error {
+            writeln!(out, "{GAP}{GAP}{}", printable(error))?;
+        }
     }
     Ok(any)
 }
@@ -222,8 +225,7 @@ fn share(room: usize, needed: [usize; 2]) -> [usize; 2] {
 #[cfg(test)]
 mod tests {
     use image_sync_shared::outcome::WouldCopy;
-    use image_sync_shared::report::{Report, RunStatus};
-    use image_sync_shared::run::ImageName;
+    use image_sync_shared::report::{MissingImage, Report, RunStatus};
 
     use super::*;
     use crate::samples;
@@ -304,23 +306,34 @@ Errors:
     }
 
     #[test]
-    fn images_without_a_result_are_named() {
+    fn images_without_a_result_are_named_with_what_is_known_of_them() {
         let mut report = samples::report();
         report.head.status = RunStatus::Incomplete;
-        report.head.summary.total = 4;
-        report.missing.push(ImageName {
+        report.head.summary.total = 5;
+        let late = MissingImage {
             image: "ghcr.io/late".to_owned(),
             tag: "2".to_owned(),
             target: "localhost:5000/late:2".to_owned(),
-        });
+            attempts: 0,
+            error: None,
+        };
+        let begun = MissingImage {
+            tag: "1".to_owned(),
+            attempts: 2,
+            error: Some("source: check 1: 503".to_owned()),
+            ..late.clone()
+        };
+        report.missing = vec![begun, late];
         let text = plain(&report, None);
         assert!(
-            text.contains("\nWithout a result:\n  ghcr.io/late:2\n"),
+            text.contains(
+                "\nWithout a result:\n  ghcr.io/late:1\n    source: check 1: 503\n  ghcr.io/late:2\n"
+            ),
             "{text}"
         );
-        assert!(text.contains("Incomplete: 4 images: 1 copied"), "{text}");
+        assert!(text.contains("Incomplete: 5 images: 1 copied"), "{text}");
         assert!(
-            text.contains("1 failed, 1 without a result; 2.3s"),
+            text.contains("1 failed, 2 without a result; 2.3s"),
             "{text}"
         );
     }

@@ -4,6 +4,7 @@
 //! Results are kept in a temporary file without a name (in memory while they are few), with about twenty bytes per image
 //! in memory, and the report is written from there in the order of the catalog.
 
+mod missing;
 mod report;
 mod spool;
 
@@ -18,8 +19,8 @@ use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
-use image_sync_shared::report::{ReportHead, RunStatus};
-use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
+use image_sync_shared::report::{MissingImage, ReportHead, RunStatus};
+use image_sync_shared::run::{RunEvent, RunId, RunOpened, Trigger};
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,7 @@ pub use report::FinishedRun;
 
 use crate::fold::Fold;
 use crate::produce::own_catalog;
+use missing::Missing;
 use spool::Spool;
 
 /// How long one look into the log waits: so late at most are a deadline and a stop seen.
@@ -184,32 +186,26 @@ impl Aggregator {
         }
     }
 
-    /// The names of images without a result, which are in the log's chunks. A complete run is not read again, and no
-    /// more is read than before: a log may go on for ever.
+    /// The images without a result, of which the log tells names and attempts. A complete run is not read again, and no more
+    /// is read than before: a log may go on for ever.
     async fn missing(
         &self,
         run: &RunId,
         followed: &Followed,
         head: &ReportHead,
-    ) -> Result<Spool<ImageName>, AggregateError> {
-        let mut names = Spool::default();
+    ) -> Result<Spool<MissingImage>, AggregateError> {
         if head.summary.results() == head.summary.total {
-            return Ok(names);
+            return Ok(Spool::default());
         }
+        let mut missing = Missing::default();
         let mut reader = self.log.read(run).await?;
         for _ in 0..followed.events {
-            match reader.next(LOOK).await? {
-                Some(RunEvent::Chunk { first_idx, items }) => {
-                    let chunk = (first_idx..).zip(items);
-                    for (idx, name) in chunk.filter(|(idx, _)| followed.fold.is_missing(*idx)) {
-                        names.put_first(idx, &name)?;
-                    }
-                }
-                Some(_) => {}
-                None => break,
-            }
+            let Some(event) = reader.next(LOOK).await? else {
+                break;
+            };
+            missing.take(event, &followed.fold)?;
         }
-        Ok(names)
+        Ok(missing.images()?)
     }
 }
 

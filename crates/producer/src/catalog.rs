@@ -7,6 +7,7 @@ use image_sync_shared::config::{ImageSpec, Settings};
 use image_sync_shared::digest::Digest;
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy};
 use image_sync_shared::nearest::distance;
+use image_sync_shared::outcome::Work;
 use image_sync_shared::ports::trace_context::TraceContext;
 use image_sync_shared::reference::Repository;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
@@ -206,6 +207,7 @@ pub fn job_for(
         first_enqueued_at: now,
         not_before: None,
         history: Vec::new(),
+        so_far: Work::default(),
         trace: TraceContext::default(),
     }
 }

@@ -102,6 +102,7 @@ fn reason(job: &Job, deliveries: u64) -> String {
 }
 
 fn result(job: &Job, reason: &str) -> JobResult {
+    let so_far = job.so_far;
     JobResult {
         idx: job.idx,
         worker: "janitor".to_owned(),
@@ -112,14 +113,18 @@ fn result(job: &Job, reason: &str) -> JobResult {
             action: Action::Failed,
             remote_digest: None,
             cached_digest: None,
-            duration_ms: 0,
+            duration_ms: so_far.duration_ms,
             error: Some(reason.to_owned()),
             target: job.target.image.to_string(),
             platform: job.platforms.to_string(),
             expected_digest: None,
             attempts: job.attempt,
-            bytes_copied: 0,
-            blobs: BlobCounts::default(),
+            bytes_copied: so_far.bytes_copied,
+            blobs: BlobCounts {
+                copied: so_far.copied,
+                mounted: so_far.mounted,
+                present: 0,
+            },
             would_copy: None,
         },
     }
@@ -206,7 +211,8 @@ mod tests {
     async fn a_poisoned_job_gets_a_failed_result_and_becomes_a_dead_letter() {
         let image = samples::images(1).remove(0);
         let (run, policy) = (samples::run(), samples::policy());
-        let job = job_for(&image, &run, 3, Trigger::Cron, &policy, samples::now());
+        let mut job = job_for(&image, &run, 3, Trigger::Cron, &policy, samples::now());
+        job.so_far.bytes_copied = 7;
         let (queue, log) = (Arc::new(Poisoned::default()), Arc::new(FakeLog::default()));
         queue.jobs.lock().unwrap().push(job.clone());
         let janitor = Janitor {
@@ -222,6 +228,7 @@ mod tests {
             panic!("one result, not {events:?}")
         };
         assert_eq!((result.idx, result.entry.action), (3, Action::Failed));
+        assert_eq!(result.entry.bytes_copied, 7, "what its attempts sent");
         let error = result.entry.error.as_deref().unwrap();
         assert_eq!(
             error,

@@ -6,6 +6,7 @@ mod ports;
 use image_sync_shared::config::ImageSpec;
 use image_sync_shared::job::Policy;
 use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
+use image_sync_shared::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -71,6 +72,18 @@ pub(crate) fn name(idx: u32) -> ImageName {
         image: "quay.io/a/b".to_owned(),
         tag: format!("v{idx}"),
         target: format!("localhost:5000/quay.io/a/b:v{idx}"),
+    }
+}
+
+/// An image without a result that was never begun.
+pub(crate) fn missing(idx: u32) -> MissingImage {
+    let name = name(idx);
+    MissingImage {
+        image: name.image,
+        tag: name.tag,
+        target: name.target,
+        attempts: 0,
+        error: None,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Side};
+use crate::outcome::Work;
 use crate::platform::Platforms;
 use crate::ports::trace_context::TraceContext;
 use crate::reference::{ImageRef, Repository};
@@ -149,6 +150,9 @@ pub struct Job {
     /// The last attempts, oldest first, at most [`MAX_HISTORY`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<PastAttempt>,
+    /// What its past attempts did.
+    #[serde(default, skip_serializing_if = "Work::is_nothing")]
+    pub so_far: Work,
     /// The trace of its run. It rides in the headers of the message and is no part of its JSON.
     #[serde(skip)]
     pub trace: TraceContext,
@@ -271,6 +275,25 @@ mod tests {
         let job = samples::job("r1", 3).deferred(samples::now());
         let json = serde_json::to_string(&job).unwrap();
         assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), job);
+    }
+
+    #[test]
+    fn what_was_done_so_far_goes_with_the_job() {
+        let new = samples::job("r1", 3);
+        let json = serde_json::to_string(&new).unwrap();
+        assert!(
+            !json.contains("so_far"),
+            "as in a message of before: {json}"
+        );
+        let so_far = Work {
+            duration_ms: 9,
+            bytes_copied: 1007,
+            copied: 1,
+            mounted: 2,
+        };
+        let job = Job { so_far, ..new }.deferred(samples::now());
+        let json = serde_json::to_string(&job).unwrap();
+        assert_eq!(serde_json::from_str::<Job>(&json).unwrap().so_far, so_far);
     }
 
     #[test]

@@ -26,8 +26,30 @@ pub struct BlobCounts {
     pub copied: u32,
     /// Mounted from another repository of the target.
     pub mounted: u32,
-    /// At the target already.
+    /// At the target without this job's doing.
     pub present: u32,
+}
+
+/// What the attempts at an image did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Work {
+    /// How long they took, in milliseconds, without waits in the queue.
+    pub duration_ms: u64,
+    /// Bytes of blobs that were sent to the target.
+    pub bytes_copied: u64,
+    /// Blobs that were sent.
+    pub copied: u32,
+    /// Blobs that were mounted.
+    pub mounted: u32,
+}
+
+impl Work {
+    /// Whether nothing was done.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a dry run found missing at the target.
@@ -52,7 +74,7 @@ pub struct ImageResult {
     pub remote_digest: Option<Digest>,
     /// The digest that the target had for the tag when it was checked.
     pub cached_digest: Option<Digest>,
-    /// How long it took, in milliseconds, without waits in the queue.
+    /// How long all attempts took, in milliseconds, without waits in the queue.
     pub duration_ms: u64,
     /// Why it failed.
     pub error: Option<String>,
@@ -66,7 +88,7 @@ pub struct ImageResult {
     pub expected_digest: Option<Digest>,
     /// How many attempts it took.
     pub attempts: u32,
-    /// Bytes of blobs that were sent to the target.
+    /// Bytes of blobs that all attempts sent to the target.
     pub bytes_copied: u64,
     /// What happened to its blobs.
     pub blobs: BlobCounts,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::outcome::{Action, ImageResult};
-use crate::run::{ImageName, RunId, Trigger};
+use crate::run::{RunId, Trigger};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,23 @@ pub struct ReportHead {
     pub summary: Summary,
 }
 
+/// An image that has no result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingImage {
+    /// The image as the config names it.
+    pub image: String,
+    /// Its tag as the config names it.
+    pub tag: String,
+    /// Where it goes to.
+    pub target: String,
+    /// How many attempts have failed.
+    #[serde(default)]
+    pub attempts: u32,
+    /// What the last one said, or why the image was put back; none where it was never begun, or was in hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// A whole report. Large ones are written piece by piece and never held like this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -88,5 +105,5 @@ pub struct Report {
     pub results: Vec<ImageResult>,
     /// The images that have none.
     #[serde(default)]
-    pub missing: Vec<ImageName>,
+    pub missing: Vec<MissingImage>,
 }

@@ -114,13 +114,16 @@ pub enum RunEvent {
     },
     /// A job's outcome. Only the first of a job counts.
     Result(Box<JobResult>),
-    /// An attempt failed and another will follow.
+    /// An image has no result yet and comes again: an attempt failed, or it was put back.
     Attempt {
         /// The job's place in the run.
         idx: u32,
-        /// Which attempt it was.
+        /// How many attempts have failed.
         attempt: u32,
-        /// Why it failed.
+        /// How often it was put back without counting an attempt.
+        #[serde(default)]
+        defers: u32,
+        /// Why, the last time.
         error: String,
     },
 }
@@ -144,7 +147,12 @@ impl RunEvent {
             Self::Alive { at } => format!("{run}:alive:{}", at.unix_timestamp_nanos()),
             Self::Seal { .. } => format!("{run}:seal"),
             Self::Result(result) => format!("{run}:{}:final", result.idx),
-            Self::Attempt { idx, attempt, .. } => format!("{run}:{idx}:attempt:{attempt}"),
+            Self::Attempt {
+                idx,
+                attempt,
+                defers,
+                ..
+            } => format!("{run}:{idx}:attempt:{attempt}:d{defers}"),
         }
     }
 }
@@ -176,15 +184,31 @@ mod tests {
             RunEvent::Seal { expected: 2 },
             RunEvent::Result(Box::new(samples::result(0))),
             RunEvent::Result(Box::new(samples::result(1))),
-            RunEvent::Attempt {
-                idx: 0,
-                attempt: 1,
-                error: String::new(),
-            },
+            attempt(1, 0),
+            attempt(1, 1),
+            attempt(2, 1),
         ];
         let ids: std::collections::HashSet<String> =
             events.iter().map(|event| event.message_id(&run)).collect();
         assert_eq!(ids.len(), events.len());
+    }
+
+    fn attempt(attempt: u32, defers: u32) -> RunEvent {
+        RunEvent::Attempt {
+            idx: 0,
+            attempt,
+            defers,
+            error: "503".to_owned(),
+        }
+    }
+
+    #[test]
+    fn attempts_of_an_older_release_were_never_put_back() {
+        let json = r#"{"event":"attempt","idx":0,"attempt":2,"error":"503"}"#;
+        assert_eq!(
+            serde_json::from_str::<RunEvent>(json).unwrap(),
+            attempt(2, 0)
+        );
     }
 
     #[test]

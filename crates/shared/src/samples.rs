@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use crate::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
-use crate::outcome::{Action, BlobCounts, ImageResult, JobResult};
+use crate::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use crate::reference::split;
 use crate::run::{RunId, RunOpened, Trigger};
 
@@ -41,6 +41,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
         first_enqueued_at: now(),
         not_before: None,
         history: Vec::new(),
+        so_far: Work::default(),
         trace: crate::ports::trace_context::TraceContext::default(),
     }
 }

@@ -1,11 +1,12 @@
-//! What is known of an attempt, for its result: filled as the work goes on, so that a failed attempt tells how far it came.
+//! What is known of an image, for its result: filled as the work goes on, so that a failed attempt tells how far it came, and
+//! begun with what the attempts before did.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use image_sync_shared::digest::Digest;
-use image_sync_shared::outcome::{BlobCounts, WouldCopy};
+use image_sync_shared::outcome::{BlobCounts, Work, WouldCopy};
 
-/// What an attempt found and did.
+/// What this attempt found, and what all attempts did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Account {
     /// The digest of the source's tag.
@@ -14,19 +15,53 @@ pub(crate) struct Account {
     pub(crate) cached: Option<Digest>,
     /// The digest that the target's tag has to have.
     pub(crate) expected: Option<Digest>,
-    /// What happened to the blobs.
+    /// What happened to the blobs, those that this job brought counted as present too when they are met again.
     pub(crate) blobs: BlobCounts,
+    /// How many this job had brought before all were looked at last.
+    brought_before: u32,
     /// Bytes of blobs that were sent.
     pub(crate) bytes_copied: u64,
     /// What a dry run found missing.
     pub(crate) would_copy: Option<WouldCopy>,
 }
 
+impl Account {
+    fn begun_with(so_far: &Work) -> Self {
+        let mut account = Self {
+            bytes_copied: so_far.bytes_copied,
+            ..Self::default()
+        };
+        account.blobs.copied = so_far.copied;
+        account.blobs.mounted = so_far.mounted;
+        account.look_anew();
+        account
+    }
+
+    /// From now on all blobs are looked at, those that were looked at before too.
+    pub(crate) fn look_anew(&mut self) {
+        self.brought_before = self.blobs.copied + self.blobs.mounted;
+        self.blobs.present = 0;
+    }
+
+    /// What happened to the blobs, each counted once.
+    pub(crate) fn each_blob(&self) -> BlobCounts {
+        BlobCounts {
+            present: self.blobs.present.saturating_sub(self.brought_before),
+            ..self.blobs
+        }
+    }
+}
+
 /// An [`Account`] that the blobs of an image write to at the same time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ledger(Mutex<Account>);
 
 impl Ledger {
+    /// The ledger of an attempt at a job that did so much already.
+    pub(crate) fn begun_with(so_far: &Work) -> Self {
+        Self(Mutex::new(Account::begun_with(so_far)))
+    }
+
     /// The account, for a moment: no await may come before it is dropped.
     pub(crate) fn account(&self) -> MutexGuard<'_, Account> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -15,6 +15,7 @@ use crate::keeper::Keeper;
 use crate::memory::Memory;
 use crate::plan::Node;
 use crate::platforms::{self, Choice};
+use crate::time_limit::TimeLimit;
 use crate::worker::Workshop;
 
 /// What an attempt works with.
@@ -33,6 +34,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) ledger: &'a Ledger,
     /// Keeps the lease.
     pub(crate) keeper: &'a Keeper<'a>,
+    /// How long it may take.
+    pub(crate) limit: &'a TimeLimit,
     /// Whether what is remembered of the target is trusted.
     pub(crate) memory: Memory,
 }

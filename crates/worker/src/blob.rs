@@ -91,7 +91,7 @@ impl Attempt<'_> {
                     Turn::Mine(mine) => flight = Some(mine),
                     Turn::Other(other) => {
                         drop(slot);
-                        waits = self.wait_for(other, blob).await == Waited::Ended;
+                        waits = self.wait_for(other, blob).await;
                         continue;
                     }
                 }
@@ -107,10 +107,11 @@ impl Attempt<'_> {
         }
     }
 
-    async fn wait_for(&self, other: Other, blob: &Descriptor) -> Waited {
+    /// Says whether the other ended. If not, it is not waited for again.
+    async fn wait_for(&self, other: Other, blob: &Descriptor) -> bool {
         let what = format!("waiting for another image to send blob {}", blob.digest);
         let _activity = self.calls.doing.start(Side::Target, what);
-        other.wait().await
+        self.limit.wait(other.wait()).await == Some(Waited::Ended)
     }
 
     fn known(&self, blob: &Descriptor) -> Known {

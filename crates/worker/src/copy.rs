@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures_util::StreamExt as _;
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
 use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::outcome::{Action, BlobCounts};
+use image_sync_shared::outcome::Action;
 use tokio::sync::Semaphore;
 use tracing::info;
 
@@ -73,7 +73,7 @@ impl Attempt<'_> {
         for digest in blobs.chain(manifests) {
             self.workshop.blobs.forget(target, digest);
         }
-        self.ledger.account().blobs = BlobCounts::default();
+        self.ledger.account().look_anew();
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::job::Job;
+use image_sync_shared::ports::host_pauses::HostPauses;
 use image_sync_shared::ports::job_queue::{Delivery, Settle};
 use image_sync_shared::ports::measures::Measures;
 use tokio::sync::Mutex;
@@ -20,7 +21,8 @@ use crate::in_place;
 use crate::keeper::Keeper;
 use crate::memory::Memory;
 use crate::publish::publish;
-use crate::settle::{self, Ended};
+use crate::settle::{self, Ended, Paused};
+use crate::time_limit::TimeLimit;
 use crate::worker::Workshop;
 
 /// Works a delivery and settles it.
@@ -50,16 +52,11 @@ async fn work_inside_span(workshop: &Workshop, delivery: Delivery, abort: &Cance
     }
     let ports = &workshop.ports;
     let cancelled = || ports.runs.is_cancelled(&job.run_id);
-    let pauses = [&job.source, &job.target].map(|place| {
-        let host = place.image.repository.host()?;
-        ports.pauses.paused_until(host)
-    });
-    for (place, until) in [&job.source, &job.target].into_iter().zip(pauses) {
-        if let (Some(host), Some(until)) = (place.image.repository.host(), until) {
-            ports.measures.host_paused(host, until);
-        }
+    let paused = paused(&job, ports.pauses.as_ref());
+    for Paused { host, until, .. } in &paused {
+        ports.measures.host_paused(host, *until);
     }
-    let refused = settle::before_work(&job, cancelled(), pauses, &workshop.settings);
+    let refused = settle::before_work(&job, cancelled(), &paused, &workshop.settings);
     let settlement = if let Some(settlement) = refused {
         settlement
     } else {
@@ -74,6 +71,17 @@ async fn work_inside_span(workshop: &Workshop, delivery: Delivery, abort: &Cance
         settlement
     };
     publish(ports, &job, settle, settlement).await;
+}
+
+/// The hosts of a job that are left alone.
+fn paused<'a>(job: &'a Job, pauses: &dyn HostPauses) -> Vec<Paused<'a>> {
+    let sides = [(Side::Source, &job.source), (Side::Target, &job.target)];
+    let left_alone = sides.into_iter().filter_map(|(side, place)| {
+        let host = place.image.repository.host()?;
+        let until = pauses.paused_until(host)?;
+        Some(Paused { side, host, until })
+    });
+    left_alone.collect()
 }
 
 /// A slot in use. Dropping it frees it, however the job ended.
@@ -100,7 +108,8 @@ async fn attempt(
     abort: &CancellationToken,
 ) -> Ended {
     let started = Instant::now();
-    let (doing, ledger) = (Doing::default(), Ledger::default());
+    let limit = TimeLimit::new(Duration::from_secs(job.policy.timeout_secs));
+    let (doing, ledger) = (Doing::default(), Ledger::begun_with(&job.so_far));
     let keeper = Keeper {
         job,
         settle,
@@ -121,16 +130,16 @@ async fn attempt(
         },
         ledger: &ledger,
         keeper: &keeper,
+        limit: &limit,
         memory: Memory::default(),
     };
-    let limit = Duration::from_secs(job.policy.timeout_secs);
     let outcome = {
         let mut work = pin!(attempt.run());
         tokio::select! {
             outcome = &mut work => outcome,
             ends = keeper.watch() => Err(ends),
-            () = abort.cancelled() => Err(interrupted(job)),
-            () = tokio::time::sleep(limit) => Err(time_used_up(job, &doing)),
+            () = abort.cancelled() => Err(interrupted(job, &doing)),
+            () = limit.used_up() => Err(time_used_up(job, &doing)),
         }
     };
     keeper.release().await;
@@ -138,28 +147,26 @@ async fn attempt(
     Ended {
         outcome,
         account,
-        duration: started.elapsed(),
+        duration: Duration::from_millis(job.so_far.duration_ms) + started.elapsed(),
     }
 }
 
-fn interrupted(job: &Job) -> Failure {
-    image_failure(
-        job,
-        Side::Target,
-        FailureClass::Interrupted,
-        "the worker was told to end",
-    )
+fn interrupted(job: &Job, doing: &Doing) -> Failure {
+    let why = "the worker was told to end";
+    cut_short(job, doing, FailureClass::Interrupted, why)
 }
 
 fn time_used_up(job: &Job, doing: &Doing) -> Failure {
+    let limit = job.policy.timeout_secs;
+    let why = format!("pull_timeout_secs: not done within {limit} s");
+    cut_short(job, doing, FailureClass::TimeUsedUp, &why)
+}
+
+/// The failure of an attempt that was ended in the middle: why, and what it was at.
+fn cut_short(job: &Job, doing: &Doing, class: FailureClass, why: &str) -> Failure {
     let (side, what) = doing
         .oldest()
         .unwrap_or((Side::Target, "waiting for the queue".to_owned()));
-    let limit = job.policy.timeout_secs;
-    let answer = format!("pull_timeout_secs: not done within {limit} s while {what}");
-    image_failure(job, side, FailureClass::TimeUsedUp, &answer)
-}
-
-fn image_failure(job: &Job, side: Side, class: FailureClass, answer: &str) -> Failure {
+    let answer = format!("{why} while {what}");
     Failure::new(side, Step::Image, &job.target.image, class, answer)
 }

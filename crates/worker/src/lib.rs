@@ -30,6 +30,7 @@ mod settings;
 mod settle;
 mod shutdown;
 mod slots;
+mod time_limit;
 mod worker;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::RunEvent;
 use tracing::{debug, error, info, warn};
 
-use crate::settle::{Pause, Settlement};
+use crate::settle::{Pause, Settlement, in_seconds};
 use crate::worker::Ports;
 
 /// The tries of a request to the queue: some ten seconds in all, well inside the visibility time.
@@ -60,9 +60,14 @@ pub(crate) async fn publish(
         }
         Settlement::Defer {
             successor,
+            event,
             pause,
             why,
-        } => defer(ports, job, settle, &successor, pause, &why).await,
+        } => {
+            info!(why, due = ?successor.not_before, "put back");
+            ports.progress.image_put_back(job, &why);
+            defer(ports, settle, &successor, event, pause).await
+        }
     };
     if let Err(error) = published {
         error!(%error, "could not settle the job: it will be delivered again");
@@ -123,14 +128,11 @@ async fn requeue(
 
 async fn defer(
     ports: &Ports,
-    job: &Job,
     settle: Box<dyn Settle>,
     successor: &Job,
+    event: Option<RunEvent>,
     pause: Option<Pause>,
-    why: &str,
 ) -> Result<(), QueueError> {
-    info!(why, due = ?successor.not_before, "put back");
-    ports.progress.image_put_back(job, why);
     if let Some(Pause {
         host,
         until,
@@ -138,7 +140,13 @@ async fn defer(
     }) = pause
     {
         ports.measures.host_paused(&host, until);
-        patiently(|| ports.pauses.pause(&host, until, &reason)).await?;
+        if patiently(|| ports.pauses.pause(&host, until, &reason)).await? {
+            let until = in_seconds(until);
+            warn!(host, reason, "host paused until {until}");
+        }
+    }
+    if let Some(event) = event {
+        patiently(|| ports.run_log.append(&successor.run_id, &event)).await?;
     }
     settle.requeue(successor).await
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
 use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, ImageResult, JobResult};
+use image_sync_shared::outcome::{Action, ImageResult, JobResult, Work};
 use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::RunEvent;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::account::Account;
 use crate::settings::WorkerSettings;
@@ -30,8 +31,20 @@ pub(crate) struct Ended {
     pub(crate) outcome: Result<Action, Failure>,
     /// What was found on the way.
     pub(crate) account: Account,
-    /// How long it took.
+    /// How long it took, with all attempts before.
     pub(crate) duration: Duration,
+}
+
+impl Ended {
+    /// What all attempts did.
+    fn work(&self) -> Work {
+        Work {
+            duration_ms: u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
+            bytes_copied: self.account.bytes_copied,
+            copied: self.account.blobs.copied,
+            mounted: self.account.blobs.mounted,
+        }
+    }
 }
 
 /// What becomes of a job.
@@ -57,6 +70,8 @@ pub(crate) enum Settlement {
     Defer {
         /// The job as it is put back.
         successor: Box<Job>,
+        /// What the run's log is told of it.
+        event: Option<RunEvent>,
         /// The host that is to be left alone.
         pause: Option<Pause>,
         /// Why.
@@ -82,21 +97,38 @@ pub(crate) struct Pause {
     pub(crate) reason: String,
 }
 
-/// Whether a job is to be worked at all: no settlement means that it is. `pauses` are the ends of the pauses of its hosts.
+/// A host of a job that is left alone at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paused<'a> {
+    /// Which side's.
+    pub(crate) side: Side,
+    /// The host.
+    pub(crate) host: &'a str,
+    /// Until when.
+    pub(crate) until: OffsetDateTime,
+}
+
+/// Whether a job is to be worked at all: no settlement means that it is. Of being put back so it tells once: at each pause of a
+/// host a whole catalog may be.
 pub(crate) fn before_work(
     job: &Job,
     cancelled: bool,
-    pauses: [Option<OffsetDateTime>; 2],
+    paused: &[Paused<'_>],
     settings: &WorkerSettings,
 ) -> Option<Settlement> {
     if cancelled {
         return Some(Settlement::Drop);
     }
-    let until = pauses.into_iter().flatten().max()?;
+    let Paused { side, host, until } = paused.iter().max_by_key(|paused| paused.until)?;
+    let why = format!(
+        "{side}: {host} answered 429 and is left alone until {}",
+        in_seconds(*until)
+    );
     Some(Settlement::Defer {
-        successor: Box::new(job.deferred(until + spread(settings.pause_spread))),
+        successor: Box::new(job.deferred(*until + spread(settings.pause_spread))),
+        event: (job.defers == 0).then(|| put_back(job, &why)),
         pause: None,
-        why: format!("its registry is left alone until {until}"),
+        why,
     })
 }
 
@@ -113,19 +145,29 @@ pub(crate) fn after_work(
         Err(_) if cancelled => return Settlement::Drop,
         Err(failure) => failure.clone(),
     };
+    let worked = Job {
+        so_far: ended.work(),
+        ..job.clone()
+    };
     match failure.class.reaction() {
         Reaction::Retry if settings.retry.allows_another(job.attempt) => Settlement::Requeue {
             event: RunEvent::Attempt {
                 idx: job.idx,
                 attempt: job.attempt,
+                defers: job.defers,
                 error: failure.to_string(),
             },
-            successor: Box::new(job.after_attempt(now, failure, settings.retry.delay(job.attempt))),
+            successor: Box::new(worked.after_attempt(
+                now,
+                failure,
+                settings.retry.delay(job.attempt),
+            )),
         },
         Reaction::Fail | Reaction::Retry => finish(job, ended, settings, now),
-        Reaction::Pause(retry_after) => pause(job, &failure, retry_after, settings, now),
+        Reaction::Pause(retry_after) => pause(&worked, &failure, retry_after, settings, now),
         Reaction::PutBack => Settlement::Defer {
-            successor: Box::new(job.deferred(now + put_back_for(failure.class, settings))),
+            successor: Box::new(worked.deferred(now + put_back_for(failure.class, settings))),
+            event: Some(put_back(job, &failure.to_string())),
             pause: None,
             why: failure.to_string(),
         },
@@ -149,15 +191,33 @@ fn pause(
         Side::Source => &job.source,
         Side::Target => &job.target,
     };
+    let pause = place.image.repository.host().map(|host| Pause {
+        host: host.to_owned(),
+        until,
+        reason: failure.to_string(),
+    });
+    let why = format!("{failure}; left alone until {}", in_seconds(until));
     Settlement::Defer {
         successor: Box::new(job.deferred(until + spread(settings.pause_spread))),
-        pause: place.image.repository.host().map(|host| Pause {
-            host: host.to_owned(),
-            until,
-            reason: failure.to_string(),
-        }),
-        why: failure.to_string(),
+        event: Some(put_back(job, &why)),
+        pause,
+        why,
     }
+}
+
+fn put_back(job: &Job, why: &str) -> RunEvent {
+    RunEvent::Attempt {
+        idx: job.idx,
+        attempt: job.attempt - 1,
+        defers: job.defers + 1,
+        error: why.to_owned(),
+    }
+}
+
+/// A time as people read it.
+pub(crate) fn in_seconds(time: OffsetDateTime) -> String {
+    let time = time.truncate_to_second();
+    time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
 }
 
 /// A worker that was told to stop hands its job to the next one at once; a target that another worker writes takes a while.
@@ -207,13 +267,14 @@ fn finish(job: &Job, ended: Ended, settings: &WorkerSettings, now: OffsetDateTim
 }
 
 fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
+    let work = ended.work();
+    let blobs = ended.account.each_blob();
     let Account {
         remote,
         cached,
         expected,
-        blobs,
-        bytes_copied,
         would_copy,
+        ..
     } = ended.account;
     ImageResult {
         image: job.image.clone(),
@@ -221,13 +282,13 @@ fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
         action: ended.outcome.unwrap_or(Action::Failed),
         remote_digest: remote,
         cached_digest: cached,
-        duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
+        duration_ms: work.duration_ms,
         error,
         target: job.target.image.to_string(),
         platform: job.platforms.to_string(),
         expected_digest: expected,
         attempts: job.attempt,
-        bytes_copied,
+        bytes_copied: work.bytes_copied,
         blobs,
         would_copy,
     }
@@ -362,17 +423,76 @@ mod tests {
         assert!(matches!(finished, Settlement::Finish { letter: None, .. }));
     }
 
+    fn told(settlement: Settlement) -> Option<RunEvent> {
+        match settlement {
+            Settlement::Defer { event, .. } => event,
+            other => panic!("not deferred: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_log_is_told_of_each_attempt_that_is_put_back() {
+        let class = FailureClass::RateLimited {
+            retry_after_ms: Some(3_600_000),
+        };
+        let job = Job {
+            attempt: 3,
+            defers: 4,
+            ..app()
+        };
+        let event = |error: &str| RunEvent::Attempt {
+            idx: 0,
+            attempt: 2,
+            defers: 5,
+            error: error.to_owned(),
+        };
+        assert_eq!(
+            told(after(&job, class)),
+            Some(event(
+                "source: check t: no; left alone until 2026-11-20T13:00:00Z"
+            ))
+        );
+        assert_eq!(
+            told(after(&job, FailureClass::Interrupted)),
+            Some(event("source: check t: no"))
+        );
+    }
+
+    #[test]
+    fn the_log_is_told_once_that_a_job_is_not_begun() {
+        let one = [paused(Side::Target, NOW)];
+        let of = |job| told(before_work(&job, false, &one, &settings()).unwrap());
+        let Some(RunEvent::Attempt { attempt, error, .. }) = of(app()) else {
+            panic!("nothing was told");
+        };
+        assert_eq!(attempt, 0);
+        assert_eq!(
+            error,
+            "target: cache.test answered 429 and is left alone until 2026-11-20T12:00:00Z"
+        );
+        assert_eq!(of(app().deferred(NOW)), None);
+    }
+
+    fn paused(side: Side, until: OffsetDateTime) -> Paused<'static> {
+        let host = match side {
+            Side::Source => "source.test",
+            Side::Target => "cache.test",
+        };
+        Paused { side, host, until }
+    }
+
     #[test]
     fn jobs_of_cancelled_runs_and_paused_hosts_are_not_worked() {
         let settings = settings();
         let soon = NOW + Duration::from_secs(5);
         let later = NOW + Duration::from_secs(50);
-        assert_eq!(before_work(&app(), false, [None, None], &settings), None);
+        assert_eq!(before_work(&app(), false, &[], &settings), None);
         assert_eq!(
-            before_work(&app(), true, [Some(soon), None], &settings),
+            before_work(&app(), true, &[paused(Side::Source, soon)], &settings),
             Some(Settlement::Drop)
         );
-        let settlement = before_work(&app(), false, [Some(soon), Some(later)], &settings);
+        let both = [paused(Side::Source, soon), paused(Side::Target, later)];
+        let settlement = before_work(&app(), false, &both, &settings);
         let (successor, pause) = deferred(settlement.unwrap());
         assert!(successor.not_before.unwrap() >= later && pause.is_none());
         assert_eq!((successor.attempt, successor.defers), (1, 1));

@@ -1,9 +1,13 @@
 //! One bad image of several, and images that take too long.
 
+use std::time::Duration;
+
+use image_sync_shared::digest::Digest;
 use image_sync_shared::outcome::Action;
-use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
-use image_sync_testkit::images::image;
-use image_sync_tests::Catalog;
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
+use image_sync_testkit::images::{ImageBuilder, deterministic_bytes, image};
+use image_sync_tests::{Catalog, Entry};
 
 use crate::world::{REPOSITORY, TAG, World, all, status};
 
@@ -72,6 +76,39 @@ async fn pull_timeout_secs_ends_one_images_work_and_not_the_others() {
         "{ended:#?}"
     );
     let error = report.results[4].error.clone().unwrap();
+    assert!(error.contains("pull_timeout_secs"), "{error}");
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn pull_timeout_secs_ends_one_images_work_and_not_that_of_another_that_shares_a_layer() {
+    let (world, healthy) = (World::start().await, FakeRegistry::start().await.unwrap());
+    let base = deterministic_bytes("base", 5000);
+    let on_base = |name: &str| ImageBuilder::new(name).layer(base.clone()).build();
+    world.source.put_image("team/slow", TAG, &on_base("slow"));
+    healthy.put_image("team/healthy", TAG, &on_base("healthy"));
+    let (slow, later) = (Gate::new(), Gate::new());
+    let get_base = || Rule::new("GET", format!("/v2/*/blobs/{}", Digest::of(&base)));
+    world
+        .source
+        .stage(get_base(), Fault::stall(At::Body(100), &slow));
+    healthy.stage(Rule::new("HEAD", "*"), Fault::hold(&later));
+    // It needs time of its own after it waited.
+    healthy.stage(get_base(), Fault::Delay(Duration::from_secs(1)));
+    let entry = Entry::new(&format!("{}/team/healthy", healthy.host()), TAG);
+    let catalog = world
+        .empty_catalog()
+        .setting("pull_timeout_secs: 8")
+        .image(world.entry("team/slow", TAG))
+        .image(entry.cache_as("team/healthy"));
+    let running = world.program.start_sync(&catalog, &[]);
+    slow.reached().await;
+    later.release();
+    let ended = running.ended().await;
+    let report = ended.report();
+    let actions: Vec<Action> = report.results.iter().map(|result| result.action).collect();
+    assert_eq!(actions, [Action::Failed, Action::Pulled], "{ended:#?}");
+    let error = report.results[0].error.clone().unwrap();
     assert!(error.contains("pull_timeout_secs"), "{error}");
     world.nothing_broken();
 }

@@ -236,6 +236,32 @@ async fn a_rate_limit_until_a_date_is_waited_out_until_that_date() {
 }
 
 #[tokio::test]
+async fn a_paused_host_is_warned_of_once_and_not_for_each_job() {
+    let world = World::start().await;
+    let mut catalog = world.empty_catalog();
+    for n in 0..5 {
+        let name = format!("team/app{n}");
+        world.source.put_image(&name, "1.0", &image(&name));
+        catalog = catalog.image(world.entry(&name, "1.0"));
+    }
+    let gate = Gate::new();
+    let asked = || all("GET", "manifests");
+    world.source.stage(asked(), Fault::hold(&gate));
+    world
+        .source
+        .stage(asked(), Fault::rate_limited(Some("3600")));
+    let running = world.program.start_sync(&catalog, &[]);
+    gate.reached_by(5).await;
+    gate.release();
+    running.lines("put back", 5).await;
+    running.signal("TERM").await;
+    let ended = running.ended().await;
+    assert_eq!(ended.report().missing.len(), 5, "{ended:#?}");
+    let warnings = ended.stderr.matches("host paused until").count();
+    assert_eq!(warnings, 1, "{ended:#?}");
+}
+
+#[tokio::test]
 async fn a_rate_limit_stops_the_other_jobs_for_that_host() {
     let world = World::start().await;
     let mut catalog = world.empty_catalog().setting("concurrency: 1");

@@ -37,6 +37,20 @@ async fn a_server_error_that_stays_fails_when_the_attempts_are_used_up() {
 }
 
 #[tokio::test]
+async fn a_result_tells_what_all_attempts_sent() {
+    let image = image_with_layers("app", 2, 1000);
+    let world = World::with(&image).await;
+    let refused = all("PUT", "manifests").first(3);
+    world.target.stage(refused, status(500));
+    let ended = world.is_copied(&image, 2).await;
+    let sent: u64 = image.blobs.iter().map(|blob| blob.bytes.len() as u64).sum();
+    let (result, head) = (ended.only_result(), ended.report().head);
+    assert_eq!((result.bytes_copied, head.bytes_copied), (sent, sent));
+    let blobs = result.blobs;
+    assert_eq!((blobs.copied, blobs.mounted, blobs.present), (3, 0, 0));
+}
+
+#[tokio::test]
 async fn a_refused_push_fails_at_once() {
     let world = World::with(&image("app")).await;
     world.target.stage(all("POST", "blobs"), status(403));

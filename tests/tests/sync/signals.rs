@@ -64,8 +64,32 @@ async fn what_is_in_hand_is_given_back_when_the_grace_time_is_over() {
     running.signal("TERM").await;
     let ended = running.ended().await;
     assert_eq!(ended.code, Some(3), "{ended:#?}");
-    assert_eq!(ended.report().missing.len(), 1, "{ended:#?}");
+    let missing = ended.report().missing;
+    assert_eq!((missing.len(), missing[0].attempts), (1, 0), "{ended:#?}");
+    let error = missing[0].error.clone().unwrap();
+    assert!(error.contains("told to end while copying blob"), "{error}");
     world.nothing_broken();
+}
+
+#[tokio::test]
+async fn an_image_that_waits_for_its_registry_says_so_in_the_report() {
+    let world = World::with(&image("app")).await;
+    world
+        .source
+        .stage(all("HEAD", "manifests"), Fault::rate_limited(Some("3600")));
+    let catalog = world.catalog();
+    for output in ["json", "table"] {
+        let arguments = ["--log-level", "warn", "--output", output];
+        let running = world.program.start_sync(&catalog, &arguments);
+        running.line("host paused until").await;
+        running.signal("TERM").await;
+        let ended = running.ended().await;
+        assert_eq!(ended.code, Some(3), "{ended:#?}");
+        let words = ["source: check", "429", "left alone until"];
+        for word in words {
+            assert!(ended.stdout.contains(word), "{word}: {ended:#?}");
+        }
+    }
 }
 
 #[tokio::test]

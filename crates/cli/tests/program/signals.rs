@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::report::{MissingImage, RunStatus};
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -81,7 +81,7 @@ impl Held {
     }
 }
 
-fn names(images: &[image_sync_shared::run::ImageName]) -> Vec<&str> {
+fn names(images: &[MissingImage]) -> Vec<&str> {
     let last = |target: &'_ str| target.rfind('/').map_or(0, |slash| slash + 1);
     images
         .iter()

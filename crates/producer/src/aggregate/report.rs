@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 
 use image_sync_shared::outcome::ImageResult;
-use image_sync_shared::report::{ReportHead, RunStatus, Summary};
-use image_sync_shared::run::{ImageName, RunId, RunOpened, Trigger};
+use image_sync_shared::report::{MissingImage, ReportHead, RunStatus, Summary};
+use image_sync_shared::run::{RunId, RunOpened, Trigger};
 use serde::ser::{Error as _, Serialize, SerializeSeq as _, Serializer};
 use time::OffsetDateTime;
 
@@ -21,7 +21,7 @@ pub struct FinishedRun {
     /// How following it ended.
     pub ending: Ending,
     results: Spool<ImageResult>,
-    missing: Spool<ImageName>,
+    missing: Spool<MissingImage>,
 }
 
 impl FinishedRun {
@@ -30,7 +30,7 @@ impl FinishedRun {
         opened: RunOpened,
         ending: Ending,
         results: Spool<ImageResult>,
-        missing: Spool<ImageName>,
+        missing: Spool<MissingImage>,
     ) -> Self {
         Self {
             head,
@@ -47,7 +47,7 @@ impl FinishedRun {
     }
 
     /// The images that have no result, in the order of the catalog.
-    pub fn missing(&mut self) -> io::Result<impl Iterator<Item = io::Result<ImageName>>> {
+    pub fn missing(&mut self) -> io::Result<impl Iterator<Item = io::Result<MissingImage>>> {
         self.missing.values()
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::measures::Unmeasured;
 use image_sync_shared::ports::trace_context::Untraced;
-use image_sync_shared::report::{Report, RunStatus, Summary};
+use image_sync_shared::report::{MissingImage, Report, RunStatus, Summary};
 use image_sync_shared::run::RunEvent;
 use tokio_util::sync::CancellationToken;
 
 use super::{AggregateError, Aggregator, CATCH_UP, Ending, FinishedRun, LOOK};
-use crate::samples::{self, FakeClock, FakeLog, chunk, entry, name, opened, result, run};
+use crate::samples::{self, FakeClock, FakeLog, chunk, entry, missing, opened, result, run};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -198,9 +198,45 @@ async fn at_its_deadline_a_run_ends_and_names_what_is_missing() {
     let waited = Duration::from_millis(finished.head.duration_ms);
     assert!((HOUR..HOUR + 2 * LOOK).contains(&waited), "{waited:?}");
     let report = report(&mut finished);
-    assert_eq!(report.missing, [1, 2, 4].map(name));
+    assert_eq!(report.missing, [1, 2, 4].map(missing));
     assert_eq!(report.results.len(), 2);
     assert_eq!(report.head.summary.total, 5);
+}
+
+fn attempt(idx: u32, attempt: u32, defers: u32, error: &str) -> RunEvent {
+    let error = error.to_owned();
+    RunEvent::Attempt {
+        idx,
+        attempt,
+        defers,
+        error,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_image_says_what_its_last_attempt_said() {
+    let events = [
+        attempt(0, 2, 0, "503"),
+        open(),
+        attempt(0, 1, 0, "502"),
+        attempt(1, 0, 1, "429"),
+        attempt(1, 0, 2, "429 again"),
+        attempt(2, 1, 0, "503"),
+        chunk(0, 4),
+        seal(4),
+        result(2, Action::Pulled),
+    ];
+    let mut finished = follow(events).await;
+    let said = |idx, attempts, error: &str| MissingImage {
+        attempts,
+        error: Some(error.to_owned()),
+        ..missing(idx)
+    };
+    let report = report(&mut finished);
+    assert_eq!(
+        report.missing,
+        [said(0, 2, "503"), said(1, 0, "429 again"), missing(3)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,7 +245,7 @@ async fn a_run_whose_producer_died_ends_abandoned() {
     assert_eq!(finished.ending, Ending::Abandoned);
     let report = report(&mut finished);
     assert_eq!(report.head.status, RunStatus::Abandoned);
-    assert_eq!(report.missing, [0, 2].map(name));
+    assert_eq!(report.missing, [0, 2].map(missing));
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,7 +294,7 @@ async fn a_stop_ends_it_with_what_the_log_has() {
     assert_eq!(report.head.status, RunStatus::Incomplete);
     assert_eq!(
         (report.results.len(), report.missing),
-        (1, vec![name(1), name(2)])
+        (1, vec![missing(1), missing(2)])
     );
 }
 

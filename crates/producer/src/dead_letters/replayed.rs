@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION};
+use image_sync_shared::outcome::Work;
 use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::run::{ImageName, Trigger};
 use time::OffsetDateTime;
@@ -48,6 +49,7 @@ impl Order for Replayed {
             first_enqueued_at: now,
             not_before: None,
             history: Vec::new(),
+            so_far: Work::default(),
             ..self.job.clone()
         }
     }

@@ -66,9 +66,10 @@ fn letter(idx: u32) -> DeadLetter {
         samples::now(),
     );
     let failure = Failure::new(Side::Source, Step::Check, "t", FailureClass::Timeout, "no");
-    let job = first
+    let mut job = first
         .after_attempt(samples::now(), failure, Duration::from_secs(9))
         .deferred(samples::now());
+    job.so_far.bytes_copied = 7;
     DeadLetter {
         id: job.job_id.to_string(),
         died_at: samples::now(),
@@ -107,7 +108,7 @@ async fn a_replayed_job_is_the_same_work_as_a_new_job_of_a_new_run() {
     assert_eq!((&job.run_id, job.idx), (&run, 0));
     assert_eq!(job.message_id(), format!("{run}:0"));
     assert_eq!((job.attempt, job.defers, job.not_before), (1, 0, None));
-    assert!(job.history.is_empty());
+    assert!(job.history.is_empty() && job.so_far.is_nothing());
     assert_eq!((&job.source, &job.target), (&old.source, &old.target));
     assert_eq!((&job.platforms, &job.policy), (&old.platforms, &old.policy));
     let events = bench.log.events();

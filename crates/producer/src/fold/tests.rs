@@ -175,6 +175,7 @@ fn attempts_are_no_results() {
     let attempt = RunEvent::Attempt {
         idx: 0,
         attempt: 1,
+        defers: 0,
         error: "503".to_owned(),
     };
     let fold = fold([open(), seal(1), attempt]);

@@ -33,12 +33,12 @@ impl HostPauses for InProcessHostPauses {
         host: &str,
         until: OffsetDateTime,
         reason: &str,
-    ) -> Result<(), QueueError> {
+    ) -> Result<bool, QueueError> {
         tracing::debug!(host, %until, reason, "host paused");
         let mut pauses = lock(&self.until);
-        let end = pauses.entry(host.to_owned()).or_insert(until);
-        *end = until.max(*end);
-        Ok(())
+        let longest = pauses.get(host).map_or(until, |end| until.max(*end));
+        let before = pauses.insert(host.to_owned(), longest);
+        Ok(before.is_none_or(|end| end <= self.clock.now()))
     }
 
     fn paused_until(&self, host: &str) -> Option<OffsetDateTime> {

@@ -36,10 +36,11 @@ impl KnownPauses {
         }
     }
 
-    fn learn_pause(&self, host: &str, until: OffsetDateTime) {
+    /// Returns what was known before.
+    fn learn_pause(&self, host: &str, until: OffsetDateTime) -> Option<OffsetDateTime> {
         let mut pauses = lock(&self.0);
-        let end = pauses.entry(host.to_owned()).or_insert(until);
-        *end = until.max(*end);
+        let longest = pauses.get(host).map_or(until, |end| until.max(*end));
+        pauses.insert(host.to_owned(), longest)
     }
 
     fn until(&self, host: &str) -> Option<OffsetDateTime> {
@@ -71,9 +72,10 @@ impl HostPauses for JetStreamHostPauses {
         host: &str,
         until: OffsetDateTime,
         reason: &str,
-    ) -> Result<(), QueueError> {
+    ) -> Result<bool, QueueError> {
         // First of all here: it must be left alone even if nobody else can be told.
-        self.known.learn_pause(host, until);
+        let before = self.known.learn_pause(host, until);
+        let is_new = before.is_none_or(|end| end <= self.clock.now());
         let key = token::encode(host);
         let pause = Paused {
             paused_until: until,
@@ -83,11 +85,11 @@ impl HostPauses for JetStreamHostPauses {
             let entry: Entry<Paused> = self.bucket.get(&key).await?;
             if let Some(longer) = entry.value.filter(|other| other.paused_until >= until) {
                 self.known.learn_pause(host, longer.paused_until);
-                return Ok(());
+                return Ok(is_new);
             }
             let replaced = self.bucket.replace(&key, entry.revision, &pause).await?;
             if replaced.is_some() {
-                return Ok(());
+                return Ok(is_new);
             }
         }
     }

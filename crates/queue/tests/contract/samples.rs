@@ -2,7 +2,7 @@
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
-use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
+use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters};
 use image_sync_shared::reference::split;
@@ -51,6 +51,7 @@ pub(crate) fn job_of(run: &RunId, idx: u32) -> Job {
         first_enqueued_at: SOME_TIME,
         not_before: None,
         history: Vec::new(),
+        so_far: Work::default(),
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }

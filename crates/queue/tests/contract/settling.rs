@@ -16,9 +16,10 @@ pub(crate) async fn a_requeued_job_keeps_its_history_and_counts(backend: &dyn Ba
             (got.job.attempt, got.job.history.len()),
             (attempt, attempt as usize - 1)
         );
-        let successor = got
+        let mut successor = got
             .job
             .after_attempt(backend.clock().now(), failure(), wait);
+        successor.so_far.bytes_copied += 1000;
         got.settle.requeue(&successor).await.unwrap();
         assert_nothing(backend).await;
         backend.advance(wait).await;
@@ -27,6 +28,7 @@ pub(crate) async fn a_requeued_job_keeps_its_history_and_counts(backend: &dyn Ba
     assert_eq!((last.lane, last.job.attempt), (Lane::Retry, 4));
     assert_eq!(last.job.first_enqueued_at, job(0).first_enqueued_at);
     assert_eq!(last.job.history.len(), 3);
+    assert_eq!(last.job.so_far.bytes_copied, 3000);
     assert!(
         last.job
             .history

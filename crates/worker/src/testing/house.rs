@@ -7,7 +7,7 @@ use std::time::Duration;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memory_memo::MemoryMemo;
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
-use image_sync_shared::outcome::JobResult;
+use image_sync_shared::outcome::{JobResult, Work};
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::dead_letters::DeadLetter;
@@ -39,7 +39,7 @@ pub(crate) struct Ran {
     pub(crate) run: RunId,
     /// In the order of the jobs.
     pub(crate) results: Vec<JobResult>,
-    /// The attempts that failed and were followed by another: which job, which attempt, why.
+    /// Of jobs that came again: which one, how many attempts had failed, why.
     pub(crate) attempts: Vec<(u32, u32, String)>,
 }
 
@@ -162,6 +162,7 @@ impl House {
                     idx,
                     attempt,
                     error,
+                    ..
                 } => ran.attempts.push((idx, attempt, error)),
                 _ => {}
             }
@@ -247,6 +248,7 @@ pub(crate) fn job(source: &str, target: &str) -> Job {
         first_enqueued_at: TokioClock::default().now(),
         not_before: None,
         history: Vec::new(),
+        so_far: Work::default(),
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }

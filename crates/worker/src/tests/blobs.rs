@@ -64,6 +64,24 @@ async fn a_shared_layer_is_sent_once_and_mounted_after() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_layer_that_several_sources_have_is_sent_once() {
+    let house = House::new();
+    let jobs: Vec<_> = (0..8)
+        .map(|n| {
+            let source = format!("source{n}.test/app:1");
+            house.registries.hold(&source, &on_base(&format!("app{n}")));
+            job(&source, &format!("cache.test/app{n}:1"))
+        })
+        .collect();
+    let ran = house.work(jobs).await;
+    assert!(ran.results.iter().all(|r| r.entry.action == Action::Pulled));
+    let sent = house
+        .registries
+        .count(&format!("PUT target blob {}", base()));
+    assert_eq!(sent, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_the_sender_fails_another_takes_over() {
     let house = House::new();
     let jobs = [hold(&house, "one"), hold(&house, "two")];
@@ -188,10 +206,52 @@ async fn a_blob_that_was_collected_meanwhile_is_sent_again() {
     let (_, ran) = house.work_with(worker, [second]).await;
     let entry = &ran.only().entry;
     assert_eq!((entry.action, entry.attempts), (Action::Pulled, 1));
-    assert_eq!(entry.blobs, counts(1, 0, 2), "as the second look found it");
+    assert_eq!(entry.blobs, counts(3, 0, 0), "each counted once");
     assert_eq!(house.registries.count("HEAD target blob"), 3);
     assert_eq!(house.registries.count("PUT target manifest"), 2);
     assert_eq!(house.registries.count("GET source manifest"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_counts_what_all_attempts_sent_and_mounted() {
+    let unavailable = (FailureClass::Unavailable, 3, 2);
+    let limited = FailureClass::RateLimited {
+        retry_after_ms: Some(1000),
+    };
+    for (class, times, attempts) in [unavailable, (limited, 1, 1)] {
+        let mut house = House::new();
+        house.settings.slots = 1;
+        let (other, app) = (hold(&house, "other"), hold(&house, "app"));
+        let manifest = Call::PushManifest;
+        house
+            .registries
+            .fail(manifest, "cache.test/app", Side::Target, class, times);
+        let ran = house.work([other, app]).await;
+        let entry = &ran.results[1].entry;
+        assert_eq!((entry.action, entry.attempts), (Action::Pulled, attempts));
+        assert_eq!(entry.blobs, counts(2, 1, 0), "{class:?}");
+        let image = on_base("app");
+        let all: usize = image.blobs.iter().map(|blob| blob.bytes.len()).sum();
+        let sent = (all - BASE.len()) as u64;
+        assert_eq!(entry.bytes_copied, sent, "{class:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_there_before_a_first_attempt_is_present_after_the_last() {
+    let house = House::new();
+    house.registries.hold("cache.test/app:old", &on_base("old"));
+    let app = hold(&house, "app");
+    house.registries.fail(
+        Call::PushManifest,
+        "cache.test/app:1",
+        Side::Target,
+        FailureClass::Unavailable,
+        3,
+    );
+    let ran = house.work([app]).await;
+    assert_eq!(ran.only().entry.attempts, 2);
+    assert_eq!(ran.only().entry.blobs, counts(2, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]

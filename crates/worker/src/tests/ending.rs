@@ -1,13 +1,16 @@
 use std::time::Duration;
 
+use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::job::Job;
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::job_queue::Lane;
-use image_sync_testkit::images::image;
+use image_sync_testkit::images::{ImageBuilder, image};
 
 use crate::testing::{Call, House, job};
+
+const BASE: &str = "the layer that two sources have";
 
 fn hold(house: &House, name: &str) -> Job {
     let source = format!("source.test/{name}:1");
@@ -77,10 +80,15 @@ async fn what_does_not_end_within_the_grace_time_is_put_back() {
     let before = house.clock.now();
     at_work.stop().await;
     assert_eq!(house.clock.now() - before, house.settings.grace);
-    assert_eq!(house.events(&run).await, 0, "it has no result");
+    assert_eq!(house.events(&run).await, 1, "it has no result");
     let next = house.start();
     let ran = house.results(&run, 1).await;
     next.stop().await;
+    let [(0, 0, told)] = &ran.attempts[..] else {
+        panic!("one attempt, not {:?}", ran.attempts);
+    };
+    let words = "source: image cache.test/app:1: the worker was told to end while reading manifest";
+    assert!(told.starts_with(words), "{told}");
     let entry = &ran.only().entry;
     assert_eq!((entry.action, entry.attempts), (Action::Pulled, 1));
     assert!(
@@ -116,4 +124,66 @@ async fn a_closed_queue_ends_the_worker_after_what_is_in_hand() {
     at_work.ended().await;
     let ran = house.results(&run, expected).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
+}
+
+/// The job of an image that has the layer `BASE`, from a source of its own.
+fn on_base(house: &House, host: &str) -> Job {
+    let source = format!("{host}/app:1");
+    let image = ImageBuilder::new(host).layer(BASE.as_bytes().to_vec());
+    house.registries.hold(&source, &image.build());
+    let mut job = job(&source, &format!("cache.test/{host}:1"));
+    job.policy.timeout_secs = 8;
+    job
+}
+
+fn base_layer() -> String {
+    Digest::of(BASE.as_bytes()).to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_limit_of_one_image_does_not_end_another_that_shares_a_layer() {
+    let house = House::new();
+    let gate = house.registries.gate(Call::CopyBlob, &base_layer());
+    let at_work = house.start();
+    let (slow, _) = house
+        .publish(Lane::Bulk, [on_base(&house, "slow.test")])
+        .await;
+    gate.arrived().await;
+    let before = house.clock.now();
+    let (healthy, _) = house
+        .publish(Lane::Bulk, [on_base(&house, "healthy.test")])
+        .await;
+    let healthy = house.results(&healthy, 1).await;
+    let entry = &healthy.only().entry;
+    assert_eq!((entry.action, &entry.error), (Action::Pulled, &None));
+    assert!(
+        house.clock.now() - before >= Duration::from_secs(8),
+        "it waited for the other"
+    );
+    let slow = house.results(&slow, 1).await;
+    let error = slow.only().entry.error.as_deref().unwrap();
+    let words = format!("while copying blob {}", base_layer());
+    assert!(error.contains(&words), "{error}");
+    at_work.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn images_that_wait_for_each_other_end_all_the_same() {
+    let house = House::new();
+    let hosts: Vec<String> = (0..5).map(|n| format!("slow{n}.test")).collect();
+    let gates: Vec<_> = hosts
+        .iter()
+        .map(|_| house.registries.gate(Call::CopyBlob, &base_layer()))
+        .collect();
+    let before = house.clock.now();
+    let ran = house
+        .work(hosts.iter().map(|host| on_base(&house, host)))
+        .await;
+    drop(gates);
+    for result in &ran.results {
+        assert_eq!(result.class, Some(FailureClass::TimeUsedUp));
+        let error = result.entry.error.as_deref().unwrap();
+        assert!(error.contains("while copying blob"), "{error}");
+    }
+    assert_eq!(house.clock.now() - before, Duration::from_secs(2 * 8));
 }

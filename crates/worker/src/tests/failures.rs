@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use image_sync_shared::failure::{FailureClass as C, Side};
 use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::clock::Clock as _;
 use image_sync_testkit::images::{image, image_with_layers, schema1};
 
 use crate::testing::{Call, House, job};
@@ -111,6 +114,30 @@ async fn longer_trouble_takes_another_attempt() {
     assert_eq!((*idx, *attempt), (0, 1));
     assert_eq!(error, "source: check source.test/app:1: staged");
     assert_eq!(house.events(&ran.run).await, 2, "one attempt, one result");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_tells_how_long_all_attempts_took() {
+    let house = House::new();
+    house.registries.hold(SOURCE, &image("app"));
+    let slow = house.registries.gate(Call::PullManifest, "app");
+    house
+        .registries
+        .fail(Call::PushManifest, TARGET, Side::Target, C::Connection, 3);
+    let before = house.clock.now();
+    let (ran, ()) = tokio::join!(house.work([job(SOURCE, TARGET)]), async {
+        slow.arrived().await;
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        slow.open();
+    });
+    let entry = &ran.only().entry;
+    assert_eq!(entry.attempts, 2);
+    let took = Duration::from_millis(entry.duration_ms);
+    assert!(took >= Duration::from_secs(100), "{took:?}");
+    assert!(
+        took < house.clock.now() - before,
+        "the wait in between is none"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,7 +40,9 @@ async fn a_429_pauses_its_host_for_as_long_as_it_says_and_costs_no_attempt() {
         let entry = &result.entry;
         assert_eq!((entry.action, entry.attempts), (Action::Pulled, 1));
     }
-    assert!(ran.attempts.is_empty());
+    assert!(ran.attempts.iter().all(|(_, failed, _)| *failed == 0));
+    let told: Vec<u32> = ran.attempts.iter().map(|(idx, ..)| *idx).collect();
+    assert_eq!(told, [0, 1, 2, 3, 4], "each job is told of once");
     assert!(house.clock.now() - before >= 6 * HOUR, "not cut short");
     assert_eq!(
         house.registries.count("HEAD source"),
