@@ -41,6 +41,7 @@ mod provision_settings;
 mod purge;
 mod received;
 mod reports;
+mod room;
 mod run_control;
 mod run_log;
 mod run_states;
@@ -128,12 +129,12 @@ impl JetStream {
         let bucket = |name: String| Bucket::new(connection.clone(), name);
         let names = connection.names();
         let letters = JetStreamDeadLetters::new(connection.clone());
-        let jobs = Arc::new(Jobs {
-            connection: connection.clone(),
-            clock: Arc::clone(&clock),
-            letters: letters.clone(),
-            max_deliver: max_deliver.max(1),
-        });
+        let jobs = Arc::new(Jobs::new(
+            connection.clone(),
+            Arc::clone(&clock),
+            letters.clone(),
+            max_deliver.max(1),
+        ));
         let runs = bucket(names.runs());
         let ports = Ports {
             jobs: Arc::new(JetStreamJobQueue::new(jobs, tasks.clone())),
