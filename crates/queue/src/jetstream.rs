@@ -138,12 +138,15 @@ impl JetStream {
             letters.clone(),
             max_deliver.max(1),
         ));
-        let runs = bucket(names.runs());
         let ports = Ports {
             jobs: Arc::new(JetStreamJobQueue::new(jobs, tasks.clone())),
             letters: Arc::new(letters),
             log: Arc::new(JetStreamRunLog::new(connection.clone())),
-            runs: Arc::new(JetStreamRunControl::new(runs, Arc::clone(&clock), cancels)),
+            runs: Arc::new(JetStreamRunControl::new(
+                connection.clone(),
+                Arc::clone(&clock),
+                cancels,
+            )),
             leases: Arc::new(JetStreamLeases::new(connection.clone())),
             pauses: Arc::new(JetStreamHostPauses::new(
                 bucket(names.hosts()),
@@ -189,6 +192,11 @@ impl JetStream {
     /// Within which times a worker has to give signs of life.
     pub async fn timing(&self) -> Result<Timing, QueueError> {
         timing::timing(&self.connection).await
+    }
+
+    /// Makes sure that the log of a run of so many images can be kept whole.
+    pub async fn check_log(&self, images: usize) -> Result<(), QueueError> {
+        run_log::check(&self.connection, images).await
     }
 
     /// The reports of runs.

@@ -56,8 +56,12 @@ impl Jobs {
     ) -> Self {
         let stream = connection.names().jobs();
         Self {
-            room: Room::new(stream.clone(), 2, "jobs that are put back"),
-            room_to_grow: Room::new(stream, 3, "jobs that are moved"),
+            room: Room::new(
+                stream.clone(),
+                2,
+                "the rest is kept for jobs that are put back: wait until some are worked off, or provision a larger one",
+            ),
+            room_to_grow: Room::new(stream, 3, "the rest is kept for jobs that do not grow"),
             connection,
             clock,
             letters,

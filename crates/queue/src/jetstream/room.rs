@@ -21,8 +21,8 @@ pub(super) struct Room {
     stream: String,
     /// The part, in quarters of the stream.
     quarters: u64,
-    /// Whom the rest is kept for.
-    kept_for: &'static str,
+    /// What the rest is for, and what is to be done if that alone is left.
+    rest: &'static str,
     /// What may be stored before the stream is asked again.
     granted: RwLock<AtomicU64>,
 }
@@ -45,11 +45,11 @@ struct State {
 
 impl Room {
     /// So many quarters of `stream`.
-    pub(super) fn new(stream: String, quarters: u64, kept_for: &'static str) -> Self {
+    pub(super) fn new(stream: String, quarters: u64, rest: &'static str) -> Self {
         Self {
             stream,
             quarters,
-            kept_for,
+            rest,
             granted: RwLock::default(),
         }
     }
@@ -91,9 +91,8 @@ impl Room {
         };
         grant(limit / 4 * self.quarters, state.bytes, bytes).ok_or_else(|| {
             QueueError::Full(format!(
-                "{object} is full: it holds {} of {limit} bytes, and the rest is kept for {}. Wait until there is less \
-                 of it, or provision a larger one",
-                state.bytes, self.kept_for
+                "{object} is full: it holds {} of {limit} bytes, and {}",
+                state.bytes, self.rest
             ))
         })
     }
