@@ -99,7 +99,7 @@ pub(crate) enum Command {
     /// Check every image of the config and copy what changed
     #[command(after_help = SYNC_HELP)]
     Sync(SyncArgs),
-    /// Make the streams of an installation at a NATS server, or bring them up to date; can be repeated
+    /// Make the streams of an installation at a NATS server, or change what is named; can be repeated
     #[command(
         after_help = "Example:\n  image-sync provision --nats nats://127.0.0.1:4222 --jobs-max-bytes 4GiB"
     )]

@@ -66,6 +66,9 @@ pub enum AggregateError {
     /// The log has no opening: following it was stopped, or none came for a while.
     #[error("run {0} has no log, expected one that begins with its opening")]
     NotOpened(RunId),
+    /// The log was opened, and its opening is gone, as a full stream drops its oldest events.
+    #[error("the log of run {0} has lost its beginning")]
+    BeginningLost(RunId),
 }
 
 /// What the aggregator works with.
@@ -121,7 +124,11 @@ impl Aggregator {
         let mut followed = Followed::default();
         let status = self.follow_log(run, stop, &mut followed).await?;
         let Some(opened) = followed.fold.opened().cloned() else {
-            return Err(AggregateError::NotOpened(run.clone()));
+            let why = match followed.events {
+                0 => AggregateError::NotOpened,
+                _ => AggregateError::BeginningLost,
+            };
+            return Err(why(run.clone()));
         };
         let ending = ending(status);
         let head = head(run, &followed.fold, &opened, ending, self.clock.now());

@@ -121,7 +121,9 @@ impl RunFollower {
             }
         };
         let finished = match finished {
-            Err(AggregateError::NotOpened(run)) => self.never_opened(&run, state),
+            Err(error @ (AggregateError::NotOpened(_) | AggregateError::BeginningLost(_))) => {
+                self.without_opening(&error, state)
+            }
             finished => finished?,
         };
         let still_published = still_published(&finished);
@@ -132,11 +134,17 @@ impl RunFollower {
     }
 
     /// Others may wait for the end of a run of which nothing is known but its claim: it ends with an empty report.
-    fn never_opened(&self, run: &RunId, state: &RunState) -> FinishedRun {
-        let ending = if self.control.is_cancelled(run) {
+    fn without_opening(&self, error: &AggregateError, state: &RunState) -> FinishedRun {
+        let ending = if self.control.is_cancelled(&state.run) {
             Ending::Interrupted
         } else {
-            tracing::warn!(%run, "a run without a log is abandoned: its producer died as it opened it");
+            let cause = match error {
+                AggregateError::BeginningLost(_) => {
+                    "the stream of logs is full and dropped it: provision a larger one"
+                }
+                _ => "its producer died as it opened it",
+            };
+            tracing::warn!(%error, cause, "a run is abandoned, and its report is empty");
             Ending::Abandoned
         };
         FinishedRun::never_opened(state, ending, self.aggregator.clock.now())

@@ -34,9 +34,10 @@ pub struct Janitor {
 }
 
 impl Janitor {
-    /// Looks after poisoned jobs until `stop` is cancelled or the queue is closed. A queue that is away is waited for.
+    /// Looks after poisoned jobs until `stop` is cancelled or the queue is closed. A queue that is away or full is
+    /// waited for.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), QueueError> {
-        let mut outage = Outage::default();
+        let (mut outage, mut unsettled) = (Outage::default(), Outage::default());
         loop {
             let poisoned = async {
                 let poisoned = self.queue.poisoned(LOOK).await;
@@ -51,7 +52,7 @@ impl Janitor {
                 poisoned => self.give_up_all(poisoned?.unwrap_or_default()).await,
             };
             // What was not given up comes again.
-            outage.sit_out(given_up).await?;
+            unsettled.sit_out(given_up).await?;
         }
     }
 
@@ -133,7 +134,7 @@ fn result(job: &Job, reason: &str) -> JobResult {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use async_trait::async_trait;
     use image_sync_shared::ports::job_queue::{Lane, Settle, Stored};
@@ -144,10 +145,11 @@ mod tests {
     use crate::catalog::job_for;
     use crate::samples::{self, FakeClock, FakeLog};
 
-    /// A queue that is away at first, then has poisoned jobs, and is closed after them; and the letters that they became.
+    /// A queue that is away at first, then has no room, then has poisoned jobs, and is closed after them; and the letters
+    /// that they became.
     #[derive(Default)]
     struct Poisoned {
-        was_asked: AtomicBool,
+        looks: AtomicU32,
         jobs: Mutex<Vec<Job>>,
         letters: Arc<Mutex<Vec<DeadLetter>>>,
     }
@@ -170,8 +172,10 @@ mod tests {
         }
 
         async fn poisoned(&self, _: Duration) -> Result<Vec<Delivery>, QueueError> {
-            if !self.was_asked.swap(true, Ordering::SeqCst) {
-                return Err(QueueError::Unreachable("away".to_owned()));
+            match self.looks.fetch_add(1, Ordering::SeqCst) {
+                0 => return Err(QueueError::Unreachable("away".to_owned())),
+                1 => return Err(QueueError::Full("no room".to_owned())),
+                _ => {}
             }
             let job = self.jobs.lock().unwrap().pop().ok_or(QueueError::Closed)?;
             Ok(vec![Delivery {

@@ -1,4 +1,4 @@
-//! Times in which the queue cannot be reached.
+//! Times in which the queue cannot be reached, or has no room.
 
 use std::time::Duration;
 
@@ -15,17 +15,20 @@ pub(crate) struct Outage {
 }
 
 impl Outage {
-    /// What the queue answered, or none, after a wait, where it could not be reached.
+    /// What the queue answered, or none, after a wait, where it could not be reached or had no room.
     pub(crate) async fn sit_out<T>(
         &mut self,
         answer: Result<T, QueueError>,
     ) -> Result<Option<T>, QueueError> {
-        let Err(QueueError::Unreachable(error)) = answer else {
-            self.is_on = false;
-            return answer.map(Some);
+        let error = match answer {
+            Err(error @ (QueueError::Unreachable(_) | QueueError::Full(_))) => error,
+            answer => {
+                self.is_on = false;
+                return answer.map(Some);
+            }
         };
         if !std::mem::replace(&mut self.is_on, true) {
-            tracing::warn!(error, "the queue cannot be reached: trying until it can");
+            tracing::warn!(%error, "trying again until this is over");
         }
         sleep(WAIT).await;
         Ok(None)
@@ -37,12 +40,12 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn only_what_cannot_be_reached_is_waited_for() {
+    async fn only_what_cannot_be_reached_or_is_full_is_waited_for() {
         let mut outage = Outage::default();
         assert_eq!(outage.sit_out(Ok(1)).await, Ok(Some(1)));
-        let away = || Err::<u8, _>(QueueError::Unreachable("away".to_owned()));
-        for _ in 0..2 {
-            assert_eq!(outage.sit_out(away()).await, Ok(None));
+        let away = QueueError::Unreachable("away".to_owned());
+        for trouble in [away, QueueError::Full("full".to_owned())] {
+            assert_eq!(outage.sit_out(Err::<u8, _>(trouble)).await, Ok(None));
             assert!(outage.is_on);
         }
         let closed = Err::<u8, _>(QueueError::Closed);

@@ -24,9 +24,11 @@ mod difference;
 mod envelope;
 mod events;
 mod fetch;
+mod fits;
 mod follower;
 mod held;
 mod host_pauses;
+mod installed;
 mod job_queue;
 mod jobs;
 mod leases;
@@ -41,6 +43,7 @@ mod provision_settings;
 mod purge;
 mod received;
 mod reports;
+mod room;
 mod run_control;
 mod run_log;
 mod run_states;
@@ -68,6 +71,7 @@ pub use connect::{Auth, ConnectSettings, TlsFiles};
 pub use connect_error::ConnectError;
 pub use connection::Connection;
 pub use difference::Difference;
+pub use installed::installed;
 pub use prefix::{InvalidPrefix, Prefix};
 pub use provision::{Change, ProvisionError, provision};
 pub use provision_settings::ProvisionSettings;
@@ -129,18 +133,21 @@ impl JetStream {
         let bucket = |name: String| Bucket::new(connection.clone(), name);
         let names = connection.names();
         let letters = JetStreamDeadLetters::new(connection.clone());
-        let jobs = Arc::new(Jobs {
-            connection: connection.clone(),
-            clock: Arc::clone(&clock),
-            letters: letters.clone(),
-            max_deliver: max_deliver.max(1),
-        });
-        let runs = bucket(names.runs());
+        let jobs = Arc::new(Jobs::new(
+            connection.clone(),
+            Arc::clone(&clock),
+            letters.clone(),
+            max_deliver.max(1),
+        ));
         let ports = Ports {
             jobs: Arc::new(JetStreamJobQueue::new(jobs, tasks.clone())),
             letters: Arc::new(letters),
             log: Arc::new(JetStreamRunLog::new(connection.clone())),
-            runs: Arc::new(JetStreamRunControl::new(runs, Arc::clone(&clock), cancels)),
+            runs: Arc::new(JetStreamRunControl::new(
+                connection.clone(),
+                Arc::clone(&clock),
+                cancels,
+            )),
             leases: Arc::new(JetStreamLeases::new(connection.clone())),
             pauses: Arc::new(JetStreamHostPauses::new(
                 bucket(names.hosts()),
@@ -191,6 +198,11 @@ impl JetStream {
     /// Within which times a worker has to give signs of life.
     pub async fn timing(&self) -> Result<Timing, QueueError> {
         timing::timing(&self.connection).await
+    }
+
+    /// Makes sure that the log of a run of so many images can be kept whole.
+    pub async fn check_log(&self, images: usize) -> Result<(), QueueError> {
+        run_log::check(&self.connection, images).await
     }
 
     /// The reports of runs.

@@ -25,6 +25,9 @@ pub enum QueueError {
     /// It was reached and refused.
     #[error("the queue refused: {0}")]
     Refused(String),
+    /// It was reached and has no room.
+    #[error("the queue is full: {0}")]
+    Full(String),
     /// It is closed, as at the end of a run.
     #[error("the queue is closed")]
     Closed,

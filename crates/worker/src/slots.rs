@@ -97,7 +97,7 @@ impl Slots {
                 }
                 Err(QueueError::Closed) => return Ok(()),
                 Err(refused @ QueueError::Refused(_)) => return Err(refused),
-                Err(QueueError::Unreachable(error)) => self.wait_for_queue(&error).await,
+                Err(error) => self.wait_for_queue(&error).await,
             }
         }
     }
@@ -119,9 +119,9 @@ impl Slots {
             .spawn(async move { job::work(&workshop, delivery, &abort).await });
     }
 
-    async fn wait_for_queue(&mut self, error: &str) {
+    async fn wait_for_queue(&mut self, error: &QueueError) {
         if self.outage == 0 {
-            warn!(error, "the queue cannot be reached: trying until it can");
+            warn!(%error, "no jobs: trying until there are");
         }
         self.outage = self.outage.saturating_add(1);
         tokio::time::sleep(OUTAGE.delay(self.outage)).await;

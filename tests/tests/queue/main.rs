@@ -14,6 +14,7 @@ mod dead_letters;
 mod enqueue;
 mod permissions;
 mod probes;
+mod provisioning;
 mod registries;
 mod runs;
 mod servers;

@@ -104,6 +104,26 @@ async fn jobs_outlast_the_death_of_all_workers() {
     installation.assert_all_pulled(&producer.ended().await, 6);
 }
 
+/// All jobs are put back while the stream of jobs has little room for new ones.
+#[tokio::test]
+async fn a_source_that_is_down_for_a_while_fails_no_job_of_a_full_stream() {
+    let installation = Installation::start().await;
+    installation
+        .run_well("provision --jobs-max-bytes 64KiB")
+        .await;
+    for number in 1..=35 {
+        let path = format!("/v2/{}/manifests/*", repository(number));
+        let down = Rule::new("HEAD", path).first(4);
+        installation.source.stage(down, Fault::status(503));
+    }
+    installation.write(&installation.catalog(35));
+    let _aggregator = installation.aggregator();
+    let producer = installation.producer();
+    let worker = installation.worker("a");
+    installation.assert_all_pulled(&producer.ended().await, 35);
+    worker.stop().await;
+}
+
 /// It stands still in a blob, and finds out by its next sign of life.
 #[tokio::test]
 async fn a_worker_that_stood_still_past_its_lease_gives_up_its_copy() {

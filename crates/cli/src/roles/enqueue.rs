@@ -96,6 +96,8 @@ async fn enqueue(
     if args.target.is_some() {
         plan.cache_registry = catalog::registries(images.iter().map(|image| &image.target));
     }
+    let checked = queue.check_log(images.len()).await;
+    checked.map_err(Problem::not_carried_out)?;
     let producer = wiring::producer(queue.ports(), &clock);
     let outcome = producer.produce(&plan, images, &stop).await;
     let outcome = outcome.map_err(Problem::not_carried_out)?;

@@ -134,6 +134,8 @@ async fn start(
     stop: &CancellationToken,
 ) -> Result<Option<RunId>, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let checked = queue.check_log(images.len()).await;
+    checked.map_err(Problem::not_carried_out)?;
     let ports = queue.ports();
     let producer = wiring::producer(ports, &clock);
     loop {

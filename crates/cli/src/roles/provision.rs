@@ -4,10 +4,13 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::Args;
-use image_sync_queue::jetstream::{Change, ProvisionSettings, provision};
+use image_sync_queue::jetstream::{Change, ProvisionSettings, installed, provision};
+use image_sync_shared::ports::clock::Clock as _;
+use tracing::warn;
 
 use super::connection::{ConnectionArgs, unfit};
 use super::runtime;
+use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::{stdout, units};
@@ -15,66 +18,71 @@ use crate::{stdout, units};
 /// Options of `provision`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ProvisionArgs {
-    /// On how many servers of a cluster everything is kept: 1, 3 or 5
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    replicas: usize,
-    /// How long a job may be in a worker's hand without a sign of life before another one gets it
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1m")]
-    visibility: Duration,
-    /// For how long repeats of a job or an event are dropped
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10m")]
-    dedupe_window: Duration,
-    /// How long the lease of a target lasts that is not renewed
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "45s")]
-    lease_term: Duration,
-    /// For how long a job is kept that nobody works
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "14d")]
-    jobs_max_age: Duration,
-    /// Disk for jobs, some 1000 bytes each; no more are taken when it is full
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, default_value = "1GiB")]
-    jobs_max_bytes: u64,
-    /// For how long the log of a run is kept
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "14d")]
-    log_max_age: Duration,
-    /// Disk for the logs of runs, some 1000 bytes per image; the oldest are dropped when it is full
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, default_value = "2GiB")]
-    log_max_bytes: u64,
-    /// For how long a dead letter is kept
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "30d")]
-    letters_max_age: Duration,
-    /// Disk for dead letters; the oldest are dropped when it is full
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, default_value = "128MiB")]
-    letters_max_bytes: u64,
-    /// For how long reports are kept
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "90d")]
-    reports_max_age: Duration,
-    /// Disk for reports; no more are taken when it is full
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, default_value = "1GiB")]
-    reports_max_bytes: u64,
-    /// Disk for each of the four buckets of runs, leases, hosts and facts
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, default_value = "64MiB")]
-    bucket_max_bytes: u64,
+    #[arg(
+        long,
+        value_name = "N",
+        help = "On how many servers of a cluster everything is kept: 1, 3 or 5 [default: 1]"
+    )]
+    replicas: Option<usize>,
+    /// How long a job may be in a worker's hand without a sign of life before another one gets it [default: 1m]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    visibility: Option<Duration>,
+    /// For how long repeats of a job or an event are dropped [default: 10m]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    dedupe_window: Option<Duration>,
+    /// How long the lease of a target lasts that is not renewed [default: 45s]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    lease_term: Option<Duration>,
+    /// For how long a job is kept that nobody works [default: 14d]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    jobs_max_age: Option<Duration>,
+    /// Disk for jobs, some 1000 bytes each; no more are taken when it is full [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
+    jobs_max_bytes: Option<u64>,
+    /// For how long the log of a run is kept [default: 14d]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    log_max_age: Option<Duration>,
+    /// Disk for the logs of runs, some 1000 bytes per image; the oldest are dropped when it is full [default: 2GiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
+    log_max_bytes: Option<u64>,
+    /// For how long a dead letter is kept [default: 30d]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    letters_max_age: Option<Duration>,
+    /// Disk for dead letters; the oldest are dropped when it is full [default: 128MiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
+    letters_max_bytes: Option<u64>,
+    /// For how long reports are kept [default: 90d]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    reports_max_age: Option<Duration>,
+    /// Disk for reports; no more are taken when it is full [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
+    reports_max_bytes: Option<u64>,
+    /// Disk for each of the four buckets of runs, leases, hosts and facts [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
+    bucket_max_bytes: Option<u64>,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
 
 impl ProvisionArgs {
-    fn settings(&self) -> ProvisionSettings {
+    /// What is to be, where `installed` is there.
+    fn over(&self, installed: &ProvisionSettings) -> ProvisionSettings {
+        let there = installed.clone();
         ProvisionSettings {
-            replicas: self.replicas,
-            visibility: self.visibility,
-            dedupe_window: self.dedupe_window,
-            lease_term: self.lease_term,
-            jobs_max_age: self.jobs_max_age,
-            jobs_max_bytes: self.jobs_max_bytes,
-            log_max_age: self.log_max_age,
-            log_max_bytes: self.log_max_bytes,
-            letters_max_age: self.letters_max_age,
-            letters_max_bytes: self.letters_max_bytes,
-            reports_max_age: self.reports_max_age,
-            reports_max_bytes: self.reports_max_bytes,
-            bucket_max_bytes: self.bucket_max_bytes,
-            ..ProvisionSettings::default()
+            replicas: self.replicas.unwrap_or(there.replicas),
+            visibility: self.visibility.unwrap_or(there.visibility),
+            dedupe_window: self.dedupe_window.unwrap_or(there.dedupe_window),
+            lease_term: self.lease_term.unwrap_or(there.lease_term),
+            jobs_max_age: self.jobs_max_age.unwrap_or(there.jobs_max_age),
+            jobs_max_bytes: self.jobs_max_bytes.unwrap_or(there.jobs_max_bytes),
+            log_max_age: self.log_max_age.unwrap_or(there.log_max_age),
+            log_max_bytes: self.log_max_bytes.unwrap_or(there.log_max_bytes),
+            letters_max_age: self.letters_max_age.unwrap_or(there.letters_max_age),
+            letters_max_bytes: self.letters_max_bytes.unwrap_or(there.letters_max_bytes),
+            reports_max_age: self.reports_max_age.unwrap_or(there.reports_max_age),
+            reports_max_bytes: self.reports_max_bytes.unwrap_or(there.reports_max_bytes),
+            bucket_max_bytes: self.bucket_max_bytes.unwrap_or(there.bucket_max_bytes),
+            ..there
         }
     }
 }
@@ -83,16 +91,74 @@ impl ProvisionArgs {
 pub(crate) fn run(args: &ProvisionArgs, environment: &Environment) -> Result<Exit, Problem> {
     runtime::run(runtime::GRACE, |_stop| async {
         let connection = args.connection.connect(environment, "image-sync provision");
-        let changes = provision(&connection.await?, &args.settings()).await;
-        let changes = changes.map_err(unfit)?;
+        let connection = connection.await?;
+        let there = installed(&connection).await;
+        let there = there.map_err(Problem::not_carried_out)?;
+        let settings = args.over(&there);
+        let objects = provision(&connection, &settings, SystemClock.now()).await;
+        let objects = objects.map_err(unfit)?;
+        let is_change = objects.iter().any(|(_, change)| *change == Change::Updated);
+        let changed = if is_change {
+            changed(&there, &settings)
+        } else {
+            Vec::new()
+        };
         let written = stdout::write(|out| {
-            changes
-                .iter()
-                .try_for_each(|(object, change)| writeln!(out, "{object}: {}", word(*change)))
+            for (object, change) in &objects {
+                writeln!(out, "{object}: {}", word(*change))?;
+            }
+            changed.iter().try_for_each(|line| writeln!(out, "{line}"))
         });
         written.map_err(Problem::not_carried_out)?;
+        if is_change && shortens(&there, &settings) {
+            warn!(
+                "restart the workers: those that run give signs of life as the longer times need it, and lose their jobs"
+            );
+        }
         Ok(Exit::Success)
     })
+}
+
+/// Whether workers have less time for signs of life than before.
+fn shortens(there: &ProvisionSettings, settings: &ProvisionSettings) -> bool {
+    settings.visibility < there.visibility || settings.lease_term < there.lease_term
+}
+
+/// A line for each setting that is another than before.
+fn changed(there: &ProvisionSettings, settings: &ProvisionSettings) -> Vec<String> {
+    let both = described(there).into_iter().zip(described(settings));
+    both.filter(|(from, to)| from != to)
+        .map(|((option, from), (_, to))| format!("{option}: changed {from} -> {to}"))
+        .collect()
+}
+
+/// The options and their values.
+fn described(settings: &ProvisionSettings) -> [(&'static str, String); 13] {
+    let size = units::bytes;
+    [
+        ("--replicas", settings.replicas.to_string()),
+        ("--visibility", time(settings.visibility)),
+        ("--dedupe-window", time(settings.dedupe_window)),
+        ("--lease-term", time(settings.lease_term)),
+        ("--jobs-max-age", time(settings.jobs_max_age)),
+        ("--jobs-max-bytes", size(settings.jobs_max_bytes)),
+        ("--log-max-age", time(settings.log_max_age)),
+        ("--log-max-bytes", size(settings.log_max_bytes)),
+        ("--letters-max-age", time(settings.letters_max_age)),
+        ("--letters-max-bytes", size(settings.letters_max_bytes)),
+        ("--reports-max-age", time(settings.reports_max_age)),
+        ("--reports-max-bytes", size(settings.reports_max_bytes)),
+        ("--bucket-max-bytes", size(settings.bucket_max_bytes)),
+    ]
+}
+
+/// A time as one would set it.
+fn time(time: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    match time.as_secs() {
+        seconds if seconds > 0 && seconds % DAY == 0 => format!("{}d", seconds / DAY),
+        _ => units::setting(time),
+    }
 }
 
 fn word(change: Change) -> &'static str {
@@ -105,7 +171,7 @@ fn word(change: Change) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory as _, Parser};
 
     use super::*;
 
@@ -115,25 +181,40 @@ mod tests {
         provision: ProvisionArgs,
     }
 
-    fn settings(line: &str) -> ProvisionSettings {
+    fn over(installed: &ProvisionSettings, line: &str) -> ProvisionSettings {
         let words = std::iter::once("x").chain(line.split_whitespace());
-        Only::parse_from(words).provision.settings()
+        Only::parse_from(words).provision.over(installed)
     }
 
     #[test]
-    fn what_is_not_said_is_as_the_queue_would_have_it() {
-        assert_eq!(settings(""), ProvisionSettings::default());
-    }
-
-    #[test]
-    fn sizes_and_times_can_be_said() {
-        let expected = ProvisionSettings {
+    fn what_is_not_said_stays_as_it_is() {
+        let there = ProvisionSettings {
             replicas: 3,
             visibility: Duration::from_secs(2),
             jobs_max_bytes: 16 * 1024 * 1024,
             ..ProvisionSettings::default()
         };
-        let line = "--replicas 3 --visibility 2s --jobs-max-bytes 16MiB";
-        assert_eq!(settings(line), expected);
+        assert_eq!(over(&there, ""), there);
+        let larger = ProvisionSettings {
+            jobs_max_bytes: 32 * 1024 * 1024,
+            ..there.clone()
+        };
+        assert_eq!(over(&there, "--jobs-max-bytes 32MiB"), larger);
+        let line = "--jobs-max-bytes: changed 16.0 MiB -> 32.0 MiB";
+        assert_eq!(changed(&there, &larger), [line]);
+    }
+
+    #[test]
+    fn the_default_that_the_help_tells_is_that_of_the_queue() {
+        let (usual, command) = (ProvisionSettings::default(), Only::command());
+        for (option, _) in described(&usual) {
+            let arguments = command.get_arguments();
+            let mut named =
+                arguments.filter(|argument| argument.get_long() == option.strip_prefix("--"));
+            let help = named.next().unwrap().get_help().unwrap().to_string();
+            let (_, default) = help.split_once("[default: ").unwrap();
+            let line = format!("{option} {}", default.trim_end_matches(']'));
+            assert_eq!(over(&usual, &line), usual, "{line}");
+        }
     }
 }

@@ -322,6 +322,16 @@ async fn a_run_that_was_never_opened_has_no_report() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_lost_its_beginning_is_told_from_one_that_has_none() {
+    let log = Arc::new(FakeLog::of([RunEvent::Seal { expected: 1 }]));
+    let followed = aggregator(&log)
+        .follow(&run(), &CancellationToken::new())
+        .await;
+    let error = followed.err().unwrap();
+    assert!(matches!(error, AggregateError::BeginningLost(_)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_whose_producer_died_as_it_opened_it_is_not_waited_for_until_its_deadline() {
     let (log, start) = (Arc::new(FakeLog::default()), tokio::time::Instant::now());
     let stop = CancellationToken::new();

@@ -146,8 +146,8 @@ fn parse<T: DeserializeOwned>(
 
 fn refused_message(subject: &str, error: &ApiError) -> QueueError {
     if error.err_code == STORE_FAILED {
-        return QueueError::Refused(format!(
-            "the stream that takes {subject} is full ({}): wait until it is worked off, or provision a larger one",
+        return QueueError::Full(format!(
+            "the stream that takes {subject} is full ({}): `image-sync provision` makes it larger",
             error.description
         ));
     }
@@ -184,8 +184,8 @@ mod tests {
             err_code: STORE_FAILED,
             description: "maximum bytes exceeded".to_owned(),
         };
-        let QueueError::Refused(text) = refused_message("imgsync.job.bulk.h.r", &full) else {
-            panic!("a full stream refuses");
+        let QueueError::Full(text) = refused_message("imgsync.job.bulk.h.r", &full) else {
+            panic!("a full stream has no room");
         };
         assert!(text.contains("is full (maximum bytes exceeded)"), "{text}");
     }

@@ -58,22 +58,30 @@ async fn look(jobs: &Jobs) -> Result<usize, QueueError> {
 
 async fn decide(jobs: &Jobs, received: &Received) -> Result<(), QueueError> {
     if let Some(left) = left(jobs, received) {
-        let nanoseconds = u64::try_from(left.min(LONGEST).as_nanos()).unwrap_or(u64::MAX);
-        let verdict = Verdict::Later(nanoseconds);
-        let handle = received.handle();
-        return handle.tell(&jobs.connection, verdict, Tries::One).await;
+        return look_again(jobs, received, left).await;
     }
-    match jobs.connection.names().parse_job(&received.subject) {
-        Some(subject) => {
-            let lane = subject.on(Area::Lane);
-            jobs.put_elsewhere(received, &lane, None, earlier_deliveries(received))
-                .await
-        }
-        None => Err(QueueError::Refused(format!(
+    let Some(subject) = jobs.connection.names().parse_job(&received.subject) else {
+        return Err(QueueError::Refused(format!(
             "{} is not the subject of a job",
             received.subject
-        ))),
+        )));
+    };
+    let (lane, before) = (subject.on(Area::Lane), earlier_deliveries(received));
+    let moved = jobs.put_elsewhere(received, &lane, None, before).await;
+    if let Err(QueueError::Full(_)) = &moved {
+        // Those that are being moved at the same time take room twice, but not for long.
+        look_again(jobs, received, AFTER_FAILURE).await?;
     }
+    moved
+}
+
+async fn look_again(jobs: &Jobs, received: &Received, wait: Duration) -> Result<(), QueueError> {
+    let nanoseconds = u64::try_from(wait.min(LONGEST).as_nanos()).unwrap_or(u64::MAX);
+    let verdict = Verdict::Later(nanoseconds);
+    received
+        .handle()
+        .tell(&jobs.connection, verdict, Tries::One)
+        .await
 }
 
 /// How long a message is still to be held.

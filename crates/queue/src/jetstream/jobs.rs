@@ -16,6 +16,7 @@ use super::dead_letters::JetStreamDeadLetters;
 use super::envelope::{Envelope, earlier_deliveries, of_trace, traced};
 use super::names::{Area, Consumer, JobSubject};
 use super::received::{Received, Verdict};
+use super::room::Room;
 use crate::message::{self, Message};
 
 /// As much of a message that is no job as its dead letter shows, in bytes: letters have to fit into messages themselves.
@@ -23,12 +24,19 @@ const MAX_RAW: usize = 64 * 1024;
 /// How long a message of a newer version is held before it is offered again, perhaps to a newer program.
 const NEWER_HOLD: Duration = Duration::from_secs(60);
 
+/// About as much as a stream stores beside a subject, headers and a payload, in bytes.
+const FRAME: usize = 48;
+
 /// The jobs of one installation.
 pub(super) struct Jobs {
     pub(super) connection: Connection,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) letters: JetStreamDeadLetters,
-    pub(super) max_deliver: u64,
+    max_deliver: u64,
+    /// For new jobs.
+    room: Room,
+    /// For what jobs grow by as they are put back.
+    room_to_grow: Room,
 }
 
 /// A job that was taken.
@@ -40,8 +48,55 @@ pub(super) struct Opened {
 }
 
 impl Jobs {
-    /// Stores a job in its lane, or beside it as long as it is not due.
+    pub(super) fn new(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        letters: JetStreamDeadLetters,
+        max_deliver: u64,
+    ) -> Self {
+        let stream = connection.names().jobs();
+        Self {
+            room: Room::new(
+                stream.clone(),
+                2,
+                "the rest is kept for jobs that are put back: wait until some are worked off, or provision a larger one",
+            ),
+            room_to_grow: Room::new(stream, 3, "the rest is kept for jobs that do not grow"),
+            connection,
+            clock,
+            letters,
+            max_deliver,
+        }
+    }
+
+    /// Stores a new job.
     pub(super) async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
+        self.store_job(lane, job, Some(&self.room)).await
+    }
+
+    /// Stores the successor of a job: without its past attempts where room is short, as jobs that grew no more have room.
+    pub(super) async fn store_successor(&self, successor: &Job) -> Result<Stored, QueueError> {
+        let room = (!successor.history.is_empty()).then_some(&self.room_to_grow);
+        match self.store_job(Lane::Retry, successor, room).await {
+            Err(QueueError::Full(error)) if room.is_some() => {
+                tracing::warn!(error, job = %successor.job_id, "put back without its past attempts");
+                let smaller = Job {
+                    history: Vec::new(),
+                    ..successor.clone()
+                };
+                self.store_job(Lane::Retry, &smaller, None).await
+            }
+            stored => stored,
+        }
+    }
+
+    /// Stores a job in its lane, or beside it as long as it is not due.
+    async fn store_job(
+        &self,
+        lane: Lane,
+        job: &Job,
+        room: Option<&Room>,
+    ) -> Result<Stored, QueueError> {
         let payload = message::encode(job)?;
         let held = job.not_before.filter(|due| *due > self.clock.now());
         let area = if held.is_some() {
@@ -56,6 +111,13 @@ impl Jobs {
             deliveries: 0,
         };
         let headers = envelope.headers(Some(&of_trace(&job.trace)));
+        let _taken = match room {
+            Some(room) => {
+                let bytes = size(&subject, &headers, &payload);
+                Some(room.take(&self.connection, bytes).await?)
+            }
+            None => None,
+        };
         self.store(&subject, &headers, payload.into()).await
     }
 
@@ -213,4 +275,16 @@ impl Jobs {
             Stored::New
         })
     }
+}
+
+/// About how much a message takes in a stream, in bytes.
+fn size(subject: &str, headers: &async_nats::HeaderMap, payload: &[u8]) -> u64 {
+    let headers = headers.iter().flat_map(|(name, values)| {
+        let name: &str = name.as_ref();
+        values
+            .iter()
+            .map(move |value| name.len() + value.as_str().len() + ": \r\n".len())
+    });
+    let bytes = FRAME + subject.len() + headers.sum::<usize>() + payload.len();
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

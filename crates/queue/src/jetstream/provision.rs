@@ -2,14 +2,18 @@
 
 use async_nats::jetstream::stream;
 use image_sync_shared::ports::QueueError;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
+use time::OffsetDateTime;
 
 use super::connection::{Connection, Tries};
 use super::difference::{Difference, first_difference};
+use super::fits::{self, FoundStream};
 use super::provision_settings::ProvisionSettings;
 use super::topology::{self, ConsumerPlan};
+use super::verify::{self, CONSUMER_KIND};
 
 /// Why an installation is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -28,6 +32,9 @@ pub enum ProvisionError {
         /// How.
         difference: Difference,
     },
+    /// Something would lose what it holds.
+    #[error("{0}: nothing was changed")]
+    Loss(String),
     /// Something is missing.
     #[error("{object} is missing: run `image-sync provision`")]
     Missing {
@@ -49,76 +56,145 @@ pub enum Change {
 
 /// A stream or consumer as the server describes it.
 #[derive(Deserialize)]
-pub(super) struct Described {
-    pub(super) config: Value,
+struct Described {
+    config: Value,
+}
+
+/// Something to be made or changed.
+struct Step {
+    change: Change,
+    object: String,
+    /// Whom to ask, and what.
+    subject: String,
+    body: Value,
+    /// The config that is to come of it.
+    asked: Value,
 }
 
 /// Makes all streams and consumers of the installation, or changes them, and says of each what was done. What is there
-/// afterwards is compared with what was asked for. It can be repeated at any time.
+/// afterwards is compared with what was asked for. It can be repeated at any time. Where something there is another's, or
+/// would lose what it holds by `now`, nothing is done; where something cannot be made, the streams that were made before are
+/// removed.
 pub async fn provision(
     connection: &Connection,
     settings: &ProvisionSettings,
+    now: OffsetDateTime,
 ) -> Result<Vec<(String, Change)>, ProvisionError> {
     settings.check().map_err(ProvisionError::Settings)?;
-    let mut changes = Vec::new();
+    let (mut steps, mut new_streams) = (Vec::new(), Vec::new());
     for config in topology::streams(connection.names(), settings) {
-        let change = provision_stream(connection, &config).await?;
-        changes.push((stream_object(&config.name), change));
+        let step = stream_step(connection, &config, now).await?;
+        if step.change == Change::Created {
+            new_streams.push(config.name);
+        }
+        steps.push(step);
     }
     for plan in topology::consumers(connection.names(), settings) {
-        let change = provision_consumer(connection, &plan).await?;
-        changes.push((consumer_object(plan.name, &plan.stream), change));
+        steps.push(consumer_step(connection, &plan).await?);
     }
-    Ok(changes)
+    if let Err(error) = carry_out(connection, &steps).await {
+        remove(connection, &new_streams).await;
+        return Err(error);
+    }
+    let done = steps.into_iter().map(|step| (step.object, step.change));
+    Ok(done.collect())
 }
 
-async fn provision_stream(
+async fn stream_step(
     connection: &Connection,
     config: &stream::Config,
-) -> Result<Change, ProvisionError> {
+    now: OffsetDateTime,
+) -> Result<Step, ProvisionError> {
     let (name, object, asked) = (&config.name, stream_object(&config.name), value(config)?);
-    let (subject, change) = match describe_stream(connection, name).await? {
-        Some(found) if first_difference(&asked, &found).is_none() => return Ok(Change::None),
-        Some(_) => (format!("STREAM.UPDATE.{name}"), Change::Updated),
-        None => (format!("STREAM.CREATE.{name}"), Change::Created),
+    let subject = format!("STREAM.INFO.{name}");
+    let found: Option<FoundStream> = describe(connection, &subject, &object).await?;
+    let change = match &found {
+        None => Change::Created,
+        Some(found) => {
+            fits::check(config, found, now)?;
+            change(&asked, &found.config)
+        }
     };
-    make(connection, &subject, &asked, &asked, &object).await?;
-    Ok(change)
+    let verb = if found.is_none() { "CREATE" } else { "UPDATE" };
+    Ok(Step {
+        change,
+        object,
+        subject: format!("STREAM.{verb}.{name}"),
+        body: asked.clone(),
+        asked,
+    })
 }
 
-async fn provision_consumer(
+async fn consumer_step(
     connection: &Connection,
     plan: &ConsumerPlan,
-) -> Result<Change, ProvisionError> {
+) -> Result<Step, ProvisionError> {
     let (stream, name) = (&plan.stream, plan.name);
     let (object, asked) = (consumer_object(name, stream), value(&plan.config)?);
     let change = match describe_consumer(connection, stream, name).await? {
-        Some(found) if first_difference(&asked, &found).is_none() => return Ok(Change::None),
-        Some(_) => Change::Updated,
         None => Change::Created,
+        Some(found) => {
+            verify::check(&CONSUMER_KIND, &asked, Some(&found), object.clone())?;
+            change(&asked, &found)
+        }
     };
-    let subject = format!("CONSUMER.DURABLE.CREATE.{stream}.{name}");
-    let body = json!({ "stream_name": stream, "config": asked });
-    make(connection, &subject, &body, &asked, &object).await?;
-    Ok(change)
+    Ok(Step {
+        change,
+        object,
+        subject: format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"),
+        body: json!({ "stream_name": stream, "config": asked }),
+        asked,
+    })
+}
+
+fn change(asked: &Value, found: &Value) -> Change {
+    match first_difference(asked, found) {
+        Some(_) => Change::Updated,
+        None => Change::None,
+    }
+}
+
+/// First what is new: if there is no room for it, nothing else has changed.
+async fn carry_out(connection: &Connection, steps: &[Step]) -> Result<(), ProvisionError> {
+    for due in [Change::Created, Change::Updated] {
+        for step in steps.iter().filter(|step| step.change == due) {
+            make(connection, step).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes streams that were just made, as far as they were.
+async fn remove(connection: &Connection, streams: &[String]) {
+    for stream in streams {
+        if let Err(error) = remove_stream(connection, stream).await {
+            tracing::warn!(%error, "a part of an installation is left behind");
+        }
+    }
+}
+
+async fn remove_stream(connection: &Connection, stream: &str) -> Result<(), QueueError> {
+    let subject = format!("STREAM.DELETE.{stream}");
+    match connection
+        .api::<IgnoredAny>(&subject, &json!({}), Tries::One)
+        .await?
+    {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(error.refusing(&stream_object(stream))),
+    }
 }
 
 /// Asks for something, and compares what comes of it.
-async fn make(
-    connection: &Connection,
-    subject: &str,
-    body: &Value,
-    asked: &Value,
-    object: &str,
-) -> Result<(), ProvisionError> {
+async fn make(connection: &Connection, step: &Step) -> Result<(), ProvisionError> {
     let made: Described = connection
-        .api(subject, body, Tries::One)
+        .api(&step.subject, &step.body, Tries::One)
         .await?
-        .map_err(|error| error.refusing(object))?;
-    match first_difference(asked, &made.config) {
+        .map_err(|error| error.refusing(&step.object))?;
+    match first_difference(&step.asked, &made.config) {
         None => Ok(()),
         Some(difference) => Err(ProvisionError::Different {
-            object: object.to_owned(),
+            object: step.object.clone(),
             difference,
         }),
     }
@@ -130,7 +206,8 @@ pub(super) async fn describe_stream(
     stream: &str,
 ) -> Result<Option<Value>, QueueError> {
     let subject = format!("STREAM.INFO.{stream}");
-    describe(connection, &subject, &stream_object(stream)).await
+    let found = describe::<Described>(connection, &subject, &stream_object(stream)).await?;
+    Ok(found.map(|found| found.config))
 }
 
 /// The config of a consumer, if it is there.
@@ -140,19 +217,18 @@ pub(super) async fn describe_consumer(
     name: &str,
 ) -> Result<Option<Value>, QueueError> {
     let subject = format!("CONSUMER.INFO.{stream}.{name}");
-    describe(connection, &subject, &consumer_object(name, stream)).await
+    let object = consumer_object(name, stream);
+    let found = describe::<Described>(connection, &subject, &object).await?;
+    Ok(found.map(|found| found.config))
 }
 
-async fn describe(
+async fn describe<T: DeserializeOwned>(
     connection: &Connection,
     subject: &str,
     object: &str,
-) -> Result<Option<Value>, QueueError> {
-    match connection
-        .api::<Described>(subject, &json!({}), Tries::One)
-        .await?
-    {
-        Ok(found) => Ok(Some(found.config)),
+) -> Result<Option<T>, QueueError> {
+    match connection.api(subject, &json!({}), Tries::One).await? {
+        Ok(found) => Ok(Some(found)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.refusing(object)),
     }

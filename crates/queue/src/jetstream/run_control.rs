@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::bucket::{Bucket, Entry};
+use super::connection::Connection;
+use super::names::bucket_stream;
+use super::room::Room;
 use super::run_states::run_key;
 use super::token;
 use crate::lock::lock;
@@ -53,17 +56,35 @@ impl KnownCancels {
     }
 }
 
+/// About as much as a run takes in the bucket as it begins, in bytes.
+const BEGINNING: u64 = 512;
+
 /// Knows the runs of one installation.
 pub(super) struct JetStreamRunControl {
+    connection: Connection,
     bucket: Bucket,
+    /// For runs that begin.
+    room: Room,
     clock: Arc<dyn Clock>,
     known: Arc<KnownCancels>,
 }
 
 impl JetStreamRunControl {
-    pub(super) fn new(bucket: Bucket, clock: Arc<dyn Clock>, known: Arc<KnownCancels>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        known: Arc<KnownCancels>,
+    ) -> Self {
+        let name = connection.names().runs();
         Self {
-            bucket,
+            room: Room::new(
+                bucket_stream(&name),
+                3,
+                "the rest is kept for the ends of open runs: provision larger buckets (--bucket-max-bytes), or keep \
+                 runs for less time (--reports-max-age)",
+            ),
+            bucket: Bucket::new(connection.clone(), name),
+            connection,
             clock,
             known,
         }
@@ -102,6 +123,7 @@ impl RunControl for JetStreamRunControl {
         run: &RunId,
         until: OffsetDateTime,
     ) -> Result<Opening, QueueError> {
+        let _taken = self.room.take(&self.connection, BEGINNING).await?;
         let key = plan_key(catalog);
         let own = Claim {
             run: run.clone(),

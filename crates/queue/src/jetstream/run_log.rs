@@ -11,6 +11,25 @@ use image_sync_shared::run::{RunEvent, RunId, RunOpened};
 use super::connection::{Connection, Tries};
 use super::envelope::MESSAGE_ID;
 use super::follower::Follower;
+use super::provision::describe_stream;
+
+/// What an image takes in the log of its run, if its first attempt is good, in bytes.
+const PER_IMAGE: u64 = 850;
+
+/// Makes sure that the log of a run of so many images can be kept whole, if it were the only one.
+pub(super) async fn check(connection: &Connection, images: usize) -> Result<(), QueueError> {
+    let stream = connection.names().run_log();
+    let config = describe_stream(connection, &stream).await?;
+    let limit = config.and_then(|config| config.get("max_bytes")?.as_u64());
+    let needed = PER_IMAGE.saturating_mul(u64::try_from(images).unwrap_or(u64::MAX));
+    match limit {
+        Some(limit) if limit < needed => Err(QueueError::Full(format!(
+            "the log of {images} images takes some {needed} bytes, and stream {stream} has {limit}: provision a larger \
+             one (--log-max-bytes)"
+        ))),
+        _ => Ok(()),
+    }
+}
 
 /// Keeps the logs of one installation.
 pub(super) struct JetStreamRunLog {

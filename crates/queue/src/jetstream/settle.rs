@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
-use image_sync_shared::ports::job_queue::{Lane, Settle};
+use image_sync_shared::ports::job_queue::Settle;
 
 use super::connection::Tries;
 use super::jobs::Jobs;
@@ -37,7 +37,7 @@ impl Settle for InHand {
     }
 
     async fn requeue(self: Box<Self>, successor: &Job) -> Result<(), QueueError> {
-        self.jobs.publish(Lane::Retry, successor).await?;
+        self.jobs.store_successor(successor).await?;
         self.tell(Verdict::Done, Tries::WhileAway).await
     }
 

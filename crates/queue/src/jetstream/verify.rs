@@ -24,7 +24,7 @@ pub enum Role {
 }
 
 /// What makes a stream the right one, whatever its size.
-const STREAM_KIND: [&str; 5] = [
+pub(super) const STREAM_KIND: [&str; 5] = [
     "subjects",
     "retention",
     "discard",
@@ -32,7 +32,7 @@ const STREAM_KIND: [&str; 5] = [
     "storage",
 ];
 /// What makes a consumer the right one.
-const CONSUMER_KIND: [&str; 4] = [
+pub(super) const CONSUMER_KIND: [&str; 4] = [
     "durable_name",
     "filter_subject",
     "ack_policy",
@@ -95,7 +95,7 @@ pub async fn verify(connection: &Connection, role: Role) -> Result<(), Provision
     Ok(())
 }
 
-fn check(
+pub(super) fn check(
     fields: &[&str],
     asked: &serde_json::Value,
     found: Option<&serde_json::Value>,

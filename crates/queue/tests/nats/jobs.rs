@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use image_sync_queue::Ports;
 use image_sync_queue::jetstream::{JetStream, ProvisionSettings};
 use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::Failure;
 use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock as _;
@@ -20,7 +21,7 @@ use image_sync_testkit::servers::NatsServer;
 use time::macros::datetime;
 use tokio::time::timeout;
 
-use crate::samples::{held_job, job, job_of, run};
+use crate::samples::{failure, held_job, job, job_of, run};
 use crate::stored_reports::report_of;
 use crate::support::{connect, fresh_prefix, open, provisioned, shared_server, small};
 use crate::waiting::PATIENCE;
@@ -75,10 +76,10 @@ async fn a_full_stream_says_so_and_takes_jobs_again_when_there_is_room() {
             Err(error) => break error,
         }
     };
-    let QueueError::Refused(text) = error else {
-        panic!("a full stream refuses: {error}");
+    let QueueError::Full(text) = error else {
+        panic!("a full stream has no room: {error}");
     };
-    assert!(text.contains("is full (maximum bytes exceeded)"), "{text}");
+    assert!(text.contains("of 20000 bytes"), "{text}");
     assert!(stored > 5, "{stored}");
     pull(setup.ports(), 1)
         .await
@@ -90,6 +91,64 @@ async fn a_full_stream_says_so_and_takes_jobs_again_when_there_is_room() {
     assert_eq!(
         jobs.publish(Lane::Bulk, &job(stored)).await,
         Ok(Stored::New)
+    );
+}
+
+/// Each grows by four long failures, and is held in between. No delivery of it counts as lost.
+#[tokio::test]
+async fn all_jobs_of_a_full_stream_can_be_put_back() {
+    let setup = Setup::new(&ProvisionSettings {
+        jobs_max_bytes: 64 * 1024,
+        ..patient()
+    })
+    .await;
+    let (jobs, mut stored) = (&setup.ports().jobs, 0);
+    while jobs.publish(Lane::Bulk, &job(stored)).await.is_ok() {
+        stored += 1;
+    }
+    let long = Failure {
+        answer: "x".repeat(2_000),
+        ..failure()
+    };
+    let mut done = 0;
+    while done < stored {
+        for delivery in pull(setup.ports(), 8).await {
+            let (job, settle) = (delivery.job, delivery.settle);
+            assert_eq!(delivery.deliveries, 1, "{}", job.message_id());
+            if job.attempt == 5 {
+                settle.done().await.unwrap();
+                done += 1;
+            } else {
+                let wait = Duration::from_secs(1);
+                let successor = job.after_attempt(setup.clock.now(), long.clone(), wait);
+                settle.requeue(&successor).await.unwrap();
+            }
+        }
+    }
+    assert!(stored > 30, "{stored}");
+    assert_eq!(jobs.purge(&run()).await, Ok(0));
+}
+
+#[tokio::test]
+async fn two_producers_do_not_take_the_room_of_jobs_that_are_put_back() {
+    let settings = ProvisionSettings {
+        jobs_max_bytes: 256 * 1024,
+        ..patient()
+    };
+    let fill = async |queue: &JetStream, first: u32| {
+        let jobs: Vec<Job> = (first..first + 1_000).map(job).collect();
+        let publish = |job| queue.ports().jobs.publish(Lane::Bulk, job);
+        let stored = join_all(jobs.iter().map(publish)).await;
+        stored.into_iter().flatten().count()
+    };
+    let alone = fill(&Setup::new(&settings).await.queue, 0).await;
+    let (server, prefix) = (shared_server().await, fresh_prefix());
+    let (one, clock) = provisioned(&server, &prefix, &settings).await;
+    let two = open(connect(&server, &prefix).await, &clock).await;
+    let (ours, theirs) = tokio::join!(fill(&one, 0), fill(&two, 1_000));
+    assert!(
+        ours + theirs <= alone * 5 / 4,
+        "{ours} and {theirs}, not {alone}"
     );
 }
 

@@ -29,7 +29,8 @@ impl Setup {
     async fn new() -> Self {
         let (server, prefix) = (NatsServer::start().await.unwrap(), fresh_prefix());
         let proxy = Proxy::start(&server.host()).await.unwrap();
-        let provisioned = provision(&connect(&server, &prefix).await, &small()).await;
+        let provisioned =
+            provision(&connect(&server, &prefix).await, &small(), clock().now()).await;
         provisioned.unwrap();
         let through_proxy = ConnectSettings {
             servers: vec![format!("nats://{}", proxy.host())],

@@ -15,6 +15,7 @@ mod provisioning;
 mod restarts;
 #[path = "../contract/samples.rs"]
 mod samples;
+mod sizes;
 mod stored_reports;
 mod support;
 mod waiting;

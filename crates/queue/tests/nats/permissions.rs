@@ -59,7 +59,9 @@ impl Guarded {
             _folder: folder,
         };
         let connection = guarded.connect("provision").await.unwrap();
-        provision(&connection, &small()).await.unwrap();
+        provision(&connection, &small(), clock().now())
+            .await
+            .unwrap();
         guarded
     }
 

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, consumer, stream};
 use image_sync_queue::jetstream::{
-    Change, Connection, JetStream, Prefix, ProvisionError, ProvisionSettings, Role, provision,
-    verify,
+    Change, Connection, JetStream, Prefix, ProvisionError, ProvisionSettings, Role, installed,
+    provision, verify,
 };
+use image_sync_shared::ports::clock::Clock as _;
+use image_sync_shared::ports::job_queue::Lane;
 use image_sync_testkit::servers::NatsServer;
 
-use crate::support::{MAX_DELIVER, clock, connect, fresh_prefix, shared_server, small};
+use crate::samples::job;
+use crate::support::{MAX_DELIVER, clock, connect, fresh_prefix, open, shared_server, small};
 
 const ROLES: [Role; 4] = [
     Role::Producer,
@@ -34,13 +37,17 @@ fn jobs_stream(prefix: &Prefix) -> String {
 #[tokio::test]
 async fn what_is_made_once_is_left_alone_the_second_time() {
     let (_server, _prefix, connection, _) = setup().await;
-    let made = provision(&connection, &small()).await.unwrap();
+    let made = provision(&connection, &small(), clock().now())
+        .await
+        .unwrap();
     assert_eq!(made.len(), 13, "{made:?}");
     assert!(
         made.iter().all(|(_, change)| *change == Change::Created),
         "{made:?}"
     );
-    let again = provision(&connection, &small()).await.unwrap();
+    let again = provision(&connection, &small(), clock().now())
+        .await
+        .unwrap();
     assert!(
         again.iter().all(|(_, change)| *change == Change::None),
         "{again:?}"
@@ -53,13 +60,17 @@ async fn what_is_made_once_is_left_alone_the_second_time() {
 #[tokio::test]
 async fn what_has_other_sizes_and_times_is_changed() {
     let (_server, prefix, connection, context) = setup().await;
-    provision(&connection, &small()).await.unwrap();
+    provision(&connection, &small(), clock().now())
+        .await
+        .unwrap();
     let larger = ProvisionSettings {
         jobs_max_bytes: 2 * small().jobs_max_bytes,
         visibility: Duration::from_secs(3),
         ..small()
     };
-    let changes = provision(&connection, &larger).await.unwrap();
+    let changes = provision(&connection, &larger, clock().now())
+        .await
+        .unwrap();
     let updated: Vec<&str> = changes
         .iter()
         .filter(|(_, change)| *change == Change::Updated)
@@ -87,7 +98,7 @@ async fn a_stream_of_another_kind_is_not_taken_for_ours() {
         ..stream::Config::default()
     };
     context.create_stream(other).await.unwrap();
-    let text = provision(&connection, &small())
+    let text = provision(&connection, &small(), clock().now())
         .await
         .unwrap_err()
         .to_string();
@@ -111,7 +122,7 @@ async fn settings_that_lose_jobs_are_refused_before_anything_is_made() {
         dedupe_window: small().visibility,
         ..small()
     };
-    let text = provision(&connection, &settings)
+    let text = provision(&connection, &settings, clock().now())
         .await
         .unwrap_err()
         .to_string();
@@ -130,7 +141,9 @@ async fn a_role_that_lacks_something_says_what_to_do() {
         );
         assert_eq!(text, expected);
     }
-    provision(&connection, &small()).await.unwrap();
+    provision(&connection, &small(), clock().now())
+        .await
+        .unwrap();
     let stream = context.get_stream(jobs_stream(&prefix)).await.unwrap();
     stream.delete_consumer("held").await.unwrap();
     verify(&connection, Role::Producer).await.unwrap();
@@ -144,7 +157,9 @@ async fn a_role_that_lacks_something_says_what_to_do() {
 #[tokio::test]
 async fn a_consumer_of_another_kind_is_named_with_its_field() {
     let (_server, prefix, connection, context) = setup().await;
-    provision(&connection, &small()).await.unwrap();
+    provision(&connection, &small(), clock().now())
+        .await
+        .unwrap();
     let stream = context.get_stream(jobs_stream(&prefix)).await.unwrap();
     stream.delete_consumer("bulk").await.unwrap();
     let other = consumer::pull::Config {
@@ -165,15 +180,90 @@ async fn a_consumer_of_another_kind_is_named_with_its_field() {
 }
 
 #[tokio::test]
-async fn more_than_the_server_has_is_an_error() {
-    let (_server, _prefix, connection, _) = setup().await;
+async fn more_than_the_server_has_is_an_error_that_leaves_nothing_behind() {
+    let (_server, prefix, connection, context) = setup().await;
     let settings = ProvisionSettings {
-        jobs_max_bytes: 1 << 50,
+        reports_max_bytes: 1 << 50,
         ..small()
     };
-    let error = provision(&connection, &settings).await.unwrap_err();
+    let error = provision(&connection, &settings, clock().now()).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("insufficient storage"), "{error}");
+    assert!(context.get_stream(jobs_stream(&prefix)).await.is_err());
+}
+
+#[tokio::test]
+async fn where_the_last_stream_is_another_none_is_made() {
+    let (_server, prefix, connection, context) = setup().await;
+    let last = format!("OBJ_{prefix}_reports");
+    let other = stream::Config {
+        name: last.clone(),
+        subjects: vec![format!("$O.{prefix}_reports.>")],
+        ..stream::Config::default()
+    };
+    context.create_stream(other).await.unwrap();
+    let error = provision(&connection, &small(), clock().now()).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with(&format!("stream {last}: ")), "{error}");
+    assert!(context.get_stream(jobs_stream(&prefix)).await.is_err());
+    assert!(context.get_stream(last).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_installation_is_read_as_it_was_provisioned() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let (_server, _prefix, connection, _) = setup().await;
+    let before = installed(&connection).await;
+    assert_eq!(before, Ok(ProvisionSettings::default()), "nothing is there");
+    let settings = ProvisionSettings {
+        lease_term: Duration::from_secs(3),
+        max_held: 10,
+        jobs_max_age: DAY,
+        jobs_max_bytes: 15 * 1024 * 1024,
+        log_max_age: 2 * DAY,
+        letters_max_age: 3 * DAY,
+        reports_max_age: 4 * DAY,
+        reports_max_bytes: 17 * 1024 * 1024,
+        bucket_max_bytes: 2 * 1024 * 1024,
+        ..small()
+    };
+    provision(&connection, &settings, clock().now())
+        .await
+        .unwrap();
+    assert_eq!(installed(&connection).await, Ok(settings));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_too_small_for_its_jobs_is_refused_before_anything_is_changed() {
+    let (_server, _prefix, connection, _) = setup().await;
+    provision(&connection, &small(), clock().now())
+        .await
+        .unwrap();
+    let clock = clock();
+    let queue = open(connection.clone(), &clock).await;
+    for idx in 0..20 {
+        let job = job(idx);
+        let stored = queue.ports().jobs.publish(Lane::Bulk, &job);
+        stored.await.unwrap();
+    }
+    let smaller = ProvisionSettings {
+        visibility: Duration::from_secs(3),
+        jobs_max_bytes: 4 * 1024,
+        ..small()
+    };
+    let refused = provision(&connection, &smaller, clock.now()).await;
+    let text = refused.unwrap_err().to_string();
     assert!(
-        error.to_string().contains("insufficient storage"),
-        "{error}"
+        text.ends_with("more than 4096: nothing was changed"),
+        "{text}"
     );
+    assert_eq!(installed(&connection).await, Ok(small()));
+    let old = provision(
+        &connection,
+        &small(),
+        clock.now() + small().jobs_max_age * 2,
+    )
+    .await;
+    let text = old.unwrap_err().to_string();
+    assert!(text.contains("holds a job that is"), "{text}");
 }

@@ -90,7 +90,9 @@ pub(crate) async fn provisioned(
     provisioned: &ProvisionSettings,
 ) -> (JetStream, TokioClock) {
     let connection = connect(server, prefix).await;
-    provision(&connection, provisioned).await.unwrap();
+    provision(&connection, provisioned, clock().now())
+        .await
+        .unwrap();
     let clock = clock();
     (open(connection, &clock).await, clock)
 }
