@@ -37,6 +37,10 @@ pub(super) struct Jobs {
     room: Room,
     /// For what jobs grow by as they are put back.
     room_to_grow: Room,
+    /// For jobs that stand twice in the stream until they are settled where they were. Never all of it: a server that is
+    /// about to be full looks at the size of a message without that of its frame, takes one that does not fit, and drops the
+    /// oldest one for it, although it is told to refuse new ones.
+    room_to_move: Room,
 }
 
 /// A job that was taken.
@@ -58,10 +62,15 @@ impl Jobs {
         Self {
             room: Room::new(
                 stream.clone(),
-                2,
+                8,
                 "the rest is kept for jobs that are put back: wait until some are worked off, or provision a larger one",
             ),
-            room_to_grow: Room::new(stream, 3, "the rest is kept for jobs that do not grow"),
+            room_to_grow: Room::new(
+                stream.clone(),
+                12,
+                "the rest is kept for jobs that do not grow",
+            ),
+            room_to_move: Room::new(stream, 15, "its last bytes are never used"),
             connection,
             clock,
             letters,
@@ -71,32 +80,33 @@ impl Jobs {
 
     /// Stores a new job.
     pub(super) async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
-        self.store_job(lane, job, Some(&self.room)).await
+        self.store_job(lane, job, &self.room).await
     }
 
     /// Stores the successor of a job: without its past attempts where room is short, as jobs that grew no more have room.
     pub(super) async fn store_successor(&self, successor: &Job) -> Result<Stored, QueueError> {
-        let room = (!successor.history.is_empty()).then_some(&self.room_to_grow);
+        let grows = !successor.history.is_empty();
+        let room = if grows {
+            &self.room_to_grow
+        } else {
+            &self.room_to_move
+        };
         match self.store_job(Lane::Retry, successor, room).await {
-            Err(QueueError::Full(error)) if room.is_some() => {
+            Err(QueueError::Full(error)) if grows => {
                 tracing::warn!(error, job = %successor.job_id, "put back without its past attempts");
                 let smaller = Job {
                     history: Vec::new(),
                     ..successor.clone()
                 };
-                self.store_job(Lane::Retry, &smaller, None).await
+                self.store_job(Lane::Retry, &smaller, &self.room_to_move)
+                    .await
             }
             stored => stored,
         }
     }
 
     /// Stores a job in its lane, or beside it as long as it is not due.
-    async fn store_job(
-        &self,
-        lane: Lane,
-        job: &Job,
-        room: Option<&Room>,
-    ) -> Result<Stored, QueueError> {
+    async fn store_job(&self, lane: Lane, job: &Job, room: &Room) -> Result<Stored, QueueError> {
         let payload = message::encode(job)?;
         let held = job.not_before.filter(|due| *due > self.clock.now());
         let area = if held.is_some() {
@@ -111,14 +121,7 @@ impl Jobs {
             deliveries: 0,
         };
         let headers = envelope.headers(Some(&of_trace(&job.trace)));
-        let _taken = match room {
-            Some(room) => {
-                let bytes = size(&subject, &headers, &payload);
-                Some(room.take(&self.connection, bytes).await?)
-            }
-            None => None,
-        };
-        self.store(&subject, &headers, payload.into()).await
+        self.store(room, &subject, &headers, payload.into()).await
     }
 
     /// Up to `max` jobs that can be worked now, of the first lane that has any, and then of the next ones.
@@ -229,7 +232,8 @@ impl Jobs {
         };
         let subject = self.connection.names().job_subject(subject);
         let headers = envelope.headers(Some(&received.headers));
-        self.store(&subject, &headers, received.payload.clone())
+        let payload = received.payload.clone();
+        self.store(&self.room_to_move, &subject, &headers, payload)
             .await?;
         self.settle(received).await
     }
@@ -261,10 +265,13 @@ impl Jobs {
 
     async fn store(
         &self,
+        room: &Room,
         subject: &str,
         headers: &async_nats::HeaderMap,
         payload: Bytes,
     ) -> Result<Stored, QueueError> {
+        let bytes = size(subject, headers, &payload);
+        let _taken = room.take(&self.connection, bytes).await?;
         let stored = self
             .connection
             .store(subject, headers, payload, Tries::WhileAway)

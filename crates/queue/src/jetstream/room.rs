@@ -19,8 +19,8 @@ const GRANT: u64 = 4;
 /// A part of a stream.
 pub(super) struct Room {
     stream: String,
-    /// The part, in quarters of the stream.
-    quarters: u64,
+    /// The part, in sixteenths of the stream.
+    sixteenths: u64,
     /// What the rest is for, and what is to be done if that alone is left.
     rest: &'static str,
     /// What may be stored before the stream is asked again.
@@ -44,11 +44,11 @@ struct State {
 }
 
 impl Room {
-    /// So many quarters of `stream`.
-    pub(super) fn new(stream: String, quarters: u64, rest: &'static str) -> Self {
+    /// So many sixteenths of `stream`.
+    pub(super) fn new(stream: String, sixteenths: u64, rest: &'static str) -> Self {
         Self {
             stream,
-            quarters,
+            sixteenths,
             rest,
             granted: RwLock::default(),
         }
@@ -89,7 +89,7 @@ impl Room {
         let Ok(limit) = u64::try_from(config.max_bytes) else {
             return Ok(u64::MAX);
         };
-        grant(limit / 4 * self.quarters, state.bytes, bytes).ok_or_else(|| {
+        grant(limit / 16 * self.sixteenths, state.bytes, bytes).ok_or_else(|| {
             QueueError::Full(format!(
                 "{object} is full: it holds {} of {limit} bytes, and {}",
                 state.bytes, self.rest

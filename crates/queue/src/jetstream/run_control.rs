@@ -79,7 +79,7 @@ impl JetStreamRunControl {
         Self {
             room: Room::new(
                 bucket_stream(&name),
-                3,
+                12,
                 "the rest is kept for the ends of open runs: provision larger buckets (--bucket-max-bytes), or keep \
                  runs for less time (--reports-max-age)",
             ),
