@@ -63,7 +63,7 @@ impl Janitor {
         Ok(())
     }
 
-    /// The result goes first: a crash in between makes a harmless repeat.
+    /// A crash in between makes a harmless repeat.
     async fn give_up(&self, delivery: Delivery) -> Result<(), QueueError> {
         let Delivery {
             job,
@@ -73,8 +73,7 @@ impl Janitor {
         } = delivery;
         let reason = reason(&job, deliveries);
         tracing::error!(run = %job.run_id, job = %job.job_id, "job given up: {reason}");
-        let event = RunEvent::Result(Box::new(result(&job, &reason)));
-        self.log.append(&job.run_id, &event).await?;
+        let (run, event) = (job.run_id.clone(), event(&job, &reason));
         let letter = DeadLetter {
             id: job.job_id.to_string(),
             died_at: self.clock.now(),
@@ -82,7 +81,9 @@ impl Janitor {
             job: Some(job),
             raw: None,
         };
-        settle.dead(letter).await?;
+        settle.bury(letter).await?;
+        self.log.append(&run, &event).await?;
+        settle.done().await?;
         self.measures.job_given_up();
         Ok(())
     }
@@ -102,9 +103,9 @@ fn reason(job: &Job, deliveries: u64) -> String {
     .to_string()
 }
 
-fn result(job: &Job, reason: &str) -> JobResult {
+fn event(job: &Job, reason: &str) -> RunEvent {
     let so_far = job.so_far;
-    JobResult {
+    RunEvent::Result(Box::new(JobResult {
         idx: job.idx,
         worker: "janitor".to_owned(),
         class: Some(FailureClass::Local),
@@ -128,7 +129,7 @@ fn result(job: &Job, reason: &str) -> JobResult {
             },
             would_copy: None,
         },
-    }
+    }))
 }
 
 #[cfg(test)]
@@ -194,14 +195,14 @@ mod tests {
     #[async_trait]
     impl Settle for InHand {
         async fn done(self: Box<Self>) -> Result<(), QueueError> {
-            panic!("a poisoned job is not done")
+            Ok(())
         }
 
         async fn requeue(self: Box<Self>, _: &Job) -> Result<(), QueueError> {
             panic!("a poisoned job is not put back")
         }
 
-        async fn dead(self: Box<Self>, letter: DeadLetter) -> Result<(), QueueError> {
+        async fn bury(&self, letter: DeadLetter) -> Result<(), QueueError> {
             self.0.lock().unwrap().push(letter);
             Ok(())
         }

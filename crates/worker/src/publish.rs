@@ -82,12 +82,12 @@ async fn finish(
     letter: Option<Box<DeadLetter>>,
 ) -> Result<(), QueueError> {
     tell(&result.entry);
+    if let Some(letter) = letter {
+        patiently(|| settle.bury(DeadLetter::clone(&letter))).await?;
+    }
     let event = RunEvent::Result(result);
     patiently(|| ports.run_log.append(&job.run_id, &event)).await?;
-    match letter {
-        None => settle.done().await?,
-        Some(letter) => settle.dead(*letter).await?,
-    }
+    settle.done().await?;
     if let RunEvent::Result(result) = event {
         ports.measures.job_ended(result.entry.action);
         ports.progress.image_ended(job, &result.entry);

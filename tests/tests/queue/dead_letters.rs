@@ -6,6 +6,7 @@ use image_sync_shared::report::RunStatus;
 use image_sync_shared::run::{RunId, Trigger};
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;
+use image_sync_testkit::proxy::Toward;
 use image_sync_tests::Ended;
 use serde_json::Value;
 
@@ -257,4 +258,28 @@ async fn all_about_a_letter_can_be_seen_and_bad_input_changes_nothing() {
         assert!(ended.stderr.contains(reason), "{arguments}: {ended:#?}");
     }
     assert_eq!(site.ids().await, ids);
+}
+
+/// Killed where it stores the letter. A failed result that came before it would complete the run, and what is left of a
+/// run that ended is dropped.
+#[tokio::test]
+async fn a_worker_killed_at_a_letter_leaves_the_job_to_another() {
+    let installation = Installation::with(TIMES).await;
+    installation.write_images(["team/gone:1.0".to_owned()]);
+    let proxy = installation.proxy().await;
+    let letter = proxy.hold(Toward::Server, "imgsync.dlq.", 1);
+    let _aggregator = installation.aggregator();
+    let worker = "worker -c config.yaml --name doomed --slots 1";
+    let mut doomed = installation.role_at(&proxy, worker);
+    let producer = installation.producer();
+    letter.reached().await;
+    doomed.kill().await;
+    let heir = installation.worker("heir");
+    let ended = producer.ended().await;
+    assert_eq!(ended.report().head.summary.failed, 1, "{ended:#?}");
+    heir.stop().await;
+    let letters = installation.letters().await;
+    assert_eq!(letters.len(), 1);
+    let reason = text(&letters[0], "reason");
+    assert!(reason.contains("not found"), "{reason}");
 }

@@ -38,9 +38,8 @@ impl Settle for InHand {
         Ok(())
     }
 
-    async fn dead(self: Box<Self>, letter: DeadLetter) -> Result<(), QueueError> {
+    async fn bury(&self, letter: DeadLetter) -> Result<(), QueueError> {
         self.jobs.bury(letter);
-        self.jobs.remove(self.number);
         Ok(())
     }
 

@@ -41,9 +41,8 @@ impl Settle for InHand {
         self.tell(Verdict::Done, Tries::WhileAway).await
     }
 
-    async fn dead(self: Box<Self>, letter: DeadLetter) -> Result<(), QueueError> {
-        self.jobs.letters.put(letter).await?;
-        self.tell(Verdict::Done, Tries::WhileAway).await
+    async fn bury(&self, letter: DeadLetter) -> Result<(), QueueError> {
+        self.jobs.letters.put(letter).await
     }
 
     /// Asked once: the caller gives the next sign of life soon.

@@ -20,7 +20,8 @@ pub(crate) async fn too_many_deliveries_make_a_poison_event(backend: &dyn Backen
     assert_eq!((event.job, event.lane), (job(0), Lane::Bulk));
     assert_eq!(event.deliveries, backend.max_deliver());
     assert!(poisoned(backend).await.is_empty(), "it is handed over once");
-    event.settle.dead(letter("r1:0", "poison")).await.unwrap();
+    event.settle.bury(letter("r1:0", "poison")).await.unwrap();
+    event.settle.done().await.unwrap();
     backend.advance(backend.times().visibility * 2).await;
     assert_nothing(backend).await;
     assert!(poisoned(backend).await.is_empty(), "it is settled");

@@ -93,7 +93,10 @@ pub(crate) async fn a_late_settlement_is_harmless(backend: &dyn Backend) {
         match idx {
             0 => slow.settle.done().await.unwrap(),
             1 => slow.settle.requeue(&successor).await.unwrap(),
-            _ => slow.settle.dead(letter("r1:2", "slow")).await.unwrap(),
+            _ => {
+                slow.settle.bury(letter("r1:2", "slow")).await.unwrap();
+                slow.settle.done().await.unwrap();
+            }
         }
         assert_eq!(drain(backend, &Lane::ALL).await, [successor]);
     }
@@ -105,7 +108,13 @@ pub(crate) async fn a_dead_job_leaves_its_letter(backend: &dyn Backend) {
     publish(backend, Lane::Bulk, &job(0)).await;
     let sent = letter("r1:0", "404 Not Found");
     let got = pull_one(backend).await;
-    got.settle.dead(sent.clone()).await.unwrap();
+    got.settle.bury(sent.clone()).await.unwrap();
+    assert_eq!(all_of(&*backend.ports().letters).await.len(), 1);
+    backend.advance(backend.times().visibility).await;
+    let again = pull_one(backend).await;
+    assert_eq!(again.deliveries, 2, "it is still to be settled");
+    again.settle.bury(sent.clone()).await.unwrap();
+    again.settle.done().await.unwrap();
     assert_eq!(all_of(&*backend.ports().letters).await, [sent]);
     backend.advance(backend.times().visibility * 2).await;
     assert_nothing(backend).await;

@@ -147,7 +147,10 @@ async fn work(queue: &JetStream) {
                         job.after_attempt(clock().now(), failure(), Duration::from_millis(500));
                     settle.requeue(&successor).await.unwrap();
                 }
-                (1, _) => settle.dead(letter("r1:1", "gone")).await.unwrap(),
+                (1, _) => {
+                    settle.bury(letter("r1:1", "gone")).await.unwrap();
+                    settle.done().await.unwrap();
+                }
                 (2, _) => {
                     crashes += 1;
                     continue;
@@ -174,11 +177,9 @@ async fn aggregate(queue: &JetStream) {
         .append(&run(), &result(2, Action::Failed))
         .await
         .unwrap();
-    delivery
-        .settle
-        .dead(letter("r1:2", "poison"))
-        .await
-        .unwrap();
+    let settle = delivery.settle;
+    settle.bury(letter("r1:2", "poison")).await.unwrap();
+    settle.done().await.unwrap();
     for report in ["{}", "{ }"] {
         queue
             .reports()

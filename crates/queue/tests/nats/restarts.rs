@@ -235,12 +235,9 @@ async fn what_was_in_hand_is_still_in_hand() {
             .job
             .after_attempt(second.job.first_enqueued_at, failure(), Duration::ZERO);
     second.settle.requeue(&successor).await.unwrap();
-    third
-        .unwrap()
-        .settle
-        .dead(letter("r1:2", "gone"))
-        .await
-        .unwrap();
+    let third = third.unwrap().settle;
+    third.bury(letter("r1:2", "gone")).await.unwrap();
+    third.done().await.unwrap();
     let renewed = ports.leases.renew(&lease).await.unwrap();
     assert!(matches!(renewed, Renewal::Held(_)), "{renewed:?}");
     assert_eq!(all_of(&*ports.letters).await.len(), 1);

@@ -91,8 +91,9 @@ pub trait Settle: Send + Sync {
     /// Stores `successor` in lane retry, then settles this delivery. A crash in between leaves both, which is harmless.
     async fn requeue(self: Box<Self>, successor: &Job) -> Result<(), QueueError>;
 
-    /// Stores a dead letter, then settles this delivery.
-    async fn dead(self: Box<Self>, letter: DeadLetter) -> Result<(), QueueError>;
+    /// Stores a dead letter. The delivery is still to be settled, once the job's result is told: a run that has all results
+    /// drops what is left of its jobs.
+    async fn bury(&self, letter: DeadLetter) -> Result<(), QueueError>;
 
     /// Still at work: the visibility time starts anew.
     async fn in_progress(&self) -> Result<(), QueueError>;
