@@ -150,9 +150,7 @@ impl HttpRegistry {
             manifest::verified(&headers, bytes, asked.reference)
         };
         read.await.map_err(|trouble| {
-            if let Some(mirror) = mirror {
-                mirror.distrust();
-            }
+            mirror.distrust();
             asked.failure(trouble)
         })
     }

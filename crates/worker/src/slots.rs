@@ -121,7 +121,7 @@ impl Slots {
 
     async fn wait_for_queue(&mut self, error: &QueueError) {
         if self.outage == 0 {
-            warn!(%error, "no jobs: trying until there are");
+            warn!(%error, "jobs cannot be taken: trying until they can");
         }
         self.outage = self.outage.saturating_add(1);
         tokio::time::sleep(OUTAGE.delay(self.outage)).await;

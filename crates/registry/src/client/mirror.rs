@@ -28,25 +28,25 @@ impl Rest {
     }
 }
 
-/// The mirror that an answer is of.
-#[derive(Clone)]
-pub(crate) struct Mirrored(Arc<Endpoint>);
+/// The mirror that an answer is of, if it is not of the registry itself.
+pub(crate) struct Mirrored(Option<Arc<Endpoint>>);
 
 impl Mirrored {
     /// Notes in `answer` that it is of `mirror`.
     pub(crate) fn note(answer: &mut Response, mirror: Arc<Endpoint>) {
-        answer.extensions_mut().insert(Self(mirror));
+        answer.extensions_mut().insert(mirror);
     }
 
-    /// None where an answer is of the registry itself.
-    pub(crate) fn of(answer: &Response) -> Option<Self> {
-        answer.extensions().get().cloned()
+    pub(crate) fn of(answer: &Response) -> Self {
+        Self(answer.extensions().get().cloned())
     }
 
     /// Leaves the mirror alone for a while, as there was something wrong with the answer.
     pub(crate) fn distrust(&self) {
-        tracing::debug!(mirror = self.0.host, "mirror left alone");
-        self.0.rest.begin();
+        if let Some(mirror) = &self.0 {
+            tracing::debug!(mirror = mirror.host, "mirror left alone");
+            mirror.rest.begin();
+        }
     }
 }
 

@@ -79,9 +79,7 @@ impl<'a> HttpSource<'a> {
 
     /// Notes that its bytes are wrong, or do not come.
     pub(super) fn distrust(&self) {
-        if let Some(mirror) = Mirrored::of(&self.answer) {
-            mirror.distrust();
-        }
+        Mirrored::of(&self.answer).distrust();
     }
 
     fn unskipped(&mut self, mut chunk: Bytes) -> Bytes {
@@ -138,9 +136,7 @@ async fn get(
     match skip {
         Ok(skip) => Ok((answer, skip)),
         Err((class, said)) => {
-            if let Some(mirror) = Mirrored::of(&answer) {
-                mirror.distrust();
-            }
+            Mirrored::of(&answer).distrust();
             Err(Failure::new(remote.side, step, subject, class, said))
         }
     }
