@@ -3,7 +3,7 @@
 //! The file has a line per fact, the key and the digest with a tab in between; the last line of a key counts. A line is
 //! appended by one write to a file that is opened for it, so several processes may use the file at once. Losing it, or a
 //! part of it, costs requests and nothing else: what cannot be read is skipped, and where nothing can be written the
-//! memo is one in memory.
+//! memo is one in memory. What is no regular file, as a symbolic link, is not used.
 
 mod file;
 mod line;
@@ -40,7 +40,7 @@ impl MemoFile {
         let (path, mut facts) = (path.into(), Facts::new(capacity));
         let loaded = file::load(&path, &mut facts).and_then(|found| {
             if found.is_worth_a_rewrite(facts.len()) {
-                file::rewrite(&path, &facts)?;
+                file::rewrite(&path, found, &facts)?;
             }
             Ok(())
         });

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use image_sync_queue::memo_file::MemoFile;
@@ -189,4 +190,60 @@ async fn the_number_of_facts_is_bounded_in_memory_and_in_the_file() {
     remember(&memo, 500..501).await;
     assert_eq!(memo.recall(&fact(490)).await, None);
     assert_knows(&memo, 491..501).await;
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn a_new_file_and_its_folders_are_open_to_their_owner_alone() {
+    let folder = Folder::new();
+    remember(&MemoFile::open(folder.state()), 0..1).await;
+    assert_eq!(mode(&folder.state()), 0o600);
+    assert_eq!(mode(folder.state().parent().unwrap()), 0o700);
+}
+
+#[tokio::test]
+async fn a_symlink_is_neither_read_nor_written_through() {
+    let folder = Folder::new();
+    let (known, link) = (folder.0.path().join("known"), folder.0.path().join("link"));
+    remember(&MemoFile::open(&known), 0..1).await;
+    let before = fs::read(&known).unwrap();
+    for target in [&known, &folder.0.path().join("nothing")] {
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let memo = MemoFile::open(&link);
+        assert_eq!(memo.recall(&fact(0)).await, None);
+        remember(&memo, 1..2).await;
+        assert_knows(&memo, 1..2).await;
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        fs::remove_file(&link).unwrap();
+    }
+    assert_eq!(fs::read(&known).unwrap(), before);
+    assert!(!folder.0.path().join("nothing").exists());
+}
+
+#[tokio::test]
+async fn a_symlink_that_comes_later_is_not_written_through() {
+    let folder = Folder::new();
+    remember(&MemoFile::open(folder.state()), 0..1).await;
+    let memo = MemoFile::open(folder.state());
+    let other = folder.0.path().join("other");
+    fs::write(&other, "of somebody").unwrap();
+    fs::remove_file(folder.state()).unwrap();
+    std::os::unix::fs::symlink(&other, folder.state()).unwrap();
+    remember(&memo, 1..3).await;
+    assert_knows(&memo, 0..3).await;
+    assert_eq!(fs::read_to_string(&other).unwrap(), "of somebody");
+}
+
+#[tokio::test]
+async fn a_pipe_is_not_waited_for() {
+    let folder = Folder::new();
+    let pipe = folder.0.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let memo = MemoFile::open(&pipe);
+    remember(&memo, 0..1).await;
+    assert_knows(&memo, 0..1).await;
 }
