@@ -35,10 +35,15 @@ impl Watched {
         }
     }
 
+    /// A connection on which nothing was said.
+    pub async fn connect(&self) -> TcpStream {
+        let connected = TcpStream::connect(&self.address).await;
+        connected.expect("somebody who listens")
+    }
+
     /// The status and body of an answer.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        let connected = TcpStream::connect(&self.address).await;
-        let mut stream = connected.expect("somebody who listens");
+        let mut stream = self.connect().await;
         let request = format!("GET {path} HTTP/1.1\r\nhost: probes\r\nconnection: close\r\n\r\n");
         let sent = stream.write_all(request.as_bytes()).await;
         sent.expect("a request that is taken");

@@ -9,7 +9,6 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::probes::{self, Address};
 use crate::roles::aggregator::AggregatorArgs;
 use crate::roles::dead_letters::{self, DeadLettersCommand};
 use crate::roles::enqueue::{self, EnqueueArgs};
@@ -17,6 +16,7 @@ use crate::roles::producer::ProducerArgs;
 use crate::roles::provision::ProvisionArgs;
 use crate::roles::runs::{self, RunsCommand};
 use crate::roles::worker::WorkerArgs;
+use crate::server::{self, Address};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -173,7 +173,7 @@ pub(crate) struct SyncArgs {
     /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 25s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,
-    #[arg(long, value_name = "HOST:PORT", value_parser = probes::address, help = LISTEN)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = server::address, help = LISTEN)]
     pub(crate) listen: Option<Address>,
 }
 
@@ -276,7 +276,7 @@ mod tests {
             concurrency: NonZeroUsize::new(8),
             state_dir: Some("s".into()),
             grace: Some(Duration::from_secs(120)),
-            listen: probes::address("[::1]:9090").ok(),
+            listen: server::address("[::1]:9090").ok(),
         };
         assert_eq!(args, expected);
     }

@@ -21,13 +21,13 @@ mod logging;
 mod metrics;
 mod outputs;
 mod pipeline;
-mod probes;
 mod progress;
 mod report_file;
 mod report_source;
 mod roles;
 #[cfg(test)]
 mod samples;
+mod server;
 mod setup;
 mod shutdown;
 mod stdout;

@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus.
 
+mod hosts;
 mod labels;
 mod runs;
 mod work;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub(crate) use hosts::Hosts;
 use labels::LaneLabel;
 pub(crate) use runs::RunMetrics;
 pub(crate) use work::WorkMetrics;
@@ -49,8 +51,8 @@ impl Metrics {
     }
 
     /// Adds those of working jobs.
-    pub(crate) fn of_work(&mut self) -> WorkMetrics {
-        WorkMetrics::register(&mut self.registry)
+    pub(crate) fn of_work(&mut self, hosts: Hosts) -> WorkMetrics {
+        WorkMetrics::register(&mut self.registry, hosts)
     }
 
     /// Adds those of making reports.

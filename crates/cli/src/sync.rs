@@ -22,10 +22,11 @@ use crate::args::{CommonArgs, SyncArgs};
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
+use crate::metrics::Hosts;
 use crate::outputs::Outputs;
 use crate::pipeline::{Outcome, Pipeline, RunOptions};
-use crate::probes::{Probes, Serving};
 use crate::progress::Screen;
+use crate::server::{HttpServer, Serving};
 use crate::setup::{self, Loaded};
 use crate::shutdown::Signals;
 use crate::units;
@@ -48,8 +49,8 @@ pub(crate) fn run(
         config.settings.concurrency = concurrency.get();
     }
     let images = catalog::choose(images, args.only.as_deref()).map_err(Problem::usage)?;
-    let mut probes = Probes::listen(args.listen.as_ref())?;
-    let measures = probes.of_work();
+    let mut server = HttpServer::listen(args.listen.as_ref())?;
+    let measures = server.of_work(|| Hosts::of(&config, images.iter()));
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
     let sync = Sync {
         config: &config,
@@ -66,7 +67,7 @@ pub(crate) fn run(
     };
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Problem::not_carried_out)?;
-    let ended = runtime.block_on(sync.run_until_second_signal(probes));
+    let ended = runtime.block_on(sync.run_until_second_signal(server));
     screen.end();
     // After a second signal, nobody waits for what is still under way.
     runtime.shutdown_background();
@@ -98,10 +99,10 @@ struct Sync<'a> {
 }
 
 impl Sync<'_> {
-    async fn run_until_second_signal(self, probes: Probes) -> Result<Exit, Problem> {
+    async fn run_until_second_signal(self, server: HttpServer) -> Result<Exit, Problem> {
         let signals = Signals::listen().map_err(Problem::not_carried_out)?;
         let (stop, grace) = (CancellationToken::new(), self.options.grace);
-        let serving = probes.serve(&stop)?;
+        let serving = server.serve(&stop)?;
         tokio::select! {
             ended_by = signals.watch(stop.clone(), grace) => Ok(ended_by),
             ended = self.run(&stop, &serving) => ended,

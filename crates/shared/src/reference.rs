@@ -15,6 +15,8 @@ mod grammar;
 const FOLDER_PREFIX: &str = "oci:";
 /// Docker Hub's canonical name.
 pub const DOCKER_HUB: &str = "docker.io";
+/// The host of Docker Hub's API, which is another than that of its name.
+pub const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
 /// A place that holds repositories: a registry, or a folder of OCI image layouts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,6 +82,15 @@ const EXPECTED_LOCATION: &str = "HOST or HOST:PORT as in localhost:5000, or oci:
 const EXPECTED_TAG: &str = "up to 128 letters, digits, '_', '.' and '-', not starting with '.' or '-', or a digest as in sha256:...";
 
 impl Location {
+    /// The registry's host, or none for a folder.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Registry { host, .. } => Some(host),
+            Self::Folder(_) => None,
+        }
+    }
+
     /// The repository `name` in this location.
     pub fn repository(&self, name: &str) -> Result<Repository, InvalidReference> {
         match self {
@@ -305,7 +316,7 @@ fn split_folder(
 
 fn canonical_host(host: &str) -> &str {
     match host {
-        "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB,
+        "index.docker.io" | DOCKER_HUB_API => DOCKER_HUB,
         other => other,
     }
 }

@@ -4,6 +4,7 @@ use image_sync_testkit::fake_registry::{Auth, Fault, Gate, Rule};
 use image_sync_testkit::images::image;
 use image_sync_testkit::{FakeRegistry, Image};
 use image_sync_tests::{Catalog, Watched};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::world::{TAG, World, all};
 
@@ -141,4 +142,49 @@ async fn an_address_that_cannot_be_had_ends_the_run_before_anything_is_contacted
         assert!(ended.stderr.contains(words), "{ended:#?}");
     }
     assert_eq!(world.source.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn idle_connections_in_any_number_do_not_keep_others_from_the_probes() {
+    let (world, catalog) = world(&[("app", &image("app"))]).await;
+    let gate = Gate::new();
+    world.source.stage(all("GET", "blobs"), Fault::hold(&gate));
+    let watched = start(&world, &catalog).await;
+    gate.reached().await;
+    let mut idle = Vec::new();
+    for number in 0..300 {
+        let mut stream = watched.connect().await;
+        if number % 2 == 0 {
+            stream.write_all(b"GET /livez HT").await.unwrap();
+        }
+        idle.push(stream);
+    }
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(watched.get(path).await.0, 200, "{path}");
+    }
+    gate.release();
+    assert_eq!(watched.role.ended().await.code, Some(0));
+    drop(idle);
+}
+
+#[tokio::test]
+async fn hosts_that_only_a_registry_names_share_a_metric_label() {
+    let (world, catalog) = world(&[("app", &image("app"))]).await;
+    let elsewhere = world.source.second_host().start().await.unwrap();
+    let gate = Gate::new();
+    let away = Fault::redirect(elsewhere.url(), "");
+    world.source.stage(all("GET", "blobs"), away);
+    world
+        .target
+        .stage(all("PUT", "manifests"), Fault::hold(&gate));
+    let watched = start(&world, &catalog).await;
+    gate.reached().await;
+    let count = "image_sync_registry_request_duration_seconds_count";
+    let text = watched
+        .metrics_with(&[&format!(r#"{count}{{host="other",method="GET""#)])
+        .await;
+    assert!(text.contains(world.source.host()), "{text}");
+    assert!(!text.contains(elsewhere.host()), "{text}");
+    gate.release();
+    watched.role.ended().await;
 }

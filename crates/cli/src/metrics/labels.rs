@@ -1,18 +1,10 @@
 //! Labels, of which there are never many: Prometheus keeps a series for each combination.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::measures::BlobEnd;
 use image_sync_shared::report::RunStatus;
 use prometheus_client::encoding::EncodeLabelSet;
-
-/// Hosts that have a name of their own. Redirects lead to any number of them.
-const MAX_HOSTS: usize = 64;
-/// The name of all others.
-const OTHER_HOSTS: &str = "other";
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct OutcomeLabel {
@@ -106,24 +98,6 @@ pub(super) fn status(status: Option<u16>) -> String {
     }
 }
 
-/// The hosts that have a name of their own: those that were met first.
-#[derive(Debug, Default)]
-pub(super) struct Hosts(Mutex<BTreeSet<String>>);
-
-impl Hosts {
-    /// The label's value for a host.
-    pub(super) fn name(&self, host: &str) -> String {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains(host) {
-            if known.len() >= MAX_HOSTS {
-                return OTHER_HOSTS.to_owned();
-            }
-            known.insert(host.to_owned());
-        }
-        host.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,15 +110,5 @@ mod tests {
             ["200", "429", "4xx", "5xx"]
         );
         assert_eq!(status(None), "none");
-    }
-
-    #[test]
-    fn hosts_beyond_the_first_ones_share_a_series() {
-        let hosts = Hosts::default();
-        for n in 0..MAX_HOSTS {
-            assert_eq!(hosts.name(&format!("cdn{n}")), format!("cdn{n}"));
-        }
-        assert_eq!(hosts.name("one-more"), "other");
-        assert_eq!(hosts.name("cdn0"), "cdn0");
     }
 }

@@ -14,9 +14,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use time::OffsetDateTime;
 
+use super::hosts::Hosts;
 use super::labels::{
-    ArrivalLabel, ClassLabel, HostLabel, Hosts, LaneLabel, OutcomeLabel, RequestLabels, arrival,
-    lane, outcome, status,
+    ArrivalLabel, ClassLabel, HostLabel, LaneLabel, OutcomeLabel, RequestLabels, arrival, lane,
+    outcome, status,
 };
 
 /// Seconds that a request may take: from a cached answer nearby to the longest that is waited for.
@@ -43,10 +44,10 @@ pub(crate) struct WorkMetrics {
 }
 
 impl WorkMetrics {
-    /// All of them at zero.
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    /// All of them at zero. Hosts are told apart as far as `hosts` has them.
+    pub(super) fn register(registry: &mut Registry, hosts: Hosts) -> Self {
         let metrics = Self {
-            hosts: Hosts::default(),
+            hosts,
             jobs: Family::default(),
             retries: Family::default(),
             blobs: Family::default(),
@@ -111,7 +112,7 @@ impl WorkMetrics {
 impl Measures for WorkMetrics {
     fn request_ended(&self, request: RequestEnded<'_>) {
         let labels = RequestLabels {
-            host: self.hosts.name(request.host),
+            host: self.hosts.label(request.host),
             method: request.method.to_owned(),
             status: status(request.status),
         };
@@ -150,7 +151,7 @@ impl Measures for WorkMetrics {
     }
 
     fn host_paused(&self, host: &str, until: OffsetDateTime) {
-        let host = self.hosts.name(host);
+        let host = self.hosts.label(host);
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
         let until = until.unix_timestamp() as f64;
         self.pauses.get_or_create(&HostLabel { host }).set(until);
@@ -159,16 +160,23 @@ impl Measures for WorkMetrics {
 
 #[cfg(test)]
 mod tests {
+    use image_sync_producer::config_file;
     use time::macros::datetime;
 
     use super::super::Metrics;
     use super::super::tests::has;
     use super::*;
 
+    fn hosts() -> Hosts {
+        let text = "{cache_registry: 'a.test:5000', registries: {a.test: {}}, images: []}";
+        let config = config_file::parse(text, "c.yaml").unwrap().config;
+        Hosts::of(&config, std::iter::empty())
+    }
+
     #[test]
     fn jobs_and_blobs_start_at_zero_and_are_counted() {
         let mut metrics = Metrics::new();
-        let work = metrics.of_work();
+        let work = metrics.of_work(hosts());
         has(&metrics, r#"image_sync_jobs_total{outcome="failed"} 0"#);
         has(&metrics, r#"image_sync_blobs_total{arrival="mounted"} 0"#);
         work.job_ended(Action::Failed);
@@ -189,7 +197,7 @@ mod tests {
     #[test]
     fn gauges_show_what_is_so_now() {
         let mut metrics = Metrics::new();
-        let work = metrics.of_work();
+        let work = metrics.of_work(hosts());
         work.slot_taken();
         work.slot_taken();
         work.slot_freed();
@@ -202,7 +210,7 @@ mod tests {
     #[test]
     fn requests_are_told_apart_by_host_method_and_status() {
         let mut metrics = Metrics::new();
-        let work = metrics.of_work();
+        let work = metrics.of_work(hosts());
         let ended = |status| RequestEnded {
             host: "a.test:5000",
             method: "HEAD",

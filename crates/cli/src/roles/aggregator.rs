@@ -22,7 +22,7 @@ use crate::args::LISTEN;
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
-use crate::probes::{self, Address, Probes};
+use crate::server::{self, Address, HttpServer};
 use crate::wiring;
 
 /// Options of `aggregator`.
@@ -30,7 +30,7 @@ use crate::wiring;
 pub(crate) struct AggregatorArgs {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), default_value_t = DEFAULT_MAX_DELIVER, help = MAX_DELIVER)]
     max_deliver: u64,
-    #[arg(long, value_name = "HOST:PORT", value_parser = probes::address, help = LISTEN)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = server::address, help = LISTEN)]
     listen: Option<Address>,
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -38,10 +38,10 @@ pub(crate) struct AggregatorArgs {
 
 /// Runs `aggregator`.
 pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Exit, Problem> {
-    let mut probes = Probes::listen(args.listen.as_ref())?;
-    let measures = probes.of_runs();
+    let mut server = HttpServer::listen(args.listen.as_ref())?;
+    let measures = server.of_runs();
     runtime::run(runtime::GRACE, |stop| async move {
-        let serving = probes.serve(&stop)?;
+        let serving = server.serve(&stop)?;
         let opening = args
             .connection
             .open_to_take(environment, Role::Aggregator, args.max_deliver);

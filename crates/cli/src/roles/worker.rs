@@ -21,9 +21,11 @@ use crate::args::{CommonArgs, LISTEN, at_least_one};
 use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
-use crate::probes::{self, Address, Probes};
+use crate::metrics::Hosts;
+use crate::server::{self, Address, HttpServer};
+use crate::setup::{self, Loaded};
+use crate::units;
 use crate::wiring::{self, Outside};
-use crate::{setup, units};
 
 /// Options of `worker`.
 #[derive(Args, Clone, Debug)]
@@ -43,7 +45,7 @@ pub(crate) struct WorkerArgs {
     heartbeat: Option<Duration>,
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), default_value_t = DEFAULT_MAX_DELIVER, help = MAX_DELIVER)]
     max_deliver: u64,
-    #[arg(long, value_name = "HOST:PORT", value_parser = probes::address, help = LISTEN)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = server::address, help = LISTEN)]
     listen: Option<Address>,
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -100,13 +102,13 @@ pub(crate) fn run(
     args: &WorkerArgs,
     environment: &Environment,
 ) -> Result<Exit, Problem> {
-    let config = setup::load(common.config.as_deref(), environment)?.config;
-    let mut probes = Probes::listen(args.listen.as_ref())?;
-    let measures = probes.of_work();
+    let Loaded { config, images, .. } = setup::load(common.config.as_deref(), environment)?;
+    let mut server = HttpServer::listen(args.listen.as_ref())?;
+    let measures = server.of_work(|| Hosts::of(&config, images.iter()));
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
     let router = Arc::new(router);
     runtime::run(args.grace, |stop| async move {
-        let serving = probes.serve(&stop)?;
+        let serving = server.serve(&stop)?;
         let opening = args
             .connection
             .open_to_take(environment, Role::Worker, args.max_deliver);

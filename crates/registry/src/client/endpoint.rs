@@ -2,7 +2,7 @@
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
-use image_sync_shared::reference::DOCKER_HUB;
+use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API};
 use reqwest::Url;
 
 use super::mirror::Rest;
@@ -12,9 +12,6 @@ use super::tls::{Profile, is_loopback};
 use crate::auth::Challenge;
 use crate::auth::tokens::TokenCache;
 use crate::single_flight::SingleFlight;
-
-/// The host of Docker Hub's API, which is another than that of its name.
-const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
 /// One server that requests for a registry go to: the registry itself or a mirror.
 pub(crate) struct Endpoint {

@@ -1,16 +1,16 @@
-//! What the world around asks a running program over HTTP: `/livez`, `/readyz` and `/metrics`, on `--listen`.
+//! The one HTTP server of a running program, on `--listen`: `/livez`, `/readyz` and `/metrics`.
 //!
-//! A command takes the address first ([`Probes::listen`]), gives [`Probes::of_work`] or [`Probes::of_runs`] to all that
-//! count, serves from within its runtime ([`Probes::serve`]) and says when its queue is there ([`Serving::ready`]).
+//! A command takes the address first ([`HttpServer::listen`]), gives [`HttpServer::of_work`] or [`HttpServer::of_runs`] to
+//! all that count, serves from within its runtime ([`HttpServer::serve`]) and says when its queue is there
+//! ([`Serving::ready`]). What is asked is in `probes`, what an outsider can do to the server in `connections`.
 
-mod answers;
-mod server;
+mod connections;
+mod probes;
 
 use std::fmt;
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs as _};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use image_sync_queue::Length;
@@ -20,17 +20,15 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::measures::{Measures, Unmeasured};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::exit::Problem;
-use crate::metrics::Metrics;
+use crate::metrics::{Hosts, Metrics};
+use connections::Limits;
+use probes::Probes;
 
-/// How long the queue may take to say how long it is.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Where probes are served, `HOST:PORT`.
+/// Where the program serves HTTP, `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address(String);
 
@@ -74,29 +72,20 @@ impl QueueLength for Backlog {
 }
 
 /// The metrics, and the place where they and the probes are served. Without `--listen` both are absent and cost nothing.
-pub(crate) struct Probes(Option<Listening>);
+pub(crate) struct HttpServer(Option<Listening>);
 
 struct Listening {
     listener: TcpListener,
     metrics: Metrics,
 }
 
-/// What the answers are made of.
-struct State {
-    metrics: Metrics,
-    /// Set once all is wired.
-    queue: OnceLock<Arc<dyn QueueLength>>,
-    /// Cancelled when the program begins to end.
-    stop: CancellationToken,
-}
-
-/// Serves probes until it is dropped.
+/// Serves until it is dropped.
 pub(crate) struct Serving {
-    state: Option<Arc<State>>,
+    probes: Option<Arc<Probes>>,
     _server: JoinSet<()>,
 }
 
-impl Probes {
+impl HttpServer {
     /// Takes the address, so that one that cannot be had is told before anything else is done.
     pub(crate) fn listen(address: Option<&Address>) -> Result<Self, Problem> {
         let Some(Address(address)) = address else {
@@ -115,10 +104,10 @@ impl Probes {
         })))
     }
 
-    /// Who counts what a worker does, and the client of registries. To be called once.
-    pub(crate) fn of_work(&mut self) -> Arc<dyn Measures> {
+    /// Who counts what a worker does, and the client of registries; `hosts` are those that metrics name. To be called once.
+    pub(crate) fn of_work(&mut self, hosts: impl FnOnce() -> Hosts) -> Arc<dyn Measures> {
         match &mut self.0 {
-            Some(listening) => Arc::new(listening.metrics.of_work()),
+            Some(listening) => Arc::new(listening.metrics.of_work(hosts())),
             None => Arc::new(Unmeasured),
         }
     }
@@ -136,7 +125,7 @@ impl Probes {
         let mut server = JoinSet::new();
         let Some(Listening { listener, metrics }) = self.0 else {
             return Ok(Serving {
-                state: None,
+                probes: None,
                 _server: server,
             });
         };
@@ -144,14 +133,11 @@ impl Probes {
         let listener = listener.map_err(Problem::not_carried_out)?;
         let address = listener.local_addr().map_err(Problem::not_carried_out)?;
         info!(%address, "serving /livez, /readyz and /metrics");
-        let state = Arc::new(State {
-            metrics,
-            queue: OnceLock::new(),
-            stop: stop.clone(),
-        });
-        server.spawn(server::serve(listener, Arc::clone(&state)));
+        let probes = Arc::new(Probes::new(metrics, stop.clone()));
+        let router = probes::router(Arc::clone(&probes));
+        server.spawn(connections::serve(listener, router, Limits::default()));
         Ok(Serving {
-            state: Some(state),
+            probes: Some(probes),
             _server: server,
         })
     }
@@ -160,25 +146,9 @@ impl Probes {
 impl Serving {
     /// All is wired: ready as long as the queue answers.
     pub(crate) fn ready(&self, queue: Arc<dyn QueueLength>) {
-        if let Some(state) = &self.state {
-            // Only the first one counts: a program has one queue.
-            state.queue.set(queue).ok();
+        if let Some(probes) = &self.probes {
+            probes.ready(queue);
         }
-    }
-}
-
-impl State {
-    /// Why the program is not ready, if it is not. The metrics of the queue are up to date afterwards.
-    async fn readiness(&self) -> Result<(), String> {
-        if self.stop.is_cancelled() {
-            return Err("shutting down".to_owned());
-        }
-        let queue = self.queue.get().ok_or("starting")?;
-        let answer = timeout(PATIENCE, queue.length()).await;
-        let length = answer.map_err(|_elapsed| "the queue does not answer".to_owned())?;
-        let length = length.map_err(|error| error.to_string())?;
-        self.metrics.queue_is(&length);
-        Ok(())
     }
 }
 
@@ -201,7 +171,7 @@ mod tests {
     fn an_address_that_is_taken_is_told_with_its_name() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let wanted = taken.local_addr().unwrap().to_string();
-        let Err(problem) = Probes::listen(Some(&Address(wanted.clone()))) else {
+        let Err(problem) = HttpServer::listen(Some(&Address(wanted.clone()))) else {
             panic!("{wanted} was taken twice")
         };
         assert_eq!(problem.exit, Exit::NotCarriedOut);
