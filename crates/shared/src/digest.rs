@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256, Sha512};
 use thiserror::Error;
 
+use crate::text;
+
 /// A digest whose algorithm is known and whose encoded part has the length of that algorithm.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -87,7 +89,7 @@ impl FromStr for Digest {
             Some(("sha512", _)) => 128,
             _ => {
                 return Err(InvalidDigest {
-                    found: text.to_owned(),
+                    found: text::excerpt(text),
                 });
             }
         };
@@ -98,7 +100,7 @@ impl FromStr for Digest {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidDigest {
-                found: text.to_owned(),
+                found: text::excerpt(text),
             })
         }
     }
@@ -205,8 +207,10 @@ mod tests {
     #[test]
     fn refuses_what_is_no_digest() {
         let upper = EMPTY.to_uppercase();
+        let long = "\u{7f}".repeat(4 * 1024 * 1024);
         for text in [
             "",
+            &long,
             "sha256",
             "sha256:",
             "sha256:abc",
@@ -217,6 +221,7 @@ mod tests {
         ] {
             let error = text.parse::<Digest>().unwrap_err();
             assert!(error.to_string().contains("64"), "{error}");
+            assert!(error.to_string().len() < 2_000);
         }
     }
 }

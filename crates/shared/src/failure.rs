@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// Which end of the copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,15 +103,17 @@ pub struct Failure {
     /// At which step.
     pub step: Step,
     /// The blob, manifest, tag or repository it was about.
+    #[serde(with = "text::field")]
     pub subject: String,
     /// Its kind.
     pub class: FailureClass,
     /// What was answered or found, in words; never a secret.
+    #[serde(with = "text::field")]
     pub answer: String,
 }
 
 impl Failure {
-    /// A failure on `side` at `step` about `subject`.
+    /// A failure on `side` at `step` about `subject`. Both texts may be of anybody, and are bounded and clean from here on.
     pub fn new(
         side: Side,
         step: Step,
@@ -120,9 +124,9 @@ impl Failure {
         Self {
             side,
             step,
-            subject: subject.to_string(),
+            subject: text::bounded(subject),
             class,
-            answer: answer.to_string(),
+            answer: text::bounded(answer),
         }
     }
 }
@@ -227,6 +231,28 @@ mod tests {
             failure.to_string(),
             "source: pull blob sha256:ab: 503 try later"
         );
+    }
+
+    #[test]
+    fn what_others_say_is_bounded_and_clean_in_a_failure_and_in_its_message() {
+        let long = "\u{9b}\u{202e}".repeat(500_000);
+        let failure = Failure::new(
+            Side::Source,
+            Step::Check,
+            &long,
+            FailureClass::Invalid,
+            &long,
+        );
+        let shown = failure.to_string();
+        assert!(shown.len() < 3 * text::MAX_TEXT, "{}", shown.len());
+        assert!(!shown.chars().any(text::is_deceptive), "{shown:?}");
+        let by_hand = Failure {
+            subject: long.clone(),
+            answer: long,
+            ..failure.clone()
+        };
+        let json = serde_json::to_string(&by_hand).unwrap();
+        assert_eq!(serde_json::from_str::<Failure>(&json).unwrap(), failure);
     }
 
     #[test]

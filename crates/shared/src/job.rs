@@ -1,17 +1,21 @@
 //! The unit of work: one image, one target.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Side};
 use crate::outcome::Work;
 use crate::platform::Platforms;
+use crate::ports::clock::later;
 use crate::ports::trace_context::TraceContext;
 use crate::reference::{ImageRef, Repository};
 use crate::run::{RunId, Trigger};
+use crate::text;
 
 /// The version of the messages that this program writes.
 pub const MESSAGE_VERSION: u32 = 1;
@@ -64,8 +68,24 @@ pub struct Place {
 
 /// The identity of a job: its run and its place in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct JobId(String);
+
+/// Why an id is not that of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InvalidJobId {
+    /// It has another form.
+    #[error("{0:?} is no id of a job, expected RUN:IDX as in 01JD3X8M5R6Q0T7V9W1Y2Z4A5B:17")]
+    Form(String),
+    /// It is that of another job.
+    #[error("the job {found} says that it is {expected}")]
+    Other {
+        /// What stands there.
+        found: JobId,
+        /// What the job's run and place make it.
+        expected: JobId,
+    },
+}
 
 impl JobId {
     /// The job `idx` of `run`.
@@ -78,6 +98,33 @@ impl JobId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for JobId {
+    type Err = InvalidJobId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = text.split_once(':').and_then(|(run, idx)| {
+            let id = Self::new(&run.parse().ok()?, idx.parse().ok()?);
+            // A number has one form, and so has an id.
+            (id.0 == text).then_some(id)
+        });
+        parsed.ok_or_else(|| InvalidJobId::Form(text::excerpt(text)))
+    }
+}
+
+impl TryFrom<String> for JobId {
+    type Error = InvalidJobId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<JobId> for String {
+    fn from(id: JobId) -> Self {
+        id.0
     }
 }
 
@@ -121,8 +168,10 @@ pub struct Job {
     /// What set the run off.
     pub trigger: Trigger,
     /// The image as the config names it, for the report.
+    #[serde(with = "text::field")]
     pub image: String,
     /// The tag as the config names it, for the report.
+    #[serde(with = "text::field")]
     pub tag: String,
     /// Where the image comes from.
     pub source: Place,
@@ -148,7 +197,11 @@ pub struct Job {
     )]
     pub not_before: Option<OffsetDateTime>,
     /// The last attempts, oldest first, at most [`MAX_HISTORY`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "last_attempts",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub history: Vec<PastAttempt>,
     /// What its past attempts did.
     #[serde(default, skip_serializing_if = "Work::is_nothing")]
@@ -172,8 +225,8 @@ impl Job {
     #[must_use]
     pub fn after_attempt(&self, now: OffsetDateTime, failure: Failure, wait: Duration) -> Self {
         let mut successor = self.remembering(now, failure);
-        successor.attempt += 1;
-        successor.not_before = Some(now + wait);
+        successor.attempt = self.attempt.saturating_add(1);
+        successor.not_before = Some(later(now, wait));
         successor
     }
 
@@ -181,7 +234,7 @@ impl Job {
     #[must_use]
     pub fn deferred(&self, due: OffsetDateTime) -> Self {
         Self {
-            defers: self.defers + 1,
+            defers: self.defers.saturating_add(1),
             not_before: Some(due),
             ..self.clone()
         }
@@ -190,9 +243,21 @@ impl Job {
     fn remembering(&self, now: OffsetDateTime, failure: Failure) -> Self {
         let mut job = self.clone();
         job.history.push(PastAttempt { at: now, failure });
-        let surplus = job.history.len().saturating_sub(MAX_HISTORY);
-        job.history.drain(..surplus);
+        keep_last(&mut job.history);
         job
+    }
+
+    /// Whether its id is that of its run and place, as everything about a job is told by the one or by the others.
+    pub fn check_id(&self) -> Result<(), InvalidJobId> {
+        let expected = JobId::new(&self.run_id, self.idx);
+        if self.job_id == expected {
+            Ok(())
+        } else {
+            Err(InvalidJobId::Other {
+                found: self.job_id.clone(),
+                expected,
+            })
+        }
     }
 
     /// The source as a remote: only ever read.
@@ -220,6 +285,18 @@ impl Job {
             },
         }
     }
+}
+
+/// No more attempts than a job remembers, whoever wrote it.
+fn last_attempts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PastAttempt>, D::Error> {
+    let mut history = Vec::deserialize(deserializer)?;
+    keep_last(&mut history);
+    Ok(history)
+}
+
+fn keep_last(history: &mut Vec<PastAttempt>) {
+    let surplus = history.len().saturating_sub(MAX_HISTORY);
+    history.drain(..surplus);
 }
 
 #[cfg(test)]
@@ -268,6 +345,55 @@ mod tests {
             .map(|past| past.failure.subject.as_str())
             .collect();
         assert_eq!(subjects, ["4", "5", "6", "7", "8"]);
+    }
+
+    #[test]
+    fn the_id_of_a_job_is_that_of_its_run_and_place() {
+        let read = |text: &str| serde_json::from_value::<JobId>(text.into());
+        assert_eq!(read("r1:7").unwrap().as_str(), "r1:7");
+        for bad in [
+            "",
+            "r1",
+            "r1:",
+            "r1:x",
+            "r1:-1",
+            "r1:+1",
+            "r1:07",
+            "r1:4294967296",
+            "r1:1:2",
+            "x\r\ny:0",
+            &format!("r1:{}", "9".repeat(1_000_000)),
+        ] {
+            let error = read(bad).unwrap_err().to_string();
+            assert!(error.contains("expected RUN:IDX") && error.len() < 400);
+        }
+        let job = samples::job("r1", 7);
+        assert_eq!(job.check_id(), Ok(()));
+        let other = Job { idx: 8, ..job };
+        let error = other.check_id().unwrap_err().to_string();
+        assert_eq!(error, "the job r1:7 says that it is r1:8");
+    }
+
+    #[test]
+    fn a_job_of_anybody_is_small_once_it_is_read_and_counts_to_no_end() {
+        let mut job = samples::job("r1", 0);
+        let failure = Failure::new(Side::Source, Step::Check, "x", FailureClass::Timeout, "x");
+        job.history = vec![
+            PastAttempt {
+                at: samples::now(),
+                failure: failure.clone()
+            };
+            5_000
+        ];
+        (job.attempt, job.defers) = (u32::MAX, u32::MAX);
+        let mut json = serde_json::to_value(&job).unwrap();
+        json["image"] = "\u{7f}".repeat(1_000_000).into();
+        let job: Job = serde_json::from_value(json).unwrap();
+        assert_eq!(job.history.len(), MAX_HISTORY);
+        assert!(serde_json::to_vec(&job).unwrap().len() < 8 * text::MAX_TEXT);
+        let next = job.after_attempt(samples::now(), failure, Duration::MAX);
+        assert_eq!(next.deferred(samples::now()).defers, u32::MAX);
+        assert_eq!(next.attempt, u32::MAX);
     }
 
     #[test]

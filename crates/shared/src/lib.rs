@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod nearest;
 pub mod outcome;
+pub mod panics;
 pub mod platform;
 pub mod ports;
 pub mod reference;
@@ -17,6 +18,7 @@ pub mod report;
 pub mod retry;
 pub mod run;
 pub mod secret;
+pub mod text;
 
 #[cfg(test)]
 mod samples;

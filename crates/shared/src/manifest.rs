@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::digest::Digest;
 use crate::media_type;
 use crate::platform::Platform;
+use crate::text::bounded;
 
 /// The largest manifest that is read, in bytes, as the distribution spec advises.
 pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
@@ -132,7 +133,7 @@ impl RawManifest {
             return Err(InvalidManifest::Schema1);
         }
         let any: AnyManifest = serde_json::from_slice(&self.bytes)
-            .map_err(|error| InvalidManifest::Json(error.to_string()))?;
+            .map_err(|error| InvalidManifest::Json(bounded(error)))?;
         if any.schema_version == 1 {
             return Err(InvalidManifest::Schema1);
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::failure::FailureClass;
+use crate::text;
 
 /// What was done with an image, in the words of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,8 +66,10 @@ pub struct WouldCopy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageResult {
     /// The image as the config names it.
+    #[serde(with = "text::field")]
     pub image: String,
     /// Its tag as the config names it.
+    #[serde(with = "text::field")]
     pub tag: String,
     /// What was done.
     pub action: Action,
@@ -77,10 +80,13 @@ pub struct ImageResult {
     /// How long all attempts took, in milliseconds, without waits in the queue.
     pub duration_ms: u64,
     /// Why it failed.
+    #[serde(default, with = "text::optional_field")]
     pub error: Option<String>,
     /// Where it goes to.
+    #[serde(with = "text::field")]
     pub target: String,
     /// Which platforms of it.
+    #[serde(with = "text::field")]
     pub platform: String,
     /// The digest that the target's tag has to have: the source's own, that of the chosen platform, or that of the
     /// converted or assembled manifest. None where it could not be found out.
@@ -103,6 +109,7 @@ pub struct JobResult {
     /// The job's place in the run.
     pub idx: u32,
     /// The worker that worked it.
+    #[serde(with = "text::field")]
     pub worker: String,
     /// The kind of failure, where it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::nearest::nearest;
+use crate::text::excerpt;
 
 /// An operating system and an architecture, as Go names them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +50,11 @@ pub enum InvalidPlatform {
         hint: String,
     },
 }
+
+/// The longest platform, in bytes: far more than any has.
+const MAX_LENGTH: usize = 128;
+/// As many platforms may be chosen, repetitions included: far more than any index has.
+const MAX_CHOSEN: usize = 64;
 
 const OPERATING_SYSTEMS: [&str; 14] = [
     "linux",
@@ -125,11 +131,14 @@ impl FromStr for Platform {
     type Err = InvalidPlatform;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() > MAX_LENGTH {
+            return Err(InvalidPlatform::Form(excerpt(text)));
+        }
         let parts: Vec<&str> = text.split('/').collect();
         let (os, architecture, variant) = match parts[..] {
             [os, architecture] => (os, architecture, None),
             [os, architecture, variant] if !variant.is_empty() => (os, architecture, Some(variant)),
-            _ => return Err(InvalidPlatform::Form(text.to_owned())),
+            _ => return Err(InvalidPlatform::Form(excerpt(text))),
         };
         let platform = Self::stated(os, architecture, variant);
         known(text, "operating system", &platform.os, &OPERATING_SYSTEMS)?;
@@ -150,9 +159,9 @@ fn known(
     let hint = nearest(found, names.iter().copied())
         .map_or_else(String::new, |name| format!(", did you mean {name}?"));
     Err(InvalidPlatform::Unknown {
-        platform: platform.to_owned(),
+        platform: excerpt(platform),
         part,
-        found: found.to_owned(),
+        found: excerpt(found),
         hint,
     })
 }
@@ -175,7 +184,7 @@ impl FromStr for Platforms {
             return Ok(Self::All);
         }
         let platforms = text
-            .split(',')
+            .splitn(MAX_CHOSEN, ',')
             .map(|part| part.trim().parse())
             .collect::<Result<Vec<Platform>, _>>()?;
         Ok(Self::of(platforms))
@@ -237,6 +246,11 @@ impl<'de> Visitor<'de> for PlatformsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut platforms = Vec::new();
         while let Some(text) = seq.next_element::<String>()? {
+            if platforms.len() == MAX_CHOSEN {
+                return Err(de::Error::custom(format_args!(
+                    "more than {MAX_CHOSEN} platforms"
+                )));
+            }
             platforms.push(text.parse().map_err(de::Error::custom)?);
         }
         if platforms.is_empty() {
@@ -271,6 +285,22 @@ mod tests {
             "linux/arm/v6".parse::<Platform>(),
             "linux/arm/v7".parse::<Platform>()
         );
+    }
+
+    #[test]
+    fn neither_a_platform_nor_a_choice_of_them_is_endless() {
+        let long = "\u{7f}".repeat(1_000_000);
+        for text in [
+            long.clone(),
+            format!("linux/amd64/{long}"),
+            vec!["linux/amd64"; 1_000].join(","),
+        ] {
+            let error = text.parse::<Platforms>().unwrap_err().to_string();
+            assert!(error.len() < 2_500, "{}", error.len());
+        }
+        let list = serde_json::json!(vec!["linux/amd64"; 1_000]);
+        let error = serde_json::from_value::<Platforms>(list).unwrap_err();
+        assert!(error.to_string().contains("more than 64"), "{error}");
     }
 
     #[test]

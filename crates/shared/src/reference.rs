@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::Digest;
+use crate::text;
 
 mod grammar;
 
 /// How a text says that a folder with an OCI image layout stands where a registry host may stand.
 const FOLDER_PREFIX: &str = "oci:";
+/// The longest path of a folder, in bytes: what systems take (POSIX, `PATH_MAX`).
+const MAX_FOLDER: usize = 4096;
 /// Docker Hub's canonical name.
 pub const DOCKER_HUB: &str = "docker.io";
 /// The host of Docker Hub's API, which is another than that of its name.
@@ -108,7 +111,7 @@ impl FromStr for Location {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = |reason: &str| InvalidReference {
-            text: text.to_owned(),
+            text: text::excerpt(text),
             what: "registry",
             reason: reason.to_owned(),
             expected: EXPECTED_LOCATION,
@@ -192,7 +195,7 @@ impl FromStr for Repository {
         match reference {
             None => Ok(repository),
             Some(_) => Err(InvalidReference {
-                text: text.to_owned(),
+                text: text::excerpt(text),
                 what: "repository",
                 reason: "it has a tag or digest".to_owned(),
                 expected: EXPECTED_REPOSITORY,
@@ -215,7 +218,7 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = |reason: &str| InvalidReference {
-            text: text.to_owned(),
+            text: text::excerpt(text),
             what: "tag or digest",
             reason: reason.to_owned(),
             expected: EXPECTED_TAG,
@@ -311,6 +314,9 @@ fn split_folder(
     if path.is_empty() {
         return Err(invalid_repository(text, "the folder is missing"));
     }
+    if path.len() > MAX_FOLDER {
+        return Err(invalid_repository(text, "the folder's path is too long"));
+    }
     Ok((Repository::Folder(PathBuf::from(path)), reference))
 }
 
@@ -344,7 +350,7 @@ fn folder_repository(root: &Path, name: &str) -> Result<Repository, InvalidRefer
 
 fn invalid_repository(text: &str, reason: &str) -> InvalidReference {
     InvalidReference {
-        text: text.to_owned(),
+        text: text::excerpt(text),
         what: "repository",
         reason: reason.to_owned(),
         expected: EXPECTED_REPOSITORY,
@@ -413,6 +419,22 @@ mod tests {
             parts(&format!("oci:a@{DIGEST}")),
             pair("oci:a", Some(DIGEST))
         );
+    }
+
+    #[test]
+    fn no_name_is_so_long_that_it_fills_a_message() {
+        let long = |size| "a".repeat(size);
+        assert!(split(&format!("oci:/{}", long(4_000))).is_ok());
+        for text in [
+            format!("oci:/{}", long(4_096)),
+            format!("{}.io/a:1", long(300)),
+            format!("r.io/{}:1", long(256)),
+            format!("r.io/a:{}", "\u{7f}".repeat(1_000_000)),
+            format!("r.io/a@sha256:{}", "A".repeat(1_000_000)),
+        ] {
+            let error = split(&text).unwrap_err().to_string();
+            assert!(error.len() < 2_500, "{}", error.len());
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::outcome::{Action, ImageResult};
 use crate::run::{RunId, Trigger};
+use crate::text;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,7 @@ pub struct ReportHead {
     #[serde(with = "time::serde::rfc3339")]
     pub timestamp: OffsetDateTime,
     /// The catalog's target.
+    #[serde(with = "text::field")]
     pub cache_registry: String,
     /// The run.
     pub run_id: RunId,
@@ -82,16 +84,23 @@ pub struct ReportHead {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingImage {
     /// The image as the config names it.
+    #[serde(with = "text::field")]
     pub image: String,
     /// Its tag as the config names it.
+    #[serde(with = "text::field")]
     pub tag: String,
     /// Where it goes to.
+    #[serde(with = "text::field")]
     pub target: String,
     /// How many attempts have failed.
     #[serde(default)]
     pub attempts: u32,
     /// What the last one said, or why the image was put back; none where it was never begun, or was in hand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "text::optional_field",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub error: Option<String>,
 }
 

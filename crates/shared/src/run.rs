@@ -1,20 +1,34 @@
 //! Runs and their events: the log of a run is all that its report is made of.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::outcome::JobResult;
 use crate::ports::trace_context::TraceContext;
+use crate::text;
 
 /// The identity of a run, sortable by its start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
 
+/// The longest id of a run, in bytes.
+const MAX_RUN_ID: usize = 64;
+
+/// A text that is no id of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{found:?} is no id of a run, expected 1 to {MAX_RUN_ID} letters and digits")]
+pub struct InvalidRunId {
+    found: String,
+}
+
 impl RunId {
-    /// A run named `text`; letters and digits only, as it becomes part of subjects and keys.
+    /// A run that this program names `text`: letters and digits only, as it becomes part of subjects, keys and headers. What
+    /// others wrote is parsed.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -24,6 +38,36 @@ impl RunId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for RunId {
+    type Err = InvalidRunId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_valid = (1..=MAX_RUN_ID).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if is_valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidRunId {
+                found: text::excerpt(text),
+            })
+        }
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = InvalidRunId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<RunId> for String {
+    fn from(run: RunId) -> Self {
+        run.0
     }
 }
 
@@ -59,8 +103,10 @@ pub struct RunOpened {
     /// What set it off.
     pub trigger: Trigger,
     /// The target of the catalog, for the report.
+    #[serde(with = "text::field")]
     pub cache_registry: String,
     /// A digest of the catalog that the run was made from.
+    #[serde(with = "text::field")]
     pub config_hash: String,
     /// Whether failed images leave the exit code at 0.
     #[serde(default)]
@@ -81,10 +127,13 @@ fn usual_silence() -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageName {
     /// The image as the config names it.
+    #[serde(with = "text::field")]
     pub image: String,
     /// Its tag.
+    #[serde(with = "text::field")]
     pub tag: String,
     /// Its target.
+    #[serde(with = "text::field")]
     pub target: String,
 }
 
@@ -124,6 +173,7 @@ pub enum RunEvent {
         #[serde(default)]
         defers: u32,
         /// Why, the last time.
+        #[serde(with = "text::field")]
         error: String,
     },
 }
@@ -199,6 +249,21 @@ mod tests {
             attempt,
             defers,
             error: "503".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_run_id_of_a_message_is_letters_and_digits() {
+        let read = |text: &str| serde_json::from_value::<RunId>(text.into());
+        for good in ["r1", "01M8EQ06KAZQEFA2AGH2JFG0E2", &"x".repeat(64)] {
+            assert_eq!(read(good).unwrap().as_str(), good);
+        }
+        let long = "x".repeat(1_000_000);
+        for bad in ["", "x\r\ny", "a b", "a.b", "*", "é", "a:0", "\0", &long] {
+            let error = read(bad).unwrap_err().to_string();
+            assert!(error.contains("expected 1 to 64 letters and digits"));
+            assert!(error.len() < 400, "{}", error.len());
+            assert!(!error.chars().any(text::is_deceptive), "{error:?}");
         }
     }
 

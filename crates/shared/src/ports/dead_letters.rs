@@ -6,16 +6,19 @@ use time::OffsetDateTime;
 
 use crate::job::Job;
 use crate::ports::QueueError;
+use crate::text;
 
 /// A job that was given up, or a message that was none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// Its identity: the job's, or one made by the queue for a message that is no job.
+    #[serde(with = "text::field")]
     pub id: String,
     /// When it died.
     #[serde(with = "time::serde::rfc3339")]
     pub died_at: OffsetDateTime,
     /// Why, in words.
+    #[serde(with = "text::field")]
     pub reason: String,
     /// The job, where the message could be decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]

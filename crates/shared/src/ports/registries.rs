@@ -83,4 +83,10 @@ pub trait Registries: Send + Sync {
 
     /// All tags of a repository, page by page until the end.
     async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure>;
+
+    /// A failure without the secrets that registries were shown. Those of the calls above have none already; this is for what
+    /// is found in their answers later, such as in a manifest.
+    fn without_secrets(&self, failure: Failure) -> Failure {
+        failure
+    }
 }

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use crate::ports::QueueError;
 use crate::report::ReportHead;
 use crate::run::RunId;
+use crate::text;
 
 /// A run, as those see it who do not read its log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,7 @@ pub struct RunState {
     /// The run.
     pub run: RunId,
     /// Its catalog.
+    #[serde(with = "text::field")]
     pub catalog: String,
     /// When it is given up.
     #[serde(with = "time::serde::rfc3339")]

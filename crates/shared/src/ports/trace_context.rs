@@ -8,9 +8,14 @@ use tracing::Span;
 
 /// The headers of a trace (W3C Trace Context, sections 3.2 and 3.3: `traceparent` and `tracestate`), as a queue carries
 /// them beside a message. Empty where nothing is traced.
+///
+/// A value that could not be a header's, or is longer than the standard lets it be, is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct TraceContext(BTreeMap<String, String>);
+
+/// The longest value, in bytes (W3C Trace Context, section 3.3.1.5).
+const MAX_VALUE: usize = 512;
 
 impl TraceContext {
     /// The names of all headers that a context may have.
@@ -42,8 +47,24 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for TraceContext {
         let headers = headers
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()));
-        let ours = |(name, _): &(String, String)| Self::HEADERS.contains(&name.as_str());
+        let ours = |(name, value): &(String, String)| {
+            Self::HEADERS.contains(&name.as_str())
+                && value.len() <= MAX_VALUE
+                && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        };
         Self(headers.filter(ours).collect())
+    }
+}
+
+impl From<BTreeMap<String, String>> for TraceContext {
+    fn from(headers: BTreeMap<String, String>) -> Self {
+        headers.into_iter().collect()
+    }
+}
+
+impl From<TraceContext> for BTreeMap<String, String> {
+    fn from(trace: TraceContext) -> Self {
+        trace.0
     }
 }
 
@@ -80,5 +101,16 @@ mod tests {
         let headers: Vec<_> = context.headers().collect();
         assert_eq!(headers, [("traceparent", "00-1-2-01")]);
         assert_eq!(context.get("tracestate"), None);
+    }
+
+    #[test]
+    fn values_that_no_header_can_have_are_none() {
+        let long = "x".repeat(513);
+        for bad in ["a\r\nNats-Msg-Id: x", "a\u{7f}", "é", &long] {
+            let json = serde_json::json!({ "traceparent": bad, "tracestate": "v=1", "other": "x" });
+            let context: TraceContext = serde_json::from_value(json).unwrap();
+            let headers: Vec<_> = context.headers().collect();
+            assert_eq!(headers, [("tracestate", "v=1")], "{bad:?}");
+        }
     }
 }

@@ -6,8 +6,12 @@
 
 use std::net::Ipv6Addr;
 
+use crate::text::excerpt;
+
 /// The longest name, in bytes.
 const MAX_NAME: usize = 255;
+/// The longest host, in bytes: that of a name in the DNS (RFC 1035, section 2.3.4), and its port.
+const MAX_HOST: usize = 255 + ":65535".len();
 
 /// Splits `PLACE[:TAG]`. What follows a colon before the last slash is a port.
 pub(super) fn split_tag(text: &str) -> (&str, Option<&str>) {
@@ -30,6 +34,9 @@ pub(super) fn split_host(place: &str) -> (Option<&str>, &str) {
 
 /// Whether `host` is `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`.
 pub(super) fn check_host(host: &str) -> Result<(), String> {
+    if host.len() > MAX_HOST {
+        return Err(format!("the host is longer than {MAX_HOST} characters"));
+    }
     let in_brackets = host.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let (address, port, is_address) = if let Some((address, port)) = in_brackets {
         (address, port, address.parse::<Ipv6Addr>().is_ok())
@@ -38,7 +45,7 @@ pub(super) fn check_host(host: &str) -> Result<(), String> {
         (name, port, name.split('.').all(is_label))
     };
     if !is_address {
-        return Err(format!("{address:?} is not a host"));
+        return Err(format!("{:?} is not a host", excerpt(address)));
     }
     let is_port = port.is_empty()
         || port
@@ -47,7 +54,10 @@ pub(super) fn check_host(host: &str) -> Result<(), String> {
     if is_port {
         Ok(())
     } else {
-        Err(format!("{:?} is not a port", port.trim_start_matches(':')))
+        Err(format!(
+            "{:?} is not a port",
+            excerpt(port.trim_start_matches(':'))
+        ))
     }
 }
 

@@ -1,0 +1,72 @@
+//! Panics of one piece of work that must not end those beside it.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use thiserror::Error;
+
+use crate::text::bounded;
+
+/// Work that panicked: a defect in this program, and what it said.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("a defect in this program: {0}")]
+pub struct Panicked(String);
+
+/// What `work` comes to, or that it panicked. It is dropped then; what it shares with others must bear that it ended in the
+/// middle, as it must bear that a task is dropped.
+pub async fn caught<F: Future>(work: F) -> Result<F::Output, Panicked> {
+    let mut work = pin!(work);
+    poll_fn(
+        |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(said) => Poll::Ready(Err(Panicked(words(said.as_ref())))),
+        },
+    )
+    .await
+}
+
+/// The same of work that does not wait.
+pub fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|said| Panicked(words(said.as_ref())))
+}
+
+fn words(said: &(dyn Any + Send)) -> String {
+    let text = said.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| said.downcast_ref::<&str>().copied());
+    bounded(text.unwrap_or("it panicked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn now<F: Future>(work: F) -> F::Output {
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(work).poll(&mut context) {
+            Poll::Ready(done) => done,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error_that_says_what_was_said() {
+        assert_eq!(now(caught(async { 7 })), Ok(7));
+        assert_eq!(caught_now(|| 7), Ok(7));
+        assert!(caught_now(|| panic!("{}", 1)).is_err());
+        let panics = async {
+            let found = 7;
+            assert_eq!(found, 8, "no luck");
+        };
+        let error = now(caught(panics)).unwrap_err().to_string();
+        assert!(
+            error.contains("no luck") && error.starts_with("a defect"),
+            "{error}"
+        );
+    }
+}
