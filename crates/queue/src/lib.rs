@@ -4,12 +4,13 @@ pub mod in_process;
 pub mod jetstream;
 pub mod memo_file;
 pub mod memory_memo;
+pub mod message;
 
 mod facts;
 mod length;
 mod lock;
-mod message;
 mod ports;
+mod smaller;
 
 pub use length::Length;
 pub use ports::Ports;

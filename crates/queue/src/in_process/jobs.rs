@@ -22,6 +22,7 @@ use super::store::{Parcel, Pick, Store, Taken};
 use super::waiting::news_or_instant;
 use crate::lock::lock;
 use crate::message::{self, Message};
+use crate::smaller::MAX_RAW;
 
 struct State {
     store: Store,
@@ -222,12 +223,14 @@ impl Jobs {
             }
             Message::Undecodable(reason) => {
                 tracing::warn!(reason, lane = ?taken.lane, "made a dead letter of a message that is no job");
+                let body = &taken.parcel.body;
+                let shown = &body[..body.len().min(MAX_RAW)];
                 self.bury(DeadLetter {
                     id: format!("undecodable-{}", taken.number),
                     died_at: self.clock.now(),
                     reason,
                     job: None,
-                    raw: Some(String::from_utf8_lossy(&taken.parcel.body).into_owned()),
+                    raw: Some(String::from_utf8_lossy(shown).into_owned()),
                 });
                 self.remove(taken.number);
                 None
@@ -237,7 +240,7 @@ impl Jobs {
 }
 
 fn parcel(job: &Job) -> Result<Arc<Parcel>, QueueError> {
-    let body = message::encode(job)?;
+    let body = message::encode(job, usize::MAX)?;
     let trace = job.trace.clone();
     Ok(Arc::new(Parcel { body, trace }))
 }

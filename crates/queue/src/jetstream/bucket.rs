@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::text::{bounded, excerpt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -39,7 +40,7 @@ impl Bucket {
         }
     }
 
-    /// What `key` has now.
+    /// What `key` has now. A value that cannot be read is none: nobody must be kept from putting a good one there.
     pub(super) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Entry<T>, QueueError> {
         let subject = key_subject(&self.name, key);
         let Some(message) = last_message(&self.connection, &self.stream, &subject).await? else {
@@ -51,12 +52,17 @@ impl Bucket {
         // A deletion is a message without a payload, and no value is written as nothing.
         let value = match &message.payload[..] {
             [] => None,
-            payload => Some(serde_json::from_slice(payload).map_err(|error| {
-                let bucket = &self.name;
-                QueueError::Refused(format!(
-                    "key {key} of bucket {bucket} cannot be read: {error}"
-                ))
-            })?),
+            payload => serde_json::from_slice(payload)
+                .inspect_err(|error| {
+                    let (error, key, bucket) = (bounded(error), excerpt(key), &self.name);
+                    tracing::warn!(
+                        error,
+                        key,
+                        bucket,
+                        "took a value that cannot be read for none"
+                    );
+                })
+                .ok(),
         };
         Ok(Entry {
             revision: message.sequence,

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, Message, Request, RequestError, RequestErrorKind};
+use async_nats::{
+    Client, HeaderMap, HeaderValue, Message, Request, RequestError, RequestErrorKind,
+};
 use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
 use tokio::time::{Instant, sleep};
@@ -74,6 +76,16 @@ impl Connection {
     /// How long the server may be away before what can be repeated fails.
     pub(super) fn outage(&self) -> Duration {
         self.shared.outage
+    }
+
+    /// How many bytes a message beside these headers may have.
+    pub(super) fn room_beside(&self, headers: &HeaderMap) -> usize {
+        let block = if headers.is_empty() {
+            0
+        } else {
+            "NATS/1.0\r\n\r\n".len() + length(headers)
+        };
+        self.client().max_payload().saturating_sub(block)
     }
 
     /// A name that nobody else has, made of letters and digits.
@@ -164,6 +176,16 @@ impl Connection {
         };
         answer.map_err(|error| NoAnswer::from(&error))
     }
+}
+
+/// How many bytes the lines of these headers have.
+pub(super) fn length(headers: &HeaderMap) -> usize {
+    let lines = headers.iter().flat_map(|(name, values)| {
+        let name: &str = name.as_ref();
+        let line = move |value: &HeaderValue| name.len() + value.as_str().len() + ": \r\n".len();
+        values.iter().map(line)
+    });
+    lines.sum()
 }
 
 impl From<&RequestError> for NoAnswer {

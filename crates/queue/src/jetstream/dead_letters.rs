@@ -6,10 +6,12 @@ use async_nats::HeaderMap;
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
+use image_sync_shared::text::bounded;
 
 use super::connection::{Connection, Tries};
 use super::follower::Follower;
 use super::stored::{StoredMessage, delete_message, last_message};
+use crate::smaller;
 
 /// Keeps the letters of one installation.
 #[derive(Clone)]
@@ -31,14 +33,9 @@ impl JetStreamDeadLetters {
 #[async_trait]
 impl DeadLetters for JetStreamDeadLetters {
     async fn put(&self, letter: DeadLetter) -> Result<(), QueueError> {
-        let payload = serde_json::to_vec(&letter).map_err(|error| {
-            QueueError::Refused(format!(
-                "dead letter {} cannot be written: {error}",
-                letter.id
-            ))
-        })?;
         let subject = self.connection.names().letter(&letter.id);
         let no_headers = HeaderMap::new();
+        let payload = smaller::letter(&letter, self.connection.room_beside(&no_headers))?;
         let stored = self
             .connection
             .store(&subject, &no_headers, payload.into(), Tries::WhileAway);
@@ -103,6 +100,7 @@ impl DeadLetterReader for Reader {
 }
 
 fn parse(payload: &[u8]) -> Result<DeadLetter, QueueError> {
-    serde_json::from_slice(payload)
-        .map_err(|error| QueueError::Refused(format!("a dead letter cannot be read: {error}")))
+    serde_json::from_slice(payload).map_err(|error| {
+        QueueError::Refused(format!("a dead letter cannot be read: {}", bounded(error)))
+    })
 }

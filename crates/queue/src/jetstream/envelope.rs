@@ -1,8 +1,10 @@
 //! The headers of a job's message, beside the job itself.
 
-use async_nats::{HeaderMap, HeaderName};
+use async_nats::{HeaderMap, HeaderValue};
 use image_sync_shared::job::Job;
+use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -14,8 +16,6 @@ pub(super) const MESSAGE_ID: &str = "Nats-Msg-Id";
 const NOT_BEFORE: &str = "Imgsync-Not-Before";
 /// How often the job was delivered before this message of it was published.
 const DELIVERIES: &str = "Imgsync-Deliveries";
-
-const OWN: [&str; 3] = [MESSAGE_ID, NOT_BEFORE, DELIVERIES];
 
 /// What an envelope says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,51 +29,53 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    /// As headers, with those of `others` that belong to somebody else, such as a trace.
-    pub(super) fn headers(&self, others: Option<&HeaderMap>) -> HeaderMap {
+    /// As headers, with those of `trace`. What else somebody put beside a message is not passed on: a server obeys headers.
+    pub(super) fn headers(&self, trace: &TraceContext) -> Result<HeaderMap, QueueError> {
         let mut headers = HeaderMap::new();
-        for (name, values) in others.into_iter().flat_map(HeaderMap::iter) {
-            if !is_own(name) {
-                for value in values {
-                    headers.append(name.clone(), value.clone());
-                }
+        for (name, value) in trace.headers() {
+            if let Some(name) = TraceContext::HEADERS.into_iter().find(|own| *own == name) {
+                set(&mut headers, name, value)?;
             }
         }
-        headers.insert(MESSAGE_ID, self.message_id.as_str());
+        set(&mut headers, MESSAGE_ID, &self.message_id)?;
         if let Some(not_before) = self.not_before.and_then(|time| time.format(&Rfc3339).ok()) {
-            headers.insert(NOT_BEFORE, not_before);
+            set(&mut headers, NOT_BEFORE, &not_before)?;
         }
         if self.deliveries > 0 {
-            headers.insert(DELIVERIES, self.deliveries.to_string());
+            set(&mut headers, DELIVERIES, &self.deliveries.to_string())?;
         }
-        headers
+        Ok(headers)
     }
 }
 
-fn is_own(name: &HeaderName) -> bool {
-    let name: &str = name.as_ref();
-    OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
+/// Gives a header its value, unless that has a line break: the library would panic.
+pub(super) fn set(
+    headers: &mut HeaderMap,
+    name: &'static str,
+    value: &str,
+) -> Result<(), QueueError> {
+    let value: HeaderValue = value.parse().map_err(|error| {
+        QueueError::Refused(format!("{:?} is no {name}: {error}", excerpt(value)))
+    })?;
+    headers.insert(name, value);
+    Ok(())
 }
 
-/// The headers of a trace.
-pub(super) fn of_trace(trace: &TraceContext) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for name in TraceContext::HEADERS {
-        if let Some(value) = trace.get(name) {
-            headers.insert(name, value);
-        }
-    }
-    headers
+/// The trace that a message belongs to.
+pub(super) fn trace_of(received: &Received) -> TraceContext {
+    let header = |name| received.header(name).map(|value| (name, value));
+    TraceContext::HEADERS
+        .into_iter()
+        .filter_map(header)
+        .collect()
 }
 
 /// A job of a message, in the trace that the message belongs to.
 pub(super) fn traced(job: Job, received: &Received) -> Job {
-    let header = |name| received.header(name).map(|value| (name, value));
-    let trace = TraceContext::HEADERS
-        .into_iter()
-        .filter_map(header)
-        .collect();
-    Job { trace, ..job }
+    Job {
+        trace: trace_of(received),
+        ..job
+    }
 }
 
 /// Until when a message is held. One that does not say so in a way that can be read is not held.
@@ -114,29 +116,44 @@ mod tests {
             not_before: Some(due),
             deliveries: 3,
         };
-        let read = received(envelope.headers(None));
+        let read = received(envelope.headers(&TraceContext::default()).unwrap());
         assert_eq!(held_until(&read), Some(due));
         assert_eq!(earlier_deliveries(&read), 3);
         assert_eq!(read.header(MESSAGE_ID), Some("r1:0"));
     }
 
     #[test]
-    fn headers_of_others_stay_and_ones_own_are_replaced() {
+    fn the_trace_stays_and_no_other_header_does() {
         let mut others = Envelope {
             message_id: "old".to_owned(),
             not_before: Some(datetime!(2026-11-20 12:00 UTC)),
             deliveries: 9,
         }
-        .headers(None);
+        .headers(&TraceContext::default())
+        .unwrap();
         others.insert("traceparent", "00-ab-cd-01");
+        others.insert("tracestate", "x".repeat(1_000_000));
+        others.insert("Nats-Rollup", "all");
         let envelope = Envelope {
             message_id: "new".to_owned(),
             ..Envelope::default()
         };
-        let read = received(envelope.headers(Some(&others)));
+        let read = received(envelope.headers(&trace_of(&received(others))).unwrap());
         assert_eq!(read.header("traceparent"), Some("00-ab-cd-01"));
+        assert_eq!(read.header("tracestate"), None);
+        assert_eq!(read.header("Nats-Rollup"), None);
         assert_eq!(read.header(MESSAGE_ID), Some("new"));
         assert_eq!((held_until(&read), earlier_deliveries(&read)), (None, 0));
+    }
+
+    #[test]
+    fn a_value_with_a_line_break_is_an_error_and_no_panic() {
+        let envelope = Envelope {
+            message_id: "x\r\ny:0".to_owned(),
+            ..Envelope::default()
+        };
+        let error = envelope.headers(&TraceContext::default()).unwrap_err();
+        assert!(error.to_string().contains("is no Nats-Msg-Id"), "{error}");
     }
 
     #[test]

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use image_sync_shared::panics::caught;
 use image_sync_shared::ports::QueueError;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Tries;
 use super::envelope::{earlier_deliveries, held_until};
-use super::jobs::Jobs;
+use super::job_queue::panicked_in;
+use super::jobs::{Jobs, no_subject};
 use super::names::{Area, Consumer};
 use super::pace::Pace;
 use super::received::{Received, Verdict};
@@ -24,6 +26,8 @@ use super::received::{Received, Verdict};
 const BATCH: usize = 100;
 /// The longest time a server is asked to hold a message; then it is looked at again.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a message is left alone that could not be moved, and that no other must wait for.
+const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 /// The wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -31,7 +35,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 pub(super) async fn keep(jobs: Arc<Jobs>, stop: CancellationToken) {
     let (mut pace, mut is_failing) = (Pace::new(), false);
     while !stop.is_cancelled() {
-        let wait = match look(&jobs).await {
+        let looked = caught(look(&jobs)).await;
+        let wait = match looked.unwrap_or_else(|panicked| Err(panicked_in(&panicked))) {
             Ok(0) => pace.step(),
             Ok(_) => {
                 (pace, is_failing) = (Pace::new(), false);
@@ -61,18 +66,27 @@ async fn decide(jobs: &Jobs, received: &Received) -> Result<(), QueueError> {
         return look_again(jobs, received, left).await;
     }
     let Some(subject) = jobs.connection.names().parse_job(&received.subject) else {
-        return Err(QueueError::Refused(format!(
-            "{} is not the subject of a job",
-            received.subject
-        )));
+        return jobs.bury(received, no_subject(received)).await;
     };
     let (lane, before) = (subject.on(Area::Lane), earlier_deliveries(received));
     let moved = jobs.put_elsewhere(received, &lane, None, before).await;
-    if let Err(QueueError::Full(_)) = &moved {
-        // Those that are being moved at the same time take room twice, but not for long.
-        look_again(jobs, received, AFTER_FAILURE).await?;
+    match moved {
+        Err(full @ QueueError::Full(_)) => {
+            // Those that are being moved at the same time take room twice, but not for long.
+            look_again(jobs, received, AFTER_FAILURE).await?;
+            Err(full)
+        }
+        Err(QueueError::Refused(error)) => {
+            let sequence = received.sequence;
+            tracing::warn!(
+                error,
+                sequence,
+                "a job that is due cannot be put into its lane: it is looked at again"
+            );
+            look_again(jobs, received, AFTER_REFUSAL).await
+        }
+        moved => moved,
     }
-    moved
 }
 
 async fn look_again(jobs: &Jobs, received: &Received, wait: Duration) -> Result<(), QueueError> {

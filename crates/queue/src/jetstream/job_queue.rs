@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::job::Job;
+use image_sync_shared::panics::{Panicked, caught};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
 use image_sync_shared::run::RunId;
@@ -81,7 +82,9 @@ impl JetStreamJobQueue {
         let (sender, receiver) = oneshot::channel();
         let jobs = Arc::clone(&self.jobs);
         self.tasks.tracker.spawn(async move {
-            if let Err(Ok(unclaimed)) = sender.send(look.await) {
+            let looked = caught(look).await;
+            let looked = looked.unwrap_or_else(|panicked| Err(panicked_in(&panicked)));
+            if let Err(Ok(unclaimed)) = sender.send(looked) {
                 for opened in unclaimed {
                     if let Err(error) = jobs.give_back(&opened).await {
                         tracing::warn!(%error, job = %opened.job.job_id, "could not give back a job: it comes again in time");
@@ -103,6 +106,12 @@ impl JetStreamJobQueue {
             deliveries: opened.deliveries,
         }
     }
+}
+
+/// A look that panicked is one to be repeated: the messages that it took come again.
+pub(super) fn panicked_in(look: &Panicked) -> QueueError {
+    tracing::error!(error = %look, "a look for jobs was broken off: it is repeated");
+    QueueError::Unreachable(format!("a look for jobs was broken off by {look}"))
 }
 
 #[async_trait]

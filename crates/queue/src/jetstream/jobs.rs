@@ -6,21 +6,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::clock::{Clock, later};
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
 use image_sync_shared::ports::job_queue::{Lane, Stored};
+use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 
-use super::connection::{Connection, Tries};
+use super::connection::{Connection, Tries, length};
 use super::dead_letters::JetStreamDeadLetters;
-use super::envelope::{Envelope, earlier_deliveries, of_trace, traced};
+use super::envelope::{Envelope, earlier_deliveries, trace_of, traced};
 use super::names::{Area, Consumer, JobSubject};
 use super::received::{Received, Verdict};
 use super::room::Room;
 use crate::message::{self, Message};
+use crate::smaller::MAX_RAW;
 
-/// As much of a message that is no job as its dead letter shows, in bytes: letters have to fit into messages themselves.
-const MAX_RAW: usize = 64 * 1024;
 /// How long a message of a newer version is held before it is offered again, perhaps to a newer program.
 const NEWER_HOLD: Duration = Duration::from_secs(60);
 
@@ -107,7 +107,6 @@ impl Jobs {
 
     /// Stores a job in its lane, or beside it as long as it is not due.
     async fn store_job(&self, lane: Lane, job: &Job, room: &Room) -> Result<Stored, QueueError> {
-        let payload = message::encode(job)?;
         let held = job.not_before.filter(|due| *due > self.clock.now());
         let area = if held.is_some() {
             Area::Held
@@ -120,7 +119,8 @@ impl Jobs {
             not_before: held,
             deliveries: 0,
         };
-        let headers = envelope.headers(Some(&of_trace(&job.trace)));
+        let headers = envelope.headers(&job.trace)?;
+        let payload = message::encode(job, self.connection.room_beside(&headers))?;
         self.store(room, &subject, &headers, payload.into()).await
     }
 
@@ -149,21 +149,15 @@ impl Jobs {
     /// A message of a lane as a job that can be worked. What is none is put where it belongs.
     async fn open_or_log(&self, received: Received) -> Option<Opened> {
         let (sequence, subject) = (received.sequence, received.subject.clone());
-        match self.open(received).await {
-            Ok(opened) => opened,
-            Err(error) => {
-                tracing::warn!(%error, sequence, subject, "could not put a message where it belongs: it comes again");
-                None
-            }
-        }
+        opened_or_logged(self.open(received).await, sequence, &subject)
     }
 
     async fn open(&self, received: Received) -> Result<Option<Opened>, QueueError> {
         let Some(subject) = self.connection.names().parse_job(&received.subject) else {
-            let reason = format!("{} is not the subject of a job", received.subject);
+            let reason = no_subject(&received);
             return self.bury(&received, reason).await.map(|()| None);
         };
-        let deliveries = earlier_deliveries(&received) + received.delivered;
+        let deliveries = earlier_deliveries(&received).saturating_add(received.delivered);
         // Before anything looks into the message: it may be that which kills its workers.
         if deliveries > self.max_deliver {
             let area = subject.on(Area::Poison);
@@ -194,8 +188,9 @@ impl Jobs {
 
     /// Holds a message that only a newer program knows for a while, as if it had never been taken.
     async fn put_back(&self, received: &Received, subject: &JobSubject) -> Result<(), QueueError> {
-        let until = self.clock.now() + NEWER_HOLD;
-        let before = earlier_deliveries(received) + received.delivered.saturating_sub(1);
+        let until = later(self.clock.now(), NEWER_HOLD);
+        let before =
+            earlier_deliveries(received).saturating_add(received.delivered.saturating_sub(1));
         self.put_elsewhere(received, &subject.on(Area::Held), Some(until), before)
             .await
     }
@@ -231,8 +226,19 @@ impl Jobs {
             deliveries,
         };
         let subject = self.connection.names().job_subject(subject);
-        let headers = envelope.headers(Some(&received.headers));
-        let payload = received.payload.clone();
+        let headers = envelope.headers(&trace_of(received))?;
+        let room = self.connection.room_beside(&headers);
+        let payload = if received.payload.len() <= room {
+            received.payload.clone()
+        } else {
+            // It just fitted, without the headers that are added here.
+            let Message::Job(job) = message::decode(&received.payload) else {
+                let reason =
+                    format!("the message is too large to be moved, as NATS takes {room} bytes");
+                return self.bury(received, reason).await;
+            };
+            message::encode(&job, room)?.into()
+        };
         self.store(&self.room_to_move, &subject, &headers, payload)
             .await?;
         self.settle(received).await
@@ -284,14 +290,27 @@ impl Jobs {
     }
 }
 
+/// Why a message that is a job on a subject of its own making is none.
+pub(super) fn no_subject(received: &Received) -> String {
+    format!("{} is not the subject of a job", excerpt(&received.subject))
+}
+
+/// What came of opening a message. One that cannot be put where it belongs does not stand in the way of others: it comes
+/// again in time.
+pub(super) fn opened_or_logged(
+    opened: Result<Option<Opened>, QueueError>,
+    sequence: u64,
+    subject: &str,
+) -> Option<Opened> {
+    opened.unwrap_or_else(|error| {
+        let subject = excerpt(subject);
+        tracing::warn!(%error, sequence, subject, "could not put a message where it belongs: it comes again");
+        None
+    })
+}
+
 /// About how much a message takes in a stream, in bytes.
 fn size(subject: &str, headers: &async_nats::HeaderMap, payload: &[u8]) -> u64 {
-    let headers = headers.iter().flat_map(|(name, values)| {
-        let name: &str = name.as_ref();
-        values
-            .iter()
-            .map(move |value| name.len() + value.as_str().len() + ": \r\n".len())
-    });
-    let bytes = FRAME + subject.len() + headers.sum::<usize>() + payload.len();
+    let bytes = FRAME + subject.len() + length(headers) + payload.len();
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use image_sync_shared::panics::caught_now;
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::text::excerpt;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -32,7 +34,10 @@ pub(super) async fn follow(
     );
     let tell = move |subject: &str, value: &[u8]| {
         if let Some(key) = subject.strip_prefix(&prefix) {
-            learn(key, value);
+            // What one key says must not keep others from being heard.
+            if let Err(error) = caught_now(|| learn(key, value)) {
+                tracing::error!(%error, key = excerpt(key), "what others say was not taken in");
+            }
         }
     };
     while let Some(received) = follower.next(Duration::ZERO).await? {

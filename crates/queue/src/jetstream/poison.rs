@@ -8,7 +8,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
 
 use super::envelope::{earlier_deliveries, traced};
-use super::jobs::{Jobs, Opened};
+use super::jobs::{Jobs, Opened, no_subject, opened_or_logged};
 use super::names::Consumer;
 use super::received::Received;
 use crate::message::{self, Message};
@@ -21,7 +21,12 @@ pub(super) async fn look(jobs: &Jobs) -> Result<Vec<Opened>, QueueError> {
     let fetched = jobs.connection.fetch(Consumer::Poison, BATCH).await?;
     let mut opened = Vec::new();
     for received in fetched {
-        opened.extend(open(jobs, received).await?);
+        let (sequence, subject) = (received.sequence, received.subject.clone());
+        opened.extend(opened_or_logged(
+            open(jobs, received).await,
+            sequence,
+            &subject,
+        ));
     }
     if opened.is_empty() {
         look_into_idle_lanes(jobs).await?;
@@ -44,7 +49,10 @@ async fn open(jobs: &Jobs, received: Received) -> Result<Option<Opened>, QueueEr
             Ok(None)
         }
         (Message::Undecodable(reason), _) => jobs.bury(&received, reason).await.map(|()| None),
-        (Message::Job(_), None) => Ok(None),
+        (Message::Job(_), None) => {
+            let reason = no_subject(&received);
+            jobs.bury(&received, reason).await.map(|()| None)
+        }
     }
 }
 
@@ -55,7 +63,9 @@ async fn look_into_idle_lanes(jobs: &Jobs) -> Result<(), QueueError> {
         let state = jobs.connection.consumer_state(Consumer::Lane(lane)).await?;
         if state.num_pending == 0 && state.num_ack_pending > 0 {
             for opened in jobs.look(&[lane], BATCH).await? {
-                jobs.give_back(&opened).await?;
+                if let Err(error) = jobs.give_back(&opened).await {
+                    tracing::warn!(%error, job = %opened.job.job_id, "could not give back a job: it comes again in time");
+                }
             }
         }
     }

@@ -50,8 +50,8 @@ impl KnownCancels {
         let run = key
             .strip_prefix(CANCEL)
             .and_then(|rest| rest.strip_prefix('.'));
-        if let Some(run) = run.and_then(token::decode) {
-            lock(&self.0).insert(RunId::new(run));
+        if let Some(run) = run.and_then(token::decode).and_then(|run| run.parse().ok()) {
+            lock(&self.0).insert(run);
         }
     }
 }

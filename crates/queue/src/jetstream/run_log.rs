@@ -7,11 +7,13 @@ use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId, RunOpened};
+use image_sync_shared::text::{bounded, excerpt};
 
 use super::connection::{Connection, Tries};
-use super::envelope::MESSAGE_ID;
+use super::envelope::{MESSAGE_ID, set};
 use super::follower::Follower;
 use super::provision::describe_stream;
+use crate::smaller;
 
 /// What an image takes in the log of its run, if its first attempt is good, in bytes.
 const PER_IMAGE: u64 = 850;
@@ -46,12 +48,10 @@ impl JetStreamRunLog {
 impl RunLog for JetStreamRunLog {
     async fn append(&self, run: &RunId, event: &RunEvent) -> Result<(), QueueError> {
         let id = event.message_id(run);
-        let payload = serde_json::to_vec(event).map_err(|error| {
-            QueueError::Refused(format!("event {id} cannot be written: {error}"))
-        })?;
         let subject = self.connection.names().event(run, event);
         let mut headers = HeaderMap::new();
-        headers.insert(MESSAGE_ID, id);
+        set(&mut headers, MESSAGE_ID, &id)?;
+        let payload = smaller::event(event, self.connection.room_beside(&headers))?;
         let stored = self
             .connection
             .store(&subject, &headers, payload.into(), Tries::WhileAway);
@@ -107,9 +107,15 @@ impl RunLogReader for Reader {
             match serde_json::from_slice(&received.payload) {
                 Ok(event) => return Ok(Some(event)),
                 // As of a newer version. What follows can still be read.
-                Err(error) => tracing::warn!(
-                    %error, sequence = received.sequence, subject = received.subject, "left out an event of a run"
-                ),
+                Err(error) => {
+                    let (error, subject) = (bounded(error), excerpt(&received.subject));
+                    tracing::warn!(
+                        error,
+                        sequence = received.sequence,
+                        subject,
+                        "left out an event of a run"
+                    );
+                }
             }
         }
     }

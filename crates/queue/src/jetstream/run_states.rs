@@ -7,6 +7,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_states::{RunState, RunStateReader, RunStates};
 use image_sync_shared::report::ReportHead;
 use image_sync_shared::run::RunId;
+use image_sync_shared::text::{bounded, excerpt};
 
 use super::bucket::{Bucket, Entry};
 use super::connection::Connection;
@@ -80,9 +81,10 @@ impl RunStateReader for Reader {
             match serde_json::from_slice(&received.payload) {
                 Ok(state) => return Ok(Some(state)),
                 // As of a newer version.
-                Err(error) => tracing::warn!(
-                    %error, subject = received.subject, "left out the state of a run"
-                ),
+                Err(error) => {
+                    let (error, subject) = (bounded(error), excerpt(&received.subject));
+                    tracing::warn!(error, subject, "left out the state of a run");
+                }
             }
         }
     }

@@ -67,7 +67,7 @@ pub(crate) async fn the_logs_of_runs_are_apart(backend: &dyn Backend) {
 pub(crate) async fn a_long_log_with_long_events_is_read_whole(backend: &dyn Backend) {
     let name = |idx| ImageName {
         image: format!("docker.io/library/image{idx}"),
-        tag: "1.27\n\"\\ü".to_owned(),
+        tag: "1.27 \"\\ü".to_owned(),
         target: "localhost:5000/library/image:1.27".to_owned(),
     };
     let mut events = Vec::new();

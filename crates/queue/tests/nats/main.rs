@@ -9,6 +9,7 @@
 
 mod connecting;
 mod jobs;
+mod large;
 mod lost_answers;
 mod permissions;
 mod provisioning;
