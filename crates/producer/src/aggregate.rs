@@ -168,7 +168,7 @@ impl Aggregator {
                 }
             }
             silence = match &event {
-                None => silence + LOOK,
+                None => silence.saturating_add(LOOK),
                 Some(event) if event.is_sign_of_producer() => Duration::ZERO,
                 Some(_) => silence,
             };

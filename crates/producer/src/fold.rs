@@ -53,7 +53,7 @@ impl Fold {
         if !self.actions.insert_first(result.idx, result.entry.action) {
             return None;
         }
-        self.bytes_copied += result.entry.bytes_copied;
+        self.bytes_copied = self.bytes_copied.saturating_add(result.entry.bytes_copied);
         if !self.is_expected(result.idx) {
             return None;
         }

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::again::again_after_panic;
 use crate::aggregate::{AggregateError, Aggregator, Ending, FinishedRun};
 use crate::outage::Outage;
 
@@ -61,8 +62,12 @@ enum FollowError {
 
 impl RunFollower {
     /// Follows all runs until `stop` is cancelled. Those that are open then are left to the next aggregator. A queue that is
-    /// away is waited for.
+    /// away is waited for. What is wrong with one run keeps no other from being followed.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), QueueError> {
+        again_after_panic("following runs", || self.follow_all(stop)).await
+    }
+
+    async fn follow_all(&self, stop: &CancellationToken) -> Result<(), QueueError> {
         let mut reader = self.states.follow().await?;
         let (mut following, mut known) = (JoinSet::new(), HashSet::new());
         let mut outage = Outage::default();
@@ -83,7 +88,9 @@ impl RunFollower {
                 known.remove(&state.run);
             } else if known.insert(state.run.clone()) {
                 let follower = self.clone();
-                following.spawn(async move { follower.follow(&state).await });
+                following.spawn(async move {
+                    again_after_panic("following a run", || follower.follow(&state)).await;
+                });
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::job::Job;
 use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
+use image_sync_shared::panics::caught;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::dead_letters::DeadLetter;
@@ -15,6 +16,7 @@ use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::run::RunEvent;
 use tokio_util::sync::CancellationToken;
 
+use crate::again::again_after_panic;
 use crate::outage::Outage;
 
 /// How long one look for poisoned jobs waits.
@@ -35,8 +37,12 @@ pub struct Janitor {
 
 impl Janitor {
     /// Looks after poisoned jobs until `stop` is cancelled or the queue is closed. A queue that is away or full is
-    /// waited for.
+    /// waited for. Whatever is wrong with one job is logged, and keeps it from no other.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), QueueError> {
+        again_after_panic("the janitor", || self.look_after(stop)).await
+    }
+
+    async fn look_after(&self, stop: &CancellationToken) -> Result<(), QueueError> {
         let (mut outage, mut unsettled) = (Outage::default(), Outage::default());
         loop {
             let poisoned = async {
@@ -58,7 +64,16 @@ impl Janitor {
 
     async fn give_up_all(&self, poisoned: Vec<Delivery>) -> Result<(), QueueError> {
         for delivery in poisoned {
-            self.give_up(delivery).await?;
+            let job = delivery.job.job_id.clone();
+            match caught(self.give_up(delivery)).await {
+                Ok(Err(QueueError::Refused(error))) => {
+                    tracing::error!(%job, error, "a job could not be given up: it comes again");
+                }
+                Err(panicked) => {
+                    tracing::error!(%job, error = %panicked, "a job could not be given up: it comes again");
+                }
+                Ok(given_up) => given_up?,
+            }
         }
         Ok(())
     }
@@ -157,6 +172,10 @@ mod tests {
 
     struct InHand(Arc<Mutex<Vec<DeadLetter>>>);
 
+    /// The places of jobs whose letters the queue does not take, and that bring a defect to light.
+    const REFUSED: u32 = 8;
+    const DEFECT: u32 = 9;
+
     #[async_trait]
     impl JobQueue for Poisoned {
         async fn publish(&self, _: Lane, _: &Job) -> Result<Stored, QueueError> {
@@ -203,7 +222,11 @@ mod tests {
         }
 
         async fn bury(&self, letter: DeadLetter) -> Result<(), QueueError> {
-            self.0.lock().unwrap().push(letter);
+            match letter.job.as_ref().map(|job| job.idx) {
+                Some(REFUSED) => return Err(QueueError::Refused("too large".to_owned())),
+                Some(DEFECT) => panic!("a defect"),
+                _ => self.0.lock().unwrap().push(letter),
+            }
             Ok(())
         }
 
@@ -243,6 +266,27 @@ mod tests {
         let letters = queue.letters.lock().unwrap();
         assert_eq!((letters.len(), letters[0].job.as_ref()), (1, Some(&job)));
         assert_eq!(letters[0].reason, error);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_letter_that_is_refused_nor_a_panic_ends_the_janitor() {
+        let image = samples::images(1).remove(0);
+        let (run, policy) = (samples::run(), samples::policy());
+        let job = |idx| job_for(&image, &run, idx, Trigger::Cron, &policy, samples::now());
+        let (queue, log) = (Arc::new(Poisoned::default()), Arc::new(FakeLog::default()));
+        let jobs = [3, DEFECT, REFUSED].map(job);
+        queue.jobs.lock().unwrap().extend(jobs);
+        let janitor = Janitor {
+            queue: queue.clone(),
+            log: log.clone(),
+            clock: Arc::new(FakeClock::new()),
+            measures: Arc::new(Unmeasured),
+        };
+        janitor.run(&CancellationToken::new()).await.unwrap();
+        let letters = queue.letters.lock().unwrap();
+        let ids: Vec<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
+        assert_eq!(ids, ["r1:3"]);
+        assert_eq!(log.events().len(), 1);
     }
 
     #[tokio::test]

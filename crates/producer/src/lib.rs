@@ -12,6 +12,7 @@
 //!
 //! Queues, logs and clocks are the ports of `image_sync_shared`.
 
+mod again;
 pub mod aggregate;
 pub mod catalog;
 pub mod config_file;

@@ -29,7 +29,7 @@ impl Missing {
     pub(super) fn take(&mut self, event: RunEvent, fold: &Fold) -> io::Result<()> {
         match event {
             RunEvent::Chunk { first_idx, items } => {
-                let chunk = (first_idx..).zip(items);
+                let chunk = (first_idx..=u32::MAX).zip(items);
                 for named in chunk.filter(|(idx, _)| fold.is_missing(*idx)) {
                     self.names.put_first(named.0, &named)?;
                 }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::measures::Unmeasured;
+use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
 use image_sync_shared::ports::run_states::RunStateReader;
 use image_sync_shared::ports::trace_context::Untraced;
 use image_sync_shared::run::{RunEvent, Trigger};
@@ -199,5 +200,33 @@ async fn a_run_that_was_complete_before_it_was_cancelled_stays_so() {
         samples::result(0, Action::Pulled),
     ]);
     house.control.cancel(&samples::run()).await.unwrap();
+    assert_eq!(house.follow().await, both(RunStatus::Complete));
+}
+
+/// A log that brings a defect to light the first time that it is read.
+struct PanicsOnce(FakeLog, Mutex<bool>);
+
+#[async_trait]
+impl RunLog for PanicsOnce {
+    async fn append(&self, run: &RunId, event: &RunEvent) -> Result<(), QueueError> {
+        self.0.append(run, event).await
+    }
+
+    async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
+        let is_first = !std::mem::replace(&mut *self.1.lock().unwrap(), true);
+        assert!(!is_first, "a defect");
+        self.0.read(run).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_a_run_is_followed_does_not_keep_its_report_away() {
+    let events = [
+        RunEvent::Open(samples::opened()),
+        RunEvent::Seal { expected: 0 },
+    ];
+    let mut house = House::with_log([]);
+    let log = PanicsOnce(FakeLog::of(events), Mutex::default());
+    house.follower.aggregator.log = Arc::new(log);
     assert_eq!(house.follow().await, both(RunStatus::Complete));
 }
