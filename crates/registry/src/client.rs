@@ -9,9 +9,10 @@ pub(crate) mod mirror;
 mod options;
 mod own_certificates;
 mod permits;
+mod redact;
 mod redirect;
+mod secrets;
 mod setup_error;
-pub(crate) mod shown;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
@@ -173,6 +174,11 @@ impl Client {
         self.inner.wire.timeouts
     }
 
+    /// What a failure tells, without the secrets that were shown to registries.
+    pub(crate) fn without_secrets(&self, failure: &Failure) -> Failure {
+        self.inner.wire.secrets.hide_in_failure(failure)
+    }
+
     /// Waits until another request to the host of `remote` may be under way. Held until the answer is read.
     pub(crate) async fn permit(&self, remote: &Remote) -> Permits {
         self.inner.permits.acquire(&[remote]).await
@@ -253,7 +259,7 @@ impl Client {
                 }
                 Err(failure) => {
                     mirror.rest.begin();
-                    failure.to_string()
+                    self.without_secrets(&failure).to_string()
                 }
             };
             tracing::debug!(

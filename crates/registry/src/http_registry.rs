@@ -12,6 +12,7 @@ use image_sync_shared::manifest::{MAX_MANIFEST_BYTES, RawManifest};
 use image_sync_shared::media_type::{ACCEPTED_MANIFESTS, essence};
 use image_sync_shared::ports::registries::Resolved;
 use image_sync_shared::reference::Reference;
+use image_sync_shared::text::excerpt;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 
@@ -103,7 +104,7 @@ impl HttpRegistry {
         let permits = self.client.permit(at).await;
         let mut call = self.call(&asked, &permits, Method::PUT);
         let media_type = HeaderValue::try_from(&manifest.media_type).map_err(|_reason| {
-            let answer = format!("{:?} is no media type", manifest.media_type);
+            let answer = format!("{:?} is no media type", excerpt(&manifest.media_type));
             asked.failure(Trouble::new(FailureClass::Invalid, answer))
         })?;
         call.headers = HeaderMap::from_iter([(CONTENT_TYPE, media_type)]);

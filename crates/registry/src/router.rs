@@ -15,6 +15,7 @@ use crate::transfer::Transfer;
 
 /// Reads and writes images wherever they are.
 pub struct Router {
+    client: Client,
     http: HttpRegistry,
     transfer: Transfer,
 }
@@ -25,7 +26,8 @@ impl Router {
         let client = Client::new(options)?;
         Ok(Self {
             http: HttpRegistry::new(client.clone()),
-            transfer: Transfer::new(client),
+            transfer: Transfer::new(client.clone()),
+            client,
         })
     }
 
@@ -43,10 +45,11 @@ impl Registries for Router {
         at: &Remote,
         reference: &Reference,
     ) -> Result<Option<Resolved>, Failure> {
-        match &at.repository {
+        let resolved = match &at.repository {
             Repository::Registry { .. } => self.http.resolve(at, reference).await,
             Repository::Folder(path) => Layout::new(at, path).resolve(reference).await,
-        }
+        };
+        resolved.map_err(|failure| self.without_secrets(failure))
     }
 
     async fn pull_manifest(
@@ -54,10 +57,11 @@ impl Registries for Router {
         at: &Remote,
         reference: &Reference,
     ) -> Result<RawManifest, Failure> {
-        match &at.repository {
+        let pulled = match &at.repository {
             Repository::Registry { .. } => self.http.pull_manifest(at, reference).await,
             Repository::Folder(path) => Layout::new(at, path).pull_manifest(reference).await,
-        }
+        };
+        pulled.map_err(|failure| self.without_secrets(failure))
     }
 
     async fn push_manifest(
@@ -66,30 +70,38 @@ impl Registries for Router {
         reference: &Reference,
         manifest: &RawManifest,
     ) -> Result<(), Failure> {
-        match &at.repository {
+        let pushed = match &at.repository {
             Repository::Registry { .. } => self.http.push_manifest(at, reference, manifest).await,
             Repository::Folder(path) => {
                 let layout = Layout::new(at, path);
                 layout.push_manifest(reference, manifest).await
             }
-        }
+        };
+        pushed.map_err(|failure| self.without_secrets(failure))
     }
 
     async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
-        match &at.repository {
+        let found = match &at.repository {
             Repository::Registry { .. } => self.http.has_blob(at, digest).await,
             Repository::Folder(path) => Layout::new(at, path).has_blob(digest).await,
-        }
+        };
+        found.map_err(|failure| self.without_secrets(failure))
     }
 
     async fn copy_blob(&self, copy: BlobCopy<'_>) -> Result<Arrival, Failure> {
-        self.transfer.copy_blob(&copy).await
+        let copied = self.transfer.copy_blob(&copy).await;
+        copied.map_err(|failure| self.without_secrets(failure))
     }
 
     async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
-        match &at.repository {
+        let tags = match &at.repository {
             Repository::Registry { .. } => self.http.tags(at).await,
             Repository::Folder(path) => Layout::new(at, path).tags().await,
-        }
+        };
+        tags.map_err(|failure| self.without_secrets(failure))
+    }
+
+    fn without_secrets(&self, failure: Failure) -> Failure {
+        self.client.without_secrets(&failure)
     }
 }

@@ -16,7 +16,6 @@ use super::basic;
 use super::scopes::Scopes;
 use super::tokens::{DEFAULT_LIFETIME, Token};
 use crate::client::body;
-use crate::client::shown::Shown;
 use crate::client::tls::Profile;
 use crate::client::transport::authority;
 use crate::client::trouble::Trouble;
@@ -115,11 +114,8 @@ impl TokenRequest<'_> {
             answer_within: Some(wire.timeouts.answer),
             profile: self.profile,
         };
-        let mut response = wire.send(request).await?;
-        response
-            .extensions_mut()
-            .insert(Shown::secret(refresh_token));
-        Ok(response)
+        wire.secrets.note(refresh_token);
+        Ok(wire.send(request).await?)
     }
 
     async fn read(

@@ -12,7 +12,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::body;
-use super::shown::Shown;
+use super::secrets::Secrets;
 use super::trouble::Trouble;
 
 /// How much of a refusal's body is read, in bytes.
@@ -21,14 +21,18 @@ const MAX_BODY: usize = 16 * 1024;
 const MAX_WORDS: usize = 300;
 
 /// Reads what a refusal says. Waits up to `patience` for each piece of its body.
-pub(crate) async fn explain(response: Response, patience: Duration, clock: &dyn Clock) -> Trouble {
+pub(crate) async fn explain(
+    response: Response,
+    patience: Duration,
+    clock: &dyn Clock,
+    secrets: &Secrets,
+) -> Trouble {
     let status = response.status();
     let retry_after = retry_after(response.headers(), clock.now());
-    let shown = response.extensions().get::<Shown>().cloned();
     let body = body::read_some(response, MAX_BODY, patience).await;
-    let body = String::from_utf8_lossy(&body);
-    let body = shown.map_or_else(|| body.to_string(), |shown| shown.hide_in(&body));
-    judge(status, retry_after, &body)
+    // As it came, for a secret may be cut where its words are, and once more, for they may be an encoded one.
+    let body = secrets.hide_in(&String::from_utf8_lossy(&body));
+    secrets.hide_in_trouble(&judge(status, retry_after, &body))
 }
 
 fn judge(status: StatusCode, retry_after: Option<Duration>, body: &str) -> Trouble {

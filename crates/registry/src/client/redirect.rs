@@ -1,6 +1,7 @@
 //! Where a redirect leads, if it may be followed (RFC 9110, section 15.4).
 
 use image_sync_shared::failure::FailureClass;
+use image_sync_shared::text::excerpt;
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 
@@ -43,7 +44,10 @@ pub(crate) fn next(
             authority(&to)
         ))),
         (_, "http" | "https") => Ok(Some(to)),
-        (_, other) => Err(refuse(format!("a redirect to {other}: is not followed"))),
+        (_, other) => Err(refuse(format!(
+            "a redirect to {}: is not followed",
+            excerpt(other)
+        ))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::text;
 
 /// What went wrong, and of which kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ impl Trouble {
     pub(crate) fn new(class: FailureClass, answer: impl fmt::Display) -> Self {
         Self {
             class,
-            answer: answer.to_string(),
+            answer: text::bounded(answer),
         }
     }
 

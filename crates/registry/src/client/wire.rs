@@ -17,8 +17,8 @@ use tokio::time::{Instant, timeout};
 use super::answer;
 use super::options::Timeouts;
 use super::redirect::{self, MAX_REDIRECTS, same_origin};
+use super::secrets::Secrets;
 use super::setup_error::SetupError;
-use super::shown::Shown;
 use super::tls::{Pools, Profile};
 use super::transport::{self, authority};
 use super::trouble::Trouble;
@@ -68,6 +68,8 @@ impl From<SendError> for Trouble {
 /// What all requests share, whatever they are for.
 pub(crate) struct Wire {
     pub(crate) timeouts: Timeouts,
+    /// What was shown to registries, so that it is told to nobody else.
+    pub(crate) secrets: Secrets,
     pools: Pools,
     profiles: BTreeMap<String, Profile>,
     clock: Arc<dyn Clock>,
@@ -95,6 +97,7 @@ impl Wire {
         }
         Ok(Self {
             timeouts,
+            secrets: Secrets::default(),
             pools,
             profiles,
             clock,
@@ -109,7 +112,6 @@ impl Wire {
         for redirects in 0..=MAX_REDIRECTS {
             let next = redirect::next(&request.method, &url, response.status(), response.headers());
             let Some(next) = next.map_err(SendError::LedAstray)? else {
-                note_secrets(&mut response, request.authorization.as_ref());
                 return Ok(response);
             };
             if redirects == MAX_REDIRECTS {
@@ -127,7 +129,13 @@ impl Wire {
 
     /// What a refusal says.
     pub(crate) async fn explain(&self, response: Response) -> Trouble {
-        answer::explain(response, self.timeouts.answer, self.clock.as_ref()).await
+        answer::explain(
+            response,
+            self.timeouts.answer,
+            self.clock.as_ref(),
+            &self.secrets,
+        )
+        .await
     }
 
     /// Sends a request to `url`: its own, or where it was redirected to.
@@ -138,6 +146,7 @@ impl Wire {
         if let Some(authorization) = &request.authorization
             && same_origin(&request.url, url)
         {
+            self.secrets.note_authorization(authorization);
             let mut authorization = authorization.clone();
             authorization.set_sensitive(true);
             hop.headers_mut().insert(AUTHORIZATION, authorization);
@@ -189,7 +198,8 @@ impl Wire {
             SendError::Other(Trouble::new(FailureClass::Timeout, answer))
         })?;
         if let Ok(response) = &answer {
-            tracing::trace!(%method, host, path = response.url().path(), status = response.status().as_u16(), "answered");
+            let path = self.secrets.hide_in(response.url().path());
+            tracing::trace!(%method, host, path, status = response.status().as_u16(), "answered");
         }
         answer.map_err(|error| {
             let trouble = transport::explain(&error);
@@ -203,15 +213,5 @@ impl Wire {
                 SendError::Other(trouble)
             }
         })
-    }
-}
-
-/// A refusal may repeat them.
-fn note_secrets(response: &mut Response, authorization: Option<&HeaderValue>) {
-    if let Some(authorization) = authorization
-        && !response.status().is_success()
-    {
-        let shown = Shown::authorization(authorization);
-        response.extensions_mut().insert(shown);
     }
 }

@@ -7,6 +7,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use image_sync_shared::reference::DOCKER_HUB;
 use image_sync_shared::secret::Secret;
+use image_sync_shared::text::excerpt;
 use serde::Deserialize;
 
 use super::Identity;
@@ -66,7 +67,7 @@ impl AuthFile {
         for (key, entry) in raw.auths.unwrap_or_default() {
             if let Some(identity) = entry
                 .identity()
-                .map_err(|why| format!("auths: {key:?}: {why}"))?
+                .map_err(|why| format!("auths: {}: {why}", shown_key(&key)))?
             {
                 entries.insert(normal_key(&key), identity);
             }
@@ -148,6 +149,24 @@ fn decode(auth: &str) -> Result<Identity, &'static str> {
         // Docker once padded it.
         password: Secret::new(password.trim_end_matches('\0')),
     })
+}
+
+/// A key as an error shows it: no more of it than its host and path, and no key in which a password may stand, as in a URL
+/// that was pasted with one.
+fn shown_key(key: &str) -> String {
+    let normal = normal_key(key);
+    let (host, path) = normal.split_once('/').unwrap_or((&normal, ""));
+    let is_plain = |text: &str, others: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+    };
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let is_port = port.is_empty() || port.parse::<u16>().is_ok();
+    if is_port && is_plain(name, ".-[]:") && is_plain(path, "._-/") {
+        format!("{:?}", excerpt(&normal))
+    } else {
+        "a key that is no HOST and no HOST/PATH (not shown, as it may hold a password)".to_owned()
+    }
 }
 
 /// A key as repositories are named: `https://HOST/v1/` is the old form of `HOST`, and Docker Hub has several names.
@@ -305,6 +324,25 @@ mod tests {
             "{not_base64}"
         );
         assert!(refused(r#"{"auths":{"r":{"auth":"aHVudGVyMg=="}}}"#).contains("USER:PASSWORD"));
+        for key in [
+            "https://bob:hunter2@r.example",
+            "bob:hunter2@r.example/v1/",
+            "//bob:hunter2@r.example",
+            "bob:hunter2",
+            "https://r.example?token=hunter2",
+            "r.example/a?token=hunter2",
+            "r.example hunter2",
+            "r.example/a#hunter2",
+        ] {
+            let error = refused(&format!(r#"{{"auths":{{"{key}":{{"auth":"!"}}}}}}"#));
+            assert!(
+                error.contains("base64") && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+        assert!(
+            refused(r#"{"auths":{"https://[::1]:5000/v1/":{"auth":"!"}}}"#).contains("[::1]:5000")
+        );
         assert!(AuthFile::parse("{}").unwrap().find("r", "a").is_none());
         assert!(AuthFile::parse(r#"{"auths":null}"#).is_ok());
     }

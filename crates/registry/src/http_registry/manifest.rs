@@ -6,6 +6,7 @@ use image_sync_shared::failure::FailureClass;
 use image_sync_shared::manifest::RawManifest;
 use image_sync_shared::media_type::{OCI_INDEX, OCI_MANIFEST};
 use image_sync_shared::reference::Reference;
+use image_sync_shared::text::excerpt;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -52,7 +53,7 @@ pub(super) fn refuse_encoding(headers: &HeaderMap) -> Result<(), Trouble> {
             FailureClass::Invalid,
             format!(
                 "the manifest comes with Content-Encoding {}; expected none",
-                encoding.escape_ascii()
+                excerpt(encoding.escape_ascii())
             ),
         )),
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
 use image_sync_shared::job::Remote;
+use image_sync_shared::text::bounded;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
@@ -69,7 +70,8 @@ impl HttpRegistry {
         let bytes = bytes.map_err(|trouble| failure(at, trouble))?;
         let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
             invalid(format!(
-                "its list of tags is not the JSON expected: {error}"
+                "its list of tags is not the JSON expected: {}",
+                bounded(error)
             ))
         })?;
         Ok((page.tags.unwrap_or_default(), next))

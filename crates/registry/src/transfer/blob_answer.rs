@@ -1,6 +1,7 @@
 //! What the head of an answer to GET of a blob says (RFC 9110, sections 8.4, 8.6 and 14.4).
 
 use image_sync_shared::failure::FailureClass;
+use image_sync_shared::text::excerpt;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName};
 
@@ -21,7 +22,8 @@ pub(super) fn bytes_to_skip(
         return Err((
             FailureClass::Invalid,
             format!(
-                "the answer has Content-Encoding {encoding:?}, expected the blob's bytes as they are"
+                "the answer has Content-Encoding {:?}, expected the blob's bytes as they are",
+                excerpt(encoding)
             ),
         ));
     }
@@ -36,7 +38,8 @@ pub(super) fn bytes_to_skip(
         return Err((
             FailureClass::DigestMismatch,
             format!(
-                "the answer has {length} bytes, expected {}",
+                "the answer has {} bytes, expected {}",
+                excerpt(length),
                 size - starts_at
             ),
         ));
@@ -57,7 +60,10 @@ fn range_start(headers: &HeaderMap, offset: u64, size: u64) -> Result<u64, Unusa
     } else {
         Err((
             FailureClass::DigestMismatch,
-            format!("the answer has Content-Range {stated:?}, expected {offset}- of {size}"),
+            format!(
+                "the answer has Content-Range {:?}, expected {offset}- of {size}",
+                excerpt(stated)
+            ),
         ))
     }
 }
