@@ -27,12 +27,13 @@ pub(crate) struct Account {
 
 impl Account {
     fn begun_with(so_far: &Work) -> Self {
+        // What a message says may be any number, and there must be room to go on counting.
         let mut account = Self {
-            bytes_copied: so_far.bytes_copied,
+            bytes_copied: so_far.bytes_copied.min(u64::MAX / 2),
             ..Self::default()
         };
-        account.blobs.copied = so_far.copied;
-        account.blobs.mounted = so_far.mounted;
+        account.blobs.copied = so_far.copied.min(u32::MAX / 4);
+        account.blobs.mounted = so_far.mounted.min(u32::MAX / 4);
         account.look_anew();
         account
     }
@@ -65,5 +66,27 @@ impl Ledger {
     /// The account, for a moment: no await may come before it is dropped.
     pub(crate) fn account(&self) -> MutexGuard<'_, Account> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_goes_on_whatever_a_message_says_was_counted() {
+        let work = Work {
+            duration_ms: u64::MAX,
+            bytes_copied: u64::MAX,
+            copied: u32::MAX,
+            mounted: u32::MAX,
+        };
+        let ledger = Ledger::begun_with(&work);
+        let mut account = ledger.account();
+        account.blobs.copied += 1;
+        account.blobs.mounted += 1;
+        account.bytes_copied += 1;
+        account.look_anew();
+        assert_eq!(account.each_blob().present, 0);
     }
 }

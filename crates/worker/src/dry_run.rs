@@ -45,7 +45,7 @@ impl Attempt<'_> {
                 account.blobs.present += 1;
             } else {
                 would_copy.blobs += 1;
-                would_copy.bytes += size;
+                would_copy.bytes = would_copy.bytes.saturating_add(size);
             }
         }
         self.ledger.account().would_copy = Some(would_copy);

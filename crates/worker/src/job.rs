@@ -144,10 +144,11 @@ async fn attempt(
     };
     keeper.release().await;
     let account = ledger.account().clone();
+    let outcome = outcome.map_err(|failure| workshop.ports.registries.without_secrets(failure));
     Ended {
         outcome,
         account,
-        duration: Duration::from_millis(job.so_far.duration_ms) + started.elapsed(),
+        duration: Duration::from_millis(job.so_far.duration_ms).saturating_add(started.elapsed()),
     }
 }
 

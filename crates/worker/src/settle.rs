@@ -5,6 +5,7 @@ use std::time::Duration;
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
 use image_sync_shared::job::Job;
 use image_sync_shared::outcome::{Action, ImageResult, JobResult, Work};
+use image_sync_shared::ports::clock::later;
 use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::RunEvent;
@@ -125,7 +126,7 @@ pub(crate) fn before_work(
         in_seconds(*until)
     );
     Some(Settlement::Defer {
-        successor: Box::new(job.deferred(*until + spread(settings.pause_spread))),
+        successor: Box::new(job.deferred(later(*until, spread(settings.pause_spread)))),
         event: (job.defers == 0).then(|| put_back(job, &why)),
         pause: None,
         why,
@@ -166,7 +167,7 @@ pub(crate) fn after_work(
         Reaction::Fail | Reaction::Retry => finish(job, ended, settings, now),
         Reaction::Pause(retry_after) => pause(&worked, &failure, retry_after, settings, now),
         Reaction::PutBack => Settlement::Defer {
-            successor: Box::new(worked.deferred(now + put_back_for(failure.class, settings))),
+            successor: Box::new(worked.deferred(later(now, put_back_for(failure.class, settings)))),
             event: Some(put_back(job, &failure.to_string())),
             pause: None,
             why: failure.to_string(),
@@ -183,10 +184,10 @@ fn pause(
 ) -> Settlement {
     let unstated = || {
         UNSTATED_PAUSE
-            .delay(job.defers + 1)
+            .delay(job.defers.saturating_add(1))
             .max(SHORTEST_UNSTATED_PAUSE)
     };
-    let until = now + retry_after.unwrap_or_else(unstated).min(END_OF_TIME);
+    let until = later(now, retry_after.unwrap_or_else(unstated).min(END_OF_TIME));
     let place = match failure.side {
         Side::Source => &job.source,
         Side::Target => &job.target,
@@ -198,7 +199,7 @@ fn pause(
     });
     let why = format!("{failure}; left alone until {}", in_seconds(until));
     Settlement::Defer {
-        successor: Box::new(job.deferred(until + spread(settings.pause_spread))),
+        successor: Box::new(job.deferred(later(until, spread(settings.pause_spread)))),
         event: Some(put_back(job, &why)),
         pause,
         why,
@@ -208,8 +209,8 @@ fn pause(
 fn put_back(job: &Job, why: &str) -> RunEvent {
     RunEvent::Attempt {
         idx: job.idx,
-        attempt: job.attempt - 1,
-        defers: job.defers + 1,
+        attempt: job.attempt.saturating_sub(1),
+        defers: job.defers.saturating_add(1),
         error: why.to_owned(),
     }
 }
@@ -379,6 +380,38 @@ mod tests {
         };
         let (_, pause) = deferred(after(&app(), class));
         assert!(pause.unwrap().until.year() > 2100);
+    }
+
+    #[test]
+    fn no_number_and_no_date_of_a_message_breaks_what_is_made_of_it() {
+        let job = Job {
+            attempt: 0,
+            defers: u32::MAX,
+            ..app()
+        };
+        let paused = Paused {
+            side: Side::Source,
+            host: "source.test",
+            until: datetime!(9999-12-31 23:59:59.999 UTC),
+        };
+        let (successor, _) = deferred(before_work(&job, false, &[paused], &settings()).unwrap());
+        assert_eq!(successor.not_before.unwrap().year(), 9999);
+        for class in [
+            FailureClass::RateLimited {
+                retry_after_ms: None,
+            },
+            FailureClass::LeaseLost,
+            FailureClass::Timeout,
+            FailureClass::Denied,
+        ] {
+            let ended = Ended {
+                duration: Duration::MAX,
+                ..failed(Side::Source, class)
+            };
+            let last = datetime!(9999-12-31 23:59:59.999 UTC);
+            let settlement = after_work(&job, ended, false, &settings(), last);
+            assert_ne!(settlement, Settlement::Drop);
+        }
     }
 
     #[test]
