@@ -58,7 +58,8 @@ pub fn main() -> ExitCode {
     let environment = Environment::of_process();
     let telemetry = Telemetry::new(&environment);
     let exit = run(&common, command, &environment, &telemetry).unwrap_or_else(|problem| {
-        writeln!(io::stderr(), "error: {problem}").ok();
+        let problem_shown = text::printable_lines(&problem.to_string());
+        writeln!(io::stderr(), "error: {problem_shown}").ok();
         problem.exit
     });
     telemetry.end(exit);

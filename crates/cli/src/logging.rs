@@ -1,7 +1,9 @@
 //! Log lines: where they go, how they look, which there are.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 
+use image_sync_shared::text::escape_json;
 use thiserror::Error;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -13,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::args::LogFormat;
 use crate::progress::Screen;
 use crate::telemetry::SpanLayer;
+use crate::text;
 
 /// A level or directive that is none.
 #[derive(Debug, Error)]
@@ -35,7 +38,11 @@ pub(crate) fn start(
 ) -> Result<(), InvalidLevel> {
     let colour = io::stderr().is_terminal() && !no_color;
     // A second subscriber in one process is a test's, and keeps the first.
-    let writer = LogWriter(screen.clone());
+    let writer = LogWriter {
+        screen: screen.clone(),
+        format,
+        colour,
+    };
     drop(subscriber(writer, format, level, colour, spans)?.try_init());
     Ok(())
 }
@@ -97,13 +104,27 @@ fn with_context<S: Subscriber>(lines: EnvFilter) -> impl Filter<S> {
     lines.or(spans.with_max_level_hint(level))
 }
 
-/// Writes log lines beside the display.
+/// A line as it is written, whatever is told in it.
+fn shown(line: &str, format: LogFormat, colour: bool) -> Cow<'_, str> {
+    match format {
+        LogFormat::Text => text::log_line(line, colour),
+        LogFormat::Json => escape_json(line),
+    }
+}
+
+/// Writes log lines beside the display, which come one by one.
 #[derive(Clone, Debug)]
-struct LogWriter(Screen);
+struct LogWriter {
+    screen: Screen,
+    format: LogFormat,
+    colour: bool,
+}
 
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.write(line)?;
+        let text = String::from_utf8_lossy(line);
+        let shown = shown(&text, self.format, self.colour);
+        self.screen.write(shown.as_bytes())?;
         Ok(line.len())
     }
 
@@ -220,6 +241,30 @@ mod tests {
         assert_eq!(line["message"], "own warning");
         assert_eq!(line["image"], "nginx");
         assert_eq!(line["level"], "WARN");
+    }
+
+    #[test]
+    fn what_a_registry_says_forges_no_line_and_does_not_play_with_the_terminal() {
+        let evil = "x\n2026 ERROR forged\u{9b}31m\u{7f}\u{202e}\u{1b}[31m";
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let subscriber =
+                subscriber(move || writer.clone(), format, "info", false, None).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                let _job = info_span!("job", run = %evil, image = evil).entered();
+                warn!(error = %evil, "failed: {evil}");
+            });
+            let line = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            let shown = shown(&line, format, false);
+            let inside = shown.strip_suffix('\n').unwrap();
+            let bad = |c: char| image_sync_shared::text::is_deceptive(c);
+            assert!(!inside.contains(bad), "{inside:?}");
+            if format == LogFormat::Json {
+                let json: serde_json::Value = serde_json::from_str(inside).unwrap();
+                assert_eq!(json["error"], evil);
+            }
+        }
     }
 
     #[test]

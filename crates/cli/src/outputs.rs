@@ -6,6 +6,7 @@ use std::io::{self, BufReader, IsTerminal as _, Seek as _, Write};
 use console::Term;
 use image_sync_producer::aggregate::FinishedRun;
 use image_sync_shared::report::Report;
+use image_sync_shared::text::JsonWriter;
 
 use crate::args::{Output, OutputArgs};
 use crate::environment::Environment;
@@ -48,7 +49,7 @@ impl Outputs {
     pub(crate) fn write_stored(&self, mut json: File) -> Result<(), Problem> {
         let mut copy = |out: &mut dyn Write| {
             json.rewind()?;
-            io::copy(&mut json, out).map(drop)
+            io::copy(&mut json, &mut JsonWriter::new(out)).map(drop)
         };
         let to_file = match &self.file {
             Some(file) => file.write(|out| copy(out)),
@@ -70,11 +71,11 @@ impl Outputs {
     /// Writes the report to all of them. Blocks.
     pub(crate) fn write(&self, run: &mut FinishedRun) -> Result<(), Problem> {
         let to_file = match &self.file {
-            Some(file) => file.write(|out| run.write_json(out)),
+            Some(file) => file.write(|out| run.write_json(&mut JsonWriter::new(out))),
             None => Ok(()),
         };
         let to_stdout = stdout::write(|out| match self.shape {
-            Shape::Json => run.write_json(out),
+            Shape::Json => run.write_json(&mut JsonWriter::new(out)),
             Shape::Table(canvas) => table::write(run, canvas, out),
         });
         if self.screen.has_display() && matches!(self.shape, Shape::Json) {

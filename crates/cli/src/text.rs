@@ -1,29 +1,42 @@
 //! Text that fits its place on a terminal.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use console::{measure_text_width, truncate_str};
+use image_sync_shared::text::{clean, is_deceptive};
 
-/// `text` without control characters, which registries could send to play with the terminal.
+/// `text` on one line, without characters that registries could send to play with the terminal or its reader.
 pub(crate) fn printable(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(visible).collect()
+    clean(text).into_owned()
 }
 
-/// JSON with all control characters escaped: JSON itself leaves DEL and the C1 set as they are (RFC 8259, section 7), and
-/// terminals obey them.
-pub(crate) fn escaped(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c.is_control() && c != '\n' {
-            let _infallible = write!(text, "\\u{:04x}", u32::from(c));
+/// The same of a text of several lines.
+pub(crate) fn printable_lines(text: &str) -> String {
+    let lines: Vec<Cow<'_, str>> = text.split('\n').map(clean).collect();
+    lines.join("\n")
+}
+
+/// A log line, whose end alone is one: what it tells of others can neither begin another nor play with the terminal. The
+/// escapes of colours are left where the line is written in colour.
+pub(crate) fn log_line(line: &str, colour: bool) -> Cow<'_, str> {
+    let text = line.strip_suffix('\n').unwrap_or(line);
+    let is_shown = |c: char| !is_deceptive(c) || (colour && c == ESCAPE);
+    if text.chars().all(is_shown) {
+        return Cow::Borrowed(line);
+    }
+    let mut clean = String::with_capacity(line.len() + 16);
+    for c in text.chars() {
+        if is_shown(c) {
+            clean.push(c);
         } else {
-            text.push(c);
+            clean.extend(c.escape_unicode());
         }
     }
-    text
+    clean.push_str(&line[text.len()..]);
+    Cow::Owned(clean)
 }
+
+const ESCAPE: char = '\u{1b}';
 
 /// The start of `text`, `width` columns at most.
 pub(crate) fn keep_start(text: &str, width: usize) -> Cow<'_, str> {
@@ -69,20 +82,23 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_the_same_with_its_control_characters_escaped() {
-        let nasty = "a\u{1b}[2J\u{9b}2J\u{7f}\r\n\tb ü";
-        let json = serde_json::to_string_pretty(&[nasty]).unwrap();
-        let safe = escaped(&json);
-        assert!(
-            safe.chars().all(|c| !c.is_control() || c == '\n'),
-            "{safe:?}"
-        );
-        assert!(safe.contains("\\u009b2J\\u007f"), "{safe}");
-        assert_eq!(serde_json::from_str::<[String; 1]>(&safe).unwrap(), [nasty]);
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a [2Jb c");
+        assert_eq!(printable("a\u{202e}b"), "a\u{fffd}b");
+        assert_eq!(printable_lines("a\u{9b}b\nc\r"), "a b\nc ");
     }
 
     #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a [2Jb c");
+    fn a_log_line_is_one_line_and_coloured_by_nobody_else() {
+        assert_eq!(log_line("plain ü\n", false), "plain ü\n");
+        let forged = log_line("a\n2026 ERROR forged\u{9b}\u{202e}\u{1b}[31m\n", false);
+        assert_eq!(
+            forged,
+            "a\\u{a}2026 ERROR forged\\u{9b}\\u{202e}\\u{1b}[31m\n"
+        );
+        assert_eq!(
+            log_line("\u{1b}[31mred\u{7f}\n", true),
+            "\u{1b}[31mred\\u{7f}\n"
+        );
     }
 }

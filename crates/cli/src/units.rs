@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use time::{OffsetDateTime, UtcOffset};
+
 /// Bytes in binary units: `917 B`, `12.3 KiB`, `1.0 GiB`.
 pub(crate) fn bytes(amount: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -33,6 +35,11 @@ pub(crate) fn duration(duration: Duration) -> String {
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// A time in UTC; as it is where that would be behind the end of all time.
+pub(crate) fn utc(time: OffsetDateTime) -> OffsetDateTime {
+    time.checked_to_offset(UtcOffset::UTC).unwrap_or(time)
 }
 
 /// A duration as it was set: `30s`, `1h 30m`.
@@ -68,6 +75,14 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_behind_the_year_9999_in_utc_is_shown_as_it_is() {
+        let late = time::macros::datetime!(9999-12-31 23:59:59 -23:59);
+        assert_eq!(utc(late), late);
+        let noon = time::macros::datetime!(2026-11-20 12:00 +1);
+        assert_eq!(utc(noon).hour(), 11);
+    }
 
     #[test]
     fn bytes_have_the_unit_that_keeps_them_short() {

@@ -60,6 +60,70 @@ async fn wrong_credentials_fail_at_once() {
     assert!(!format!("{ended:?}").contains("wrong-secret"), "{ended:#?}");
 }
 
+/// What a source says that repeats what it was shown: an answer, and the requests that get it.
+fn echoes() -> Vec<(&'static str, &'static str, Fault)> {
+    const SENT: &str = "Basic Ym90Omh1bnRlcjItaXMtc2VjcmV0";
+    let answer = |body: String| Fault::Answer {
+        status: 403,
+        headers: Vec::new(),
+        body,
+    };
+    let said = |message: &str| {
+        answer(format!(
+            r#"{{"errors":[{{"code":"DENIED","message":"{message}"}}]}}"#
+        ))
+    };
+    let escaped = PASSWORD.replace('h', "\\u0068").replace('-', "\\u002d");
+    let digest = ("Docker-Content-Digest".to_owned(), SENT.to_owned());
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"config":{{"mediaType":"x","size":1,"digest":"{SENT}"}},"layers":[]}}"#
+    );
+    vec![
+        ("GET", "manifests", said(&escaped)),
+        ("GET", "manifests", said(&PASSWORD.replace('h', "%68"))),
+        ("GET", "manifests", said(SENT)),
+        (
+            "GET",
+            "manifests",
+            answer(format!("{}{PASSWORD}", "x ".repeat(145))),
+        ),
+        ("HEAD", "manifests", Fault::SetHeader(digest.0, digest.1)),
+        (
+            "GET",
+            "manifests",
+            Fault::Answer {
+                status: 200,
+                headers: vec![("Content-Encoding".to_owned(), SENT.to_owned())],
+                body: manifest,
+            },
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_secret_that_a_registry_repeats_is_hidden_however_it_is_encoded() {
+    for (method, path, echo) in echoes() {
+        let world = World::with(&image("app")).await;
+        world.source.set_auth(Auth::basic("bot", PASSWORD));
+        world.source.stage(
+            all(method, path).when(|request| request.header("authorization").is_some()),
+            echo.clone(),
+        );
+        let credentials = format!("{{username: bot, password: {PASSWORD}}}");
+        let catalog = world.catalog().registry(world.source.host(), &credentials);
+        let ended = world
+            .program
+            .sync(&catalog, &["--log-level", "trace"])
+            .await;
+        assert_eq!(ended.code, Some(1), "{echo:?}: {ended:#?}");
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        for part in ["unter2", "ecret", "Ym90Omh1bnRlcjI"] {
+            let shown = told.replace("[secret]", "");
+            assert!(!shown.contains(part), "{echo:?}: {ended:#?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_refused_token_fails_as_the_registrys_fault() {
     let (world, _tokens) = with_tokens(&image("app")).await;

@@ -132,7 +132,7 @@ impl Progress for Board {
 
     fn blob_advanced(&self, job: &JobId, blob: &Digest, bytes: u64) {
         let mut state = self.state();
-        state.bytes += bytes;
+        state.bytes = state.bytes.saturating_add(bytes);
         let image = state.in_flight.get_mut(job);
         if let Some(transfer) = image.and_then(|image| image.blobs.get_mut(blob)) {
             transfer.sent += bytes;
@@ -144,7 +144,7 @@ impl Progress for Board {
             let ended = image.blobs.remove(blob);
             if let Some(through) = ended.filter(|transfer| transfer.sent >= transfer.size) {
                 image.done_blobs += 1;
-                image.done_bytes += through.size;
+                image.done_bytes = image.done_bytes.saturating_add(through.size);
             }
         });
     }

@@ -119,12 +119,13 @@ impl ImageView {
         if self.blobs.is_empty() && self.done_blobs == 0 {
             return format!("  {name}  checking");
         }
-        let sent: u64 = self.blobs.iter().map(|blob| blob.sent).sum();
-        let size: u64 = self.blobs.iter().map(|blob| blob.size).sum();
+        // A manifest may say any size.
+        let sum = |of: fn(&BlobView) -> u64| self.blobs.iter().map(of).fold(0, u64::saturating_add);
+        let (sent, size) = (sum(|blob| blob.sent), sum(|blob| blob.size));
         let mut parts = vec![format!(
             "  {name}  {:>10} of {:<10}",
-            units::bytes(self.done_bytes + sent),
-            units::bytes(self.done_bytes + size),
+            units::bytes(self.done_bytes.saturating_add(sent)),
+            units::bytes(self.done_bytes.saturating_add(size)),
         )];
         if self.done_blobs > 0 {
             parts.push(format!(

@@ -13,6 +13,7 @@ use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Reports, Role}
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
+use image_sync_shared::text::JsonWriter;
 use tokio::task::spawn_blocking;
 use tracing::info;
 
@@ -93,7 +94,7 @@ impl ReportStore for Store {
 /// The report in a temporary file: it may be too large to be held.
 fn in_file(mut finished: FinishedRun) -> io::Result<File> {
     let mut out = BufWriter::new(tempfile::tempfile()?);
-    finished.write_json(&mut out)?;
+    finished.write_json(&mut JsonWriter::new(&mut out))?;
     out.flush()?;
     let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.rewind()?;

@@ -12,6 +12,7 @@ use image_sync_producer::dead_letters::{self, Choice, LetterError};
 use image_sync_queue::jetstream::{JetStream, Role};
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::dead_letters::DeadLetters;
+use image_sync_shared::text::escape_json;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -23,7 +24,7 @@ use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::outputs::{self, Outputs};
 use crate::progress::Screen;
-use crate::{stdout, text, wiring};
+use crate::{stdout, wiring};
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -162,7 +163,7 @@ async fn show(letters: &dyn DeadLetters, id: &str) -> Result<Exit, Problem> {
         return Err(problem(LetterError::Unknown(vec![format!("{id:?}")])));
     };
     let json = serde_json::to_string_pretty(&letter).map_err(Problem::not_carried_out)?;
-    stdout::write_aside(move |out| writeln!(out, "{}", text::escaped(&json))).await?;
+    stdout::write_aside(move |out| writeln!(out, "{}", escape_json(&json))).await?;
     Ok(Exit::Success)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use image_sync_queue::jetstream::JetStream;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::clock::{Clock, later};
 use image_sync_shared::ports::run_control::RunControl;
 use image_sync_shared::ports::run_states::RunStates;
 use image_sync_shared::report::ReportHead;
@@ -83,9 +83,9 @@ fn overdue(
     cancelled_at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> Option<&'static str> {
-    if cancelled_at.is_some_and(|at| now >= at + FAIR_TIME) {
+    if cancelled_at.is_some_and(|at| now >= later(at, FAIR_TIME)) {
         Some("it is cancelled")
-    } else if now >= deadline + FAIR_TIME {
+    } else if now >= later(deadline, FAIR_TIME) {
         Some("its deadline has passed")
     } else {
         None

@@ -7,8 +7,8 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, Write};
 
 use console::{Alignment, measure_text_width, pad_str};
 use image_sync_shared::ports::dead_letters::DeadLetters;
+use image_sync_shared::text::escape_json;
 use tempfile::SpooledTempFile;
-use time::UtcOffset;
 use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
 
@@ -17,7 +17,8 @@ use crate::exit::{Exit, Problem};
 use crate::outputs::Shape;
 use crate::stdout;
 use crate::table::Canvas;
-use crate::text::{escaped, keep_end, keep_start, printable};
+use crate::text::{keep_end, keep_start, printable};
+use crate::units;
 
 /// Up to this many bytes stay in memory.
 const IN_MEMORY: usize = 1024 * 1024;
@@ -69,8 +70,8 @@ impl List {
         for (width, cell) in self.widths.iter_mut().zip(cells(row)) {
             *width = (*width).max(measure_text_width(&cell));
         }
-        let line = escaped(&serde_json::to_string(row)?);
-        writeln!(self.lines, "{line}")
+        let json = serde_json::to_string(row)?;
+        writeln!(self.lines, "{}", escape_json(&json))
     }
 
     fn lines(&mut self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
@@ -115,10 +116,7 @@ fn cells(row: &Row) -> [String; COLUMNS] {
     let image = job.map(|job| format!("{}:{}", job.image, job.tag));
     [
         printable(&row.id),
-        row.died_at
-            .to_offset(UtcOffset::UTC)
-            .format(DIED)
-            .unwrap_or_default(),
+        units::utc(row.died_at).format(DIED).unwrap_or_default(),
         job.map_or_else(String::new, |job| job.attempts.to_string()),
         printable(&image.unwrap_or_default()),
     ]

@@ -7,15 +7,17 @@ use image_sync_queue::jetstream::RunFrame;
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::report::{ReportHead, RunStatus};
 use image_sync_shared::run::Trigger;
+use image_sync_shared::text::JsonWriter;
 use serde::Serialize;
+use time::OffsetDateTime;
 use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
-use time::{OffsetDateTime, UtcOffset};
 
 use crate::exit::{Exit, Problem};
 use crate::outputs::Shape;
 use crate::stdout;
 use crate::text::printable;
+use crate::units;
 
 const COLUMNS: usize = 8;
 const HEADINGS: [&str; COLUMNS] = [
@@ -86,7 +88,7 @@ pub(super) async fn write(runs: Vec<Listed>, shape: Shape) -> Result<Exit, Probl
 
 fn write_json(runs: &[Listed], out: &mut impl Write) -> io::Result<()> {
     let rows: Vec<Row<'_>> = runs.iter().map(row).collect();
-    serde_json::to_writer_pretty(&mut *out, &rows)?;
+    serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &rows)?;
     writeln!(out)
 }
 
@@ -143,10 +145,10 @@ fn cells(run: &Listed) -> [String; COLUMNS] {
         printable(run.state.run.as_str()),
         status(&run.state).to_owned(),
         text(run.trigger().map(trigger)),
-        text(run.started_at().map(|started| {
-            let started = started.to_offset(UtcOffset::UTC);
-            started.format(STARTED).unwrap_or_default()
-        })),
+        text(
+            run.started_at()
+                .map(|started| units::utc(started).format(STARTED).unwrap_or_default()),
+        ),
         text(run.jobs()),
         of_report(|head| head.summary.pulled),
         of_report(|head| head.summary.already_cached),

@@ -9,6 +9,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::report::Summary;
 use image_sync_shared::run::{RunEvent, RunId, RunOpened, Trigger};
+use image_sync_shared::text::JsonWriter;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -56,7 +57,7 @@ pub(super) async fn show(queue: &JetStream, state: &RunState, shape: Shape) -> R
     };
     stdout::write_aside(move |out| match shape {
         Shape::Json => {
-            serde_json::to_writer_pretty(&mut *out, &snapshot)?;
+            serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &snapshot)?;
             writeln!(out)
         }
         Shape::Table(_) => writeln!(
