@@ -99,7 +99,7 @@ fn first_that_fits<T: Serialize>(
     }
     let what = what();
     Err(QueueError::Refused(format!(
-        "{what} has {length} bytes, and NATS takes {limit}: raise max_payload"
+        "{what} has {length} bytes, and NATS takes {limit}: its max payload must be larger"
     )))
 }
 

@@ -15,6 +15,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::job_queue::{Delivery, Lane, Stored};
 use image_sync_shared::ports::memo::Fact;
+use image_sync_shared::reference::Repository;
 use image_sync_shared::run::RunId;
 use image_sync_testkit::TokioClock;
 use image_sync_testkit::servers::NatsServer;
@@ -155,10 +156,9 @@ async fn two_producers_do_not_take_the_room_of_jobs_that_are_put_back() {
 #[tokio::test]
 async fn a_job_too_large_for_a_message_is_refused() {
     let setup = Setup::new(&small()).await;
-    let large = Job {
-        image: "x".repeat(2 * 1024 * 1024),
-        ..job(0)
-    };
+    // What a job tells for the report is cut; its places are not.
+    let mut large = job(0);
+    large.source.image.repository = Repository::Folder("x".repeat(2 * 1024 * 1024).into());
     let error = setup
         .ports()
         .jobs
