@@ -6,6 +6,8 @@ use image_sync_shared::text::is_deceptive;
 const HIDDEN: &str = "[secret]";
 /// A piece of a secret at the end of a text, which may have been cut, is as long as this at least.
 const SHORTEST_PIECE: usize = 6;
+/// As much of the start of a secret is taken for it, so that nearly a secret at every place of a text takes no long time.
+const ENOUGH: usize = 48;
 /// How many characters may stand inside of a secret that are not seen.
 const MOST_UNSEEN: usize = 64;
 
@@ -78,7 +80,8 @@ impl Needle {
                 .collect();
             unseen += 1;
             if found == 0 || skipped.is_empty() || unseen > MOST_UNSEEN {
-                return None;
+                let is_enough = found >= ENOUGH;
+                return is_enough.then(|| places.into_iter().max()).flatten();
             }
             places = skipped;
         }
@@ -258,10 +261,10 @@ mod tests {
     #[test]
     fn a_text_that_nearly_is_the_secret_everywhere_takes_no_long_time() {
         let needle = Needle::new(&format!("{}b", "a".repeat(2_000)));
-        let text = "a".repeat(16 * 1024);
-        assert!(
-            needle.hide_in(text).len() < 16 * 1024,
-            "its end is a start of it"
-        );
+        let text = format!("{}c", "a".repeat(16 * 1024));
+        let hidden = format!("{}c", "[secret]".repeat(9));
+        assert_eq!(needle.hide_in(text.clone()), hidden);
+        let short = Needle::new(&format!("{}b", "a".repeat(ENOUGH - 2)));
+        assert_eq!(short.hide_in(text.clone()), text);
     }
 }

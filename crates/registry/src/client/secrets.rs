@@ -165,9 +165,9 @@ mod tests {
             percent,
             twice,
             PASSWORD
+                .replace('&', "&amp;")
                 .replace('<', "&lt;")
-                .replace('>', "&#62;")
-                .replace('&', "&amp;"),
+                .replace('>', "&#62;"),
             PASSWORD.replace('/', "&#x2F;"),
             format!("{PASSWORD:?}"),
             format!("{:?}", format!("{PASSWORD:?}")),
