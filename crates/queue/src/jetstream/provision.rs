@@ -64,6 +64,8 @@ struct Described {
 struct Step {
     change: Change,
     object: String,
+    /// The stream that it makes, if it makes one.
+    new_stream: Option<String>,
     /// Whom to ask, and what.
     subject: String,
     body: Value,
@@ -81,19 +83,15 @@ pub async fn provision(
     now: OffsetDateTime,
 ) -> Result<Vec<(String, Change)>, ProvisionError> {
     settings.check().map_err(ProvisionError::Settings)?;
-    let (mut steps, mut new_streams) = (Vec::new(), Vec::new());
+    let (mut steps, mut made) = (Vec::new(), Vec::new());
     for config in topology::streams(connection.names(), settings) {
-        let step = stream_step(connection, &config, now).await?;
-        if step.change == Change::Created {
-            new_streams.push(config.name);
-        }
-        steps.push(step);
+        steps.push(stream_step(connection, &config, now).await?);
     }
     for plan in topology::consumers(connection.names(), settings) {
         steps.push(consumer_step(connection, &plan).await?);
     }
-    if let Err(error) = carry_out(connection, &steps).await {
-        remove(connection, &new_streams).await;
+    if let Err(error) = carry_out(connection, &steps, &mut made).await {
+        remove(connection, &made).await;
         return Err(error);
     }
     let done = steps.into_iter().map(|step| (step.object, step.change));
@@ -119,6 +117,7 @@ async fn stream_step(
     Ok(Step {
         change,
         object,
+        new_stream: found.is_none().then(|| name.clone()),
         subject: format!("STREAM.{verb}.{name}"),
         body: asked.clone(),
         asked,
@@ -141,6 +140,7 @@ async fn consumer_step(
     Ok(Step {
         change,
         object,
+        new_stream: None,
         subject: format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"),
         body: json!({ "stream_name": stream, "config": asked }),
         asked,
@@ -154,11 +154,16 @@ fn change(asked: &Value, found: &Value) -> Change {
     }
 }
 
-/// First what is new: if there is no room for it, nothing else has changed.
-async fn carry_out(connection: &Connection, steps: &[Step]) -> Result<(), ProvisionError> {
+/// First what is new: if there is no room for it, nothing else has changed. The streams in `made` are those that there are by
+/// it: one that was refused may be another's by now.
+async fn carry_out(
+    connection: &Connection,
+    steps: &[Step],
+    made: &mut Vec<String>,
+) -> Result<(), ProvisionError> {
     for due in [Change::Created, Change::Updated] {
         for step in steps.iter().filter(|step| step.change == due) {
-            make(connection, step).await?;
+            make(connection, step, made).await?;
         }
     }
     Ok(())
@@ -186,12 +191,17 @@ async fn remove_stream(connection: &Connection, stream: &str) -> Result<(), Queu
 }
 
 /// Asks for something, and compares what comes of it.
-async fn make(connection: &Connection, step: &Step) -> Result<(), ProvisionError> {
-    let made: Described = connection
+async fn make(
+    connection: &Connection,
+    step: &Step,
+    made: &mut Vec<String>,
+) -> Result<(), ProvisionError> {
+    let described: Described = connection
         .api(&step.subject, &step.body, Tries::One)
         .await?
         .map_err(|error| error.refusing(&step.object))?;
-    match first_difference(&step.asked, &made.config) {
+    made.extend(step.new_stream.clone());
+    match first_difference(&step.asked, &described.config) {
         None => Ok(()),
         Some(difference) => Err(ProvisionError::Different {
             object: step.object.clone(),

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_queue::jetstream::{
-    Auth, ConnectError, ConnectSettings, Connection, JetStream, ProvisionError, Role, provision,
+    Auth, ConnectError, ConnectSettings, Connection, JetStream, Prefix, ProvisionError, Role,
+    provision,
 };
 use image_sync_shared::digest::Digest;
+use image_sync_shared::mac::MacKey;
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::job_queue::Lane;
@@ -66,7 +68,11 @@ impl Guarded {
     }
 
     async fn connect(&self, user: &str) -> Result<Connection, ConnectError> {
-        Connection::open(ConnectSettings {
+        Connection::open(self.settings(user)).await
+    }
+
+    fn settings(&self, user: &str) -> ConnectSettings {
+        ConnectSettings {
             auth: Auth::Password {
                 user: user.to_owned(),
                 password: Secret::new("p"),
@@ -74,8 +80,7 @@ impl Guarded {
             inbox_prefix: Some(format!("_INBOX_{user}")),
             request_timeout: NEVER,
             ..ConnectSettings::new(self.server.url())
-        })
-        .await
+        }
     }
 
     async fn open(&self, user: &str, role: Role) -> Result<JetStream, ProvisionError> {
@@ -128,8 +133,13 @@ async fn work(queue: &JetStream) {
         refused: Digest::of(b"1"),
         host: "h".to_owned(),
     };
-    queue.memo().remember(&fact, &Digest::of(b"2")).await;
-    assert_eq!(queue.memo().recall(&fact).await, Some(Digest::of(b"2")));
+    let (key, now) = (|| Some(MacKey::of_text("k")), clock().now());
+    queue
+        .memo(key())
+        .remember(&fact, &Digest::of(b"2"), now)
+        .await;
+    let recalled = queue.memo(key()).recall(&fact, now).await;
+    assert_eq!(recalled, Some(Digest::of(b"2")));
     let (mut settled, mut crashes) = (0, 0);
     while settled < 5 || crashes < MAX_DELIVER {
         for delivery in ports
@@ -213,6 +223,28 @@ async fn each_role_gets_by_with_what_it_may_do() {
     work(&guarded.open("worker", Role::Worker).await.unwrap()).await;
     aggregate(&guarded.open("aggregator", Role::Aggregator).await.unwrap()).await;
     operate(&guarded.open("operator", Role::Operator).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn the_streams_of_others_are_out_of_reach_of_the_user_that_provisions() {
+    let guarded = Guarded::new(ROLES).await;
+    let other: Prefix = "other".parse().unwrap();
+    let settings = guarded.settings("provision");
+    let settings = ConnectSettings {
+        prefix: other,
+        ..settings
+    };
+    let connection = Connection::open(settings).await.unwrap();
+    let settings = small();
+    let made = provision(&connection, &settings, clock().now());
+    assert_names("publish to $JS.API.STREAM.INFO.OTHER_JOBS", made).await;
+    let (_, block) = ROLES.split_once("MAY_PROVISION = {").unwrap();
+    let (block, _) = block.split_once('}').unwrap();
+    let of_streams = block.split('"').filter(|text| text.contains(".STREAM."));
+    for subject in of_streams {
+        let (_, stream) = subject.rsplit_once('.').unwrap();
+        assert!(stream.to_lowercase().contains("imgsync_"), "{subject}");
+    }
 }
 
 /// Sees to it that what is asked for is refused soon, as this permission is missing.
