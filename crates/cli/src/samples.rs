@@ -94,6 +94,7 @@ pub(crate) fn job(idx: u32, image: &str) -> Job {
         not_before: None,
         history: Vec::new(),
         so_far: Work::default(),
+        mac: None,
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }

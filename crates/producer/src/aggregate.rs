@@ -93,14 +93,14 @@ struct Followed {
 }
 
 impl Followed {
-    /// Takes an event in, and says whether it is the first result of its job.
-    fn take(&mut self, event: RunEvent) -> io::Result<bool> {
+    /// Takes an event in, and says how many results count by it.
+    fn take(&mut self, event: RunEvent) -> io::Result<usize> {
         self.events += 1;
-        let Some(result) = self.fold.apply(event) else {
-            return Ok(false);
-        };
-        self.results.put_first(result.idx, &result.entry)?;
-        Ok(true)
+        let results = self.fold.apply(event);
+        for result in &results {
+            self.results.put_first(result.idx, &result.entry)?;
+        }
+        Ok(results.len())
     }
 }
 
@@ -134,6 +134,7 @@ impl Aggregator {
         let head = head(run, &followed.fold, &opened, ending, self.clock.now());
         let missing = self.missing(run, &followed, &head).await?;
         tell(&head, ending);
+        tell_of_unproven(followed.fold.unproven());
         Ok(FinishedRun::new(
             head,
             opened,
@@ -172,10 +173,10 @@ impl Aggregator {
                 Some(event) if event.is_sign_of_producer() => Duration::ZERO,
                 Some(_) => silence,
             };
-            if let Some(event) = event
-                && followed.take(event)?
-            {
-                self.measures.result_folded();
+            if let Some(event) = event {
+                for _ in 0..followed.take(event)? {
+                    self.measures.result_folded();
+                }
             }
             let now = self.clock.now();
             let fold = &followed.fold;
@@ -232,6 +233,7 @@ impl FinishedRun {
             config_hash: state.catalog.clone(),
             skip_on_error: false,
             silence_ms: u64::try_from(NO_OPENING.as_millis()).unwrap_or(u64::MAX),
+            key: None,
             trace: TraceContext::default(),
         };
         let head = head(&state.run, &Fold::default(), &opened, ending, now);
@@ -284,6 +286,16 @@ fn tell(head: &ReportHead, ending: Ending) {
         total = summary.total,
         "run ended"
     );
+}
+
+fn tell_of_unproven(results: u64) {
+    if results > 0 {
+        tracing::warn!(
+            results,
+            "results did not count, as they have not the code of a job of the run: whoever appended them has a worker's \
+             permissions, and is none of its workers"
+        );
+    }
 }
 
 #[cfg(test)]

@@ -208,6 +208,7 @@ pub fn job_for(
         not_before: None,
         history: Vec::new(),
         so_far: Work::default(),
+        mac: None,
         trace: TraceContext::default(),
     }
 }

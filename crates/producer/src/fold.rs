@@ -3,6 +3,9 @@
 //! The log is at least once and in no particular order, so nothing depends on either: the first result of a job counts
 //! and repeats do not, results may come before the seal that says how many to expect, and the same log always folds to
 //! the same counts.
+//!
+//! Whoever has a worker's permissions may append results, so only those count that have the code of their job
+//! ([`RunOpened::key`]): of an image that the producer named, by somebody who got its job.
 
 use std::time::Duration;
 
@@ -13,43 +16,63 @@ use time::OffsetDateTime;
 
 use crate::sparse::Sparse;
 
+/// How many results before the opening are kept until it says which of them count. A producer stores the opening before any
+/// job, so a log has none unless it is read in another order.
+const MAX_EARLY: usize = 64;
+
 /// The state of a run, as far as its log was read. Costs about one byte per image.
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
     opened: Option<RunOpened>,
     expected: Option<u32>,
     named: u32,
+    early: Vec<Box<JobResult>>,
+    unproven: u64,
     actions: Sparse<Action>,
     arrived: u32,
     bytes_copied: u64,
 }
 
 impl Fold {
-    /// Takes in the next event. Returns the result in it if it is the first one of its job.
-    pub fn apply(&mut self, event: RunEvent) -> Option<Box<JobResult>> {
+    /// Takes in the next event. Returns the results that count from now on: each is the first one of its job.
+    pub fn apply(&mut self, event: RunEvent) -> Vec<Box<JobResult>> {
         match event {
             RunEvent::Open(opened) => {
                 self.opened.get_or_insert(opened);
-                None
+                let early = std::mem::take(&mut self.early);
+                early
+                    .into_iter()
+                    .filter_map(|early| self.take(early))
+                    .collect()
+            }
+            RunEvent::Result(early) if self.opened.is_none() => {
+                if self.early.len() < MAX_EARLY {
+                    self.early.push(early);
+                }
+                Vec::new()
             }
             RunEvent::Chunk { first_idx, items } => {
                 let items = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 self.named = self.named.max(first_idx.saturating_add(items));
-                None
+                Vec::new()
             }
             RunEvent::Seal { expected } => {
                 if self.expected.is_none() {
                     self.expected = Some(expected);
                     self.arrived = self.results().map(|_| 1).sum();
                 }
-                None
+                Vec::new()
             }
-            RunEvent::Result(result) => self.take(result),
-            RunEvent::Alive { .. } | RunEvent::Attempt { .. } => None,
+            RunEvent::Result(result) => self.take(result).into_iter().collect(),
+            RunEvent::Alive { .. } | RunEvent::Attempt { .. } => Vec::new(),
         }
     }
 
     fn take(&mut self, result: Box<JobResult>) -> Option<Box<JobResult>> {
+        if !self.is_proven(&result) {
+            self.unproven = self.unproven.saturating_add(1);
+            return None;
+        }
         if !self.actions.insert_first(result.idx, result.entry.action) {
             return None;
         }
@@ -59,6 +82,12 @@ impl Fold {
         }
         self.arrived += 1;
         Some(result)
+    }
+
+    /// Without a key, as in a run of an earlier version, there is no proof to be had.
+    fn is_proven(&self, result: &JobResult) -> bool {
+        let key = self.opened.as_ref().and_then(|opened| opened.key.as_ref());
+        key.is_none_or(|key| result.is_proven_by(key))
     }
 
     /// How the run ended, or none while it is open: complete when it is sealed and all results are there; at its
@@ -117,6 +146,12 @@ impl Fold {
         self.arrived
     }
 
+    /// How many results did not count, as they are of no job of the run.
+    #[must_use]
+    pub fn unproven(&self) -> u64 {
+        self.unproven
+    }
+
     /// Bytes of blobs that all results together say were sent.
     #[must_use]
     pub fn bytes_copied(&self) -> u64 {
@@ -126,7 +161,8 @@ impl Fold {
     /// Whether image `idx` is one of the run and has no result.
     #[must_use]
     pub fn is_missing(&self, idx: u32) -> bool {
-        self.is_expected(idx) && self.actions.get(idx).is_none()
+        let is_named = self.expected.is_some() || idx < self.named;
+        is_named && self.is_expected(idx) && self.actions.get(idx).is_none()
     }
 
     /// Whether `idx` is a place in the run; before the seal any place may be one.

@@ -124,6 +124,7 @@ fn event(job: &Job, reason: &str) -> RunEvent {
         idx: job.idx,
         worker: "janitor".to_owned(),
         class: Some(FailureClass::Local),
+        mac: job.mac,
         entry: ImageResult {
             image: job.image.clone(),
             tag: job.tag.clone(),

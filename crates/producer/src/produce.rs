@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _, TryStreamExt as _};
-use image_sync_shared::job::Policy;
+use image_sync_shared::job::{Job, Policy};
+use image_sync_shared::mac::{KEY_BYTES, MacKey};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::{JobQueue, Lane, Stored};
@@ -139,7 +140,7 @@ impl Producer {
         stop: &CancellationToken,
     ) -> Result<Produced, QueueError> {
         let trace = self.traces.trace_of(&Span::current());
-        let opened = opening(plan, self.clock.now(), trace);
+        let opened = opening(plan, self.clock.now(), new_key()?, trace);
         let opening = self
             .control
             .open(&plan.config_hash, &plan.run_id, opened.deadline_at)
@@ -181,7 +182,7 @@ impl Producer {
         pages: impl Stream<Item = Result<P, QueueError>>,
         stop: &CancellationToken,
     ) -> Result<Produced, QueueError> {
-        let trace = opened.trace.clone();
+        let marks = Marks::of(&opened);
         self.append(plan, RunEvent::Open(opened)).await?;
         tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
         let mut jobs = 0;
@@ -191,7 +192,7 @@ impl Producer {
                 tracing::info!(jobs, "producer stopped before the run was sealed");
                 return Ok(Produced::Stopped { jobs });
             }
-            published = self.publish_all(plan, &trace, pages, &mut jobs) => published?,
+            published = self.publish_all(plan, &marks, pages, &mut jobs) => published?,
             cancelled = self.tell_of_life(plan) => {
                 cancelled?;
                 return Ok(Produced::Cancelled);
@@ -221,7 +222,7 @@ impl Producer {
     async fn publish_all<P: IntoIterator<Item: Order>>(
         &self,
         plan: &RunPlan,
-        trace: &TraceContext,
+        marks: &Marks,
         pages: impl Stream<Item = Result<P, QueueError>>,
         jobs: &mut u32,
     ) -> Result<(), QueueError> {
@@ -236,7 +237,7 @@ impl Producer {
                     items: names,
                 };
                 self.append(plan, chunk).await?;
-                self.publish_batch(plan, trace, first_idx, &batch, jobs)
+                self.publish_batch(plan, marks, first_idx, &batch, jobs)
                     .await?;
             }
         }
@@ -246,7 +247,7 @@ impl Producer {
     async fn publish_batch(
         &self,
         plan: &RunPlan,
-        trace: &TraceContext,
+        marks: &Marks,
         first_idx: u32,
         batch: &[impl Order],
         jobs: &mut u32,
@@ -264,7 +265,7 @@ impl Producer {
             // A queue that is always ready would keep this task from seeing a stop, and other tasks from running.
             tokio::task::coop::consume_budget().await;
             let mut job = order.job(plan, idx, self.clock.now());
-            job.trace.clone_from(trace);
+            marks.put_on(&mut job);
             in_flight.push(async move { self.queue.publish(lane, &job).await });
         }
         // After a failure too: what is dropped later must not be stored after that.
@@ -280,7 +281,42 @@ impl Producer {
     }
 }
 
-fn opening(plan: &RunPlan, started_at: OffsetDateTime, trace: TraceContext) -> RunOpened {
+/// What all jobs of a run have from its opening.
+struct Marks {
+    key: Option<MacKey>,
+    trace: TraceContext,
+}
+
+impl Marks {
+    fn of(opened: &RunOpened) -> Self {
+        Self {
+            key: opened.key.clone(),
+            trace: opened.trace.clone(),
+        }
+    }
+
+    fn put_on(&self, job: &mut Job) {
+        job.trace.clone_from(&self.trace);
+        job.mac = self.key.as_ref().map(|key| job.mac_with(key));
+    }
+}
+
+fn new_key() -> Result<MacKey, QueueError> {
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        QueueError::Refused(format!(
+            "no key for the run, as the system gives no random bytes: {error}"
+        ))
+    })?;
+    Ok(MacKey::new(bytes))
+}
+
+fn opening(
+    plan: &RunPlan,
+    started_at: OffsetDateTime,
+    key: MacKey,
+    trace: TraceContext,
+) -> RunOpened {
     let timeout = time::Duration::try_from(plan.timeout).unwrap_or(time::Duration::MAX);
     RunOpened {
         started_at,
@@ -291,6 +327,7 @@ fn opening(plan: &RunPlan, started_at: OffsetDateTime, trace: TraceContext) -> R
         skip_on_error: plan.skip_on_error,
         silence_ms: u64::try_from((plan.sign_of_life * MISSING_SIGNS).as_millis())
             .unwrap_or(u64::MAX),
+        key: Some(key),
         trace,
     }
 }

@@ -5,6 +5,7 @@ mod ports;
 
 use image_sync_shared::config::ImageSpec;
 use image_sync_shared::job::Policy;
+use image_sync_shared::mac::MacKey;
 use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use image_sync_shared::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
@@ -61,6 +62,7 @@ pub(crate) fn opened() -> RunOpened {
         trigger: Trigger::Cron,
         cache_registry: "localhost:5000".to_owned(),
         config_hash: "c0ffee".to_owned(),
+        key: None,
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
         skip_on_error: false,
         silence_ms: 90_000,
@@ -119,6 +121,25 @@ pub(crate) fn result(idx: u32, action: Action) -> RunEvent {
         idx,
         worker: "w".to_owned(),
         class: None,
+        mac: None,
         entry: entry(idx, action),
+    }))
+}
+
+/// The key of a run whose results are to be proven.
+pub(crate) fn key() -> MacKey {
+    MacKey::of_text("run")
+}
+
+/// A result with the code of its job under [`key`].
+pub(crate) fn proven(idx: u32, action: Action) -> RunEvent {
+    let entry = entry(idx, action);
+    let mac = key().mac(&[&idx.to_string(), &entry.image, &entry.tag, &entry.target]);
+    RunEvent::Result(Box::new(JobResult {
+        idx,
+        worker: "w".to_owned(),
+        class: None,
+        mac: Some(mac),
+        entry,
     }))
 }

@@ -72,6 +72,7 @@ fn in_place(job: &Job) -> JobResult {
         idx: job.idx,
         worker: "settle-only".to_owned(),
         class: None,
+        mac: job.mac,
         entry: ImageResult {
             image: job.image.clone(),
             tag: job.tag.clone(),

@@ -9,6 +9,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Side};
+use crate::mac::{Mac, MacKey};
 use crate::outcome::Work;
 use crate::platform::Platforms;
 use crate::ports::clock::later;
@@ -22,8 +23,10 @@ pub const MESSAGE_VERSION: u32 = 1;
 /// How many past attempts a job remembers.
 pub const MAX_HISTORY: usize = 5;
 
-/// How far a host's identity is proven.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// How far a host's identity is proven, the strictest first.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
     /// TLS with a verified certificate.
@@ -206,12 +209,22 @@ pub struct Job {
     /// What its past attempts did.
     #[serde(default, skip_serializing_if = "Work::is_nothing")]
     pub so_far: Work,
+    /// What its result has to have, to be known as that of a job that was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
     /// The trace of its run. It rides in the headers of the message and is no part of its JSON.
     #[serde(skip)]
     pub trace: TraceContext,
 }
 
 impl Job {
+    /// Its code with the key of its run: it stands for its place in the run and for the image's names.
+    #[must_use]
+    pub fn mac_with(&self, key: &MacKey) -> Mac {
+        let (idx, target) = (self.idx.to_string(), self.target.image.to_string());
+        key.mac(&[&idx, &self.image, &self.tag, &target])
+    }
+
     /// The id by which a queue drops repeats of this message: a successor is another message than its predecessor.
     #[must_use]
     pub fn message_id(&self) -> String {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::failure::FailureClass;
+use crate::mac::{Mac, MacKey};
 use crate::text;
 
 /// What was done with an image, in the words of the report.
@@ -114,6 +115,22 @@ pub struct JobResult {
     /// The kind of failure, where it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<FailureClass>,
+    /// The code of its job, as the job had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
     /// The entry of the report.
     pub entry: ImageResult,
+}
+
+impl JobResult {
+    /// Whether it is of a job that was published with `key`, for the image that the job is for.
+    #[must_use]
+    pub fn is_proven_by(&self, key: &MacKey) -> bool {
+        let ImageResult {
+            image, tag, target, ..
+        } = &self.entry;
+        let idx = self.idx.to_string();
+        let is_code = |mac| key.verifies(&[&idx, image, tag, target], mac);
+        self.mac.as_ref().is_some_and(is_code)
+    }
 }

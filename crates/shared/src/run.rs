@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use crate::mac::MacKey;
 use crate::outcome::JobResult;
 use crate::ports::trace_context::TraceContext;
 use crate::text;
@@ -114,6 +115,10 @@ pub struct RunOpened {
     /// For how long, in milliseconds, a run without a seal may be without a sign of its producer before it is abandoned.
     #[serde(default = "usual_silence")]
     pub silence_ms: u64,
+    /// With this the producer authenticates the jobs of the run ([`Job::mac`](crate::job::Job::mac)), and a result counts only if
+    /// it has the code of its job. Workers are not told it. None in a run of an earlier version, where any result counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<MacKey>,
     /// The trace that it is a part of.
     #[serde(default, skip_serializing_if = "TraceContext::is_empty")]
     pub trace: TraceContext,
@@ -196,7 +201,11 @@ impl RunEvent {
             Self::Chunk { first_idx, .. } => format!("{run}:chunk:{first_idx}"),
             Self::Alive { at } => format!("{run}:alive:{}", at.unix_timestamp_nanos()),
             Self::Seal { .. } => format!("{run}:seal"),
-            Self::Result(result) => format!("{run}:{}:final", result.idx),
+            // A result that was made up must not stand in the way of the true one.
+            Self::Result(result) => match &result.mac {
+                Some(mac) => format!("{run}:{}:final:{mac:?}", result.idx),
+                None => format!("{run}:{}:final", result.idx),
+            },
             Self::Attempt {
                 idx,
                 attempt,

@@ -42,6 +42,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
         not_before: None,
         history: Vec::new(),
         so_far: Work::default(),
+        mac: None,
         trace: crate::ports::trace_context::TraceContext::default(),
     }
 }
@@ -55,6 +56,7 @@ pub(crate) fn opened() -> RunOpened {
         config_hash: String::new(),
         skip_on_error: false,
         silence_ms: 90_000,
+        key: None,
         trace: crate::ports::trace_context::TraceContext::default(),
     }
 }
@@ -80,6 +82,7 @@ pub(crate) fn result(idx: u32) -> JobResult {
         idx,
         worker: "w".to_owned(),
         class: None,
+        mac: None,
         entry,
     }
 }

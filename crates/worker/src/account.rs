@@ -26,6 +26,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// What a job says of its past may be any number, to which no attempt adds as much again.
     fn begun_with(so_far: &Work) -> Self {
         // What a message says may be any number, and there must be room to go on counting.
         let mut account = Self {

@@ -261,6 +261,7 @@ fn finish(job: &Job, ended: Ended, settings: &WorkerSettings, now: OffsetDateTim
             idx: job.idx,
             worker: settings.name.clone(),
             class,
+            mac: job.mac,
             entry: entry(job, ended, error),
         }),
         letter,

@@ -1,12 +1,13 @@
 //! The fold under every order, repetition and omission that a log may have.
 
-use image_sync_shared::outcome::Action;
+use image_sync_shared::mac::MacKey;
+use image_sync_shared::outcome::{Action, JobResult};
 use image_sync_shared::report::{RunStatus, Summary};
-use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::{RunEvent, RunOpened};
 use time::{Duration, OffsetDateTime};
 
-use super::Fold;
-use crate::samples::{chunk, now, opened, result};
+use super::{Fold, MAX_EARLY};
+use crate::samples::{chunk, key, now, opened, proven, result};
 
 fn fold(events: impl IntoIterator<Item = RunEvent>) -> Fold {
     let mut fold = Fold::default();
@@ -120,8 +121,8 @@ fn the_total_of_a_run_without_a_seal_is_what_was_named_or_arrived() {
 #[test]
 fn the_first_result_of_a_job_counts() {
     let mut fold = fold([open(), seal(2)]);
-    assert!(fold.apply(result(0, Action::Pulled)).is_some());
-    assert!(fold.apply(result(0, Action::AlreadyCached)).is_none());
+    assert_eq!(fold.apply(result(0, Action::Pulled)).len(), 1);
+    assert!(fold.apply(result(0, Action::AlreadyCached)).is_empty());
     assert_eq!(
         fold.ended(now()),
         None,
@@ -145,7 +146,7 @@ fn the_first_opening_counts() {
 fn late_results_change_nothing() {
     let mut fold = fold([open(), seal(1), result(0, Action::Pulled)]);
     let before = (fold.summary(), fold.arrived(), fold.ended(now()));
-    assert!(fold.apply(result(0, Action::Failed)).is_none());
+    assert!(fold.apply(result(0, Action::Failed)).is_empty());
     fold.apply(seal(5));
     assert_eq!((fold.summary(), fold.arrived(), fold.ended(now())), before);
 }
@@ -155,7 +156,7 @@ fn results_past_the_seal_are_no_results_of_the_run() {
     let strays = [result(1, Action::Pulled), result(u32::MAX, Action::Failed)];
     let mut after = fold([open(), seal(1)]);
     for stray in strays.clone() {
-        assert!(after.apply(stray).is_none());
+        assert!(after.apply(stray).is_empty());
     }
     let before = fold([open()].into_iter().chain(strays).chain([seal(1)]));
     for fold in [after, before] {
@@ -242,10 +243,93 @@ fn a_result_is_handed_out_exactly_once_in_any_order() {
         let mut fold = Fold::default();
         let mut handed_out: Vec<u32> = events
             .into_iter()
-            .filter_map(|event| fold.apply(event))
+            .flat_map(|event| fold.apply(event))
             .map(|result| result.idx)
             .collect();
         handed_out.sort_unstable();
         assert_eq!(handed_out, (0..20).collect::<Vec<u32>>());
     }
+}
+
+fn open_with_key() -> RunEvent {
+    RunEvent::Open(RunOpened {
+        key: Some(key()),
+        ..opened()
+    })
+}
+
+/// A proven result, changed.
+fn forged(idx: u32, change: impl FnOnce(&mut JobResult)) -> RunEvent {
+    let RunEvent::Result(mut result) = proven(idx, Action::AlreadyCached) else {
+        panic!("a result");
+    };
+    change(&mut result);
+    RunEvent::Result(result)
+}
+
+#[test]
+fn a_result_counts_only_with_the_code_of_its_job() {
+    let other_key = MacKey::of_text("other");
+    let forgeries = [
+        result(0, Action::AlreadyCached),
+        forged(0, |result| result.idx = 1),
+        forged(0, |result| result.idx = u32::MAX),
+        forged(0, |result| {
+            result.entry.image = "quay.io/a/other".to_owned()
+        }),
+        forged(0, |result| result.entry.tag = "v1".to_owned()),
+        forged(0, |result| {
+            result.entry.target = "localhost:5000/x:v0".to_owned()
+        }),
+        forged(0, |result| result.mac = Some(other_key.mac(&["0"]))),
+    ];
+    let count = forgeries.len() as u64;
+    let mut fold = fold([open_with_key(), chunk(0, 2), seal(2)]);
+    for forgery in forgeries {
+        assert!(fold.apply(forgery.clone()).is_empty(), "{forgery:?}");
+    }
+    assert_eq!((fold.arrived(), fold.ended(now())), (0, None));
+    assert_eq!((fold.unproven(), fold.bytes_copied()), (count, 0));
+    for idx in 0..2 {
+        let counted = fold.apply(proven(idx, Action::Pulled));
+        assert_eq!(
+            counted.len(),
+            1,
+            "a forgery does not stand in for the true result"
+        );
+    }
+    assert_eq!(fold.ended(now()), Some(RunStatus::Complete));
+}
+
+#[test]
+fn results_before_the_opening_wait_for_its_key_and_are_few() {
+    let flood = (0..1_000).map(|_| result(0, Action::AlreadyCached));
+    let mut events = vec![proven(0, Action::Pulled)];
+    events.extend(flood);
+    let mut fold = fold(events);
+    assert!(fold.early.len() <= MAX_EARLY);
+    let counted = fold.apply(open_with_key());
+    assert_eq!(counted.len(), 1);
+    assert_eq!(
+        (counted[0].idx, counted[0].entry.action),
+        (0, Action::Pulled)
+    );
+}
+
+#[test]
+fn sums_of_any_numbers_do_not_overflow() {
+    let huge = |idx| forged_bytes(idx, u64::MAX);
+    let fold = fold([open(), seal(2), huge(0), huge(1)]);
+    assert_eq!(fold.bytes_copied(), u64::MAX);
+    assert_eq!(fold.ended(now()), Some(RunStatus::Complete));
+}
+
+fn forged_bytes(idx: u32, bytes: u64) -> RunEvent {
+    forged(idx, |result| result.entry.bytes_copied = bytes)
+}
+
+#[test]
+fn a_run_of_an_earlier_version_has_no_key_and_takes_results_without_a_code() {
+    let fold = fold([open(), chunk(0, 1), seal(1), result(0, Action::Pulled)]);
+    assert_eq!(fold.ended(now()), Some(RunStatus::Complete));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_shared::config::ImageSpec;
+use image_sync_shared::mac::Mac;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::run_control::RunControl as _;
@@ -88,7 +89,7 @@ async fn a_run_is_opened_named_published_and_sealed() {
         Ok(Produced::Sealed { jobs: 3 })
     );
     assert_eq!(
-        bench.log.events(),
+        bench.log.events_without_keys(),
         [
             RunEvent::Open(samples::opened()),
             RunEvent::Chunk {
@@ -124,7 +125,7 @@ async fn a_run_of_no_images_is_a_run() {
         RunEvent::Open(samples::opened()),
         RunEvent::Seal { expected: 0 },
     ];
-    assert_eq!(bench.log.events(), events);
+    assert_eq!(bench.log.events_without_keys(), events);
 }
 
 #[tokio::test(start_paused = true)]
@@ -323,4 +324,25 @@ async fn a_producer_may_be_a_task() {
     });
     let end = tasks.join_next().await.unwrap().unwrap();
     assert_eq!(end, Ok(Produced::Sealed { jobs: 1 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_job_has_its_own_code_of_the_key_that_only_the_log_is_told() {
+    let (bench, other) = (Bench::with_room(10), Bench::with_room(10));
+    let images = samples::images(3);
+    bench.produce(&images).await.unwrap();
+    other.produce(&images).await.unwrap();
+    let key = |bench: &Bench| match bench.log.events().remove(0) {
+        RunEvent::Open(opened) => opened.key.unwrap(),
+        other => panic!("the opening, not {other:?}"),
+    };
+    assert_ne!(key(&bench), key(&other), "a key is of one run");
+    let jobs = bench.queue.jobs.lock().unwrap();
+    let codes: Vec<Mac> = jobs.iter().map(|(_, job)| job.mac.unwrap()).collect();
+    for (idx, ((_, job), code)) in jobs.iter().zip(&codes).enumerate() {
+        assert_eq!(job.mac_with(&key(&bench)), *code);
+        assert!(!codes[..idx].contains(code), "no two jobs have the same");
+        let message = serde_json::to_string(job).unwrap();
+        assert!(!message.contains(&String::from(key(&bench))), "{message}");
+    }
 }

@@ -54,6 +54,17 @@ impl FakeLog {
         self.events.lock().unwrap().clone()
     }
 
+    /// The same, but that openings are without the key that each run has of its own.
+    pub(crate) fn events_without_keys(&self) -> Vec<RunEvent> {
+        let mut events = self.events();
+        for event in &mut events {
+            if let RunEvent::Open(opened) = event {
+                opened.key = None;
+            }
+        }
+        events
+    }
+
     /// How often a reading was begun.
     pub(crate) fn reads(&self) -> u32 {
         *self.reads.lock().unwrap()

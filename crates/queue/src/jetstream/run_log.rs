@@ -16,7 +16,7 @@ use super::provision::describe_stream;
 use crate::smaller;
 
 /// What an image takes in the log of its run, if its first attempt is good, in bytes.
-const PER_IMAGE: u64 = 850;
+const PER_IMAGE: u64 = 925;
 
 /// Makes sure that the log of a run of so many images can be kept whole, if it were the only one.
 pub(super) async fn check(connection: &Connection, images: usize) -> Result<(), QueueError> {

@@ -52,6 +52,7 @@ pub(crate) fn job_of(run: &RunId, idx: u32) -> Job {
         not_before: None,
         history: Vec::new(),
         so_far: Work::default(),
+        mac: None,
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }
@@ -93,6 +94,7 @@ pub(crate) fn result(idx: u32, action: Action) -> RunEvent {
         idx,
         worker: "w1".to_owned(),
         class: None,
+        mac: None,
         entry: ImageResult {
             image: "docker.io/library/nginx".to_owned(),
             tag: "1.27".to_owned(),

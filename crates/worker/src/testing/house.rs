@@ -249,6 +249,7 @@ pub(crate) fn job(source: &str, target: &str) -> Job {
         not_before: None,
         history: Vec::new(),
         so_far: Work::default(),
+        mac: None,
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
     }
 }

@@ -208,6 +208,7 @@ mod tests {
             config_hash: "c0ffee".to_owned(),
             skip_on_error: false,
             silence_ms: 90_000,
+            key: None,
             trace: TraceContext::default(),
         };
         let frame = RunFrame {
