@@ -8,6 +8,8 @@ use std::sync::Arc;
 use image_sync_registry::CredentialEnv;
 use image_sync_shared::secret::Secret;
 
+use crate::exit::Problem;
+
 /// What the environment says about the NATS server, as the tools of NATS understand it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NatsEnvironment {
@@ -35,6 +37,12 @@ pub(crate) struct Environment {
     /// Whether traces are to be sent: an endpoint is named (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`), and neither `OTEL_SDK_DISABLED` nor `OTEL_TRACES_EXPORTER` turns them off.
     pub(crate) traces_wanted: bool,
+    /// `IMAGE_SYNC_ALLOW_TARGET`: where workers write besides the cache, with commas in between.
+    pub(crate) allow_target: Option<String>,
+    /// `IMAGE_SYNC_ALLOW_FOLDERS`: whether workers take folders from jobs.
+    allow_folders: Option<String>,
+    /// `IMAGE_SYNC_FACTS_KEY_FILE`: the secret that workers share.
+    pub(crate) facts_key_file: Option<PathBuf>,
     /// The NATS server.
     pub(crate) nats: NatsEnvironment,
     /// `IMAGE_SYNC_STATE_DIR`: where facts are kept between runs.
@@ -69,6 +77,9 @@ impl Environment {
             no_color: set("NO_COLOR").is_some(),
             dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
             traces_wanted: traces_wanted(set),
+            allow_target: text("IMAGE_SYNC_ALLOW_TARGET"),
+            allow_folders: text("IMAGE_SYNC_ALLOW_FOLDERS"),
+            facts_key_file: path("IMAGE_SYNC_FACTS_KEY_FILE"),
             nats: NatsEnvironment {
                 url: text("NATS_URL"),
                 user: text("NATS_USER"),
@@ -81,6 +92,17 @@ impl Environment {
             docker_config: path("DOCKER_CONFIG"),
             registry_auth_file: path("REGISTRY_AUTH_FILE"),
             xdg_runtime_dir: path("XDG_RUNTIME_DIR"),
+        }
+    }
+
+    /// Whether workers take folders from jobs.
+    pub(crate) fn allow_folders(&self) -> Result<bool, Problem> {
+        match self.allow_folders.as_deref() {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(other) => Err(Problem::usage(format!(
+                "IMAGE_SYNC_ALLOW_FOLDERS: found {other:?}, expected true or false"
+            ))),
         }
     }
 

@@ -26,7 +26,7 @@ pub struct Fold {
     opened: Option<RunOpened>,
     expected: Option<u32>,
     named: u32,
-    early: Vec<Box<JobResult>>,
+    early: Vec<JobResult>,
     unproven: u64,
     actions: Sparse<Action>,
     arrived: u32,
@@ -35,7 +35,7 @@ pub struct Fold {
 
 impl Fold {
     /// Takes in the next event. Returns the results that count from now on: each is the first one of its job.
-    pub fn apply(&mut self, event: RunEvent) -> Vec<Box<JobResult>> {
+    pub fn apply(&mut self, event: RunEvent) -> Vec<JobResult> {
         match event {
             RunEvent::Open(opened) => {
                 self.opened.get_or_insert(opened);
@@ -47,7 +47,7 @@ impl Fold {
             }
             RunEvent::Result(early) if self.opened.is_none() => {
                 if self.early.len() < MAX_EARLY {
-                    self.early.push(early);
+                    self.early.push(*early);
                 }
                 Vec::new()
             }
@@ -63,12 +63,12 @@ impl Fold {
                 }
                 Vec::new()
             }
-            RunEvent::Result(result) => self.take(result).into_iter().collect(),
+            RunEvent::Result(result) => self.take(*result).into_iter().collect(),
             RunEvent::Alive { .. } | RunEvent::Attempt { .. } => Vec::new(),
         }
     }
 
-    fn take(&mut self, result: Box<JobResult>) -> Option<Box<JobResult>> {
+    fn take(&mut self, result: JobResult) -> Option<JobResult> {
         if !self.is_proven(&result) {
             self.unproven = self.unproven.saturating_add(1);
             return None;

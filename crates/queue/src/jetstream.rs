@@ -57,6 +57,7 @@ mod verify;
 
 use std::sync::Arc;
 
+use image_sync_shared::mac::MacKey;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::Lane;
@@ -101,7 +102,6 @@ pub const DEFAULT_MAX_DELIVER: u64 = 5;
 pub struct JetStream {
     connection: Connection,
     ports: Ports,
-    memo: Arc<dyn Memo>,
     role: Role,
     tasks: Tasks,
     _stop_in_the_end: DropGuard,
@@ -156,7 +156,6 @@ impl JetStream {
             )),
         };
         Ok(Self {
-            memo: Arc::new(JetStreamMemo::new(bucket(names.memo()))),
             connection,
             role,
             ports,
@@ -172,10 +171,11 @@ impl JetStream {
         &self.ports
     }
 
-    /// Facts that all workers share.
+    /// Facts that are shared with all workers of the same key; without a key with none.
     #[must_use]
-    pub fn memo(&self) -> &Arc<dyn Memo> {
-        &self.memo
+    pub fn memo(&self, key: Option<MacKey>) -> Arc<dyn Memo> {
+        let bucket = Bucket::new(self.connection.clone(), self.connection.names().memo());
+        Arc::new(JetStreamMemo::new(bucket, key))
     }
 
     /// Which runs there are.

@@ -1,6 +1,7 @@
 //! A memo in a small file, so that the next process knows it too.
 //!
-//! The file has a line per fact, the key and the digest with a tab in between; the last line of a key counts. A line is
+//! The file has a line per fact, its key, its digest and when it was proven (in seconds since 1970) with tabs in between; the
+//! last line of a key counts, and a line of an earlier version, without a time, is a fact that is to be proven anew. A line is
 //! appended by one write to a file that is opened for it, so several processes may use the file at once. Losing it, or a
 //! part of it, costs requests and nothing else: what cannot be read is skipped, and where nothing can be written the
 //! memo is one in memory. What is no regular file, as a symbolic link, is not used.
@@ -15,9 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::ports::memo::{Fact, Memo};
+use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Proven};
 use crate::memory_memo::{DEFAULT_CAPACITY, MemoryMemo};
 
 /// Remembers facts in a file.
@@ -70,16 +72,21 @@ impl MemoFile {
 
 #[async_trait]
 impl Memo for MemoFile {
-    async fn recall(&self, fact: &Fact) -> Option<Digest> {
-        self.known.recall(fact).await
+    async fn recall(&self, fact: &Fact, now: OffsetDateTime) -> Option<Digest> {
+        self.known.recall(fact, now).await
     }
 
-    async fn remember(&self, fact: &Fact, digest: &Digest) {
+    async fn remember(&self, fact: &Fact, digest: &Digest, now: OffsetDateTime) {
         let key = fact.key();
-        if !self.known.insert(&key, digest) || !self.is_writable.load(Ordering::Relaxed) {
+        let proven = Proven {
+            digest: digest.clone(),
+            at: now,
+        };
+        let line = line::write(&key, &proven);
+        if !self.known.insert(&key, proven) || !self.is_writable.load(Ordering::Relaxed) {
             return;
         }
-        let Some(line) = line::write(&key, digest) else {
+        let Some(line) = line else {
             return;
         };
         let path = self.path.clone();

@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::ports::memo::{Fact, Memo};
+use time::OffsetDateTime;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Proven};
 use crate::lock::lock;
 
 /// How many facts a memo keeps unless told otherwise: some 30 MB of them.
@@ -30,13 +31,13 @@ impl MemoryMemo {
         }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<Digest> {
-        lock(&self.facts).get(key).cloned()
+    pub(crate) fn get(&self, key: &str, now: OffsetDateTime) -> Option<Digest> {
+        lock(&self.facts).get(key, now).cloned()
     }
 
     /// Whether the fact is news.
-    pub(crate) fn insert(&self, key: &str, digest: &Digest) -> bool {
-        lock(&self.facts).insert(key, digest.clone())
+    pub(crate) fn insert(&self, key: &str, proven: Proven) -> bool {
+        lock(&self.facts).insert(key, proven)
     }
 }
 
@@ -48,11 +49,12 @@ impl Default for MemoryMemo {
 
 #[async_trait]
 impl Memo for MemoryMemo {
-    async fn recall(&self, fact: &Fact) -> Option<Digest> {
-        self.get(&fact.key())
+    async fn recall(&self, fact: &Fact, now: OffsetDateTime) -> Option<Digest> {
+        self.get(&fact.key(), now)
     }
 
-    async fn remember(&self, fact: &Fact, digest: &Digest) {
-        self.insert(&fact.key(), digest);
+    async fn remember(&self, fact: &Fact, digest: &Digest, now: OffsetDateTime) {
+        let digest = digest.clone();
+        self.insert(&fact.key(), Proven { digest, at: now });
     }
 }

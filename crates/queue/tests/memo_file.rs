@@ -10,7 +10,11 @@ use image_sync_queue::memo_file::MemoFile;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::ports::memo::{Fact, Memo};
 use tempfile::TempDir;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
 use tokio::task::JoinSet;
+
+const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
 struct Folder(TempDir);
 
@@ -38,13 +42,13 @@ fn digest(number: u32) -> Digest {
 
 async fn remember(memo: &MemoFile, numbers: impl IntoIterator<Item = u32>) {
     for number in numbers {
-        memo.remember(&fact(number), &digest(number)).await;
+        memo.remember(&fact(number), &digest(number), NOW).await;
     }
 }
 
 async fn assert_knows(memo: &MemoFile, numbers: impl IntoIterator<Item = u32>) {
     for number in numbers {
-        let known = memo.recall(&fact(number)).await;
+        let known = memo.recall(&fact(number), NOW).await;
         assert_eq!(known, Some(digest(number)), "{number}");
     }
 }
@@ -57,18 +61,18 @@ fn lines(path: &Path) -> usize {
 async fn the_next_process_knows_what_this_one_learned() {
     let folder = Folder::new();
     let memo = MemoFile::open(folder.state());
-    assert_eq!(memo.recall(&fact(0)).await, None);
+    assert_eq!(memo.recall(&fact(0), NOW).await, None);
     let converted = Fact::Converted {
         refused: digest(7),
         host: "localhost:5000".to_owned(),
     };
     remember(&memo, 0..3).await;
-    memo.remember(&converted, &digest(8)).await;
+    memo.remember(&converted, &digest(8), NOW).await;
     assert_knows(&memo, 0..3).await;
     let next = MemoFile::open(folder.state());
     assert_knows(&next, 0..3).await;
-    assert_eq!(next.recall(&converted).await, Some(digest(8)));
-    assert_eq!(next.recall(&fact(3)).await, None);
+    assert_eq!(next.recall(&converted, NOW).await, Some(digest(8)));
+    assert_eq!(next.recall(&fact(3), NOW).await, None);
 }
 
 #[tokio::test]
@@ -84,10 +88,10 @@ async fn the_last_word_on_a_fact_counts() {
     let folder = Folder::new();
     let memo = MemoFile::open(folder.state());
     for number in [1, 2] {
-        memo.remember(&fact(0), &digest(number)).await;
+        memo.remember(&fact(0), &digest(number), NOW).await;
     }
     let next = MemoFile::open(folder.state());
-    assert_eq!(next.recall(&fact(0)).await, Some(digest(2)));
+    assert_eq!(next.recall(&fact(0), NOW).await, Some(digest(2)));
 }
 
 #[tokio::test]
@@ -114,7 +118,7 @@ async fn a_file_cut_anywhere_costs_its_last_fact_only() {
         let memo = MemoFile::open(folder.state());
         let left = u32::try_from(cut / line).unwrap();
         assert_knows(&memo, 0..left).await;
-        assert_eq!(memo.recall(&fact(left)).await, None, "cut at {cut}");
+        assert_eq!(memo.recall(&fact(left), NOW).await, None, "cut at {cut}");
         remember(&memo, [left]).await;
         assert_knows(&MemoFile::open(folder.state()), 0..=left).await;
     }
@@ -185,10 +189,10 @@ async fn the_number_of_facts_is_bounded_in_memory_and_in_the_file() {
     remember(&MemoFile::open(folder.state()), 0..500).await;
     let memo = MemoFile::with_capacity(folder.state(), 10);
     assert_knows(&memo, 490..500).await;
-    assert_eq!(memo.recall(&fact(489)).await, None);
+    assert_eq!(memo.recall(&fact(489), NOW).await, None);
     assert_eq!(lines(&folder.state()), 10);
     remember(&memo, 500..501).await;
-    assert_eq!(memo.recall(&fact(490)).await, None);
+    assert_eq!(memo.recall(&fact(490), NOW).await, None);
     assert_knows(&memo, 491..501).await;
 }
 
@@ -213,7 +217,7 @@ async fn a_symlink_is_neither_read_nor_written_through() {
     for target in [&known, &folder.0.path().join("nothing")] {
         std::os::unix::fs::symlink(target, &link).unwrap();
         let memo = MemoFile::open(&link);
-        assert_eq!(memo.recall(&fact(0)).await, None);
+        assert_eq!(memo.recall(&fact(0), NOW).await, None);
         remember(&memo, 1..2).await;
         assert_knows(&memo, 1..2).await;
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -246,4 +250,35 @@ async fn a_pipe_is_not_waited_for() {
     let memo = MemoFile::open(&pipe);
     remember(&memo, 0..1).await;
     assert_knows(&memo, 0..1).await;
+}
+
+#[tokio::test]
+async fn a_fact_of_the_file_counts_for_some_days_after_its_proof() {
+    let folder = Folder::new();
+    remember(&MemoFile::open(folder.state()), 0..1).await;
+    let later = NOW + Duration::days(8);
+    let next = MemoFile::open(folder.state());
+    assert_eq!(next.recall(&fact(0), later).await, None);
+    next.remember(&fact(0), &digest(0), later).await;
+    let last = MemoFile::open(folder.state());
+    assert_eq!(last.recall(&fact(0), later).await, Some(digest(0)));
+}
+
+#[tokio::test]
+async fn a_line_without_a_time_or_of_a_time_to_come_is_no_proof() {
+    let folder = Folder::new();
+    let (key, next_year) = (fact(0).key(), (NOW + Duration::days(365)).unix_timestamp());
+    for line in [
+        format!("{key}\t{}\n", digest(1)),
+        format!("{key}\t{}\t{next_year}\n", digest(1)),
+        format!("{key}\t{}\t{}\n", digest(1), i64::MAX),
+        format!("{key}\t{}\t-1\n", digest(1)),
+    ] {
+        fs::create_dir_all(folder.state().parent().unwrap()).unwrap();
+        fs::write(folder.state(), &line).unwrap();
+        let memo = MemoFile::open(folder.state());
+        assert_eq!(memo.recall(&fact(0), NOW).await, None, "{line:?}");
+        remember(&memo, 0..1).await;
+        assert_knows(&MemoFile::open(folder.state()), 0..1).await;
+    }
 }

@@ -74,7 +74,8 @@ impl Attempt<'_> {
         let target = &self.target.repository;
         self.workshop.blobs.met(target, target_tag.is_some());
         let memo = self.workshop.ports.memo.as_ref();
-        let remembered = check::recall(memo, &found, &self.job.platforms, target).await;
+        let now = self.workshop.ports.clock.now();
+        let remembered = check::recall(memo, &found, &self.job.platforms, target, now).await;
         match check::verdict(&found, &self.job.platforms, &remembered) {
             Verdict::InPlace(digest) => Ok(self.in_place(digest)),
             Verdict::NeedsManifest => self.choose_and_bring(&found).await,
@@ -85,16 +86,16 @@ impl Attempt<'_> {
     async fn choose_and_bring(&self, found: &Found) -> Result<Action, Failure> {
         let index = &found.source.digest;
         let root = self.choose(index).await?;
-        let memo = &self.workshop.ports.memo;
+        let (memo, now) = (&self.workshop.ports.memo, self.workshop.ports.clock.now());
         let fact = Fact::Chosen {
             index: index.clone(),
             platforms: self.job.platforms.clone(),
         };
-        memo.remember(&fact, root.digest()).await;
+        memo.remember(&fact, root.digest(), now).await;
         if let Some(target) = found.target.as_ref().map(|target| &target.digest) {
             let repository = &self.target.repository;
             let refused = root.digest().clone();
-            let converted = check::recall_converted(memo.as_ref(), refused, repository).await;
+            let converted = check::recall_converted(memo.as_ref(), refused, repository, now).await;
             if check::is_in_place(target, root.digest(), converted.as_ref()) {
                 return Ok(self.in_place(target.clone()));
             }

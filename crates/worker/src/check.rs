@@ -8,6 +8,7 @@ use image_sync_shared::platform::Platforms;
 use image_sync_shared::ports::memo::{Fact, Memo};
 use image_sync_shared::ports::registries::Resolved;
 use image_sync_shared::reference::Repository;
+use time::OffsetDateTime;
 
 use crate::calls::Calls;
 
@@ -20,7 +21,8 @@ pub(crate) struct Found {
     pub(crate) target: Option<Resolved>,
 }
 
-/// What is remembered of the source's digest. A wrong entry costs requests: nothing is ever written on its word.
+/// What is remembered of the source's digest. Nothing is ever written on its word, and nothing is up to date on it for longer
+/// than its proof holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Remembered {
     /// What stands for the wanted platforms of it.
@@ -68,6 +70,7 @@ pub(crate) async fn recall(
     found: &Found,
     platforms: &Platforms,
     target: &Repository,
+    now: OffsetDateTime,
 ) -> Remembered {
     let mut remembered = Remembered::default();
     let Some(at_target) = &found.target else {
@@ -79,14 +82,14 @@ pub(crate) async fn recall(
             index: expected,
             platforms: platforms.clone(),
         };
-        let Some(chosen) = memo.recall(&fact).await else {
+        let Some(chosen) = memo.recall(&fact, now).await else {
             return remembered;
         };
         remembered.chosen = Some(chosen.clone());
         expected = chosen;
     }
     if expected != at_target.digest {
-        remembered.converted = recall_converted(memo, expected, target).await;
+        remembered.converted = recall_converted(memo, expected, target, now).await;
     }
     remembered
 }
@@ -96,9 +99,10 @@ pub(crate) async fn recall_converted(
     memo: &dyn Memo,
     refused: Digest,
     target: &Repository,
+    now: OffsetDateTime,
 ) -> Option<Digest> {
     let host = target.host()?.to_owned();
-    memo.recall(&Fact::Converted { refused, host }).await
+    memo.recall(&Fact::Converted { refused, host }, now).await
 }
 
 /// The verdict on what was found.

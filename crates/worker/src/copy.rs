@@ -12,7 +12,6 @@ use tracing::info;
 use crate::at_once::at_once;
 use crate::attempt::{Attempt, Root};
 use crate::check::Found;
-use crate::convert;
 use crate::plan::Image;
 
 /// Blobs of one image that wait at the same time for a slot, or for another image that sends them.
@@ -23,8 +22,7 @@ impl Attempt<'_> {
     /// present, nothing is taken as present any more, and it is copied once again.
     pub(crate) async fn copy(&self, root: Root, found: &Found) -> Result<Action, Failure> {
         let image = self.pull_image(root).await?;
-        if let Some(converted) = convert::found_at_target(&image, found.target.as_ref()) {
-            self.remember(&converted).await;
+        if self.is_found_at_target(&image, found).await {
             return Ok(Action::AlreadyCached);
         }
         match self.write(&image).await {

@@ -9,7 +9,6 @@ use image_sync_shared::outcome::{Action, WouldCopy};
 use crate::at_once::at_once;
 use crate::attempt::{Attempt, Root};
 use crate::check::Found;
-use crate::convert;
 
 impl Attempt<'_> {
     /// Reads the manifests and asks for each blob.
@@ -19,8 +18,7 @@ impl Attempt<'_> {
         found: &Found,
     ) -> Result<Action, Failure> {
         let image = self.pull_image(root).await?;
-        if let Some(converted) = convert::found_at_target(&image, found.target.as_ref()) {
-            self.remember(&converted).await;
+        if self.is_found_at_target(&image, found).await {
             return Ok(Action::AlreadyCached);
         }
         let manifests = image

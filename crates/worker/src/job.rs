@@ -21,7 +21,7 @@ use crate::in_place;
 use crate::keeper::Keeper;
 use crate::memory::Memory;
 use crate::publish::publish;
-use crate::settle::{self, Ended, Paused};
+use crate::settle::{self, Ended, Paused, Settlement};
 use crate::time_limit::TimeLimit;
 use crate::worker::Workshop;
 
@@ -51,26 +51,53 @@ async fn work_inside_span(workshop: &Workshop, delivery: Delivery, abort: &Cance
         warn!(deliveries, "delivered again: its last worker lost it");
     }
     let ports = &workshop.ports;
+    let settlement = match workshop.settings.admission.admit(&job) {
+        Ok(admitted) => work_admitted(workshop, &job, &admitted, settle.as_ref(), abort).await,
+        Err(refusal) => {
+            let (cancelled, now) = (ports.runs.is_cancelled(&job.run_id), ports.clock.now());
+            let unworked = unworked(&job, refusal);
+            settle::after_work(&job, unworked, cancelled, &workshop.settings, now)
+        }
+    };
+    publish(ports, &job, settle, settlement).await;
+}
+
+/// Works `admitted`, which is `job` as this worker may work it. What is put back is the job as it came.
+async fn work_admitted(
+    workshop: &Workshop,
+    job: &Job,
+    admitted: &Job,
+    settle: &dyn Settle,
+    abort: &CancellationToken,
+) -> Settlement {
+    let ports = &workshop.ports;
     let cancelled = || ports.runs.is_cancelled(&job.run_id);
-    let paused = paused(&job, ports.pauses.as_ref());
+    let paused = paused(job, ports.pauses.as_ref());
     for Paused { host, until, .. } in &paused {
         ports.measures.host_paused(host, *until);
     }
-    let refused = settle::before_work(&job, cancelled(), &paused, &workshop.settings);
-    let settlement = if let Some(settlement) = refused {
-        settlement
-    } else {
-        ports.progress.image_started(&job);
-        let ended = attempt(workshop, &job, settle.as_ref(), abort).await;
-        let failure = ended.outcome.as_ref().err().map(|failure| failure.class);
-        let now = ports.clock.now();
-        let settlement = settle::after_work(&job, ended, cancelled(), &workshop.settings, now);
-        if let (Some(class), true) = (failure, settlement.puts_back()) {
-            ports.measures.job_put_back(class);
-        }
-        settlement
-    };
-    publish(ports, &job, settle, settlement).await;
+    let refused = settle::before_work(job, cancelled(), &paused, &workshop.settings);
+    if let Some(settlement) = refused {
+        return settlement;
+    }
+    ports.progress.image_started(job);
+    let ended = attempt(workshop, admitted, settle, abort).await;
+    let failure = ended.outcome.as_ref().err().map(|failure| failure.class);
+    let now = ports.clock.now();
+    let settlement = settle::after_work(job, ended, cancelled(), &workshop.settings, now);
+    if let (Some(class), true) = (failure, settlement.puts_back()) {
+        ports.measures.job_put_back(class);
+    }
+    settlement
+}
+
+/// The end of a job without an attempt.
+fn unworked(job: &Job, failure: Failure) -> Ended {
+    Ended {
+        outcome: Err(failure),
+        account: Ledger::begun_with(&job.so_far).account().clone(),
+        duration: Duration::from_millis(job.so_far.duration_ms),
+    }
 }
 
 /// The hosts of a job that are left alone.

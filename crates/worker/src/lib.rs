@@ -4,6 +4,7 @@
 //! them. It reaches the outside through the ports of `image-sync-shared` alone.
 
 mod account;
+mod admission;
 mod at_once;
 mod attempt;
 mod blob;
@@ -38,6 +39,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use admission::{Admission, Rules};
 pub use settings::WorkerSettings;
 pub use shutdown::Shutdown;
 pub use worker::{Ports, Worker};

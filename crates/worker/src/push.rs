@@ -13,6 +13,7 @@ use tracing::info;
 
 use crate::at_once::at_once;
 use crate::attempt::Attempt;
+use crate::check::Found;
 use crate::convert::{self, Converted};
 use crate::plan::Image;
 
@@ -96,6 +97,22 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether the target's tag has the image already, under a digest that only the image itself tells. Remembers that.
+    pub(crate) async fn is_found_at_target(&self, image: &Image, found: &Found) -> bool {
+        if let Some(converted) = convert::found_at_target(image, found.target.as_ref()) {
+            self.remember(&converted).await;
+            return true;
+        }
+        let other = other_digest(image).map(|(_, digest)| digest);
+        let at_target = found.target.as_ref().map(|target| target.digest.clone());
+        let is_there = other.is_some() && other == at_target;
+        if is_there {
+            self.ledger.account().expected = other;
+            self.remember_other_digest(image).await;
+        }
+        is_there
+    }
+
     /// Remembers a conversion, so that the next run sees that it is in place.
     pub(crate) async fn remember(&self, converted: &Converted) {
         if let Some(root) = converted.image.manifests.last() {
@@ -106,14 +123,9 @@ impl Attempt<'_> {
         }
     }
 
-    /// A registry may name what a tag points at by SHA-256, whatever algorithm the source goes by (OCI image spec,
-    /// descriptor.md, "Digests").
     async fn remember_other_digest(&self, image: &Image) {
-        if let Some(root) = image.manifests.last()
-            && root.digest.algorithm() != Algorithm::Sha256
-        {
-            let digest = Digest::of(&root.bytes);
-            self.remember_at_target(&root.digest, &digest).await;
+        if let Some((root, digest)) = other_digest(image) {
+            self.remember_at_target(root, &digest).await;
         }
     }
 
@@ -126,6 +138,15 @@ impl Attempt<'_> {
             refused: expected.clone(),
             host: host.to_owned(),
         };
-        self.workshop.ports.memo.remember(&fact, digest).await;
+        let ports = &self.workshop.ports;
+        ports.memo.remember(&fact, digest, ports.clock.now()).await;
     }
+}
+
+/// The digest of an image, and the one that a registry may name it by: SHA-256, whatever algorithm the source goes by (OCI
+/// image spec, descriptor.md, "Digests").
+fn other_digest(image: &Image) -> Option<(&Digest, Digest)> {
+    let root = image.manifests.last()?;
+    let is_other = root.digest.algorithm() != Algorithm::Sha256;
+    is_other.then(|| (&root.digest, Digest::of(&root.bytes)))
 }

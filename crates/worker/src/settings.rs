@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use image_sync_shared::retry::RetryPolicy;
 
+use crate::admission::Admission;
+
 /// How a worker works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerSettings {
     /// Its name, as results and leases tell it.
     pub name: String,
+    /// Whose jobs it works.
+    pub admission: Admission,
     /// Jobs worked at the same time, those of `reserved_for_now` included.
     pub slots: usize,
     /// Slots that only lane now may use; at least one slot is left to all lanes.
@@ -30,11 +34,12 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
-    /// A worker called `name` that works `slots` jobs at the same time.
+    /// A worker called `name` that works `slots` jobs of its own process at the same time.
     #[must_use]
     pub fn new(name: impl Into<String>, slots: usize) -> Self {
         Self {
             name: name.into(),
+            admission: Admission::default(),
             slots,
             reserved_for_now: 0,
             blobs_at_once: 4,

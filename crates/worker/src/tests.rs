@@ -1,5 +1,6 @@
 //! Scenarios: a worker over a queue and registries in memory.
 
+mod admission;
 mod blobs;
 mod conversion;
 mod copying;

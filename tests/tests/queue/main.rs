@@ -12,6 +12,7 @@ mod bad_input;
 mod bulk;
 mod dead_letters;
 mod enqueue;
+mod hostile;
 mod permissions;
 mod probes;
 mod provisioning;

@@ -240,6 +240,6 @@ pub(crate) fn app(number: usize) -> Image {
     clippy::disallowed_methods,
     reason = "the server counts in the machine's time"
 )]
-fn now() -> OffsetDateTime {
+pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }

@@ -1,5 +1,6 @@
 //! The number of requests, which DESIGN promises and docs/ARCHITECTURE.md describes.
 
+use image_sync_testkit::Image;
 use image_sync_testkit::fake_registry::TokenService;
 use image_sync_testkit::images::{image_with_layers, index};
 use image_sync_testkit::servers::DockerRegistry;
@@ -118,6 +119,31 @@ async fn a_lost_or_broken_state_file_costs_a_request_and_nothing_else() {
         (world.source.count("*", "*"), world.target.count("*", "*")),
         (2, 1)
     );
+}
+
+#[tokio::test]
+async fn a_state_file_that_somebody_changed_keeps_no_image_out_of_date() {
+    let platforms = ["linux/amd64", "linux/arm64"];
+    let (old, new) = (index("old", &platforms), index("new", &platforms));
+    let world = World::with(&old).await;
+    let entry = world.entry(REPOSITORY, TAG).platform("linux/arm64");
+    let catalog = world.empty_catalog().image(entry);
+    let state = ["--state-dir", "state"];
+    world.program.sync(&catalog, &state).await;
+    let child = |index: &Image| index.child("linux/arm64").unwrap().digest().clone();
+    let folder = std::fs::read_dir(world.program.home().join("state"));
+    let file = folder.unwrap().next().unwrap().unwrap().path();
+    let far = u32::MAX;
+    let key = format!("chosen/{}/linux/arm64", new.digest());
+    let lines = format!(
+        "{key}\t{0}\n{key}\t{0}\t{far}\n{key}\t{0}\t1\n",
+        child(&old)
+    );
+    std::fs::write(&file, lines).unwrap();
+    world.source.put_image(REPOSITORY, TAG, &new);
+    let moved = world.program.sync(&catalog, &state).await;
+    assert_eq!(moved.report().head.summary.pulled, 1, "{moved:#?}");
+    assert_eq!(world.target.digest(REPOSITORY, TAG), Some(child(&new)));
 }
 
 #[tokio::test]

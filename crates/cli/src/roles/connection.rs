@@ -162,7 +162,8 @@ fn inbox_prefix(text: &str) -> Result<String, String> {
     valid.then(|| text.to_owned()).ok_or_else(expected)
 }
 
-fn secret_in(file: &Path) -> Result<Secret, Problem> {
+/// The secret in a file, without the line's end.
+pub(crate) fn secret_in(file: &Path) -> Result<Secret, Problem> {
     match fs::read_to_string(file) {
         Ok(text) => Ok(Secret::new(text.trim())),
         Err(error) => Err(Problem::usage(format!(

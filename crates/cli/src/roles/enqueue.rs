@@ -38,7 +38,8 @@ pub(crate) struct EnqueueArgs {
     /// source
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
-    /// Where to copy one image that need not be in the config, as localhost:5000/nginx or localhost:5000/nginx:1.27
+    /// Where to copy one image that need not be in the config, as localhost:5000/nginx or localhost:5000/nginx:1.27; outside
+    /// of their `cache_registry`, workers need --allow-target for it
     #[arg(long, value_name = "REFERENCE")]
     target: Option<String>,
     /// Platforms of an image with --target: all, linux/arm64, or several with commas [default: as in the config]

@@ -275,11 +275,11 @@ fn a_result_counts_only_with_the_code_of_its_job() {
         forged(0, |result| result.idx = 1),
         forged(0, |result| result.idx = u32::MAX),
         forged(0, |result| {
-            result.entry.image = "quay.io/a/other".to_owned()
+            result.entry.image = "quay.io/a/other".to_owned();
         }),
         forged(0, |result| result.entry.tag = "v1".to_owned()),
         forged(0, |result| {
-            result.entry.target = "localhost:5000/x:v0".to_owned()
+            result.entry.target = "localhost:5000/x:v0".to_owned();
         }),
         forged(0, |result| result.mac = Some(other_key.mac(&["0"]))),
     ];

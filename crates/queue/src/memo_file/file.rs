@@ -52,8 +52,8 @@ pub(super) fn load(path: &Path, facts: &mut Facts) -> io::Result<Found> {
         found.lines += 1;
         let whole = buffer.strip_suffix(b"\n");
         found.ends_in_half_a_line = whole.is_none();
-        if let Some((key, digest)) = whole.and_then(line::read) {
-            facts.insert(key, digest);
+        if let Some((key, proven)) = whole.and_then(line::read) {
+            facts.replace(key, proven);
         }
         buffer.clear();
     }
@@ -104,7 +104,7 @@ pub(super) fn rewrite(path: &Path, found: Found, facts: &Facts) -> io::Result<()
     let mut writer = BufWriter::new(&file);
     for line in facts
         .iter()
-        .filter_map(|(key, digest)| line::write(key, digest))
+        .filter_map(|(key, proven)| line::write(key, proven))
     {
         writer.write_all(line.as_bytes())?;
     }

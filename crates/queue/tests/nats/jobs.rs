@@ -11,6 +11,7 @@ use image_sync_queue::jetstream::{JetStream, ProvisionSettings};
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::Failure;
 use image_sync_shared::job::Job;
+use image_sync_shared::mac::MacKey;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::job_queue::{Delivery, Lane, Stored};
@@ -333,7 +334,7 @@ async fn a_job_that_waits_is_in_nobodys_way() {
 }
 
 #[tokio::test]
-async fn facts_are_shared() {
+async fn facts_are_shared_by_workers_of_one_key() {
     let (server, prefix) = (shared_server().await, fresh_prefix());
     let (one, clock) = provisioned(&server, &prefix, &small()).await;
     let two = open(connect(&server, &prefix).await, &clock).await;
@@ -341,9 +342,21 @@ async fn facts_are_shared() {
         index: Digest::of(b"index"),
         platforms: "linux/amd64".parse().unwrap(),
     };
-    assert_eq!(two.memo().recall(&fact).await, None);
-    one.memo().remember(&fact, &Digest::of(b"child")).await;
-    assert_eq!(two.memo().recall(&fact).await, Some(Digest::of(b"child")));
+    let key = || Some(MacKey::of_text("of all workers"));
+    let (first, now) = (one.memo(key()), clock.now());
+    assert_eq!(first.recall(&fact, now).await, None);
+    first.remember(&fact, &Digest::of(b"child"), now).await;
+    let known = Some(Digest::of(b"child"));
+    assert_eq!(two.memo(key()).recall(&fact, now).await, known);
+    let later = now + Duration::from_secs(8 * 86_400);
+    assert_eq!(two.memo(key()).recall(&fact, later).await, None);
+    for other in [None, Some(MacKey::of_text("of somebody else"))] {
+        assert_eq!(two.memo(other).recall(&fact, now).await, None);
+    }
+    one.memo(None)
+        .remember(&fact, &Digest::of(b"other"), now)
+        .await;
+    assert_eq!(two.memo(key()).recall(&fact, now).await, known);
 }
 
 #[tokio::test]

@@ -89,11 +89,13 @@ impl Guarded {
     }
 }
 
-/// The config without one permission.
+/// The config without one permission, which the user that provisions keeps.
 fn without(permission: &str) -> String {
     let quoted = format!("\"{permission}\"");
-    assert!(ROLES.contains(&quoted), "{permission}");
-    ROLES.replace(&quoted, "\"nothing\"")
+    let roles = ROLES.find("MAY_PRODUCE").unwrap();
+    let (provision, others) = ROLES.split_at(roles);
+    assert!(others.contains(&quoted), "{permission}");
+    format!("{provision}{}", others.replace(&quoted, "\"nothing\""))
 }
 
 async fn produce(queue: &JetStream) {

@@ -1,6 +1,9 @@
-//! Facts about content that never change, so that they need not be asked for again.
+//! Facts about content that never change, so that they need not be asked for again. Not asked again for ever: what is
+//! remembered may be wrong, by a defect or by somebody's will, and then an image would look up to date that is not. So a
+//! fact counts for some days after it was proven, that is found out from the content itself, and is proven anew then.
 
 use async_trait::async_trait;
+use time::{Duration, OffsetDateTime};
 
 use crate::digest::Digest;
 use crate::platform::Platforms;
@@ -35,12 +38,57 @@ impl Fact {
     }
 }
 
+/// How long a proof holds at least. It holds for up to [`SPREAD`] longer, so that what was proven at once is not all due at
+/// once.
+const HOLDS: Duration = Duration::days(6);
+/// The most that is added.
+const SPREAD: Duration = Duration::days(2);
+/// How far the clocks of two machines may be apart: a proof of a time that is yet to come is none.
+const SKEW: Duration = Duration::hours(1);
+
+/// Whether the fact of this key, which was proven at `proven_at`, counts without being proven anew.
+#[must_use]
+pub fn is_proof_good(key: &str, proven_at: OffsetDateTime, now: OffsetDateTime) -> bool {
+    let part = Digest::of(key.as_bytes())
+        .hex()
+        .bytes()
+        .map(u32::from)
+        .sum::<u32>()
+        % 48;
+    let holds = HOLDS + SPREAD * part / 48;
+    let age = now - proven_at;
+    (-SKEW..holds).contains(&age)
+}
+
 /// Remembers facts. Losing one costs a request, nothing else, so nothing here fails.
 #[async_trait]
 pub trait Memo: Send + Sync {
-    /// The digest that `fact` leads to, if it is remembered.
-    async fn recall(&self, fact: &Fact) -> Option<Digest>;
+    /// The digest that `fact` leads to, if it is remembered with a proof that is good at `now` ([`is_proof_good`]) and that
+    /// nobody else can have made.
+    async fn recall(&self, fact: &Fact, now: OffsetDateTime) -> Option<Digest>;
 
-    /// Remembers that `fact` leads to `digest`.
-    async fn remember(&self, fact: &Fact, digest: &Digest);
+    /// Remembers that `fact` leads to `digest`, which was proven at `now`.
+    async fn remember(&self, fact: &Fact, digest: &Digest, now: OffsetDateTime);
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_proof_holds_for_six_to_eight_days_and_none_comes_from_the_future() {
+        let now = datetime!(2026-11-20 12:00 UTC);
+        let (mut ends, hour) = (std::collections::BTreeSet::new(), Duration::HOUR);
+        for number in 0..200 {
+            let key = format!("chosen/{number}");
+            let is_good = |age| is_proof_good(&key, now - age, now);
+            assert!(is_good(Duration::ZERO) && is_good(HOLDS - hour), "{key}");
+            assert!(!is_good(HOLDS + SPREAD), "{key}");
+            assert!(is_good(-SKEW) && !is_good(-2 * SKEW), "{key}");
+            ends.insert((0..48).find(|hours| !is_good(HOLDS + hour * *hours)));
+        }
+        assert!(ends.len() > 24, "they are not all due at once: {ends:?}");
+    }
 }

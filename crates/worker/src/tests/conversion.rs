@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use image_sync_shared::job::Job;
 use image_sync_shared::media_type;
@@ -88,4 +89,18 @@ async fn a_lost_memo_of_a_conversion_writes_nothing() {
     house.registries.forget_requests();
     house.work([job(SOURCE, TARGET)]).await;
     assert_eq!(house.registries.requests().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversion_is_proven_anew_after_some_days_and_nothing_is_written() {
+    let house = house();
+    house.registries.hold(SOURCE, &docker_image("app"));
+    house.work([job(SOURCE, TARGET)]).await;
+    tokio::time::advance(Duration::from_secs(8 * 86_400)).await;
+    for requests in [3, 2] {
+        house.registries.forget_requests();
+        let ran = house.work([job(SOURCE, TARGET)]).await;
+        assert_eq!(ran.only().entry.action, Action::AlreadyCached);
+        assert_eq!(house.registries.requests().len(), requests);
+    }
 }

@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use image_sync_queue::memory_memo::MemoryMemo;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::job::Job;
 use image_sync_shared::outcome::Action;
+use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::memo::{Fact, Memo as _};
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{image, index, index_with_attestations};
@@ -13,6 +15,7 @@ use crate::testing::{House, job};
 
 const SOURCE: &str = "source.test/app:1";
 const TARGET: &str = "cache.test/app:1";
+const DAY: Duration = Duration::from_secs(86_400);
 const THREE: [&str; 3] = ["linux/amd64", "linux/arm64", "linux/s390x"];
 
 fn for_platforms(platforms: &str) -> Job {
@@ -71,20 +74,60 @@ async fn a_lost_memo_costs_one_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_remembered_is_proven_anew_after_some_days_for_one_request() {
+    let house = House::new();
+    let index = index("app", &THREE);
+    house.registries.hold(SOURCE, &index);
+    house.work([for_platforms("linux/arm64")]).await;
+    let requests = async || {
+        house.registries.forget_requests();
+        let ran = house.work([for_platforms("linux/arm64")]).await;
+        assert_eq!(ran.only().entry.action, Action::AlreadyCached);
+        house.registries.requests().len()
+    };
+    assert_eq!(requests().await, 2);
+    tokio::time::advance(DAY * 8).await;
+    assert_eq!(requests().await, 3);
+    assert_eq!(requests().await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_fact_does_not_keep_an_image_out_of_date_for_ever() {
+    let house = House::new();
+    let (old, new) = (index("old", &THREE), index("new", &THREE));
+    house.registries.hold(SOURCE, &old);
+    house.work([for_platforms("linux/arm64")]).await;
+    let child = |index: &Image| index.child("linux/arm64").unwrap().digest().clone();
+    let fact = chosen(&new, "linux/arm64");
+    house
+        .memo
+        .remember(&fact, &child(&old), house.clock.now())
+        .await;
+    house.registries.hold(SOURCE, &new);
+    house.work([for_platforms("linux/arm64")]).await;
+    assert_eq!(house.registries.tag(TARGET), Some(child(&old)));
+    tokio::time::advance(DAY * 8).await;
+    let ran = house.work([for_platforms("linux/arm64")]).await;
+    assert_eq!(ran.only().entry.action, Action::Pulled);
+    assert_eq!(house.registries.tag(TARGET), Some(child(&new)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wrong_memo_never_decides_what_is_written() {
     let house = House::new();
     let index = index("app", &THREE);
     house.registries.hold(SOURCE, &index);
     let wrong = index.child("linux/s390x").unwrap().digest();
     let fact = chosen(&index, "linux/arm64");
-    house.memo.remember(&fact, wrong).await;
+    house.memo.remember(&fact, wrong, house.clock.now()).await;
     let ran = house.work([for_platforms("linux/arm64")]).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
     let right = index
         .child("linux/arm64")
         .map(|child| child.digest().clone());
     assert_eq!(house.registries.tag(TARGET), right);
-    assert_eq!(house.memo.recall(&fact).await, right);
+    let recalled = house.memo.recall(&fact, house.clock.now()).await;
+    assert_eq!(recalled, right);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,267 @@
+//! What users of the NATS server may send, and what they cannot reach with it.
+
+use std::time::Duration;
+
+use image_sync_shared::mac::MacKey;
+use image_sync_shared::outcome::{Action, JobResult};
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::memo::Fact;
+use image_sync_shared::run::RunEvent;
+use image_sync_testkit::images::{image, index};
+use image_sync_testkit::{FakeRegistry, Image};
+use image_sync_tests::Ended;
+use serde_json::{Value, json};
+
+use crate::support::{Installation, TAG, now};
+
+const PLATFORM: &str = "linux/arm64";
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+#[tokio::test]
+async fn a_worker_writes_no_target_that_neither_its_config_nor_its_flags_name() {
+    let site = Installation::start().await;
+    site.write_images(["app:1.0".to_owned()]);
+    site.source.put_image("tool", "2", &image("tool"));
+    let other = FakeRegistry::start().await.unwrap();
+    let enqueue = |target: &str| {
+        let tool = site.source.image("tool", "2");
+        format!("enqueue -c config.yaml {tool} --target {target} --wait")
+    };
+    let (target, folder) = (
+        format!("{}/kept/tool", other.host()),
+        site.program.home().join("x"),
+    );
+    let _aggregator = site.aggregator();
+    let strict = site.worker_of(1, "strict");
+    for (target, flag) in [
+        (target.clone(), format!("--allow-target {target}")),
+        (
+            format!("oci:{}", folder.display()),
+            "--allow-folders".to_owned(),
+        ),
+    ] {
+        let refused = site.run(&enqueue(&target)).await;
+        assert_eq!(refused.code, Some(1), "{refused:#?}");
+        let report = refused.report();
+        assert_eq!(
+            (report.head.summary.failed, report.head.summary.total),
+            (1, 1)
+        );
+        let error = refused.only_error();
+        assert!(
+            error.contains("refused: ") && error.contains(&flag),
+            "{error}"
+        );
+        let id = format!("{}:0", report.head.run_id);
+        let letter = site.run_well(&format!("dead-letters show {id}")).await;
+        assert!(letter.stdout.contains(&flag), "{letter:#?}");
+    }
+    assert!(other.requests().is_empty(), "{:#?}", other.requests());
+    assert!(!folder.exists());
+    strict.stop().await;
+
+    let allowed = format!("--slots 1 --allow-target {}/kept", other.host());
+    let _loose = site.worker_with("loose", &allowed);
+    let ended = site.run_well(&enqueue(&target)).await;
+    assert_eq!(ended.only_result().action, Action::Pulled, "{ended:#?}");
+    let beside = site
+        .run(&enqueue(&format!("{}/keptt/tool", other.host())))
+        .await;
+    assert_eq!(beside.code, Some(1), "{beside:#?}");
+}
+
+#[tokio::test]
+async fn a_letter_that_somebody_made_up_is_replayed_under_the_rules_of_the_worker() {
+    let site = Installation::start().await;
+    site.write_images(["app:1.0".to_owned()]);
+    site.source.put_image("app", "1.0", &image("app"));
+    let folder = site.program.home().join("anywhere");
+    let letter = DeadLetter {
+        id: "x:0".to_owned(),
+        died_at: now(),
+        reason: "made up".to_owned(),
+        job: Some(
+            serde_json::from_value(job(&site, &format!("oci:{}", folder.display()))).unwrap(),
+        ),
+        raw: None,
+    };
+    site.queue()
+        .await
+        .ports()
+        .letters
+        .put(letter)
+        .await
+        .unwrap();
+    let _aggregator = site.aggregator();
+    let _worker = site.worker_of(1, "only");
+    let replayed = site.run("dead-letters replay --all --wait").await;
+    assert_eq!(replayed.code, Some(1), "{replayed:#?}");
+    assert!(
+        replayed.only_error().contains("--allow-folders"),
+        "{replayed:#?}"
+    );
+    assert!(!folder.exists());
+}
+
+/// A job of nobody's run that copies an image of the source to `target`.
+fn job(site: &Installation, target: &str) -> Value {
+    json!({
+        "v": 1, "job_id": "x:0", "run_id": "x", "idx": 0, "trigger": "cron", "image": "app", "tag": TAG,
+        "source": {"repository": format!("{}/app", site.source.host()), "reference": TAG},
+        "target": {"repository": target, "reference": TAG},
+        "platforms": "all", "policy": {"timeout_secs": 60}, "attempt": 1,
+        "first_enqueued_at": "2026-11-20T12:00:00Z",
+    })
+}
+
+#[tokio::test]
+async fn a_result_that_somebody_made_up_ends_no_run_and_hides_no_true_one() {
+    let site = Installation::start().await;
+    site.write(&site.catalog(2));
+    site.run_well("producer -c config.yaml").await;
+    let queue = site.queue().await;
+    let jobs = queue
+        .ports()
+        .jobs
+        .pull(&[Lane::Bulk], 1, Duration::from_secs(10))
+        .await;
+    let taken = jobs.unwrap().pop().unwrap();
+    let run = taken.job.run_id.clone();
+    // The code of one job is none of another, and there is none without the job.
+    for (idx, mac) in [
+        (0, None),
+        (1, None),
+        (1 - taken.job.idx, taken.job.mac),
+        (9, taken.job.mac),
+    ] {
+        let forged = json!({
+            "idx": idx, "worker": "nobody", "entry": {
+                "image": taken.job.image, "tag": taken.job.tag, "action": "already_cached", "remote_digest": null,
+                "cached_digest": null, "duration_ms": 1, "error": null, "target": taken.job.target.image.to_string(),
+                "platform": "all", "attempts": 1, "bytes_copied": u64::MAX,
+                "blobs": {"copied": 0, "mounted": 0, "present": 0},
+            },
+        });
+        let mut forged: JobResult = serde_json::from_value(forged).unwrap();
+        forged.mac = mac;
+        let event = RunEvent::Result(Box::new(forged));
+        queue.ports().log.append(&run, &event).await.unwrap();
+    }
+    let again = taken.job.deferred(now());
+    taken.settle.requeue(&again).await.unwrap();
+    let _aggregator = site.aggregator();
+    let _worker = site.worker("true");
+    let watched = site.run("runs watch latest").await;
+    let report = site.assert_all_pulled(&watched, 2);
+    assert!(
+        report.head.bytes_copied < u64::from(u32::MAX),
+        "{report:#?}"
+    );
+    assert_eq!(
+        site.results_of(&run).await.len(),
+        6,
+        "the forged ones are in the log"
+    );
+}
+
+impl Installation {
+    /// A catalog of one platform of an index.
+    fn write_index(&self) {
+        let entry = self.entry("indexed").platform(PLATFORM);
+        self.write(&self.catalog(0).image(entry));
+    }
+
+    /// Whatever is asked of the source for one run.
+    async fn requests_of_a_run(&self) -> (Ended, usize) {
+        self.source.reset();
+        let ended = self.producer().ended().await;
+        (ended, self.source.count("*", "*"))
+    }
+}
+
+fn child(index: &Image) -> &Image {
+    index.child(PLATFORM).unwrap()
+}
+
+#[tokio::test]
+async fn a_fact_that_somebody_put_into_the_bucket_keeps_no_image_old() {
+    let site = Installation::start().await;
+    let platforms = ["linux/amd64", PLATFORM];
+    let (old, new) = (index("old", &platforms), index("new", &platforms));
+    site.source.put_image("indexed", TAG, &old);
+    site.write_index();
+    site.program.write("facts.key", SECRET);
+    let _aggregator = site.aggregator();
+    let worker = site.worker_with("w", "--facts-key-file facts.key");
+    let first = site.producer().ended().await;
+    assert_eq!(first.only_result().action, Action::Pulled, "{first:#?}");
+
+    let fact = Fact::Chosen {
+        index: new.digest().clone(),
+        platforms: PLATFORM.parse().unwrap(),
+    };
+    let others = site
+        .queue()
+        .await
+        .memo(Some(MacKey::of_text("somebody's own key")));
+    others.remember(&fact, child(&old).digest(), now()).await;
+    site.source.put_image("indexed", TAG, &new);
+    let moved = site.producer().ended().await;
+    assert_eq!(moved.only_result().action, Action::Pulled, "{moved:#?}");
+    let there = site.target.digest("indexed", TAG);
+    assert_eq!(there.as_ref(), Some(child(&new).digest()));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn workers_of_one_key_go_by_each_others_facts_and_others_by_their_own() {
+    let site = Installation::start().await;
+    site.source
+        .put_image("indexed", TAG, &index("app", &["linux/amd64", PLATFORM]));
+    site.write_index();
+    site.program.write("facts.key", SECRET);
+    let _aggregator = site.aggregator();
+    let with_key = "--facts-key-file facts.key";
+    let first = site.worker_with("first", with_key);
+    let copied = site.producer().ended().await;
+    assert_eq!(copied.only_result().action, Action::Pulled, "{copied:#?}");
+    first.stop().await;
+    for (name, more, requests) in [("second", with_key, [1, 1]), ("third", "", [2, 1])] {
+        let worker = site.worker_with(name, more);
+        for expected in requests {
+            let (ended, asked) = site.requests_of_a_run().await;
+            assert_eq!(
+                ended.only_result().action,
+                Action::AlreadyCached,
+                "{ended:#?}"
+            );
+            assert_eq!(asked, expected, "{name}");
+        }
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn flags_of_what_a_worker_may_do_are_checked_before_anything_is_contacted() {
+    let site = Installation::start().await;
+    site.write_images(["app:1.0".to_owned()]);
+    site.program.write("short.key", "0123456789");
+    for (flags, reason) in [
+        (
+            "--allow-target https://cache.test",
+            "a scheme does not belong here",
+        ),
+        ("--allow-target oci:", "the folder is missing"),
+        ("--facts-key-file no.key", "no.key cannot be read"),
+        (
+            "--facts-key-file short.key",
+            "found a key of 10 bytes, expected 22 or more",
+        ),
+    ] {
+        let ended = site.run(&format!("worker -c config.yaml {flags}")).await;
+        assert_eq!(ended.code, Some(2), "{flags}: {ended:#?}");
+        assert!(ended.stderr.contains(reason), "{flags}: {ended:#?}");
+        assert!(!ended.stderr.contains("0123456789"), "{ended:#?}");
+    }
+}
