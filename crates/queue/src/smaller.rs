@@ -199,6 +199,7 @@ mod tests {
             idx: 7,
             worker: evil.clone(),
             class: Some(FailureClass::Invalid),
+            mac: None,
             entry: ImageResult {
                 image: evil.clone(),
                 tag: evil.clone(),

@@ -218,11 +218,12 @@ pub struct Job {
 }
 
 impl Job {
-    /// Its code with the key of its run: it stands for its place in the run and for the image's names.
+    /// Its code with the key of its run: it stands for its place in the run and for the image's names, as a message has them.
     #[must_use]
     pub fn mac_with(&self, key: &MacKey) -> Mac {
-        let (idx, target) = (self.idx.to_string(), self.target.image.to_string());
-        key.mac(&[&idx, &self.image, &self.tag, &target])
+        let names: [&dyn fmt::Display; 3] = [&self.image, &self.tag, &self.target.image];
+        let [image, tag, target] = names.map(text::bounded);
+        key.mac(&[&self.idx.to_string(), &image, &tag, &target])
     }
 
     /// The id by which a queue drops repeats of this message: a successor is another message than its predecessor.

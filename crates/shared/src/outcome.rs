@@ -129,8 +129,9 @@ impl JobResult {
         let ImageResult {
             image, tag, target, ..
         } = &self.entry;
+        let [image, tag, target] = [image, tag, target].map(text::bounded);
         let idx = self.idx.to_string();
-        let is_code = |mac| key.verifies(&[&idx, image, tag, target], mac);
+        let is_code = |mac| key.verifies(&[&idx, &image, &tag, &target], mac);
         self.mac.as_ref().is_some_and(is_code)
     }
 }

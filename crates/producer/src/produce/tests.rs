@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_shared::config::ImageSpec;
+use image_sync_shared::job::Job;
 use image_sync_shared::mac::Mac;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
@@ -339,6 +340,14 @@ async fn every_job_has_its_own_code_of_the_key_that_only_the_log_is_told() {
     assert_ne!(key(&bench), key(&other), "a key is of one run");
     let jobs = bench.queue.jobs.lock().unwrap();
     let codes: Vec<Mac> = jobs.iter().map(|(_, job)| job.mac.unwrap()).collect();
+    let mut long = jobs[0].1.clone();
+    long.image = "a\u{202e}".repeat(2_000);
+    let as_received: Job = serde_json::from_value(serde_json::to_value(&long).unwrap()).unwrap();
+    let (sent, received) = (
+        long.mac_with(&key(&bench)),
+        as_received.mac_with(&key(&bench)),
+    );
+    assert_eq!(sent, received, "of the names as a message has them");
     for (idx, ((_, job), code)) in jobs.iter().zip(&codes).enumerate() {
         assert_eq!(job.mac_with(&key(&bench)), *code);
         assert!(!codes[..idx].contains(code), "no two jobs have the same");
