@@ -51,6 +51,8 @@ pub(crate) struct Environment {
     xdg_state_home: Option<PathBuf>,
     /// `HOME`.
     home: Option<PathBuf>,
+    /// `PATH`, on which credential helpers are.
+    path: Option<OsString>,
     /// `DOCKER_CONFIG`: the folder of Docker's `config.json`.
     docker_config: Option<PathBuf>,
     /// `REGISTRY_AUTH_FILE`: podman's `auth.json`.
@@ -89,6 +91,7 @@ impl Environment {
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
             xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
             home: path("HOME"),
+            path: set("PATH"),
             docker_config: path("DOCKER_CONFIG"),
             registry_auth_file: path("REGISTRY_AUTH_FILE"),
             xdg_runtime_dir: path("XDG_RUNTIME_DIR"),
@@ -124,7 +127,7 @@ impl Environment {
             home: self.home.clone(),
             xdg_runtime_dir: self.xdg_runtime_dir.clone(),
             registry_auth_file: self.registry_auth_file.clone(),
-            path: None,
+            path: self.path.clone(),
             variable: Some(Arc::new(|name| variable(name)?.into_string().ok())),
         }
     }

@@ -72,14 +72,18 @@ impl AuthFile {
                 entries.insert(normal_key(&key), identity);
             }
         }
-        let helpers = raw.cred_helpers.unwrap_or_default();
-        let helpers = helpers.into_iter().filter(|(_, helper)| !helper.is_empty());
+        let mut helpers = BTreeMap::new();
+        for (key, helper) in raw.cred_helpers.unwrap_or_default() {
+            let place = || format!("credHelpers: {}", shown_key(&key));
+            if let Some(helper) = plain(helper, place)? {
+                helpers.insert(normal_key(&key), helper);
+            }
+        }
+        let store = raw.creds_store.unwrap_or_default();
         Ok(Self {
             entries,
-            helpers: helpers
-                .map(|(key, helper)| (normal_key(&key), helper))
-                .collect(),
-            store: raw.creds_store.filter(|store| !store.is_empty()),
+            helpers,
+            store: plain(store, || "credsStore".to_owned())?,
         })
     }
 
@@ -133,6 +137,17 @@ impl RawEntry {
             password: Secret::new(self.password),
         }))
     }
+}
+
+/// The name of a helper, if there is one: what follows `docker-credential-` in the name of a program, and no path.
+fn plain(helper: String, place: impl Fn() -> String) -> Result<Option<String>, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if helper.contains("..") || !helper.chars().all(is_plain) {
+        let found = excerpt(&helper);
+        let expected = "expected NAME as in docker-credential-NAME, without a path";
+        return Err(format!("{}: found {found:?}; {expected}", place()));
+    }
+    Ok(Some(helper).filter(|helper| !helper.is_empty()))
 }
 
 fn decode(auth: &str) -> Result<Identity, &'static str> {
@@ -345,5 +360,37 @@ mod tests {
         );
         assert!(AuthFile::parse("{}").unwrap().find("r", "a").is_none());
         assert!(AuthFile::parse(r#"{"auths":null}"#).is_ok());
+    }
+
+    #[test]
+    fn a_helper_is_a_plain_name_and_no_path() {
+        for helper in [
+            "../evil",
+            "/bin/sh",
+            "a\\\\b",
+            "a\\u0000b",
+            "..",
+            "a b",
+            "x;y",
+            "ü",
+        ] {
+            for (text, place) in [
+                (
+                    format!(r#"{{"credsStore":"{helper}"}}"#),
+                    "credsStore: found ",
+                ),
+                (
+                    format!(r#"{{"credHelpers":{{"r.example":"{helper}"}}}}"#),
+                    "credHelpers: \"r.example\": found ",
+                ),
+            ] {
+                let told = AuthFile::parse(&text).unwrap_err();
+                assert!(told.starts_with(place), "{told}");
+                assert!(told.ends_with("without a path"), "{told}");
+            }
+        }
+        let text = r#"{"credsStore":"acr-env_2.x"}"#;
+        let found = AuthFile::parse(text).unwrap().find("r.example", "a");
+        assert_eq!(found, Some(helper("acr-env_2.x", "r.example")));
     }
 }

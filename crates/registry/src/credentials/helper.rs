@@ -1,24 +1,28 @@
 //! Credential helpers (docker/docker-credential-helpers): programs that keep passwords.
 
+use std::env::split_paths;
 use std::ffi::OsString;
 use std::io;
-use std::process::{Output, Stdio};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::secret::Secret;
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::Identity;
 use super::auth_file::HelperCall;
-use crate::client::answer::presentable;
 use crate::client::trouble::Trouble;
 
 /// The user name that marks a secret as an identity token.
 const IDENTITY_TOKEN_USER: &str = "<token>";
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 1024 * 1024;
 
 /// How helpers are run.
 pub(super) struct Helpers {
@@ -26,6 +30,12 @@ pub(super) struct Helpers {
     pub(super) path: Option<OsString>,
     /// How long one may take.
     pub(super) timeout: Duration,
+}
+
+/// What one has said and how it ended.
+struct Output {
+    status: ExitStatus,
+    stdout: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -43,7 +53,7 @@ impl Helpers {
             let answer = format!("the credential helper {program} cannot be run: {error}");
             Trouble::new(FailureClass::Local, answer)
         };
-        let mut command = Command::new(&program);
+        let mut command = Command::new(self.find(&program).map_err(local)?);
         command
             .arg("get")
             .stdin(Stdio::piped())
@@ -64,6 +74,24 @@ impl Helpers {
             .map_err(local)?;
         read(&program, &call.server, &output)
     }
+
+    /// Where on the PATH a program is. An entry of it that is relative would be another place for each current directory.
+    fn find(&self, program: &str) -> io::Result<PathBuf> {
+        let Some(path) = &self.path else {
+            return Ok(program.into());
+        };
+        split_paths(path)
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(program))
+            .find(|file| is_executable(file))
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is not on the PATH"))
+    }
+}
+
+/// Whether anyone may run a file, as who looks for a program asks before taking it.
+fn is_executable(file: &Path) -> bool {
+    let metadata = file.metadata();
+    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 async fn converse(mut child: Child, server: &str) -> io::Result<Output> {
@@ -74,7 +102,15 @@ async fn converse(mut child: Child, server: &str) -> io::Result<Output> {
             _ => drop(stdin),
         }
     }
-    child.wait_with_output().await
+    let mut stdout = Vec::new();
+    if let Some(pipe) = child.stdout.take() {
+        pipe.take(MAX_ANSWER + 1).read_to_end(&mut stdout).await?;
+    }
+    if stdout.len() as u64 > MAX_ANSWER {
+        return Err(io::Error::other("it answers with more than 1 MiB"));
+    }
+    let status = child.wait().await?;
+    Ok(Output { status, stdout })
 }
 
 fn read(program: &str, server: &str, output: &Output) -> Result<Option<Identity>, Trouble> {
@@ -94,20 +130,15 @@ fn read(program: &str, server: &str, output: &Output) -> Result<Option<Identity>
             }
         }));
     }
-    // Helpers report errors on their standard output; this one is the protocol's own word for "none".
+    // The protocol's own word for "none". Other errors are there as well, and so may be secrets: none of it is shown.
     let said = String::from_utf8_lossy(&output.stdout);
     if said.contains("credentials not found") {
         return Ok(None);
     }
-    let said = if said.trim_start().starts_with('{') {
-        ""
-    } else {
-        said.trim()
-    };
     let answer = format!(
-        "the credential helper {program} failed for {server} ({}): {}",
+        "the credential helper {program} failed for {server} ({}); what it says is not shown, as it may hold secrets: \
+         ask it by hand with {program} get",
         output.status,
-        presentable(said)
     );
     Err(Trouble::new(FailureClass::Unavailable, answer))
 }

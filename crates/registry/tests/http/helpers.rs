@@ -158,7 +158,7 @@ async fn a_helper_that_fails_is_a_failure_and_not_anonymous() {
         (
             "echo 'no session; log in first'; exit 1".to_owned(),
             FailureClass::Unavailable,
-            "no session; log in first",
+            "ask it by hand with docker-credential-fake get",
         ),
         (
             format!("echo '{leaky}'; exit 1"),
@@ -186,9 +186,62 @@ async fn a_helper_that_fails_is_a_failure_and_not_anonymous() {
             "{failure}"
         );
         assert!(failure.answer.contains(words), "{failure}");
-        assert!(!failure.answer.contains("hunter2"), "{failure}");
+        for said in ["hunter2", "no session"] {
+            assert!(!failure.answer.contains(said), "{failure}");
+        }
     }
     assert!(tokens.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_helper_that_never_stops_talking_is_cut_off_at_a_limit() {
+    let auth = Auth::basic("u", "p");
+    let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    make_helper(folder.path(), "exec yes hunter2");
+    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let router = with_helper(setup, folder.path()).router();
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    assert_eq!(
+        (failure.class, failure.step),
+        (FailureClass::Local, Step::Authenticate)
+    );
+    let words = "docker-credential-fake cannot be run: it answers with more than 1 MiB";
+    assert!(failure.answer.contains(words), "{failure}");
+}
+
+#[tokio::test]
+async fn a_helper_in_a_relative_entry_of_the_path_is_not_run() {
+    let auth = Auth::basic("u", "p");
+    let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
+    let folder = tempfile::tempdir_in(".").unwrap();
+    make_helper(
+        folder.path(),
+        &answer_from(folder.path(), &secret("u", "p")),
+    );
+    let name = folder.path().file_name().unwrap().to_str().unwrap();
+    let path = format!("{name}:./{name}:/usr/bin:/bin");
+    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let router = setup.env(|env| env.path = Some(path.into())).router();
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    let words = "docker-credential-fake cannot be run: it is not on the PATH";
+    assert!(failure.answer.contains(words), "{failure}");
+    assert!(asked(folder.path()).is_empty());
+}
+
+#[test]
+fn a_helper_with_a_path_in_its_name_is_told_with_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"../evil"}"#);
+    let error = setup.try_router().err().unwrap().to_string();
+    let place = folder.path().join("config.json");
+    assert!(
+        error.starts_with(&format!(
+            "{} (from DOCKER_CONFIG): credsStore: ",
+            place.display()
+        )),
+        "{error}"
+    );
 }
 
 #[tokio::test]
