@@ -78,7 +78,7 @@ fn image(image: &ImageSpec) -> String {
         ("source", &image.source, image.source_trust),
         ("target", &image.target, image.target_trust),
     ] {
-        if trust == Trust::Insecure && repository.host().is_some() {
+        if trust != Trust::Verified && repository.host().is_some() {
             parts.push(format!("{side} insecure"));
         }
     }
@@ -117,6 +117,12 @@ fn registry(settings: &RegistrySettings) -> String {
         Some(PasswordSource::File(file)) => parts.push(format!("password from {}", file.display())),
         Some(PasswordSource::Env(name)) => parts.push(format!("password from ${name}")),
         None => (),
+    }
+    if let Some(realm) = &settings.token_realm {
+        parts.push(format!("password also to {realm}"));
+    }
+    if settings.allow_private {
+        parts.push("may lead to private addresses".to_owned());
     }
     if let Some(connections) = settings.max_connections {
         parts.push(format!("{connections} requests at the same time"));

@@ -340,7 +340,10 @@ mod tests {
         assert_eq!(job.source.image.to_string(), "docker.io/library/nginx:1.27");
         assert_eq!(job.source.trust, image_sync_shared::job::Trust::Insecure);
         assert_eq!(job.target.image.to_string(), "localhost:5000/nginx:1.27");
-        assert_eq!(job.target.trust, image_sync_shared::job::Trust::Insecure);
+        assert_eq!(
+            job.target.trust,
+            image_sync_shared::job::Trust::InsecureByDefault
+        );
         assert_eq!(job.platforms.to_string(), "linux/amd64");
         assert_eq!((job.policy.dry_run, job.policy.timeout_secs), (true, 300));
         assert_eq!((job.attempt, job.defers, job.not_before), (1, 0, None));

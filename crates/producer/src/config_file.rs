@@ -29,6 +29,8 @@
 //!     ca_file: /etc/ssl/private-ca.pem
 //!     cert_file: /etc/ssl/client.pem      # only with key_file
 //!     key_file: /etc/ssl/client.key
+//!     token_realm: https://auth.example/token # a token server in another domain that gets the password
+//!     allow_private: false                # whether it may lead to private and loopback addresses
 //!     max_connections: 16
 //! ```
 //!

@@ -288,7 +288,7 @@ mod tests {
         let trust = (image.source_trust, image.target_trust);
         assert_eq!(
             trust,
-            (Trust::Verified, Trust::Insecure),
+            (Trust::Verified, Trust::InsecureByDefault),
             "as in the config"
         );
         for (text, expected) in [

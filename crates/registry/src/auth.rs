@@ -5,6 +5,7 @@ pub(crate) mod realm;
 pub(crate) mod scopes;
 pub(crate) mod token_request;
 pub(crate) mod tokens;
+mod withheld;
 
 use std::sync::Arc;
 
@@ -18,12 +19,13 @@ pub(crate) use challenge::Challenge;
 
 use crate::client::endpoint::{Contact, Endpoint};
 use crate::client::trouble::Trouble;
-use crate::client::wire::Wire;
+use crate::client::wire::{Home, Wire};
 use crate::credentials::{Credential, Credentials, Identity};
 use crate::single_flight::Turn;
 use scopes::Scopes;
 use token_request::TokenRequest;
 use tokens::Token;
+use withheld::Withheld;
 
 /// Who asks what of which registry.
 pub(crate) struct Asker<'a> {
@@ -47,6 +49,8 @@ pub(crate) enum Pass {
         token: Token,
         /// Whether it was fetched for this request, so that another would be no better.
         fresh: bool,
+        /// Why it is an anonymous one, whatever the credentials.
+        withheld: Option<Withheld>,
     },
 }
 
@@ -54,6 +58,14 @@ impl Pass {
     /// Whether another one would be no better.
     pub(crate) fn is_fresh(&self) -> bool {
         matches!(self, Self::Bearer { fresh: true, .. })
+    }
+
+    /// Whether credentials were not shown although there may be some.
+    pub(crate) fn is_withheld(&self) -> bool {
+        let Self::Bearer { withheld, .. } = self else {
+            return false;
+        };
+        withheld.is_some()
     }
 
     /// The Authorization header.
@@ -97,23 +109,39 @@ impl Authenticator {
 
     /// What a request is to show, given what the registry wants.
     pub(crate) async fn pass(&self, contact: &Contact, asker: &Asker<'_>) -> Result<Pass, Trouble> {
-        match &contact.challenge {
+        let Contact {
+            base, challenge, ..
+        } = contact;
+        let endpoint = asker.endpoint;
+        let on_loopback = self.wire.is_on_loopback(base);
+        let withheld = Withheld::from_registry(contact, endpoint.wants_proof, on_loopback);
+        match challenge {
             Challenge::Nothing => Ok(Pass::Nothing),
-            Challenge::Basic => {
-                let found = self.credential(asker).await?;
-                Ok(found.map_or(Pass::Nothing, Pass::Basic))
-            }
+            Challenge::Basic => match (self.credential(asker).await?, withheld) {
+                (None, _) => Ok(Pass::Nothing),
+                (Some(found), None) => Ok(Pass::Basic(found)),
+                (Some(found), Some(withheld)) => {
+                    let why = withheld.explain(&found.origin, &endpoint.host);
+                    Err(Trouble::new(
+                        FailureClass::Unauthorized,
+                        format!("not asked {why}"),
+                    ))
+                }
+            },
             Challenge::Bearer { realm, service } => {
-                realm::check(realm, &contact.base)
+                realm::check(realm, base)
                     .map_err(|refusal| Trouble::new(FailureClass::Denied, refusal))?;
-                let profile = &asker.endpoint.profile;
                 let request = TokenRequest {
                     realm,
                     service: service.as_deref(),
                     scopes: asker.scopes,
-                    profile: &self.wire.profile_for(realm, &contact.base, profile),
+                    profile: &self
+                        .wire
+                        .profile_for(realm, base, endpoint.profile(contact)),
+                    home: Home { endpoint, base },
                 };
-                self.token(asker, &request).await
+                let withheld = withheld.or_else(|| Withheld::from_realm(asker, contact, realm));
+                self.token(asker, &request, withheld).await
             }
         }
     }
@@ -123,7 +151,7 @@ impl Authenticator {
         match pass {
             Pass::Nothing => false,
             Pass::Basic(credential) => self.renewed(asker, credential).await.is_some(),
-            Pass::Bearer { token, fresh } => {
+            Pass::Bearer { token, fresh, .. } => {
                 let slot = asker.endpoint.tokens.slot(asker.scopes);
                 slot.forget_if(|kept| kept.value == token.value);
                 !fresh
@@ -142,6 +170,13 @@ impl Authenticator {
                     found.origin
                 )
             }
+            (
+                Ok(Some(found)),
+                Pass::Bearer {
+                    withheld: Some(withheld),
+                    ..
+                },
+            ) => withheld.explain(&found.origin, host),
             (Ok(Some(found)), _) => format!("with {}", found.origin),
             (Err(trouble), _) => trouble.answer,
         }
@@ -159,21 +194,34 @@ impl Authenticator {
             .await
     }
 
-    async fn token(&self, asker: &Asker<'_>, request: &TokenRequest<'_>) -> Result<Pass, Trouble> {
+    async fn token(
+        &self,
+        asker: &Asker<'_>,
+        request: &TokenRequest<'_>,
+        withheld: Option<Withheld>,
+    ) -> Result<Pass, Trouble> {
         let slot = asker.endpoint.tokens.slot(asker.scopes);
         match slot.turn(Token::lasts).await {
             Turn::Known(token) => Ok(Pass::Bearer {
                 token,
                 fresh: false,
+                withheld,
             }),
             Turn::Failed(trouble) => Err(trouble),
             Turn::Mine(lead) => {
-                let fetched = self.fetch(asker, request).await;
+                let fetched = match &withheld {
+                    None => self.fetch(asker, request).await,
+                    Some(withheld) => self.fetch_anonymously(asker, request, withheld).await,
+                };
                 match &fetched {
                     Ok(token) => lead.found(token.clone()),
                     Err(trouble) => lead.failed(trouble),
                 }
-                fetched.map(|token| Pass::Bearer { token, fresh: true })
+                fetched.map(|token| Pass::Bearer {
+                    token,
+                    fresh: true,
+                    withheld,
+                })
             }
         }
     }
@@ -192,6 +240,29 @@ impl Authenticator {
                 refusal.class,
                 format!("{} (with {})", refusal.answer, credential.origin),
             )),
+        }
+    }
+
+    /// A token that serves where anyone may read, whatever the credentials.
+    async fn fetch_anonymously(
+        &self,
+        asker: &Asker<'_>,
+        request: &TokenRequest<'_>,
+        withheld: &Withheld,
+    ) -> Result<Token, Trouble> {
+        let refusal = match request.send(&self.wire, None).await {
+            Err(trouble) if is_refusal(&trouble) => trouble,
+            answered => return answered,
+        };
+        match self.credential(asker).await? {
+            None => Err(refusal),
+            Some(found) => {
+                let why = withheld.explain(&found.origin, &asker.endpoint.host);
+                Err(Trouble::new(
+                    refusal.class,
+                    format!("{} ({why})", refusal.answer),
+                ))
+            }
         }
     }
 }

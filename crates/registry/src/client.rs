@@ -6,11 +6,12 @@ pub(crate) mod endpoint;
 mod endpoints;
 mod exchange;
 pub(crate) mod mirror;
+pub(crate) mod network;
 mod options;
 mod own_certificates;
 mod permits;
 mod redact;
-mod redirect;
+pub(crate) mod redirect;
 mod secrets;
 mod setup_error;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use endpoint::Endpoint;
 use endpoints::Endpoints;
 use exchange::Exchange;
 use mirror::{Mirrored, is_trouble};
+use network::Network;
 use trouble::Trouble;
 use wire::Wire;
 
@@ -149,6 +151,11 @@ impl<'a> Call<'a> {
 impl Client {
     /// A client for the registries of `options`. Nothing is contacted yet.
     pub(crate) fn new(options: ClientOptions) -> Result<Self, SetupError> {
+        Self::on(options, Network::system())
+    }
+
+    /// The same on another network.
+    fn on(options: ClientOptions, network: Network) -> Result<Self, SetupError> {
         let ClientOptions {
             registries,
             credentials,
@@ -157,7 +164,7 @@ impl Client {
             measures,
         } = options;
         let credentials = Credentials::new(&registries, &credentials, timeouts.helper)?;
-        let wire = Arc::new(Wire::new(&registries, timeouts, clock, measures)?);
+        let wire = Arc::new(Wire::new(&registries, network, timeouts, clock, measures)?);
         let inner = Inner {
             authenticator: Authenticator::new(Arc::clone(&wire), credentials),
             wire,

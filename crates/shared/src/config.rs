@@ -95,6 +95,10 @@ pub struct RegistrySettings {
     pub username: Option<String>,
     /// Where its password is.
     pub password: Option<PasswordSource>,
+    /// Where its token server is, if that is to get a password although it is in another domain.
+    pub token_realm: Option<String>,
+    /// Whether it may lead to private and loopback addresses without being on such an address itself.
+    pub allow_private: bool,
     /// Requests under way at the same time, at most.
     pub max_connections: Option<usize>,
 }

@@ -23,17 +23,60 @@ pub const MESSAGE_VERSION: u32 = 1;
 /// How many past attempts a job remembers.
 pub const MAX_HISTORY: usize = 5;
 
-/// How far a host's identity is proven, the strictest first.
+/// How far a host's identity must be proven, the strictest first.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[serde(rename_all = "snake_case")]
+#[serde(from = "TrustFields", into = "TrustFields")]
 pub enum Trust {
     /// TLS with a verified certificate.
     #[default]
     Verified,
-    /// TLS unverified, and plain HTTP where the host speaks no TLS.
+    /// Verified TLS first; unverified TLS or plain HTTP where that fails, without credentials unless the host is on
+    /// loopback. What holds for a cache of which the config says nothing.
+    InsecureByDefault,
+    /// TLS unverified, and plain HTTP where the host speaks no TLS, with credentials: someone wrote so.
     Insecure,
+}
+
+/// [`Trust`] in a message. A reader that does not know the second field takes both kinds of insecure for one.
+#[derive(Serialize, Deserialize)]
+struct TrustFields {
+    #[serde(default)]
+    trust: TrustName,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    trust_by_default: bool,
+}
+
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TrustName {
+    #[default]
+    Verified,
+    Insecure,
+}
+
+impl From<Trust> for TrustFields {
+    fn from(trust: Trust) -> Self {
+        let name = match trust {
+            Trust::Verified => TrustName::Verified,
+            Trust::InsecureByDefault | Trust::Insecure => TrustName::Insecure,
+        };
+        Self {
+            trust: name,
+            trust_by_default: trust == Trust::InsecureByDefault,
+        }
+    }
+}
+
+impl From<TrustFields> for Trust {
+    fn from(fields: TrustFields) -> Self {
+        match (fields.trust, fields.trust_by_default) {
+            (TrustName::Verified, _) => Self::Verified,
+            (TrustName::Insecure, true) => Self::InsecureByDefault,
+            (TrustName::Insecure, false) => Self::Insecure,
+        }
+    }
 }
 
 /// What may be asked of a repository.
@@ -65,7 +108,7 @@ pub struct Place {
     #[serde(flatten)]
     pub image: ImageRef,
     /// How far its host's identity must be proven.
-    #[serde(default)]
+    #[serde(flatten)]
     pub trust: Trust,
 }
 
@@ -415,6 +458,31 @@ mod tests {
         let job = samples::job("r1", 3).deferred(samples::now());
         let json = serde_json::to_string(&job).unwrap();
         assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), job);
+    }
+
+    #[test]
+    fn what_no_one_wrote_about_trust_is_a_field_of_its_own_in_a_message() {
+        let of = |trust| Place {
+            trust,
+            ..samples::job("r1", 3).target
+        };
+        for (trust, expected) in [
+            (Trust::Verified, r#""trust":"verified"}"#),
+            (Trust::Insecure, r#""trust":"insecure"}"#),
+            (
+                Trust::InsecureByDefault,
+                r#""trust":"insecure","trust_by_default":true}"#,
+            ),
+        ] {
+            let json = serde_json::to_string(&of(trust)).unwrap();
+            assert!(json.ends_with(expected), "{json}");
+            assert_eq!(serde_json::from_str::<Place>(&json).unwrap(), of(trust));
+        }
+        let without = r#"{"repository":"r.example/a","reference":"b"}"#;
+        let place: Place = serde_json::from_str(without).unwrap();
+        assert_eq!(place.trust, Trust::Verified);
+        assert!(Trust::Verified < Trust::InsecureByDefault);
+        assert!(Trust::InsecureByDefault < Trust::Insecure);
     }
 
     #[test]

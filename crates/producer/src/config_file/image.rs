@@ -18,7 +18,9 @@ pub(super) fn defaults(settings: &RawSettings) -> ImageDefaults {
     ImageDefaults {
         platforms: settings.default_platform.clone().unwrap_or_else(usual),
         source_trust: trust(!settings.source_tls_verify.unwrap_or(true)),
-        target_trust: trust(settings.cache_insecure.unwrap_or(true)),
+        target_trust: settings
+            .cache_insecure
+            .map_or(Trust::InsecureByDefault, trust),
     }
 }
 

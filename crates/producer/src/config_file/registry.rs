@@ -62,6 +62,8 @@ fn resolve(raw: RawRegistry) -> Result<RegistrySettings, Problem> {
         key_file: raw.key_file,
         username: raw.username,
         password: None,
+        token_realm: raw.token_realm.as_deref().map(token_realm).transpose()?,
+        allow_private: raw.allow_private.unwrap_or(false),
         max_connections: raw.max_connections.map(Count::as_usize),
     };
     let sources = [
@@ -114,6 +116,19 @@ fn endpoint(text: &str) -> Result<String, Problem> {
         Ok(url.to_owned())
     } else {
         Err(Problem::new(format!("this is no endpoint, expected {URL}")).key("endpoint"))
+    }
+}
+
+fn token_realm(text: &str) -> Result<String, Problem> {
+    let rest = text
+        .strip_prefix("https://")
+        .or(text.strip_prefix("http://"));
+    let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
+    if host.is_some_and(is_host) && !text.contains(['?', '#', '@']) {
+        Ok(text.to_owned())
+    } else {
+        let text = "this is no token server, expected https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH]";
+        Err(Problem::new(text).key("token_realm"))
     }
 }
 

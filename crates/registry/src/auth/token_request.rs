@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::secret::Secret;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::client::body;
 use crate::client::tls::Profile;
 use crate::client::transport::authority;
 use crate::client::trouble::Trouble;
-use crate::client::wire::{Outgoing, Wire};
+use crate::client::wire::{Home, Outgoing, Wire};
 use crate::credentials::{Credential, Identity};
 
 /// The longest answer that is read, in bytes.
@@ -32,6 +32,7 @@ pub(crate) struct TokenRequest<'a> {
     pub(crate) service: Option<&'a str>,
     pub(crate) scopes: &'a Scopes,
     pub(crate) profile: &'a Profile,
+    pub(crate) home: Home<'a>,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +67,9 @@ impl TokenRequest<'_> {
             }
             None => self.get(wire, None).await?,
         };
+        if response.status().is_redirection() {
+            return Err(self.at_server(&redirected(&response)));
+        }
         if !response.status().is_success() {
             return Err(self.at_server(&wire.explain(response).await));
         }
@@ -92,6 +96,8 @@ impl TokenRequest<'_> {
             body: None,
             answer_within: Some(wire.timeouts.answer),
             profile: self.profile,
+            home: self.home,
+            follow: false,
         };
         Ok(wire.send(request).await?)
     }
@@ -113,6 +119,8 @@ impl TokenRequest<'_> {
             body: Some(form.into()),
             answer_within: Some(wire.timeouts.answer),
             profile: self.profile,
+            home: self.home,
+            follow: false,
         };
         wire.secrets.note(refresh_token);
         Ok(wire.send(request).await?)
@@ -146,6 +154,16 @@ impl TokenRequest<'_> {
             format!("token server {server}: {}", trouble.answer),
         )
     }
+}
+
+/// Whoever is led to would see the scopes, and a registry what an inner service answers, sent to it as a token.
+fn redirected(response: &Response) -> Trouble {
+    let location = response.headers().get(LOCATION);
+    let to = location.and_then(|location| response.url().join(location.to_str().ok()?).ok());
+    let to = to.map_or_else(String::new, |to| format!(" to {}", authority(&to)));
+    let status = response.status();
+    let answer = format!("{status}{to}: a redirect of a request for a token is not followed");
+    Trouble::new(FailureClass::Invalid, answer)
 }
 
 fn seconds(value: &Value) -> Option<u64> {

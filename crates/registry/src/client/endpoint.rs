@@ -24,7 +24,15 @@ pub(crate) struct Endpoint {
     /// Leading components of every repository here: a mirror of several registries keeps each under a path.
     pub(crate) prefix: String,
     /// How connections to it are secured.
-    pub(crate) profile: Profile,
+    profile: Profile,
+    /// The same without verification, where that is allowed if verification fails.
+    unverified: Option<Profile>,
+    /// Whether credentials wait for proof of who the server is, as no one wrote that they need not.
+    pub(crate) wants_proof: bool,
+    /// The token server that gets its credentials wherever it is.
+    pub(crate) token_realm: Option<Url>,
+    /// Whether it may lead to private and loopback addresses from anywhere.
+    pub(crate) allow_private: bool,
     /// What its first answer told.
     pub(crate) contact: SingleFlight<Contact>,
     /// The tokens it accepts.
@@ -38,6 +46,8 @@ pub(crate) struct Endpoint {
 pub(crate) struct Contact {
     /// Its scheme, host and port.
     pub(crate) base: Url,
+    /// Whether its certificate could not be verified, and it is spoken to all the same.
+    pub(crate) unverified: bool,
     /// What it wants of who asks.
     pub(crate) challenge: Challenge,
 }
@@ -51,16 +61,27 @@ impl Endpoint {
     ) -> Result<Self, SetupError> {
         let invalid = |problem: String| SetupError::new(format!("registries.{host}"), problem);
         let profile = Profile::new(settings, trust);
+        let by_default = trust == Trust::InsecureByDefault && !profile.unverified;
+        let may_be_plain = profile.unverified || by_default;
         let (address, plain) = match &settings.endpoint {
             Some(text) => (parse_base(text).map_err(invalid)?, None),
-            None => addresses(host, settings.plain_http, profile.unverified).map_err(invalid)?,
+            None => addresses(host, settings.plain_http, may_be_plain).map_err(invalid)?,
         };
+        let realm = settings.token_realm.as_deref().map(str::parse);
+        let token_realm = realm
+            .transpose()
+            .map_err(|error| invalid(format!("token_realm is no URL: {error}")))?;
         Ok(Self {
             host: host.to_owned(),
+            // Whoever wrote an address on plain HTTP wrote that it is not proven who is there.
+            wants_proof: by_default && address.scheme() == "https",
+            unverified: by_default.then(|| profile.without_verification()),
             address,
             plain,
             prefix: String::new(),
             profile,
+            token_realm,
+            allow_private: settings.allow_private,
             contact: SingleFlight::default(),
             tokens: TokenCache::default(),
             rest: Rest::default(),
@@ -97,10 +118,31 @@ impl Endpoint {
         }
     }
 
+    /// What is known of it, before it was asked too.
+    pub(crate) fn known(&self) -> Contact {
+        self.contact.peek().unwrap_or_else(|| Contact {
+            base: self.address.clone(),
+            unverified: false,
+            challenge: Challenge::Nothing,
+        })
+    }
+
     /// Where it is, as far as is known.
     pub(crate) fn base(&self) -> Url {
-        let contact = self.contact.peek();
-        contact.map_or_else(|| self.address.clone(), |contact| contact.base)
+        self.known().base
+    }
+
+    /// How connections to it are secured.
+    pub(crate) fn profile(&self, contact: &Contact) -> &Profile {
+        match &self.unverified {
+            Some(unverified) if contact.unverified => unverified,
+            _ => &self.profile,
+        }
+    }
+
+    /// Whether its certificate need not be verified where it cannot be.
+    pub(crate) fn may_be_unverified(&self) -> bool {
+        self.unverified.is_some()
     }
 
     /// Whether `url` is at this server, as far as is known where it is.

@@ -141,7 +141,8 @@ mod tests {
             .registry("localhost:5000", Trust::Verified)
             .unwrap();
         assert!(endpoint.plain.is_some());
-        assert!(!endpoint.profile.unverified);
+        let profile = endpoint.profile(&endpoint.known());
+        assert!(!profile.unverified);
     }
 
     #[test]
@@ -174,7 +175,8 @@ mod tests {
                 "o.example https://o.example/ hub",
             ]
         );
-        assert!(mirrors.iter().all(|mirror| !mirror.profile.unverified));
+        let verified = |mirror: &Arc<Endpoint>| !mirror.profile(&mirror.known()).unverified;
+        assert!(mirrors.iter().all(verified));
         assert_eq!(mirrors[2].name("library/a"), "hub/library/a");
         assert!(endpoints.mirrors("m.example").unwrap().is_empty());
     }

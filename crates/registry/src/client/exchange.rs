@@ -9,7 +9,7 @@ use super::redirect::same_origin;
 use super::tls::Profile;
 use super::transport::authority;
 use super::trouble::Trouble;
-use super::wire::{Outgoing, SendError};
+use super::wire::{Home, Outgoing, SendError};
 use super::{Call, Inner, Target};
 use crate::auth::scopes::Scopes;
 use crate::auth::{Asker, Challenge, Pass};
@@ -30,7 +30,7 @@ enum First {
     Contact(Contact),
 }
 
-impl Exchange<'_, '_> {
+impl<'s> Exchange<'s, '_> {
     /// The answer, whatever its status but a 401: that as such is a failure, and says with which credentials it came.
     pub(super) async fn run(mut self) -> Result<Response, Failure> {
         let answer = self.answer().await?;
@@ -69,7 +69,7 @@ impl Exchange<'_, '_> {
 
     /// Asks a server of which nothing is known, alone, while others wait for what it tells.
     async fn first(&mut self, lead: Lead<'_, Contact>) -> Result<First, Failure> {
-        let (base, response) = match self.find_server().await {
+        let (mut contact, response) = match self.find_server().await {
             Ok(found) => found,
             // That is about this call alone.
             Err(SendError::LedAstray(trouble)) => return Err(self.failure(trouble)),
@@ -81,7 +81,7 @@ impl Exchange<'_, '_> {
         };
         let status = response.status();
         let asks_for_credentials =
-            status == StatusCode::UNAUTHORIZED && same_origin(&base, response.url());
+            status == StatusCode::UNAUTHORIZED && same_origin(&contact.base, response.url());
         let challenge = match status {
             _ if asks_for_credentials => Challenge::offered(response.headers()),
             // Something in front of the registry may have answered.
@@ -92,8 +92,8 @@ impl Exchange<'_, '_> {
         let Some(challenge) = challenge else {
             return Ok(First::Answer(response));
         };
-        tracing::debug!(host = self.endpoint.host, address = %base, "registry reached");
-        let contact = Contact { base, challenge };
+        tracing::debug!(host = self.endpoint.host, address = %contact.base, "registry reached");
+        contact.challenge = challenge;
         lead.found(contact.clone());
         Ok(if asks_for_credentials {
             First::Contact(contact)
@@ -102,27 +102,34 @@ impl Exchange<'_, '_> {
         })
     }
 
-    /// Tries TLS, and plain HTTP where that is allowed and the server speaks no TLS.
-    async fn find_server(&mut self) -> Result<(Url, Response), SendError> {
-        let base = self.endpoint.base();
-        let error = match self.send(&base, &Pass::Nothing).await {
-            Ok(response) => return Ok((base, response)),
+    /// Tries TLS, without verification where that is allowed and it fails, and plain HTTP where that is allowed and the
+    /// server speaks no TLS.
+    async fn find_server(&mut self) -> Result<(Contact, Response), SendError> {
+        let mut contact = self.endpoint.known();
+        let mut sent = self.send(&contact, &Pass::Nothing).await;
+        if matches!(sent, Err(SendError::Untrusted(_))) && self.endpoint.may_be_unverified() {
+            contact.unverified = true;
+            sent = self.send(&contact, &Pass::Nothing).await;
+        }
+        let error = match sent {
+            Ok(response) => return Ok((contact, response)),
             Err(error) => error,
         };
         let Some(plain) = self.endpoint.plain.clone() else {
             return Err(error);
         };
-        let other_port = base.port_or_known_default() != plain.port_or_known_default();
+        let other_port = contact.base.port_or_known_default() != plain.port_or_known_default();
         match &error {
             SendError::NoTls(_) | SendError::HungUp(_) => {}
             SendError::Refused(_) if other_port => {}
             _ => return Err(error),
         }
-        let response = self.send(&plain, &Pass::Nothing).await?;
-        if matches!(error, SendError::HungUp(_)) && speaks_tls(&plain, &response) {
+        contact.base = plain;
+        let response = self.send(&contact, &Pass::Nothing).await?;
+        if matches!(error, SendError::HungUp(_)) && speaks_tls(&contact.base, &response) {
             return Err(error);
         }
-        Ok((plain, response))
+        Ok((contact, response))
     }
 
     /// Asks a server of which it is known what it wants.
@@ -173,14 +180,21 @@ impl Exchange<'_, '_> {
         }
     }
 
-    /// The last answer. A 401 by the server is a failure.
+    /// The last answer. A 401 by the server is a failure, and so is a 403 that credentials might have spared.
     async fn settle(
         &self,
         response: Response,
         pass: &Pass,
         asker: &Asker<'_>,
     ) -> Result<Response, Failure> {
-        if response.status() != StatusCode::UNAUTHORIZED || !self.endpoint.serves(response.url()) {
+        let is_refusal = match response.status() {
+            StatusCode::UNAUTHORIZED => true,
+            status @ StatusCode::FORBIDDEN => {
+                pass.is_withheld() && !self.call.accept.contains(&status)
+            }
+            _ => false,
+        };
+        if !is_refusal || !self.endpoint.serves(response.url()) {
             return Ok(response);
         }
         let trouble = self.inner.wire.explain(response).await;
@@ -199,14 +213,15 @@ impl Exchange<'_, '_> {
             let side = self.call.remote.side;
             trouble.at(side, Step::Authenticate, &self.endpoint.host)
         })?;
-        match self.send(&contact.base, &pass).await {
+        match self.send(contact, &pass).await {
             Ok(response) => Ok((response, pass)),
             Err(error) => Err(self.failure(error.into())),
         }
     }
 
-    /// Sends the call to the server, which is at `base`.
-    async fn send(&mut self, base: &Url, pass: &Pass) -> Result<Response, SendError> {
+    /// Sends the call to the server, which is where `contact` says.
+    async fn send(&mut self, contact: &Contact, pass: &Pass) -> Result<Response, SendError> {
+        let base = &contact.base;
         let url = match &self.call.target {
             Target::Path(path) => {
                 let name = self.endpoint.name(self.call.remote.repository.name());
@@ -214,7 +229,7 @@ impl Exchange<'_, '_> {
             }
             Target::Url(url) => url.clone(),
         };
-        let mut request = self.outgoing(url, &self.endpoint.profile)?;
+        let mut request = self.outgoing(url, base, self.endpoint.profile(contact))?;
         if same_origin(base, &request.url) {
             request.authorization = pass.authorization().map_err(SendError::Other)?;
         }
@@ -223,7 +238,8 @@ impl Exchange<'_, '_> {
 
     /// Sends the call to a URL that is not at the server: it gets no credentials, and its challenge is not met.
     async fn elsewhere(&mut self, url: Url) -> Result<Response, Failure> {
-        let home = self.endpoint.base();
+        let contact = self.endpoint.known();
+        let home = &contact.base;
         if home.scheme() == "https" && url.scheme() != "https" {
             let answer = format!(
                 "the registry leads from https to {} at {}, which is not followed",
@@ -233,15 +249,23 @@ impl Exchange<'_, '_> {
             return Err(self.failure(Trouble::new(FailureClass::Invalid, answer)));
         }
         let wire = &self.inner.wire;
-        let profile = wire.profile_for(&url, &home, &self.endpoint.profile);
-        let sent = match self.outgoing(url, &profile) {
+        let profile = wire.profile_for(&url, home, self.endpoint.profile(&contact));
+        let sent = match self.outgoing(url, home, &profile) {
             Ok(request) => wire.send(request).await,
             Err(error) => Err(error),
         };
         sent.map_err(|error| self.failure(error.into()))
     }
 
-    fn outgoing<'p>(&mut self, url: Url, profile: &'p Profile) -> Result<Outgoing<'p>, SendError> {
+    fn outgoing<'p>(
+        &mut self,
+        url: Url,
+        base: &'p Url,
+        profile: &'p Profile,
+    ) -> Result<Outgoing<'p>, SendError>
+    where
+        's: 'p,
+    {
         let body = self.call.payload.next_body().map_err(SendError::Other)?;
         Ok(Outgoing {
             method: self.call.method.clone(),
@@ -251,6 +275,11 @@ impl Exchange<'_, '_> {
             body,
             answer_within: self.call.answer_within,
             profile,
+            home: Home {
+                endpoint: self.endpoint,
+                base,
+            },
+            follow: true,
         })
     }
 

@@ -12,11 +12,20 @@ use image_sync_testkit::images::image;
 use image_sync_testkit::{FakeRegistry, PrivateCa, TokioClock};
 use reqwest::header::CONTENT_LENGTH;
 
+mod inside;
+mod names;
+mod proof;
+
 use super::*;
 use crate::credentials::CredentialEnv;
 
 /// A client that knows the user `u` with the password `p` at `host`.
 fn client(host: &str, change: impl FnOnce(&mut RegistrySettings)) -> Client {
+    client_on(Network::system(), host, change)
+}
+
+/// The same on another network.
+fn client_on(network: Network, host: &str, change: impl FnOnce(&mut RegistrySettings)) -> Client {
     let mut settings = RegistrySettings {
         username: Some("u".to_owned()),
         password: Some(PasswordSource::Inline(Secret::new("p"))),
@@ -30,7 +39,7 @@ fn client(host: &str, change: impl FnOnce(&mut RegistrySettings)) -> Client {
         clock: Arc::new(TokioClock::default()),
         measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
     };
-    Client::new(options).unwrap()
+    Client::on(options, network).unwrap()
 }
 
 /// The same, where it is known from the start that the host speaks plain HTTP.

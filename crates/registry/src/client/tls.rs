@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Identity, Url};
 
+use super::network::{Network, Reach};
 use super::options::Timeouts;
 use super::own_certificates;
 use super::setup_error::SetupError;
@@ -39,6 +40,14 @@ impl Profile {
         }
     }
 
+    /// The same for a host that cannot be verified.
+    pub(crate) fn without_verification(&self) -> Self {
+        Self {
+            unverified: true,
+            ..self.clone()
+        }
+    }
+
     /// Whether files belong to it, which may be missing or broken.
     pub(crate) fn has_files(&self) -> bool {
         self.ca_file.is_some() || self.identity.is_some()
@@ -57,6 +66,7 @@ impl Profile {
 /// Connection pools by profile, each made when it is first needed.
 pub(crate) struct Pools {
     timeouts: Timeouts,
+    network: Arc<Network>,
     made: Mutex<HashMap<Key, Client>>,
 }
 
@@ -66,25 +76,36 @@ struct Key {
     tls: Option<Profile>,
     /// Past the system's proxies: a proxy has other loopback addresses than this machine.
     direct: bool,
+    /// How far its connections may go.
+    reach: Reach,
 }
 
 impl Pools {
-    pub(crate) fn new(timeouts: Timeouts) -> Self {
+    pub(crate) fn new(timeouts: Timeouts, network: Arc<Network>) -> Self {
         // Another part of the process may have installed it already, and it is the same then.
         rustls::crypto::ring::default_provider()
             .install_default()
             .ok();
         Self {
             timeouts,
+            network,
             made: Mutex::default(),
         }
     }
 
-    /// The pool for `url` under `profile`.
-    pub(crate) fn pool(&self, url: &Url, profile: &Profile) -> Result<Client, SetupError> {
+    /// The pool for `url` under `profile`, from which a name is resolved to what `reach` allows.
+    pub(crate) fn pool(
+        &self,
+        url: &Url,
+        profile: &Profile,
+        reach: Reach,
+    ) -> Result<Client, SetupError> {
+        let direct = is_loopback(url) || !self.network.is_proxied(url);
         let key = Key {
             tls: (url.scheme() == "https").then(|| profile.clone()),
-            direct: is_loopback(url),
+            direct,
+            // Behind a proxy the only name to resolve is the proxy's own, which the user has named.
+            reach: if direct { reach } else { Reach::Named },
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(&key) {
@@ -100,6 +121,7 @@ impl Pools {
             .user_agent(USER_AGENT)
             .connect_timeout(self.timeouts.connect)
             .redirect(Policy::none())
+            .dns_resolver(self.network.resolver(key.reach))
             .http1_only();
         if key.direct {
             builder = builder.no_proxy();
@@ -213,9 +235,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let empty = folder.path().join("empty.pem");
         fs::write(&empty, "nothing").unwrap();
-        let pools = Pools::new(Timeouts::default());
+        let pools = Pools::new(Timeouts::default(), Arc::new(Network::system()));
         let url = "https://r.example".parse().unwrap();
-        let refused = |profile| pools.pool(&url, &profile).unwrap_err().to_string();
+        let refused = |profile| {
+            let pool = pools.pool(&url, &profile, Reach::Named);
+            pool.unwrap_err().to_string()
+        };
         let profile = Profile {
             ca_file: Some(empty.clone()),
             ..Profile::default()

@@ -7,6 +7,7 @@ use image_sync_shared::failure::FailureClass;
 use reqwest::Url;
 use rustls::{AlertDescription, CertificateError};
 
+use super::network::AddressRefused;
 use super::trouble::Trouble;
 
 /// What became of a request or a body that was cut. Names the host, never a path or a query.
@@ -48,6 +49,17 @@ pub(crate) fn explain(error: &reqwest::Error) -> Trouble {
 pub(crate) fn speaks_no_tls(error: &reqwest::Error) -> bool {
     let tls = cause::<rustls::Error>(error);
     error.is_connect() && matches!(tls, Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// Whether the host has a certificate that is not trusted.
+pub(crate) fn untrusted(error: &reqwest::Error) -> bool {
+    let tls = cause::<rustls::Error>(error);
+    error.is_connect() && matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// The address at which the host is and which may not be asked.
+pub(crate) fn address_refused(error: &reqwest::Error) -> Option<&AddressRefused> {
+    cause(error)
 }
 
 /// Whether the connection was cut before there was TLS on it.

@@ -15,6 +15,8 @@ use reqwest::{Body, Method, Request, Response, Url};
 use tokio::time::{Instant, timeout};
 
 use super::answer;
+use super::endpoint::Endpoint;
+use super::network::{self, AddressClass, AddressRefused, Network, Reach};
 use super::options::Timeouts;
 use super::redirect::{self, MAX_REDIRECTS, same_origin};
 use super::secrets::Secrets;
@@ -36,6 +38,18 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) answer_within: Option<Duration>,
     /// How connections to the host of `url` are secured.
     pub(crate) profile: &'a Profile,
+    /// The registry that it is for, which may lead elsewhere.
+    pub(crate) home: Home<'a>,
+    /// Whether redirects are followed; where they are not, one is the last answer.
+    pub(crate) follow: bool,
+}
+
+/// The registry that a request is for: the user has named it, and it names other places.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    /// Where it is, as far as is known.
+    pub(crate) base: &'a Url,
 }
 
 /// Why there was no answer.
@@ -45,6 +59,8 @@ pub(crate) enum SendError {
     NoTls(Trouble),
     /// The host hung up when TLS was tried, as some do that speak plain HTTP.
     HungUp(Trouble),
+    /// Its certificate is not trusted.
+    Untrusted(Trouble),
     /// Nothing listens there.
     Refused(Trouble),
     /// It answered, but where it led to nothing is to be had.
@@ -58,6 +74,7 @@ impl From<SendError> for Trouble {
         match error {
             SendError::NoTls(trouble)
             | SendError::HungUp(trouble)
+            | SendError::Untrusted(trouble)
             | SendError::Refused(trouble)
             | SendError::LedAstray(trouble)
             | SendError::Other(trouble) => trouble,
@@ -70,6 +87,7 @@ pub(crate) struct Wire {
     pub(crate) timeouts: Timeouts,
     /// What was shown to registries, so that it is told to nobody else.
     pub(crate) secrets: Secrets,
+    network: Arc<Network>,
     pools: Pools,
     profiles: BTreeMap<String, Profile>,
     clock: Arc<dyn Clock>,
@@ -80,6 +98,7 @@ impl Wire {
     /// Finds out what is wrong with the files that `registries` name.
     pub(crate) fn new(
         registries: &BTreeMap<String, RegistrySettings>,
+        network: Network,
         timeouts: Timeouts,
         clock: Arc<dyn Clock>,
         measures: Arc<dyn Measures>,
@@ -88,16 +107,18 @@ impl Wire {
             (host.clone(), Profile::new(settings, Trust::Verified))
         };
         let profiles: BTreeMap<String, Profile> = registries.iter().map(profile).collect();
-        let pools = Pools::new(timeouts);
+        let network = Arc::new(network);
+        let pools = Pools::new(timeouts, Arc::clone(&network));
         for (host, profile) in profiles.iter().filter(|(_, profile)| profile.has_files()) {
             // A host that is none is told elsewhere.
             if let Ok(url) = Url::parse(&format!("https://{host}")) {
-                pools.pool(&url, profile)?;
+                pools.pool(&url, profile, Reach::Named)?;
             }
         }
         Ok(Self {
             timeouts,
             secrets: Secrets::default(),
+            network,
             pools,
             profiles,
             clock,
@@ -105,12 +126,21 @@ impl Wire {
         })
     }
 
-    /// Sends a request and returns the last answer, whatever its status. Redirects of GET and HEAD are followed.
+    /// Whether a registry is on this machine, as far as its name was resolved.
+    pub(crate) fn is_on_loopback(&self, registry: &Url) -> bool {
+        self.network.class_of(registry) == AddressClass::Loopback
+    }
+
+    /// Sends a request and returns the last answer, whatever its status. Redirects of GET and HEAD are followed, if at all.
     pub(crate) async fn send(&self, mut request: Outgoing<'_>) -> Result<Response, SendError> {
         let mut url = request.url.clone();
         let mut response = self.hop(&mut request, &url).await?;
         for redirects in 0..=MAX_REDIRECTS {
-            let next = redirect::next(&request.method, &url, response.status(), response.headers());
+            let next = if request.follow {
+                redirect::next(&request.method, &url, response.status(), response.headers())
+            } else {
+                Ok(None)
+            };
             let Some(next) = next.map_err(SendError::LedAstray)? else {
                 return Ok(response);
             };
@@ -153,7 +183,20 @@ impl Wire {
         }
         // Only the first hop has one: what has a body is not redirected.
         *hop.body_mut() = request.body.take();
-        self.once(&profile, hop, request.answer_within).await
+        self.once(&profile, hop, request).await
+    }
+
+    /// How far a request may go that is to `url`, where the registry it is for, or the user, has named that.
+    fn reach(&self, url: &Url, home: Home<'_>) -> Reach {
+        let Home { endpoint, base } = home;
+        let is_named = |named: &Url| same_origin(named, url);
+        if is_named(base) || endpoint.token_realm.as_ref().is_some_and(is_named) {
+            Reach::Named
+        } else if endpoint.allow_private {
+            Reach::UpTo(AddressClass::Loopback)
+        } else {
+            self.network.reach_from(base)
+        }
     }
 
     /// How connections to `url` are secured, where a server at `home`, which is secured by `profile`, leads to it.
@@ -174,11 +217,17 @@ impl Wire {
         &self,
         profile: &Profile,
         request: Request,
-        answer_within: Option<Duration>,
+        outgoing: &Outgoing<'_>,
     ) -> Result<Response, SendError> {
+        let answer_within = outgoing.answer_within;
+        let registry = &outgoing.home.endpoint.host;
         let host = authority(request.url());
-        let local = |error: SetupError| SendError::Other(Trouble::new(FailureClass::Local, error));
-        let pool = self.pools.pool(request.url(), profile).map_err(local)?;
+        let reach = self.reach(request.url(), outgoing.home);
+        let inside = |refused: &AddressRefused| SendError::Other(refused.trouble(registry));
+        let checked = network::check(request.url(), reach);
+        checked.map_err(|refused| inside(&refused))?;
+        let pool = self.pools.pool(request.url(), profile, reach);
+        let pool = pool.map_err(|error| unusable(error, profile))?;
         let method = request.method().clone();
         let started = Instant::now();
         let answer = match answer_within {
@@ -202,9 +251,14 @@ impl Wire {
             tracing::trace!(%method, host, path, status = response.status().as_u16(), "answered");
         }
         answer.map_err(|error| {
+            if let Some(refused) = transport::address_refused(&error) {
+                return inside(refused);
+            }
             let trouble = transport::explain(&error);
             if transport::speaks_no_tls(&error) {
                 SendError::NoTls(trouble)
+            } else if transport::untrusted(&error) {
+                SendError::Untrusted(trouble)
             } else if transport::hung_up(&error) {
                 SendError::HungUp(trouble)
             } else if transport::refused(&error) {
@@ -213,5 +267,16 @@ impl Wire {
                 SendError::Other(trouble)
             }
         })
+    }
+}
+
+/// Settings of TLS that cannot be used. Without files they are the system's own certificates, which may be missing where
+/// no certificate is to be verified.
+fn unusable(error: SetupError, profile: &Profile) -> SendError {
+    let trouble = Trouble::new(FailureClass::Local, error);
+    if profile.has_files() {
+        SendError::Other(trouble)
+    } else {
+        SendError::Untrusted(trouble)
     }
 }

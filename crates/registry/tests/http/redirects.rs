@@ -164,3 +164,25 @@ async fn a_redirect_to_nowhere_is_told() {
     assert_eq!(failure.class, FailureClass::Invalid);
     assert!(failure.answer.contains("without a Location"), "{failure}");
 }
+
+#[tokio::test]
+async fn a_redirect_to_a_metadata_address_is_not_followed_from_anywhere() {
+    let registry = FakeRegistry::start().await.unwrap();
+    for address in [
+        "169.254.169.254",
+        "[fd00:ec2::254]",
+        "0xa9fea9fe",
+        "0.0.0.0",
+    ] {
+        registry.stage(
+            Rule::new("*", "*"),
+            redirect(307, &format!("http://{address}/latest?key=s3cret")),
+        );
+        let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Denied);
+        let told = "at the link-local, multicast, reserved or metadata address";
+        assert!(failure.answer.contains(told), "{failure}");
+        assert!(!failure.answer.contains("s3cret"), "{failure}");
+        registry.clear_faults();
+    }
+}

@@ -107,7 +107,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         further_error("registries: {a.io: {pasword: x}}"),
-        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, max_connections"#
+        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token_realm, allow_private, max_connections"#
     );
 }
 
@@ -367,6 +367,17 @@ fn hosts_and_urls_that_are_none() {
         further_error("registries: {a.io: {endpoint: b}}"),
         "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password"
     );
+    for realm in [
+        "b",
+        "ftp://b",
+        "https://u:p@b/token",
+        "https://b/token?key=1",
+    ] {
+        assert_eq!(
+            further_error(&format!("registries: {{a.io: {{token_realm: '{realm}'}}}}")),
+            "c.yaml:3:34: registries.a.io.token_realm: this is no token server, expected https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH]"
+        );
+    }
     assert_eq!(
         further_error("registries: {a.io: {endpoint: https://b/c}}"),
         "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password"

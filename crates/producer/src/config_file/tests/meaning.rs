@@ -41,7 +41,7 @@ fn spec(image: &str, tag: &str, source: &str, target: &str) -> ImageSpec {
         target_reference: tag.parse().unwrap(),
         platforms: "linux/amd64".parse().unwrap(),
         source_trust: Trust::Verified,
-        target_trust: Trust::Insecure,
+        target_trust: Trust::InsecureByDefault,
     }
 }
 
@@ -87,6 +87,7 @@ fn a_config_of_the_first_release_means_the_same() {
     let cache = "image-cache.image-cache.svc.cluster.local:5000";
     let spec = |image: &str, tag: &str, name: &str| ImageSpec {
         platforms: "linux/s390x".parse().unwrap(),
+        target_trust: Trust::Insecure,
         ..spec(image, tag, image, &format!("{cache}/{name}"))
     };
     assert_eq!(config.cache_registry.to_string(), cache);
@@ -150,6 +151,24 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config(text).settings, defaults());
     let target = "localhost:5000/nginx";
     assert_eq!(images_of(text), [spec("nginx", "latest", "nginx", target)]);
+}
+
+#[test]
+fn an_insecure_cache_is_another_thing_by_default_than_where_it_is_written() {
+    let trust = |image: &str, settings: &str| {
+        let text = format!(
+            "{{cache_registry: a.io, images: [{{source: nginx, tag: a{image}}}], settings: {{{settings}}}}}"
+        );
+        images_of(&text)[0].target_trust
+    };
+    assert_eq!(trust("", ""), Trust::InsecureByDefault);
+    assert_eq!(trust("", "cache_insecure: true"), Trust::Insecure);
+    assert_eq!(trust("", "cache_insecure: false"), Trust::Verified);
+    assert_eq!(trust(", cache_insecure: true", ""), Trust::Insecure);
+    assert_eq!(
+        trust(", cache_insecure: false", "cache_insecure: true"),
+        Trust::Verified
+    );
 }
 
 #[test]
@@ -273,11 +292,8 @@ registries:
 ",
     )
     .registries;
-    let hosts: Vec<&str> = registries.keys().map(String::as_str).collect();
-    assert_eq!(
-        hosts,
-        ["docker.io", "ghcr.io", "quay.io", "registry.example:5000"]
-    );
+    let hosts = ["docker.io", "ghcr.io", "quay.io", "registry.example:5000"];
+    assert_eq!(registries.keys().collect::<Vec<_>>(), hosts);
     let me = Some("me".to_owned());
     assert_eq!(
         registries["docker.io"],
@@ -304,11 +320,25 @@ registries:
             username: me,
             password: Some(PasswordSource::File(PathBuf::from("/run/secrets/registry"))),
             max_connections: Some(3),
+            ..RegistrySettings::default()
         }
     );
     let token = Some(PasswordSource::Env("GHCR_TOKEN".to_owned()));
     assert_eq!(registries["ghcr.io"].password, token);
     assert_eq!(registries["quay.io"], RegistrySettings::default());
+}
+
+#[test]
+fn a_registry_may_lead_to_places_that_are_named() {
+    let text = "{cache_registry: a.io, images: [], registries: {a.io: {token_realm: 'https://auth.example:5002/token', allow_private: true}}}";
+    assert_eq!(
+        config(text).registries["a.io"],
+        RegistrySettings {
+            token_realm: Some("https://auth.example:5002/token".to_owned()),
+            allow_private: true,
+            ..RegistrySettings::default()
+        }
+    );
 }
 
 #[test]

@@ -22,6 +22,8 @@ fn errors_do_not_repeat_secrets() {
         "endpoint: https://me:hunter2@mirror.example",
         "endpoint: https://mirror.example?sig=hunter2",
         "endpoint: [hunter2]",
+        "token_realm: https://me:hunter2@auth.example/token",
+        "token_realm: https://auth.example/token?sig=hunter2",
         "mirrors: hunter2",
         "mirrors: ['https://me:hunter2@mirror.example']",
         "mirrors: ['me:hunter2@mirror.example']",
