@@ -8,6 +8,7 @@ mod credentials;
 mod docker_registry;
 mod failures;
 mod helpers;
+mod informational;
 mod limits;
 mod manifests;
 mod mirrors;
