@@ -71,6 +71,9 @@ impl Rules {
             }
         }
         for image in images {
+            if let Some(host) = image.target.host() {
+                rules.target_trust.loosen(host, image.target_trust);
+            }
             match &image.source {
                 Repository::Registry { host, .. } => {
                     rules.source_trust.loosen(host, image.source_trust);

@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_config_says_where_its_worker_goes_without_verified_tls_and_which_folders_it_reads() {
-        use Trust::{Insecure, Verified};
+        use Trust::{Insecure, InsecureByDefault, Verified};
         let config = "{cache_registry: cache.test, settings: {cache_insecure: false}, registries: {lab.test: {insecure: true}}, \
                       images: [{source: dev.test/a, tag: t, source_tls_verify: false}, {source: 'oci:/images/a', tag: t}]}";
         let source = |source| admitted(config, source, Insecure).map(|(source, _)| source);
@@ -287,6 +287,10 @@ mod tests {
         assert_eq!(target(config), Ok(Verified));
         let loose = "{cache_registry: cache.test, settings: {cache_insecure: true}, images: []}";
         assert_eq!(target(loose), Ok(Insecure));
+        let unsaid = "{cache_registry: cache.test, images: []}";
+        assert_eq!(target(unsaid), Ok(InsecureByDefault));
+        let image = "{cache_registry: cache.test, images: [{source: a.io/b, tag: t, cache_insecure: true}]}";
+        assert_eq!(target(image), Ok(Insecure), "by an image");
         let sources =
             "{cache_registry: cache.test, settings: {source_tls_verify: false}, images: []}";
         let unverified = admitted(sources, "quay.io/a/b", Insecure).map(|(source, _)| source);
