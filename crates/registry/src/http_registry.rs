@@ -72,9 +72,10 @@ impl HttpRegistry {
         }))
     }
 
-    /// See [`Registries::pull_manifest`](image_sync_shared::ports::registries::Registries::pull_manifest).
+    /// See [`Registries::pull_manifest_up_to`](image_sync_shared::ports::registries::Registries::pull_manifest_up_to).
     pub(crate) async fn pull_manifest(
         &self,
+        limit: usize,
         at: &Remote,
         reference: &Reference,
     ) -> Result<RawManifest, Failure> {
@@ -86,7 +87,7 @@ impl HttpRegistry {
         let permits = self.client.permit(at).await;
         let call = self.call(&asked, &permits, Method::GET);
         let response = self.client.send(call).await?;
-        self.read(&asked, response).await
+        self.read(&asked, response, limit).await
     }
 
     /// See [`Registries::push_manifest`](image_sync_shared::ports::registries::Registries::push_manifest).
@@ -139,15 +140,21 @@ impl HttpRegistry {
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        self.read(asked, response).await.map(Some)
+        let manifest = self.read(asked, response, MAX_MANIFEST_BYTES).await?;
+        Ok(Some(manifest))
     }
 
-    async fn read(&self, asked: &Asked<'_>, response: Response) -> Result<RawManifest, Failure> {
+    async fn read(
+        &self,
+        asked: &Asked<'_>,
+        response: Response,
+        limit: usize,
+    ) -> Result<RawManifest, Failure> {
         let (headers, mirror) = (response.headers().clone(), Mirrored::of(&response));
         let read = async {
             manifest::refuse_encoding(&headers)?;
             let patience = self.client.timeouts().stall;
-            let bytes = body::read_whole(response, MAX_MANIFEST_BYTES, patience).await?;
+            let bytes = body::read_whole(response, limit.min(MAX_MANIFEST_BYTES), patience).await?;
             manifest::verified(&headers, bytes, asked.reference)
         };
         read.await.map_err(|trouble| {

@@ -4,9 +4,12 @@
 mod blobs;
 mod error;
 mod folder;
+#[cfg(test)]
+mod hostile_tests;
 mod index;
 mod lock;
 mod manifests;
+mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -46,7 +49,12 @@ impl Layout {
         let asked = reference.clone();
         let target = self.side == Side::Target;
         self.run(Step::Check, reference, move |folder| {
-            match folder.resolve(&asked) {
+            let resolved = match &asked {
+                // A blob of the same bytes is no manifest with all that it refers to.
+                Reference::Digest(_) if target => folder.resolve_complete(&asked),
+                _ => folder.resolve(&asked),
+            };
+            match resolved {
                 Err(
                     LayoutError::NoLayout(_)
                     | LayoutError::NoImage { .. }
@@ -59,14 +67,15 @@ impl Layout {
         .await
     }
 
-    /// As [`Registries::pull_manifest`](image_sync_shared::ports::registries::Registries::pull_manifest).
+    /// As [`Registries::pull_manifest_up_to`](image_sync_shared::ports::registries::Registries::pull_manifest_up_to).
     pub(crate) async fn pull_manifest(
         &self,
+        limit: usize,
         reference: &Reference,
     ) -> Result<RawManifest, Failure> {
         let asked = reference.clone();
         self.run(Step::PullManifest, reference, move |folder| {
-            folder.manifest(&asked)
+            folder.manifest_up_to(limit, &asked)
         })
         .await
     }
@@ -158,7 +167,15 @@ impl Layout {
         work: impl FnOnce(&Folder) -> Result<T, LayoutError> + Send + 'static,
     ) -> Result<T, Failure> {
         let folder = self.folder.clone();
-        match tokio::task::spawn_blocking(move || work(&folder)).await {
+        // A source is the folder that somebody named, be it a link. A target is a folder within that one.
+        let within = self.side == Side::Target;
+        let work = move || {
+            if within {
+                folder.refuse_link()?;
+            }
+            work(&folder)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(done) => done.map_err(|error| self.failure(step, subject, &error)),
             Err(error) => Err(Failure::new(
                 self.side,

@@ -52,14 +52,18 @@ impl Registries for Router {
         resolved.map_err(|failure| self.without_secrets(failure))
     }
 
-    async fn pull_manifest(
+    async fn pull_manifest_up_to(
         &self,
+        limit: usize,
         at: &Remote,
         reference: &Reference,
     ) -> Result<RawManifest, Failure> {
         let pulled = match &at.repository {
-            Repository::Registry { .. } => self.http.pull_manifest(at, reference).await,
-            Repository::Folder(path) => Layout::new(at, path).pull_manifest(reference).await,
+            Repository::Registry { .. } => self.http.pull_manifest(limit, at, reference).await,
+            Repository::Folder(path) => {
+                let layout = Layout::new(at, path);
+                layout.pull_manifest(limit, reference).await
+            }
         };
         pulled.map_err(|failure| self.without_secrets(failure))
     }

@@ -1,15 +1,19 @@
 //! Manifests and indexes (OCI image spec, manifest.md and image-index.md; Docker image manifest v2), as far as copying
 //! needs to understand them: what is not understood is carried along unread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::Digest;
-use crate::media_type;
+use crate::media_type::{self, Kind};
 use crate::platform::Platform;
 use crate::text::bounded;
+
+mod few;
+mod names;
 
 /// The largest manifest that is read, in bytes, as the distribution spec advises.
 pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
@@ -27,11 +31,19 @@ pub struct Descriptor {
     pub digest: Digest,
     /// The size of the content in bytes.
     pub size: u64,
-    /// Other places to get the content from; never followed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Other places to get the content from; never followed. Of those that are read, the first few.
+    #[serde(
+        default,
+        deserialize_with = "few::texts",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub urls: Vec<String>,
-    /// Annotations.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Annotations. Of those that are read, the ones that copying has to know.
+    #[serde(
+        default,
+        deserialize_with = "few::annotations",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub annotations: BTreeMap<String, String>,
     /// The platform of a child of an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +54,17 @@ pub struct Descriptor {
     /// The content itself, in base64, where it is small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+}
+
+impl Descriptor {
+    /// Whether what an index lists is a blob: BuildKit's cache lists layers, against the spec's advice.
+    #[must_use]
+    pub fn is_listed_blob(&self) -> bool {
+        let media_type = media_type::essence(&self.media_type);
+        media_type.starts_with("application/vnd.oci.image.layer.")
+            || media_type.starts_with("application/vnd.docker.image.rootfs.")
+            || media_type.starts_with("application/vnd.buildkit.cacheconfig.")
+    }
 }
 
 /// A platform as an index states it.
@@ -58,8 +81,13 @@ pub struct StatedPlatform {
         skip_serializing_if = "Option::is_none"
     )]
     pub os_version: Option<String>,
-    /// Features of the operating system.
-    #[serde(default, rename = "os.features", skip_serializing_if = "Vec::is_empty")]
+    /// Features of the operating system. Of those that are read, the first few.
+    #[serde(
+        default,
+        rename = "os.features",
+        deserialize_with = "few::texts",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub os_features: Vec<String>,
     /// Variant of the architecture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,9 +123,22 @@ pub enum Manifest {
     },
     /// An image or artifact.
     Image {
-        /// All blobs that it refers to (configuration, layers), in their order, each once.
+        /// The blobs that it needs (configuration, layers), in their order, each once.
         blobs: Vec<Descriptor>,
+        /// The foreign layers, which need not be in any registry, each once; none that is among `blobs`.
+        foreign: Vec<Descriptor>,
     },
+}
+
+impl Manifest {
+    /// Whether it is a list of manifests or one manifest.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Index { .. } => Kind::Index,
+            Self::Image { .. } => Kind::Manifest,
+        }
+    }
 }
 
 /// Why bytes are not a manifest that can be copied.
@@ -106,6 +147,9 @@ pub enum InvalidManifest {
     /// Not JSON, or JSON of another shape.
     #[error("the manifest is not valid JSON of a manifest: {0}")]
     Json(String),
+    /// Some would read it as an index, and others as a manifest (CVE-2021-41190).
+    #[error("the manifest is ambiguous: {0}")]
+    Ambiguous(String),
     /// Docker schema 1.
     #[error(
         "the manifest is Docker schema 1, which cannot be copied unchanged: push the image again with a current tool"
@@ -127,39 +171,108 @@ struct AnyManifest {
 }
 
 impl RawManifest {
-    /// Reads what the manifest refers to. A manifest without a media type is told by its members.
+    /// Reads what the manifest refers to. A manifest without a media type is told by its members. What not every reader
+    /// would understand in the same way is refused.
     pub fn parse(&self) -> Result<Manifest, InvalidManifest> {
         if media_type::is_schema1(&self.media_type) {
             return Err(InvalidManifest::Schema1);
         }
-        let any: AnyManifest = serde_json::from_slice(&self.bytes)
-            .map_err(|error| InvalidManifest::Json(bounded(error)))?;
+        let json = |error: serde_json::Error| InvalidManifest::Json(bounded(error));
+        names::check(&self.bytes).map_err(json)?;
+        let any: AnyManifest = serde_json::from_slice(&self.bytes).map_err(json)?;
         if any.schema_version == 1 {
             return Err(InvalidManifest::Schema1);
         }
-        let stated = any.media_type.as_deref().unwrap_or(&self.media_type);
+        let kind = any.kind(&self.media_type)?;
         match any.manifests {
-            Some(children) if media_type::is_index(stated) || any.config.is_none() => {
-                Ok(Manifest::Index { children })
-            }
-            _ if media_type::is_index(stated) => Err(InvalidManifest::Json(
+            Some(children) if kind == Kind::Index => Ok(Manifest::Index { children }),
+            None if kind == Kind::Index => Err(InvalidManifest::Json(
                 "an index without manifests".to_owned(),
             )),
             _ => {
-                let blobs = any
-                    .config
-                    .into_iter()
-                    .chain(any.layers.into_iter().flatten());
+                let layers = any.layers.into_iter().flatten();
+                let (foreign, layers): (Vec<_>, Vec<_>) = layers.partition(is_foreign);
+                let blobs = any.config.into_iter().chain(layers);
+                let mut seen = HashSet::new();
                 Ok(Manifest::Image {
-                    blobs: each_once(blobs.chain(any.blobs.into_iter().flatten())),
+                    blobs: each_once(blobs.chain(any.blobs.into_iter().flatten()), &mut seen),
+                    foreign: each_once(foreign.into_iter(), &mut seen),
                 })
             }
         }
     }
 }
 
-fn each_once(blobs: impl Iterator<Item = Descriptor>) -> Vec<Descriptor> {
-    let mut seen = std::collections::HashSet::new();
+impl AnyManifest {
+    /// What everybody takes it for: who goes by the type that the registry states, by its own, or by its members.
+    fn kind(&self, stated: &str) -> Result<Kind, InvalidManifest> {
+        let own = self.media_type.as_deref().unwrap_or_default();
+        let by_type = match (media_type::kind(stated), media_type::kind(own)) {
+            (Some(stated_kind), Some(own_kind)) if stated_kind != own_kind => {
+                return Err(InvalidManifest::Ambiguous(bounded(format!(
+                    "it is served as {}, but its own mediaType is {}",
+                    media_type::essence(stated),
+                    media_type::essence(own)
+                ))));
+            }
+            (stated, own) => own.or(stated),
+        };
+        let of_a_manifest = [
+            ("config", self.config.is_some()),
+            ("layers", self.layers.is_some()),
+            ("blobs", self.blobs.is_some()),
+        ];
+        let of_a_manifest = of_a_manifest.into_iter().find(|(_, there)| *there);
+        match (self.manifests.is_some(), of_a_manifest, by_type) {
+            (true, Some((name, _)), _) => Err(InvalidManifest::Ambiguous(format!(
+                "it has \"manifests\" as an index has, and \"{name}\" as a manifest has"
+            ))),
+            (true, None, Some(Kind::Manifest)) => Err(InvalidManifest::Ambiguous(
+                "it is served as a manifest, but has \"manifests\" as an index has".to_owned(),
+            )),
+            (false, Some((name, _)), Some(Kind::Index)) => Err(InvalidManifest::Ambiguous(
+                format!("it is served as an index, but has \"{name}\" as a manifest has"),
+            )),
+            (true, None, _) => Ok(Kind::Index),
+            (false, _, by_type) => Ok(by_type.unwrap_or(Kind::Manifest)),
+        }
+    }
+}
+
+/// The media type of a manifest that nobody states: its own `mediaType`, else told by its members (OCI image spec,
+/// manifest.md and image-index.md: `mediaType` may be missing). The error says in which line it is no JSON object.
+pub fn told_media_type(manifest: &[u8]) -> Result<Option<String>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Members {
+        media_type: Option<String>,
+        manifests: Option<IgnoredAny>,
+        config: Option<IgnoredAny>,
+    }
+    let members: Members = serde_json::from_slice(manifest).map_err(|error| error.to_string())?;
+    Ok(match members {
+        Members {
+            media_type: Some(own),
+            ..
+        } if !own.is_empty() => Some(own),
+        Members {
+            manifests: Some(_), ..
+        } => Some(media_type::OCI_INDEX.to_owned()),
+        Members {
+            config: Some(_), ..
+        } => Some(media_type::OCI_MANIFEST.to_owned()),
+        _ => None,
+    })
+}
+
+fn is_foreign(layer: &Descriptor) -> bool {
+    media_type::is_foreign_layer(&layer.media_type)
+}
+
+fn each_once(
+    blobs: impl Iterator<Item = Descriptor>,
+    seen: &mut HashSet<Digest>,
+) -> Vec<Descriptor> {
     blobs
         .filter(|blob| seen.insert(blob.digest.clone()))
         .collect()
@@ -189,7 +302,7 @@ mod tests {
             &format!(r#"{{"schemaVersion":2,"config":{blob},"layers":[{blob},{blob}]}}"#),
         )
         .unwrap();
-        assert!(matches!(image, Manifest::Image { blobs } if blobs.len() == 1));
+        assert!(matches!(image, Manifest::Image { blobs, .. } if blobs.len() == 1));
         let index = parse(
             "",
             &format!(r#"{{"schemaVersion":2,"manifests":[{blob}]}}"#),
@@ -200,7 +313,7 @@ mod tests {
             "application/vnd.oci.artifact.manifest.v1+json",
             &format!(r#"{{"blobs":[{blob}]}}"#),
         );
-        assert!(matches!(artifact.unwrap(), Manifest::Image { blobs } if blobs.len() == 1));
+        assert!(matches!(artifact.unwrap(), Manifest::Image { blobs, .. } if blobs.len() == 1));
     }
 
     #[test]
@@ -221,5 +334,80 @@ mod tests {
             parse("", r#"{"schemaVersion":1,"fsLayers":[]}"#),
             Err(InvalidManifest::Schema1)
         );
+    }
+
+    fn descriptor(media_type: &str) -> String {
+        format!(r#"{{"mediaType":"{media_type}","digest":"{CONFIG}","size":0,"urls":["u"]}}"#)
+    }
+
+    #[test]
+    fn what_is_both_index_and_manifest_is_refused() {
+        use media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+        let blob = descriptor("m");
+        let own = |media_type: &str| format!(r#""mediaType":"{media_type}""#);
+        let manifests = r#""manifests":[]"#;
+        let config = format!(r#""config":{blob}"#);
+        for (stated, members) in [
+            (OCI_INDEX, format!("{config},{manifests}")),
+            (OCI_MANIFEST, format!("{config},{manifests}")),
+            ("", format!("{config},{manifests}")),
+            (OCI_INDEX, format!(r#"{manifests},"layers":[]"#)),
+            ("", format!(r#"{manifests},"blobs":[]"#)),
+            (OCI_MANIFEST, format!("{},{config}", own(OCI_INDEX))),
+            (OCI_INDEX, format!("{},{manifests}", own(OCI_MANIFEST))),
+            (DOCKER_LIST, format!("{},{manifests}", own(DOCKER_MANIFEST))),
+            (OCI_MANIFEST, format!("{},{config}", own(DOCKER_LIST))),
+            (OCI_MANIFEST, manifests.to_owned()),
+            ("", format!("{},{manifests}", own(DOCKER_MANIFEST))),
+            (DOCKER_LIST, config.clone()),
+            ("", format!("{},{config}", own(OCI_INDEX))),
+        ] {
+            let parsed = parse(stated, &format!("{{{members}}}"));
+            let ambiguous = matches!(parsed, Err(InvalidManifest::Ambiguous(_)));
+            assert!(ambiguous, "{stated} {members}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn members_that_are_null_and_types_of_the_same_kind_are_not_ambiguous() {
+        use media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+        let blob = descriptor("m");
+        let image = format!(r#""config":{blob},"layers":[{blob}],"manifests":null"#);
+        let index = r#""manifests":[],"config":null,"layers":null"#;
+        for (stated, own, members, kind) in [
+            (
+                OCI_MANIFEST,
+                DOCKER_MANIFEST,
+                image.as_str(),
+                Kind::Manifest,
+            ),
+            (DOCKER_LIST, OCI_INDEX, index, Kind::Index),
+            ("acme/a", OCI_INDEX, index, Kind::Index),
+            ("acme/a", "acme/b", index, Kind::Index),
+            ("acme/a", "", &image, Kind::Manifest),
+        ] {
+            let json = format!(r#"{{"mediaType":"{own}",{members}}}"#);
+            assert_eq!(
+                parse(stated, &json).unwrap().kind(),
+                kind,
+                "{stated} {json}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_layers_are_foreign_layers() {
+        let oci = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+        let (foreign, other) = (descriptor(oci), descriptor("application/x.foreign.y"));
+        let counts = |json: &str| match parse("", json).unwrap() {
+            Manifest::Image { blobs, foreign } => (blobs.len(), foreign.len()),
+            Manifest::Index { .. } => panic!("an index"),
+        };
+        assert_eq!(counts(&format!(r#"{{"layers":[{foreign}]}}"#)), (0, 1));
+        assert_eq!(counts(&format!(r#"{{"layers":[{other}]}}"#)), (1, 0));
+        assert_eq!(counts(&format!(r#"{{"config":{foreign}}}"#)), (1, 0));
+        assert_eq!(counts(&format!(r#"{{"blobs":[{foreign}]}}"#)), (1, 0));
+        let both = format!(r#"{{"config":{other},"layers":[{foreign}]}}"#);
+        assert_eq!(counts(&both), (1, 0), "a blob that is needed besides");
     }
 }

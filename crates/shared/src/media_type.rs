@@ -17,6 +17,15 @@ pub const DOCKER_SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v
 /// Docker image manifest, schema 1, signed.
 pub const DOCKER_SCHEMA1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
+/// OCI artifact manifest, which the image spec 1.1 dropped before its release.
+const OCI_ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
+const FOREIGN_LAYERS: [&str; 4] = [
+    "application/vnd.oci.image.layer.nondistributable.v1.tar",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+];
+
 /// What a request for a manifest accepts, best first. `*/*` lets a registry hand out types not known here.
 pub const ACCEPTED_MANIFESTS: [&str; 7] = [
     OCI_INDEX,
@@ -31,7 +40,7 @@ pub const ACCEPTED_MANIFESTS: [&str; 7] = [
 /// Whether `media_type` is a list of manifests rather than one manifest.
 #[must_use]
 pub fn is_index(media_type: &str) -> bool {
-    matches!(essence(media_type), OCI_INDEX | DOCKER_LIST)
+    kind(media_type) == Some(Kind::Index)
 }
 
 /// Whether `media_type` is Docker's schema 1, which cannot be copied by digest.
@@ -46,11 +55,42 @@ pub fn is_docker(media_type: &str) -> bool {
     matches!(essence(media_type), DOCKER_MANIFEST | DOCKER_LIST)
 }
 
-/// Whether a layer of this type need not be in a registry ("non-distributable" and Docker's foreign layers).
+/// Whether `media_type` is that of a layer that need not be in a registry: the three that the OCI image spec has for
+/// layers with distribution restrictions, zstd's being the youngest (media-types.md), and the one of Docker's image
+/// manifest v2.
 #[must_use]
 pub fn is_foreign_layer(media_type: &str) -> bool {
-    let media_type = essence(media_type);
-    media_type.contains(".nondistributable.") || media_type.contains(".foreign.")
+    FOREIGN_LAYERS.contains(&essence(media_type))
+}
+
+/// What a document is for who reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A list of manifests.
+    Index,
+    /// One manifest.
+    Manifest,
+}
+
+impl Kind {
+    /// Its name, as messages have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Index => "an index",
+            Self::Manifest => "a manifest",
+        }
+    }
+}
+
+/// The kind of document that `media_type` is the type of, or none where it is not known here.
+#[must_use]
+pub fn kind(media_type: &str) -> Option<Kind> {
+    match essence(media_type) {
+        OCI_INDEX | DOCKER_LIST => Some(Kind::Index),
+        OCI_MANIFEST | DOCKER_MANIFEST | OCI_ARTIFACT => Some(Kind::Manifest),
+        _ => None,
+    }
 }
 
 /// The media type without its parameters, as in `type/subtype; charset=utf-8`.
@@ -74,12 +114,23 @@ mod tests {
         assert!(!is_index(OCI_MANIFEST) && !is_index(""));
         assert!(is_schema1(DOCKER_SCHEMA1_SIGNED) && !is_schema1(DOCKER_MANIFEST));
         assert!(is_docker(DOCKER_MANIFEST) && is_docker(DOCKER_LIST) && !is_docker(OCI_MANIFEST));
-        assert!(is_foreign_layer(
-            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
-        ));
-        assert!(is_foreign_layer(
-            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
-        ));
-        assert!(!is_foreign_layer(OCI_LAYER_GZIP));
+    }
+
+    #[test]
+    fn foreign_layers_are_those_that_the_specs_name() {
+        assert!(
+            FOREIGN_LAYERS
+                .iter()
+                .all(|foreign| is_foreign_layer(foreign))
+        );
+        for other in [
+            OCI_LAYER_GZIP,
+            "application/x.foreign.y",
+            "application/vnd.acme.nondistributable.v1.tar",
+            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip.x",
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+xz",
+        ] {
+            assert!(!is_foreign_layer(other), "{other}");
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use image_sync_shared::digest::{Algorithm, Digest, Hasher};
 use image_sync_shared::manifest::{Descriptor, Manifest, RawManifest};
-use image_sync_shared::media_type::is_foreign_layer;
 
 /// A repository or layout folder that is looked into.
 pub(crate) trait Holder {
@@ -69,16 +68,23 @@ impl Walk<'_> {
                     self.manifest(child.digest.as_str());
                 }
             }
-            Ok(Manifest::Image { blobs }) => blobs.iter().for_each(|blob| self.blob(blob)),
+            Ok(Manifest::Image { blobs, foreign }) => {
+                for blob in &blobs {
+                    self.blob(blob, true);
+                }
+                for layer in &foreign {
+                    self.blob(layer, false);
+                }
+            }
         }
     }
 
-    fn blob(&mut self, blob: &Descriptor) {
+    fn blob(&mut self, blob: &Descriptor, needed: bool) {
         let (expected, size) = (&blob.digest, blob.size);
         let (length, bytes) = match self.holder.blob(expected.as_str()) {
             Some(Content::Bytes(bytes)) => (bytes.len() as u64, Some(bytes)),
             Some(Content::Length(length)) => (length, None),
-            None if is_foreign_layer(&blob.media_type) => return,
+            None if !needed => return,
             None => return self.problem(&format!("blob {expected} is missing")),
         };
         if length != size {
@@ -99,10 +105,7 @@ impl Walk<'_> {
 pub(crate) fn references(held: &Held) -> Result<(Vec<Descriptor>, Vec<Descriptor>), String> {
     Ok(match parse(held)? {
         Manifest::Index { children } => (children, Vec::new()),
-        Manifest::Image { mut blobs } => {
-            blobs.retain(|blob| !is_foreign_layer(&blob.media_type));
-            (Vec::new(), blobs)
-        }
+        Manifest::Image { blobs, .. } => (Vec::new(), blobs),
     })
 }
 

@@ -6,6 +6,7 @@ use image_sync_shared::job::{Job, Remote};
 use image_sync_shared::manifest::{Manifest, RawManifest};
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::memo::Fact;
+use tokio::sync::{OnceCell, SemaphorePermit};
 use tracing::{Instrument as _, debug_span};
 
 use crate::account::Ledger;
@@ -38,6 +39,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) limit: &'a TimeLimit,
     /// Whether what is remembered of the target is trusted.
     pub(crate) memory: Memory,
+    /// The right to hold the manifests of a large image, once it has turned out to be one.
+    pub(crate) large: OnceCell<SemaphorePermit<'a>>,
 }
 
 /// The manifest that stands for the wanted platforms.

@@ -4,7 +4,6 @@ use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side};
 use image_sync_shared::job::JobId;
 use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::media_type;
 use image_sync_shared::ports::measures::BlobEnd;
 use image_sync_shared::ports::progress::Progress;
 use image_sync_shared::ports::registries::{Arrival, BlobCopy};
@@ -57,7 +56,7 @@ impl Attempt<'_> {
             return Ok(());
         };
         let flight = turn.flight.as_ref();
-        let outcome = match &turn.request {
+        match &turn.request {
             FirstRequest::Nothing => {
                 self.memory.rely();
                 self.count_present();
@@ -69,8 +68,7 @@ impl Attempt<'_> {
                 self.find_or_send(blob, here, flight).await
             }
             FirstRequest::Head => self.ask_and_send(blob, flight).await,
-        };
-        outcome.or_else(|failure| leave_out_foreign(blob, failure))
+        }
     }
 
     /// Waits for a slot, and without one while another image sends the blob: afterwards it can be mounted, or is there.
@@ -251,10 +249,10 @@ impl Drop for Shown<'_> {
 
 /// A foreign layer need not be in any registry: where the source does not have it, the image is copied without it, as Docker
 /// does.
-fn leave_out_foreign(blob: &Descriptor, failure: Failure) -> Result<(), Failure> {
-    let foreign = media_type::is_foreign_layer(&blob.media_type) && !blob.urls.is_empty();
-    if foreign && failure.side == Side::Source && failure.class == FailureClass::NotFound {
-        info!(blob = %blob.digest, "left out: a foreign layer that the source does not hold");
+pub(crate) fn leave_out_foreign(layer: &Descriptor, failure: Failure) -> Result<(), Failure> {
+    let elsewhere = !layer.urls.is_empty();
+    if elsewhere && failure.side == Side::Source && failure.class == FailureClass::NotFound {
+        info!(blob = %layer.digest, "left out: a foreign layer that the source does not hold");
         return Ok(());
     }
     Err(failure)

@@ -44,8 +44,11 @@ pub(crate) struct BlobIndex(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// The repositories that have a blob or manifest, and when that was seen: the latest last.
+    /// The repositories that have a blob, and when that was seen: the latest last.
     blobs: LruCache<(Store, Digest), Vec<(Repository, Instant)>>,
+    /// The repositories that have a manifest and all that it refers to, and when that was seen. A blob of the same bytes is
+    /// no such manifest.
+    manifests: LruCache<(Repository, Digest), Instant>,
     /// Whether a repository was new when it was first met, and nothing else was seen in it since.
     new_repositories: LruCache<Repository, bool>,
     /// Whether a registry mounts, once that was seen.
@@ -56,6 +59,7 @@ impl Default for BlobIndex {
     fn default() -> Self {
         Self(Mutex::new(Inner {
             blobs: LruCache::new(BLOBS),
+            manifests: LruCache::new(BLOBS),
             new_repositories: LruCache::new(REPOSITORIES),
             mounts: HashMap::new(),
         }))
@@ -94,7 +98,32 @@ impl BlobIndex {
         }
     }
 
-    /// `repository` has a blob or manifest.
+    /// Whether a manifest and all that it refers to is known to be in `repository`.
+    pub(crate) fn has_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
+        let key = (repository.clone(), digest.clone());
+        let mut inner = self.inner();
+        let seen = inner.manifests.get(&key);
+        seen.is_some_and(|seen| seen.elapsed() < COUNTS_FOR)
+    }
+
+    /// `repository` has a manifest and all that it refers to.
+    pub(crate) fn note_manifest(&self, repository: &Repository, digest: &Digest) {
+        let key = (repository.clone(), digest.clone());
+        self.inner().manifests.put(key, Instant::now());
+    }
+
+    /// What was said about a manifest in `repository` may be wrong.
+    pub(crate) fn forget_manifest(&self, repository: &Repository, digest: &Digest) {
+        let key = (repository.clone(), digest.clone());
+        self.inner().manifests.pop(&key);
+    }
+
+    /// Whether nothing but what this process put there was ever seen in `repository`.
+    pub(crate) fn is_new(&self, repository: &Repository) -> bool {
+        self.inner().new_repositories.get(repository) == Some(&true)
+    }
+
+    /// `repository` has a blob.
     pub(crate) fn note(&self, repository: &Repository, digest: &Digest) {
         let key = (Store::of(repository), digest.clone());
         let mut inner = self.inner();
@@ -164,6 +193,20 @@ mod tests {
         let folders = (repository("oci:/a/one"), repository("oci:/b/two"));
         index.note(&folders.0, &blob());
         assert_eq!(index.known(&folders.1, &blob()).elsewhere, Some(folders.0));
+    }
+
+    #[test]
+    fn a_blob_is_no_manifest_although_the_bytes_are_the_same() {
+        let index = BlobIndex::default();
+        let here = repository("oci:/a/here");
+        index.note(&here, &blob());
+        assert!(!index.has_manifest(&here, &blob()));
+        index.note_manifest(&here, &blob());
+        assert!(index.has_manifest(&here, &blob()));
+        assert!(!index.has_manifest(&repository("oci:/a/other"), &blob()));
+        index.forget_manifest(&here, &blob());
+        assert!(!index.has_manifest(&here, &blob()));
+        assert!(index.known(&here, &blob()).here);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, Side};
 use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::RawManifest;
+use image_sync_shared::manifest::{MAX_MANIFEST_BYTES, RawManifest};
 use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolved};
 use image_sync_shared::reference::Reference;
 use image_sync_shared::retry::RetryPolicy;
@@ -41,10 +41,24 @@ impl Calls<'_> {
         at: &Remote,
         digest: &Digest,
     ) -> Result<RawManifest, Failure> {
+        let limit = MAX_MANIFEST_BYTES;
+        self.pull_manifest_up_to(limit, at, digest).await
+    }
+
+    /// The same of a manifest that has no more than `limit` bytes.
+    pub(crate) async fn pull_manifest_up_to(
+        &self,
+        limit: usize,
+        at: &Remote,
+        digest: &Digest,
+    ) -> Result<RawManifest, Failure> {
         let reference = Reference::Digest(digest.clone());
         let what = format!("reading manifest {digest} from the {}", at.side);
         let _activity = self.doing.start(at.side, what);
-        in_place(self.tries, || self.registries.pull_manifest(at, &reference)).await
+        in_place(self.tries, || {
+            self.registries.pull_manifest_up_to(limit, at, &reference)
+        })
+        .await
     }
 
     /// See [`Registries::push_manifest`].

@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 
 use image_sync_shared::digest::Digest;
-use image_sync_shared::manifest::{ATTESTED_DIGEST, RawManifest};
+use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
 use image_sync_shared::media_type;
 use image_sync_shared::ports::registries::Resolved;
-use serde_json::Value;
+use serde_json::Error;
+use serde_json::value::RawValue;
 
 use crate::plan::Image;
+use crate::rewrite::{self, Item};
 
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
@@ -32,6 +34,7 @@ pub(crate) fn to_oci(image: &Image) -> Option<Converted> {
     let mut converted = Converted {
         image: Image {
             blobs: image.blobs.clone(),
+            foreign: image.foreign.clone(),
             manifests: Vec::with_capacity(image.manifests.len()),
         },
         changed: Vec::new(),
@@ -51,53 +54,63 @@ pub(crate) fn to_oci(image: &Image) -> Option<Converted> {
 
 /// Converts `image` if that is what `target` has: then it was converted before, and the memory of it was lost.
 pub(crate) fn found_at_target(image: &Image, target: Option<&Resolved>) -> Option<Converted> {
+    let target = target?;
     let converted = to_oci(image)?;
     let root = converted.image.manifests.last()?;
-    (root.digest == target?.digest).then_some(converted)
+    (root.digest == target.digest).then_some(converted)
 }
 
 /// The manifest with OCI's media types and with the new digests of what it lists, if any of that is different.
 fn convert(manifest: &RawManifest, changed: &HashMap<Digest, RawManifest>) -> Option<RawManifest> {
-    let mut json: Value = serde_json::from_slice(&manifest.bytes).ok()?;
-    let relisted = relist(&mut json, changed);
     let new_type = match media_type::essence(&manifest.media_type) {
-        media_type::DOCKER_MANIFEST => {
-            convert_blobs(&mut json);
-            media_type::OCI_MANIFEST
-        }
+        media_type::DOCKER_MANIFEST => media_type::OCI_MANIFEST,
         media_type::DOCKER_LIST => media_type::OCI_INDEX,
-        _ if relisted => return Some(raw(&manifest.media_type, &json)),
-        _ => return None,
+        // Without a converted child nothing of it changes, and it need not be read.
+        _ if changed.is_empty() => return None,
+        other => other,
     };
-    let members = json.as_object_mut()?;
-    members.insert("mediaType".to_owned(), new_type.into());
-    Some(raw(new_type, &json))
-}
-
-fn raw(media_type: &str, json: &Value) -> RawManifest {
-    let bytes = json.to_string().into_bytes();
-    RawManifest {
-        media_type: media_type.to_owned(),
+    let docker = media_type::is_docker(&manifest.media_type);
+    let mut set = Vec::new();
+    if docker {
+        set.push(("mediaType", rewrite::text(new_type)));
+    }
+    let json: &RawValue = serde_json::from_slice(&manifest.bytes).ok()?;
+    let (mut bytes, mut relisted) = (Vec::new(), false);
+    let rewritten = rewrite::object(json, &mut bytes, &set, |name, value, out| match name {
+        "config" if new_type == media_type::OCI_MANIFEST => convert_blob(value, out),
+        "layers" if new_type == media_type::OCI_MANIFEST => {
+            rewrite::list(value, out, |_, layer, out| {
+                convert_blob(layer, out).map(|()| Item::Kept)
+            })
+        }
+        "manifests" => rewrite::list(value, out, |_, child, out| {
+            relisted |= relist(child, changed, out)?;
+            Ok(Item::Kept)
+        }),
+        _ => rewrite::unchanged(value, out),
+    });
+    rewritten.ok()?;
+    (docker || relisted).then(|| RawManifest {
+        media_type: new_type.to_owned(),
         digest: Digest::of(&bytes),
         bytes: bytes.into(),
-    }
+    })
 }
 
-fn convert_blobs(manifest: &mut Value) {
-    if let Some(config) = manifest.get_mut("config") {
-        convert_blob(config);
-    }
-    let layers = manifest.get_mut("layers").and_then(Value::as_array_mut);
-    layers.into_iter().flatten().for_each(convert_blob);
-}
-
-fn convert_blob(descriptor: &mut Value) {
-    let Some(media_type) = descriptor.get_mut("mediaType") else {
-        return;
-    };
-    if let Some(new) = media_type.as_str().and_then(oci_blob_type) {
-        *media_type = new.into();
-    }
+fn convert_blob(descriptor: &RawValue, out: &mut Vec<u8>) -> Result<(), Error> {
+    rewrite::object(descriptor, out, &[], |name, value, out| {
+        let old = match name {
+            "mediaType" => serde_json::from_str::<String>(value.get()).ok(),
+            _ => None,
+        };
+        match old.as_deref().and_then(oci_blob_type) {
+            Some(new) => {
+                out.extend_from_slice(rewrite::text(&new).as_bytes());
+                Ok(())
+            }
+            None => rewrite::unchanged(value, out),
+        }
+    })
 }
 
 /// OCI's name of a Docker blob type; other types stay. Docker joins the compression with a dot, OCI with a plus.
@@ -120,37 +133,47 @@ fn oci_blob_type(media_type: &str) -> Option<String> {
     }
 }
 
-/// Puts the new manifests into the list of an index, and says whether there were any.
-fn relist(index: &mut Value, changed: &HashMap<Digest, RawManifest>) -> bool {
-    let mut any = false;
-    let listed = index.get_mut("manifests").and_then(Value::as_array_mut);
-    for child in listed.into_iter().flatten() {
-        if let Some(new) = child.get("digest").and_then(|old| find(old, changed)) {
-            child["mediaType"] = new.media_type.as_str().into();
-            child["digest"] = new.digest.as_str().into();
-            child["size"] = new.bytes.len().into();
-            any = true;
-        }
-        let attested = child.pointer_mut(&format!("/annotations/{ATTESTED_DIGEST}"));
-        if let Some(attested) = attested
-            && let Some(new) = find(attested, changed)
-        {
-            *attested = new.digest.as_str().into();
-            any = true;
-        }
+/// Writes an entry of an index with the new digests of the manifest that it lists and of the one that this attests, and says
+/// whether there were any.
+fn relist(
+    child: &RawValue,
+    changed: &HashMap<Digest, RawManifest>,
+    out: &mut Vec<u8>,
+) -> Result<bool, Error> {
+    let listed: Descriptor = serde_json::from_str(child.get())?;
+    let mut set = Vec::new();
+    if let Some(new) = changed.get(&listed.digest) {
+        set.push(("mediaType", rewrite::text(&new.media_type)));
+        set.push(("digest", rewrite::text(new.digest.as_str())));
+        set.push(("size", new.bytes.len().to_string()));
     }
-    any
-}
-
-fn find<'a>(digest: &Value, changed: &'a HashMap<Digest, RawManifest>) -> Option<&'a RawManifest> {
-    changed.get(&digest.as_str()?.parse().ok()?)
+    let attested = listed.annotations.get(ATTESTED_DIGEST);
+    let attested: Option<Digest> = attested.and_then(|digest| digest.parse().ok());
+    let attested = attested.and_then(|digest| changed.get(&digest));
+    let attested = attested.map(|new| [(ATTESTED_DIGEST, rewrite::text(new.digest.as_str()))]);
+    rewrite::object(child, out, &set, |name, value, out| match &attested {
+        Some(set) if name == "annotations" => rewrite::object(value, out, set, |_, value, out| {
+            rewrite::unchanged(value, out)
+        }),
+        _ => rewrite::unchanged(value, out),
+    })?;
+    Ok(!set.is_empty() || attested.is_some())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn raw(media_type: &str, json: &Value) -> RawManifest {
+        let bytes = json.to_string().into_bytes();
+        RawManifest {
+            media_type: media_type.to_owned(),
+            digest: Digest::of(&bytes),
+            bytes: bytes.into(),
+        }
+    }
 
     fn docker_image() -> RawManifest {
         let blob = |media_type: &str, name: &str| json!({"mediaType": media_type, "size": 3, "digest": Digest::of(name.as_bytes()), "urls": ["https://example.test/layer"]});
@@ -193,6 +216,7 @@ mod tests {
     fn image(manifests: &[&RawManifest]) -> Image {
         Image {
             blobs: Vec::new(),
+            foreign: Vec::new(),
             manifests: manifests.iter().copied().cloned().collect(),
         }
     }

@@ -4,13 +4,13 @@ use std::pin::pin;
 
 use futures_util::StreamExt as _;
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
-use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::outcome::Action;
 use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::at_once::at_once;
 use crate::attempt::{Attempt, Root};
+use crate::blob::leave_out_foreign;
 use crate::check::Found;
 use crate::plan::Image;
 
@@ -40,16 +40,16 @@ impl Attempt<'_> {
     }
 
     async fn write(&self, image: &Image) -> Result<(), Failure> {
-        self.bring_blobs(&image.blobs).await?;
+        self.bring_blobs(image).await?;
         self.push_image(image).await
     }
 
     /// Brings all blobs, some at the same time. After a failure that may pass no further one is begun, but those under way
     /// are brought to their end: a large one need not start over. A failure for good ends all.
-    async fn bring_blobs(&self, blobs: &[Descriptor]) -> Result<(), Failure> {
+    async fn bring_blobs(&self, image: &Image) -> Result<(), Failure> {
         let slots = Semaphore::new(self.workshop.settings.blobs_at_once.max(1));
-        let bring = |place: usize| self.bring_blob(&blobs[place], &slots);
-        let mut brought = pin!(at_once(BLOBS_WAITING, blobs.len(), bring));
+        let bring = |place: usize| self.bring_blob_at(place, image, &slots);
+        let mut brought = pin!(at_once(BLOBS_WAITING, image.blobs().count(), bring));
         let mut first_failure = None;
         while let Some(outcome) = brought.next().await {
             match outcome {
@@ -64,12 +64,33 @@ impl Attempt<'_> {
         first_failure.map_or(Ok(()), Err)
     }
 
+    /// Brings the blob at a place among all blobs of `image`.
+    async fn bring_blob_at(
+        &self,
+        place: usize,
+        image: &Image,
+        slots: &Semaphore,
+    ) -> Result<(), Failure> {
+        match image.blobs.get(place) {
+            Some(blob) => self.bring_blob(blob, slots).await,
+            None => match image.foreign.get(place - image.blobs.len()) {
+                Some(layer) => {
+                    let brought = self.bring_blob(layer, slots).await;
+                    brought.or_else(|failure| leave_out_foreign(layer, failure))
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
     fn forget(&self, image: &Image) {
         let target = &self.target.repository;
-        let blobs = image.blobs.iter().map(|blob| &blob.digest);
-        let manifests = image.manifests.iter().map(|manifest| &manifest.digest);
-        for digest in blobs.chain(manifests) {
-            self.workshop.blobs.forget(target, digest);
+        for blob in image.blobs() {
+            self.workshop.blobs.forget(target, &blob.digest);
+        }
+        for manifest in &image.manifests {
+            let digest = &manifest.digest;
+            self.workshop.blobs.forget_manifest(target, digest);
         }
         self.ledger.account().look_anew();
     }

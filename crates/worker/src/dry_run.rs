@@ -29,13 +29,14 @@ impl Attempt<'_> {
             blobs: 0,
             bytes: manifests.sum(),
         };
+        let blobs: Vec<_> = image.blobs().collect();
         let ask = async |place: usize| -> Result<_, Failure> {
-            let blob = &image.blobs[place];
+            let blob = blobs[place];
             let there = self.calls.has_blob(&self.target, &blob.digest).await?;
             Ok((there, blob.size))
         };
         let limit = self.workshop.settings.blobs_at_once;
-        let mut answers = pin!(at_once(limit, image.blobs.len(), ask));
+        let mut answers = pin!(at_once(limit, blobs.len(), ask));
         while let Some(answer) = answers.next().await {
             let (there, size) = answer?;
             let mut account = self.ledger.account();

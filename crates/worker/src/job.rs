@@ -8,7 +8,7 @@ use image_sync_shared::job::Job;
 use image_sync_shared::ports::host_pauses::HostPauses;
 use image_sync_shared::ports::job_queue::{Delivery, Settle};
 use image_sync_shared::ports::measures::Measures;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info_span, warn};
@@ -159,6 +159,7 @@ async fn attempt(
         keeper: &keeper,
         limit: &limit,
         memory: Memory::default(),
+        large: OnceCell::new(),
     };
     let outcome = {
         let mut work = pin!(attempt.run());

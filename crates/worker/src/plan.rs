@@ -19,10 +19,19 @@ pub(crate) struct Node {
 /// An image to be written: first all blobs, then the manifests in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Image {
-    /// The blobs, each once.
+    /// The blobs that must be at the target, each once.
     pub(crate) blobs: Vec<Descriptor>,
+    /// The foreign layers, each once.
+    pub(crate) foreign: Vec<Descriptor>,
     /// The manifests, each once and after those that it lists: the root is the last.
     pub(crate) manifests: Vec<RawManifest>,
+}
+
+impl Image {
+    /// All blobs, the foreign layers last.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
+        self.blobs.iter().chain(&self.foreign)
+    }
 }
 
 impl Node {
@@ -40,21 +49,21 @@ impl Node {
             Manifest::Index { children } => children.as_slice(),
             Manifest::Image { .. } => &[],
         };
-        children.iter().filter(|child| !is_blob(child))
+        children.iter().filter(|child| !child.is_listed_blob())
     }
 
-    fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
-        let (all_are_blobs, listed) = match &self.refers {
-            Manifest::Index { children } => (false, children),
-            Manifest::Image { blobs } => (true, blobs),
-        };
-        let blobs = listed.iter();
-        blobs.filter(move |listed| all_are_blobs || is_blob(listed))
+    /// How many descriptors it has.
+    pub(crate) fn descriptors(&self) -> usize {
+        match &self.refers {
+            Manifest::Index { children } => children.len(),
+            Manifest::Image { blobs, foreign } => blobs.len() + foreign.len(),
+        }
     }
 }
 
 /// Puts the manifests under `root` in order. A listed manifest that is not in `nodes` is at the target already.
-pub(crate) fn plan(root: &Digest, nodes: &HashMap<Digest, Node>) -> Result<Image, Failure> {
+pub(crate) fn plan(root: &Digest, nodes: HashMap<Digest, Node>) -> Result<Image, Failure> {
+    check_kinds(&nodes)?;
     let mut planner = Planner {
         nodes,
         above: Vec::new(),
@@ -62,38 +71,70 @@ pub(crate) fn plan(root: &Digest, nodes: &HashMap<Digest, Node>) -> Result<Image
         image: Image::default(),
     };
     planner.visit(root)?;
-    Ok(planner.image)
+    let Planner {
+        mut seen,
+        mut image,
+        ..
+    } = planner;
+    image
+        .foreign
+        .retain(|layer| seen.insert(layer.digest.clone()));
+    Ok(image)
 }
 
-struct Planner<'a> {
-    nodes: &'a HashMap<Digest, Node>,
-    above: Vec<&'a Digest>,
-    seen: HashSet<&'a Digest>,
+/// What an index lists as an index must be one, and as a manifest likewise: else its readers would go by the one or the
+/// other.
+fn check_kinds(nodes: &HashMap<Digest, Node>) -> Result<(), Failure> {
+    let listed = nodes.values().flat_map(Node::children);
+    for child in listed {
+        let stated = media_type::kind(&child.media_type);
+        let found = nodes.get(&child.digest).map(|node| node.refers.kind());
+        if let (Some(stated), Some(found)) = (stated, found)
+            && stated != found
+        {
+            let (stated, found) = (stated.name(), found.name());
+            let answer = format!("the index lists it as {stated}, but it is {found}");
+            return Err(invalid(&child.digest, answer));
+        }
+    }
+    Ok(())
+}
+
+struct Planner {
+    nodes: HashMap<Digest, Node>,
+    above: Vec<Digest>,
+    /// The blobs so far.
+    seen: HashSet<Digest>,
     image: Image,
 }
 
-impl<'a> Planner<'a> {
-    fn visit(&mut self, digest: &'a Digest) -> Result<(), Failure> {
-        if self.above.contains(&digest) {
+impl Planner {
+    fn visit(&mut self, digest: &Digest) -> Result<(), Failure> {
+        if self.above.contains(digest) {
             return Err(invalid(digest, "the index contains itself"));
         }
-        let Some(node) = self.nodes.get(digest) else {
+        let Some(node) = self.nodes.remove(digest) else {
             return Ok(());
         };
-        if !self.seen.insert(digest) {
-            return Ok(());
-        }
-        self.above.push(digest);
+        self.above.push(digest.clone());
         for child in node.children() {
             self.visit(&child.digest)?;
         }
         self.above.pop();
-        for blob in node.blobs() {
-            if self.seen.insert(&blob.digest) {
-                self.image.blobs.push(blob.clone());
+        let (blobs, foreign) = match node.refers {
+            Manifest::Index { mut children } => {
+                children.retain(Descriptor::is_listed_blob);
+                (children, Vec::new())
+            }
+            Manifest::Image { blobs, foreign } => (blobs, foreign),
+        };
+        for blob in blobs {
+            if self.seen.insert(blob.digest.clone()) {
+                self.image.blobs.push(blob);
             }
         }
-        self.image.manifests.push(node.raw.clone());
+        self.image.foreign.extend(foreign);
+        self.image.manifests.push(node.raw);
         Ok(())
     }
 }
@@ -107,14 +148,6 @@ pub(crate) fn invalid(digest: &Digest, answer: impl Into<String>) -> Failure {
         FailureClass::Invalid,
         answer.into(),
     )
-}
-
-/// Whether what an index lists is a blob: BuildKit's cache lists layers, against the spec's advice.
-fn is_blob(listed: &Descriptor) -> bool {
-    let media_type = media_type::essence(&listed.media_type);
-    media_type.starts_with("application/vnd.oci.image.layer.")
-        || media_type.starts_with("application/vnd.docker.image.rootfs.")
-        || media_type.starts_with("application/vnd.buildkit.cacheconfig.")
 }
 
 #[cfg(test)]
@@ -160,7 +193,7 @@ mod tests {
         let nodes: HashMap<Digest, Node> = nodes
             .map(|node| (node.raw.digest.clone(), node.clone()))
             .collect();
-        plan(&root.raw.digest, &nodes)
+        plan(&root.raw.digest, nodes)
     }
 
     fn digests(image: &Image) -> Vec<&Digest> {

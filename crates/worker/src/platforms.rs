@@ -6,7 +6,9 @@ use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
 use image_sync_shared::platform::{Platform, Platforms};
-use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::rewrite::{self, Item};
 
 /// What stands for the wanted platforms of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,13 +115,19 @@ fn smaller_index(index: &RawManifest, kept: &HashSet<usize>) -> Result<RawManife
             answer,
         )
     };
-    let mut json: Value = serde_json::from_slice(&index.bytes)
-        .map_err(|error| not_an_index(format!("the index is not valid JSON: {error}")))?;
-    let manifests = json.get_mut("manifests").and_then(Value::as_array_mut);
-    let manifests = manifests.ok_or_else(|| not_an_index("the index has no manifests".into()))?;
-    let mut place = 0..;
-    manifests.retain(|_| place.next().is_some_and(|place| kept.contains(&place)));
-    let bytes = json.to_string().into_bytes();
+    let mut bytes = Vec::new();
+    let rewritten = serde_json::from_slice(&index.bytes).and_then(|json: &RawValue| {
+        rewrite::object(json, &mut bytes, &[], |name, value, out| match name {
+            "manifests" => rewrite::list(value, out, |place, child, out| {
+                if !kept.contains(&place) {
+                    return Ok(Item::LeftOut);
+                }
+                rewrite::unchanged(child, out).map(|()| Item::Kept)
+            }),
+            _ => rewrite::unchanged(value, out),
+        })
+    });
+    rewritten.map_err(|error| not_an_index(format!("the index is not valid JSON: {error}")))?;
     Ok(RawManifest {
         media_type: index.media_type.clone(),
         digest: Digest::of(&bytes),
@@ -145,7 +153,7 @@ fn none(index: &RawManifest, wanted: &Platforms, stated: &[(usize, Platform)]) -
 #[cfg(test)]
 mod tests {
     use image_sync_shared::media_type;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -79,7 +79,7 @@ impl Attempt<'_> {
             .await?;
         self.workshop
             .blobs
-            .note(&target.repository, &manifest.digest);
+            .note_manifest(&target.repository, &manifest.digest);
         Ok(())
     }
 

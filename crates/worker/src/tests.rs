@@ -7,6 +7,7 @@ mod copying;
 mod dry_run;
 mod ending;
 mod failures;
+mod hostile_manifests;
 mod leases;
 mod pauses;
 mod platform_choice;

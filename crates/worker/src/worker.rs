@@ -14,10 +14,12 @@ use image_sync_shared::ports::registries::Registries;
 use image_sync_shared::ports::run_control::RunControl;
 use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::ports::trace_context::Propagator;
+use tokio::sync::Semaphore;
 
 use crate::blob::FlightKey;
 use crate::blob_index::BlobIndex;
 use crate::flights::Flights;
+use crate::held::LARGE_AT_ONCE;
 use crate::settings::WorkerSettings;
 use crate::shutdown::Shutdown;
 use crate::slots::{Serves, Slots};
@@ -55,6 +57,8 @@ pub(crate) struct Workshop {
     pub(crate) settings: WorkerSettings,
     pub(crate) blobs: BlobIndex,
     pub(crate) flights: Flights<FlightKey>,
+    /// The right to hold the manifests of a large image in memory.
+    pub(crate) large_images: Semaphore,
 }
 
 /// Takes jobs from the queue and works them.
@@ -72,6 +76,7 @@ impl Worker {
                 settings,
                 blobs: BlobIndex::default(),
                 flights: Flights::default(),
+                large_images: Semaphore::new(LARGE_AT_ONCE),
             }),
         }
     }

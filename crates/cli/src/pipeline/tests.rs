@@ -32,7 +32,12 @@ impl Registries for Deadly {
         }))
     }
 
-    async fn pull_manifest(&self, _: &Remote, _: &Reference) -> Result<RawManifest, Failure> {
+    async fn pull_manifest_up_to(
+        &self,
+        _: usize,
+        _: &Remote,
+        _: &Reference,
+    ) -> Result<RawManifest, Failure> {
         panic!("all is in place")
     }
 

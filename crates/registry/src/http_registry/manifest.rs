@@ -3,13 +3,10 @@
 use bytes::Bytes;
 use image_sync_shared::digest::{Algorithm, Digest, Hasher};
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::manifest::RawManifest;
-use image_sync_shared::media_type::{OCI_INDEX, OCI_MANIFEST};
+use image_sync_shared::manifest::{RawManifest, told_media_type};
 use image_sync_shared::reference::Reference;
 use image_sync_shared::text::excerpt;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::content_type;
 use crate::client::trouble::Trouble;
@@ -93,16 +90,7 @@ fn mismatch(found: &str, expected: &Digest) -> Trouble {
     Trouble::new(FailureClass::DigestMismatch, answer)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Members {
-    media_type: Option<String>,
-    manifests: Option<IgnoredAny>,
-    config: Option<IgnoredAny>,
-}
-
-/// The media type that is stated; where that says no more than JSON, the one that the manifest itself has, or that its
-/// members tell (OCI image spec, manifest.md and image-index.md: `mediaType` may be missing).
+/// The media type that is stated; where that says no more than JSON, the one that the manifest itself tells.
 fn media_type(stated: &str, bytes: &[u8]) -> String {
     let generic = matches!(
         stated,
@@ -111,25 +99,13 @@ fn media_type(stated: &str, bytes: &[u8]) -> String {
     if !generic {
         return stated.to_owned();
     }
-    let told = match serde_json::from_slice(bytes) {
-        Ok(Members {
-            media_type: Some(own),
-            ..
-        }) if !own.is_empty() => Some(own),
-        Ok(Members {
-            manifests: Some(_), ..
-        }) => Some(OCI_INDEX.to_owned()),
-        Ok(Members {
-            config: Some(_), ..
-        }) => Some(OCI_MANIFEST.to_owned()),
-        _ => None,
-    };
+    let told = told_media_type(bytes).ok().flatten();
     told.unwrap_or_else(|| stated.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::media_type::DOCKER_MANIFEST;
+    use image_sync_shared::media_type::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
     use reqwest::header::{CONTENT_TYPE, HeaderName};
 
     use super::*;

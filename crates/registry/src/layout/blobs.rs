@@ -37,13 +37,7 @@ pub(crate) struct BlobFile {
 impl Folder {
     /// The size of a blob in bytes, or none if it is not there.
     pub(crate) fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, LayoutError> {
-        let path = self.blob_path(digest);
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_file() => Ok(Some(metadata.len())),
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(LayoutError::io(&path)(error)),
-        }
+        Ok(self.open_file_of(digest)?.map(|(_, size)| size))
     }
 
     /// Whether a blob is there with its size.
@@ -53,26 +47,31 @@ impl Folder {
 
     /// Whether a blob is there and its bytes have its digest. Reads all of it.
     pub(crate) fn has_whole_blob(&self, digest: &Digest) -> Result<bool, LayoutError> {
-        Ok(self.blob_size(digest)?.is_some()
-            && hash_file(&self.blob_path(digest), digest)? == *digest)
+        let Some((file, _)) = self.open_file_of(digest)? else {
+            return Ok(false);
+        };
+        Ok(hash_file(file, &self.blob_path(digest), digest)? == *digest)
     }
 
     /// Opens a blob that must be there with its size.
     pub(crate) fn open_blob(&self, blob: &Descriptor) -> Result<File, LayoutError> {
-        let path = self.blob_path(&blob.digest);
-        match self.blob_size(&blob.digest)? {
+        match self.open_file_of(&blob.digest)? {
             None => Err(LayoutError::NoBlob {
                 path: self.root().to_owned(),
                 digest: blob.digest.clone(),
             }),
-            Some(size) if size != blob.size => Err(wrong_size(&path, size, blob.size)),
-            Some(_) => File::open(&path).map_err(LayoutError::io(&path)),
+            Some((_, size)) if size != blob.size => {
+                let path = self.blob_path(&blob.digest);
+                Err(wrong_size(&path, size, blob.size))
+            }
+            Some((file, _)) => Ok(file),
         }
     }
 
     /// Begins to write a blob.
     pub(crate) fn create_blob(&self, digest: &Digest) -> Result<BlobFile, LayoutError> {
         self.prepare()?;
+        self.make_blob_folder(digest)?;
         let (file, temporary) = self.temporary_file()?.into_parts();
         Ok(BlobFile {
             file: tokio::fs::File::from_std(file),
@@ -84,9 +83,10 @@ impl Folder {
     /// Writes a small blob, unless it is there and whole.
     pub(super) fn write_blob(&self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
         let path = self.blob_path(digest);
-        if fs::read(&path).is_ok_and(|found| found == bytes) {
+        if self.blob_size(digest)? == Some(bytes.len() as u64) && self.has_whole_blob(digest)? {
             return Ok(());
         }
+        self.make_blob_folder(digest)?;
         let (mut file, temporary) = self.temporary_file()?.into_parts();
         file.write_all(bytes)
             .and_then(|()| file.sync_all())
@@ -96,14 +96,13 @@ impl Folder {
 
     /// Gives this folder a blob of `other` by a hard link.
     pub(crate) fn link_blob(&self, other: &Self, blob: &Descriptor) -> Result<Link, LayoutError> {
+        other.refuse_link()?;
         if !other.has_blob(blob)? {
             return Ok(Link::Absent);
         }
         self.prepare()?;
         let path = self.blob_path(&blob.digest);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(LayoutError::io(parent))?;
-        }
+        self.make_blob_folder(&blob.digest)?;
         match fs::hard_link(other.blob_path(&blob.digest), &path) {
             Ok(()) => Ok(Link::Done),
             Err(error) if error.kind() == ErrorKind::AlreadyExists && self.has_blob(blob)? => {
@@ -120,20 +119,20 @@ impl Folder {
     /// is broken, so that the next try brings it again.
     pub(super) fn check_blob(&self, blob: &Descriptor) -> Result<(), LayoutError> {
         let path = self.blob_path(&blob.digest);
-        match self.blob_size(&blob.digest)? {
-            Some(size) if size == blob.size => Ok(()),
+        match self.open_file_of(&blob.digest)? {
+            Some((_, size)) if size == blob.size => Ok(()),
             None => Err(LayoutError::Refused(format!(
                 "the manifest refers to {}, which {} does not have",
                 blob.digest,
                 self.root().display()
             ))),
-            Some(size) if hash_file(&path, &blob.digest)? == blob.digest => {
-                Err(LayoutError::Refused(format!(
-                    "the manifest says that {} has {} bytes, but it has {size}",
-                    blob.digest, blob.size
-                )))
-            }
-            Some(size) => {
+            Some((file, size)) => {
+                if hash_file(file, &path, &blob.digest)? == blob.digest {
+                    return Err(LayoutError::Refused(format!(
+                        "the manifest says that {} has {} bytes, but it has {size}",
+                        blob.digest, blob.size
+                    )));
+                }
                 fs::remove_file(&path).map_err(LayoutError::io(&path))?;
                 Err(wrong_size(&path, size, blob.size))
             }
@@ -184,9 +183,8 @@ fn wrong_size(path: &Path, found: u64, expected: u64) -> LayoutError {
     }
 }
 
-fn hash_file(path: &Path, expected: &Digest) -> Result<Digest, LayoutError> {
-    let hash = || -> io::Result<Digest> {
-        let mut file = File::open(path)?;
+fn hash_file(mut file: File, path: &Path, expected: &Digest) -> Result<Digest, LayoutError> {
+    let mut hash = || -> io::Result<Digest> {
         let mut hasher = Hasher::new(expected.algorithm());
         let mut buffer = vec![0; READ_BUFFER];
         loop {

@@ -60,6 +60,16 @@ pub(crate) enum LayoutError {
         /// The digest or size that it should have.
         expected: String,
     },
+    /// A link, a device or the like where a layout has a file or a folder.
+    #[error("{}: found {found}, expected {expected}", path.display())]
+    Special {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// What a layout has there.
+        expected: &'static str,
+    },
     /// A manifest that may not be written.
     #[error("{0}")]
     Refused(String),
@@ -99,7 +109,9 @@ impl LayoutError {
             Self::NoLayout(_) | Self::NoImage { .. } | Self::NoBlob { .. } => {
                 FailureClass::NotFound
             }
-            Self::Malformed { .. } | Self::Refused(_) => FailureClass::Invalid,
+            Self::Malformed { .. } | Self::Special { .. } | Self::Refused(_) => {
+                FailureClass::Invalid
+            }
             Self::Mismatch { .. } => FailureClass::DigestMismatch,
             Self::Locked { .. } => FailureClass::Timeout,
             Self::Io { .. } => FailureClass::Local,

@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use super::error::LayoutError;
 use super::index::Index;
 use super::lock::Lock;
+use super::plain;
 
 const MARKER: &str = "oci-layout";
 const MARKER_CONTENT: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}\n";
@@ -22,6 +23,10 @@ const BLOBS: &str = "blobs";
 const PRIVATE: &str = ".image-sync";
 const LOCK: &str = "lock";
 const TEMPORARY: &str = "tmp-";
+/// The largest `index.json` that is read, in bytes: some hundred thousand tags.
+const MAX_INDEX_BYTES: usize = 32 * 1024 * 1024;
+/// The largest `oci-layout` that is read, in bytes.
+const MAX_MARKER_BYTES: usize = 64 * 1024;
 
 /// A folder that is, or is to become, a layout.
 #[derive(Clone, Debug)]
@@ -46,12 +51,34 @@ impl Folder {
         &self.root
     }
 
+    /// Refuses to be a link: whoever names a folder names the one that repositories are in.
+    pub(super) fn refuse_link(&self) -> Result<(), LayoutError> {
+        plain::refuse_link(&self.root)
+    }
+
     /// Where a blob is, or would be.
     pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
-        let mut path = self.root.join(BLOBS);
-        path.push(digest.algorithm_name());
-        path.push(digest.hex());
-        path
+        self.root.join(blob_inside(digest))
+    }
+
+    /// Opens a blob, and tells its size in bytes; none if it is not there.
+    pub(super) fn open_file_of(&self, digest: &Digest) -> Result<Option<(File, u64)>, LayoutError> {
+        plain::open(&self.root, &blob_inside(digest))
+    }
+
+    /// The bytes of a blob of at most `limit` bytes; none if it is not there.
+    pub(super) fn read_file_of(
+        &self,
+        digest: &Digest,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, LayoutError> {
+        plain::read(&self.root, &blob_inside(digest), limit)
+    }
+
+    /// Makes the folder of a blob.
+    pub(super) fn make_blob_folder(&self, digest: &Digest) -> Result<(), LayoutError> {
+        let inside = Path::new(BLOBS).join(digest.algorithm_name());
+        plain::make_folder(&self.root, &inside)
     }
 
     /// Reads `index.json` of what must be a layout.
@@ -67,9 +94,8 @@ impl Folder {
             checked => return checked,
         }
         let lock = self.lock()?;
-        let blobs = self.root.join(BLOBS);
-        fs::create_dir_all(&blobs).map_err(LayoutError::io(&blobs))?;
-        if self.root.join(INDEX).exists() {
+        plain::make_folder(&self.root, Path::new(BLOBS))?;
+        if plain::open(&self.root, Path::new(INDEX))?.is_some() {
             self.read_index()?;
         } else {
             self.replace_index(&Index::empty(), &lock)?;
@@ -101,7 +127,8 @@ impl Folder {
         let entries = fs::read_dir(&private).map_err(LayoutError::io(&private))?;
         for entry in entries {
             let entry = entry.map_err(LayoutError::io(&private))?;
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
                 remove_if_stale(&entry.path()).map_err(LayoutError::io(&entry.path()))?;
             }
         }
@@ -113,16 +140,15 @@ impl Folder {
         let blobs = self.root.join(BLOBS);
         for algorithm in fs::read_dir(&blobs).map_err(LayoutError::io(&blobs))? {
             let algorithm = algorithm.map_err(LayoutError::io(&blobs))?;
-            sync_folder(&algorithm.path())?;
+            if algorithm.file_type().is_ok_and(|kind| kind.is_dir()) {
+                sync_folder(&algorithm.path())?;
+            }
         }
         Ok(())
     }
 
-    /// Gives a whole file its name, together with the folder that the name is in.
+    /// Gives a whole file its name, in a folder that is there. A link of that name is replaced, not followed.
     pub(super) fn persist(file: tempfile::TempPath, path: &Path) -> Result<(), LayoutError> {
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(LayoutError::io(parent))?;
-        }
         file.persist(path)
             .map_err(|error| LayoutError::io(path)(error.error))
     }
@@ -137,26 +163,22 @@ impl Folder {
     }
 
     fn private(&self) -> Result<PathBuf, LayoutError> {
-        let private = self.root.join(PRIVATE);
-        fs::create_dir_all(&private).map_err(LayoutError::io(&private))?;
-        Ok(private)
+        plain::make_folder(&self.root, Path::new(PRIVATE))?;
+        Ok(self.root.join(PRIVATE))
     }
 
     fn read_index(&self) -> Result<Index, LayoutError> {
         let path = self.root.join(INDEX);
-        let bytes = fs::read(&path).map_err(LayoutError::io(&path))?;
+        let bytes = plain::read(&self.root, Path::new(INDEX), MAX_INDEX_BYTES)?;
+        let bytes =
+            bytes.ok_or_else(|| LayoutError::io(&path)(io::Error::from(ErrorKind::NotFound)))?;
         Index::parse(&bytes).map_err(|reason| LayoutError::Malformed { path, reason })
     }
 
     fn check_marker(&self) -> Result<(), LayoutError> {
         let path = self.root.join(MARKER);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(LayoutError::NoLayout(self.root.clone()));
-            }
-            Err(error) => return Err(LayoutError::io(&path)(error)),
-        };
+        let bytes = plain::read(&self.root, Path::new(MARKER), MAX_MARKER_BYTES)?;
+        let bytes = bytes.ok_or_else(|| LayoutError::NoLayout(self.root.clone()))?;
         let malformed = |reason| LayoutError::Malformed { path, reason };
         let marker: Marker = match serde_json::from_slice(&bytes) {
             Ok(marker) => marker,
@@ -179,6 +201,14 @@ fn new_temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
         .make_in(folder, |path| File::create_new(path))?;
     file.as_file().lock()?;
     Ok(file)
+}
+
+/// The path of a blob inside its layout.
+fn blob_inside(digest: &Digest) -> PathBuf {
+    let mut inside = PathBuf::from(BLOBS);
+    inside.push(digest.algorithm_name());
+    inside.push(digest.hex());
+    inside
 }
 
 fn remove_if_stale(path: &Path) -> io::Result<()> {

@@ -1,11 +1,12 @@
 //! The lock that keeps writers of one layout apart, tasks and processes alike.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use super::error::LayoutError;
+use super::plain;
 
 /// How long a lock is waited for: it is held for a few small writes only, so whoever holds it longer is stopped.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -33,12 +34,7 @@ fn wait(
     path: &Path,
     try_lock: impl Fn(&File) -> Result<(), TryLockError>,
 ) -> Result<Lock, LayoutError> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(LayoutError::io(path))?;
+    let file = plain::open_lock(path)?;
     let mut waited = Duration::ZERO;
     loop {
         match try_lock(&file) {

@@ -1,16 +1,20 @@
 //! The manifests of a layout. All calls block.
 
-use std::fs;
+use std::collections::HashSet;
 
 use image_sync_shared::digest::{Digest, Hasher};
-use image_sync_shared::manifest::{Descriptor, MAX_MANIFEST_BYTES, Manifest, RawManifest};
+use image_sync_shared::manifest::{
+    Descriptor, MAX_MANIFEST_BYTES, Manifest, RawManifest, told_media_type,
+};
 use image_sync_shared::media_type;
 use image_sync_shared::ports::registries::Resolved;
 use image_sync_shared::reference::Reference;
-use serde_json::Value;
 
 use super::error::LayoutError;
 use super::folder::Folder;
+
+/// How deep indexes may list indexes.
+const MAX_DEPTH: usize = 8;
 
 impl Folder {
     /// What an image's tag or digest stands for.
@@ -22,8 +26,32 @@ impl Folder {
         })
     }
 
+    /// The same of a manifest with all that it refers to, which counts as not there otherwise.
+    pub(crate) fn resolve_complete(&self, reference: &Reference) -> Result<Resolved, LayoutError> {
+        let manifest = self.manifest(reference)?;
+        match self.check_complete(&manifest, 0, &mut HashSet::new()) {
+            Err(LayoutError::Refused(_)) => Err(LayoutError::NoBlob {
+                path: self.root().to_owned(),
+                digest: manifest.digest,
+            }),
+            checked => checked.map(|()| Resolved {
+                digest: manifest.digest,
+                media_type: manifest.media_type,
+            }),
+        }
+    }
+
     /// Reads a manifest, whose bytes have the digest that the layout names.
     pub(crate) fn manifest(&self, reference: &Reference) -> Result<RawManifest, LayoutError> {
+        self.manifest_up_to(MAX_MANIFEST_BYTES, reference)
+    }
+
+    /// The same of a manifest that has no more than `limit` bytes.
+    pub(crate) fn manifest_up_to(
+        &self,
+        limit: usize,
+        reference: &Reference,
+    ) -> Result<RawManifest, LayoutError> {
         let index = self.index()?;
         let listed = index
             .find(reference)
@@ -46,40 +74,19 @@ impl Folder {
                 });
             }
         };
-        self.read_manifest(digest, stated)
+        self.read_manifest(digest, stated, limit.min(MAX_MANIFEST_BYTES))
     }
 
-    fn read_manifest(&self, digest: Digest, stated: String) -> Result<RawManifest, LayoutError> {
+    fn read_manifest(
+        &self,
+        digest: Digest,
+        stated: String,
+        limit: usize,
+    ) -> Result<RawManifest, LayoutError> {
         let path = self.blob_path(&digest);
-        let malformed = |reason| LayoutError::Malformed {
-            path: path.clone(),
-            reason,
-        };
-        match self.blob_size(&digest)? {
-            None => {
-                return Err(LayoutError::NoBlob {
-                    path: self.root().to_owned(),
-                    digest,
-                });
-            }
-            Some(size) if size > MAX_MANIFEST_BYTES as u64 => {
-                return Err(malformed(format!(
-                    "the manifest has {size} bytes, expected at most {MAX_MANIFEST_BYTES}"
-                )));
-            }
-            Some(_) => {}
-        }
-        let bytes = fs::read(&path).map_err(LayoutError::io(&path))?;
-        let found = hash(&bytes, &digest);
-        if found != digest {
-            return Err(LayoutError::Mismatch {
-                path,
-                found: found.to_string(),
-                expected: digest.to_string(),
-            });
-        }
+        let bytes = self.read_blob(&digest, limit)?;
         let media_type = if stated.is_empty() {
-            media_type_of(&bytes).map_err(malformed)?
+            media_type_of(&bytes).map_err(|reason| LayoutError::Malformed { path, reason })?
         } else {
             stated
         };
@@ -88,6 +95,61 @@ impl Folder {
             digest,
             bytes: bytes.into(),
         })
+    }
+
+    /// The bytes of a blob that has no more than `limit`.
+    fn read_blob(&self, digest: &Digest, limit: usize) -> Result<Vec<u8>, LayoutError> {
+        let bytes = self.read_file_of(digest, limit)?;
+        let bytes = bytes.ok_or_else(|| LayoutError::NoBlob {
+            path: self.root().to_owned(),
+            digest: digest.clone(),
+        })?;
+        let found = hash(&bytes, digest);
+        if found == *digest {
+            return Ok(bytes);
+        }
+        Err(LayoutError::Mismatch {
+            path: self.blob_path(digest),
+            found: found.to_string(),
+            expected: digest.to_string(),
+        })
+    }
+
+    /// Whether all that a manifest refers to is there, down to the blobs of its children's children.
+    fn check_complete(
+        &self,
+        manifest: &RawManifest,
+        depth: usize,
+        seen: &mut HashSet<Digest>,
+    ) -> Result<(), LayoutError> {
+        let refers = manifest
+            .parse()
+            .map_err(|error| LayoutError::Refused(error.to_string()))?;
+        let children = match refers {
+            Manifest::Image { blobs, .. } => {
+                return blobs.iter().try_for_each(|blob| self.check_blob(blob));
+            }
+            Manifest::Index { children } => children,
+        };
+        if depth > MAX_DEPTH {
+            return Err(LayoutError::Refused(format!(
+                "indexes list indexes more than {MAX_DEPTH} levels deep"
+            )));
+        }
+        for child in children {
+            self.check_blob(&child)?;
+            if child.is_listed_blob() || !seen.insert(child.digest.clone()) {
+                continue;
+            }
+            let bytes = self.read_blob(&child.digest, MAX_MANIFEST_BYTES)?;
+            let child = RawManifest {
+                media_type: child.media_type,
+                digest: child.digest,
+                bytes: bytes.into(),
+            };
+            self.check_complete(&child, depth + 1, seen)?;
+        }
+        Ok(())
     }
 
     /// Writes a manifest whose blobs and children are all there; a tag comes last.
@@ -106,9 +168,7 @@ impl Folder {
                 "the manifest has the digest {digest}, expected {expected}"
             )));
         }
-        for blob in required(manifest)? {
-            self.check_blob(&blob)?;
-        }
+        self.check_complete(manifest, 0, &mut HashSet::new())?;
         self.prepare()?;
         self.write_blob(&digest, &manifest.bytes)?;
         match reference {
@@ -138,38 +198,15 @@ impl Folder {
     }
 }
 
-/// The blobs and children that must be there before the manifest is.
-fn required(manifest: &RawManifest) -> Result<Vec<Descriptor>, LayoutError> {
-    let parsed = manifest
-        .parse()
-        .map_err(|error| LayoutError::Refused(error.to_string()))?;
-    Ok(match parsed {
-        Manifest::Index { children } => children,
-        Manifest::Image { blobs } => blobs
-            .into_iter()
-            .filter(|blob| !media_type::is_foreign_layer(&blob.media_type))
-            .collect(),
-    })
-}
-
 fn hash(bytes: &[u8], like: &Digest) -> Digest {
     let mut hasher = Hasher::new(like.algorithm());
     hasher.update(bytes);
     hasher.finish()
 }
 
-/// The media type of a manifest that nobody states: its own `mediaType`, else told by its members.
+/// The media type of a manifest that nobody states.
 fn media_type_of(bytes: &[u8]) -> Result<String, String> {
-    let value: Value = serde_json::from_slice(bytes)
+    let told = told_media_type(bytes)
         .map_err(|error| format!("the manifest is not valid JSON: {error}"))?;
-    if let Some(stated) = value["mediaType"].as_str() {
-        return Ok(stated.to_owned());
-    }
-    if value["manifests"].is_array() {
-        Ok(media_type::OCI_INDEX.to_owned())
-    } else if value["config"].is_object() {
-        Ok(media_type::OCI_MANIFEST.to_owned())
-    } else {
-        Err("a manifest has \"manifests\" or \"config\", this has neither".to_owned())
-    }
+    told.ok_or_else(|| "a manifest has \"manifests\" or \"config\", this has neither".to_owned())
 }

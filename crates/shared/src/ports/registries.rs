@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::job::Remote;
-use crate::manifest::{Descriptor, RawManifest};
+use crate::manifest::{Descriptor, MAX_MANIFEST_BYTES, RawManifest};
 use crate::reference::{Reference, Repository};
 
 /// What a HEAD of a manifest tells.
@@ -57,10 +57,20 @@ pub trait Registries: Send + Sync {
         reference: &Reference,
     ) -> Result<Option<Resolved>, Failure>;
 
-    /// A manifest. Asked for by digest, its bytes have that digest. At most
-    /// [`MAX_MANIFEST_BYTES`](crate::manifest::MAX_MANIFEST_BYTES) long.
+    /// A manifest of at most [`MAX_MANIFEST_BYTES`]. Asked for by digest, its bytes have that digest.
     async fn pull_manifest(
         &self,
+        at: &Remote,
+        reference: &Reference,
+    ) -> Result<RawManifest, Failure> {
+        let limit = MAX_MANIFEST_BYTES;
+        self.pull_manifest_up_to(limit, at, reference).await
+    }
+
+    /// A manifest of at most `limit` bytes: of a longer one no more is read, and it is invalid.
+    async fn pull_manifest_up_to(
+        &self,
+        limit: usize,
         at: &Remote,
         reference: &Reference,
     ) -> Result<RawManifest, Failure>;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::job::{Access, Remote};
-use image_sync_shared::manifest::{Manifest, RawManifest};
+use image_sync_shared::manifest::{Descriptor, Manifest, RawManifest};
 use image_sync_shared::media_type;
 use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolved};
 use image_sync_shared::reference::{Reference, Repository, split};
@@ -249,18 +249,23 @@ impl Registries for FakeRegistries {
         }))
     }
 
-    async fn pull_manifest(
+    async fn pull_manifest_up_to(
         &self,
+        limit: usize,
         at: &Remote,
         reference: &Reference,
     ) -> Result<RawManifest, Failure> {
         let image = at.repository.image(reference.clone()).to_string();
         self.log(format!("GET {} manifest {image}", at.side));
         self.staged(Call::PullManifest, &image).await?;
-        self.find(at, reference).ok_or_else(|| {
-            let class = FailureClass::NotFound;
-            answer(at, Step::PullManifest, &image, class, "404")
-        })
+        let failed = |class, text| Err(answer(at, Step::PullManifest, &image, class, text));
+        match self.find(at, reference) {
+            None => failed(FailureClass::NotFound, "404"),
+            Some(manifest) if manifest.bytes.len() > limit => {
+                failed(FailureClass::Invalid, "longer than it may be")
+            }
+            Some(manifest) => Ok(manifest),
+        }
     }
 
     async fn push_manifest(
@@ -371,10 +376,13 @@ impl FakeRegistries {
 /// Whether all that a manifest refers to is there, down to the last blob.
 fn is_complete(content: &Content, manifest: &RawManifest) -> bool {
     match manifest.parse().unwrap() {
-        Manifest::Image { blobs } => blobs.iter().all(|blob| {
-            content.blobs.contains_key(&blob.digest)
-                || (media_type::is_foreign_layer(&blob.media_type) && !blob.urls.is_empty())
-        }),
+        Manifest::Image { blobs, foreign } => {
+            let there = |blob: &Descriptor| content.blobs.contains_key(&blob.digest);
+            blobs.iter().all(there)
+                && foreign
+                    .iter()
+                    .all(|layer| there(layer) || !layer.urls.is_empty())
+        }
         Manifest::Index { children } => children.iter().all(|child| {
             let manifest = content.manifests.get(&child.digest);
             manifest.is_some_and(|manifest| is_complete(content, manifest))
