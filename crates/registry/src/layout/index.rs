@@ -1,55 +1,67 @@
 //! The content of `index.json` (OCI image spec, image-layout.md, section "index.json file"). What is not understood is kept.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use image_sync_shared::digest::Digest;
 use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::media_type;
 use image_sync_shared::reference::Reference;
-use serde_json::{Map, Value, json};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
-/// The annotation that holds a tag (OCI image spec, annotations.md).
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// The annotation in which containerd and BuildKit write an image's full name.
-const CONTAINERD_NAME: &str = "io.containerd.image.name";
+/// How many entries are read. One that names an image takes some hundred bytes, so the limit of the file comes first.
+const MOST_ENTRIES: usize = 500_000;
 
-/// An `index.json`, entry by entry.
-#[derive(Clone, Debug, PartialEq)]
+/// An `index.json`, entry by entry, each as its text: values would take many times as much memory.
+#[derive(Clone, Debug)]
 pub(super) struct Index {
     /// All members but `manifests`.
-    members: Map<String, Value>,
+    members: Vec<(String, Box<RawValue>)>,
     /// The entries, in their order.
-    manifests: Vec<Value>,
+    manifests: Vec<Box<RawValue>>,
 }
 
 impl Index {
     /// An index without entries.
     pub(super) fn empty() -> Self {
-        let mut members = Map::new();
-        members.insert("schemaVersion".to_owned(), json!(2));
-        members.insert("mediaType".to_owned(), json!(media_type::OCI_INDEX));
-        Self {
-            members,
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[]}}"#,
+            media_type::OCI_INDEX
+        );
+        Self::parse(text.as_bytes()).unwrap_or(Self {
+            members: Vec::new(),
             manifests: Vec::new(),
-        }
+        })
     }
 
     /// Reads an index; the error says what is wrong and in which line.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let mut members: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        match members.remove("manifests") {
-            Some(Value::Array(manifests)) => Ok(Self { members, manifests }),
-            Some(_) => Err("\"manifests\" is not a list".to_owned()),
-            None => Err("\"manifests\" is missing".to_owned()),
-        }
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
     }
 
     /// The bytes to be written.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut all = self.members.clone();
-        all.insert("manifests".to_owned(), json!(self.manifests));
-        let mut bytes = Value::Object(all).to_string().into_bytes();
-        bytes.push(b'\n');
+        let mut bytes = vec![b'{'];
+        for (name, value) in &self.members {
+            bytes.extend_from_slice(
+                serde_json::Value::from(name.as_str())
+                    .to_string()
+                    .as_bytes(),
+            );
+            bytes.push(b':');
+            bytes.extend_from_slice(value.get().as_bytes());
+            bytes.push(b',');
+        }
+        bytes.extend_from_slice(b"\"manifests\":[");
+        for (place, entry) in self.manifests.iter().enumerate() {
+            if place > 0 {
+                bytes.push(b',');
+            }
+            bytes.extend_from_slice(entry.get().as_bytes());
+        }
+        bytes.extend_from_slice(b"]}\n");
         bytes
     }
 
@@ -60,16 +72,16 @@ impl Index {
             Reference::Digest(digest) => self
                 .manifests
                 .iter()
-                .position(|entry| entry["digest"].as_str() == Some(digest.as_str())),
+                .position(|entry| digest_of(entry).as_deref() == Some(digest.as_str())),
             Reference::Tag(tag) => self.position_of(tag).or_else(|| {
                 self.manifests
                     .iter()
-                    .position(|entry| tag_of(entry) == Some(tag))
+                    .position(|entry| Names::of(entry).tag() == Some(tag))
             }),
         };
         position
             .map(|at| {
-                serde_json::from_value(self.manifests[at].clone())
+                serde_json::from_str(self.manifests[at].get())
                     .map_err(|error| format!("manifests[{at}] is not a descriptor: {error}"))
             })
             .transpose()
@@ -77,8 +89,12 @@ impl Index {
 
     /// All tags, in order.
     pub(super) fn tags(&self) -> Vec<String> {
-        let tags: BTreeSet<&str> = self.manifests.iter().filter_map(tag_of).collect();
-        tags.into_iter().map(str::to_owned).collect()
+        let tags = self.manifests.iter().filter_map(|entry| {
+            let names = Names::of(entry);
+            names.tag().map(str::to_owned)
+        });
+        let tags: BTreeSet<String> = tags.collect();
+        tags.into_iter().collect()
     }
 
     /// The digests of the entries that no tag stands for, in their order.
@@ -86,70 +102,176 @@ impl Index {
         let nameless = self
             .manifests
             .iter()
-            .filter(|entry| tag_of(entry).is_none());
-        nameless
-            .filter_map(|entry| entry["digest"].as_str().map(str::to_owned))
-            .collect()
+            .filter(|entry| Names::of(entry).tag().is_none());
+        nameless.filter_map(|entry| digest_of(entry)).collect()
     }
 
     /// Makes `tag` point at `content`, at the place where it was before, and says whether that changes anything.
-    pub(super) fn set_tag(&mut self, tag: &str, content: &Descriptor) -> bool {
+    pub(super) fn set_tag(&mut self, tag: &str, content: &Descriptor) -> Result<bool, String> {
         let before = self.position_of(tag);
         if let Some(at) = before
-            && self.manifests[at]["digest"].as_str() == Some(content.digest.as_str())
+            && digest_of(&self.manifests[at]).as_deref() == Some(content.digest.as_str())
         {
-            return false;
+            return Ok(false);
         }
-        let entry = json!({
-            "mediaType": content.media_type,
-            "digest": content.digest,
-            "size": content.size,
-            "annotations": name_annotations(tag, before.map(|at| &self.manifests[at])),
+        // The annotations that name an image outlive what they name.
+        let containerd = before.and_then(|at| Names::of(&self.manifests[at]).containerd);
+        let entry = to_raw_value(&Entry {
+            media_type: &content.media_type,
+            digest: &content.digest,
+            size: content.size,
+            annotations: Names {
+                reference: Some(tag.to_owned()),
+                containerd,
+            },
         });
+        let entry = entry.map_err(|error| error.to_string())?;
         let at = before.unwrap_or(self.manifests.len());
-        self.manifests.retain(|other| ref_name(other) != Some(tag));
+        self.manifests
+            .retain(|other| Names::of(other).reference.as_deref() != Some(tag));
         self.manifests.insert(at, entry);
-        true
+        Ok(true)
     }
 
     fn position_of(&self, tag: &str) -> Option<usize> {
         self.manifests
             .iter()
-            .position(|entry| ref_name(entry) == Some(tag))
+            .position(|entry| Names::of(entry).reference.as_deref() == Some(tag))
     }
 }
 
-/// The annotations that name an image and therefore outlive what they name.
-fn name_annotations(tag: &str, before: Option<&Value>) -> Value {
-    let mut annotations = json!({ REF_NAME: tag });
-    if let Some(name) = before.and_then(|entry| annotation(entry, CONTAINERD_NAME)) {
-        annotations[CONTAINERD_NAME] = json!(name);
+/// An entry as it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    media_type: &'a str,
+    digest: &'a Digest,
+    size: u64,
+    annotations: Names,
+}
+
+/// The annotations that name an image.
+#[derive(Default, Deserialize, Serialize)]
+struct Names {
+    /// The one that holds a tag (OCI image spec, annotations.md).
+    #[serde(
+        rename = "org.opencontainers.image.ref.name",
+        skip_serializing_if = "Option::is_none"
+    )]
+    reference: Option<String>,
+    /// The one in which containerd and BuildKit write an image's full name.
+    #[serde(
+        rename = "io.containerd.image.name",
+        skip_serializing_if = "Option::is_none"
+    )]
+    containerd: Option<String>,
+}
+
+impl Names {
+    /// The names in an entry; none where it has none, or no texts in their place.
+    fn of(entry: &RawValue) -> Self {
+        #[derive(Default, Deserialize)]
+        struct Named {
+            annotations: Names,
+        }
+        let named: Result<Named, _> = serde_json::from_str(entry.get());
+        named.unwrap_or_default().annotations
     }
-    annotations
+
+    /// The tag that they mean: as it stands there, or at the end of a full image name.
+    fn tag(&self) -> Option<&str> {
+        [&self.reference, &self.containerd]
+            .into_iter()
+            .filter_map(Option::as_deref)
+            .find_map(|name| {
+                let last = name.rsplit('/').next()?;
+                let tag = match last.split_once(':') {
+                    Some((_, tag)) => tag,
+                    None if last == name => name,
+                    None => return None,
+                };
+                is_tag(tag).then_some(tag)
+            })
+    }
 }
 
-fn annotation<'a>(entry: &'a Value, name: &str) -> Option<&'a str> {
-    entry["annotations"][name].as_str()
+fn digest_of(entry: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Digested {
+        digest: String,
+    }
+    let digested: Result<Digested, _> = serde_json::from_str(entry.get());
+    digested.ok().map(|entry| entry.digest)
 }
 
-fn ref_name(entry: &Value) -> Option<&str> {
-    annotation(entry, REF_NAME)
+impl<'de> Deserialize<'de> for Index {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(IndexVisitor)
+    }
 }
 
-/// The tag that an entry's annotations mean: as it stands there, or at the end of a full image name.
-fn tag_of(entry: &Value) -> Option<&str> {
-    [REF_NAME, CONTAINERD_NAME]
-        .into_iter()
-        .filter_map(|name| annotation(entry, name))
-        .find_map(|name| {
-            let last = name.rsplit('/').next()?;
-            let tag = match last.split_once(':') {
-                Some((_, tag)) => tag,
-                None if last == name => name,
-                None => return None,
-            };
-            is_tag(tag).then_some(tag)
-        })
+struct IndexVisitor;
+
+impl<'de> Visitor<'de> for IndexVisitor {
+    type Value = Index;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an index, which is an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Index, A::Error> {
+        let mut members = Vec::new();
+        let mut manifests = None;
+        while let Some(name) = all.next_key::<String>()? {
+            if name != "manifests" {
+                members.push((name, all.next_value()?));
+            } else if manifests.is_none() {
+                manifests = Some(all.next_value::<Entries>()?.0);
+            } else {
+                return Err(Error::custom("\"manifests\" is there twice"));
+            }
+            if members.len() > MOST_ENTRIES {
+                return Err(too_many("members"));
+            }
+        }
+        match manifests {
+            Some(manifests) => Ok(Index { members, manifests }),
+            None => Err(Error::custom("\"manifests\" is missing")),
+        }
+    }
+}
+
+struct Entries(Vec<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_seq(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Entries, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = items.next_element()? {
+            if entries.len() == MOST_ENTRIES {
+                return Err(too_many("entries"));
+            }
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
+    }
+}
+
+fn too_many<E: Error>(what: &str) -> E {
+    E::custom(format!("it has more than {MOST_ENTRIES} {what}"))
 }
 
 fn is_tag(text: &str) -> bool {
@@ -158,9 +280,19 @@ fn is_tag(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::digest::Digest;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    const REF_NAME: &str = "org.opencontainers.image.ref.name";
+    const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+    fn values(index: &Index) -> Vec<Value> {
+        let entries = index.manifests.iter();
+        entries
+            .map(|entry| serde_json::from_str(entry.get()).unwrap())
+            .collect()
+    }
 
     fn descriptor(content: &str) -> Descriptor {
         let digest = Digest::of(content.as_bytes());
@@ -227,17 +359,17 @@ mod tests {
             other.clone(),
             entry("older", &json!({ REF_NAME: "t" })),
         ]);
-        assert!(index.set_tag("t", &descriptor("new")));
+        assert!(index.set_tag("t", &descriptor("new")).unwrap());
         let renamed = json!({ REF_NAME: "t", CONTAINERD_NAME: "docker.io/a:t" });
-        assert_eq!(index.manifests, [entry("new", &renamed), other]);
+        assert_eq!(values(&index), [entry("new", &renamed), other]);
     }
 
     #[test]
     fn a_tag_in_place_changes_nothing() {
         let mut index = index(&[entry("same", &json!({ REF_NAME: "t", "x": "y" }))]);
-        let before = index.clone();
-        assert!(!index.set_tag("t", &descriptor("same")));
-        assert_eq!(index, before);
+        let before = index.to_bytes();
+        assert!(!index.set_tag("t", &descriptor("same")).unwrap());
+        assert_eq!(index.to_bytes(), before);
     }
 
     #[test]
@@ -245,7 +377,7 @@ mod tests {
         let text =
             br#"{"schemaVersion":2,"annotations":{"a":"b"},"subject":{"x":1},"manifests":[]}"#;
         let mut index = Index::parse(text).unwrap();
-        assert!(index.set_tag("t", &descriptor("new")));
+        assert!(index.set_tag("t", &descriptor("new")).unwrap());
         let written: Value = serde_json::from_slice(&index.to_bytes()).unwrap();
         assert_eq!(written["annotations"], json!({ "a": "b" }));
         assert_eq!(written["subject"], json!({ "x": 1 }));
@@ -259,7 +391,8 @@ mod tests {
             ("", "EOF"),
             ("[]", "invalid type"),
             ("{}", "\"manifests\" is missing"),
-            (r#"{"manifests":{}}"#, "not a list"),
+            (r#"{"manifests":{}}"#, "expected a list"),
+            (r#"{"manifests":[],"manifests":[]}"#, "there twice"),
         ] {
             let error = Index::parse(text.as_bytes()).unwrap_err();
             assert!(error.contains(expected), "{error}");
@@ -267,5 +400,28 @@ mod tests {
         let broken = index(&[json!({ "annotations": { REF_NAME: "t" } })]);
         let error = broken.find(&Reference::Tag("t".to_owned())).unwrap_err();
         assert!(error.contains("manifests[0]"), "{error}");
+    }
+
+    #[test]
+    fn more_entries_than_name_images_are_not_read() {
+        for (text, expected) in [
+            (
+                format!(r#"{{"manifests":[{}{{}}]}}"#, "{},".repeat(MOST_ENTRIES)),
+                "entries",
+            ),
+            (
+                format!(
+                    r#"{{{}"manifests":[]}}"#,
+                    r#""x":0,"#.repeat(MOST_ENTRIES + 1)
+                ),
+                "members",
+            ),
+        ] {
+            let error = Index::parse(text.as_bytes()).unwrap_err();
+            assert!(
+                error.contains(&format!("more than 500000 {expected}")),
+                "{error}"
+            );
+        }
     }
 }

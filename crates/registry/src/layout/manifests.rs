@@ -55,10 +55,7 @@ impl Folder {
         let index = self.index()?;
         let listed = index
             .find(reference)
-            .map_err(|reason| LayoutError::Malformed {
-                path: self.root().join("index.json"),
-                reason,
-            })?;
+            .map_err(|reason| self.malformed_index(reason))?;
         let (digest, stated) = match (listed, reference) {
             (Some(listed), _) => (listed.digest, listed.media_type),
             // Children of an index are not in index.json.
@@ -177,6 +174,13 @@ impl Folder {
         }
     }
 
+    fn malformed_index(&self, reason: String) -> LayoutError {
+        LayoutError::Malformed {
+            path: self.root().join("index.json"),
+            reason,
+        }
+    }
+
     fn tag(&self, tag: &str, digest: &Digest, manifest: &RawManifest) -> Result<(), LayoutError> {
         let lock = self.lock()?;
         let mut index = self.index()?;
@@ -190,7 +194,8 @@ impl Folder {
             artifact_type: None,
             data: None,
         };
-        if index.set_tag(tag, &descriptor) {
+        let changed = index.set_tag(tag, &descriptor);
+        if changed.map_err(|reason| self.malformed_index(reason))? {
             self.sync_blob_folders()?;
             self.replace_index(&index, &lock)?;
         }
