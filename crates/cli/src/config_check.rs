@@ -40,7 +40,7 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
         .try_for_each(|spec| writeln!(out, "{}", image(&spec)))
 }
 
-fn settings(settings: &Settings) -> [String; 6] {
+fn settings(settings: &Settings) -> [String; 7] {
     let retry = settings.retry;
     let failed = if settings.skip_on_error { "0" } else { "1" };
     [
@@ -56,6 +56,10 @@ fn settings(settings: &Settings) -> [String; 6] {
         format!(
             "  the whole run:                  {} at most",
             units::setting(settings.run_timeout)
+        ),
+        format!(
+            "  a registry that answers 429:    left alone for {} at most",
+            units::setting(settings.max_pause)
         ),
         format!(
             "  attempts at an image:           {}, waiting up to {} before the second, then up to {}",
@@ -169,6 +173,7 @@ Settings:
   one attempt at an image:        5m at most
   a transfer that stands still:   cut after 1m
   the whole run:                  6h at most
+  a registry that answers 429:    left alone for 15m at most
   attempts at an image:           4, waiting up to 2s before the second, then up to 1m
   exit code with failed images:   1
 

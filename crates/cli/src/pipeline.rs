@@ -117,6 +117,7 @@ impl Pipeline {
 fn worker_settings(config: &Config, options: RunOptions) -> WorkerSettings {
     WorkerSettings {
         retry: config.settings.retry,
+        max_pause: config.settings.max_pause,
         grace: options.grace,
         ..WorkerSettings::new("sync", config.settings.concurrency)
     }

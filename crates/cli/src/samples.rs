@@ -92,6 +92,7 @@ pub(crate) fn job(idx: u32, image: &str) -> Job {
         defers: 0,
         first_enqueued_at: datetime!(2026-11-20 12:00 UTC),
         not_before: None,
+        deadline_at: None,
         history: Vec::new(),
         so_far: Work::default(),
         mac: None,

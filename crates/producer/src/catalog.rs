@@ -206,6 +206,7 @@ pub fn job_for(
         defers: 0,
         first_enqueued_at: now,
         not_before: None,
+        deadline_at: None,
         history: Vec::new(),
         so_far: Work::default(),
         mac: None,

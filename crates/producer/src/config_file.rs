@@ -18,6 +18,7 @@
 //!   source_tls_verify: true
 //!   stall_timeout: 60s                    # a duration as in 90s or 1h 30m, or a number of seconds
 //!   run_timeout: 6h
+//!   max_pause: 15m
 //!   retry: { attempts: 4, initial_delay: 2s, max_delay: 60s }
 //! registries:                             # optional, by host
 //!   docker.io:
@@ -75,6 +76,7 @@ pub use error::ConfigError;
 pub(crate) use image::for_target;
 pub use images::Images;
 pub(crate) use problem::{Problem, without_secrets};
+pub use registry::registry_host;
 
 use images::Items;
 use pieces::{Cut, Pieces};

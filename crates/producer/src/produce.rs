@@ -285,6 +285,7 @@ impl Producer {
 struct Marks {
     key: Option<MacKey>,
     trace: TraceContext,
+    deadline_at: OffsetDateTime,
 }
 
 impl Marks {
@@ -292,11 +293,13 @@ impl Marks {
         Self {
             key: opened.key.clone(),
             trace: opened.trace.clone(),
+            deadline_at: opened.deadline_at,
         }
     }
 
     fn put_on(&self, job: &mut Job) {
         job.trace.clone_from(&self.trace);
+        job.deadline_at = Some(self.deadline_at);
         job.mac = self.key.as_ref().map(|key| job.mac_with(key));
     }
 }

@@ -82,14 +82,16 @@ pub use timing::Timing;
 pub use verify::{Role, verify};
 
 use crate::Ports;
+use crate::known_pauses::KnownPauses;
 use bucket::Bucket;
 use connection::Tries;
 use dead_letters::JetStreamDeadLetters;
-use host_pauses::{JetStreamHostPauses, KnownPauses};
+use host_pauses::JetStreamHostPauses;
 use job_queue::{JetStreamJobQueue, Tasks};
 use jobs::Jobs;
 use leases::JetStreamLeases;
 use memo::JetStreamMemo;
+use mirror::KeyChange;
 use names::Area;
 use run_control::{CANCEL, JetStreamRunControl, KnownCancels};
 use run_log::JetStreamRunLog;
@@ -127,11 +129,9 @@ impl JetStream {
             follow_cancels(&mut followers, &connection, &cancels).await?;
         }
         if role == Role::Worker {
-            follow_pauses(&mut followers, &connection, &pauses).await?;
+            follow_pauses(&mut followers, &connection, &clock, &pauses).await?;
         }
         let tasks = Tasks::default();
-        let bucket = |name: String| Bucket::new(connection.clone(), name);
-        let names = connection.names();
         let letters = JetStreamDeadLetters::new(connection.clone());
         let jobs = Arc::new(Jobs::new(
             connection.clone(),
@@ -149,11 +149,7 @@ impl JetStream {
                 cancels,
             )),
             leases: Arc::new(JetStreamLeases::new(connection.clone())),
-            pauses: Arc::new(JetStreamHostPauses::new(
-                bucket(names.hosts()),
-                clock,
-                pauses,
-            )),
+            pauses: Arc::new(JetStreamHostPauses::new(connection.clone(), clock, pauses)),
         };
         Ok(Self {
             connection,
@@ -244,7 +240,7 @@ async fn follow_cancels(
     cancels: &Arc<KnownCancels>,
 ) -> Result<(), QueueError> {
     let (runs, cancels) = (connection.names().runs(), Arc::clone(cancels));
-    let learn = move |key: &str, _value: &[u8]| cancels.learn(key);
+    let learn = move |change: &KeyChange<'_>| cancels.learn(change.key);
     mirror::follow(tasks, connection, &runs, &format!("{CANCEL}.>"), learn).await
 }
 
@@ -252,9 +248,14 @@ async fn follow_cancels(
 async fn follow_pauses(
     tasks: &mut JoinSet<()>,
     connection: &Connection,
+    clock: &Arc<dyn Clock>,
     pauses: &Arc<KnownPauses>,
 ) -> Result<(), QueueError> {
-    let (hosts, pauses) = (connection.names().hosts(), Arc::clone(pauses));
-    let learn = move |key: &str, value: &[u8]| pauses.learn(key, value);
+    let (hosts, clock, pauses) = (
+        connection.names().hosts(),
+        Arc::clone(clock),
+        Arc::clone(pauses),
+    );
+    let learn = move |change: &KeyChange<'_>| host_pauses::learn(&pauses, change, clock.now());
     mirror::follow(tasks, connection, &hosts, ">", learn).await
 }

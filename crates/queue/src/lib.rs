@@ -7,6 +7,7 @@ pub mod memory_memo;
 pub mod message;
 
 mod facts;
+mod known_pauses;
 mod length;
 mod lock;
 mod ports;

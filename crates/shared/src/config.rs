@@ -68,6 +68,8 @@ pub struct Settings {
     pub stall_timeout: Duration,
     /// How long a run may take.
     pub run_timeout: Duration,
+    /// How long a registry that answered 429 is left alone at most.
+    pub max_pause: Duration,
     /// Whether failed images leave the exit code at 0.
     pub skip_on_error: bool,
     /// Attempts and waits.

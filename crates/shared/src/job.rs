@@ -242,6 +242,13 @@ pub struct Job {
         skip_serializing_if = "Option::is_none"
     )]
     pub not_before: Option<OffsetDateTime>,
+    /// When its run is given up as incomplete: what would be tried later than that fails at once.
+    #[serde(
+        default,
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub deadline_at: Option<OffsetDateTime>,
     /// The last attempts, oldest first, at most [`MAX_HISTORY`].
     #[serde(
         default,
@@ -502,6 +509,21 @@ mod tests {
         let job = Job { so_far, ..new }.deferred(samples::now());
         let json = serde_json::to_string(&job).unwrap();
         assert_eq!(serde_json::from_str::<Job>(&json).unwrap().so_far, so_far);
+    }
+
+    #[test]
+    fn the_deadline_goes_with_the_job_and_one_of_an_older_release_has_none() {
+        let without = samples::job("r1", 3);
+        let json = serde_json::to_string(&without).unwrap();
+        assert!(!json.contains("deadline_at"), "as before: {json}");
+        assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), without);
+        let with = Job {
+            deadline_at: Some(samples::now()),
+            ..without
+        };
+        let json = serde_json::to_string(&with.deferred(samples::now())).unwrap();
+        let read = serde_json::from_str::<Job>(&json).unwrap();
+        assert_eq!(read.deadline_at, Some(samples::now()));
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
         defers: 0,
         first_enqueued_at: now(),
         not_before: None,
+        deadline_at: None,
         history: Vec::new(),
         so_far: Work::default(),
         mac: None,

@@ -10,6 +10,7 @@ use image_sync_shared::retry::RetryPolicy;
 
 use crate::doing::Doing;
 use crate::in_place::in_place;
+use crate::trial::Trial;
 
 /// The port to the registries, as an attempt uses it.
 #[derive(Clone, Copy)]
@@ -20,6 +21,9 @@ pub(crate) struct Calls<'a> {
     pub(crate) tries: RetryPolicy,
     /// Where what is under way is told.
     pub(crate) doing: &'a Doing,
+    /// The paused hosts that are asked all the same. That they answer HEAD proves nothing: Docker Hub, for one, counts and
+    /// refuses nothing but GET.
+    pub(crate) trial: &'a Trial<'a>,
 }
 
 impl Calls<'_> {
@@ -55,10 +59,12 @@ impl Calls<'_> {
         let reference = Reference::Digest(digest.clone());
         let what = format!("reading manifest {digest} from the {}", at.side);
         let _activity = self.doing.start(at.side, what);
-        in_place(self.tries, || {
+        let pulled = in_place(self.tries, || {
             self.registries.pull_manifest_up_to(limit, at, &reference)
         })
-        .await
+        .await?;
+        self.trial.answered(at.side).await;
+        Ok(pulled)
     }
 
     /// See [`Registries::push_manifest`].
@@ -73,7 +79,9 @@ impl Calls<'_> {
         in_place(self.tries, || {
             self.registries.push_manifest(at, reference, manifest)
         })
-        .await
+        .await?;
+        self.trial.answered(at.side).await;
+        Ok(())
     }
 
     /// See [`Registries::has_blob`].
@@ -90,9 +98,11 @@ impl Calls<'_> {
             copy.blob.digest, copy.blob.size
         );
         let _activity = self.doing.start(Side::Source, what);
-        in_place(self.tries, || {
+        let arrival = in_place(self.tries, || {
             self.registries.copy_blob(BlobCopy { ..*copy })
         })
-        .await
+        .await?;
+        self.trial.answered(Side::Target).await;
+        Ok(arrival)
     }
 }

@@ -23,6 +23,7 @@ use crate::memory::Memory;
 use crate::publish::publish;
 use crate::settle::{self, Ended, Paused, Settlement};
 use crate::time_limit::TimeLimit;
+use crate::trial::Trial;
 use crate::worker::Workshop;
 
 /// Works a delivery and settles it.
@@ -55,7 +56,7 @@ async fn work_inside_span(workshop: &Workshop, delivery: Delivery, abort: &Cance
         Ok(admitted) => work_admitted(workshop, &job, &admitted, settle.as_ref(), abort).await,
         Err(refusal) => {
             let (cancelled, now) = (ports.runs.is_cancelled(&job.run_id), ports.clock.now());
-            let unworked = unworked(&job, refusal);
+            let unworked = Ended::unworked(&job, refusal);
             settle::after_work(&job, unworked, cancelled, &workshop.settings, now)
         }
     };
@@ -72,16 +73,24 @@ async fn work_admitted(
 ) -> Settlement {
     let ports = &workshop.ports;
     let cancelled = || ports.runs.is_cancelled(&job.run_id);
-    let paused = paused(job, ports.pauses.as_ref());
+    let longest = workshop.settings.max_pause;
+    let paused = paused(job, ports.pauses.as_ref(), longest);
     for Paused { host, until, .. } in &paused {
         ports.measures.host_paused(host, *until);
     }
-    let refused = settle::before_work(job, cancelled(), &paused, &workshop.settings);
+    let (held_by, on_trial) = if settle::asks_paused_hosts(job) {
+        (Vec::new(), paused)
+    } else {
+        (paused, Vec::new())
+    };
+    let trial = Trial::new(ports, on_trial);
+    let now = ports.clock.now();
+    let refused = settle::before_work(job, cancelled(), &held_by, &workshop.settings, now);
     if let Some(settlement) = refused {
         return settlement;
     }
     ports.progress.image_started(job);
-    let ended = attempt(workshop, admitted, settle, abort).await;
+    let ended = attempt(workshop, admitted, settle, &trial, abort).await;
     let failure = ended.outcome.as_ref().err().map(|failure| failure.class);
     let now = ports.clock.now();
     let settlement = settle::after_work(job, ended, cancelled(), &workshop.settings, now);
@@ -91,21 +100,12 @@ async fn work_admitted(
     settlement
 }
 
-/// The end of a job without an attempt.
-fn unworked(job: &Job, failure: Failure) -> Ended {
-    Ended {
-        outcome: Err(failure),
-        account: Ledger::begun_with(&job.so_far).account().clone(),
-        duration: Duration::from_millis(job.so_far.duration_ms),
-    }
-}
-
 /// The hosts of a job that are left alone.
-fn paused<'a>(job: &'a Job, pauses: &dyn HostPauses) -> Vec<Paused<'a>> {
+fn paused<'a>(job: &'a Job, pauses: &dyn HostPauses, longest: Duration) -> Vec<Paused<'a>> {
     let sides = [(Side::Source, &job.source), (Side::Target, &job.target)];
     let left_alone = sides.into_iter().filter_map(|(side, place)| {
         let host = place.image.repository.host()?;
-        let until = pauses.paused_until(host)?;
+        let until = pauses.paused_until(host, longest)?;
         Some(Paused { side, host, until })
     });
     left_alone.collect()
@@ -132,6 +132,7 @@ async fn attempt(
     workshop: &Workshop,
     job: &Job,
     settle: &dyn Settle,
+    trial: &Trial<'_>,
     abort: &CancellationToken,
 ) -> Ended {
     let started = Instant::now();
@@ -154,6 +155,7 @@ async fn attempt(
             registries: workshop.ports.registries.as_ref(),
             tries: in_place::tries(&workshop.settings.retry),
             doing: &doing,
+            trial,
         },
         ledger: &ledger,
         keeper: &keeper,
@@ -171,6 +173,10 @@ async fn attempt(
         }
     };
     keeper.release().await;
+    if outcome.is_ok() {
+        trial.answered(Side::Source).await;
+        trial.answered(Side::Target).await;
+    }
     let account = ledger.account().clone();
     let outcome = outcome.map_err(|failure| workshop.ports.registries.without_secrets(failure));
     Ended {

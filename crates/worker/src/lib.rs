@@ -34,6 +34,7 @@ mod settle;
 mod shutdown;
 mod slots;
 mod time_limit;
+mod trial;
 mod worker;
 
 #[cfg(test)]

@@ -54,7 +54,14 @@ pub(crate) async fn publish(
             ports.progress.image_put_back(job, "the run was cancelled");
             settle.done().await
         }
-        Settlement::Finish { result, letter } => finish(ports, job, settle, result, letter).await,
+        Settlement::Finish {
+            result,
+            letter,
+            pause,
+        } => {
+            tell_of_pause(ports, pause).await;
+            finish(ports, job, settle, result, letter).await
+        }
         Settlement::Requeue { successor, event } => {
             requeue(ports, job, settle, &successor, event).await
         }
@@ -66,7 +73,8 @@ pub(crate) async fn publish(
         } => {
             info!(why, due = ?successor.not_before, "put back");
             ports.progress.image_put_back(job, &why);
-            defer(ports, settle, &successor, event, pause).await
+            tell_of_pause(ports, pause).await;
+            defer(ports, settle, &successor, event).await
         }
     };
     if let Err(error) = published {
@@ -131,22 +139,32 @@ async fn defer(
     settle: Box<dyn Settle>,
     successor: &Job,
     event: Option<RunEvent>,
-    pause: Option<Pause>,
 ) -> Result<(), QueueError> {
-    if let Some(Pause {
-        host,
-        until,
-        reason,
-    }) = pause
-    {
-        ports.measures.host_paused(&host, until);
-        if patiently(|| ports.pauses.pause(&host, until, &reason)).await? {
-            let until = in_seconds(until);
-            warn!(host, reason, "host paused until {until}");
-        }
-    }
     if let Some(event) = event {
         patiently(|| ports.run_log.append(&successor.run_id, &event)).await?;
     }
     settle.requeue(successor).await
+}
+
+/// Tells all workers of a pause. If that fails it holds here: no reason to keep a job from its settlement.
+async fn tell_of_pause(ports: &Ports, pause: Option<Pause>) {
+    let Some(Pause {
+        host,
+        until,
+        reason,
+        longest,
+    }) = pause
+    else {
+        return;
+    };
+    ports.measures.host_paused(&host, until);
+    let told = patiently(|| ports.pauses.pause(&host, until, &reason, longest)).await;
+    match told {
+        Ok(true) => {
+            let until = in_seconds(until);
+            warn!(host, reason, "host paused until {until}");
+        }
+        Ok(false) => {}
+        Err(error) => warn!(%error, host, "could not tell the other workers of a pause"),
+    }
 }

@@ -29,6 +29,8 @@ pub struct WorkerSettings {
     pub grace: Duration,
     /// The shortest time that a job is put back for when another worker holds its target; spread up to twice as long.
     pub busy_wait: Duration,
+    /// How long a host that answered 429 is left alone at most, whatever it or another worker says.
+    pub max_pause: Duration,
     /// Over how long the jobs of a paused host are spread once its pause is over.
     pub pause_spread: Duration,
 }
@@ -48,6 +50,7 @@ impl WorkerSettings {
             pull_wait: Duration::from_secs(5),
             grace: Duration::from_secs(20),
             busy_wait: Duration::from_secs(15),
+            max_pause: Duration::from_secs(15 * 60),
             pause_spread: Duration::from_secs(2),
         }
     }

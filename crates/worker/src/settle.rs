@@ -1,29 +1,21 @@
 //! What becomes of a job after an attempt: decided here, carried out in `publish`.
 
+mod decision;
+
 use std::time::Duration;
 
-use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
+use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
 use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, ImageResult, JobResult, Work};
+use image_sync_shared::outcome::{Action, JobResult, Work};
 use image_sync_shared::ports::clock::later;
 use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::retry::RetryPolicy;
-use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::{RunEvent, Trigger};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::account::Account;
+use crate::account::{Account, Ledger};
 use crate::settings::WorkerSettings;
-
-/// How long a host is left alone that answers 429 without saying for how long.
-const UNSTATED_PAUSE: RetryPolicy = RetryPolicy {
-    attempts: u32::MAX,
-    initial: Duration::from_secs(2),
-    max: Duration::from_secs(300),
-};
-const SHORTEST_UNSTATED_PAUSE: Duration = Duration::from_secs(1);
-/// A hundred years: a pause is as long as the registry says, but a date must still come out of it.
-const END_OF_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+use decision::{Decision, place, put_back, spread, too_late};
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +29,15 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// The end of a job without an attempt.
+    pub(crate) fn unworked(job: &Job, failure: Failure) -> Self {
+        Self {
+            outcome: Err(failure),
+            account: Ledger::begun_with(&job.so_far).account().clone(),
+            duration: Duration::from_millis(job.so_far.duration_ms),
+        }
+    }
+
     /// What all attempts did.
     fn work(&self) -> Work {
         Work {
@@ -59,6 +60,8 @@ pub(crate) enum Settlement {
         result: Box<JobResult>,
         /// The dead letter.
         letter: Option<Box<DeadLetter>>,
+        /// The host that is to be left alone, beyond the end of the job's run.
+        pause: Option<Pause>,
     },
     /// Another attempt follows.
     Requeue {
@@ -96,6 +99,8 @@ pub(crate) struct Pause {
     pub(crate) until: OffsetDateTime,
     /// What it answered.
     pub(crate) reason: String,
+    /// How long a pause may be at most.
+    pub(crate) longest: Duration,
 }
 
 /// A host of a job that is left alone at the moment.
@@ -109,6 +114,11 @@ pub(crate) struct Paused<'a> {
     pub(crate) until: OffsetDateTime,
 }
 
+/// Whether a job does not wait for the end of pauses: one by hand asks each host once more.
+pub(crate) fn asks_paused_hosts(job: &Job) -> bool {
+    job.trigger == Trigger::Manual && (job.attempt, job.defers) == (1, 0)
+}
+
 /// Whether a job is to be worked at all: no settlement means that it is. Of being put back so it tells once: at each pause of a
 /// host a whole catalog may be.
 pub(crate) fn before_work(
@@ -116,17 +126,29 @@ pub(crate) fn before_work(
     cancelled: bool,
     paused: &[Paused<'_>],
     settings: &WorkerSettings,
+    now: OffsetDateTime,
 ) -> Option<Settlement> {
     if cancelled {
         return Some(Settlement::Drop);
     }
     let Paused { side, host, until } = paused.iter().max_by_key(|paused| paused.until)?;
-    let why = format!(
-        "{side}: {host} answered 429 and is left alone until {}",
-        in_seconds(*until)
-    );
+    let end = in_seconds(*until);
+    let why = format!("{host} answered 429 and is left alone until {end}");
+    let due = later(*until, spread(settings.pause_spread));
+    let decision = Decision { job, settings, now };
+    if let Some(deadline) = decision.missed_deadline(due) {
+        let class = FailureClass::RateLimited {
+            retry_after_ms: None,
+        };
+        let image = &place(job, *side).image;
+        let failure = Failure::new(*side, Step::Check, image, class, host);
+        let why = format!("answered 429 and is left alone until {end}");
+        let failure = too_late(failure, " ", &why, deadline);
+        return Some(decision.finish(Ended::unworked(job, failure), None));
+    }
+    let why = format!("{side}: {why}");
     Some(Settlement::Defer {
-        successor: Box::new(job.deferred(later(*until, spread(settings.pause_spread)))),
+        successor: Box::new(job.deferred(due)),
         event: (job.defers == 0).then(|| put_back(job, &why)),
         pause: None,
         why,
@@ -141,77 +163,19 @@ pub(crate) fn after_work(
     settings: &WorkerSettings,
     now: OffsetDateTime,
 ) -> Settlement {
+    let decision = Decision { job, settings, now };
     let failure = match &ended.outcome {
-        Ok(_) => return finish(job, ended, settings, now),
+        Ok(_) => return decision.finish(ended, None),
         Err(_) if cancelled => return Settlement::Drop,
         Err(failure) => failure.clone(),
     };
-    let worked = Job {
-        so_far: ended.work(),
-        ..job.clone()
-    };
     match failure.class.reaction() {
-        Reaction::Retry if settings.retry.allows_another(job.attempt) => Settlement::Requeue {
-            event: RunEvent::Attempt {
-                idx: job.idx,
-                attempt: job.attempt,
-                defers: job.defers,
-                error: failure.to_string(),
-            },
-            successor: Box::new(worked.after_attempt(
-                now,
-                failure,
-                settings.retry.delay(job.attempt),
-            )),
-        },
-        Reaction::Fail | Reaction::Retry => finish(job, ended, settings, now),
-        Reaction::Pause(retry_after) => pause(&worked, &failure, retry_after, settings, now),
-        Reaction::PutBack => Settlement::Defer {
-            successor: Box::new(worked.deferred(later(now, put_back_for(failure.class, settings)))),
-            event: Some(put_back(job, &failure.to_string())),
-            pause: None,
-            why: failure.to_string(),
-        },
-    }
-}
-
-fn pause(
-    job: &Job,
-    failure: &Failure,
-    retry_after: Option<Duration>,
-    settings: &WorkerSettings,
-    now: OffsetDateTime,
-) -> Settlement {
-    let unstated = || {
-        UNSTATED_PAUSE
-            .delay(job.defers.saturating_add(1))
-            .max(SHORTEST_UNSTATED_PAUSE)
-    };
-    let until = later(now, retry_after.unwrap_or_else(unstated).min(END_OF_TIME));
-    let place = match failure.side {
-        Side::Source => &job.source,
-        Side::Target => &job.target,
-    };
-    let pause = place.image.repository.host().map(|host| Pause {
-        host: host.to_owned(),
-        until,
-        reason: failure.to_string(),
-    });
-    let why = format!("{failure}; left alone until {}", in_seconds(until));
-    Settlement::Defer {
-        successor: Box::new(job.deferred(later(until, spread(settings.pause_spread)))),
-        event: Some(put_back(job, &why)),
-        pause,
-        why,
-    }
-}
-
-fn put_back(job: &Job, why: &str) -> RunEvent {
-    RunEvent::Attempt {
-        idx: job.idx,
-        attempt: job.attempt.saturating_sub(1),
-        defers: job.defers.saturating_add(1),
-        error: why.to_owned(),
+        Reaction::Retry if settings.retry.allows_another(job.attempt) => {
+            decision.retry(ended, failure)
+        }
+        Reaction::Fail | Reaction::Retry => decision.finish(ended, None),
+        Reaction::Pause(retry_after) => decision.pause(ended, failure, retry_after),
+        Reaction::PutBack => decision.put_back(ended, failure),
     }
 }
 
@@ -221,86 +185,11 @@ pub(crate) fn in_seconds(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
 }
 
-/// A worker that was told to stop hands its job to the next one at once; a target that another worker writes takes a while.
-fn put_back_for(class: FailureClass, settings: &WorkerSettings) -> Duration {
-    match class {
-        FailureClass::Interrupted => Duration::ZERO,
-        _ => settings.busy_wait + spread(settings.busy_wait),
-    }
-}
-
-/// Some part of `over`.
-fn spread(over: Duration) -> Duration {
-    RetryPolicy {
-        attempts: 1,
-        initial: over,
-        max: over,
-    }
-    .delay(1)
-}
-
-fn finish(job: &Job, ended: Ended, settings: &WorkerSettings, now: OffsetDateTime) -> Settlement {
-    let failure = ended.outcome.as_ref().err();
-    let error = failure.map(|failure| match job.attempt {
-        1 => failure.to_string(),
-        attempts => format!("{failure} (attempt {attempts})"),
-    });
-    let letter = error.clone().filter(|_| !job.policy.dry_run);
-    let letter = letter.map(|reason| {
-        Box::new(DeadLetter {
-            id: job.job_id.to_string(),
-            died_at: now,
-            reason,
-            job: Some(job.clone()),
-            raw: None,
-        })
-    });
-    let class = failure.map(|failure| failure.class);
-    Settlement::Finish {
-        result: Box::new(JobResult {
-            idx: job.idx,
-            worker: settings.name.clone(),
-            class,
-            mac: job.mac,
-            entry: entry(job, ended, error),
-        }),
-        letter,
-    }
-}
-
-fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
-    let work = ended.work();
-    let blobs = ended.account.each_blob();
-    let Account {
-        remote,
-        cached,
-        expected,
-        would_copy,
-        ..
-    } = ended.account;
-    ImageResult {
-        image: job.image.clone(),
-        tag: job.tag.clone(),
-        action: ended.outcome.unwrap_or(Action::Failed),
-        remote_digest: remote,
-        cached_digest: cached,
-        duration_ms: work.duration_ms,
-        error,
-        target: job.target.image.to_string(),
-        platform: job.platforms.to_string(),
-        expected_digest: expected,
-        attempts: job.attempt,
-        bytes_copied: work.bytes_copied,
-        blobs,
-        would_copy,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::failure::Step;
     use time::macros::datetime;
 
+    use super::decision::SHORTEST_UNSTATED_PAUSE;
     use super::*;
     use crate::testing::job;
 
@@ -349,7 +238,7 @@ mod tests {
             assert!(successor.not_before.unwrap() <= NOW + longest);
             job = *successor;
         }
-        let Settlement::Finish { result, letter } = after(&job, FailureClass::Timeout) else {
+        let Settlement::Finish { result, letter, .. } = after(&job, FailureClass::Timeout) else {
             panic!("a fifth attempt");
         };
         assert_eq!(result.class, Some(FailureClass::Timeout));
@@ -366,7 +255,7 @@ mod tests {
             let settlement = after_work(&app(), failed(side, class), false, &settings(), NOW);
             let (successor, pause) = deferred(settlement);
             let pause = pause.unwrap();
-            let until = NOW + Duration::from_secs(3600);
+            let until = NOW + settings().max_pause;
             assert_eq!((pause.host.as_str(), pause.until), (host, until));
             assert_eq!((successor.attempt, successor.defers), (1, 1));
             let due = successor.not_before.unwrap();
@@ -375,12 +264,120 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_as_long_as_it_was_asked_for_but_remains_a_date() {
-        let class = FailureClass::RateLimited {
-            retry_after_ms: Some(u64::MAX),
+    fn a_pause_is_as_long_as_its_retry_after_and_no_longer_than_max_pause() {
+        let fifteen_minutes = 15 * 60 * 1000;
+        for (retry_after_ms, pause_ms) in [
+            (1, 1),
+            (fifteen_minutes - 1, fifteen_minutes - 1),
+            (fifteen_minutes + 1, fifteen_minutes),
+            (86_400_000, fifteen_minutes),
+            (u64::MAX, fifteen_minutes),
+        ] {
+            let class = limited(Some(retry_after_ms));
+            let (successor, pause) = deferred(after(&app(), class));
+            let until = NOW + Duration::from_millis(pause_ms);
+            assert_eq!(pause.unwrap().until, until, "{retry_after_ms}");
+            assert!(successor.not_before.unwrap() <= until + settings().pause_spread);
+        }
+    }
+
+    fn limited(retry_after_ms: Option<u64>) -> FailureClass {
+        FailureClass::RateLimited { retry_after_ms }
+    }
+
+    /// A job whose run has so long to go.
+    fn due_within(time: Duration) -> Job {
+        Job {
+            deadline_at: Some(NOW + time),
+            ..app()
+        }
+    }
+
+    fn failed_late(settlement: Settlement) -> (String, Option<Pause>) {
+        match settlement {
+            Settlement::Finish { result, pause, .. } => (result.entry.error.unwrap(), pause),
+            other => panic!("not failed: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_image_whose_pause_outlasts_the_deadline_of_its_run_fails_then_and_its_host_is_paused() {
+        let class = limited(Some(3_600_000));
+        let (error, pause) = failed_late(after(&due_within(Duration::from_secs(12)), class));
+        assert_eq!(
+            error,
+            "source: check t: no; left alone until 2026-11-20T12:15:00Z, too late for the run's deadline \
+             2026-11-20T12:00:12Z"
+        );
+        let until = NOW + settings().max_pause;
+        assert_eq!(pause.unwrap().until, until);
+        let soon = limited(Some(1_000));
+        let (successor, _) = deferred(after(&due_within(Duration::from_secs(12)), soon));
+        assert!(successor.not_before.unwrap() < NOW + Duration::from_secs(12));
+    }
+
+    #[test]
+    fn an_image_whose_host_is_paused_beyond_the_deadline_of_its_run_fails_before_it_is_begun() {
+        let job = due_within(Duration::from_secs(12));
+        let before = |until| {
+            let one = [paused(Side::Source, until)];
+            before_work(&job, false, &one, &settings(), NOW).unwrap()
         };
-        let (_, pause) = deferred(after(&app(), class));
-        assert!(pause.unwrap().until.year() > 2100);
+        let (error, pause) = failed_late(before(NOW + Duration::from_secs(60)));
+        assert_eq!(
+            error,
+            "source: check source.test/app:1: source.test answered 429 and is left alone until 2026-11-20T12:01:00Z, \
+             too late for the run's deadline 2026-11-20T12:00:12Z"
+        );
+        assert_eq!(pause, None);
+        deferred(before(NOW + Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn a_retry_that_would_begin_after_the_deadline_is_not_waited_for() {
+        let mut settings = settings();
+        settings.busy_wait = Duration::from_secs(15);
+        let job = due_within(Duration::from_nanos(1));
+        for class in [FailureClass::Unavailable, FailureClass::LeaseLost] {
+            let settlement = after_work(&job, failed(Side::Source, class), false, &settings, NOW);
+            let (error, _) = failed_late(settlement);
+            let start = "source: check t: no; the next attempt would begin at 2026-11-20T12:00:";
+            assert!(error.starts_with(start), "{error}");
+            assert!(
+                error.ends_with("too late for the run's deadline 2026-11-20T12:00:00Z"),
+                "{error}"
+            );
+        }
+        // A worker that must end leaves the job to others, who may still make it.
+        deferred(after(&job, FailureClass::Interrupted));
+    }
+
+    #[test]
+    fn a_deadline_that_is_over_by_this_clock_and_one_that_is_far_away_change_nothing() {
+        let end_of_time = datetime!(9999-12-31 23:59:59 UTC);
+        for deadline in [NOW - Duration::from_secs(60), NOW, end_of_time] {
+            let job = Job {
+                deadline_at: Some(deadline),
+                ..app()
+            };
+            deferred(after(&job, limited(Some(u64::MAX))));
+            deferred(after(&job, FailureClass::LeaseLost));
+            let again = after(&job, FailureClass::Timeout);
+            assert!(matches!(again, Settlement::Requeue { .. }), "{again:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_by_hand_asks_a_paused_host_once_and_all_others_wait() {
+        let by_hand = Job {
+            trigger: Trigger::Manual,
+            ..app()
+        };
+        assert!(asks_paused_hosts(&by_hand));
+        assert!(!asks_paused_hosts(&by_hand.deferred(NOW)));
+        for trigger in [Trigger::Cron, Trigger::Webhook, Trigger::Replay] {
+            assert!(!asks_paused_hosts(&Job { trigger, ..app() }), "{trigger:?}");
+        }
     }
 
     #[test]
@@ -395,7 +392,8 @@ mod tests {
             host: "source.test",
             until: datetime!(9999-12-31 23:59:59.999 UTC),
         };
-        let (successor, _) = deferred(before_work(&job, false, &[paused], &settings()).unwrap());
+        let (successor, _) =
+            deferred(before_work(&job, false, &[paused], &settings(), NOW).unwrap());
         assert_eq!(successor.not_before.unwrap().year(), 9999);
         for class in [
             FailureClass::RateLimited {
@@ -483,7 +481,7 @@ mod tests {
         assert_eq!(
             told(after(&job, class)),
             Some(event(
-                "source: check t: no; left alone until 2026-11-20T13:00:00Z"
+                "source: check t: no; left alone until 2026-11-20T12:15:00Z"
             ))
         );
         assert_eq!(
@@ -495,7 +493,7 @@ mod tests {
     #[test]
     fn the_log_is_told_once_that_a_job_is_not_begun() {
         let one = [paused(Side::Target, NOW)];
-        let of = |job| told(before_work(&job, false, &one, &settings()).unwrap());
+        let of = |job| told(before_work(&job, false, &one, &settings(), NOW).unwrap());
         let Some(RunEvent::Attempt { attempt, error, .. }) = of(app()) else {
             panic!("nothing was told");
         };
@@ -520,13 +518,13 @@ mod tests {
         let settings = settings();
         let soon = NOW + Duration::from_secs(5);
         let later = NOW + Duration::from_secs(50);
-        assert_eq!(before_work(&app(), false, &[], &settings), None);
+        assert_eq!(before_work(&app(), false, &[], &settings, NOW), None);
         assert_eq!(
-            before_work(&app(), true, &[paused(Side::Source, soon)], &settings),
+            before_work(&app(), true, &[paused(Side::Source, soon)], &settings, NOW),
             Some(Settlement::Drop)
         );
         let both = [paused(Side::Source, soon), paused(Side::Target, later)];
-        let settlement = before_work(&app(), false, &both, &settings);
+        let settlement = before_work(&app(), false, &both, &settings, NOW);
         let (successor, pause) = deferred(settlement.unwrap());
         assert!(successor.not_before.unwrap() >= later && pause.is_none());
         assert_eq!((successor.attempt, successor.defers), (1, 1));

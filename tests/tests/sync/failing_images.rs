@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use image_sync_shared::digest::Digest;
 use image_sync_shared::outcome::Action;
+use image_sync_shared::report::RunStatus;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::{ImageBuilder, deterministic_bytes, image};
@@ -131,10 +132,10 @@ async fn a_hung_source_never_hangs_the_run() {
 async fn a_run_that_reaches_its_deadline_names_what_is_missing() {
     let world = World::start().await;
     let catalog = ten_images(&world).setting("run_timeout: 1s");
-    world.source.stage(
-        Rule::new("HEAD", "/v2/team/app4/*"),
-        Fault::rate_limited(Some("3600")),
-    );
+    let gate = Gate::new();
+    world
+        .source
+        .stage(Rule::new("HEAD", "/v2/team/app4/*"), Fault::hold(&gate));
     let ended = world.program.sync(&catalog, &[]).await;
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     let report = ended.report();
@@ -148,6 +149,41 @@ async fn a_run_that_reaches_its_deadline_names_what_is_missing() {
         "{missing:?}"
     );
     assert_eq!(report.head.summary.results() as usize + missing.len(), 10);
+}
+
+#[tokio::test]
+async fn an_image_whose_rate_limit_outlasts_the_run_fails_at_once_and_does_not_hold_the_run() {
+    for (skip_on_error, code) in [(false, 1), (true, 0)] {
+        let world = World::start().await;
+        let catalog = ten_images(&world)
+            .setting("run_timeout: 10m")
+            .setting(&format!("skip_on_error: {skip_on_error}"));
+        let limited = FakeRegistry::start().await.unwrap();
+        let day = Fault::rate_limited(Some("86400"));
+        limited.stage(Rule::new("*", "*"), day);
+        let of_limited = |name: &str| {
+            let source = format!("{}/{name}", limited.host());
+            Entry::new(&source, TAG).cache_as(name)
+        };
+        let catalog = catalog.image(of_limited("a")).image(of_limited("b"));
+        let ended = world.program.sync(&catalog, &[]).await;
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        let report = ended.report();
+        assert_eq!(report.head.status, RunStatus::Complete, "{ended:#?}");
+        let summary = report.head.summary;
+        assert_eq!((summary.pulled, summary.failed), (10, 2), "{ended:#?}");
+        for result in &report.results[10..] {
+            let error = result.error.as_deref().unwrap();
+            for words in [
+                "source: check",
+                "429",
+                "left alone until",
+                "too late for the run's deadline",
+            ] {
+                assert!(error.contains(words), "{words}: {error}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,30 @@ use std::time::{Duration, Instant};
 use image_sync_testkit::fake_registry::{At, Fault, Gate};
 use image_sync_testkit::images::{image, image_with_layers};
 
+use time::format_description::StaticFormatDescription;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Duration as Span, OffsetDateTime};
+
 use crate::world::{World, all, status};
+
+/// A date as HTTP has it (RFC 9110, section 5.6.7).
+const HTTP_DATE: StaticFormatDescription = format_description!(
+    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+);
+
+/// A whole minute, as the program counts from its own clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program takes the machine's time"
+)]
+fn in_ten_minutes() -> OffsetDateTime {
+    let now = OffsetDateTime::now_utc() + Span::minutes(10);
+    now.replace_second(30)
+        .unwrap()
+        .replace_nanosecond(0)
+        .unwrap()
+}
 
 #[tokio::test]
 async fn a_missing_tag_fails_at_once() {
@@ -222,17 +245,33 @@ async fn a_rate_limit_is_waited_out_and_costs_no_attempt() {
 #[tokio::test]
 async fn a_rate_limit_until_a_date_is_waited_out_until_that_date() {
     let world = World::with(&image("app")).await;
-    world.source.stage(
-        all("HEAD", "manifests"),
-        Fault::rate_limited(Some("Thu, 31 Dec 2099 12:00:00 GMT")),
-    );
+    let date = in_ten_minutes();
+    let header = date.format(&HTTP_DATE).unwrap();
+    world
+        .source
+        .stage(all("HEAD", "manifests"), Fault::rate_limited(Some(&header)));
     let running = world.program.start_sync(&world.catalog(), &[]);
     let line = running.line("put back").await;
-    assert!(line.contains("due=Some(2099-12-31 12:"), "{line}");
+    // To the second: an answer takes no time that can be known.
+    let until = date.format(&Rfc3339).unwrap();
+    assert!(line.contains(&until[..16]), "{until}: {line}");
     running.signal("TERM").await;
     let ended = running.ended().await;
     assert_eq!(ended.report().missing.len(), 1, "{ended:#?}");
     assert_eq!(world.source.count("*", "*"), 1, "nothing came before it");
+}
+
+#[tokio::test]
+async fn no_rate_limit_is_waited_out_for_longer_than_max_pause() {
+    for far_ahead in ["86400", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        let world = World::with(&image("app")).await;
+        let fault = Fault::rate_limited(Some(far_ahead));
+        world.source.stage(all("HEAD", "manifests").first(1), fault);
+        let catalog = world.catalog().setting("max_pause: 1s");
+        let ended = world.program.sync(&catalog, &[]).await;
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert_eq!(ended.only_result().attempts, 1, "{ended:#?}");
+    }
 }
 
 #[tokio::test]

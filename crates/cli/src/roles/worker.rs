@@ -93,6 +93,7 @@ impl WorkerArgs {
             // One slot is kept for what is asked for by hand, unless it is the only one.
             reserved_for_now: usize::from(slots > 1),
             retry: config.settings.retry,
+            max_pause: config.settings.max_pause,
             grace: self.grace,
             heartbeat,
             // A lease that is not renewed any more ends after about three of them.

@@ -56,6 +56,7 @@ pub(super) struct RawSettings {
     pub(super) preferred_tool: Option<String>,
     pub(super) stall_timeout: Option<Span>,
     pub(super) run_timeout: Option<Span>,
+    pub(super) max_pause: Option<Span>,
     pub(super) retry: Option<RawRetry>,
 }
 

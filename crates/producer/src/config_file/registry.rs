@@ -28,6 +28,12 @@ pub(super) fn resolve_all(
     Ok(registries)
 }
 
+/// The host that repositories have of the registry that a person calls so, as docker.io for index.docker.io. Fails with what
+/// is wrong with the name.
+pub fn registry_host(text: &str) -> Result<String, String> {
+    host_key(text).map_err(|problem| problem.to_string())
+}
+
 fn host_key(text: &str) -> Result<String, Problem> {
     match without_secrets(text)?.parse().map_err(Problem::new)? {
         Location::Registry { host, prefix } if prefix.is_empty() => Ok(host),

@@ -104,6 +104,10 @@ async fn a_run_is_opened_named_published_and_sealed() {
     let open = bench.control.open.lock().unwrap().clone();
     assert_eq!(open, [("c0ffee".to_owned(), samples::run(), until)]);
     let jobs = bench.queue.jobs.lock().unwrap();
+    assert!(
+        jobs.iter().all(|(_, job)| job.deadline_at == Some(until)),
+        "each job knows the deadline of its run"
+    );
     let ids: Vec<(Lane, u32, &str)> = jobs
         .iter()
         .map(|(lane, job)| (*lane, job.idx, job.tag.as_str()))

@@ -1,27 +1,27 @@
 //! Host pauses in memory.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::host_pauses::HostPauses;
+use image_sync_shared::ports::clock::{Clock, later};
+use image_sync_shared::ports::host_pauses::{HostPause, HostPauses};
 use time::OffsetDateTime;
 
-use crate::lock::lock;
+use crate::known_pauses::KnownPauses;
 
 /// Knows the pauses of one process.
 pub(super) struct InProcessHostPauses {
     clock: Arc<dyn Clock>,
-    until: Mutex<HashMap<String, OffsetDateTime>>,
+    known: KnownPauses,
 }
 
 impl InProcessHostPauses {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            until: Mutex::default(),
+            known: KnownPauses::default(),
         }
     }
 }
@@ -33,16 +33,29 @@ impl HostPauses for InProcessHostPauses {
         host: &str,
         until: OffsetDateTime,
         reason: &str,
+        longest: Duration,
     ) -> Result<bool, QueueError> {
         tracing::debug!(host, %until, reason, "host paused");
-        let mut pauses = lock(&self.until);
-        let longest = pauses.get(host).map_or(until, |end| until.max(*end));
-        let before = pauses.insert(host.to_owned(), longest);
-        Ok(before.is_none_or(|end| end <= self.clock.now()))
+        let since = self.clock.now();
+        let pause = HostPause {
+            host: host.to_owned(),
+            since,
+            until: until.min(later(since, longest)),
+            reason: reason.to_owned(),
+        };
+        Ok(self.known.prolong(pause, longest))
     }
 
-    fn paused_until(&self, host: &str) -> Option<OffsetDateTime> {
-        let until = lock(&self.until).get(host).copied()?;
-        (until > self.clock.now()).then_some(until)
+    fn paused_until(&self, host: &str, longest: Duration) -> Option<OffsetDateTime> {
+        self.known.until(host, longest, self.clock.now())
+    }
+
+    async fn resume(&self, host: &str) -> Result<bool, QueueError> {
+        let was = self.known.forget(host);
+        Ok(was.is_some_and(|pause| pause.until > self.clock.now()))
+    }
+
+    async fn list(&self) -> Result<Vec<HostPause>, QueueError> {
+        Ok(self.known.all(self.clock.now()))
     }
 }

@@ -5,6 +5,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::text::{bounded, excerpt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::connection::{Connection, Tries};
@@ -29,6 +30,8 @@ pub(super) struct Entry<T> {
     pub(super) revision: u64,
     /// Its value, unless there is none or it was deleted.
     pub(super) value: Option<T>,
+    /// When it got it, by the server's clock.
+    pub(super) stored_at: Option<OffsetDateTime>,
 }
 
 impl Bucket {
@@ -43,12 +46,8 @@ impl Bucket {
     /// What `key` has now. A value that cannot be read is none: nobody must be kept from putting a good one there.
     pub(super) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Entry<T>, QueueError> {
         let subject = key_subject(&self.name, key);
-        let Some(message) = last_message(&self.connection, &self.stream, &subject).await? else {
-            return Ok(Entry {
-                revision: 0,
-                value: None,
-            });
-        };
+        let message = last_message(&self.connection, &self.stream, &subject).await?;
+        let message = message.unwrap_or_default();
         // A deletion is a message without a payload, and no value is written as nothing.
         let value = match &message.payload[..] {
             [] => None,
@@ -67,6 +66,7 @@ impl Bucket {
         Ok(Entry {
             revision: message.sequence,
             value,
+            stored_at: message.stored_at,
         })
     }
 

@@ -5,17 +5,40 @@ use std::time::Duration;
 use image_sync_shared::panics::caught_now;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::text::excerpt;
+use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::connection::Connection;
 use super::follower::Follower;
 use super::names::{bucket_stream, key_subject};
+use super::received::Received;
 
 /// How long one wait for news is.
 const WAIT: Duration = Duration::from_secs(30);
 /// The wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// What a key has now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeyChange<'a> {
+    pub(super) key: &'a str,
+    /// Its value; nothing if it was deleted.
+    pub(super) value: &'a [u8],
+    /// When it got it, by the server's clock.
+    pub(super) stored_at: Option<OffsetDateTime>,
+}
+
+impl<'a> KeyChange<'a> {
+    /// What a message says of the key behind `prefix` in its subject.
+    pub(super) fn of(received: &'a Received, prefix: &str) -> Option<Self> {
+        Some(Self {
+            key: received.subject.strip_prefix(prefix)?,
+            value: &received.payload,
+            stored_at: received.stored_at,
+        })
+    }
+}
 
 /// Tells `learn` of every key of `bucket` that begins like `keys` (`>` for all) and of its value, before it returns, and
 /// then goes on with what changes for as long as the tasks are not dropped.
@@ -24,7 +47,7 @@ pub(super) async fn follow(
     connection: &Connection,
     bucket: &str,
     keys: &str,
-    learn: impl Fn(&str, &[u8]) + Send + 'static,
+    learn: impl Fn(&KeyChange<'_>) + Send + 'static,
 ) -> Result<(), QueueError> {
     let prefix = key_subject(bucket, "");
     let mut follower = Follower::new(
@@ -32,16 +55,16 @@ pub(super) async fn follow(
         bucket_stream(bucket),
         key_subject(bucket, keys),
     );
-    let tell = move |subject: &str, value: &[u8]| {
-        if let Some(key) = subject.strip_prefix(&prefix) {
+    let tell = move |received: &Received| {
+        if let Some(change) = KeyChange::of(received, &prefix) {
             // What one key says must not keep others from being heard.
-            if let Err(error) = caught_now(|| learn(key, value)) {
-                tracing::error!(%error, key = excerpt(key), "what others say was not taken in");
+            if let Err(error) = caught_now(|| learn(&change)) {
+                tracing::error!(%error, key = excerpt(change.key), "what others say was not taken in");
             }
         }
     };
     while let Some(received) = follower.next(Duration::ZERO).await? {
-        tell(&received.subject, &received.payload);
+        tell(&received);
     }
     let bucket = bucket.to_owned();
     tasks.spawn(async move {
@@ -51,7 +74,7 @@ pub(super) async fn follow(
                 Ok(news) => {
                     is_failing = false;
                     if let Some(received) = news {
-                        tell(&received.subject, &received.payload);
+                        tell(&received);
                     }
                 }
                 Err(error) => {

@@ -3,6 +3,7 @@
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
+use time::OffsetDateTime;
 
 use super::connection::{Connection, Tries};
 
@@ -18,6 +19,8 @@ pub(super) struct Received {
     pub(super) consumer_sequence: u64,
     /// How often this message was delivered, this time included.
     pub(super) delivered: u64,
+    /// When it was stored, by the server's clock.
+    pub(super) stored_at: Option<OffsetDateTime>,
     /// Where it is acknowledged.
     reply: String,
 }
@@ -55,6 +58,7 @@ impl Received {
             sequence: place.sequence,
             consumer_sequence: place.consumer_sequence,
             delivered: place.delivered,
+            stored_at: OffsetDateTime::from_unix_timestamp_nanos(place.time).ok(),
             reply,
         })
     }
@@ -97,6 +101,8 @@ struct Place {
     delivered: u64,
     sequence: u64,
     consumer_sequence: u64,
+    /// In nanoseconds since 1970.
+    time: i128,
 }
 
 impl Place {
@@ -107,11 +113,12 @@ impl Place {
             9.. => 4,
             _ => return None,
         };
-        let number = |place: usize| tokens.get(first + place)?.parse().ok();
+        let number = |place: usize| tokens.get(first + place)?.parse::<u64>().ok();
         Some(Self {
             delivered: number(0)?,
             sequence: number(1)?,
             consumer_sequence: number(2)?,
+            time: number(3)?.into(),
         })
     }
 }
@@ -126,6 +133,7 @@ mod tests {
             delivered: 3,
             sequence: 70,
             consumer_sequence: 9,
+            time: 1_700_000_000_000_000_000,
         };
         for reply in [
             "$JS.ACK.S.bulk.3.70.9.1700000000000000000.5",

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use image_sync_shared::ports::QueueError;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::api::ApiError;
 use super::connection::{Connection, Tries};
@@ -23,6 +24,8 @@ pub(super) struct StoredMessage {
     pub(super) sequence: u64,
     /// What it holds.
     pub(super) payload: Vec<u8>,
+    /// When it was stored, by the server's clock.
+    pub(super) stored_at: Option<OffsetDateTime>,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +38,8 @@ struct FoundMessage {
     seq: u64,
     #[serde(default)]
     data: String,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    time: Option<OffsetDateTime>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +92,7 @@ async fn get(
     Ok(Some(StoredMessage {
         sequence: found.seq,
         payload,
+        stored_at: found.time,
     }))
 }
 

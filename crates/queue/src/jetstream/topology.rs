@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use image_sync_shared::ports::host_pauses::LONGEST_PAUSE;
 use image_sync_shared::ports::job_queue::Lane;
 
 use super::names::{Consumer, Names, bucket_stream, key_subject, object_stream};
 use super::provision_settings::ProvisionSettings;
 
-/// For how long a pause of a host is known to workers that start later.
-const HOSTS_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest dedupe window of streams that have no use for one.
 const UNUSED_WINDOW: Duration = Duration::from_secs(2 * 60);
 /// How many requests may wait at a consumer. None waits for long.
@@ -35,7 +34,7 @@ pub(super) fn streams(names: &Names, settings: &ProvisionSettings) -> Vec<Config
         dead_letters(names, settings),
         bucket(&names.runs(), settings.reports_max_age),
         bucket(&names.leases(), settings.lease_term),
-        bucket(&names.hosts(), HOSTS_MAX_AGE),
+        bucket(&names.hosts(), LONGEST_PAUSE),
         Config {
             // A fact that is forgotten costs a request: better the oldest than the next.
             discard: DiscardPolicy::Old,

@@ -50,6 +50,7 @@ pub(crate) fn job_of(run: &RunId, idx: u32) -> Job {
         defers: 0,
         first_enqueued_at: SOME_TIME,
         not_before: None,
+        deadline_at: None,
         history: Vec::new(),
         so_far: Work::default(),
         mac: None,

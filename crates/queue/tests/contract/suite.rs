@@ -93,6 +93,10 @@ macro_rules! every_rule {
                 a_paused_host_is_left_alone_until_its_time
                 the_longest_pause_wins
                 pauses_of_different_hosts_are_apart
+                no_pause_is_longer_than_it_may_be_for_who_sets_it
+                no_pause_is_longer_than_it_may_be_for_who_honours_it
+                a_pause_that_is_lifted_is_over_and_may_come_again
+                pauses_are_listed_with_their_reasons
             ]
             run_control [
                 a_second_run_of_a_catalog_waits_for_the_first

@@ -11,6 +11,7 @@ mod connecting;
 mod jobs;
 mod large;
 mod lost_answers;
+mod pauses;
 mod permissions;
 mod provisioning;
 mod restarts;

@@ -130,7 +130,11 @@ async fn work(queue: &JetStream) {
     };
     ports.leases.release(lease).await.unwrap();
     let until = clock().now() + PATIENCE;
-    ports.pauses.pause("ghcr.io", until, "429").await.unwrap();
+    for host in ["ghcr.io", "quay.io"] {
+        let paused = ports.pauses.pause(host, until, "429", PATIENCE);
+        assert_eq!(paused.await, Ok(true));
+    }
+    assert_eq!(ports.pauses.resume("quay.io").await, Ok(true));
     let fact = Fact::Converted {
         refused: Digest::of(b"1"),
         host: "h".to_owned(),
@@ -214,6 +218,10 @@ async fn operate(queue: &JetStream) {
         .publish(Lane::Now, &letter.job.unwrap().deferred(clock().now()))
         .await
         .unwrap();
+    let paused = ports.pauses.list().await.unwrap();
+    let hosts: Vec<&str> = paused.iter().map(|pause| pause.host.as_str()).collect();
+    assert_eq!(hosts, ["ghcr.io"]);
+    assert_eq!(ports.pauses.resume("ghcr.io").await, Ok(true));
     ports.runs.cancel(&run()).await.unwrap();
     assert_eq!(ports.jobs.purge(&run()).await, Ok(1));
 }

@@ -262,6 +262,10 @@ async fn what_others_say_is_still_followed() {
     others.runs.cancel(&after).await.unwrap();
     eventually(|| ports.runs.is_cancelled(&after)).await;
     let until = setup.clock.now() + Duration::from_secs(60);
-    others.pauses.pause("ghcr.io", until, "429").await.unwrap();
-    eventually(|| ports.pauses.paused_until("ghcr.io") == Some(until)).await;
+    let (host, longest) = ("ghcr.io", Duration::from_secs(60));
+    let paused = others.pauses.pause(host, until, "429", longest);
+    assert_eq!(paused.await, Ok(true));
+    eventually(|| ports.pauses.paused_until(host, longest) == Some(until)).await;
+    assert_eq!(others.pauses.resume(host).await, Ok(true));
+    eventually(|| ports.pauses.paused_until(host, longest).is_none()).await;
 }

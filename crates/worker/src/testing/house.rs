@@ -247,6 +247,7 @@ pub(crate) fn job(source: &str, target: &str) -> Job {
         defers: 0,
         first_enqueued_at: TokioClock::default().now(),
         not_before: None,
+        deadline_at: None,
         history: Vec::new(),
         so_far: Work::default(),
         mac: None,

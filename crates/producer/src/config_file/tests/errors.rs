@@ -99,7 +99,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         further_error("settings:\n  concurency: 1"),
-        r#"c.yaml:4:3: settings: unknown key "concurency" (did you mean concurrency?), expected one of concurrency, pull_timeout_secs, skip_on_error, default_platform, cache_insecure, source_tls_verify, preferred_tool, stall_timeout, run_timeout, retry"#
+        r#"c.yaml:4:3: settings: unknown key "concurency" (did you mean concurrency?), expected one of concurrency, pull_timeout_secs, skip_on_error, default_platform, cache_insecure, source_tls_verify, preferred_tool, stall_timeout, run_timeout, max_pause, retry"#
     );
     assert_eq!(
         further_error("settings: {retry: {attemps: 1}}"),
@@ -306,6 +306,14 @@ fn durations_that_are_none() {
     assert_eq!(
         further_error("settings: {stall_timeout: 0}"),
         "c.yaml:3:27: settings.stall_timeout: found no time at all, expected a longer duration"
+    );
+    assert_eq!(
+        further_error("settings: {max_pause: 0s}"),
+        "c.yaml:3:23: settings.max_pause: found no time at all, expected a longer duration"
+    );
+    assert_eq!(
+        further_error("settings: {max_pause: 1d 1s}"),
+        "c.yaml:3:23: settings.max_pause: found 1day 1s, expected a duration of 24h at most"
     );
 }
 

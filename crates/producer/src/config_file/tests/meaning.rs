@@ -135,6 +135,7 @@ fn defaults() -> Settings {
         pull_timeout: Duration::from_secs(300),
         stall_timeout: Duration::from_secs(60),
         run_timeout: Duration::from_secs(6 * 3600),
+        max_pause: Duration::from_secs(15 * 60),
         skip_on_error: false,
         retry: RetryPolicy {
             attempts: 4,
@@ -184,12 +185,14 @@ images: []
 settings:
   stall_timeout: 90
   run_timeout: 1h 30m
+  max_pause: 1d
   retry: {attempts: 7, initial_delay: 0.5, max_delay: 2min}
 ",
     )
     .settings;
     assert_eq!(settings.stall_timeout, Duration::from_secs(90));
     assert_eq!(settings.run_timeout, Duration::from_secs(5400));
+    assert_eq!(settings.max_pause, Duration::from_secs(24 * 3600));
     assert_eq!(
         settings.retry,
         RetryPolicy {
