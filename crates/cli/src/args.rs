@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use crate::roles::aggregator::AggregatorArgs;
 use crate::roles::dead_letters::{self, DeadLettersCommand};
 use crate::roles::enqueue::{self, EnqueueArgs};
+use crate::roles::hosts::{self, HostsCommand};
 use crate::roles::producer::ProducerArgs;
 use crate::roles::provision::ProvisionArgs;
 use crate::roles::runs::{self, RunsCommand};
@@ -122,6 +123,9 @@ pub(crate) enum Command {
     /// Look at runs, wait for one, or cancel it
     #[command(subcommand, after_help = runs::HELP)]
     Runs(RunsCommand),
+    /// Look at registries that are left alone as they answered 429, and lift a pause
+    #[command(subcommand, after_help = hosts::HELP)]
+    Hosts(HostsCommand),
     /// Work on the config file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -138,10 +142,10 @@ pub(crate) enum Command {
 impl Command {
     /// Every command has `--config`, also these.
     pub(crate) fn takes_nothing_from_a_config(&self) -> bool {
-        use Command::{Aggregator, DeadLetters, Provision, Runs};
+        use Command::{Aggregator, DeadLetters, Hosts, Provision, Runs};
         matches!(
             self,
-            Aggregator(_) | DeadLetters(_) | Provision(_) | Runs(_)
+            Aggregator(_) | DeadLetters(_) | Hosts(_) | Provision(_) | Runs(_)
         )
     }
 }

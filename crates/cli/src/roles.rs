@@ -4,6 +4,7 @@ pub(crate) mod aggregator;
 pub(crate) mod connection;
 pub(crate) mod dead_letters;
 pub(crate) mod enqueue;
+pub(crate) mod hosts;
 pub(crate) mod producer;
 pub(crate) mod provision;
 pub(crate) mod published;

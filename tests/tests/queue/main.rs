@@ -13,6 +13,7 @@ mod bulk;
 mod dead_letters;
 mod enqueue;
 mod hostile;
+mod hosts;
 mod permissions;
 mod probes;
 mod provisioning;

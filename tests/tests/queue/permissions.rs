@@ -13,7 +13,7 @@ const ROLES: &str = include_str!("../../../deploy/nats-roles.conf");
 const USERS: [&str; 5] = ["provision", "producer", "worker", "aggregator", "operator"];
 
 /// Commands after a run that has left two dead letters: who gives them, and how they end.
-const COMMANDS: [(&str, &str, i32); 8] = [
+const COMMANDS: [(&str, &str, i32); 10] = [
     ("operator", "runs list", 0),
     ("operator", "runs show latest --output table", 0),
     ("operator", "runs watch latest", 1),
@@ -22,6 +22,8 @@ const COMMANDS: [(&str, &str, i32); 8] = [
         "enqueue -c config.yaml SOURCE/app1:1.0 --wait",
         0,
     ),
+    ("operator", "hosts list", 0),
+    ("operator", "hosts resume docker.io", 2),
     ("operator", "dead-letters list", 0),
     ("operator", "dead-letters show ID", 0),
     ("operator", "dead-letters replay ID --wait", 1),
