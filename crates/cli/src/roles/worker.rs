@@ -258,6 +258,10 @@ mod tests {
     fn admitted(config: &str, source: &str, trust: Trust) -> Result<(Trust, Trust), String> {
         let parsed = config_file::parse(config, "c.yaml").unwrap();
         let rules = Rules::of(&parsed.config, parsed.images.iter());
+        let trust = match trust {
+            Trust::Verified => "verified",
+            Trust::InsecureByDefault | Trust::Insecure => "insecure",
+        };
         let job = serde_json::json!({
             "v": 1, "job_id": "r:0", "run_id": "r", "idx": 0, "trigger": "cron", "image": "i", "tag": "t",
             "source": {"repository": source, "reference": "1", "trust": trust},
