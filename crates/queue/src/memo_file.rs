@@ -1,6 +1,6 @@
 //! A memo in a small file, so that the next process knows it too.
 //!
-//! The file has a line per fact, its key, its digest and when it was proven (in seconds since 1970) with tabs in between; the
+//! The file has a line per fact, its key, when it was proven (in seconds since 1970) and its digest with tabs in between; the
 //! last line of a key counts, and a line of an earlier version, without a time, is a fact that is to be proven anew. A line is
 //! appended by one write to a file that is opened for it, so several processes may use the file at once. Losing it, or a
 //! part of it, costs requests and nothing else: what cannot be read is skipped, and where nothing can be written the

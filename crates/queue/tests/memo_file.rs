@@ -270,9 +270,9 @@ async fn a_line_without_a_time_or_of_a_time_to_come_is_no_proof() {
     let (key, next_year) = (fact(0).key(), (NOW + Duration::days(365)).unix_timestamp());
     for line in [
         format!("{key}\t{}\n", digest(1)),
-        format!("{key}\t{}\t{next_year}\n", digest(1)),
-        format!("{key}\t{}\t{}\n", digest(1), i64::MAX),
-        format!("{key}\t{}\t-1\n", digest(1)),
+        format!("{key}\t{next_year}\t{}\n", digest(1)),
+        format!("{key}\t{}\t{}\n", i64::MAX, digest(1)),
+        format!("{key}\t-1\t{}\n", digest(1)),
     ] {
         fs::create_dir_all(folder.state().parent().unwrap()).unwrap();
         fs::write(folder.state(), &line).unwrap();

@@ -136,7 +136,7 @@ async fn a_state_file_that_somebody_changed_keeps_no_image_out_of_date() {
     let far = u32::MAX;
     let key = format!("chosen/{}/linux/arm64", new.digest());
     let lines = format!(
-        "{key}\t{0}\n{key}\t{0}\t{far}\n{key}\t{0}\t1\n",
+        "{key}\t{0}\n{key}\t{far}\t{0}\n{key}\t1\t{0}\n",
         child(&old)
     );
     std::fs::write(&file, lines).unwrap();

@@ -11,13 +11,14 @@ pub(super) fn write(key: &str, proven: &Proven) -> Option<String> {
     let fits = !key.is_empty() && !key.contains(char::is_control);
     let Proven { digest, at } = proven;
     let at = at.unix_timestamp();
-    fits.then(|| format!("{key}{SEPARATOR}{digest}{SEPARATOR}{at}\n"))
+    fits.then(|| format!("{key}{SEPARATOR}{at}{SEPARATOR}{digest}\n"))
 }
 
 /// The fact of a line without its end, if it is whole.
 pub(super) fn read(line: &[u8]) -> Option<(&str, Proven)> {
     let (key, rest) = str::from_utf8(line).ok()?.split_once(SEPARATOR)?;
-    let (digest, at) = rest.split_once(SEPARATOR)?;
+    // The digest is the last: a part of it is no digest, while a part of a number is a number.
+    let (at, digest) = rest.split_once(SEPARATOR)?;
     let fits = !key.is_empty() && !key.contains(char::is_control);
     let proven = Proven {
         digest: digest.parse().ok()?,
