@@ -37,6 +37,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) name: &'a str,
     /// What a token must allow.
     pub(crate) scopes: &'a Scopes,
+    /// The registry that led to it, where it was not the user who named it: it may lead no further than that one.
+    pub(crate) led_by: Option<Home<'a>>,
 }
 
 /// What a request shows of who asks.
@@ -140,7 +142,7 @@ impl Authenticator {
                     profile: &self
                         .wire
                         .profile_for(realm, base, endpoint.profile(contact)),
-                    home: Home { endpoint, base },
+                    home: asker.led_by.unwrap_or(Home { endpoint, base }),
                 };
                 let withheld = withheld.or_else(|| Withheld::from_realm(asker, contact, realm));
                 self.token(asker, &request, withheld).await
@@ -182,6 +184,11 @@ impl Authenticator {
             (Ok(Some(found)), _) => format!("with {}", found.origin),
             (Err(trouble), _) => trouble.answer,
         }
+    }
+
+    /// Whether there are credentials for a repository of `host`.
+    pub(crate) async fn knows(&self, host: &str, name: &str) -> bool {
+        matches!(self.credentials.find(host, name).await, Ok(Some(_)))
     }
 
     async fn credential(&self, asker: &Asker<'_>) -> Result<Option<Credential>, Trouble> {

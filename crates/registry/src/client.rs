@@ -10,12 +10,14 @@ pub(crate) mod fuzzing;
 pub(crate) mod mirror;
 pub(crate) mod network;
 mod options;
+mod other_registry;
 mod own_certificates;
 mod permits;
 mod redact;
 pub(crate) mod redirect;
 mod secrets;
 mod setup_error;
+mod strangers;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
@@ -286,6 +288,7 @@ impl Client {
             inner: &self.inner,
             endpoint,
             call,
+            is_shown: false,
         };
         // Boxed, as it is large and part of every future that speaks to a registry.
         Box::pin(exchange.run()).await

@@ -3,12 +3,13 @@
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod heads;
 mod link;
 mod manifest;
 mod tags;
 
 use image_sync_shared::digest::Digest;
-use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::job::Remote;
 use image_sync_shared::manifest::{MAX_MANIFEST_BYTES, RawManifest};
 use image_sync_shared::media_type::{ACCEPTED_MANIFESTS, essence};
@@ -21,11 +22,13 @@ use reqwest::{Method, Response, StatusCode};
 use crate::client::mirror::Mirrored;
 use crate::client::trouble::Trouble;
 use crate::client::{Call, Client, Payload, Permits, Target, body};
+use heads::{Head, Heads, is_refusal};
 
 /// A registry over HTTP.
 #[derive(Clone)]
 pub(crate) struct HttpRegistry {
     client: Client,
+    heads: Heads,
 }
 
 /// A manifest in a repository, and what is done with it.
@@ -39,11 +42,15 @@ struct Asked<'a> {
 impl HttpRegistry {
     /// A registry that `client` speaks to.
     pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            heads: Heads::default(),
+        }
     }
 
     /// See [`Registries::resolve`](image_sync_shared::ports::registries::Registries::resolve). A registry that states no
-    /// digest, or knows no HEAD, is asked for the manifest itself.
+    /// digest, or does not answer HEAD, is asked for the manifest itself. A target's repository that may not be read may
+    /// not be there yet: whether it can be written is for the push to find out.
     pub(crate) async fn resolve(
         &self,
         at: &Remote,
@@ -55,23 +62,67 @@ impl HttpRegistry {
             step: Step::Check,
         };
         let permits = self.client.permit(at).await;
-        let mut call = self.call(&asked, &permits, Method::HEAD);
-        call.accept = &[StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
-        let response = self.client.send(call).await?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
+        let found = match self.heads.of(asked.host()) {
+            Some(Head::Bad) => self.resolve_by_get(&asked, &permits).await,
+            known => self.resolve_by_head(&asked, &permits, known).await,
+        };
+        match found {
+            Err(refusal) if at.side == Side::Target && is_refusal(&refusal) => {
+                tracing::debug!(error = %refusal, "taken as not there: the push will tell");
+                Ok(None)
+            }
+            found => found,
         }
-        // A refusal of HEAD states no digest either.
-        let stated = manifest::stated_digest(response.headers(), reference);
+    }
+
+    async fn resolve_by_head(
+        &self,
+        asked: &Asked<'_>,
+        permits: &Permits,
+        known: Option<Head>,
+    ) -> Result<Option<Resolved>, Failure> {
+        let mut call = self.call(asked, permits, Method::HEAD);
+        call.accept = heads::refusals();
+        let response = match self.client.send(call).await {
+            Ok(response) => response,
+            Err(refusal) if known.is_none() && is_refusal(&refusal) => {
+                return self.resolve_by_get(asked, permits).await;
+            }
+            Err(failure) => return Err(failure),
+        };
+        let status = response.status();
+        if status.is_success() {
+            if !Mirrored::of(&response).is_mirrored() {
+                self.heads.note(asked.host(), Head::Good);
+            }
+        } else {
+            // A target mostly lacks what it is asked for, and what it has all the same is written once more.
+            let is_believed = known.is_some() || asked.at.side == Side::Target;
+            if status == StatusCode::NOT_FOUND && is_believed {
+                return Ok(None);
+            }
+            return self.resolve_by_get(asked, permits).await;
+        }
+        let stated = manifest::stated_digest(response.headers(), asked.reference);
         if let Some(digest) = stated.map_err(|trouble| asked.failure(trouble))? {
             let media_type = content_type(response.headers()).to_owned();
             return Ok(Some(Resolved { digest, media_type }));
         }
-        let found = self.get(&asked, &permits).await?;
-        Ok(found.map(|manifest| Resolved {
-            digest: manifest.digest,
-            media_type: manifest.media_type,
-        }))
+        let found = self.get(asked, permits).await?;
+        Ok(found.map(Resolved::from))
+    }
+
+    /// The same by GET, where HEAD was refused.
+    async fn resolve_by_get(
+        &self,
+        asked: &Asked<'_>,
+        permits: &Permits,
+    ) -> Result<Option<Resolved>, Failure> {
+        let found = self.get(asked, permits).await?;
+        if found.is_some() {
+            self.heads.note(asked.host(), Head::Bad);
+        }
+        Ok(found.map(Resolved::from))
     }
 
     /// See [`Registries::pull_manifest_up_to`](image_sync_shared::ports::registries::Registries::pull_manifest_up_to).
@@ -118,16 +169,20 @@ impl HttpRegistry {
         stated.map(drop).map_err(|trouble| asked.failure(trouble))
     }
 
-    /// See [`Registries::has_blob`](image_sync_shared::ports::registries::Registries::has_blob).
+    /// See [`Registries::has_blob`](image_sync_shared::ports::registries::Registries::has_blob). A refusal means that it is
+    /// to be sent, which tells more.
     pub(crate) async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
         let permits = self.client.permit(at).await;
         let target = Target::Path(format!("blobs/{digest}"));
         let (step, method) = (Step::CheckBlob, Method::HEAD);
         let subject = digest.as_str();
         let mut call = Call::new(&self.client, &permits, at, step, subject, method, target);
-        call.accept = &[StatusCode::NOT_FOUND];
-        let response = self.client.send(call).await?;
-        Ok(response.status() != StatusCode::NOT_FOUND)
+        call.accept = heads::refusals();
+        match self.client.send(call).await {
+            Ok(response) => Ok(response.status().is_success()),
+            Err(refusal) if is_refusal(&refusal) => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The manifest by GET, or none if the repository does not have it.
@@ -137,9 +192,12 @@ impl HttpRegistry {
         permits: &Permits,
     ) -> Result<Option<RawManifest>, Failure> {
         let mut call = self.call(asked, permits, Method::GET);
-        call.accept = &[StatusCode::NOT_FOUND];
+        call.accept = match asked.at.side {
+            Side::Source => &[StatusCode::NOT_FOUND],
+            Side::Target => &[StatusCode::NOT_FOUND, StatusCode::FORBIDDEN],
+        };
         let response = self.client.send(call).await?;
-        if response.status() == StatusCode::NOT_FOUND {
+        if !response.status().is_success() {
             return Ok(None);
         }
         let manifest = self.read(asked, response, MAX_MANIFEST_BYTES).await?;
@@ -177,6 +235,10 @@ impl HttpRegistry {
 }
 
 impl Asked<'_> {
+    fn host(&self) -> &str {
+        self.at.repository.host().unwrap_or_default()
+    }
+
     fn subject(&self) -> String {
         let image = self.at.repository.image(self.reference.clone());
         image.to_string()

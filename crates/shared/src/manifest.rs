@@ -25,7 +25,7 @@ pub const ATTESTED_DIGEST: &str = "vnd.docker.reference.digest";
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// The type of the content.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few::text")]
     pub media_type: String,
     /// The digest of the content.
     pub digest: Digest,
@@ -46,7 +46,11 @@ pub struct Descriptor {
     )]
     pub annotations: BTreeMap<String, String>,
     /// The platform of a child of an index.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "few::platform",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub platform: Option<StatedPlatform>,
     /// The type of an artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,8 +75,10 @@ impl Descriptor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatedPlatform {
     /// Architecture.
+    #[serde(default, deserialize_with = "few::text")]
     pub architecture: String,
     /// Operating system.
+    #[serde(default, deserialize_with = "few::text")]
     pub os: String,
     /// Version of the operating system, as Windows images have it.
     #[serde(
@@ -99,6 +105,7 @@ impl StatedPlatform {
     #[must_use]
     pub fn normal(&self) -> Platform {
         Platform::stated(&self.os, &self.architecture, self.variant.as_deref())
+            .for_os_version(self.os_version.as_deref())
     }
 }
 
@@ -160,10 +167,12 @@ pub enum InvalidManifest {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AnyManifest {
-    #[serde(default)]
-    schema_version: u32,
+    schema_version: Option<u32>,
     media_type: Option<String>,
-    manifests: Option<Vec<Descriptor>>,
+    /// Of an index that lists nothing it may be null, which is not the same as missing.
+    #[serde(default, deserialize_with = "few::there")]
+    manifests: Option<Option<Vec<Descriptor>>>,
+    #[serde(default, deserialize_with = "few::descriptor")]
     config: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
     /// Of the OCI artifact manifest, which the image spec 1.1 dropped before its release but which registries hold.
@@ -180,12 +189,14 @@ impl RawManifest {
         let json = |error: serde_json::Error| InvalidManifest::Json(bounded(error));
         names::check(&self.bytes).map_err(json)?;
         let any: AnyManifest = serde_json::from_slice(&self.bytes).map_err(json)?;
-        if any.schema_version == 1 {
+        if any.schema_version == Some(1) {
             return Err(InvalidManifest::Schema1);
         }
         let kind = any.kind(&self.media_type)?;
         match any.manifests {
-            Some(children) if kind == Kind::Index => Ok(Manifest::Index { children }),
+            Some(children) if kind == Kind::Index => Ok(Manifest::Index {
+                children: children.unwrap_or_default(),
+            }),
             None if kind == Kind::Index => Err(InvalidManifest::Json(
                 "an index without manifests".to_owned(),
             )),
@@ -223,7 +234,8 @@ impl AnyManifest {
             ("blobs", self.blobs.is_some()),
         ];
         let of_a_manifest = of_a_manifest.into_iter().find(|(_, there)| *there);
-        match (self.manifests.is_some(), of_a_manifest, by_type) {
+        let lists = matches!(self.manifests, Some(Some(_)));
+        match (lists, of_a_manifest, by_type) {
             (true, Some((name, _)), _) => Err(InvalidManifest::Ambiguous(format!(
                 "it has \"manifests\" as an index has, and \"{name}\" as a manifest has"
             ))),
@@ -237,6 +249,18 @@ impl AnyManifest {
             (false, _, by_type) => Ok(by_type.unwrap_or(Kind::Manifest)),
         }
     }
+}
+
+/// A manifest's own `mediaType`, where it has one.
+#[must_use]
+pub fn own_media_type(manifest: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Own {
+        media_type: Option<String>,
+    }
+    let own: Own = serde_json::from_slice(manifest).ok()?;
+    own.media_type.filter(|own| !own.is_empty())
 }
 
 /// The media type of a manifest that nobody states: its own `mediaType`, else told by its members (OCI image spec,
@@ -392,6 +416,33 @@ mod tests {
                 kind,
                 "{stated} {json}"
             );
+        }
+    }
+
+    #[test]
+    fn null_manifests_are_an_empty_index_and_a_zero_config_is_none() {
+        let children = |json: &str| match parse(media_type::OCI_INDEX, json).unwrap() {
+            Manifest::Index { children } => children.len(),
+            Manifest::Image { .. } => panic!("a manifest"),
+        };
+        assert_eq!(children(r#"{"schemaVersion":null,"manifests":null}"#), 0);
+        for config in [
+            "null",
+            "{}",
+            r#"{"mediaType":"","digest":"","size":0}"#,
+            r#"{"mediaType":"m","digest":null,"size":null}"#,
+        ] {
+            let json = format!(r#"{{"config":{config},"layers":null}}"#);
+            let parsed = parse(media_type::OCI_MANIFEST, &json).unwrap();
+            let nothing = Manifest::Image {
+                blobs: Vec::new(),
+                foreign: Vec::new(),
+            };
+            assert_eq!(parsed, nothing, "{config}");
+        }
+        for broken in [r#"{"digest":"","size":7}"#, r#"{"size":7}"#, "[]", "7"] {
+            let json = format!(r#"{{"config":{broken}}}"#);
+            assert!(parse(media_type::OCI_MANIFEST, &json).is_err(), "{broken}");
         }
     }
 

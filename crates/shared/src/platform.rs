@@ -16,6 +16,8 @@ pub struct Platform {
     os: String,
     architecture: String,
     variant: Option<String>,
+    /// Of Windows alone, whose images are each for one build of it.
+    os_version: Option<String>,
 }
 
 /// Which children of an index are wanted.
@@ -37,6 +39,11 @@ pub enum InvalidPlatform {
         "platform {0:?} is not of the form OS/ARCH or OS/ARCH/VARIANT, as in linux/amd64, nor the word all"
     )]
     Form(String),
+    /// What follows the colon is no version, or not one of Windows.
+    #[error(
+        "platform {0:?}: only Windows has versions that tell its images apart, as in windows/amd64:10.0.20348"
+    )]
+    Version(String),
     /// An operating system or architecture that does not exist.
     #[error("platform {platform:?}: unknown {part} {found:?}{hint}")]
     Unknown {
@@ -56,7 +63,7 @@ const MAX_LENGTH: usize = 128;
 /// As many platforms may be chosen, repetitions included: far more than any index has.
 const MAX_CHOSEN: usize = 64;
 
-const OPERATING_SYSTEMS: [&str; 14] = [
+const OPERATING_SYSTEMS: [&str; 15] = [
     "linux",
     "windows",
     "darwin",
@@ -71,6 +78,8 @@ const OPERATING_SYSTEMS: [&str; 14] = [
     "ios",
     "plan9",
     "wasip1",
+    // Not one of Go's, but the one of Wasm images.
+    "wasi",
 ];
 const ARCHITECTURES: [&str; 17] = [
     "amd64", "arm64", "arm", "386", "ppc64le", "ppc64", "s390x", "riscv64", "loong64", "mips",
@@ -105,7 +114,35 @@ impl Platform {
             os,
             architecture,
             variant,
+            os_version: None,
         }
+    }
+
+    /// The same for a version of the operating system (`os.version`), where that tells its images apart: on Windows.
+    #[must_use]
+    pub fn for_os_version(mut self, version: Option<&str>) -> Self {
+        let version = version.filter(|version| is_version(version) && self.os == "windows");
+        self.os_version = version.map(str::to_owned);
+        self
+    }
+
+    /// Whether this is `wanted`, whatever the variant: of the version that it names, or of a more exact one.
+    #[must_use]
+    pub fn is_build_of(&self, wanted: &Self) -> bool {
+        let parts = self.version_parts();
+        self.os == wanted.os
+            && self.architecture == wanted.architecture
+            && parts.starts_with(&wanted.version_parts())
+    }
+
+    /// The numbers of the version of the operating system, by which versions are in order.
+    #[must_use]
+    pub fn version_parts(&self) -> Vec<u64> {
+        let version = self
+            .os_version
+            .iter()
+            .flat_map(|version| version.split('.'));
+        version.map_while(|part| part.parse().ok()).collect()
     }
 
     /// The operating system.
@@ -134,17 +171,30 @@ impl FromStr for Platform {
         if text.len() > MAX_LENGTH {
             return Err(InvalidPlatform::Form(excerpt(text)));
         }
-        let parts: Vec<&str> = text.split('/').collect();
+        let (platform, version) = text
+            .split_once(':')
+            .map_or((text, None), |(platform, version)| {
+                (platform, Some(version))
+            });
+        let parts: Vec<&str> = platform.split('/').collect();
         let (os, architecture, variant) = match parts[..] {
             [os, architecture] => (os, architecture, None),
             [os, architecture, variant] if !variant.is_empty() => (os, architecture, Some(variant)),
             _ => return Err(InvalidPlatform::Form(excerpt(text))),
         };
-        let platform = Self::stated(os, architecture, variant);
+        let platform = Self::stated(os, architecture, variant).for_os_version(version);
+        if version != platform.os_version.as_deref() {
+            return Err(InvalidPlatform::Version(excerpt(text)));
+        }
         known(text, "operating system", &platform.os, &OPERATING_SYSTEMS)?;
         known(text, "architecture", &platform.architecture, &ARCHITECTURES)?;
         Ok(platform)
     }
+}
+
+/// Whether a text is numbers with dots between them.
+fn is_version(text: &str) -> bool {
+    text.split('.').all(|part| part.parse::<u64>().is_ok())
 }
 
 fn known(
@@ -171,7 +221,10 @@ impl fmt::Display for Platform {
         write!(f, "{}/{}", self.os, self.architecture)?;
         self.variant
             .iter()
-            .try_for_each(|variant| write!(f, "/{variant}"))
+            .try_for_each(|variant| write!(f, "/{variant}"))?;
+        self.os_version
+            .iter()
+            .try_for_each(|version| write!(f, ":{version}"))
     }
 }
 
@@ -318,6 +371,35 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn windows_has_versions_and_wasi_is_an_operating_system() {
+        let platform = |text: &str| text.parse::<Platform>().unwrap();
+        for text in [
+            "windows/amd64:10.0.20348",
+            "wasi/wasm",
+            "windows/arm64/v9:10",
+        ] {
+            assert_eq!(platform(text).to_string(), text);
+        }
+        for text in [
+            "linux/amd64:5",
+            "windows/amd64:",
+            "windows/amd64:latest",
+            "windows/amd64:10..1",
+            "windows/amd64:10:1",
+        ] {
+            let parsed = text.parse::<Platform>();
+            assert_eq!(parsed, Err(InvalidPlatform::Version(text.to_owned())));
+        }
+        let (exact, other) = (
+            platform("windows/amd64:10.0.20348.7"),
+            platform("windows/amd64:10.0.203"),
+        );
+        assert!(exact.is_build_of(&platform("windows/amd64:10.0.20348")));
+        assert!(exact.is_build_of(&platform("windows/amd64")));
+        assert!(!exact.is_build_of(&other) && !other.is_build_of(&exact));
     }
 
     #[test]

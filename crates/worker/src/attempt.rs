@@ -7,7 +7,7 @@ use image_sync_shared::manifest::{Manifest, RawManifest};
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::memo::Fact;
 use tokio::sync::{OnceCell, SemaphorePermit};
-use tracing::{Instrument as _, debug_span};
+use tracing::{Instrument as _, debug_span, info, warn};
 
 use crate::account::Ledger;
 use crate::calls::Calls;
@@ -17,6 +17,7 @@ use crate::memory::Memory;
 use crate::plan::Node;
 use crate::platforms::{self, Choice};
 use crate::time_limit::TimeLimit;
+use crate::unserved::{Unserved, is_unserved};
 use crate::worker::Workshop;
 
 /// What an attempt works with.
@@ -39,6 +40,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) limit: &'a TimeLimit,
     /// Whether what is remembered of the target is trusted.
     pub(crate) memory: Memory,
+    /// What the source does not serve.
+    pub(crate) unserved: Unserved,
     /// The right to hold the manifests of a large image, once it has turned out to be one.
     pub(crate) large: OnceCell<SemaphorePermit<'a>>,
 }
@@ -63,8 +66,20 @@ impl Root {
 }
 
 impl Attempt<'_> {
-    /// Works the job. What it found stays in the ledger, however it ends.
+    /// Works the job. What it found stays in the ledger, however it ends. Where the source does not have what its tag stood for,
+    /// the tag may have moved meanwhile, or what it stands for may not have come everywhere yet: it is resolved once more.
     pub(crate) async fn run(&self) -> Result<Action, Failure> {
+        let failure = match self.run_once().await {
+            Err(failure) if is_unserved(&failure) => failure,
+            ended => return ended,
+        };
+        info!(error = %failure, "the source does not have it: resolving its tag once more");
+        tokio::time::sleep(self.calls.tries.delay(1)).await;
+        self.ledger.account().look_anew();
+        self.run_once().await
+    }
+
+    async fn run_once(&self) -> Result<Action, Failure> {
         let found = check::look(self.calls, self.job)
             .instrument(debug_span!("check"))
             .await?;
@@ -88,10 +103,22 @@ impl Attempt<'_> {
 
     async fn choose_and_bring(&self, found: &Found) -> Result<Action, Failure> {
         let index = &found.source.digest;
+        let known = self.unserved.met().len();
         let root = self.choose(index).await?;
+        let failure = match self.bring_chosen(root, found).await {
+            Err(failure) if self.unserved.met().len() > known => failure,
+            ended => return ended,
+        };
+        let left_out = self.unserved.met().len();
+        warn!(left_out, error = %failure, "attestations that the source does not serve are left out");
+        let root = self.choose(index).await?;
+        self.bring_chosen(root, found).await
+    }
+
+    async fn bring_chosen(&self, root: Root, found: &Found) -> Result<Action, Failure> {
         let (memo, now) = (&self.workshop.ports.memo, self.workshop.ports.clock.now());
         let fact = Fact::Chosen {
-            index: index.clone(),
+            index: found.source.digest.clone(),
             platforms: self.job.platforms.clone(),
         };
         memo.remember(&fact, root.digest(), now).await;
@@ -108,18 +135,18 @@ impl Attempt<'_> {
 
     /// Reads the source's manifest and chooses the platforms from it.
     async fn choose(&self, digest: &Digest) -> Result<Root, Failure> {
-        let raw = self.calls.pull_manifest(&self.source, digest).await?;
+        let raw = self.pull_root(digest).await?;
         let node = Node::read(raw)?;
         let Manifest::Index { children } = &node.refers else {
             return Ok(Root::Read(node.raw));
         };
-        Ok(
-            match platforms::choose(&node.raw, children, &self.job.platforms)? {
-                Choice::Whole => Root::Read(node.raw),
-                Choice::Child(digest) => Root::Unread(digest),
-                Choice::Index(raw) => Root::Read(raw),
-            },
-        )
+        let unserved = self.unserved.met();
+        let chosen = platforms::choose(&node.raw, children, &self.job.platforms, &unserved)?;
+        Ok(match chosen {
+            Choice::Whole => Root::Read(node.raw),
+            Choice::Child(digest) => Root::Unread(digest),
+            Choice::Index(raw) => Root::Read(raw),
+        })
     }
 
     async fn bring(&self, root: Root, found: &Found) -> Result<Action, Failure> {

@@ -39,7 +39,7 @@ impl Calls<'_> {
         in_place(self.tries, || self.registries.resolve(at, reference)).await
     }
 
-    /// See [`Registries::pull_manifest`]; always by digest, so that a tag that moves changes nothing.
+    /// See [`Registries::pull_manifest`]; by digest, so that a tag that moves changes nothing.
     pub(crate) async fn pull_manifest(
         &self,
         at: &Remote,
@@ -65,6 +65,17 @@ impl Calls<'_> {
         .await?;
         self.trial.answered(at.side).await;
         Ok(pulled)
+    }
+
+    /// The manifest that a tag stands for now.
+    pub(crate) async fn pull_tagged(
+        &self,
+        at: &Remote,
+        tag: &Reference,
+    ) -> Result<RawManifest, Failure> {
+        let what = format!("reading manifest {tag} from the {}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        in_place(self.tries, || self.registries.pull_manifest(at, tag)).await
     }
 
     /// See [`Registries::push_manifest`].

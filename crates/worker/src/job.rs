@@ -24,6 +24,7 @@ use crate::publish::publish;
 use crate::settle::{self, Ended, Paused, Settlement};
 use crate::time_limit::TimeLimit;
 use crate::trial::Trial;
+use crate::unserved::Unserved;
 use crate::worker::Workshop;
 
 /// Works a delivery and settles it.
@@ -161,6 +162,7 @@ async fn attempt(
         keeper: &keeper,
         limit: &limit,
         memory: Memory::default(),
+        unserved: Unserved::default(),
         large: OnceCell::new(),
     };
     let outcome = {

@@ -48,10 +48,13 @@ impl Keeper<'_> {
         }
     }
 
-    /// Takes the lease of the target.
+    /// Takes the lease of the target, unless it is held already.
     pub(crate) async fn acquire(&self) -> Result<(), Failure> {
         let key = self.job.target.image.to_string();
         let mut lease = self.lease.lock().await;
+        if lease.is_some() {
+            return Ok(());
+        }
         match patiently(|| self.leases.acquire(&key, self.holder)).await {
             Ok(Some(taken)) => {
                 *lease = Some(taken);

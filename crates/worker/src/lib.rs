@@ -35,6 +35,7 @@ mod shutdown;
 mod slots;
 mod time_limit;
 mod trial;
+mod unserved;
 mod worker;
 
 #[cfg(test)]

@@ -61,8 +61,13 @@ impl Node {
     }
 }
 
-/// Puts the manifests under `root` in order. A listed manifest that is not in `nodes` is at the target already.
-pub(crate) fn plan(root: &Digest, nodes: HashMap<Digest, Node>) -> Result<Image, Failure> {
+/// Puts the manifests under `root` in order. A listed manifest that is not in `nodes` is at the target already, or one of
+/// `blobs`: what was listed and turned out to be a blob.
+pub(crate) fn plan(
+    root: &Digest,
+    nodes: HashMap<Digest, Node>,
+    blobs: Vec<Descriptor>,
+) -> Result<Image, Failure> {
     check_kinds(&nodes)?;
     let mut planner = Planner {
         nodes,
@@ -76,6 +81,10 @@ pub(crate) fn plan(root: &Digest, nodes: HashMap<Digest, Node>) -> Result<Image,
         mut image,
         ..
     } = planner;
+    let blobs = blobs.into_iter();
+    image
+        .blobs
+        .extend(blobs.filter(|blob| seen.insert(blob.digest.clone())));
     image
         .foreign
         .retain(|layer| seen.insert(layer.digest.clone()));
@@ -193,7 +202,7 @@ mod tests {
         let nodes: HashMap<Digest, Node> = nodes
             .map(|node| (node.raw.digest.clone(), node.clone()))
             .collect();
-        plan(&root.raw.digest, nodes)
+        plan(&root.raw.digest, nodes, Vec::new())
     }
 
     fn digests(image: &Image) -> Vec<&Digest> {

@@ -21,12 +21,13 @@ pub(crate) enum Choice {
     Index(RawManifest),
 }
 
-/// Chooses from `index`, whose children are `children`. An index that states no platforms is no image for several of them
-/// but a list of something else, and is taken whole.
+/// Chooses from `index`, whose children are `children`, without the attestations that are `unserved`. An index that states no
+/// platforms is no image for several of them but a list of something else, and is taken whole.
 pub(crate) fn choose(
     index: &RawManifest,
     children: &[Descriptor],
     wanted: &Platforms,
+    unserved: &HashSet<Digest>,
 ) -> Result<Choice, Failure> {
     let stated = stated_platforms(children);
     let wanted = match wanted {
@@ -50,7 +51,7 @@ pub(crate) fn choose(
     if !missing.is_empty() {
         return Err(none(index, &Platforms::of(missing), &stated));
     }
-    let kept = with_attestations(children, &chosen);
+    let kept = with_attestations(children, &chosen, unserved);
     if kept.len() == children.len() {
         return Ok(Choice::Whole);
     }
@@ -66,30 +67,42 @@ fn stated_platforms(children: &[Descriptor]) -> Vec<(usize, Platform)> {
     stated.collect()
 }
 
-/// The child for `wanted`. Several of the same platform differ in what a platform does not tell, as the builds of Windows
-/// do: the first is the one that the publisher prefers.
+/// The child for `wanted`. Several of the same platform differ in the version of the operating system, as those of Windows
+/// do: the newest of them, else the first, which is the one that the publisher prefers.
 fn child_for(wanted: &Platform, stated: &[(usize, Platform)]) -> Option<usize> {
-    children_for(wanted, stated).first().copied()
+    let places = children_for(wanted, stated);
+    let of = stated.iter().filter(|(place, _)| places.contains(place));
+    // Of equal ones, `max_by` takes the last.
+    let newest = of
+        .rev()
+        .max_by_key(|(_, platform)| platform.version_parts());
+    newest.map(|(place, _)| *place)
 }
 
 /// The children for `wanted`: those that are exactly it or, where it names no variant, those of the first variant there is.
 fn children_for(wanted: &Platform, stated: &[(usize, Platform)]) -> Vec<usize> {
-    let of = |platform: &Platform| -> Vec<usize> {
-        let same = stated.iter().filter(|(_, other)| other == platform);
+    let of = |variant: Option<&str>| -> Vec<usize> {
+        let same = stated
+            .iter()
+            .filter(|(_, other)| other.variant() == variant && other.is_build_of(wanted));
         same.map(|(place, _)| *place).collect()
     };
-    let exact = of(wanted);
+    let exact = of(wanted.variant());
     if !exact.is_empty() || wanted.variant().is_some() {
         return exact;
     }
-    let any_variant = stated.iter().find(|(_, platform)| {
-        platform.os() == wanted.os() && platform.architecture() == wanted.architecture()
-    });
-    any_variant.map_or_else(Vec::new, |(_, platform)| of(platform))
+    let any_variant = stated
+        .iter()
+        .find(|(_, platform)| platform.is_build_of(wanted));
+    any_variant.map_or_else(Vec::new, |(_, platform)| of(platform.variant()))
 }
 
-/// The chosen children and the attestation manifests that name one of them.
-fn with_attestations(children: &[Descriptor], chosen: &HashSet<usize>) -> HashSet<usize> {
+/// The chosen children and the attestation manifests that name one of them and are not `unserved`.
+fn with_attestations(
+    children: &[Descriptor],
+    chosen: &HashSet<usize>,
+    unserved: &HashSet<Digest>,
+) -> HashSet<usize> {
     let digests: HashSet<&str> = chosen
         .iter()
         .map(|place| children[*place].digest.as_str())
@@ -97,6 +110,7 @@ fn with_attestations(children: &[Descriptor], chosen: &HashSet<usize>) -> HashSe
     let attests = |child: &Descriptor| {
         let attested = child.annotations.get(ATTESTED_DIGEST);
         attested.is_some_and(|digest| digests.contains(digest.as_str()))
+            && !unserved.contains(&child.digest)
     };
     (0..children.len())
         .filter(|place| chosen.contains(place) || attests(&children[*place]))
@@ -193,7 +207,12 @@ mod tests {
     }
 
     fn chosen(index: &RawManifest, wanted: &str) -> Result<Choice, Failure> {
-        choose(index, &children(index), &wanted.parse().unwrap())
+        choose(
+            index,
+            &children(index),
+            &wanted.parse().unwrap(),
+            &HashSet::new(),
+        )
     }
 
     fn children(index: &RawManifest) -> Vec<Descriptor> {
@@ -237,6 +256,45 @@ mod tests {
             chosen(&index(&windows), "windows/amd64"),
             Ok(one("ltsc2025"))
         );
+    }
+
+    #[test]
+    fn of_several_builds_of_windows_the_one_that_is_named_or_the_newest_is_chosen() {
+        let build = |name: &str, version: &str| {
+            let mut child = child(name, "windows/amd64");
+            child["platform"]["os.version"] = version.into();
+            child
+        };
+        let index = index(&[
+            build("2019", "10.0.17763.5"),
+            build("2025", "10.0.26100.1"),
+            build("2022", "10.0.20348.9"),
+            build("2022 newer", "10.0.20348.10"),
+            build("2022 again", "10.0.20348.10"),
+        ]);
+        for (wanted, name) in [
+            ("windows/amd64", "2025"),
+            ("windows/amd64:10.0.17763", "2019"),
+            ("windows/amd64:10.0.20348", "2022 newer"),
+            ("windows/amd64:10.0.20348.9", "2022"),
+        ] {
+            assert_eq!(chosen(&index, wanted), Ok(one(name)), "{wanted}");
+        }
+        let failure = chosen(&index, "windows/amd64:10.0.1").unwrap_err();
+        assert!(
+            failure
+                .answer
+                .contains("only for windows/amd64:10.0.17763.5"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn a_half_stated_platform_is_none() {
+        let mut half = child("half", "linux/amd64");
+        half["platform"] = json!({"os": "linux"});
+        let index = index(&[half, child("amd", "linux/amd64")]);
+        assert_eq!(chosen(&index, "linux/amd64"), Ok(one("amd")));
     }
 
     #[test]

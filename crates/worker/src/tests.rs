@@ -12,3 +12,4 @@ mod leases;
 mod pauses;
 mod platform_choice;
 mod queue;
+mod unserved;

@@ -4,6 +4,7 @@ use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
 use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API};
 use reqwest::Url;
+use tokio::sync::OnceCell;
 
 use super::mirror::Rest;
 use super::redirect::same_origin;
@@ -35,6 +36,8 @@ pub(crate) struct Endpoint {
     pub(crate) allow_private: bool,
     /// What its first answer told.
     pub(crate) contact: SingleFlight<Contact>,
+    /// Whether it was asked for its challenge, having given a stranger an answer that may be for strangers alone.
+    pub(crate) asked_for_challenge: OnceCell<()>,
     /// The tokens it accepts.
     pub(crate) tokens: TokenCache,
     /// Where it need not be asked: until when it is left alone.
@@ -83,6 +86,7 @@ impl Endpoint {
             token_realm,
             allow_private: settings.allow_private,
             contact: SingleFlight::default(),
+            asked_for_challenge: OnceCell::new(),
             tokens: TokenCache::default(),
             rest: Rest::default(),
         })
@@ -143,6 +147,16 @@ impl Endpoint {
     /// Whether its certificate need not be verified where it cannot be.
     pub(crate) fn may_be_unverified(&self) -> bool {
         self.unverified.is_some()
+    }
+
+    /// Whether `url` is where this server is, or where it may turn out to be.
+    pub(crate) fn may_be_at(&self, url: &Url) -> bool {
+        self.serves(url)
+            || same_origin(&self.address, url)
+            || self
+                .plain
+                .as_ref()
+                .is_some_and(|plain| same_origin(plain, url))
     }
 
     /// Whether `url` is at this server, as far as is known where it is.

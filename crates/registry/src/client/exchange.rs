@@ -20,6 +20,8 @@ pub(super) struct Exchange<'a, 'c> {
     pub(super) inner: &'a Inner,
     pub(super) endpoint: &'a Endpoint,
     pub(super) call: &'a mut Call<'c>,
+    /// Whether the call was sent with a pass.
+    pub(super) is_shown: bool,
 }
 
 /// What the first request to a server came to.
@@ -33,7 +35,10 @@ enum First {
 impl<'s> Exchange<'s, '_> {
     /// The answer, whatever its status but a 401: that as such is a failure, and says with which credentials it came.
     pub(super) async fn run(mut self) -> Result<Response, Failure> {
-        let answer = self.answer().await?;
+        let mut answer = self.answer_to_known().await?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            answer = self.meet_other(answer).await?;
+        }
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
@@ -49,7 +54,7 @@ impl<'s> Exchange<'s, '_> {
     }
 
     /// The answer, whatever its status. A 401 is one that cannot be met.
-    async fn answer(&mut self) -> Result<Response, Failure> {
+    pub(super) async fn answer(&mut self) -> Result<Response, Failure> {
         if let Target::Url(url) = &self.call.target
             && !self.endpoint.serves(url)
         {
@@ -142,6 +147,7 @@ impl<'s> Exchange<'s, '_> {
             endpoint,
             name: &name,
             scopes: &scopes,
+            led_by: None,
         };
         let (response, pass) = self.show_pass(&contact, &asker).await?;
         if !self.mend(&mut contact, &response, &pass, &asker).await {
@@ -213,6 +219,7 @@ impl<'s> Exchange<'s, '_> {
             let side = self.call.remote.side;
             trouble.at(side, Step::Authenticate, &self.endpoint.host)
         })?;
+        self.is_shown = !matches!(pass, Pass::Nothing);
         match self.send(contact, &pass).await {
             Ok(response) => Ok((response, pass)),
             Err(error) => Err(self.failure(error.into())),
@@ -257,7 +264,7 @@ impl<'s> Exchange<'s, '_> {
         sent.map_err(|error| self.failure(error.into()))
     }
 
-    fn outgoing<'p>(
+    pub(super) fn outgoing<'p>(
         &mut self,
         url: Url,
         base: &'p Url,
@@ -283,7 +290,7 @@ impl<'s> Exchange<'s, '_> {
         })
     }
 
-    fn failure(&self, trouble: Trouble) -> Failure {
+    pub(super) fn failure(&self, trouble: Trouble) -> Failure {
         trouble.at(self.call.remote.side, self.call.step, &self.call.subject)
     }
 }

@@ -41,6 +41,11 @@ impl Mirrored {
         Self(answer.extensions().get().cloned())
     }
 
+    /// Whether it is of a mirror.
+    pub(crate) fn is_mirrored(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Leaves the mirror alone for a while, as there was something wrong with the answer.
     pub(crate) fn distrust(&self) {
         if let Some(mirror) = &self.0 {

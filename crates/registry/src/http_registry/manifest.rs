@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use image_sync_shared::digest::{Algorithm, Digest, Hasher};
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::manifest::{RawManifest, told_media_type};
+use image_sync_shared::manifest::{RawManifest, own_media_type, told_media_type};
+use image_sync_shared::media_type;
 use image_sync_shared::reference::Reference;
 use image_sync_shared::text::excerpt;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
@@ -13,25 +14,17 @@ use crate::client::trouble::Trouble;
 
 const DOCKER_CONTENT_DIGEST: &str = "docker-content-digest";
 
-/// The digest that an answer states. Where a digest was asked for, it must be that one; a registry that goes by another
-/// algorithm states another one, which proves nothing.
+/// The digest that an answer states; what is no digest states none. Where a digest was asked for, it must be that one; a
+/// registry that goes by another algorithm states another one, which proves nothing.
 pub(super) fn stated_digest(
     headers: &HeaderMap,
     asked: &Reference,
 ) -> Result<Option<Digest>, Trouble> {
-    let Some(value) = headers.get(DOCKER_CONTENT_DIGEST) else {
+    let value = headers.get(DOCKER_CONTENT_DIGEST);
+    let text = value.and_then(|value| value.to_str().ok());
+    let Some(stated) = text.and_then(|text| text.parse::<Digest>().ok()) else {
         return Ok(None);
     };
-    let stated: Digest = value
-        .to_str()
-        .unwrap_or_default()
-        .parse()
-        .map_err(|error| {
-            Trouble::new(
-                FailureClass::Invalid,
-                format!("Docker-Content-Digest: {error}"),
-            )
-        })?;
     match asked {
         Reference::Tag(_) => Ok(Some(stated)),
         Reference::Digest(asked) if stated.algorithm() != asked.algorithm() => {
@@ -90,22 +83,35 @@ fn mismatch(found: &str, expected: &Digest) -> Trouble {
     Trouble::new(FailureClass::DigestMismatch, answer)
 }
 
-/// The media type that is stated; where that says no more than JSON, the one that the manifest itself tells.
+/// The media type that is stated, unless the manifest itself has another one of the same kind, or of a kind where the stated
+/// one is of none: registries that convert, and storages behind them, say what they like. Where neither has any, it is told
+/// by the members.
 fn media_type(stated: &str, bytes: &[u8]) -> String {
     let generic = matches!(
         stated,
         "" | "application/json" | "application/octet-stream" | "text/plain"
     );
-    if !generic {
+    if generic {
+        let told = told_media_type(bytes).ok().flatten();
+        return told.unwrap_or_else(|| stated.to_owned());
+    }
+    if media_type::is_schema1(stated) {
         return stated.to_owned();
     }
-    let told = told_media_type(bytes).ok().flatten();
-    told.unwrap_or_else(|| stated.to_owned())
+    let own = own_media_type(bytes);
+    let own = own.filter(
+        |own| match (media_type::kind(stated), media_type::kind(own)) {
+            (Some(stated), Some(own)) => stated == own,
+            (None, own) => own.is_some(),
+            (Some(_), None) => false,
+        },
+    );
+    own.unwrap_or_else(|| stated.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::media_type::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+    use image_sync_shared::media_type::{DOCKER_MANIFEST, DOCKER_SCHEMA1, OCI_INDEX, OCI_MANIFEST};
     use reqwest::header::{CONTENT_TYPE, HeaderName};
 
     use super::*;
@@ -127,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stated_digest_must_be_one_and_the_one_asked_for() {
+    fn a_stated_digest_is_the_one_asked_for_and_what_is_no_digest_states_none() {
         let stating = |value| headers(&[(DOCKER_CONTENT_DIGEST, value)]);
         assert_eq!(stated_digest(&HeaderMap::new(), &tag()), Ok(None));
         let other: Digest = OTHER.parse().unwrap();
@@ -135,8 +141,12 @@ mod tests {
             stated_digest(&stating(OTHER), &tag()),
             Ok(Some(other.clone()))
         );
-        let broken = stated_digest(&stating("sha256:12"), &tag()).unwrap_err();
-        assert_eq!(broken.class, FailureClass::Invalid);
+        let sha384 = format!("sha384:{}", "0".repeat(96));
+        let quoted = format!("{OTHER:?}");
+        for none in ["", "unknown", "sha256:12", &quoted, &sha384] {
+            let headers = stating(none);
+            assert_eq!(stated_digest(&headers, &tag()), Ok(None), "{none}");
+        }
         let asked = Reference::Digest(Digest::of(b"{}"));
         let wrong = stated_digest(&stating(OTHER), &asked).unwrap_err();
         assert_eq!(wrong.class, FailureClass::DigestMismatch);
@@ -188,6 +198,21 @@ mod tests {
             OCI_MANIFEST
         );
         assert_eq!(told("text/plain", "no JSON"), "text/plain");
+    }
+
+    #[test]
+    fn the_manifests_own_media_type_goes_before_another_stated_one_of_the_same_kind() {
+        let of = |stated: &str, own: &str| {
+            let body = format!(r#"{{"mediaType":"{own}","config":{{}}}}"#);
+            media_type(stated, body.as_bytes())
+        };
+        assert_eq!(of(OCI_MANIFEST, DOCKER_MANIFEST), DOCKER_MANIFEST);
+        assert_eq!(of(DOCKER_MANIFEST, OCI_MANIFEST), OCI_MANIFEST);
+        assert_eq!(of("binary/octet-stream", OCI_MANIFEST), OCI_MANIFEST);
+        assert_eq!(of(OCI_INDEX, OCI_MANIFEST), OCI_INDEX, "of another kind");
+        assert_eq!(of(DOCKER_MANIFEST, ""), DOCKER_MANIFEST);
+        assert_eq!(of(DOCKER_MANIFEST, "acme/x"), DOCKER_MANIFEST);
+        assert_eq!(of(DOCKER_SCHEMA1, DOCKER_MANIFEST), DOCKER_SCHEMA1);
     }
 
     #[test]

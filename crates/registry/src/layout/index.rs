@@ -172,10 +172,10 @@ impl Names {
     fn of(entry: &RawValue) -> Self {
         #[derive(Default, Deserialize)]
         struct Named {
-            annotations: Names,
+            annotations: Option<Names>,
         }
         let named: Result<Named, _> = serde_json::from_str(entry.get());
-        named.unwrap_or_default().annotations
+        named.unwrap_or_default().annotations.unwrap_or_default()
     }
 
     /// The tag that they mean: as it stands there, or at the end of a full image name.
@@ -226,7 +226,9 @@ impl<'de> Visitor<'de> for IndexVisitor {
             if name != "manifests" {
                 members.push((name, all.next_value()?));
             } else if manifests.is_none() {
-                manifests = Some(all.next_value::<Entries>()?.0);
+                // Go writes an empty list as null.
+                let entries: Option<Entries> = all.next_value()?;
+                manifests = Some(entries.map_or_else(Vec::new, |entries| entries.0));
             } else {
                 return Err(Error::custom("\"manifests\" is there twice"));
             }

@@ -1,6 +1,9 @@
 //! Where a blob's bytes come from.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
+use image_sync_shared::digest::Hasher;
 use image_sync_shared::failure::{Failure, FailureClass, Step};
 use image_sync_shared::job::Remote;
 use image_sync_shared::manifest::Descriptor;
@@ -25,11 +28,28 @@ pub(super) enum Source<'a> {
         /// Its file.
         file: File,
     },
+    /// From its descriptor.
+    Embedded(Bytes),
 }
 
 impl<'a> Source<'a> {
-    /// Opens a blob of `remote`.
+    /// Opens a blob of `remote`. One that its descriptor embeds (OCI image spec, descriptor.md, "Embedded Content") need not
+    /// be there.
     pub(super) async fn open(
+        client: &'a Client,
+        permits: &'a Permits,
+        remote: &'a Remote,
+        blob: &'a Descriptor,
+    ) -> Result<Self, Failure> {
+        match Self::open_there(client, permits, remote, blob).await {
+            Err(failure) if failure.class == FailureClass::NotFound => {
+                embedded(blob).map(Self::Embedded).ok_or(failure)
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open_there(
         client: &'a Client,
         permits: &'a Permits,
         remote: &'a Remote,
@@ -59,6 +79,10 @@ impl<'a> Source<'a> {
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         match self {
             Self::Http(source) => source.next().await,
+            Self::Embedded(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Ok((!bytes.is_empty()).then_some(bytes))
+            }
             Self::Folder { remote, blob, file } => {
                 let mut buffer = BytesMut::with_capacity(READ_BUFFER);
                 let read = file.read_buf(&mut buffer).await.map_err(|error| {
@@ -70,4 +94,13 @@ impl<'a> Source<'a> {
             }
         }
     }
+}
+
+/// The content of a descriptor, if it is what the descriptor says.
+fn embedded(blob: &Descriptor) -> Option<Bytes> {
+    let bytes = STANDARD.decode(blob.data.as_ref()?).ok()?;
+    let mut hasher = Hasher::new(blob.digest.algorithm());
+    hasher.update(&bytes);
+    let is_it = bytes.len() as u64 == blob.size && hasher.finish() == blob.digest;
+    is_it.then(|| bytes.into())
 }

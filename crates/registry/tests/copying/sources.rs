@@ -1,10 +1,13 @@
 //! Faults of a source while a blob is read from it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use image_sync_shared::failure::{FailureClass, Side};
+use image_sync_shared::manifest::Descriptor;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Request, Rule};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
-use super::support::{LARGE, Pair, Setup, blob, copied, copy, repository, source};
+use super::support::{LARGE, Pair, Setup, blob, copied, copy, repository, source, target};
 
 fn any_blob() -> Rule {
     Rule::new("GET", "/v2/from/blobs/*")
@@ -270,4 +273,25 @@ async fn a_blob_is_not_fetched_over_plain_http_where_the_registry_has_tls() {
     assert_eq!(failure.side, Side::Source);
     assert_eq!(failure.class, FailureClass::Invalid, "{failure}");
     assert_eq!(store.requests(), []);
+}
+
+#[tokio::test]
+async fn a_blob_that_its_descriptor_embeds_need_not_be_at_the_source() {
+    let (registry, blob) = (FakeRegistry::start().await.unwrap(), blob("a", 100));
+    let router = Setup::new().router();
+    let from = source(repository(registry.host(), "from"));
+    let to = target(repository(registry.host(), "to"));
+    let embedding = |bytes: &[u8]| Descriptor {
+        data: Some(STANDARD.encode(bytes)),
+        ..blob.descriptor()
+    };
+    for wrong in [&blob.bytes[1..], &[0; 100], b""] {
+        let failure = copy(&router, &from, &to, &embedding(wrong))
+            .await
+            .unwrap_err();
+        assert_eq!(failure.class, FailureClass::NotFound, "{failure}");
+    }
+    let arrival = copy(&router, &from, &to, &embedding(&blob.bytes)).await;
+    assert_eq!(arrival, Ok(copied(&blob)));
+    assert_eq!(registry.blob("to", &blob.digest), Some(blob.bytes));
 }

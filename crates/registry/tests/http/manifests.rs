@@ -52,7 +52,12 @@ async fn an_image_that_is_not_there_is_none() {
     ] {
         assert_eq!(router.resolve(&remote, &tag("v2")).await, Ok(None));
     }
-    assert_eq!(registry.requests().len(), 2);
+    let asked = (registry.count("HEAD", "*"), registry.count("GET", "*"));
+    assert_eq!(
+        asked,
+        (2, 1),
+        "a source that is new here is asked by GET too"
+    );
 }
 
 #[tokio::test]
@@ -89,14 +94,39 @@ async fn a_registry_without_head_is_asked_by_get() {
 }
 
 #[tokio::test]
-async fn a_digest_that_is_none_is_refused() {
+async fn a_docker_content_digest_that_is_no_digest_is_ignored() {
     let registry = FakeRegistry::start().await.unwrap();
-    put_app(&registry);
-    let fault = Fault::SetHeader("docker-content-digest".to_owned(), "sha256:12".to_owned());
-    registry.stage(Rule::new("HEAD", "*"), fault);
-    let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
-    assert_eq!(failure.class, FailureClass::Invalid);
-    assert!(failure.answer.contains("sha256:12"), "{failure}");
+    let app = put_app(&registry);
+    let sha384 = format!("sha384:{}", "0".repeat(96));
+    let quoted = format!("{:?}", app.digest().as_str());
+    let manifest = registry.manifest("app", "v1").unwrap();
+    for none in ["", "unknown", "sha256:12", &sha384, &quoted] {
+        let fault = Fault::SetHeader("docker-content-digest".to_owned(), none.to_owned());
+        registry.stage(Rule::new("*", "*"), fault);
+        let router = router();
+        let resolved = resolve_app(&router, registry.host()).await.unwrap();
+        assert_eq!(resolved.unwrap().digest, *app.digest(), "{none}");
+        let at = target(registry.host(), "app");
+        let pushed = router.push_manifest(&at, &tag("v2"), &manifest).await;
+        assert_eq!(pushed, Ok(()), "{none}");
+        registry.clear_faults();
+    }
+}
+
+#[tokio::test]
+async fn a_content_type_that_contradicts_the_manifest_of_its_kind_is_not_believed() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let docker = docker_image("app");
+    registry.put_image("app", "v1", &docker);
+    let at = source(registry.host(), "app");
+    for stated in [OCI_MANIFEST, "binary/octet-stream", "application/json"] {
+        let fault = Fault::SetHeader("content-type".to_owned(), stated.to_owned());
+        registry.stage(Rule::new("*", "*"), fault);
+        let pulled = router().pull_manifest(&at, &tag("v1")).await.unwrap();
+        assert_eq!(pulled.media_type, docker.media_type(), "{stated}");
+        assert_eq!(pulled.digest, *docker.digest());
+        registry.clear_faults();
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::registries::Registries as _;
-use image_sync_testkit::fake_registry::{Auth, Fault, Rule};
+use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
 use crate::support::{Setup, put_app, resolve_app, router, source, tag, target};
@@ -51,7 +51,7 @@ async fn reads_are_followed_and_lose_their_credentials() {
 }
 
 #[tokio::test]
-async fn a_challenge_of_another_host_gets_no_credentials() {
+async fn a_challenge_of_another_host_gets_no_credentials_of_the_first() {
     let registry = FakeRegistry::builder()
         .auth(Auth::basic("u", "p"))
         .start()
@@ -59,9 +59,9 @@ async fn a_challenge_of_another_host_gets_no_credentials() {
         .unwrap();
     put_app(&registry);
     let elsewhere = registry.second_host().start().await.unwrap();
-    let challenge = format!(r#"Bearer realm="{}/token",service="x""#, elsewhere.url());
-    for status in [401, 403] {
-        let refusal = Fault::status(status).with_header("www-authenticate", &challenge);
+    let bearer = format!(r#"Bearer realm="{}/token",service="x""#, elsewhere.url());
+    for (status, challenge) in [(401, bearer.as_str()), (401, "Basic"), (403, "Basic")] {
+        let refusal = Fault::status(status).with_header("www-authenticate", challenge);
         elsewhere.stage(Rule::new("*", "*"), refusal);
         for rule in [
             Rule::new("*", "*"),
@@ -70,9 +70,9 @@ async fn a_challenge_of_another_host_gets_no_credentials() {
             let router = Setup::new().login(registry.host(), "u", "p").router();
             registry.stage(rule, Fault::redirect(elsewhere.url(), ""));
             let failure = resolve_app(&router, registry.host()).await.unwrap_err();
-            if status == 401 {
+            if (status, challenge) == (401, "Basic") {
                 assert_eq!(failure.class, FailureClass::Unauthorized);
-                let expected = format!("{} is not the registry", elsewhere.host());
+                let expected = format!("none are configured for {}", elsewhere.host());
                 assert!(failure.answer.contains(&expected), "{failure}");
             }
             registry.clear_faults();
@@ -84,7 +84,48 @@ async fn a_challenge_of_another_host_gets_no_credentials() {
     let asked = elsewhere.requests();
     assert!(!asked.is_empty());
     assert!(asked.iter().all(|request| !request.has_credentials()));
-    assert!(asked.iter().all(|request| !request.path.contains("token")));
+}
+
+#[tokio::test]
+async fn the_challenge_of_a_registry_behind_a_redirect_is_met_as_anybody_or_by_its_own_credentials()
+{
+    let vanity = FakeRegistry::start().await.unwrap();
+    let tokens = TokenService::new().user("theirs", "p");
+    for auth in [Auth::bearer(&tokens), Auth::basic("theirs", "p")] {
+        let is_basic = matches!(auth, Auth::Basic { .. });
+        let builder = FakeRegistry::builder().auth(auth).tokens(&tokens);
+        let registry = builder.start().await.unwrap();
+        let app = put_app(&registry);
+        vanity.clear_faults();
+        vanity.reset();
+        vanity.stage(Rule::new("*", "*"), Fault::redirect(registry.url(), ""));
+        for has_login in [true, false] {
+            let mut setup = Setup::new().login(vanity.host(), "ours", "q");
+            if has_login {
+                setup = setup.login(registry.host(), "theirs", "p");
+            }
+            let router = setup.router();
+            let resolved = resolve_app(&router, vanity.host()).await;
+            if is_basic && !has_login {
+                let failure = resolved.unwrap_err();
+                assert_eq!(failure.class, FailureClass::Unauthorized);
+                continue;
+            }
+            assert_eq!(resolved.unwrap().unwrap().digest, *app.digest());
+            let at = source(vanity.host(), "app");
+            let pulled = router.pull_manifest(&at, &tag("v1")).await.unwrap();
+            assert_eq!(pulled.bytes, *app.bytes());
+        }
+        assert!(
+            vanity
+                .requests()
+                .iter()
+                .all(|request| !request.has_credentials()),
+            "what is for the one is not shown to the other"
+        );
+    }
+    let as_whom = tokens.requests();
+    assert!(as_whom.len() >= 2, "{as_whom:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Reads no more of a descriptor's lists than is of use: a hostile one of 4 MiB has a million items.
+//! Reads no more of a descriptor's lists than is of use: a hostile one of 4 MiB has a million items. What is null, or the
+//! zero value that Go writes for what is not there, is absent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,21 +7,71 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::ATTESTED_DIGEST;
+use serde_json::value::RawValue;
+
+use super::{ATTESTED_DIGEST, Descriptor, StatedPlatform};
 
 /// How many texts of a list are kept.
 const FEW: usize = 4;
 
+/// A text; empty where there is none.
+pub(super) fn text<'de, D: Deserializer<'de>>(json: D) -> Result<String, D::Error> {
+    Option::deserialize(json).map(Option::unwrap_or_default)
+}
+
+/// What is there, null too.
+pub(super) fn there<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    json: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(json).map(Some)
+}
+
+/// A platform, unless it lacks a part that it has to have.
+pub(super) fn platform<'de, D: Deserializer<'de>>(
+    json: D,
+) -> Result<Option<StatedPlatform>, D::Error> {
+    let stated: Option<StatedPlatform> = Option::deserialize(json)?;
+    Ok(stated.filter(|stated| !stated.os.is_empty() && !stated.architecture.is_empty()))
+}
+
+/// A descriptor, unless it is the zero value.
+pub(super) fn descriptor<'de, D: Deserializer<'de>>(
+    json: D,
+) -> Result<Option<Descriptor>, D::Error> {
+    #[derive(Deserialize)]
+    struct Zero {
+        digest: Option<String>,
+        size: Option<i64>,
+    }
+    let Some(json) = <Option<&RawValue>>::deserialize(json)? else {
+        return Ok(None);
+    };
+    match serde_json::from_str(json.get()) {
+        Ok(Zero {
+            digest: None,
+            size: None | Some(0),
+        }) => return Ok(None),
+        Ok(Zero {
+            digest: Some(digest),
+            size: None | Some(0),
+        }) if digest.is_empty() => return Ok(None),
+        _ => {}
+    }
+    serde_json::from_str(json.get())
+        .map(Some)
+        .map_err(D::Error::custom)
+}
+
 /// The first texts of a list.
 pub(super) fn texts<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<String>, D::Error> {
-    json.deserialize_seq(Texts)
+    json.deserialize_option(Texts)
 }
 
 /// The annotations that copying has to know.
 pub(super) fn annotations<'de, D: Deserializer<'de>>(
     json: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {
-    json.deserialize_map(Annotations)
+    json.deserialize_option(Annotations)
 }
 
 struct Texts;
@@ -32,15 +83,23 @@ impl<'de> Visitor<'de> for Texts {
         f.write_str("a list of texts")
     }
 
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_seq(self)
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let mut kept = Vec::new();
         while kept.len() < FEW {
-            match items.next_element()? {
-                Some(text) => kept.push(text),
+            match items.next_element::<Option<String>>()? {
+                Some(text) => kept.extend(text),
                 None => return Ok(kept),
             }
         }
-        while items.next_element::<Text>()?.is_some() {}
+        while items.next_element::<Option<Text>>()?.is_some() {}
         Ok(kept)
     }
 }
@@ -54,13 +113,22 @@ impl<'de> Visitor<'de> for Annotations {
         f.write_str("an object of texts")
     }
 
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(BTreeMap::new())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_map(self)
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut kept = BTreeMap::new();
         while let Some(name) = members.next_key::<String>()? {
             if name == ATTESTED_DIGEST {
-                kept.insert(name, members.next_value()?);
+                let value: Option<String> = members.next_value()?;
+                kept.extend(value.map(|value| (name, value)));
             } else {
-                members.next_value::<Text>()?;
+                members.next_value::<Option<Text>>()?;
             }
         }
         Ok(kept)
@@ -111,6 +179,26 @@ mod tests {
             read.annotations.into_iter().collect::<Vec<_>>(),
             [(ATTESTED_DIGEST.to_owned(), "d".to_owned())]
         );
+    }
+
+    #[test]
+    fn what_is_null_or_half_there_is_absent() {
+        for members in [
+            r#""annotations":null,"urls":null,"mediaType":null,"platform":null,"artifactType":null,"data":null"#,
+            r#""annotations":{},"urls":[],"mediaType":"","platform":{}"#,
+            r#""annotations":{"a":null},"urls":[null],"platform":{"os":"linux"}"#,
+            r#""platform":{"architecture":"amd64","os":null,"os.features":null}"#,
+        ] {
+            let read = read(members).unwrap();
+            let nothing = read.annotations.is_empty()
+                && read.urls.is_empty()
+                && read.media_type.is_empty()
+                && read.platform.is_none();
+            assert!(nothing, "{members}: {read:?}");
+        }
+        let platform = r#"{"architecture":"a","os":"o","os.features":null,"variant":null}"#;
+        let read = read(&format!(r#""platform":{platform}"#)).unwrap();
+        assert!(read.platform.unwrap().os_features.is_empty());
     }
 
     #[test]

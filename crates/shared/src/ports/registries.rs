@@ -20,6 +20,16 @@ pub struct Resolved {
     pub media_type: String,
 }
 
+impl From<RawManifest> for Resolved {
+    /// What a GET tells, where HEAD tells nothing.
+    fn from(manifest: RawManifest) -> Self {
+        Self {
+            digest: manifest.digest,
+            media_type: manifest.media_type,
+        }
+    }
+}
+
 /// How a blob came to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {

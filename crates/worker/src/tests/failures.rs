@@ -66,6 +66,10 @@ async fn what_will_not_pass_fails_at_once() {
         C::Local,
     ] {
         for call in CALLS {
+            // What a source does not have may have moved, or not have come yet: see the tests of what is unserved.
+            if class == C::NotFound && matches!(call, Call::PullManifest | Call::CopyBlob) {
+                continue;
+            }
             assert_eq!(outcome_of(call, class).await, (1, 1), "{call:?} {class:?}");
         }
     }

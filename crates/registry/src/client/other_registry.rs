@@ -1,0 +1,152 @@
+//! Another registry, to which one leads with a redirect, as vanity hosts do: who asks is made known there by the credentials
+//! for that one, or as anybody.
+
+use std::sync::Arc;
+
+use image_sync_shared::failure::{Failure, Step};
+use image_sync_shared::job::{Access, Trust};
+use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API};
+use reqwest::{Response, StatusCode, Url};
+
+use super::endpoint::{Contact, Endpoint};
+use super::exchange::Exchange;
+use super::redirect::same_origin;
+use super::transport::authority;
+use super::trouble::Trouble;
+use super::wire::Home;
+use crate::auth::scopes::Scopes;
+use crate::auth::{Asker, Challenge};
+
+/// Requests with different passes to one other registry, at most.
+const MAX_PASSES: usize = 2;
+
+/// A registry that challenged, and of what it is asked.
+struct Other {
+    endpoint: Arc<Endpoint>,
+    contact: Contact,
+    /// The repository there.
+    name: String,
+    url: Url,
+}
+
+impl Exchange<'_, '_> {
+    /// Meets the challenge that `answer` is, if it is one of another registry. How far requests may go is up to the registry
+    /// that led there, and so is what of its certificates is trusted.
+    pub(super) async fn meet_other(&mut self, answer: Response) -> Result<Response, Failure> {
+        let Some(other) = self.other(&answer) else {
+            return Ok(answer);
+        };
+        tracing::debug!(host = other.endpoint.host, "led to another registry");
+        let led_by = self.endpoint;
+        let home = led_by.known();
+        let scopes = Scopes::new(&other.name, Access::Pull, None);
+        let asker = Asker {
+            endpoint: &other.endpoint,
+            name: &other.name,
+            scopes: &scopes,
+            led_by: Some(Home {
+                endpoint: led_by,
+                base: &home.base,
+            }),
+        };
+        let (wire, authenticator) = (&self.inner.wire, &self.inner.authenticator);
+        let profile = wire.profile_for(&other.url, &home.base, led_by.profile(&home));
+        let mut passes = 1;
+        loop {
+            let pass = authenticator.pass(&other.contact, &asker).await;
+            let pass = pass.map_err(|trouble| {
+                let side = self.call.remote.side;
+                trouble.at(side, Step::Authenticate, &other.endpoint.host)
+            })?;
+            let authorization = pass.authorization();
+            let authorization = authorization.map_err(|trouble| self.failure(trouble))?;
+            let request = self.outgoing(other.url.clone(), &home.base, &profile);
+            let mut request = request.map_err(|error| self.failure(error.into()))?;
+            request.authorization = authorization;
+            let sent = wire.send(request).await;
+            let response = sent.map_err(|error| self.failure(error.into()))?;
+            if response.status() != StatusCode::UNAUTHORIZED
+                || !same_origin(&other.url, response.url())
+            {
+                return Ok(response);
+            }
+            if passes == MAX_PASSES || !authenticator.refused(&asker, &pass).await {
+                let trouble = wire.explain(response).await;
+                let credentials = authenticator.describe(&pass, &asker).await;
+                let answer = format!("{} ({credentials})", trouble.answer);
+                return Err(self.failure(Trouble::new(trouble.class, answer)));
+            }
+            passes += 1;
+        }
+    }
+
+    fn other(&self, answer: &Response) -> Option<Other> {
+        let url = answer.url();
+        if same_origin(&self.endpoint.base(), url) {
+            return None;
+        }
+        let challenge = Challenge::offered(answer.headers())?;
+        let host = match authority(url) {
+            hub if hub == DOCKER_HUB_API => DOCKER_HUB.to_owned(),
+            host => host,
+        };
+        // Settings were looked at when the client was made.
+        let endpoint = self.inner.endpoints.registry(&host, Trust::Verified).ok()?;
+        if !endpoint.may_be_at(url) {
+            return None;
+        }
+        let own = self.endpoint.name(self.call.remote.repository.name());
+        let contact = Contact {
+            base: origin(url),
+            unverified: false,
+            challenge,
+        };
+        Some(Other {
+            endpoint,
+            contact,
+            name: name_in(url).map_or(own, str::to_owned),
+            url: url.clone(),
+        })
+    }
+}
+
+fn origin(url: &Url) -> Url {
+    let mut base = url.clone();
+    base.set_path("/");
+    base.set_query(None);
+    base.set_fragment(None);
+    base
+}
+
+/// The `<name>` of the repository that a URL is below.
+fn name_in(url: &Url) -> Option<&str> {
+    let path = url.path().strip_prefix("/v2/")?;
+    let parts = ["/manifests/", "/blobs/", "/tags/list"];
+    let ends = parts.iter().filter_map(|part| path.rfind(part));
+    Some(&path[..ends.max()?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_repository_is_the_one_in_the_url() {
+        let name = |path: &str| {
+            let url: Url = format!("https://r.example{path}?x=/blobs/")
+                .parse()
+                .unwrap();
+            name_in(&url).map(str::to_owned)
+        };
+        assert_eq!(name("/v2/a/b/manifests/v1").as_deref(), Some("a/b"));
+        assert_eq!(name("/v2/a/blobs/sha256:0").as_deref(), Some("a"));
+        assert_eq!(name("/v2/blobs/tags/list").as_deref(), Some("blobs"));
+        assert_eq!(
+            name("/v2/a/blobs/b/manifests/v1").as_deref(),
+            Some("a/blobs/b")
+        );
+        for none in ["/m", "/v2/", "/v2/a"] {
+            assert_eq!(name(none), None, "{none}");
+        }
+    }
+}

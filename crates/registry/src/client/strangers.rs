@@ -1,0 +1,81 @@
+//! Registries that do not say how they want credentials: to a stranger, what is private is not there, or is forbidden.
+
+use image_sync_shared::failure::Failure;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, Response, StatusCode};
+
+use super::Payload;
+use super::endpoint::Contact;
+use super::exchange::Exchange;
+use super::redirect::same_origin;
+use super::wire::{Home, Outgoing};
+use crate::auth::Challenge;
+
+impl Exchange<'_, '_> {
+    /// The answer, whatever its status; where it may be one for strangers alone, and there are credentials, that of another
+    /// request which shows them.
+    pub(super) async fn answer_to_known(&mut self) -> Result<Response, Failure> {
+        let answer = self.answer().await?;
+        let is_for_strangers = matches!(
+            answer.status(),
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN
+        );
+        let may_be_sent_again = !matches!(self.call.payload, Payload::Spent);
+        if self.is_shown || !is_for_strangers || !may_be_sent_again {
+            return Ok(answer);
+        }
+        let (endpoint, authenticator) = (self.endpoint, &self.inner.authenticator);
+        let name = endpoint.name(self.call.remote.repository.name());
+        if !endpoint.serves(answer.url()) || !authenticator.knows(&endpoint.host, &name).await {
+            return Ok(answer);
+        }
+        if self.is_stranger() {
+            let asked = &endpoint.asked_for_challenge;
+            asked.get_or_init(|| self.ask_for_challenge()).await;
+        }
+        if self.is_stranger() {
+            return Ok(answer);
+        }
+        self.answer().await
+    }
+
+    /// Whether nothing is shown to the server, as far as is known.
+    fn is_stranger(&self) -> bool {
+        self.endpoint.known().challenge == Challenge::Nothing
+    }
+
+    /// Asks for `/v2/` (OCI distribution spec, section "Determining Support"), which no registry hides. A failure of that
+    /// is none of the call.
+    async fn ask_for_challenge(&self) {
+        let contact = self.endpoint.known();
+        let mut url = contact.base.clone();
+        url.set_path("v2/");
+        let request = Outgoing {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            authorization: None,
+            body: None,
+            answer_within: Some(self.inner.wire.timeouts.answer),
+            profile: self.endpoint.profile(&contact),
+            home: Home {
+                endpoint: self.endpoint,
+                base: &contact.base,
+            },
+            follow: true,
+        };
+        let Ok(answer) = self.inner.wire.send(request).await else {
+            return;
+        };
+        if answer.status() == StatusCode::UNAUTHORIZED
+            && same_origin(&contact.base, answer.url())
+            && let Some(challenge) = Challenge::offered(answer.headers())
+        {
+            tracing::debug!(host = self.endpoint.host, "asked for the challenge");
+            self.endpoint.contact.replace(Contact {
+                challenge,
+                ..contact
+            });
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Registries that hide what is private instead of asking who is there.
+
+use image_sync_shared::ports::registries::Registries as _;
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
+
+use crate::support::{Setup, put_app, resolve_app, source, tag};
+
+/// Hides all repositories from strangers.
+fn hide(registry: &FakeRegistry, status: u16) {
+    let stranger = |request: &Request| !request.has_credentials();
+    registry.stage(
+        Rule::new("*", "/v2/app/*").when(stranger),
+        Fault::status(status),
+    );
+}
+
+#[tokio::test]
+async fn credentials_are_shown_where_a_stranger_is_told_that_nothing_is_there() {
+    for status in [403, 404] {
+        let tokens = TokenService::new().user("u", "p").no_anonymous_pulls();
+        for auth in [Auth::basic("u", "p"), Auth::bearer(&tokens)] {
+            let registry = FakeRegistry::builder()
+                .auth(auth)
+                .tokens(&tokens)
+                .start()
+                .await
+                .unwrap();
+            let app = put_app(&registry);
+            hide(&registry, status);
+            let router = Setup::new().login(registry.host(), "u", "p").router();
+            for _ in 0..3 {
+                let resolved = resolve_app(&router, registry.host()).await.unwrap();
+                assert_eq!(resolved.unwrap().digest, *app.digest());
+            }
+            assert_eq!(registry.count("GET", "/v2/"), 1, "asked once per host");
+            assert_eq!(registry.count("HEAD", "/v2/app/*"), 4);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_credentials_does_not_ask_for_the_challenge() {
+    let registry = FakeRegistry::builder()
+        .auth(Auth::basic("u", "p"))
+        .start()
+        .await
+        .unwrap();
+    put_app(&registry);
+    hide(&registry, 404);
+    let router = Setup::new().login("other.example", "u", "p").router();
+    assert_eq!(resolve_app(&router, registry.host()).await, Ok(None));
+    assert_eq!(registry.count("GET", "/v2/"), 0);
+}
+
+#[tokio::test]
+async fn an_open_registry_is_asked_for_its_challenge_once() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_app(&registry);
+    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let at = source(registry.host(), "app");
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    for missing in ["v2", "v3"] {
+        assert_eq!(router.resolve(&at, &tag(missing)).await, Ok(None));
+    }
+    assert_eq!(registry.count("GET", "/v2/"), 1);
+    assert_eq!(registry.requests().len(), 4);
+}
