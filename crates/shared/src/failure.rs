@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStructVariant as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::text;
 
@@ -46,7 +47,7 @@ pub enum Step {
 }
 
 /// What kind of failure it is; the kind alone decides what follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
     /// 404, or no such platform.
@@ -66,6 +67,8 @@ pub enum FailureClass {
     },
     /// 5xx.
     Unavailable,
+    /// The target contradicts what it was sent a moment ago, or is still at work on it: it is consistent eventually.
+    Inconsistent,
     /// No answer, or no byte, in time.
     Timeout,
     /// Refused, cut or broken connection.
@@ -143,6 +146,7 @@ impl FailureClass {
             Self::ImmutableTag => "immutable_tag",
             Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable => "unavailable",
+            Self::Inconsistent => "inconsistent",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
             Self::DigestMismatch => "digest_mismatch",
@@ -164,14 +168,34 @@ impl FailureClass {
             | Self::ImmutableTag
             | Self::TimeUsedUp
             | Self::Local => Reaction::Fail,
-            Self::Unavailable | Self::Timeout | Self::Connection | Self::DigestMismatch => {
-                Reaction::Retry
-            }
+            Self::Unavailable
+            | Self::Inconsistent
+            | Self::Timeout
+            | Self::Connection
+            | Self::DigestMismatch => Reaction::Retry,
             Self::RateLimited { retry_after_ms } => {
                 Reaction::Pause(retry_after_ms.map(Duration::from_millis))
             }
             Self::LeaseLost | Self::Interrupted => Reaction::PutBack,
         }
+    }
+}
+
+impl Serialize for FailureClass {
+    /// By its name; a class that older releases do not know, by that of the nearest which they do: their roles read messages of
+    /// this one.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = match self {
+            Self::RateLimited { retry_after_ms } => {
+                let mut variant =
+                    serializer.serialize_struct_variant("FailureClass", 0, self.name(), 1)?;
+                variant.serialize_field("retry_after_ms", retry_after_ms)?;
+                return variant.end();
+            }
+            Self::Inconsistent => Self::Unavailable.name(),
+            known => known.name(),
+        };
+        serializer.serialize_unit_variant("FailureClass", 0, name)
     }
 }
 
@@ -269,7 +293,13 @@ mod tests {
         ] {
             assert_eq!(class.reaction(), Reaction::Fail, "{class:?}");
         }
-        for class in [C::Unavailable, C::Timeout, C::Connection, C::DigestMismatch] {
+        for class in [
+            C::Unavailable,
+            C::Inconsistent,
+            C::Timeout,
+            C::Connection,
+            C::DigestMismatch,
+        ] {
             assert_eq!(class.reaction(), Reaction::Retry, "{class:?}");
         }
         for class in [C::LeaseLost, C::Interrupted] {
@@ -291,5 +321,34 @@ mod tests {
             .reaction(),
             Reaction::Pause(None)
         );
+    }
+
+    #[test]
+    fn messages_have_no_class_that_an_older_release_cannot_read() {
+        use FailureClass as C;
+        let json = |class: C| serde_json::to_string(&class).unwrap();
+        assert_eq!(json(C::Inconsistent), json(C::Unavailable));
+        for retry_after_ms in [None, Some(7)] {
+            let limited = C::RateLimited { retry_after_ms };
+            assert_eq!(serde_json::from_str::<C>(&json(limited)).unwrap(), limited);
+        }
+        for class in [
+            C::NotFound,
+            C::Unauthorized,
+            C::Denied,
+            C::Invalid,
+            C::ImmutableTag,
+            C::Unavailable,
+            C::Timeout,
+            C::Connection,
+            C::DigestMismatch,
+            C::TimeUsedUp,
+            C::LeaseLost,
+            C::Interrupted,
+            C::Local,
+        ] {
+            assert_eq!(json(class), format!("{:?}", class.name()));
+            assert_eq!(serde_json::from_str::<C>(&json(class)).unwrap(), class);
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! Where a blob's bytes come from.
 
+use std::io::{self, SeekFrom};
+
 use bytes::{Bytes, BytesMut};
 use image_sync_shared::failure::{Failure, FailureClass, Step};
 use image_sync_shared::job::Remote;
 use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::reference::Repository;
 use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::http_source::HttpSource;
 use crate::client::{Client, Permits};
@@ -28,24 +30,25 @@ pub(super) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Opens a blob of `remote`.
+    /// Opens a blob of `remote` at `offset`.
     pub(super) async fn open(
         client: &'a Client,
         permits: &'a Permits,
         remote: &'a Remote,
         blob: &'a Descriptor,
+        offset: u64,
     ) -> Result<Self, Failure> {
-        Ok(match &remote.repository {
+        let path = match &remote.repository {
             Repository::Registry { .. } => {
-                let source = HttpSource::open(client, permits, remote, blob).await?;
-                Self::Http(Box::new(source))
+                let source = HttpSource::open(client, permits, remote, blob, offset).await?;
+                return Ok(Self::Http(Box::new(source)));
             }
-            Repository::Folder(path) => Self::Folder {
-                remote,
-                blob,
-                file: Layout::new(remote, path).open_blob(blob).await?,
-            },
-        })
+            Repository::Folder(path) => path,
+        };
+        let mut file = Layout::new(remote, path).open_blob(blob).await?;
+        let sought = file.seek(SeekFrom::Start(offset)).await;
+        sought.map_err(|error| unreadable(remote, blob, &error))?;
+        Ok(Self::Folder { remote, blob, file })
     }
 
     /// Notes that its bytes are wrong, or do not come.
@@ -55,19 +58,30 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The Content-Encoding that its bytes are labelled with.
+    pub(super) fn encoding(&self) -> Option<String> {
+        match self {
+            Self::Http(source) => source.encoding(),
+            Self::Folder { .. } => None,
+        }
+    }
+
     /// The next bytes, or none at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         match self {
             Self::Http(source) => source.next().await,
             Self::Folder { remote, blob, file } => {
                 let mut buffer = BytesMut::with_capacity(READ_BUFFER);
-                let read = file.read_buf(&mut buffer).await.map_err(|error| {
-                    let class = FailureClass::Local;
-                    let answer = format!("{}: {error}", remote.repository);
-                    Failure::new(remote.side, Step::PullBlob, &blob.digest, class, answer)
-                })?;
+                let read = file.read_buf(&mut buffer).await;
+                let read = read.map_err(|error| unreadable(remote, blob, &error))?;
                 Ok((read > 0).then(|| buffer.freeze()))
             }
         }
     }
+}
+
+fn unreadable(remote: &Remote, blob: &Descriptor, error: &io::Error) -> Failure {
+    let class = FailureClass::Local;
+    let answer = format!("{}: {error}", remote.repository);
+    Failure::new(remote.side, Step::PullBlob, &blob.digest, class, answer)
 }
