@@ -89,7 +89,7 @@ impl Uploads {
                 Ok(Mount::Refused)
             }
             Err(failure) => {
-                if failure.class == FailureClass::Unavailable {
+                if is_trouble(failure.class) {
                     unmounted.add(target, &blob.digest);
                 }
                 Err(failure)
@@ -214,6 +214,14 @@ async fn send_post(
         .as_deref()
         .filter(|from| *from != remote.repository.name());
     client.send(call).await
+}
+
+/// Whether it may be the mount alone that the registry cannot do.
+fn is_trouble(class: FailureClass) -> bool {
+    matches!(
+        class,
+        FailureClass::Unavailable | FailureClass::Overloaded { .. }
+    )
 }
 
 /// Whether a registry that failed so may still take the blob when it is sent.

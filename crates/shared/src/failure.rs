@@ -67,6 +67,11 @@ pub enum FailureClass {
     },
     /// 5xx.
     Unavailable,
+    /// 503 with Retry-After.
+    Overloaded {
+        /// How long the registry asked to wait, in milliseconds.
+        retry_after_ms: u64,
+    },
     /// The target contradicts what it was sent a moment ago, or is still at work on it: it is consistent eventually.
     Inconsistent,
     /// No answer, or no byte, in time.
@@ -94,6 +99,8 @@ pub enum Reaction {
     Retry,
     /// Put back without counting an attempt, the host's other jobs with it, for this long where the registry said so.
     Pause(Option<Duration>),
+    /// Put back for this long, the host's other jobs with it; it counts as an attempt.
+    PauseAndRetry(Duration),
     /// Put back without counting an attempt.
     PutBack,
 }
@@ -146,6 +153,7 @@ impl FailureClass {
             Self::ImmutableTag => "immutable_tag",
             Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable => "unavailable",
+            Self::Overloaded { .. } => "overloaded",
             Self::Inconsistent => "inconsistent",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
@@ -173,6 +181,9 @@ impl FailureClass {
             | Self::Timeout
             | Self::Connection
             | Self::DigestMismatch => Reaction::Retry,
+            Self::Overloaded { retry_after_ms } => {
+                Reaction::PauseAndRetry(Duration::from_millis(retry_after_ms))
+            }
             Self::RateLimited { retry_after_ms } => {
                 Reaction::Pause(retry_after_ms.map(Duration::from_millis))
             }
@@ -192,7 +203,7 @@ impl Serialize for FailureClass {
                 variant.serialize_field("retry_after_ms", retry_after_ms)?;
                 return variant.end();
             }
-            Self::Inconsistent => Self::Unavailable.name(),
+            Self::Overloaded { .. } | Self::Inconsistent => Self::Unavailable.name(),
             known => known.name(),
         };
         serializer.serialize_unit_variant("FailureClass", 0, name)
@@ -302,6 +313,11 @@ mod tests {
         ] {
             assert_eq!(class.reaction(), Reaction::Retry, "{class:?}");
         }
+        let overloaded = C::Overloaded {
+            retry_after_ms: 2000,
+        };
+        let pause = Reaction::PauseAndRetry(Duration::from_secs(2));
+        assert_eq!(overloaded.reaction(), pause);
         for class in [C::LeaseLost, C::Interrupted] {
             assert_eq!(class.reaction(), Reaction::PutBack, "{class:?}");
         }
@@ -327,7 +343,9 @@ mod tests {
     fn messages_have_no_class_that_an_older_release_cannot_read() {
         use FailureClass as C;
         let json = |class: C| serde_json::to_string(&class).unwrap();
-        assert_eq!(json(C::Inconsistent), json(C::Unavailable));
+        for class in [C::Inconsistent, C::Overloaded { retry_after_ms: 7 }] {
+            assert_eq!(json(class), json(C::Unavailable), "{class:?}");
+        }
         for retry_after_ms in [None, Some(7)] {
             let limited = C::RateLimited { retry_after_ms };
             assert_eq!(serde_json::from_str::<C>(&json(limited)).unwrap(), limited);

@@ -180,6 +180,17 @@ async fn a_rate_limit_of_the_target_is_waited_out() {
 }
 
 #[tokio::test]
+async fn a_503_with_retry_after_is_waited_out_and_counts_as_an_attempt() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    let overloaded = status(503).with_header("retry-after", "1");
+    world
+        .target
+        .stage(all("POST", "blobs").first(1), overloaded);
+    world.is_copied(&image, 2).await;
+}
+
+#[tokio::test]
 async fn the_location_of_an_upload_may_have_any_form() {
     for location in [
         UploadLocation::Relative,

@@ -67,11 +67,13 @@ fn classify(
     said: &Said,
 ) -> FailureClass {
     let code = |wanted: OciErrorCode| said.codes.contains(&wanted);
+    let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    let retry_after_ms = retry_after.map(millis);
+    if let (StatusCode::SERVICE_UNAVAILABLE, Some(retry_after_ms)) = (status, retry_after_ms) {
+        return FailureClass::Overloaded { retry_after_ms };
+    }
     match status.as_u16() {
-        429 => FailureClass::RateLimited {
-            retry_after_ms: retry_after
-                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-        },
+        429 => FailureClass::RateLimited { retry_after_ms },
         401 => FailureClass::Unauthorized,
         408 => FailureClass::Timeout,
         500.. => FailureClass::Unavailable,
@@ -423,6 +425,12 @@ mod tests {
         assert_eq!(of("soon"), None);
         assert_eq!(of("-5"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+        let class = |status, wait| judge(status, Wrote::Nothing, of(wait), "").class;
+        let overloaded = class(StatusCode::SERVICE_UNAVAILABLE, "20");
+        let retry_after_ms = 20_000;
+        assert_eq!(overloaded, FailureClass::Overloaded { retry_after_ms });
+        let other = class(StatusCode::BAD_GATEWAY, "20");
+        assert_eq!(other, FailureClass::Unavailable);
         let class = judge(
             StatusCode::TOO_MANY_REQUESTS,
             Wrote::Nothing,
