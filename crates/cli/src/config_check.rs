@@ -131,6 +131,9 @@ fn registry(settings: &RegistrySettings) -> String {
     if let Some(connections) = settings.max_connections {
         parts.push(format!("{connections} requests at the same time"));
     }
+    if let Some(bytes) = settings.chunk_size {
+        parts.push(format!("uploads in chunks of {}", units::bytes(bytes)));
+    }
     if parts.is_empty() {
         parts.push("nothing of its own".to_owned());
     }
@@ -160,7 +163,7 @@ mod tests {
 cache_registry: localhost:5000
 images: [{source: docker.io/library/nginx, tag: '1.27', platform: all}]
 registries:
-  docker.io: {username: me, password: hunter2, mirrors: ['mirror:5000'], max_connections: 8}
+  docker.io: {username: me, password: hunter2, mirrors: ['mirror:5000'], max_connections: 8, chunk_size: 50MiB}
 ";
 
     #[test]
@@ -178,7 +181,7 @@ Settings:
   exit code with failed images:   1
 
 Registries:
-  docker.io: mirrors mirror:5000; user me; password from this config; 8 requests at the same time
+  docker.io: mirrors mirror:5000; user me; password from this config; 8 requests at the same time; uploads in chunks of 50.0 MiB
 
 Images:
   docker.io/library/nginx:1.27 -> localhost:5000/library/nginx:1.27, all, target insecure

@@ -57,18 +57,7 @@ pub(crate) fn count(number: impl Into<u64>, noun: &str) -> String {
 
 /// A size in bytes as it is set: `4096`, `16MiB`, `1GiB`.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
-    let (number, unit) = text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    );
-    let unit = match unit.trim() {
-        "" | "B" => Some(1),
-        "KiB" => Some(1 << 10),
-        "MiB" => Some(1 << 20),
-        "GiB" => Some(1 << 30),
-        _ => None,
-    };
-    let size = unit.and_then(|unit: u64| number.parse::<u64>().ok()?.checked_mul(unit));
+    let size = image_sync_shared::size::parse(text);
     size.ok_or_else(|| "expected a size as in 512MiB or 4GiB".to_owned())
 }
 

@@ -33,6 +33,7 @@
 //!     token_realm: https://auth.example/token # a token server in another domain that gets the password
 //!     allow_private: false                # whether it may lead to private and loopback addresses
 //!     max_connections: 16
+//!     chunk_size: 50MiB                   # or a number of bytes
 //! ```
 //!
 //! - Folders and files in a config are relative to the current directory, not to the config.

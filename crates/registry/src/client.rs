@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod encoding;
 pub(crate) mod endpoint;
 mod endpoints;
 mod exchange;
@@ -40,6 +41,7 @@ pub use setup_error::SetupError;
 
 use crate::auth::Authenticator;
 use crate::credentials::Credentials;
+pub(crate) use answer::Wrote;
 use endpoint::Endpoint;
 use endpoints::Endpoints;
 use exchange::Exchange;
@@ -150,6 +152,14 @@ impl<'a> Call<'a> {
             answer_within: Some(client.timeouts().answer),
         }
     }
+
+    fn wrote(&self) -> Wrote {
+        match (self.step, &self.method) {
+            (Step::PushBlob, &Method::POST) => Wrote::Upload,
+            (Step::PushBlob | Step::PushManifest, &Method::PUT | &Method::PATCH) => Wrote::Content,
+            _ => Wrote::Nothing,
+        }
+    }
 }
 
 impl Client {
@@ -216,9 +226,15 @@ impl Client {
         if status.is_success() || call.accept.contains(&status) {
             return Ok(response);
         }
-        Err(self
-            .refused(call.remote.side, call.step, &call.subject, response)
-            .await)
+        let Call {
+            remote,
+            step,
+            subject,
+            ..
+        } = &call;
+        let wrote = call.wrote();
+        let refused = self.refused(remote.side, *step, subject, wrote, response);
+        Err(refused.await)
     }
 
     /// The failure that an answer is which `send` let pass because of [`Call::accept`].
@@ -227,11 +243,12 @@ impl Client {
         side: Side,
         step: Step,
         subject: &str,
+        wrote: Wrote,
         response: Response,
     ) -> Failure {
         self.inner
             .wire
-            .explain(response)
+            .explain_write(response, wrote)
             .await
             .at(side, step, subject)
     }

@@ -16,7 +16,7 @@ use image_sync_shared::media_type::{ACCEPTED_MANIFESTS, essence};
 use image_sync_shared::ports::registries::Resolved;
 use image_sync_shared::reference::Reference;
 use image_sync_shared::text::excerpt;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 
 use crate::client::mirror::Mirrored;
@@ -212,7 +212,6 @@ impl HttpRegistry {
     ) -> Result<RawManifest, Failure> {
         let (headers, mirror) = (response.headers().clone(), Mirrored::of(&response));
         let read = async {
-            manifest::refuse_encoding(&headers)?;
             let patience = self.client.timeouts().stall;
             let bytes = body::read_whole(response, limit.min(MAX_MANIFEST_BYTES), patience).await?;
             manifest::verified(&headers, bytes, asked.reference)
@@ -230,6 +229,8 @@ impl HttpRegistry {
         if let Ok(accepted) = HeaderValue::try_from(ACCEPTED_MANIFESTS.join(", ")) {
             call.headers.insert(ACCEPT, accepted);
         }
+        let identity = HeaderValue::from_static("identity");
+        call.headers.insert(ACCEPT_ENCODING, identity);
         call
     }
 }

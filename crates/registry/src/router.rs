@@ -23,10 +23,14 @@ pub struct Router {
 impl Router {
     /// A router to the registries of `options`, and to all folders. Nothing is contacted yet.
     pub fn new(options: ClientOptions) -> Result<Self, SetupError> {
+        let registries = options.registries.iter();
+        let chunk_sizes = registries
+            .filter_map(|(host, settings)| Some((host.clone(), settings.chunk_size?)))
+            .collect();
         let client = Client::new(options)?;
         Ok(Self {
             http: HttpRegistry::new(client.clone()),
-            transfer: Transfer::new(client.clone()),
+            transfer: Transfer::new(client.clone(), chunk_sizes),
             client,
         })
     }

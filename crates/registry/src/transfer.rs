@@ -2,15 +2,18 @@
 //! where they belong.
 
 mod blob_answer;
+mod chunks;
 mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod http_source;
+mod resumes;
 mod source;
 mod to_folder;
 mod to_registry;
 mod verified;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use image_sync_shared::failure::Failure;
@@ -32,9 +35,10 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    pub(crate) fn new(client: Client) -> Self {
+    /// Sends in chunks of at most so many bytes, where that is configured for a host.
+    pub(crate) fn new(client: Client, chunk_sizes: BTreeMap<String, u64>) -> Self {
         Self {
-            uploads: Uploads::new(client.clone()),
+            uploads: Uploads::new(client.clone(), chunk_sizes),
             stall: client.timeouts().stall,
             client,
         }
@@ -44,7 +48,7 @@ impl Transfer {
     pub(crate) async fn copy_blob(&self, copy: &BlobCopy<'_>) -> Result<Arrival, Failure> {
         let transfer = self;
         match &copy.target.repository {
-            Repository::Registry { .. } => ToRegistry { transfer, copy }.copy().await,
+            Repository::Registry { .. } => ToRegistry::new(transfer, copy).copy().await,
             Repository::Folder(folder) => {
                 let folder = folder.as_path();
                 let to_folder = ToFolder {

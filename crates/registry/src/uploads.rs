@@ -3,10 +3,12 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod location;
+mod noted;
 mod session;
-mod unmounted;
+mod state;
 mod way;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
@@ -18,12 +20,12 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use self::unmounted::Unmounted;
+use self::noted::Noted;
 use self::way::Ways;
 use crate::client::{Call, Client, Permits, Target};
 
-pub(crate) use self::session::{Put, Session};
-pub(crate) use self::way::Way;
+pub(crate) use self::session::{Sent, Session};
+pub(crate) use self::way::{Habits, Way};
 
 /// Begins uploads. A clone shares everything.
 #[derive(Clone)]
@@ -34,7 +36,11 @@ pub(crate) struct Uploads {
 struct Shared {
     client: Client,
     ways: Ways,
-    unmounted: Unmounted,
+    /// Blobs whose last mount went wrong at the registry: the next try is without one, as it may be the mount alone that the
+    /// registry cannot do.
+    unmounted: Noted,
+    /// Blobs whose end was not answered by the registry itself: they are asked for before they are sent again.
+    unanswered: Noted,
     /// Requests that must be sent although nobody waits for them any more.
     tasks: TaskTracker,
 }
@@ -50,12 +56,14 @@ pub(crate) enum Mount {
 }
 
 impl Uploads {
-    pub(crate) fn new(client: Client) -> Self {
+    /// Uploads in chunks of at most so many bytes, where that is configured for a host.
+    pub(crate) fn new(client: Client, chunk_sizes: BTreeMap<String, u64>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 client,
-                ways: Ways::default(),
-                unmounted: Unmounted::default(),
+                ways: Ways::new(chunk_sizes),
+                unmounted: Noted::default(),
+                unanswered: Noted::default(),
                 tasks: TaskTracker::new(),
             }),
         }
@@ -83,7 +91,7 @@ impl Uploads {
                 Ok(Mount::Refused)
             }
             Err(failure) => {
-                if failure.class == FailureClass::Unavailable {
+                if is_trouble(failure.class) {
                     unmounted.add(target, &blob.digest);
                 }
                 Err(failure)
@@ -105,19 +113,49 @@ impl Uploads {
         })
     }
 
-    /// How to send blobs to `target`.
-    pub(crate) fn way(&self, target: &Remote) -> Way {
-        target
-            .repository
-            .host()
-            .map_or(Way::Put, |host| self.shared.ways.of(host))
+    /// What is known of `target` about how it takes blobs.
+    pub(crate) fn habits(&self, target: &Remote) -> Habits {
+        let host = target.repository.host();
+        host.map(|host| self.shared.ways.of(host))
+            .unwrap_or_default()
     }
 
-    /// Notes that `target` took a PATCH after it had refused a PUT.
-    pub(crate) fn remember_patch(&self, target: &Remote) {
+    /// Notes what was learnt about how `target` takes blobs.
+    pub(crate) fn remember(&self, target: &Remote, habits: Habits) {
         if let Some(host) = target.repository.host() {
-            self.shared.ways.remember_patch(host);
+            self.shared.ways.remember(host, habits);
         }
+    }
+
+    /// Whether `target` has `blob`.
+    pub(crate) async fn has(
+        &self,
+        permits: &Permits,
+        target: &Remote,
+        blob: &Descriptor,
+    ) -> Result<bool, Failure> {
+        let client = &self.shared.client;
+        let subject = blob.digest.as_str();
+        let at = Target::Path(format!("blobs/{subject}"));
+        let (step, method) = (Step::CheckBlob, Method::HEAD);
+        let mut call = Call::new(client, permits, target, step, subject, method, at);
+        call.accept = &[StatusCode::NOT_FOUND];
+        let answer = client.send(call).await?;
+        Ok(answer.status() != StatusCode::NOT_FOUND)
+    }
+
+    /// Notes that all of `blob` was sent, and that it is not known whether the registry has taken it.
+    pub(crate) fn was_unanswered(&self, target: &Remote, blob: &Descriptor) {
+        self.shared.unanswered.add(target, &blob.digest);
+    }
+
+    /// Whether `blob` is in place although its last upload was not answered.
+    pub(crate) async fn arrived_unanswered(&self, target: &Remote, blob: &Descriptor) -> bool {
+        if !self.shared.unanswered.take(target, &blob.digest) {
+            return false;
+        }
+        let permits = self.shared.client.permit(target).await;
+        self.has(&permits, target, blob).await == Ok(true)
     }
 
     /// Waits until all cancellations are sent.
@@ -180,6 +218,14 @@ async fn send_post(
     client.send(call).await
 }
 
+/// Whether it may be the mount alone that the registry cannot do.
+fn is_trouble(class: FailureClass) -> bool {
+    matches!(
+        class,
+        FailureClass::Unavailable | FailureClass::Overloaded { .. }
+    )
+}
+
 /// Whether a registry that failed so may still take the blob when it is sent.
 fn refuses_mount(class: FailureClass) -> bool {
     matches!(
@@ -188,6 +234,7 @@ fn refuses_mount(class: FailureClass) -> bool {
             | FailureClass::Unauthorized
             | FailureClass::Denied
             | FailureClass::Invalid
+            | FailureClass::Inconsistent
     )
 }
 

@@ -103,6 +103,8 @@ pub struct RegistrySettings {
     pub allow_private: bool,
     /// Requests under way at the same time, at most.
     pub max_connections: Option<usize>,
+    /// The longest request with bytes of a blob, in bytes: longer blobs are sent in chunks.
+    pub chunk_size: Option<u64>,
 }
 
 /// Where a password is.

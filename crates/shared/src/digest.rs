@@ -132,9 +132,11 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Hashes bytes as they pass.
+/// Hashes bytes as they pass. A clone goes on by itself.
+#[derive(Clone)]
 pub struct Hasher(State);
 
+#[derive(Clone)]
 enum State {
     Sha256(Sha256),
     Sha512(Sha512),

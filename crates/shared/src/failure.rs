@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStructVariant as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::text;
 
@@ -46,7 +47,7 @@ pub enum Step {
 }
 
 /// What kind of failure it is; the kind alone decides what follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
     /// 404, or no such platform.
@@ -66,6 +67,13 @@ pub enum FailureClass {
     },
     /// 5xx.
     Unavailable,
+    /// 503 with Retry-After.
+    Overloaded {
+        /// How long the registry asked to wait, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// The target contradicts what it was sent a moment ago, or is still at work on it: it is consistent eventually.
+    Inconsistent,
     /// No answer, or no byte, in time.
     Timeout,
     /// Refused, cut or broken connection.
@@ -91,6 +99,8 @@ pub enum Reaction {
     Retry,
     /// Put back without counting an attempt, the host's other jobs with it, for this long where the registry said so.
     Pause(Option<Duration>),
+    /// Put back for this long, the host's other jobs with it; it counts as an attempt.
+    PauseAndRetry(Duration),
     /// Put back without counting an attempt.
     PutBack,
 }
@@ -143,6 +153,8 @@ impl FailureClass {
             Self::ImmutableTag => "immutable_tag",
             Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable => "unavailable",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Inconsistent => "inconsistent",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
             Self::DigestMismatch => "digest_mismatch",
@@ -164,14 +176,37 @@ impl FailureClass {
             | Self::ImmutableTag
             | Self::TimeUsedUp
             | Self::Local => Reaction::Fail,
-            Self::Unavailable | Self::Timeout | Self::Connection | Self::DigestMismatch => {
-                Reaction::Retry
+            Self::Unavailable
+            | Self::Inconsistent
+            | Self::Timeout
+            | Self::Connection
+            | Self::DigestMismatch => Reaction::Retry,
+            Self::Overloaded { retry_after_ms } => {
+                Reaction::PauseAndRetry(Duration::from_millis(retry_after_ms))
             }
             Self::RateLimited { retry_after_ms } => {
                 Reaction::Pause(retry_after_ms.map(Duration::from_millis))
             }
             Self::LeaseLost | Self::Interrupted => Reaction::PutBack,
         }
+    }
+}
+
+impl Serialize for FailureClass {
+    /// By its name; a class that older releases do not know, by that of the nearest which they do: their roles read messages of
+    /// this one.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = match self {
+            Self::RateLimited { retry_after_ms } => {
+                let mut variant =
+                    serializer.serialize_struct_variant("FailureClass", 0, self.name(), 1)?;
+                variant.serialize_field("retry_after_ms", retry_after_ms)?;
+                return variant.end();
+            }
+            Self::Overloaded { .. } | Self::Inconsistent => Self::Unavailable.name(),
+            known => known.name(),
+        };
+        serializer.serialize_unit_variant("FailureClass", 0, name)
     }
 }
 
@@ -269,9 +304,20 @@ mod tests {
         ] {
             assert_eq!(class.reaction(), Reaction::Fail, "{class:?}");
         }
-        for class in [C::Unavailable, C::Timeout, C::Connection, C::DigestMismatch] {
+        for class in [
+            C::Unavailable,
+            C::Inconsistent,
+            C::Timeout,
+            C::Connection,
+            C::DigestMismatch,
+        ] {
             assert_eq!(class.reaction(), Reaction::Retry, "{class:?}");
         }
+        let overloaded = C::Overloaded {
+            retry_after_ms: 2000,
+        };
+        let pause = Reaction::PauseAndRetry(Duration::from_secs(2));
+        assert_eq!(overloaded.reaction(), pause);
         for class in [C::LeaseLost, C::Interrupted] {
             assert_eq!(class.reaction(), Reaction::PutBack, "{class:?}");
         }
@@ -291,5 +337,36 @@ mod tests {
             .reaction(),
             Reaction::Pause(None)
         );
+    }
+
+    #[test]
+    fn messages_have_no_class_that_an_older_release_cannot_read() {
+        use FailureClass as C;
+        let json = |class: C| serde_json::to_string(&class).unwrap();
+        for class in [C::Inconsistent, C::Overloaded { retry_after_ms: 7 }] {
+            assert_eq!(json(class), json(C::Unavailable), "{class:?}");
+        }
+        for retry_after_ms in [None, Some(7)] {
+            let limited = C::RateLimited { retry_after_ms };
+            assert_eq!(serde_json::from_str::<C>(&json(limited)).unwrap(), limited);
+        }
+        for class in [
+            C::NotFound,
+            C::Unauthorized,
+            C::Denied,
+            C::Invalid,
+            C::ImmutableTag,
+            C::Unavailable,
+            C::Timeout,
+            C::Connection,
+            C::DigestMismatch,
+            C::TimeUsedUp,
+            C::LeaseLost,
+            C::Interrupted,
+            C::Local,
+        ] {
+            assert_eq!(json(class), format!("{:?}", class.name()));
+            assert_eq!(serde_json::from_str::<C>(&json(class)).unwrap(), class);
+        }
     }
 }

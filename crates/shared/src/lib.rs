@@ -19,6 +19,7 @@ pub mod report;
 pub mod retry;
 pub mod run;
 pub mod secret;
+pub mod size;
 pub mod text;
 
 #[cfg(test)]

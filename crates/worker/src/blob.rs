@@ -133,6 +133,7 @@ impl Attempt<'_> {
         match self.send(blob, Some(from), None).await? {
             Arrival::Mounted => {
                 debug!(blob = %blob.digest, %from, "mounted");
+                self.memory.rely_on_mount(&blob.digest);
                 self.workshop.blobs.mounted(from);
                 self.note(blob);
                 self.ledger.account().blobs.mounted += 1;
@@ -155,6 +156,10 @@ impl Attempt<'_> {
             self.present(blob);
             return Ok(());
         }
+        if self.memory.was_mounted(&blob.digest) {
+            info!(blob = %blob.digest, "it was said to be mounted and is not there: it is sent");
+            self.workshop.blobs.mounts_nothing(&self.target.repository);
+        }
         self.find_or_send(blob, None, flight).await
     }
 
@@ -165,7 +170,10 @@ impl Attempt<'_> {
         flight: Option<&Flight<'_, FlightKey>>,
     ) -> Result<(), Failure> {
         match self.send(blob, in_repository, flight).await? {
-            Arrival::Mounted => self.present(blob),
+            Arrival::Mounted => {
+                self.memory.rely_on_mount(&blob.digest);
+                self.present(blob);
+            }
             Arrival::Copied { bytes } => self.copied(blob, bytes),
         }
         Ok(())
@@ -192,6 +200,7 @@ impl Attempt<'_> {
                 target: &self.target,
                 blob,
                 mount_from,
+                may_mount: !self.memory.is_doubted(),
                 on_bytes: &on_bytes,
             })
             .await

@@ -157,6 +157,13 @@ impl BlobIndex {
         }
     }
 
+    /// The registry of `repository` says that it mounts, and does not.
+    pub(crate) fn mounts_nothing(&self, repository: &Repository) {
+        if let store @ Store::Registry(_) = Store::of(repository) {
+            self.inner().mounts.insert(store, false);
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -101,5 +101,8 @@ fn is_refusal(failure: &Failure) -> bool {
     let class = failure.class;
     failure.side == Side::Target
         && failure.step == Step::PushManifest
-        && matches!(class, FailureClass::Invalid | FailureClass::NotFound)
+        && matches!(
+            class,
+            FailureClass::Invalid | FailureClass::NotFound | FailureClass::Inconsistent
+        )
 }

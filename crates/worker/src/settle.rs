@@ -133,7 +133,7 @@ pub(crate) fn before_work(
     }
     let Paused { side, host, until } = paused.iter().max_by_key(|paused| paused.until)?;
     let end = in_seconds(*until);
-    let why = format!("{host} answered 429 and is left alone until {end}");
+    let why = format!("{host} answered 429 or 503 and is left alone until {end}");
     let due = later(*until, spread(settings.pause_spread));
     let decision = Decision { job, settings, now };
     if let Some(deadline) = decision.missed_deadline(due) {
@@ -142,7 +142,7 @@ pub(crate) fn before_work(
         };
         let image = &place(job, *side).image;
         let failure = Failure::new(*side, Step::Check, image, class, host);
-        let why = format!("answered 429 and is left alone until {end}");
+        let why = format!("answered 429 or 503 and is left alone until {end}");
         let failure = too_late(failure, " ", &why, deadline);
         return Some(decision.finish(Ended::unworked(job, failure), None));
     }
@@ -174,7 +174,8 @@ pub(crate) fn after_work(
             decision.retry(ended, failure)
         }
         Reaction::Fail | Reaction::Retry => decision.finish(ended, None),
-        Reaction::Pause(retry_after) => decision.pause(ended, failure, retry_after),
+        Reaction::Pause(retry_after) => decision.pause(ended, failure, retry_after, false),
+        Reaction::PauseAndRetry(wait) => decision.pause(ended, failure, Some(wait), true),
         Reaction::PutBack => decision.put_back(ended, failure),
     }
 }
@@ -244,6 +245,43 @@ mod tests {
         assert_eq!(result.class, Some(FailureClass::Timeout));
         assert_eq!((result.entry.attempts, result.entry.duration_ms), (4, 7));
         assert_eq!(letter.unwrap().job, Some(job));
+    }
+
+    #[test]
+    fn a_503_with_retry_after_pauses_its_host_and_counts_as_an_attempt() {
+        let class = FailureClass::Overloaded {
+            retry_after_ms: 20_000,
+        };
+        let mut job = app();
+        let mut now = NOW;
+        for attempt in 1..=settings().retry.attempts {
+            let ended = failed(Side::Source, class);
+            let settlement = after_work(&job, ended, false, &settings(), now);
+            let until = now + Duration::from_secs(20);
+            let paused = match settlement {
+                Settlement::Defer {
+                    successor,
+                    event: Some(RunEvent::Attempt { attempt: told, .. }),
+                    pause,
+                    ..
+                } => {
+                    assert_eq!((told, successor.attempt), (attempt, attempt + 1));
+                    assert_eq!(successor.defers, 0);
+                    let due = successor.not_before.unwrap();
+                    assert!(until <= due && due <= until + settings().pause_spread);
+                    (job, now) = (*successor, due);
+                    pause
+                }
+                Settlement::Finish { result, pause, .. } => {
+                    assert_eq!(attempt, settings().retry.attempts);
+                    assert_eq!(result.entry.attempts, attempt);
+                    pause
+                }
+                other => panic!("neither tried again nor ended: {other:?}"),
+            };
+            let pause = paused.unwrap();
+            assert_eq!((pause.host.as_str(), pause.until), ("source.test", until));
+        }
     }
 
     #[test]
@@ -326,7 +364,7 @@ mod tests {
         let (error, pause) = failed_late(before(NOW + Duration::from_secs(60)));
         assert_eq!(
             error,
-            "source: check source.test/app:1: source.test answered 429 and is left alone until 2026-11-20T12:01:00Z, \
+            "source: check source.test/app:1: source.test answered 429 or 503 and is left alone until 2026-11-20T12:01:00Z, \
              too late for the run's deadline 2026-11-20T12:00:12Z"
         );
         assert_eq!(pause, None);
@@ -500,7 +538,7 @@ mod tests {
         assert_eq!(attempt, 0);
         assert_eq!(
             error,
-            "target: cache.test answered 429 and is left alone until 2026-11-20T12:00:00Z"
+            "target: cache.test answered 429 or 503 and is left alone until 2026-11-20T12:00:00Z"
         );
         assert_eq!(of(app().deferred(NOW)), None);
     }

@@ -7,7 +7,7 @@ use image_sync_testkit::fake_registry::{
     At, Auth, Fault, Gate, ImmutableTags, Mounts, Rule, UploadLocation, Uploads,
 };
 use image_sync_testkit::images::{
-    ImageBuilder, deterministic_bytes, docker_image, docker_list, image, image_with_layers,
+    ImageBuilder, deterministic_bytes, docker_image, docker_list, image, image_with_layers, index,
 };
 use image_sync_tests::Ended;
 
@@ -51,6 +51,101 @@ async fn a_result_tells_what_all_attempts_sent() {
 }
 
 #[tokio::test]
+async fn what_the_target_does_not_know_yet_although_it_was_just_sent_is_sent_again() {
+    let unknown = |status, code: &str| {
+        let body = format!(r#"{{"errors":[{{"code":"{code}","message":"unknown"}}]}}"#);
+        Fault::status(status).with_body(body)
+    };
+    for (kind, fault) in [
+        ("manifests", unknown(400, "MANIFEST_BLOB_UNKNOWN")),
+        ("manifests", unknown(404, "MANIFEST_UNKNOWN")),
+        ("manifests", status(404)),
+        ("manifests", status(409)),
+        ("manifests", status(412)),
+        ("manifests", status(423)),
+        ("blobs", unknown(404, "BLOB_UPLOAD_UNKNOWN")),
+        ("blobs", unknown(404, "BLOB_UNKNOWN")),
+        ("blobs", status(404)),
+        ("blobs", status(409)),
+        ("blobs", status(423)),
+    ] {
+        let image = image("app");
+        let world = World::with(&image).await;
+        let staged = world.target.stage(all("PUT", kind).first(2), fault);
+        world.is_copied(&image, 1).await;
+        assert_eq!(staged.hits(), 2, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_waits_for_children_that_the_target_does_not_know_yet() {
+    let index = index("app", &["linux/amd64", "linux/arm64"]);
+    let world = World::with(&index).await;
+    let root = Rule::new("PUT", format!("/v2/*/manifests/{TAG}"));
+    let staged = world.target.stage(root.first(1), status(404));
+    world.is_copied(&index, 1).await;
+    assert_eq!(staged.hits(), 1);
+}
+
+#[tokio::test]
+async fn an_upload_that_a_proxy_gave_up_on_is_not_sent_again_where_it_arrived() {
+    let image = image_with_layers("app", 1, 100_000);
+    let world = World::with(&image).await;
+    let staged = world
+        .target
+        .stage(all("PUT", "blobs"), Fault::DoneButAnswered(504));
+    world.is_copied(&image, 1).await;
+    assert_eq!(staged.hits(), image.blobs.len(), "each once");
+}
+
+#[tokio::test]
+async fn a_limit_on_the_length_of_a_request_is_met_with_chunks() {
+    let image = image_with_layers("app", 1, 3_000_000);
+    for stated in [true, false] {
+        let world = World::with(&image).await;
+        world.target.behave(|behaviour| {
+            behaviour.body_limit = Some(1_000_000);
+            behaviour.chunk_max = stated.then_some(1_000_000);
+        });
+        let mut catalog = world.catalog();
+        if !stated {
+            catalog = catalog.registry(world.target.host(), "{chunk_size: 900KiB}");
+        }
+        let ended = world.program.sync(&catalog, &[]).await;
+        assert_eq!(ended.only_result().error, None, "{ended:#?}");
+        assert_eq!(world.at_target().as_ref(), Some(image.digest()));
+        assert!(world.target.count("PATCH", "*") >= 3);
+        world.nothing_broken();
+    }
+}
+
+#[tokio::test]
+async fn a_mount_that_was_answered_201_and_is_not_there_is_sent() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    world
+        .target
+        .behave(|behaviour| behaviour.mounts = Mounts::Pretended);
+    world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn a_conflict_that_stays_fails_when_the_attempts_are_used_up() {
+    let world = World::with(&image("app")).await;
+    world.target.stage(all("PUT", "manifests"), status(409));
+    world.fails(3, &["target: push manifest", "409"]).await;
+}
+
+#[tokio::test]
+async fn a_repository_that_the_target_does_not_create_fails_at_once() {
+    let world = World::with(&image("app")).await;
+    world
+        .target
+        .behave(|behaviour| behaviour.creates_repositories = false);
+    world.fails(1, &["target: push blob", "NAME_UNKNOWN"]).await;
+}
+
+#[tokio::test]
 async fn a_refused_push_fails_at_once() {
     let world = World::with(&image("app")).await;
     world.target.stage(all("POST", "blobs"), status(403));
@@ -82,6 +177,17 @@ async fn a_rate_limit_of_the_target_is_waited_out() {
         Fault::rate_limited(Some("1")),
     );
     world.is_copied(&image, 1).await;
+}
+
+#[tokio::test]
+async fn a_503_with_retry_after_is_waited_out_and_counts_as_an_attempt() {
+    let image = image("app");
+    let world = World::with(&image).await;
+    let overloaded = status(503).with_header("retry-after", "1");
+    world
+        .target
+        .stage(all("POST", "blobs").first(1), overloaded);
+    world.is_copied(&image, 2).await;
 }
 
 #[tokio::test]

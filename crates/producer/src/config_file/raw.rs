@@ -14,7 +14,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::problem::without_secrets;
-use super::values::{Count, Span};
+use super::values::{Count, Size, Span};
 
 /// The longest time that a config may ask for, in seconds: a year.
 pub(super) const MAX_SECONDS: u64 = 365 * 24 * 60 * 60;
@@ -88,6 +88,7 @@ pub(super) struct RawRegistry {
     pub(super) token_realm: Option<String>,
     pub(super) allow_private: Option<bool>,
     pub(super) max_connections: Option<Count<10_000>>,
+    pub(super) chunk_size: Option<Size>,
     #[serde(rename = "<<")]
     merge: Option<Merge<RawRegistry>>,
 }
@@ -118,7 +119,8 @@ macro_rules! merging {
 merging!(RawImage: source, tag, cache_as, platform, source_tls_verify, cache_insecure);
 merging!(
     RawRegistry: endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password,
-    password_file, password_env, token_realm, allow_private, max_connections
+    password_file, password_env, token_realm, allow_private, max_connections,
+    chunk_size
 );
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Merge<T> {

@@ -71,6 +71,7 @@ fn resolve(raw: RawRegistry) -> Result<RegistrySettings, Problem> {
         token_realm: raw.token_realm.as_deref().map(token_realm).transpose()?,
         allow_private: raw.allow_private.unwrap_or(false),
         max_connections: raw.max_connections.map(Count::as_usize),
+        chunk_size: raw.chunk_size.map(|size| size.0),
     };
     let sources = [
         raw.password

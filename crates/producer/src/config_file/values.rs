@@ -1,8 +1,9 @@
-//! Numbers and durations, checked while they are read.
+//! Numbers, durations and sizes, checked while they are read.
 
 use std::fmt;
 use std::time::Duration;
 
+use image_sync_shared::size;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::raw::MAX_SECONDS;
@@ -106,6 +107,47 @@ impl Visitor<'_> for SpanVisitor {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
         let span = humantime::parse_duration(text).ok();
         self.within(span, format_args!("{text:?}"))
+    }
+}
+
+/// A size in bytes, at least one: a text with a unit, or a number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size(pub(super) u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SizeVisitor).map(Self)
+    }
+}
+
+struct SizeVisitor;
+
+impl Visitor<'_> for SizeVisitor {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a size as in 512KiB, 50MiB or 1GiB, or a number of bytes")
+    }
+
+    fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<u64, E> {
+        if bytes > 0 {
+            Ok(bytes)
+        } else {
+            Err(found(bytes, &self))
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<u64, E> {
+        Err(found(bytes, &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, bytes: f64) -> Result<u64, E> {
+        Err(found(bytes, &self))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
+        let size = size::parse(text).filter(|bytes| *bytes > 0);
+        size.ok_or_else(|| found(format_args!("{text:?}"), &self))
     }
 }
 

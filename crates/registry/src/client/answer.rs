@@ -20,9 +20,21 @@ const MAX_BODY: usize = 16 * 1024;
 /// How much of what it says is passed on, in characters.
 const MAX_WORDS: usize = 300;
 
-/// Reads what a refusal says. Waits up to `patience` for each piece of its body.
+/// What a request wrote, which decides whether a refusal may pass by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrote {
+    /// Nothing.
+    Nothing,
+    /// It was to begin an upload.
+    Upload,
+    /// Content, or a manifest that refers to content which was sent before.
+    Content,
+}
+
+/// Reads what a refusal of a request that wrote so much says. Waits up to `patience` for each piece of its body.
 pub(crate) async fn explain(
     response: Response,
+    wrote: Wrote,
     patience: Duration,
     clock: &dyn Clock,
     secrets: &Secrets,
@@ -32,10 +44,15 @@ pub(crate) async fn explain(
     let body = body::read_some(response, MAX_BODY, patience).await;
     // As it came, for a secret may be cut where its words are, and once more, for they may be an encoded one.
     let body = secrets.hide_in(&String::from_utf8_lossy(&body));
-    secrets.hide_in_trouble(&judge(status, retry_after, &body))
+    secrets.hide_in_trouble(&judge(status, wrote, retry_after, &body))
 }
 
-pub(super) fn judge(status: StatusCode, retry_after: Option<Duration>, body: &str) -> Trouble {
+pub(super) fn judge(
+    status: StatusCode,
+    wrote: Wrote,
+    retry_after: Option<Duration>,
+    body: &str,
+) -> Trouble {
     let said = Said::read(body);
     let status_words = status.canonical_reason().map_or_else(
         || status.as_u16().to_string(),
@@ -45,16 +62,23 @@ pub(super) fn judge(status: StatusCode, retry_after: Option<Duration>, body: &st
         "" => status_words,
         words => format!("{status_words}: {words}"),
     };
-    Trouble::new(classify(status, retry_after, &said), answer)
+    Trouble::new(classify(status, wrote, retry_after, &said), answer)
 }
 
-fn classify(status: StatusCode, retry_after: Option<Duration>, said: &Said) -> FailureClass {
+fn classify(
+    status: StatusCode,
+    wrote: Wrote,
+    retry_after: Option<Duration>,
+    said: &Said,
+) -> FailureClass {
     let code = |wanted: OciErrorCode| said.codes.contains(&wanted);
+    let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    let retry_after_ms = retry_after.map(millis);
+    if let (StatusCode::SERVICE_UNAVAILABLE, Some(retry_after_ms)) = (status, retry_after_ms) {
+        return FailureClass::Overloaded { retry_after_ms };
+    }
     match status.as_u16() {
-        429 => FailureClass::RateLimited {
-            retry_after_ms: retry_after
-                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-        },
+        429 => FailureClass::RateLimited { retry_after_ms },
         401 => FailureClass::Unauthorized,
         408 => FailureClass::Timeout,
         500.. => FailureClass::Unavailable,
@@ -66,6 +90,7 @@ fn classify(status: StatusCode, retry_after: Option<Duration>, said: &Said) -> F
         _ if code(OciErrorCode::DigestInvalid) || code(OciErrorCode::SizeInvalid) => {
             FailureClass::DigestMismatch
         }
+        status if said.may_pass(status, wrote) => FailureClass::Inconsistent,
         _ if code(OciErrorCode::ManifestBlobUnknown) => FailureClass::NotFound,
         403 => FailureClass::Denied,
         404 => FailureClass::NotFound,
@@ -143,10 +168,39 @@ impl Said {
         }
     }
 
-    /// Amazon ECR, Harbor, Artifact Registry, Quay and others each have a status and code of their own for it.
+    /// Amazon ECR, Harbor, Artifact Registry, Quay, Nexus and others each have a status and code of their own for it.
     fn tag_is_immutable(&self) -> bool {
         let words = self.words.to_ascii_lowercase();
-        words.contains("immutab") || words.contains("tagalreadyexists")
+        [
+            "immutab",
+            "tagalreadyexists",
+            "cannot be overwritten",
+            "does not allow updating",
+        ]
+        .iter()
+        .any(|wanted| words.contains(wanted))
+    }
+
+    /// Whether it may be that the registry does not know yet what it was sent, or is still at work on it.
+    fn may_pass(&self, status: u16, wrote: Wrote) -> bool {
+        let missing = |code: &OciErrorCode| {
+            matches!(
+                code,
+                OciErrorCode::ManifestBlobUnknown
+                    | OciErrorCode::BlobUnknown
+                    | OciErrorCode::ManifestUnknown
+            )
+        };
+        // A code of the standard that says something else is about something else, as a repository that does not exist.
+        let open = self
+            .codes
+            .iter()
+            .all(|code| matches!(code, OciErrorCode::Other(_)));
+        match (wrote, status) {
+            (Wrote::Content, _) if self.codes.iter().any(missing) => true,
+            (Wrote::Content, 404 | 412) | (Wrote::Content | Wrote::Upload, 409 | 423) => open,
+            _ => false,
+        }
     }
 }
 
@@ -204,7 +258,11 @@ mod tests {
     use super::*;
 
     fn told(status: u16, body: &str) -> Trouble {
-        judge(StatusCode::from_u16(status).unwrap(), None, body)
+        judge(status_code(status), Wrote::Nothing, None, body)
+    }
+
+    fn status_code(status: u16) -> StatusCode {
+        StatusCode::from_u16(status).unwrap()
     }
 
     fn error(code: &str, message: &str) -> String {
@@ -245,12 +303,16 @@ mod tests {
             (412, error("PRECONDITION", "'a:b' configured as immutable.")),
             (409, error("TAG_IMMUTABLE", "")),
             (403, error("DENIED", "tag immutability is on")),
+            (409, error("CONFLICT", "tag 1 cannot be overwritten")),
+            (
+                400,
+                error("X", "Repository does not allow updating assets: docker"),
+            ),
         ] {
-            assert_eq!(
-                told(status, &body).class,
-                FailureClass::ImmutableTag,
-                "{body}"
-            );
+            for wrote in [Wrote::Nothing, Wrote::Content] {
+                let class = judge(status_code(status), wrote, None, &body).class;
+                assert_eq!(class, FailureClass::ImmutableTag, "{body}");
+            }
         }
         let invalid = told(400, &error("TAG_INVALID", "not a tag"));
         assert_eq!(invalid.class, FailureClass::Invalid);
@@ -265,6 +327,43 @@ mod tests {
         assert_eq!(class(400, "DIGEST_INVALID"), FailureClass::DigestMismatch);
         assert_eq!(class(404, "BLOB_UNKNOWN"), FailureClass::NotFound);
         assert_eq!(class(400, "MANIFEST_INVALID"), FailureClass::Invalid);
+    }
+
+    #[test]
+    fn what_contradicts_what_was_sent_a_moment_ago_may_pass() {
+        let class = |wrote, status, body: &str| judge(status_code(status), wrote, None, body).class;
+        let unknown = |code: &str| error(code, "unknown to registry");
+        for (status, body) in [
+            (400, unknown("MANIFEST_BLOB_UNKNOWN")),
+            (404, unknown("MANIFEST_BLOB_UNKNOWN")),
+            (404, unknown("BLOB_UNKNOWN")),
+            (404, unknown("MANIFEST_UNKNOWN")),
+            (404, String::new()),
+            (404, error("NO_SUCH_THING", "")),
+            (409, String::new()),
+            (412, String::new()),
+            (423, error("LOCKED", "")),
+        ] {
+            let class = class(Wrote::Content, status, &body);
+            assert_eq!(class, FailureClass::Inconsistent, "{status} {body}");
+        }
+        for (status, code, expected) in [
+            (404, "NAME_UNKNOWN", FailureClass::NotFound),
+            (409, "DENIED", FailureClass::Invalid),
+            (409, "UNSUPPORTED", FailureClass::Invalid),
+            (400, "MANIFEST_INVALID", FailureClass::Invalid),
+            (400, "SOMETHING", FailureClass::Invalid),
+        ] {
+            assert_eq!(class(Wrote::Content, status, &error(code, "")), expected);
+        }
+        for (status, expected) in [
+            (404, FailureClass::NotFound),
+            (409, FailureClass::Inconsistent),
+            (412, FailureClass::Invalid),
+            (423, FailureClass::Inconsistent),
+        ] {
+            assert_eq!(class(Wrote::Upload, status, ""), expected, "{status}");
+        }
     }
 
     #[test]
@@ -331,7 +430,19 @@ mod tests {
         assert_eq!(of("soon"), None);
         assert_eq!(of("-5"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
-        let class = judge(StatusCode::TOO_MANY_REQUESTS, of("86400"), "").class;
+        let class = |status, wait| judge(status, Wrote::Nothing, of(wait), "").class;
+        let overloaded = class(StatusCode::SERVICE_UNAVAILABLE, "20");
+        let retry_after_ms = 20_000;
+        assert_eq!(overloaded, FailureClass::Overloaded { retry_after_ms });
+        let other = class(StatusCode::BAD_GATEWAY, "20");
+        assert_eq!(other, FailureClass::Unavailable);
+        let class = judge(
+            StatusCode::TOO_MANY_REQUESTS,
+            Wrote::Nothing,
+            of("86400"),
+            "",
+        )
+        .class;
         assert_eq!(
             class,
             FailureClass::RateLimited {

@@ -10,11 +10,11 @@ use image_sync_shared::failure::FailureClass;
 use image_sync_shared::job::Trust;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::{Measures, RequestEnded};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Request, Response, Url};
 use tokio::time::{Instant, timeout};
 
-use super::answer;
+use super::answer::{self, Wrote};
 use super::endpoint::Endpoint;
 use super::network::{self, AddressClass, AddressRefused, Network, Reach};
 use super::options::Timeouts;
@@ -157,10 +157,16 @@ impl Wire {
         Err(SendError::LedAstray(trouble))
     }
 
-    /// What a refusal says.
+    /// What a refusal says of a request that wrote nothing.
     pub(crate) async fn explain(&self, response: Response) -> Trouble {
+        self.explain_write(response, Wrote::Nothing).await
+    }
+
+    /// What a refusal says of a request that wrote so much.
+    pub(crate) async fn explain_write(&self, response: Response, wrote: Wrote) -> Trouble {
         answer::explain(
             response,
+            wrote,
             self.timeouts.answer,
             self.clock.as_ref(),
             &self.secrets,
@@ -180,6 +186,11 @@ impl Wire {
             let mut authorization = authorization.clone();
             authorization.set_sensitive(true);
             hop.headers_mut().insert(AUTHORIZATION, authorization);
+        }
+        if request.body.is_none() && anticipates_body(hop.method()) {
+            // Left out, it is 411 at some front ends, Google's among them.
+            let none = HeaderValue::from(0);
+            hop.headers_mut().insert(CONTENT_LENGTH, none);
         }
         // Only the first hop has one: what has a body is not redirected.
         *hop.body_mut() = request.body.take();
@@ -279,4 +290,9 @@ fn unusable(error: SetupError, profile: &Profile) -> SendError {
     } else {
         SendError::Untrusted(trouble)
     }
+}
+
+/// Whether a request of this method states its length even where it has no body (RFC 9110, section 8.6).
+fn anticipates_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }

@@ -6,10 +6,11 @@ use image_sync_shared::failure::FailureClass;
 use image_sync_shared::manifest::{RawManifest, own_media_type, told_media_type};
 use image_sync_shared::media_type;
 use image_sync_shared::reference::Reference;
-use image_sync_shared::text::excerpt;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::header::HeaderMap;
+use serde::de::IgnoredAny;
 
 use super::content_type;
+use crate::client::encoding;
 use crate::client::trouble::Trouble;
 
 const DOCKER_CONTENT_DIGEST: &str = "docker-content-digest";
@@ -35,20 +36,6 @@ pub(super) fn stated_digest(
     }
 }
 
-/// An encoded body is not the bytes that the digest is of, and none was asked for (RFC 9110, section 8.4).
-pub(super) fn refuse_encoding(headers: &HeaderMap) -> Result<(), Trouble> {
-    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None | Some(b"" | b"identity") => Ok(()),
-        Some(encoding) => Err(Trouble::new(
-            FailureClass::Invalid,
-            format!(
-                "the manifest comes with Content-Encoding {}; expected none",
-                excerpt(encoding.escape_ascii())
-            ),
-        )),
-    }
-}
-
 /// The manifest, if its bytes have the digest that was asked for, or else the one that is stated.
 pub(super) fn verified(
     headers: &HeaderMap,
@@ -66,16 +53,26 @@ pub(super) fn verified(
     hasher.update(&bytes);
     let digest = hasher.finish();
     match expected {
-        Some(expected) if expected != digest => Err(mismatch(
-            &format!("the bytes received have {digest}"),
-            &expected,
-        )),
+        Some(expected) if expected != digest => {
+            let found = format!("the bytes received have {digest}; expected {expected}");
+            let (class, answer) = encoding::mismatch(headers, &found);
+            Err(Trouble::new(class, answer))
+        }
+        // With no digest to go by, a label counts where the bytes cannot be a manifest.
+        None if encoding::label(headers).is_some() && !is_json(&bytes) => {
+            let (class, answer) = encoding::mismatch(headers, "what came is no manifest");
+            Err(Trouble::new(class, answer))
+        }
         _ => Ok(RawManifest {
             media_type: media_type(content_type(headers), &bytes),
             digest,
             bytes,
         }),
     }
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 fn mismatch(found: &str, expected: &Digest) -> Trouble {
@@ -112,7 +109,7 @@ fn media_type(stated: &str, bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use image_sync_shared::media_type::{DOCKER_MANIFEST, DOCKER_SCHEMA1, OCI_INDEX, OCI_MANIFEST};
-    use reqwest::header::{CONTENT_TYPE, HeaderName};
+    use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
     use super::*;
 
@@ -216,15 +213,26 @@ mod tests {
     }
 
     #[test]
+    fn a_content_encoding_is_a_mere_label_where_the_digest_is_right() {
+        let bytes = Bytes::from_static(b"{}");
+        let asked = Reference::Digest(Digest::of(&bytes));
+        for label in ["gzip", "x-gzip", "", "identity"] {
+            let labelled = headers(&[("content-encoding", label)]);
+            assert!(verified(&labelled, bytes.clone(), &asked).is_ok());
+            assert!(verified(&labelled, bytes.clone(), &tag()).is_ok());
+        }
+    }
+
+    #[test]
     fn an_encoded_manifest_is_refused() {
-        let refused = refuse_encoding(&headers(&[("content-encoding", "gzip")])).unwrap_err();
-        assert_eq!(refused.class, FailureClass::Invalid);
-        assert!(
-            refused.answer.contains("Content-Encoding gzip"),
-            "{}",
-            refused.answer
-        );
-        assert!(refuse_encoding(&headers(&[("content-encoding", "identity")])).is_ok());
-        assert!(refuse_encoding(&HeaderMap::new()).is_ok());
+        let encoded = Bytes::from_static(b"\x1f\x8b");
+        let labelled = headers(&[("content-encoding", "gzip")]);
+        let asked = Reference::Digest(Digest::of(b"{}"));
+        for asked in [asked, tag()] {
+            let refused = verified(&labelled, encoded.clone(), &asked).unwrap_err();
+            assert_eq!(refused.class, FailureClass::Invalid);
+            let answer = refused.answer;
+            assert!(answer.contains("Content-Encoding gzip"), "{answer}");
+        }
     }
 }

@@ -49,29 +49,47 @@ pub(super) fn body(size: u64) -> (Pieces, reqwest::Body) {
     (pieces, reqwest::Body::wrap_stream(stream))
 }
 
-/// Puts `first` and what is left of `blob` into `pieces`, and tells `on_bytes` of each piece that was taken.
-pub(super) async fn feed(
-    first: Bytes,
-    blob: &mut Verified<'_>,
-    pieces: Pieces,
-    on_bytes: &(dyn Fn(u64) + Send + Sync),
-    stall: Duration,
-) -> Result<(), FeedError> {
-    let mut sent = 0;
-    let mut next = Some(first);
-    while let Some(mut rest) = next {
-        while !rest.is_empty() {
-            let piece = rest.split_to(rest.len().min(MAX_PIECE));
-            let length = piece.len() as u64;
-            match timeout(stall, pieces.send(piece)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(FeedError::Over),
-                Err(_) => return Err(FeedError::Stalled(sent)),
+/// What goes into a body.
+pub(super) struct Feed<'a, 'b> {
+    /// Its first bytes.
+    pub(super) first: Bytes,
+    /// What gives the others.
+    pub(super) blob: &'a mut Verified<'b>,
+    /// How many bytes it gets in all.
+    pub(super) length: u64,
+    /// Where they go in.
+    pub(super) pieces: Pieces,
+    /// Is told of each piece that was taken: where in the body it stands, and how long it is.
+    pub(super) on_bytes: &'a (dyn Fn(u64, u64) + Send + Sync),
+    /// How long the target may take no byte.
+    pub(super) stall: Duration,
+}
+
+impl Feed<'_, '_> {
+    /// Puts all of it in, and ends the body.
+    pub(super) async fn run(self) -> Result<(), FeedError> {
+        let mut sent = 0;
+        let mut next = Some(self.first);
+        while let Some(mut rest) = next {
+            while !rest.is_empty() {
+                let piece = rest.split_to(rest.len().min(MAX_PIECE));
+                let length = piece.len() as u64;
+                match timeout(self.stall, self.pieces.send(piece)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Err(FeedError::Over),
+                    Err(_) => return Err(FeedError::Stalled(sent)),
+                }
+                (self.on_bytes)(sent, length);
+                sent += length;
             }
-            sent += length;
-            on_bytes(length);
+            next = match self.length.saturating_sub(sent) {
+                0 => None,
+                missing => {
+                    let next = self.blob.next_within(missing).await;
+                    next.map_err(FeedError::Source)?
+                }
+            };
         }
-        next = blob.next().await.map_err(FeedError::Source)?;
+        Ok(())
     }
-    Ok(())
 }

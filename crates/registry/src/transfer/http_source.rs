@@ -8,13 +8,10 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderValue, RANGE};
 use reqwest::{Method, Response};
 
 use super::blob_answer::bytes_to_skip;
+use super::resumes::Resumes;
+use crate::client::encoding;
 use crate::client::mirror::Mirrored;
 use crate::client::{Call, Client, Permits, Target};
-
-/// How often in a row one blob is asked for again after cuts between which little came.
-const MAX_RESUMES: u32 = 5;
-/// How many bytes are not little.
-const MUCH: u64 = 64 * 1024;
 
 /// The bytes of one blob. Where the connection is cut, they go on with Range over another one.
 pub(super) struct HttpSource<'a> {
@@ -25,23 +22,21 @@ pub(super) struct HttpSource<'a> {
     answer: Response,
     /// How many bytes of the body are yet to be skipped.
     skip: u64,
-    /// How many bytes were handed out.
+    /// Where in the blob the next byte is.
     offset: u64,
-    /// Where the last cut was; a second one there is the end.
-    cut_at: Option<u64>,
-    /// How many resumes in a row brought little.
-    resumes: u32,
+    resumes: Resumes,
 }
 
 impl<'a> HttpSource<'a> {
-    /// Asks for a blob.
+    /// Asks for a blob from `offset` on.
     pub(super) async fn open(
         client: &'a Client,
         permits: &'a Permits,
         remote: &'a Remote,
         blob: &'a Descriptor,
+        offset: u64,
     ) -> Result<Self, Failure> {
-        let (answer, skip) = get(client, permits, remote, blob, 0).await?;
+        let (answer, skip) = get(client, permits, remote, blob, offset).await?;
         Ok(Self {
             client,
             permits,
@@ -49,9 +44,8 @@ impl<'a> HttpSource<'a> {
             blob,
             answer,
             skip,
-            offset: 0,
-            cut_at: None,
-            resumes: 0,
+            offset,
+            resumes: Resumes::default(),
         })
     }
 
@@ -82,6 +76,11 @@ impl<'a> HttpSource<'a> {
         Mirrored::of(&self.answer).distrust();
     }
 
+    /// The Content-Encoding that its bytes are labelled with.
+    pub(super) fn encoding(&self) -> Option<String> {
+        encoding::label(self.answer.headers())
+    }
+
     fn unskipped(&mut self, mut chunk: Bytes) -> Bytes {
         let skipped = usize::try_from(self.skip).map_or(chunk.len(), |skip| skip.min(chunk.len()));
         self.skip -= skipped as u64;
@@ -92,16 +91,10 @@ impl<'a> HttpSource<'a> {
         let side = self.remote.side;
         self.distrust();
         let failure = Client::cut(side, Step::PullBlob, self.blob.digest.as_str(), error);
-        let came = self.offset - self.cut_at.unwrap_or_default();
-        if came >= MUCH {
-            self.resumes = 0;
-        }
-        if self.resumes == MAX_RESUMES || self.cut_at == Some(self.offset) {
+        if !self.resumes.may_go_on(self.offset) {
             return Err(failure);
         }
         tracing::debug!(%failure, offset = self.offset, "asking for the rest of the blob");
-        self.resumes += 1;
-        self.cut_at = Some(self.offset);
         (self.answer, self.skip) = get(
             self.client,
             self.permits,

@@ -1,5 +1,7 @@
 //! Where a blob's bytes come from.
 
+use std::io::{self, SeekFrom};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
@@ -9,7 +11,7 @@ use image_sync_shared::job::Remote;
 use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::reference::Repository;
 use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::http_source::HttpSource;
 use crate::client::{Client, Permits};
@@ -33,17 +35,18 @@ pub(super) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Opens a blob of `remote`. One that its descriptor embeds (OCI image spec, descriptor.md, "Embedded Content") need not
-    /// be there.
+    /// Opens a blob of `remote` at `offset`. One that its descriptor embeds (OCI image spec, descriptor.md, "Embedded
+    /// Content") need not be there.
     pub(super) async fn open(
         client: &'a Client,
         permits: &'a Permits,
         remote: &'a Remote,
         blob: &'a Descriptor,
+        offset: u64,
     ) -> Result<Self, Failure> {
-        match Self::open_there(client, permits, remote, blob).await {
+        match Self::open_there(client, permits, remote, blob, offset).await {
             Err(failure) if failure.class == FailureClass::NotFound => {
-                embedded(blob).map(Self::Embedded).ok_or(failure)
+                embedded(blob, offset).map(Self::Embedded).ok_or(failure)
             }
             opened => opened,
         }
@@ -54,24 +57,33 @@ impl<'a> Source<'a> {
         permits: &'a Permits,
         remote: &'a Remote,
         blob: &'a Descriptor,
+        offset: u64,
     ) -> Result<Self, Failure> {
-        Ok(match &remote.repository {
+        let path = match &remote.repository {
             Repository::Registry { .. } => {
-                let source = HttpSource::open(client, permits, remote, blob).await?;
-                Self::Http(Box::new(source))
+                let source = HttpSource::open(client, permits, remote, blob, offset).await?;
+                return Ok(Self::Http(Box::new(source)));
             }
-            Repository::Folder(path) => Self::Folder {
-                remote,
-                blob,
-                file: Layout::new(remote, path).open_blob(blob).await?,
-            },
-        })
+            Repository::Folder(path) => path,
+        };
+        let mut file = Layout::new(remote, path).open_blob(blob).await?;
+        let sought = file.seek(SeekFrom::Start(offset)).await;
+        sought.map_err(|error| unreadable(remote, blob, &error))?;
+        Ok(Self::Folder { remote, blob, file })
     }
 
     /// Notes that its bytes are wrong, or do not come.
     pub(super) fn distrust(&self) {
         if let Self::Http(source) = self {
             source.distrust();
+        }
+    }
+
+    /// The Content-Encoding that its bytes are labelled with.
+    pub(super) fn encoding(&self) -> Option<String> {
+        match self {
+            Self::Http(source) => source.encoding(),
+            Self::Folder { .. } | Self::Embedded(_) => None,
         }
     }
 
@@ -85,22 +97,25 @@ impl<'a> Source<'a> {
             }
             Self::Folder { remote, blob, file } => {
                 let mut buffer = BytesMut::with_capacity(READ_BUFFER);
-                let read = file.read_buf(&mut buffer).await.map_err(|error| {
-                    let class = FailureClass::Local;
-                    let answer = format!("{}: {error}", remote.repository);
-                    Failure::new(remote.side, Step::PullBlob, &blob.digest, class, answer)
-                })?;
+                let read = file.read_buf(&mut buffer).await;
+                let read = read.map_err(|error| unreadable(remote, blob, &error))?;
                 Ok((read > 0).then(|| buffer.freeze()))
             }
         }
     }
 }
 
-/// The content of a descriptor, if it is what the descriptor says.
-fn embedded(blob: &Descriptor) -> Option<Bytes> {
+fn embedded(blob: &Descriptor, offset: u64) -> Option<Bytes> {
     let bytes = STANDARD.decode(blob.data.as_ref()?).ok()?;
     let mut hasher = Hasher::new(blob.digest.algorithm());
     hasher.update(&bytes);
     let is_it = bytes.len() as u64 == blob.size && hasher.finish() == blob.digest;
-    is_it.then(|| bytes.into())
+    let offset = usize::try_from(offset).ok()?.min(bytes.len());
+    is_it.then(|| Bytes::from(bytes).slice(offset..))
+}
+
+fn unreadable(remote: &Remote, blob: &Descriptor, error: &io::Error) -> Failure {
+    let class = FailureClass::Local;
+    let answer = format!("{}: {error}", remote.repository);
+    Failure::new(remote.side, Step::PullBlob, &blob.digest, class, answer)
 }

@@ -2,51 +2,62 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::TryFutureExt as _;
-use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::ports::registries::{Arrival, BlobCopy};
 use image_sync_shared::reference::Repository;
+use reqwest::StatusCode;
 use tokio::time::timeout;
 
 use super::Transfer;
-use super::feed::{FeedError, Pieces, body, feed};
+use super::feed::{Feed, FeedError, body};
 use super::source::Source;
-use super::verified::Verified;
+use super::verified::{Place, Verified};
 use crate::client::{Payload, Permits};
-use crate::uploads::{Mount, Put, Session, Way};
+use crate::uploads::{Habits, Mount, Sent, Session, Way};
 
 /// How long a registry may take to answer after the last byte: it may move the blob to where it belongs first.
 const FINAL_ANSWER_WITHIN: Duration = Duration::from_secs(300);
 
 /// Why one try to send a blob ended.
-enum Stop {
+pub(super) enum Stop {
     /// For good.
     Failed(Failure),
-    /// The registry may take a PATCH.
-    PutRefused(Failure),
+    /// With a status which says that the blob may be welcome in another way, or is in place.
+    Refused(StatusCode, Failure),
 }
 
 /// A blob that is sent to a registry.
 pub(super) struct ToRegistry<'a> {
     pub(super) transfer: &'a Transfer,
     pub(super) copy: &'a BlobCopy<'a>,
+    /// How far the caller was told of bytes: those that are sent again do not count twice.
+    told: AtomicU64,
+}
+
+impl<'a> ToRegistry<'a> {
+    pub(super) fn new(transfer: &'a Transfer, copy: &'a BlobCopy<'a>) -> Self {
+        Self {
+            transfer,
+            copy,
+            told: AtomicU64::new(0),
+        }
+    }
 }
 
 impl ToRegistry<'_> {
     /// Mounts the blob, or sends it.
     pub(super) async fn copy(&self) -> Result<Arrival, Failure> {
         let copy = self.copy;
+        let (uploads, bytes) = (&self.transfer.uploads, copy.blob.size);
+        if uploads.arrived_unanswered(copy.target, copy.blob).await {
+            return Ok(Arrival::Copied { bytes });
+        }
         let mut begun = None;
         if let Some(from) = self.mountable() {
-            match self
-                .transfer
-                .uploads
-                .mount(copy.target, copy.blob, from)
-                .await?
-            {
+            match uploads.mount(copy.target, copy.blob, from).await? {
                 Mount::Done => return Ok(Arrival::Mounted),
                 Mount::Begun(session) => begun = Some(session),
                 Mount::Refused => {}
@@ -55,7 +66,6 @@ impl ToRegistry<'_> {
         let client = &self.transfer.client;
         let permits = Arc::new(client.transfer_permits(copy.source, copy.target).await);
         self.send(&permits, begun).await?;
-        let bytes = copy.blob.size;
         Ok(Arrival::Copied { bytes })
     }
 
@@ -65,54 +75,122 @@ impl ToRegistry<'_> {
         [self.copy.mount_from, Some(&self.copy.source.repository)]
             .into_iter()
             .flatten()
-            .find(|from| from.host() == host)
+            .find(|from| self.copy.may_mount && from.host() == host)
     }
 
-    /// Sends the blob by PUT, or by PATCH where that is known to be wanted or a PUT is refused.
+    /// Sends the blob in the way that the registry is known to want, or in others until it takes one.
     async fn send(&self, permits: &Arc<Permits>, begun: Option<Session>) -> Result<(), Failure> {
-        let uploads = &self.transfer.uploads;
-        let way = uploads.way(self.copy.target);
-        let refusal = match self.try_once(permits, begun, way).await {
-            Ok(()) => return Ok(()),
-            Err(Stop::PutRefused(failure)) => failure,
-            Err(Stop::Failed(failure)) => return Err(failure),
-        };
-        tracing::debug!(failure = %refusal, "sending the blob by PATCH instead");
-        match self.try_once(permits, None, Way::Patch).await {
-            Ok(()) => {
-                uploads.remember_patch(self.copy.target);
-                Ok(())
-            }
-            Err(Stop::Failed(failure) | Stop::PutRefused(failure)) => Err(failure),
+        let (uploads, size) = (&self.transfer.uploads, self.copy.blob.size);
+        let known = uploads.habits(self.copy.target);
+        let (mut habits, mut begun) = (known, begun);
+        loop {
+            let tried = self.try_once(permits, begun.take(), habits).await;
+            let (way, stop) = match tried {
+                Ok(()) => break,
+                Err((None, Stop::Failed(failure) | Stop::Refused(_, failure))) => {
+                    return Err(failure);
+                }
+                Err((Some(way), stop)) => (way, stop),
+            };
+            let (status, failure) = match stop {
+                Stop::Failed(failure) => return Err(failure),
+                Stop::Refused(status, failure) => (status, failure),
+            };
+            let Some(next) = habits.after(status, way, size) else {
+                return Err(with_hint(status, failure));
+            };
+            tracing::debug!(%failure, ?next, "sending the blob in another way");
+            habits = next;
         }
+        if habits != known {
+            uploads.remember(self.copy.target, habits);
+        }
+        Ok(())
     }
 
     async fn try_once(
         &self,
         permits: &Arc<Permits>,
         begun: Option<Session>,
+        habits: Habits,
+    ) -> Result<(), (Option<Way>, Stop)> {
+        let opened = self.open(permits, begun).await;
+        let (mut session, blob) = opened.map_err(|failure| (None, Stop::Failed(failure)))?;
+        let way = habits.way(self.copy.blob.size, session.limits());
+        let way = way.map_err(|answer| {
+            let failure = self.failure(FailureClass::Invalid, &answer);
+            (None, Stop::Failed(failure))
+        })?;
+        let sent = match way {
+            Way::Chunks(chunk) => self.send_chunks(permits, &mut session, blob, chunk).await,
+            Way::Put | Way::Patch => self.send_whole(permits, &mut session, blob, way).await,
+        };
+        let ended = match sent {
+            Ok(()) if way != Way::Put => {
+                let closing = async { taken(session.close(permits).await) };
+                self.answered(closing).await
+            }
+            sent => sent,
+        };
+        match ended {
+            Err(stop) => {
+                let stop = self.unless_arrived(permits, &mut session, stop).await;
+                stop.map_or(Ok(()), |stop| Err((Some(way), stop)))
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// A registry that did not answer itself may have taken the blob nevertheless: it is asked, now or before the next try.
+    async fn unless_arrived(
+        &self,
+        permits: &Arc<Permits>,
+        session: &mut Session,
+        stop: Stop,
+    ) -> Option<Stop> {
+        let (uploads, copy) = (&self.transfer.uploads, self.copy);
+        let failure = match stop {
+            Stop::Refused(StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT, failure) => {
+                if uploads.has(permits, copy.target, copy.blob).await == Ok(true) {
+                    session.is_over();
+                    return None;
+                }
+                failure
+            }
+            Stop::Failed(failure) if is_unanswered(&failure) => failure,
+            stop => return Some(stop),
+        };
+        uploads.was_unanswered(copy.target, copy.blob);
+        Some(Stop::Failed(failure))
+    }
+
+    async fn send_whole(
+        &self,
+        permits: &Arc<Permits>,
+        session: &mut Session,
+        mut blob: Verified<'_>,
         way: Way,
     ) -> Result<(), Stop> {
-        let (mut session, mut blob) = self.open(permits, begun).await?;
+        let length = self.copy.blob.size;
         // A blob that fails at its first bytes costs the target no request.
         let first = blob.next().await.map_err(Stop::Failed)?.unwrap_or_default();
         if blob.is_done() {
-            let sent = first.len() as u64;
-            let request = request(way, &mut session, permits, Payload::Bytes(first));
+            let request = whole(way, session, permits, Payload::Bytes(first), length);
             self.answered(request).await?;
-            (self.copy.on_bytes)(sent);
-        } else {
-            let (pieces, body) = body(self.copy.blob.size);
-            let request = request(way, &mut session, permits, Payload::Stream(body));
-            self.stream(first, &mut blob, pieces, request).await?;
+            self.tell(0, length);
+            return Ok(());
         }
-        match way {
-            Way::Put => Ok(()),
-            Way::Patch => {
-                self.answered(session.close(permits).map_err(Stop::Failed))
-                    .await
-            }
-        }
+        let (pieces, body) = body(length);
+        let request = whole(way, session, permits, Payload::Stream(body), length);
+        let feed = Feed {
+            first,
+            blob: &mut blob,
+            length,
+            pieces,
+            on_bytes: &|at, bytes| self.tell(at, bytes),
+            stall: self.transfer.stall,
+        };
+        self.stream(feed, request).await
     }
 
     /// Opens both ends, at the same time.
@@ -120,38 +198,42 @@ impl ToRegistry<'_> {
         &'a self,
         permits: &'a Arc<Permits>,
         begun: Option<Session>,
-    ) -> Result<(Session, Verified<'a>), Stop> {
-        let Transfer {
-            client,
-            uploads,
-            stall,
-        } = self.transfer;
-        let copy = self.copy;
+    ) -> Result<(Session, Verified<'a>), Failure> {
+        let (uploads, copy) = (&self.transfer.uploads, self.copy);
         let opening = async {
             match begun {
                 Some(session) => Ok(session),
                 None => uploads.begin(permits, copy.target, copy.blob).await,
             }
         };
-        let source = Source::open(client, permits, copy.source, copy.blob);
-        let (session, source) = tokio::join!(opening, source);
-        let source = source.map_err(Stop::Failed)?;
-        let blob = Verified::new(source, copy.source.side, copy.blob, *stall);
-        Ok((session.map_err(Stop::Failed)?, blob))
+        let source = self.read_from(permits, Place::start(copy.blob));
+        let (session, blob) = tokio::join!(opening, source);
+        let blob = blob?;
+        Ok((session?, blob))
+    }
+
+    /// Opens the source at a place.
+    pub(super) async fn read_from<'a>(
+        &'a self,
+        permits: &'a Permits,
+        place: Place,
+    ) -> Result<Verified<'a>, Failure> {
+        let (Transfer { client, stall, .. }, copy) = (self.transfer, self.copy);
+        let (remote, offset) = (copy.source, place.position);
+        let source = Source::open(client, permits, remote, copy.blob, offset).await?;
+        let side = remote.side;
+        Ok(Verified::new(source, side, copy.blob, *stall, place))
     }
 
     /// Feeds a request while it runs, and waits for its answer.
-    async fn stream(
+    pub(super) async fn stream(
         &self,
-        first: Bytes,
-        blob: &mut Verified<'_>,
-        pieces: Pieces,
+        feed: Feed<'_, '_>,
         request: impl Future<Output = Result<(), Stop>>,
     ) -> Result<(), Stop> {
         let mut request = pin!(request);
-        let feeding = feed(first, blob, pieces, self.copy.on_bytes, self.transfer.stall);
         let fed = tokio::select! {
-            fed = feeding => fed,
+            fed = feed.run() => fed,
             answer = &mut request => return self.too_early(answer),
         };
         match fed {
@@ -181,6 +263,20 @@ impl ToRegistry<'_> {
         })
     }
 
+    /// Tells the caller that `bytes` bytes were sent which stand at `at` in the blob.
+    pub(super) fn tell(&self, at: u64, bytes: u64) {
+        let now = at + bytes;
+        let before = self.told.fetch_max(now, Ordering::Relaxed);
+        if now > before {
+            (self.copy.on_bytes)(now - before.max(at));
+        }
+    }
+
+    /// How many bytes were sent, some of them perhaps more than once.
+    pub(super) fn told(&self) -> u64 {
+        self.told.load(Ordering::Relaxed)
+    }
+
     fn stalled(&self, sent: u64) -> Failure {
         let answer = format!(
             "no byte was taken for {:?}, after {sent} of {} bytes",
@@ -189,26 +285,53 @@ impl ToRegistry<'_> {
         self.failure(FailureClass::Timeout, &answer)
     }
 
-    fn failure(&self, class: FailureClass, answer: &str) -> Failure {
+    pub(super) fn failure(&self, class: FailureClass, answer: &str) -> Failure {
         let digest = &self.copy.blob.digest;
         Failure::new(self.copy.target.side, Step::PushBlob, digest, class, answer)
     }
 }
 
 /// Sends the blob by PUT, which ends the upload, or by PATCH, which does not.
-async fn request(
+async fn whole(
     way: Way,
     session: &mut Session,
     permits: &Permits,
     payload: Payload,
+    length: u64,
 ) -> Result<(), Stop> {
-    let sent = match way {
+    taken(match way {
         Way::Put => session.put(permits, payload).await,
-        Way::Patch => session.patch(permits, payload).await.map(|()| Put::Done),
-    };
+        Way::Patch | Way::Chunks(_) => session.patch(permits, payload, 0..length).await,
+    })
+}
+
+pub(super) fn taken(sent: Result<Sent, Failure>) -> Result<(), Stop> {
     match sent {
-        Ok(Put::Done) => Ok(()),
-        Ok(Put::Refused(failure)) => Err(Stop::PutRefused(failure)),
+        Ok(Sent::Taken) => Ok(()),
+        Ok(Sent::Refused(status, failure)) => Err(Stop::Refused(status, failure)),
         Err(failure) => Err(Stop::Failed(failure)),
     }
+}
+
+/// Whether the target may have taken what it was sent, as nothing was heard of it.
+fn is_unanswered(failure: &Failure) -> bool {
+    let class = failure.class;
+    failure.side == Side::Target
+        && matches!(class, FailureClass::Timeout | FailureClass::Connection)
+}
+
+/// A 413 that no smaller request gets around, with what may.
+fn with_hint(status: StatusCode, failure: Failure) -> Failure {
+    if status != StatusCode::PAYLOAD_TOO_LARGE {
+        return failure;
+    }
+    let hint = "the registry, or a proxy before it, limits the length of a request; chunk_size can be set for it";
+    let Failure {
+        side,
+        step,
+        subject,
+        class,
+        answer,
+    } = failure;
+    Failure::new(side, step, subject, class, format!("{answer} ({hint})"))
 }

@@ -9,6 +9,7 @@ use image_sync_shared::manifest::Descriptor;
 use tokio::time::timeout;
 
 use super::source::Source;
+use crate::client::encoding;
 
 /// The bytes of a blob, of which nobody gets all unless they have its digest and size.
 pub(super) struct Verified<'a> {
@@ -18,40 +19,86 @@ pub(super) struct Verified<'a> {
     stall: Duration,
     /// None once the digest was found right.
     hasher: Option<Hasher>,
-    received: u64,
+    /// How many bytes have come out.
+    position: u64,
+    /// Bytes that have come in since.
+    pending: Bytes,
+}
+
+/// A place in a blob, and what all before it hash to: from here on the blob can be read again.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) position: u64,
+    hasher: Hasher,
+}
+
+impl Place {
+    /// The start of a blob.
+    pub(super) fn start(blob: &Descriptor) -> Self {
+        Self {
+            position: 0,
+            hasher: Hasher::new(blob.digest.algorithm()),
+        }
+    }
 }
 
 impl<'a> Verified<'a> {
-    /// Verifies what `source` gives, which may take up to `stall` for its next bytes.
+    /// Verifies what `source` gives from `place` on, which may take up to `stall` for its next bytes.
     pub(super) fn new(
         source: Source<'a>,
         side: Side,
         blob: &'a Descriptor,
         stall: Duration,
+        place: Place,
     ) -> Self {
         Self {
             source,
             side,
             blob,
             stall,
-            hasher: Some(Hasher::new(blob.digest.algorithm())),
-            received: 0,
+            hasher: Some(place.hasher),
+            position: place.position,
+            pending: Bytes::new(),
         }
     }
 
     /// The next bytes, or none after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        self.next_within(u64::MAX).await
+    }
+
+    /// The next bytes, `limit` at most, or none after the last.
+    pub(super) async fn next_within(&mut self, limit: u64) -> Result<Option<Bytes>, Failure> {
         if self.hasher.is_none() {
             return Ok(None);
         }
-        let chunk = self.read().await?;
-        if let (Some(chunk), Some(hasher)) = (&chunk, &mut self.hasher) {
+        let mut chunk = match std::mem::take(&mut self.pending) {
+            pending if pending.is_empty() => self.read().await?,
+            pending => Some(pending),
+        };
+        if let (Some(chunk), Some(hasher)) = (&mut chunk, &mut self.hasher) {
+            let within = usize::try_from(limit).unwrap_or(usize::MAX);
+            self.pending = chunk.split_off(within.min(chunk.len()));
             hasher.update(chunk);
+            self.position += chunk.len() as u64;
         }
-        if chunk.is_none() || self.received == self.blob.size {
+        if chunk.is_none() || self.position == self.blob.size {
             self.verify().await?;
         }
         Ok(chunk)
+    }
+
+    /// How many bytes have come out.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Where it is; none once all bytes have come out.
+    pub(super) fn place(&self) -> Option<Place> {
+        Some(Place {
+            position: self.position,
+            hasher: self.hasher.clone()?,
+        })
     }
 
     /// Whether all bytes have come out.
@@ -64,8 +111,8 @@ impl<'a> Verified<'a> {
             Ok(chunk) => chunk?,
             Err(_) => return Err(self.stalled()),
         };
-        self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
-        if self.received > self.blob.size {
+        let came = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if self.position + came > self.blob.size {
             return Err(self.mismatch(&format!(
                 "the blob goes on after its {} bytes",
                 self.blob.size
@@ -76,10 +123,10 @@ impl<'a> Verified<'a> {
 
     /// Checks that nothing follows and that the digest is right.
     async fn verify(&mut self) -> Result<(), Failure> {
-        if self.received < self.blob.size {
+        if self.position < self.blob.size {
             return Err(self.mismatch(&format!(
                 "the blob ended after {} of {} bytes",
-                self.received, self.blob.size
+                self.position, self.blob.size
             )));
         }
         while self.read().await?.is_some() {}
@@ -95,13 +142,14 @@ impl<'a> Verified<'a> {
     fn stalled(&self) -> Failure {
         let answer = format!(
             "no byte came for {:?}, after {} of {} bytes",
-            self.stall, self.received, self.blob.size
+            self.stall, self.position, self.blob.size
         );
         self.failure(FailureClass::Timeout, &answer)
     }
 
     fn mismatch(&self, answer: &str) -> Failure {
-        self.failure(FailureClass::DigestMismatch, answer)
+        let (class, answer) = encoding::explained(self.source.encoding().as_deref(), answer);
+        self.failure(class, &answer)
     }
 
     fn failure(&self, class: FailureClass, answer: &str) -> Failure {
@@ -134,7 +182,8 @@ mod tests {
             blob,
             file: tokio::fs::File::open(scratch.path()).await.unwrap(),
         };
-        let mut verified = Verified::new(source, Side::Source, blob, Duration::from_secs(60));
+        let (stall, start) = (Duration::from_secs(60), Place::start(blob));
+        let mut verified = Verified::new(source, Side::Source, blob, stall, start);
         let mut out = 0;
         loop {
             match verified.next().await {

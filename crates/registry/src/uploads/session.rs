@@ -1,5 +1,6 @@
 //! One upload session (OCI distribution spec, section "Pushing blobs").
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::location;
-use super::way::MAY_WANT_PATCH;
-use crate::client::{Call, Client, Payload, Permits, Target};
+use super::way::{ChunkLimits, MAY_WANT_ANOTHER_WAY};
+use super::{location, state};
+use crate::client::{Call, Client, Payload, Permits, Target, Wrote};
 
 /// How long a cancellation may take, the wait for its turn included.
 const CANCEL_WITHIN: Duration = Duration::from_secs(20);
@@ -28,15 +29,22 @@ pub(crate) struct Session {
     size: u64,
     /// Where the upload goes on; none once it needs no cancelling.
     location: Option<Url>,
+    /// How long its chunks may be.
+    limits: ChunkLimits,
+    /// How many bytes the last answer said that the registry has.
+    received: Option<u64>,
 }
 
-/// What came of a PUT with the whole blob.
-pub(crate) enum Put {
-    /// The blob is in place.
-    Done,
-    /// Refused in a way that a PATCH may get around.
-    Refused(Failure),
+/// What came of a request with bytes of a blob, or of the one that ends an upload.
+pub(crate) enum Sent {
+    /// The registry took it.
+    Taken,
+    /// It was refused in a way that another way to send it, or asking whether it is there, may get around.
+    Refused(StatusCode, Failure),
 }
+
+/// Statuses of a proxy that gave up waiting for the registry: the blob may be in place.
+const UNANSWERED: [StatusCode; 2] = [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT];
 
 impl Session {
     /// The session that an answer to a POST of `blob` opens.
@@ -52,9 +60,21 @@ impl Session {
             digest: blob.digest.clone(),
             size: blob.size,
             location: None,
+            limits: ChunkLimits::stated(answer.headers()),
+            received: None,
         };
         session.go_on(answer)?;
         Ok(session)
+    }
+
+    /// How long its chunks may be.
+    pub(crate) fn limits(&self) -> ChunkLimits {
+        self.limits
+    }
+
+    /// How many bytes the registry said, with its answer to the last chunk, that it has.
+    pub(crate) fn received(&self) -> Option<u64> {
+        self.received
     }
 
     /// Sends the whole blob and ends the upload.
@@ -62,46 +82,81 @@ impl Session {
         &mut self,
         permits: &Permits,
         payload: Payload,
-    ) -> Result<Put, Failure> {
+    ) -> Result<Sent, Failure> {
         let mut call = self.call(permits, Method::PUT, self.closing()?);
-        self.carry(&mut call, payload);
-        call.accept = &MAY_WANT_PATCH;
+        carry(&mut call, payload, self.size);
+        let accepted = [&MAY_WANT_ANOTHER_WAY[..], &UNANSWERED].concat();
+        call.accept = &accepted;
         let answer = self.client().send(call).await?;
         if answer.status().is_success() {
             self.succeeded(&answer)?;
-            return Ok(Put::Done);
+            return Ok(Sent::Taken);
         }
-        let subject = self.digest.as_str();
-        let refused = self
-            .client()
-            .refused(self.remote.side, Step::PushBlob, subject, answer);
-        Ok(Put::Refused(refused.await))
+        Ok(self.refused(answer).await)
     }
 
-    /// Sends the whole blob in one chunk. The upload is not ended yet.
+    /// Sends the bytes of `range`. The upload is not ended yet.
     pub(crate) async fn patch(
         &mut self,
         permits: &Permits,
         payload: Payload,
-    ) -> Result<(), Failure> {
+        range: Range<u64>,
+    ) -> Result<Sent, Failure> {
         let mut call = self.call(permits, Method::PATCH, self.location()?.clone());
-        self.carry(&mut call, payload);
-        if let Some(last) = self.size.checked_sub(1) {
-            let range = HeaderValue::from_str(&format!("0-{last}"));
+        carry(&mut call, payload, range.end - range.start);
+        if !range.is_empty() {
+            let stated = format!("{}-{}", range.start, range.end - 1);
+            let range = HeaderValue::from_str(&stated);
             call.headers
                 .extend(range.map(|range| (CONTENT_RANGE, range)));
         }
+        call.accept = &[
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::RANGE_NOT_SATISFIABLE,
+        ];
         let answer = self.client().send(call).await?;
-        self.go_on(&answer)
+        if answer.status().is_success() {
+            self.go_on(&answer)?;
+            return Ok(Sent::Taken);
+        }
+        Ok(self.refused(answer).await)
     }
 
     /// Ends the upload of a blob that was sent before.
-    pub(crate) async fn close(&mut self, permits: &Permits) -> Result<(), Failure> {
+    pub(crate) async fn close(&mut self, permits: &Permits) -> Result<Sent, Failure> {
         let mut call = self.call(permits, Method::PUT, self.closing()?);
-        call.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+        call.accept = &UNANSWERED;
         call.answer_within = None;
         let answer = self.client().send(call).await?;
-        self.succeeded(&answer)
+        if answer.status().is_success() {
+            self.succeeded(&answer)?;
+            return Ok(Sent::Taken);
+        }
+        Ok(self.refused(answer).await)
+    }
+
+    /// Asks how many bytes the registry has, as far as it says so. The upload goes on from there.
+    pub(crate) async fn ask(&mut self, permits: &Permits) -> Result<Option<u64>, Failure> {
+        let (client, digest) = (&self.shared.client, self.digest.as_str());
+        let asked = state::ask(client, permits, &self.remote, digest, self.location()?);
+        let state = asked.await?;
+        self.location = Some(state.location);
+        Ok(state.received)
+    }
+
+    /// Notes that the blob is in place after all.
+    pub(crate) fn is_over(&mut self) {
+        self.location = None;
+    }
+
+    async fn refused(&self, answer: Response) -> Sent {
+        let status = answer.status();
+        let (side, step) = (self.remote.side, Step::PushBlob);
+        let subject = self.digest.as_str();
+        let refused = self
+            .client()
+            .refused(side, step, subject, Wrote::Content, answer);
+        Sent::Refused(status, refused.await)
     }
 
     fn call<'a>(&'a self, permits: &'a Permits, method: Method, url: Url) -> Call<'a> {
@@ -116,17 +171,6 @@ impl Session {
             method,
             target,
         )
-    }
-
-    /// Gives a request the blob. Who feeds the blob watches the time.
-    fn carry(&self, call: &mut Call<'_>, payload: Payload) {
-        let octets = HeaderValue::from_static("application/octet-stream");
-        call.headers = HeaderMap::from_iter([
-            (CONTENT_TYPE, octets),
-            (CONTENT_LENGTH, HeaderValue::from(self.size)),
-        ]);
-        call.payload = payload;
-        call.answer_within = None;
     }
 
     fn client(&self) -> &Client {
@@ -146,6 +190,7 @@ impl Session {
     fn go_on(&mut self, answer: &Response) -> Result<(), Failure> {
         let next = location::next(answer.url(), answer.headers());
         self.location = Some(next.map_err(|reason| self.invalid(&reason))?);
+        self.received = state::received(answer.headers());
         Ok(())
     }
 
@@ -178,6 +223,17 @@ impl Session {
     }
 }
 
+/// Gives a request `length` bytes. Who feeds them watches the time.
+fn carry(call: &mut Call<'_>, payload: Payload, length: u64) {
+    let octets = HeaderValue::from_static("application/octet-stream");
+    call.headers = HeaderMap::from_iter([
+        (CONTENT_TYPE, octets),
+        (CONTENT_LENGTH, HeaderValue::from(length)),
+    ]);
+    call.payload = payload;
+    call.answer_within = None;
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         if let (Some(location), Ok(runtime)) = (self.location.take(), Handle::try_current()) {
@@ -196,21 +252,23 @@ impl Drop for Session {
 async fn cancel(client: Client, remote: Remote, digest: String, location: Url) {
     let asked = async {
         let permits = client.permit(&remote).await;
-        let target = Target::Url(location);
-        let step = Step::PushBlob;
-        let call = Call::new(
-            &client,
-            &permits,
-            &remote,
-            step,
-            &digest,
-            Method::DELETE,
-            target,
-        );
-        client.send(call).await
+        let refused = delete(&client, &permits, &remote, &digest, location.clone()).await?;
+        if refused.is_success() {
+            return Ok(());
+        }
+        // Where a request was cut, some know an upload by its new length only: distribution 3 has it in the Location.
+        let state = state::ask(&client, &permits, &remote, &digest, &location).await?;
+        match delete(&client, &permits, &remote, &digest, state.location).await? {
+            status if status.is_success() => Ok(()),
+            status => {
+                let class = FailureClass::Invalid;
+                let step = Step::PushBlob;
+                Err(Failure::new(remote.side, step, &digest, class, status))
+            }
+        }
     };
     match timeout(CANCEL_WITHIN, asked).await {
-        Ok(Ok(_)) => {
+        Ok(Ok(())) => {
             tracing::debug!(repository = %remote.repository, digest, "cancelled an upload");
         }
         Ok(Err(failure)) => {
@@ -220,4 +278,27 @@ async fn cancel(client: Client, remote: Remote, digest: String, location: Url) {
             tracing::debug!(repository = %remote.repository, digest, "the upload was not cancelled in time");
         }
     }
+}
+
+/// The status of the answer: a success, or one of those that say that the upload is further than its Location.
+async fn delete(
+    client: &Client,
+    permits: &Permits,
+    remote: &Remote,
+    digest: &str,
+    location: Url,
+) -> Result<StatusCode, Failure> {
+    let (step, target) = (Step::PushBlob, Target::Url(location));
+    let mut call = Call::new(
+        client,
+        permits,
+        remote,
+        step,
+        digest,
+        Method::DELETE,
+        target,
+    );
+    call.accept = &[StatusCode::BAD_REQUEST, StatusCode::RANGE_NOT_SATISFIABLE];
+    let answer = client.send(call).await?;
+    Ok(answer.status())
 }

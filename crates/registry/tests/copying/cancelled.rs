@@ -107,3 +107,18 @@ async fn a_cancellation_that_fails_harms_nobody() {
     assert_eq!(there, Ok(true));
     pair.router.close().await;
 }
+
+#[tokio::test]
+async fn an_upload_that_is_further_than_its_location_is_asked_for_and_cancelled() {
+    let pair = Pair::start().await;
+    pair.target
+        .behave(|behaviour| behaviour.cancels_known_uploads_only = true);
+    let blob = blob("a", LARGE);
+    pair.put(&blob);
+    let cut = Fault::reset(At::RequestBody(1_000_000));
+    pair.target.stage(Rule::new("PUT", "*"), cut);
+    pair.copy(&blob).await.unwrap_err();
+    pair.assert_nothing_left(&blob).await;
+    let methods = pair.target_methods();
+    assert_eq!(methods, ["POST", "PUT", "DELETE", "GET", "DELETE"]);
+}

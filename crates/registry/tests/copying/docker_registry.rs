@@ -49,6 +49,7 @@ async fn a_mounted_blob_costs_one_request() {
             target: &at_target,
             blob: &blob,
             mount_from: Some(mount_from),
+            may_mount: true,
             on_bytes: &|_| {},
         };
         assert_eq!(router.copy_blob(copy).await, Ok(Arrival::Mounted));

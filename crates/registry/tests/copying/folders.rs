@@ -180,6 +180,7 @@ async fn a_blob_of_another_folder_is_linked() {
             target: &to,
             blob: &blob.descriptor(),
             mount_from: Some(&mount_from),
+            may_mount: true,
             on_bytes: &|_| {},
         };
         assert_eq!(router.copy_blob(copy).await, Ok(Arrival::Mounted));
@@ -212,6 +213,7 @@ async fn a_blob_that_cannot_be_linked_is_read_from_the_other_folder() {
         target: &to,
         blob: &blob.descriptor(),
         mount_from: Some(&folder(&base)),
+        may_mount: true,
         on_bytes: &|_| {},
     };
     assert_eq!(router.copy_blob(copy).await, Ok(copied(&blob)));

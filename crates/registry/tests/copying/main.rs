@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod cancelled;
+mod chunks;
 mod docker_registry;
 mod folders;
 mod large;

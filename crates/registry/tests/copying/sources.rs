@@ -198,14 +198,35 @@ async fn a_blob_whose_bytes_do_not_match_its_digest_never_becomes_part_of_an_ima
 }
 
 #[tokio::test]
-async fn an_encoded_blob_is_refused() {
-    let pair = Pair::start().await;
-    let blob = blob("a", 1000);
-    pair.put(&blob);
-    let encoded = Fault::SetHeader("content-encoding".to_owned(), "gzip".to_owned());
-    pair.source.stage(any_blob(), encoded);
-    let failure = pair.fails(&blob, Side::Source, FailureClass::Invalid).await;
-    assert!(failure.answer.contains("Content-Encoding"), "{failure}");
+async fn a_blob_with_a_content_encoding_is_judged_by_its_digest() {
+    for label in ["gzip", "x-gzip", "aws-chunked", ""] {
+        let pair = Pair::start().await;
+        let blob = blob("a", 100_000);
+        pair.put(&blob);
+        let labelled = Fault::SetHeader("content-encoding".to_owned(), label.to_owned());
+        pair.source.stage(any_blob(), labelled);
+        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)), "{label}");
+        pair.assert_copied(&blob).await;
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_is_encoded_once_more_is_refused() {
+    // Of another length, and of the length that is expected, so that the digest alone tells.
+    let labelled = Fault::SetHeader("content-encoding".to_owned(), "br".to_owned());
+    for faults in [vec![Fault::Encoded], vec![Fault::WrongBytes, labelled]] {
+        let pair = Pair::start().await;
+        let blob = blob("a", 1000);
+        pair.put(&blob);
+        for fault in faults {
+            pair.source.stage(any_blob(), fault);
+        }
+        let failure = pair.fails(&blob, Side::Source, FailureClass::Invalid).await;
+        assert!(
+            failure.answer.contains("with Content-Encoding"),
+            "{failure}"
+        );
+    }
 }
 
 #[tokio::test]

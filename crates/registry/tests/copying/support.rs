@@ -65,6 +65,12 @@ impl Setup {
         self
     }
 
+    /// With chunks of so many bytes at a host.
+    pub(crate) fn chunks(mut self, host: &str, bytes: u64) -> Self {
+        self.settings(host).chunk_size = Some(bytes);
+        self
+    }
+
     /// Without TLS at a host.
     pub(crate) fn plain(mut self, host: &str) -> Self {
         self.settings(host).plain_http = true;
@@ -183,6 +189,7 @@ impl Pair {
             target: &target,
             blob: &blob.descriptor(),
             mount_from: Some(from),
+            may_mount: true,
             on_bytes: &|_| {},
         };
         self.router.copy_blob(copy).await
@@ -239,6 +246,7 @@ pub(crate) async fn copy(
         target,
         blob,
         mount_from: None,
+        may_mount: true,
         on_bytes: &|bytes| {
             counted.fetch_add(bytes, Ordering::SeqCst);
         },

@@ -19,6 +19,7 @@ async fn fill(router: &Router, host: &str) -> Image {
             target: &to,
             blob: &blob.descriptor(),
             mount_from: None,
+            may_mount: true,
             on_bytes: &|_| {},
         };
         router.copy_blob(copy).await.unwrap();

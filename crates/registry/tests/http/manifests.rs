@@ -38,7 +38,7 @@ async fn a_tag_is_resolved_by_one_head() {
             .unwrap()
             .starts_with("image-sync/")
     );
-    assert_eq!(request.header("accept-encoding"), None);
+    assert_eq!(request.header("accept-encoding"), Some("identity"));
 }
 
 #[tokio::test]
@@ -206,18 +206,39 @@ async fn four_mebibytes_are_the_longest_manifest() {
 }
 
 #[tokio::test]
+async fn a_manifest_is_asked_for_as_identity_and_judged_by_its_digest() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let app = put_app(&registry);
+    let unless_identity =
+        Rule::new("*", "*").when(|request| request.header("accept-encoding") != Some("identity"));
+    registry.stage(unless_identity, Fault::Encoded);
+    let label = Fault::SetHeader("content-encoding".to_owned(), "x-gzip".to_owned());
+    let at = source(registry.host(), "app");
+    let router = router();
+    router.pull_manifest(&at, &tag("v1")).await.unwrap();
+    registry.stage(Rule::new("GET", "*"), label);
+    for stated in [true, false] {
+        registry.behave(|behaviour| behaviour.states_digests = stated);
+        let pulled = router.pull_manifest(&at, &tag("v1")).await.unwrap();
+        assert_eq!(pulled.digest, *app.digest());
+    }
+}
+
+#[tokio::test]
 async fn an_encoded_manifest_is_refused() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);
-    let fault = Fault::SetHeader("content-encoding".to_owned(), "gzip".to_owned());
-    registry.stage(Rule::new("GET", "*"), fault);
+    registry.stage(Rule::new("GET", "*"), Fault::Encoded);
     let at = source(registry.host(), "app");
-    let failure = router().pull_manifest(&at, &tag("v1")).await.unwrap_err();
-    assert_eq!(failure.class, FailureClass::Invalid);
-    assert!(
-        failure.answer.contains("Content-Encoding gzip"),
-        "{failure}"
-    );
+    for stated in [true, false] {
+        registry.behave(|behaviour| behaviour.states_digests = stated);
+        let failure = router().pull_manifest(&at, &tag("v1")).await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Invalid);
+        assert!(
+            failure.answer.contains("Content-Encoding gzip"),
+            "{failure}"
+        );
+    }
 }
 
 #[tokio::test]

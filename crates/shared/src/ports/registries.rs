@@ -53,6 +53,9 @@ pub struct BlobCopy<'a> {
     /// A repository at the target's registry that the target may mount it from (spec, section "Mounting a blob from
     /// another repository"); naming the target's own repository asks whether it is there and starts the upload if not.
     pub mount_from: Option<&'a Repository>,
+    /// Whether it may be mounted at all, from the source too where that is at the same registry. Not where the registry said of
+    /// a mount that it was done, and it was not.
+    pub may_mount: bool,
     /// Is told of bytes as they are sent.
     pub on_bytes: &'a (dyn Fn(u64) + Send + Sync),
 }

@@ -19,6 +19,16 @@ pub struct Behaviour {
     pub uploads: Uploads,
     /// What the Location of an upload looks like.
     pub upload_location: UploadLocation,
+    /// The most bytes in one request of an upload; more are answered 413 before they are read.
+    pub body_limit: Option<u64>,
+    /// The OCI-Chunk-Min-Length that is stated when an upload begins.
+    pub chunk_min: Option<u64>,
+    /// The OCI-Chunk-Max-Length that is stated when an upload begins.
+    pub chunk_max: Option<u64>,
+    /// Whether the cancellation of an upload that was cut is 416 until it was asked how far it came, as with distribution 3.
+    pub cancels_known_uploads_only: bool,
+    /// Whether a POST, PUT or PATCH that states no length is 411, as at Google's front end.
+    pub wants_length: bool,
     /// Whether `POST ?digest=` takes the whole blob at once.
     pub post_whole_blobs: bool,
     /// Whether a pushed manifest's blobs and children must be there.
@@ -61,6 +71,8 @@ pub enum Mounts {
     FromAnywhere,
     /// An upload session each time.
     Refused,
+    /// 201 each time, and nothing is mounted.
+    Pretended,
 }
 
 /// Which kinds of uploads are taken.
@@ -98,6 +110,11 @@ impl Default for Behaviour {
             mounts: Mounts::Allowed,
             uploads: Uploads::All,
             upload_location: UploadLocation::Relative,
+            body_limit: None,
+            chunk_min: None,
+            chunk_max: None,
+            cancels_known_uploads_only: false,
+            wants_length: true,
             post_whole_blobs: false,
             checks_references: true,
             states_digests: true,

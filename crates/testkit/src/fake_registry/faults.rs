@@ -95,6 +95,10 @@ pub enum Fault {
     TooLong(u64),
     /// The body has its length, but its first byte is another.
     WrongBytes,
+    /// The body is compressed once more, and Content-Encoding says so.
+    Encoded,
+    /// What was asked is done, but the answer has this status and nothing else, as of a proxy that did not wait for it.
+    DoneButAnswered(u16),
     /// A header is added, or replaced where it is present.
     SetHeader(String, String),
     /// A header is left out.
@@ -271,6 +275,8 @@ impl Fault {
             Self::TooShort(bytes) => response.shortened(*bytes),
             Self::TooLong(bytes) => response.lengthened(*bytes),
             Self::WrongBytes => response.corrupted(),
+            Self::Encoded => response.encoded(),
+            Self::DoneButAnswered(status) => Response::new(*status),
             Self::SetHeader(name, value) => response.header(name, value),
             Self::DropHeader(name) => response.without(name),
             Self::Redirect { base, query } => {

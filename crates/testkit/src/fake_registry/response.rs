@@ -9,6 +9,7 @@ use serde_json::json;
 use super::content::Content;
 use super::faults::{At, Interruption};
 use super::wire::Wire;
+use crate::images::gzip;
 
 const SMALL: u64 = 16 * 1024;
 
@@ -96,6 +97,16 @@ impl Response {
     pub(super) fn corrupted(mut self) -> Self {
         self.corrupt = true;
         self
+    }
+
+    /// The body as a gzip stream, if it is held in memory.
+    pub(super) fn encoded(self) -> Self {
+        let Content::Bytes(bytes) = &self.content else {
+            return self;
+        };
+        let stream = gzip(bytes);
+        self.header("content-encoding", "gzip")
+            .content(Content::Bytes(stream.into()))
     }
 
     /// The connection ends with this answer.

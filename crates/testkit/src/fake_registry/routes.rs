@@ -39,6 +39,14 @@ pub(super) async fn answer(
         return Ok(tokens.answer(request, &form));
     }
     let resource = parse(&request.path);
+    if let Some(refusal) = without_length(shared, request) {
+        return Ok(refusal);
+    }
+    if let Resource::Upload(..) = resource
+        && let Some(refusal) = uploads::too_long(shared, request)
+    {
+        return Ok(refusal);
+    }
     let refusal = refusal(shared, request, &resource);
     if let Some(refusal) = refusal {
         body.drain().await?;
@@ -91,6 +99,14 @@ fn without_body(
         (_, Resource::Unknown) => Response::error(404, "NOT_FOUND", "no such page"),
         _ => Response::error(405, "UNSUPPORTED", "no such method here"),
     }
+}
+
+fn without_length(shared: &Shared, request: &Request) -> Option<Response> {
+    let states_it = ["content-length", "transfer-encoding"]
+        .iter()
+        .any(|name| request.header(name).is_some());
+    let wanted = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
+    (wanted && !states_it && shared.behaviour().wants_length).then(|| Response::new(411))
 }
 
 fn refusal(shared: &Shared, request: &Request, resource: &Resource<'_>) -> Option<Response> {

@@ -11,6 +11,8 @@ pub(super) struct Upload {
     hasher: Hasher,
     length: u64,
     kept: Option<Vec<u8>>,
+    /// Whether a request was cut since the client was last told how far it came.
+    pub(super) cut: bool,
 }
 
 impl Upload {
@@ -21,6 +23,7 @@ impl Upload {
             hasher: Hasher::new(Algorithm::Sha256),
             length: 0,
             kept: (!discards).then(Vec::new),
+            cut: false,
         }
     }
 

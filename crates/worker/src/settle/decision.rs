@@ -52,11 +52,13 @@ impl Decision<'_> {
         }
     }
 
+    /// Puts the job back until its host is asked again; if that `counts` as an attempt, unless it was the last.
     pub(super) fn pause(
         self,
         ended: Ended,
         failure: Failure,
         retry_after: Option<Duration>,
+        counts: bool,
     ) -> Settlement {
         let Self { job, settings, now } = self;
         let unstated = || {
@@ -79,10 +81,26 @@ impl Decision<'_> {
             let failure = too_late(failure, "; ", &left_alone, deadline);
             return self.finish(failed(ended, failure), pause);
         }
+        if counts && !settings.retry.allows_another(job.attempt) {
+            return self.finish(ended, pause);
+        }
         let why = format!("{failure}; {left_alone}");
+        let worked = worked(job, &ended);
+        let (successor, event) = if counts {
+            let wait = Duration::try_from(due - now).unwrap_or_default();
+            let event = RunEvent::Attempt {
+                idx: job.idx,
+                attempt: job.attempt,
+                defers: job.defers,
+                error: why.clone(),
+            };
+            (worked.after_attempt(now, failure, wait), event)
+        } else {
+            (worked.deferred(due), put_back(job, &why))
+        };
         Settlement::Defer {
-            successor: Box::new(worked(job, &ended).deferred(due)),
-            event: Some(put_back(job, &why)),
+            successor: Box::new(successor),
+            event: Some(event),
             pause,
             why,
         }

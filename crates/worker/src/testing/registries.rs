@@ -34,6 +34,7 @@ struct State {
     staged: Vec<Staged>,
     takes_no_docker: HashSet<String>,
     mounts_nothing: HashSet<String>,
+    pretends_to_mount: HashSet<String>,
     verifies: bool,
     broken_from: Option<usize>,
     written_incomplete: Vec<String>,
@@ -149,6 +150,11 @@ impl FakeRegistries {
     /// A host answers every mount with an upload.
     pub(crate) fn mount_nothing(&self, host: &str) {
         self.state().mounts_nothing.insert(host.to_owned());
+    }
+
+    /// A host says of every mount that it was done, and does none.
+    pub(crate) fn pretend_to_mount(&self, host: &str) {
+        self.state().pretends_to_mount.insert(host.to_owned());
     }
 
     /// Manifests that refer to what is not there are refused, as most registries do. Otherwise they are taken, and noted.
@@ -278,21 +284,18 @@ impl Registries for FakeRegistries {
         let image = at.repository.image(reference.clone()).to_string();
         self.log(format!("PUT {} manifest {image}", at.side));
         self.staged(Call::PushManifest, &image).await?;
-        let refused = |text: &str| {
-            let class = FailureClass::Invalid;
-            Err(answer(at, Step::PushManifest, &image, class, text))
-        };
+        let refused = |class, text: &str| Err(answer(at, Step::PushManifest, &image, class, text));
         let mut guard = self.state();
         let state = &mut *guard;
         let no_docker = state.takes_no_docker.contains(host(&at.repository));
         if no_docker && media_type::is_docker(&manifest.media_type) {
-            return refused("415");
+            return refused(FailureClass::Invalid, "415");
         }
         assert_eq!(Digest::of(&manifest.bytes), manifest.digest);
         let content = state.content.entry(at.repository.clone()).or_default();
         if !is_complete(content, manifest) {
             if state.verifies {
-                return refused("MANIFEST_BLOB_UNKNOWN");
+                return refused(FailureClass::Inconsistent, "MANIFEST_BLOB_UNKNOWN");
             }
             state.written_incomplete.push(image);
         }
@@ -325,7 +328,7 @@ impl Registries for FakeRegistries {
             .mount_from
             .map_or_else(String::new, |from| format!(" from={from}"));
         self.log(format!("POST target blob {digest}{from} {target}"));
-        if self.mount(target, digest, copy.mount_from) {
+        if copy.may_mount && self.mount(target, digest, copy.mount_from) {
             return Ok(Arrival::Mounted);
         }
         self.log(format!("GET source blob {digest}"));
@@ -360,6 +363,9 @@ impl FakeRegistries {
         let Some(from) = from.filter(|from| host(from) == host(target)) else {
             return false;
         };
+        if state.pretends_to_mount.contains(host(target)) {
+            return true;
+        }
         if state.mounts_nothing.contains(host(target)) {
             return false;
         }

@@ -77,7 +77,13 @@ async fn what_will_not_pass_fails_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn what_may_pass_is_tried_in_place_and_then_put_back() {
-    for class in [C::Unavailable, C::Timeout, C::Connection, C::DigestMismatch] {
+    for class in [
+        C::Unavailable,
+        C::Inconsistent,
+        C::Timeout,
+        C::Connection,
+        C::DigestMismatch,
+    ] {
         for call in CALLS {
             let outcome = outcome_of(call, class).await;
             assert_eq!(outcome, (4, 4 * 3), "{call:?} {class:?}");

@@ -107,7 +107,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         further_error("registries: {a.io: {pasword: x}}"),
-        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token_realm, allow_private, max_connections"#
+        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token_realm, allow_private, max_connections, chunk_size"#
     );
 }
 
@@ -287,6 +287,24 @@ fn numbers_out_of_range() {
         further_error("registries: {a.io: {max_connections: 0}}"),
         "c.yaml:3:38: registries.a.io.max_connections: found 0, expected a whole number from 1 to 10000"
     );
+}
+
+#[test]
+fn sizes_that_are_none() {
+    let expected = "expected a size as in 512KiB, 50MiB or 1GiB, or a number of bytes";
+    for (size, found) in [
+        ("50MB", r#""50MB""#),
+        ("lots", r#""lots""#),
+        ("0 MiB", r#""0 MiB""#),
+        ("0", "0"),
+        ("-5", "-5"),
+        ("1.5", "1.5"),
+    ] {
+        assert_eq!(
+            further_error(&format!("registries: {{a.io: {{chunk_size: {size}}}}}")),
+            format!("c.yaml:3:33: registries.a.io.chunk_size: found {found}, {expected}")
+        );
+    }
 }
 
 #[test]

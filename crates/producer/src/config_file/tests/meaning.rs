@@ -290,7 +290,8 @@ registries:
     username: me
     password_file: /run/secrets/registry
     max_connections: 3
-  ghcr.io: {username: me, password_env: GHCR_TOKEN}
+    chunk_size: 50MiB
+  ghcr.io: {username: me, password_env: GHCR_TOKEN, chunk_size: 1000000}
   quay.io:
 ",
     )
@@ -323,11 +324,13 @@ registries:
             username: me,
             password: Some(PasswordSource::File(PathBuf::from("/run/secrets/registry"))),
             max_connections: Some(3),
+            chunk_size: Some(50 << 20),
             ..RegistrySettings::default()
         }
     );
     let token = Some(PasswordSource::Env("GHCR_TOKEN".to_owned()));
     assert_eq!(registries["ghcr.io"].password, token);
+    assert_eq!(registries["ghcr.io"].chunk_size, Some(1_000_000));
     assert_eq!(registries["quay.io"], RegistrySettings::default());
 }
 

@@ -24,6 +24,11 @@ pub(super) async fn post(
         let message = "the repository does not exist";
         return Ok(Response::error(404, "NAME_UNKNOWN", message));
     }
+    let pretended = request.parameter("mount");
+    if let Some(digest) = pretended.filter(|_| behaviour.mounts == Mounts::Pretended) {
+        body.drain().await?;
+        return Ok(created(repository, &digest));
+    }
     let mounted = request.parameter("mount").and_then(|digest| {
         let content = mountable(shared, &behaviour, request, &digest)?;
         Some((digest, content))
@@ -43,10 +48,18 @@ pub(super) async fn post(
     }
     body.drain().await?;
     let id = shared.store.start_upload(upload);
-    Ok(Response::new(202)
+    let begun = Response::new(202)
         .header("location", &location(shared, &behaviour, repository, &id))
         .header("docker-upload-uuid", &id)
-        .header("range", "0-0"))
+        .header("range", "0-0");
+    let stated = [
+        ("oci-chunk-min-length", behaviour.chunk_min),
+        ("oci-chunk-max-length", behaviour.chunk_max),
+    ];
+    let stated = stated
+        .into_iter()
+        .filter_map(|(name, length)| Some((name, length?.to_string())));
+    Ok(stated.fold(begun, |begun, (name, length)| begun.header(name, &length)))
 }
 
 pub(super) async fn patch(
@@ -77,6 +90,7 @@ pub(super) async fn patch(
         receive(&mut upload, body).await
     };
     let (repository, range) = (upload.repository.clone(), upload.received());
+    upload.cut |= received.is_err();
     shared.store.keep_upload(id, upload);
     received?;
     let status = match behaviour.uploads {
@@ -110,6 +124,7 @@ pub(super) async fn put(
     };
     let before = upload.length();
     if let Err(error) = receive(&mut upload, body).await {
+        upload.cut = true;
         shared.store.keep_upload(id, upload);
         return Err(error);
     }
@@ -123,9 +138,10 @@ pub(super) async fn put(
 }
 
 pub(super) fn status(shared: &Shared, id: &str) -> Response {
-    let Some(upload) = shared.store.take_upload(id) else {
+    let Some(mut upload) = shared.store.take_upload(id) else {
         return unknown();
     };
+    upload.cut = false;
     let location = location(shared, &shared.behaviour(), &upload.repository, id);
     let range = upload.received();
     shared.store.keep_upload(id, upload);
@@ -136,6 +152,15 @@ pub(super) fn status(shared: &Shared, id: &str) -> Response {
 }
 
 pub(super) fn delete(shared: &Shared, id: &str) -> Response {
+    if shared.behaviour().cancels_known_uploads_only
+        && let Some(upload) = shared.store.take_upload(id)
+    {
+        let cut = upload.cut;
+        shared.store.keep_upload(id, upload);
+        if cut {
+            return Response::error(416, "RANGE_INVALID", "the upload is further than this");
+        }
+    }
     if shared.store.end_upload(id) {
         Response::new(204)
     } else {
@@ -165,6 +190,13 @@ async fn receive(upload: &mut Upload, body: &mut Body<'_>) -> io::Result<()> {
         upload.push(&bytes);
     }
     Ok(())
+}
+
+/// What a request of an upload is refused with whose body is too long.
+pub(super) fn too_long(shared: &Shared, request: &Request) -> Option<Response> {
+    let limit = shared.behaviour().body_limit?;
+    let length: u64 = request.header("content-length")?.parse().ok()?;
+    (length > limit).then(|| Response::new(413).closing())
 }
 
 fn mountable(

@@ -1,4 +1,4 @@
-//! Blobs that are sent because asking for a mount went wrong.
+//! Blobs of which something is to be remembered until their next try.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,11 @@ use image_sync_shared::digest::Digest;
 use image_sync_shared::job::Remote;
 use image_sync_shared::reference::Repository;
 
-/// Blobs whose last mount went wrong at the registry, each with the repository it was for: the next try is without one, as it
-/// may be the mount alone that the registry cannot do.
+/// Blobs whose next try is to be another one than their last, each with the repository it is for.
 #[derive(Debug, Default)]
-pub(super) struct Unmounted(Mutex<HashSet<(Repository, Digest)>>);
+pub(super) struct Noted(Mutex<HashSet<(Repository, Digest)>>);
 
-impl Unmounted {
+impl Noted {
     pub(super) fn add(&self, target: &Remote, blob: &Digest) {
         self.set().insert((target.repository.clone(), blob.clone()));
     }

@@ -1,0 +1,33 @@
+//! Sizes in bytes, as people write them.
+
+/// A size in bytes of a text as in `4096`, `512 KiB`, `16MiB` or `1GiB`; none of any other text.
+#[must_use]
+pub fn parse(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
+    let unit: u64 = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_binary_units() {
+        assert_eq!(parse("4096"), Some(4096));
+        assert_eq!(parse("7B"), Some(7));
+        assert_eq!(parse("512 KiB"), Some(512 << 10));
+        assert_eq!(parse("16MiB"), Some(16 << 20));
+        assert_eq!(parse("1GiB"), Some(1 << 30));
+        for text in ["", "MiB", "-1", "1.5GiB", "1GB", "1mib", "99999999999GiB"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}
