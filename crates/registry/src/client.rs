@@ -197,6 +197,13 @@ impl Client {
         self.inner.permits.acquire(&[source, target]).await
     }
 
+    /// The `<name>` that the registry of `remote` has for its repository `name`: an endpoint may keep all under a path.
+    pub(crate) fn name_at(&self, remote: &Remote, name: &str) -> String {
+        let host = remote.repository.host().unwrap_or_default();
+        let registry = self.inner.endpoints.registry(host, remote.trust);
+        registry.map_or_else(|_| name.to_owned(), |registry| registry.name(name))
+    }
+
     /// Sends a request, with a token where one is needed, and returns the answer if it is a 2xx or one of `call.accept`.
     /// Redirects of GET and HEAD are followed.
     pub(crate) async fn send(&self, mut call: Call<'_>) -> Result<Response, Failure> {

@@ -77,9 +77,10 @@ pub struct Settings {
 /// What holds for one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistrySettings {
-    /// Where its requests go instead of to its host: `https://HOST[:PORT]` or `http://HOST[:PORT]`.
+    /// Where its requests go instead of to its host: `https://HOST[:PORT]` or `http://HOST[:PORT]`, and behind it a path
+    /// where all repositories are kept under one.
     pub endpoint: Option<String>,
-    /// Hosts or URLs that are asked first when reading, in this order.
+    /// Hosts or URLs that are asked first when reading, in this order, with a path as for `endpoint`.
     pub mirrors: Vec<String>,
     /// Plain HTTP, no TLS.
     pub plain_http: bool,

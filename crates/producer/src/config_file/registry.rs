@@ -10,7 +10,8 @@ use super::raw::{RawRegistries, RawRegistry};
 use super::values::Count;
 
 const URL: &str =
-    "https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password";
+    "https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password";
+const NO_API: &str = "found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub";
 
 /// All registries, by the host that their repositories have.
 pub(super) fn resolve_all(
@@ -112,7 +113,9 @@ fn password(
 
 fn endpoint(text: &str) -> Result<String, Problem> {
     let url = text.trim_end_matches('/');
-    if is_url(url) {
+    if names_the_api(url) {
+        Err(Problem::new(NO_API).key("endpoint"))
+    } else if is_url(url) {
         Ok(url.to_owned())
     } else {
         Err(Problem::new(format!("this is no endpoint, expected {URL}")).key("endpoint"))
@@ -135,11 +138,15 @@ fn token_realm(text: &str) -> Result<String, Problem> {
 fn mirrors(texts: &[String]) -> Result<Vec<String>, Problem> {
     let mirror = |(index, text): (usize, &String)| {
         let mirror = text.trim_end_matches('/');
-        if is_url(mirror) || is_host(mirror) {
+        let refuse = |text| Problem::new(text).index(index).key("mirrors");
+        if names_the_api(mirror) {
+            Err(refuse(NO_API.to_owned()))
+        } else if is_url(mirror) || is_place(mirror) {
             Ok(mirror.to_owned())
         } else {
-            let text = format!("this is no mirror, expected HOST[:PORT], {URL}");
-            Err(Problem::new(text).index(index).key("mirrors"))
+            Err(refuse(format!(
+                "this is no mirror, expected HOST[:PORT][/PATH], {URL}"
+            )))
         }
     };
     texts.iter().enumerate().map(mirror).collect()
@@ -148,9 +155,17 @@ fn mirrors(texts: &[String]) -> Result<Vec<String>, Problem> {
 fn is_url(text: &str) -> bool {
     text.strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))
-        .is_some_and(is_host)
+        .is_some_and(is_place)
 }
 
-fn is_host(text: &str) -> bool {
-    host_key(text).is_ok()
+/// Whether it is `HOST[:PORT][/PATH]`.
+fn is_place(text: &str) -> bool {
+    without_secrets(text).is_ok() && matches!(text.parse(), Ok(Location::Registry { .. }))
+}
+
+/// Whether its path begins with that of the API itself.
+fn names_the_api(text: &str) -> bool {
+    let place = text.split_once("://").map_or(text, |(_, place)| place);
+    let mut components = place.split('/').skip(1);
+    components.next() == Some("v2")
 }

@@ -137,10 +137,12 @@ impl<'s> Exchange<'s, '_> {
         let endpoint = self.endpoint;
         let name = endpoint.name(self.call.remote.repository.name());
         let also_pull = self.call.also_pull.map(|name| endpoint.name(name));
+        let name_for_credentials =
+            endpoint.name_for_credentials(self.call.remote.repository.name());
         let scopes = Scopes::new(&name, self.call.remote.access, also_pull.as_deref());
         let asker = Asker {
             endpoint,
-            name: &name,
+            name: &name_for_credentials,
             scopes: &scopes,
         };
         let (response, pass) = self.show_pass(&contact, &asker).await?;
@@ -187,6 +189,13 @@ impl<'s> Exchange<'s, '_> {
         pass: &Pass,
         asker: &Asker<'_>,
     ) -> Result<Response, Failure> {
+        if !self.endpoint.serves(response.url()) {
+            return Ok(response);
+        }
+        let authenticator = &self.inner.authenticator;
+        if let Some(missed) = authenticator.missed(response.status(), pass, asker).await {
+            return Err(self.failure(missed));
+        }
         let is_refusal = match response.status() {
             StatusCode::UNAUTHORIZED => true,
             status @ StatusCode::FORBIDDEN => {
@@ -194,7 +203,7 @@ impl<'s> Exchange<'s, '_> {
             }
             _ => false,
         };
-        if !is_refusal || !self.endpoint.serves(response.url()) {
+        if !is_refusal {
             return Ok(response);
         }
         let trouble = self.inner.wire.explain(response).await;

@@ -365,7 +365,7 @@ fn hosts_and_urls_that_are_none() {
     );
     assert_eq!(
         further_error("registries: {a.io: {endpoint: b}}"),
-        "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password"
+        "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password"
     );
     for realm in [
         "b",
@@ -379,11 +379,19 @@ fn hosts_and_urls_that_are_none() {
         );
     }
     assert_eq!(
-        further_error("registries: {a.io: {endpoint: https://b/c}}"),
-        "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password"
+        further_error("registries: {a.io: {endpoint: https://b/c d}}"),
+        "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password"
+    );
+    assert_eq!(
+        further_error("registries: {a.io: {endpoint: https://b/v2/c}}"),
+        "c.yaml:3:31: registries.a.io.endpoint: found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub"
     );
     assert_eq!(
         further_error("registries: {a.io: {mirrors: [a.io, 'x y']}}"),
-        "c.yaml:3:37: registries.a.io.mirrors[1]: this is no mirror, expected HOST[:PORT], https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password"
+        "c.yaml:3:37: registries.a.io.mirrors[1]: this is no mirror, expected HOST[:PORT][/PATH], https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password"
+    );
+    assert_eq!(
+        further_error("registries: {a.io: {mirrors: [a.io, b.io/v2/hub]}}"),
+        "c.yaml:3:37: registries.a.io.mirrors[1]: found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub"
     );
 }

@@ -274,11 +274,11 @@ cache_registry: harbor.example/mirror
 images: []
 registries:
   index.docker.io:
-    mirrors: ['mirror.example:5000', 'http://other.example/']
+    mirrors: ['mirror.example:5000', 'http://other.example/', harbor.example/proxy-hub, 'https://b.io/a/c/']
     username: me
     password: '0123'
   registry.example:5000:
-    endpoint: https://10.0.0.1:5001/
+    endpoint: https://10.0.0.1:5001/team/
     plain_http: true
     insecure: true
     ca_file: certs/ca.pem
@@ -300,7 +300,9 @@ registries:
         RegistrySettings {
             mirrors: vec![
                 "mirror.example:5000".to_owned(),
-                "http://other.example".to_owned()
+                "http://other.example".to_owned(),
+                "harbor.example/proxy-hub".to_owned(),
+                "https://b.io/a/c".to_owned(),
             ],
             username: me.clone(),
             password: Some(PasswordSource::Inline(Secret::new("0123"))),
@@ -310,7 +312,7 @@ registries:
     assert_eq!(
         registries["registry.example:5000"],
         RegistrySettings {
-            endpoint: Some("https://10.0.0.1:5001".to_owned()),
+            endpoint: Some("https://10.0.0.1:5001/team".to_owned()),
             mirrors: Vec::new(),
             plain_http: true,
             insecure: true,
