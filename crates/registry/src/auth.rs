@@ -6,6 +6,7 @@ pub(crate) mod scopes;
 pub(crate) mod token_request;
 pub(crate) mod tokens;
 mod withheld;
+mod www_authenticate;
 
 use std::sync::Arc;
 
@@ -139,7 +140,7 @@ impl Authenticator {
                 let request = TokenRequest {
                     realm,
                     service: service.as_deref(),
-                    scopes: asker.scopes,
+                    scopes: &endpoint.tokens.wanted(asker.scopes),
                     profile: &self
                         .wire
                         .profile_for(realm, base, endpoint.profile(contact)),
@@ -291,9 +292,11 @@ impl Authenticator {
             Err(trouble) if is_refusal(&trouble) => trouble,
             answered => return answered,
         };
-        match self.credential(asker).await? {
-            None => Err(refusal),
-            Some(found) => {
+        let lookup = self.lookup(asker).await;
+        match (lookup.credential, lookup.unusable) {
+            (None, None) => Err(refusal),
+            (None, Some(unusable)) => Err(unusable.explains(&refusal)),
+            (Some(found), _) => {
                 let why = withheld.explain(&found.origin, &asker.endpoint.host);
                 Err(Trouble::new(
                     refusal.class,

@@ -2,14 +2,18 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+mod certificate;
 pub(crate) mod endpoint;
 mod endpoints;
 mod exchange;
+mod host_certificates;
 pub(crate) mod mirror;
 pub(crate) mod network;
+mod no_proxy;
 mod options;
 mod own_certificates;
 mod permits;
+mod proxies;
 mod redact;
 pub(crate) mod redirect;
 mod secrets;
@@ -32,6 +36,7 @@ use reqwest::{Method, Response, StatusCode, Url};
 
 pub use options::{ClientOptions, Timeouts};
 pub(crate) use permits::Permits;
+pub use proxies::ProxyEnv;
 pub use setup_error::SetupError;
 
 use crate::auth::Authenticator;
@@ -39,8 +44,11 @@ use crate::credentials::Credentials;
 use endpoint::Endpoint;
 use endpoints::Endpoints;
 use exchange::Exchange;
+use host_certificates::HostCertificates;
 use mirror::{Mirrored, is_trouble};
 use network::Network;
+use proxies::Proxies;
+use tls::Pools;
 use trouble::Trouble;
 use wire::Wire;
 
@@ -159,12 +167,20 @@ impl Client {
         let ClientOptions {
             registries,
             credentials,
+            proxies,
+            certificate_folders,
             timeouts,
             clock,
             measures,
         } = options;
         let credentials = Credentials::new(&registries, &credentials, timeouts.helper)?;
-        let wire = Arc::new(Wire::new(&registries, network, timeouts, clock, measures)?);
+        let pools = Pools::new(
+            timeouts,
+            Arc::new(network),
+            Proxies::new(&proxies)?,
+            HostCertificates::new(certificate_folders),
+        );
+        let wire = Arc::new(Wire::new(&registries, timeouts, pools, clock, measures)?);
         let inner = Inner {
             authenticator: Authenticator::new(Arc::clone(&wire), credentials),
             wire,

@@ -102,6 +102,17 @@ pub struct RegistrySettings {
     pub allow_private: bool,
     /// Requests under way at the same time, at most.
     pub max_connections: Option<usize>,
+    /// The proxy through which it and the hosts that it leads to are reached; none for what the environment says.
+    pub proxy: Option<ProxySetting>,
+}
+
+/// Through which proxy a registry is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxySetting {
+    /// Through none.
+    Nothing,
+    /// Through the one with this URL, `http://[USER:PASSWORD@]HOST[:PORT]` or `https://...`: it may hold a password.
+    Server(Secret),
 }
 
 /// Where a password is.

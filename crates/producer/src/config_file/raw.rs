@@ -87,6 +87,7 @@ pub(super) struct RawRegistry {
     pub(super) token_realm: Option<String>,
     pub(super) allow_private: Option<bool>,
     pub(super) max_connections: Option<Count<10_000>>,
+    pub(super) proxy: Option<Secret>,
     #[serde(rename = "<<")]
     merge: Option<Merge<RawRegistry>>,
 }
@@ -117,7 +118,7 @@ macro_rules! merging {
 merging!(RawImage: source, tag, cache_as, platform, source_tls_verify, cache_insecure);
 merging!(
     RawRegistry: endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password,
-    password_file, password_env, token_realm, allow_private, max_connections
+    password_file, password_env, token_realm, allow_private, max_connections, proxy
 );
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Merge<T> {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use image_sync_shared::config::{PasswordSource, RegistrySettings};
+use image_sync_shared::config::{PasswordSource, ProxySetting, RegistrySettings};
 use image_sync_shared::reference::Location;
+use image_sync_shared::secret::Secret;
 
 use super::problem::{Problem, without_secrets};
 use super::raw::{RawRegistries, RawRegistry};
@@ -66,6 +67,7 @@ fn resolve(raw: RawRegistry) -> Result<RegistrySettings, Problem> {
         token_realm: raw.token_realm.as_deref().map(token_realm).transpose()?,
         allow_private: raw.allow_private.unwrap_or(false),
         max_connections: raw.max_connections.map(Count::as_usize),
+        proxy: raw.proxy.as_ref().map(proxy).transpose()?,
     };
     let sources = [
         raw.password
@@ -111,6 +113,24 @@ fn password(
     }
 }
 
+/// `none`, or the URL of a proxy. It may hold a password, so an error does not quote it.
+fn proxy(text: &Secret) -> Result<ProxySetting, Problem> {
+    if text.reveal() == "none" {
+        return Ok(ProxySetting::Nothing);
+    }
+    let place = text.reveal().trim_end_matches('/');
+    let place = place
+        .strip_prefix("http://")
+        .or_else(|| place.strip_prefix("https://"));
+    let host = place.map(|place| place.rsplit_once('@').map_or(place, |(_, host)| host));
+    if host.is_some_and(|host| host_key(host).is_ok()) {
+        Ok(ProxySetting::Server(text.clone()))
+    } else {
+        let expected = "this is no proxy, expected http://[USER:PASSWORD@]HOST[:PORT], https://[USER:PASSWORD@]HOST[:PORT] or none";
+        Err(Problem::new(expected).key("proxy"))
+    }
+}
+
 fn endpoint(text: &str) -> Result<String, Problem> {
     let url = text.trim_end_matches('/');
     if names_the_api(url) {
@@ -127,7 +147,7 @@ fn token_realm(text: &str) -> Result<String, Problem> {
         .strip_prefix("https://")
         .or(text.strip_prefix("http://"));
     let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
-    if host.is_some_and(is_host) && !text.contains(['?', '#', '@']) {
+    if host.is_some_and(|host| host_key(host).is_ok()) && !text.contains(['?', '#', '@']) {
         Ok(text.to_owned())
     } else {
         let text = "this is no token server, expected https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH]";

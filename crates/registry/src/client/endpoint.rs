@@ -63,18 +63,15 @@ impl Endpoint {
         trust: Trust,
     ) -> Result<Self, SetupError> {
         let invalid = |problem: String| SetupError::new(format!("registries.{host}"), problem);
-        let profile = Profile::new(settings, trust);
+        let profile = Profile::new(settings, trust).map_err(invalid)?;
         let by_default = trust == Trust::InsecureByDefault && !profile.unverified;
         let may_be_plain = profile.unverified || by_default;
-        let ((address, plain), prefix) = match &settings.endpoint {
-            Some(text) => {
-                let (address, prefix) = parse_place(text).map_err(invalid)?;
-                ((address, None), prefix)
-            }
-            None => {
-                let found = addresses(host, settings.plain_http, may_be_plain);
-                (found.map_err(invalid)?, String::new())
-            }
+        let ((address, plain), prefix) = if let Some(text) = &settings.endpoint {
+            let (address, prefix) = parse_place(text).map_err(invalid)?;
+            ((address, None), prefix)
+        } else {
+            let found = addresses(host, settings.plain_http, may_be_plain);
+            (found.map_err(invalid)?, String::new())
         };
         let realm = settings.token_realm.as_deref().map(str::parse);
         let token_realm = realm

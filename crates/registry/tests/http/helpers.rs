@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use image_sync_shared::failure::{FailureClass, Step};
 use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
+use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 
 use crate::support::{
     Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, write,
@@ -201,8 +201,9 @@ async fn a_helper_that_fails_is_named_where_the_image_is_not_public() {
     let closed = TokenService::new().no_anonymous_pulls();
     let by_token = || FakeRegistry::builder().auth(Auth::bearer(&tokens)).start();
     let (hidden, denied) = (by_token().await.unwrap(), by_token().await.unwrap());
-    hidden.stage(Rule::new("*", "*/manifests/*"), Fault::status(404));
-    denied.stage(Rule::new("*", "*/manifests/*"), Fault::status(403));
+    let known = || Rule::new("*", "*/manifests/*").when(Request::has_credentials);
+    hidden.stage(known(), Fault::status(404));
+    denied.stage(known(), Fault::status(403));
     let closed = FakeRegistry::builder().auth(Auth::bearer(&closed)).start();
     let basic = FakeRegistry::builder().auth(Auth::basic("u", "p")).start();
     let registries = [closed.await.unwrap(), basic.await.unwrap(), hidden, denied];

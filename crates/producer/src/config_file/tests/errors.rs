@@ -107,7 +107,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         further_error("registries: {a.io: {pasword: x}}"),
-        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token_realm, allow_private, max_connections"#
+        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token_realm, allow_private, max_connections, proxy"#
     );
 }
 
@@ -323,6 +323,25 @@ fn two_images_for_one_target() {
         images_error("  - {source: x, tag: t}\n  - {source: x, tag: t, cache_insecure: false}"),
         "c.yaml:4:5: images[1]: found localhost:5000/x:t here and in images[0] with other TLS settings, expected one image per target, so set cache_as (the other one is in line 3)"
     );
+}
+
+#[test]
+fn what_is_no_proxy_is_told_and_not_quoted() {
+    for bad in [
+        "p.io:3128",
+        "socks5://u:hunter2@p.io",
+        "http://u:hunter2@",
+        "http://u:hunter2@p.io:port",
+        "http://u:hunter2@p.io/path",
+        "http://u@x:hunter2@",
+        "''",
+    ] {
+        let config = format!("registries: {{a.io: {{proxy: {bad}}}}}");
+        assert_eq!(
+            further_error(&config),
+            "c.yaml:3:28: registries.a.io.proxy: this is no proxy, expected http://[USER:PASSWORD@]HOST[:PORT], https://[USER:PASSWORD@]HOST[:PORT] or none"
+        );
+    }
 }
 
 #[test]

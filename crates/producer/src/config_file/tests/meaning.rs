@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use image_sync_shared::config::{Config, ImageSpec, PasswordSource, RegistrySettings, Settings};
+use image_sync_shared::config::{
+    Config, ImageSpec, PasswordSource, ProxySetting, RegistrySettings, Settings,
+};
 use image_sync_shared::job::Trust;
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::retry::RetryPolicy;
@@ -328,6 +330,21 @@ registries:
     let token = Some(PasswordSource::Env("GHCR_TOKEN".to_owned()));
     assert_eq!(registries["ghcr.io"].password, token);
     assert_eq!(registries["quay.io"], RegistrySettings::default());
+}
+
+#[test]
+fn a_registry_may_have_a_proxy_of_its_own_or_none() {
+    let text = "{cache_registry: a.io, images: [], registries: {a.io: {proxy: 'http://me:p%40ss@proxy.example:3128/'}, b.io: {proxy: none}, c.io: {}}}";
+    let registries = config(text).registries;
+    let own = Secret::new("http://me:p%40ss@proxy.example:3128/");
+    let expected = [
+        ("a.io", Some(ProxySetting::Server(own))),
+        ("b.io", Some(ProxySetting::Nothing)),
+        ("c.io", None),
+    ];
+    for (host, proxy) in expected {
+        assert_eq!(registries[host].proxy, proxy, "{host}");
+    }
 }
 
 #[test]
