@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use image_sync_shared::config::{ImageSpec, PasswordSource, RegistrySettings, Settings};
+use image_sync_shared::config::{
+    ImageSpec, PasswordSource, ProxySetting, RegistrySettings, Settings,
+};
 use image_sync_shared::job::Trust;
 
 use crate::setup::Loaded;
@@ -128,6 +130,12 @@ fn registry(settings: &RegistrySettings) -> String {
     if settings.allow_private {
         parts.push("may lead to private addresses".to_owned());
     }
+    match &settings.proxy {
+        Some(ProxySetting::Nothing) => parts.push("no proxy".to_owned()),
+        // Its URL may hold a password.
+        Some(ProxySetting::Server(_)) => parts.push("through a proxy of its own".to_owned()),
+        None => (),
+    }
     if let Some(connections) = settings.max_connections {
         parts.push(format!("{connections} requests at the same time"));
     }
@@ -163,7 +171,8 @@ mod tests {
 cache_registry: localhost:5000
 images: [{source: docker.io/library/nginx, tag: '1.27', platform: all}]
 registries:
-  docker.io: {username: me, password: hunter2, mirrors: ['mirror:5000'], max_connections: 8, chunk_size: 50MiB}
+  docker.io: {username: me, password: hunter2, mirrors: ['mirror:5000'], max_connections: 8, chunk_size: 50MiB,
+    proxy: 'http://me:hunter2@proxy.example'}
 ";
 
     #[test]
@@ -181,7 +190,7 @@ Settings:
   exit code with failed images:   1
 
 Registries:
-  docker.io: mirrors mirror:5000; user me; password from this config; 8 requests at the same time; uploads in chunks of 50.0 MiB
+  docker.io: mirrors mirror:5000; user me; password from this config; through a proxy of its own; 8 requests at the same time; uploads in chunks of 50.0 MiB
 
 Images:
   docker.io/library/nginx:1.27 -> localhost:5000/library/nginx:1.27, all, target insecure

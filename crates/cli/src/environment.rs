@@ -2,10 +2,10 @@
 //! which its SDK reads once traces are wanted.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image_sync_registry::CredentialEnv;
+use image_sync_registry::{CredentialEnv, ProxyEnv};
 use image_sync_shared::secret::Secret;
 
 use crate::exit::Problem;
@@ -59,7 +59,17 @@ pub(crate) struct Environment {
     registry_auth_file: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`, in which podman's `auth.json` usually is.
     xdg_runtime_dir: Option<PathBuf>,
+    /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or the same in lower case.
+    proxies: ProxyEnv,
 }
+
+/// Where Docker and skopeo look for the certificates of hosts, within the home first.
+const CERTIFICATE_FOLDERS: [&str; 4] = [
+    ".config/containers/certs.d",
+    ".config/docker/certs.d",
+    "/etc/containers/certs.d",
+    "/etc/docker/certs.d",
+];
 
 impl Environment {
     /// Reads the environment of this process.
@@ -71,6 +81,12 @@ impl Environment {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let path = |name| set(name).map(PathBuf::from);
         let text = |name| set(name).map(|value| value.to_string_lossy().into_owned());
+        let either = |upper, lower| text(upper).or_else(|| text(lower));
+        // A web server hands a header of its client over as HTTP_PROXY (RFC 3875, section 4.1.18).
+        let http = match set("REQUEST_METHOD") {
+            Some(_) => text("http_proxy"),
+            None => either("HTTP_PROXY", "http_proxy"),
+        };
         Self {
             config: path("IMAGE_SYNC_CONFIG"),
             log: set("IMAGE_SYNC_LOG")
@@ -95,6 +111,12 @@ impl Environment {
             docker_config: path("DOCKER_CONFIG"),
             registry_auth_file: path("REGISTRY_AUTH_FILE"),
             xdg_runtime_dir: path("XDG_RUNTIME_DIR"),
+            proxies: ProxyEnv {
+                http: http.map(Secret::new),
+                https: either("HTTPS_PROXY", "https_proxy").map(Secret::new),
+                all: either("ALL_PROXY", "all_proxy").map(Secret::new),
+                no_proxy: either("NO_PROXY", "no_proxy"),
+            },
         }
     }
 
@@ -107,6 +129,27 @@ impl Environment {
                 "IMAGE_SYNC_ALLOW_FOLDERS: found {other:?}, expected true or false"
             ))),
         }
+    }
+
+    /// What it says about proxies.
+    pub(crate) fn proxies(&self) -> ProxyEnv {
+        self.proxies.clone()
+    }
+
+    /// The folders that may have one with certificates for a host.
+    pub(crate) fn certificate_folders(&self) -> Vec<PathBuf> {
+        let home = self.home.as_deref();
+        let within = CERTIFICATE_FOLDERS
+            .iter()
+            .map(Path::new)
+            .filter_map(|folder| {
+                if folder.is_absolute() {
+                    Some(folder.to_owned())
+                } else {
+                    home.map(|home| home.join(folder))
+                }
+            });
+        within.collect()
     }
 
     /// The folder for facts that are kept between runs, unless the command line names one. None without a home.
@@ -214,6 +257,45 @@ mod tests {
         assert!(wanted(&[endpoint, ("OTEL_SDK_DISABLED", "false")]));
         assert!(!wanted(&[endpoint, ("OTEL_SDK_DISABLED", "True")]));
         assert!(!wanted(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]));
+    }
+
+    #[test]
+    fn proxies_may_be_named_in_either_case_and_the_upper_one_counts() {
+        let proxies = |variables: &[(&str, &str)]| environment(variables).proxies();
+        let lower = [
+            ("http_proxy", "http://a:1"),
+            ("https_proxy", "http://b:2"),
+            ("all_proxy", "http://c:3"),
+            ("no_proxy", "d"),
+        ];
+        let found = proxies(&lower);
+        assert_eq!(found.http, Some(Secret::new("http://a:1")));
+        assert_eq!(found.https, Some(Secret::new("http://b:2")));
+        assert_eq!(found.all, Some(Secret::new("http://c:3")));
+        assert_eq!(found.no_proxy.as_deref(), Some("d"));
+        let upper = [
+            ("HTTP_PROXY", "http://e:4"),
+            ("HTTPS_PROXY", ""),
+            ("NO_PROXY", "f"),
+        ];
+        let found = proxies(&[&lower[..], &upper[..]].concat());
+        assert_eq!(found.http, Some(Secret::new("http://e:4")));
+        assert_eq!(found.https, Some(Secret::new("http://b:2")));
+        assert_eq!(found.no_proxy.as_deref(), Some("f"));
+        let of_a_client = proxies(&[("HTTP_PROXY", "http://e:4"), ("REQUEST_METHOD", "GET")]);
+        assert_eq!(of_a_client.http, None);
+    }
+
+    #[test]
+    fn certificates_of_hosts_are_looked_for_in_the_home_first() {
+        let folders = environment(&[("HOME", "/home/u")]).certificate_folders();
+        let first = Path::new("/home/u/.config/containers/certs.d");
+        assert_eq!((folders.len(), folders[0].as_path()), (4, first));
+        let without_home = environment(&[]).certificate_folders();
+        assert_eq!(
+            without_home,
+            ["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from)
+        );
     }
 
     #[test]

@@ -82,6 +82,8 @@ fn client_options(
     ClientOptions {
         registries: config.registries.clone(),
         credentials: environment.credentials(),
+        proxies: environment.proxies(),
+        certificate_folders: environment.certificate_folders(),
         timeouts,
         clock: Arc::new(SystemClock),
         measures,

@@ -24,7 +24,7 @@
 //!   docker.io:
 //!     username: me
 //!     password_file: /run/secrets/hub     # or password, or password_env: the name of a variable
-//!     mirrors: ["mirror.example:5000"]    # or endpoint: https://mirror.example
+//!     mirrors: ["mirror.example:5000"]    # or endpoint: https://mirror.example/path
 //!     plain_http: false
 //!     insecure: false
 //!     ca_file: /etc/ssl/private-ca.pem
@@ -34,13 +34,14 @@
 //!     allow_private: false                # whether it may lead to private and loopback addresses
 //!     max_connections: 16
 //!     chunk_size: 50MiB                   # or a number of bytes
+//!     proxy: http://proxy.example:3128    # or none
 //! ```
 //!
 //! - Folders and files in a config are relative to the current directory, not to the config.
 //! - The name of an image in the cache is `cache_as`. Without it, it is the source as written, without `docker.io/`,
-//!   `ghcr.io/` or `registry-1.docker.io/` before it; any other host stays (`quay.io/a/b`), in lower case and without its
-//!   port, as neither can be part of a name (`localhost:5000/a` becomes `localhost/a`). For a folder it is the folder's
-//!   last component. An IPv6 host cannot become a name: such a source needs `cache_as`.
+//!   `ghcr.io/`, `registry-1.docker.io/` or `registry.hub.docker.com/` before it; any other host stays (`quay.io/a/b`), in
+//!   lower case and without its port, as neither can be part of a name (`localhost:5000/a` becomes `localhost/a`). For a
+//!   folder it is the folder's last component. An IPv6 host cannot become a name: such a source needs `cache_as`.
 //! - A source with a digest (`busybox@sha256:...`, or `tag: sha256:...`) is copied as that digest. The tag beside the
 //!   digest (`busybox:1.36@sha256:...`, or `tag`) then names it in the cache; without one it has no tag there.
 //! - `source_tls_verify: false` and `cache_insecure: true` leave TLS unverified, and allow plain HTTP where the host

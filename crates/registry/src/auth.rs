@@ -8,6 +8,7 @@ pub(crate) mod scopes;
 pub(crate) mod token_request;
 pub(crate) mod tokens;
 mod withheld;
+mod www_authenticate;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::secret::Secret;
+use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 
 pub(crate) use challenge::Challenge;
@@ -22,7 +24,7 @@ pub(crate) use challenge::Challenge;
 use crate::client::endpoint::{Contact, Endpoint};
 use crate::client::trouble::Trouble;
 use crate::client::wire::{Home, Wire};
-use crate::credentials::{Credential, Credentials, Identity};
+use crate::credentials::{Credential, Credentials, Identity, Lookup, Unusable};
 use crate::single_flight::Turn;
 use scopes::Scopes;
 use token_request::TokenRequest;
@@ -33,7 +35,7 @@ use withheld::Withheld;
 pub(crate) struct Asker<'a> {
     /// The registry.
     pub(crate) endpoint: &'a Endpoint,
-    /// The repository there.
+    /// The repository, as credentials know it.
     pub(crate) name: &'a str,
     /// What a token must allow.
     pub(crate) scopes: &'a Scopes,
@@ -121,24 +123,28 @@ impl Authenticator {
         let withheld = Withheld::from_registry(contact, endpoint.wants_proof, on_loopback);
         match challenge {
             Challenge::Nothing => Ok(Pass::Nothing),
-            Challenge::Basic => match (self.credential(asker).await?, withheld) {
-                (None, _) => Ok(Pass::Nothing),
-                (Some(found), None) => Ok(Pass::Basic(found)),
-                (Some(found), Some(withheld)) => {
-                    let why = withheld.explain(&found.origin, &endpoint.host);
-                    Err(Trouble::new(
-                        FailureClass::Unauthorized,
-                        format!("not asked {why}"),
-                    ))
+            Challenge::Basic => {
+                let lookup = self.lookup(asker).await;
+                match (lookup.credential, lookup.unusable, withheld) {
+                    (None, Some(Unusable { trouble, .. }), _) => Err(trouble),
+                    (None, None, _) => Ok(Pass::Nothing),
+                    (Some(found), _, None) => Ok(Pass::Basic(found)),
+                    (Some(found), _, Some(withheld)) => {
+                        let why = withheld.explain(&found.origin, &endpoint.host);
+                        Err(Trouble::new(
+                            FailureClass::Unauthorized,
+                            format!("not asked {why}"),
+                        ))
+                    }
                 }
-            },
+            }
             Challenge::Bearer { realm, service } => {
                 realm::check(realm, base)
                     .map_err(|refusal| Trouble::new(FailureClass::Denied, refusal))?;
                 let request = TokenRequest {
                     realm,
                     service: service.as_deref(),
-                    scopes: asker.scopes,
+                    scopes: &endpoint.tokens.wanted(asker.scopes),
                     profile: &self
                         .wire
                         .profile_for(realm, base, endpoint.profile(contact)),
@@ -166,32 +172,59 @@ impl Authenticator {
     /// With what a request was made that was refused in the end.
     pub(crate) async fn describe(&self, pass: &Pass, asker: &Asker<'_>) -> String {
         let host = &asker.endpoint.host;
-        match (self.credential(asker).await, pass) {
-            (Ok(None), _) => format!("without credentials, as none are configured for {host}"),
-            (Ok(Some(found)), Pass::Nothing) => {
+        let lookup = self.lookup(asker).await;
+        match (lookup.credential, pass) {
+            (Some(found), Pass::Nothing) => {
                 format!(
                     "without the {}, as it was not said how to show them",
                     found.origin
                 )
             }
             (
-                Ok(Some(found)),
+                Some(found),
                 Pass::Bearer {
                     withheld: Some(withheld),
                     ..
                 },
             ) => withheld.explain(&found.origin, host),
-            (Ok(Some(found)), _) => format!("with {}", found.origin),
-            (Err(trouble), _) => trouble.answer,
+            (Some(found), _) => format!("with {}", found.origin),
+            (None, _) => match lookup.unusable {
+                Some(unusable) => format!("without credentials: {}", unusable.trouble.answer),
+                None => format!("without credentials, as none are configured for {host}"),
+            },
         }
     }
 
     /// Whether there are credentials for a repository of `host`.
     pub(crate) async fn knows(&self, host: &str, name: &str) -> bool {
-        matches!(self.credentials.find(host, name).await, Ok(Some(_)))
+        self.credentials.find(host, name).await.credential.is_some()
     }
 
-    async fn credential(&self, asker: &Asker<'_>) -> Result<Option<Credential>, Trouble> {
+    /// Why a request was made without credentials although there are some, if that is what refused it: registries say
+    /// that they do not have what a stranger may not see. Its class decides whether another attempt may do better.
+    pub(crate) async fn missed(
+        &self,
+        status: StatusCode,
+        pass: &Pass,
+        asker: &Asker<'_>,
+    ) -> Option<Trouble> {
+        let refused = matches!(
+            status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+        );
+        if !refused || !matches!(pass, Pass::Bearer { .. }) {
+            return None;
+        }
+        let unusable = self.lookup(asker).await.unusable?;
+        if unusable.none_there {
+            return None;
+        }
+        let Trouble { class, answer } = unusable.trouble;
+        let answer = format!("{status} without credentials: {answer}");
+        Some(Trouble::new(class, answer))
+    }
+
+    async fn lookup(&self, asker: &Asker<'_>) -> Lookup {
         self.credentials
             .find(&asker.endpoint.host, asker.name)
             .await
@@ -236,8 +269,13 @@ impl Authenticator {
     }
 
     async fn fetch(&self, asker: &Asker<'_>, request: &TokenRequest<'_>) -> Result<Token, Trouble> {
-        let Some(credential) = self.credential(asker).await? else {
-            return request.send(&self.wire, None).await;
+        let lookup = self.lookup(asker).await;
+        let Some(credential) = lookup.credential else {
+            let anonymous = request.send(&self.wire, None).await;
+            return anonymous.map_err(|trouble| match lookup.unusable {
+                Some(unusable) if is_refusal(&trouble) => unusable.explains(&trouble),
+                _ => trouble,
+            });
         };
         let refusal = match request.send(&self.wire, Some(&credential)).await {
             Err(trouble) if is_refusal(&trouble) => trouble,
@@ -263,9 +301,11 @@ impl Authenticator {
             Err(trouble) if is_refusal(&trouble) => trouble,
             answered => return answered,
         };
-        match self.credential(asker).await? {
-            None => Err(refusal),
-            Some(found) => {
+        let lookup = self.lookup(asker).await;
+        match (lookup.credential, lookup.unusable) {
+            (None, None) => Err(refusal),
+            (None, Some(unusable)) => Err(unusable.explains(&refusal)),
+            (Some(found), _) => {
                 let why = withheld.explain(&found.origin, &asker.endpoint.host);
                 Err(Trouble::new(
                     refusal.class,

@@ -2,18 +2,22 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+mod certificate;
 pub(crate) mod encoding;
 pub(crate) mod endpoint;
 mod endpoints;
 mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod host_certificates;
 pub(crate) mod mirror;
 pub(crate) mod network;
+mod no_proxy;
 mod options;
 mod other_registry;
 mod own_certificates;
 mod permits;
+mod proxies;
 mod redact;
 pub(crate) mod redirect;
 mod secrets;
@@ -37,6 +41,7 @@ use reqwest::{Method, Response, StatusCode, Url};
 
 pub use options::{ClientOptions, Timeouts};
 pub(crate) use permits::Permits;
+pub use proxies::ProxyEnv;
 pub use setup_error::SetupError;
 
 use crate::auth::Authenticator;
@@ -45,8 +50,11 @@ pub(crate) use answer::Wrote;
 use endpoint::Endpoint;
 use endpoints::Endpoints;
 use exchange::Exchange;
+use host_certificates::HostCertificates;
 use mirror::{Mirrored, is_trouble};
 use network::Network;
+use proxies::Proxies;
+use tls::Pools;
 use trouble::Trouble;
 use wire::Wire;
 
@@ -173,12 +181,20 @@ impl Client {
         let ClientOptions {
             registries,
             credentials,
+            proxies,
+            certificate_folders,
             timeouts,
             clock,
             measures,
         } = options;
         let credentials = Credentials::new(&registries, &credentials, timeouts.helper)?;
-        let wire = Arc::new(Wire::new(&registries, network, timeouts, clock, measures)?);
+        let pools = Pools::new(
+            timeouts,
+            Arc::new(network),
+            Proxies::new(&proxies)?,
+            HostCertificates::new(certificate_folders),
+        );
+        let wire = Arc::new(Wire::new(&registries, timeouts, pools, clock, measures)?);
         let inner = Inner {
             authenticator: Authenticator::new(Arc::clone(&wire), credentials),
             wire,
@@ -209,6 +225,13 @@ impl Client {
     /// so that transfers in opposite directions do not wait for each other.
     pub(crate) async fn transfer_permits(&self, source: &Remote, target: &Remote) -> Permits {
         self.inner.permits.acquire(&[source, target]).await
+    }
+
+    /// The `<name>` that the registry of `remote` has for its repository `name`: an endpoint may keep all under a path.
+    pub(crate) fn name_at(&self, remote: &Remote, name: &str) -> String {
+        let host = remote.repository.host().unwrap_or_default();
+        let registry = self.inner.endpoints.registry(host, remote.trust);
+        registry.map_or_else(|_| name.to_owned(), |registry| registry.name(name))
     }
 
     /// Sends a request, with a token where one is needed, and returns the answer if it is a 2xx or one of `call.accept`.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::secret::Secret;
+use tokio::time::Instant;
 
 use crate::client::SetupError;
 use crate::client::trouble::Trouble;
@@ -75,6 +76,27 @@ pub(crate) struct Credential {
     pub(crate) origin: String,
 }
 
+/// What is known of who we are to a registry.
+#[derive(Debug, Default)]
+pub(crate) struct Lookup {
+    /// Who we are; none if there are credentials nowhere, or none that can be used.
+    pub(crate) credential: Option<Credential>,
+    /// Without credentials: why those that there should be cannot be used.
+    pub(crate) unusable: Option<Unusable>,
+}
+
+/// Credentials that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unusable {
+    /// Why, as a failure that names the file or the helper.
+    pub(crate) trouble: Trouble,
+    /// Whether it is unlikely that there are any.
+    pub(crate) none_there: bool,
+}
+
+/// How long a helper that failed is not asked again: it may take long to fail, and every image of its registry asks.
+const HELPER_REST: Duration = Duration::from_secs(10);
+
 /// Finds the credentials for a repository.
 pub(crate) struct Credentials {
     own: BTreeMap<String, Own>,
@@ -82,6 +104,7 @@ pub(crate) struct Credentials {
     files: RwLock<Arc<Vec<Loaded>>>,
     helpers: Helpers,
     asked: Mutex<HashMap<HelperCall, Answered>>,
+    failed: Mutex<HashMap<HelperCall, (Instant, Trouble)>>,
 }
 
 /// What a helper answered, kept until it is refused.
@@ -96,6 +119,12 @@ impl Credentials {
     ) -> Result<Self, SetupError> {
         let candidates = files::permitted(files::candidates(env));
         let files = files::load(&candidates)?;
+        for file in &files {
+            for why in file.content.broken() {
+                let file = file.path.display();
+                tracing::warn!(%file, why, "credentials that cannot be read are not used");
+            }
+        }
         Ok(Self {
             own: own::all(registries, env)?,
             candidates,
@@ -105,29 +134,75 @@ impl Credentials {
                 timeout: helper_timeout,
             },
             asked: Mutex::default(),
+            failed: Mutex::default(),
         })
     }
 
-    /// The credentials for the repository `name` of `host`, or none if there are none anywhere.
-    pub(crate) async fn find(&self, host: &str, name: &str) -> Result<Option<Credential>, Trouble> {
+    /// The credentials for the repository `name` of `host`. Where a file or a helper fails, the next file is looked at.
+    pub(crate) async fn find(&self, host: &str, name: &str) -> Lookup {
         if let Some(own) = self.own.get(host) {
-            return Ok(Some(own.credential()));
+            return Lookup::found(own.credential());
         }
+        let mut unusable = None;
         for file in self.files().iter() {
-            let (identity, origin) = match file.content.find(host, name) {
+            let path = file.path.display();
+            let found = match file.content.find(host, name) {
                 None => continue,
-                Some(Found::Here(identity)) => (Some(identity), file.path.display().to_string()),
-                Some(Found::Helper(call)) => {
+                Some(Found::Here(identity)) => Ok((identity, path.to_string())),
+                Some(Found::Broken(why)) => Err(Unusable::broken(
+                    FailureClass::Local,
+                    format!("{path}: {why}"),
+                )),
+                Some(Found::Helper { call, promised }) => {
                     let origin = format!("docker-credential-{}", call.helper);
-                    (self.ask(&call, |_| true).await?, origin)
+                    let identity = self.of_helper(&call, promised).await;
+                    identity.map(|identity| (identity, origin))
                 }
             };
-            if let Some(identity) = identity {
-                let origin = format!("credentials from {origin}");
-                return Ok(Some(Credential { identity, origin }));
+            match found {
+                Ok((identity, origin)) => {
+                    let origin = format!("credentials from {origin}");
+                    return Lookup::found(Credential { identity, origin });
+                }
+                Err(why) => unusable = unusable.or(Some(why)),
             }
         }
-        Ok(None)
+        Lookup {
+            credential: None,
+            unusable,
+        }
+    }
+
+    /// What a helper has. One that failed a moment ago is not asked.
+    async fn of_helper(&self, call: &HelperCall, promised: bool) -> Result<Identity, Unusable> {
+        let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = failed().get(call).cloned();
+        if let Some((at, trouble)) = lately
+            && at.elapsed() < HELPER_REST
+        {
+            return Err(Unusable::broken(trouble.class, trouble.answer));
+        }
+        match self.ask(call, |_| true).await {
+            Ok(Some(identity)) => Ok(identity),
+            Ok(None) => {
+                let HelperCall { helper, server } = call;
+                let answer = format!("docker-credential-{helper} has none for {server}");
+                if promised {
+                    tracing::warn!(answer, "asking without credentials");
+                }
+                Err(Unusable {
+                    trouble: Trouble::new(FailureClass::Unauthorized, answer),
+                    none_there: !promised,
+                })
+            }
+            Err(trouble) => {
+                let told = failed().insert(call.clone(), (Instant::now(), trouble.clone()));
+                if told.is_none_or(|(_, told)| told != trouble) {
+                    tracing::warn!(answer = trouble.answer, "asking without credentials");
+                }
+                Err(Unusable::broken(trouble.class, trouble.answer))
+            }
+        }
     }
 
     /// Other credentials than those that were refused, if where they came from has some by now: files change, and what
@@ -146,8 +221,8 @@ impl Credentials {
                 .files()
                 .iter()
                 .filter_map(|file| match file.content.find(host, name)? {
-                    Found::Helper(call) => Some(call),
-                    Found::Here(_) => None,
+                    Found::Helper { call, .. } => Some(call),
+                    Found::Here(_) | Found::Broken(_) => None,
                 })
                 .collect::<Vec<_>>();
             for call in helpers {
@@ -156,7 +231,7 @@ impl Credentials {
                 self.ask(&call, usable).await.ok();
             }
         }
-        let found = self.find(host, name).await.ok()?;
+        let found = self.find(host, name).await.credential;
         found.filter(|found| found.identity != refused.identity)
     }
 
@@ -202,6 +277,31 @@ impl Credentials {
     }
 }
 
+impl Lookup {
+    fn found(credential: Credential) -> Self {
+        Self {
+            credential: Some(credential),
+            unusable: None,
+        }
+    }
+}
+
+impl Unusable {
+    /// The refusal of a request that was made without them.
+    pub(crate) fn explains(self, refusal: &Trouble) -> Trouble {
+        let Trouble { class, answer } = self.trouble;
+        let answer = format!("{} (without credentials: {answer})", refusal.answer);
+        Trouble::new(class, answer)
+    }
+
+    fn broken(class: FailureClass, answer: String) -> Self {
+        Self {
+            trouble: Trouble::new(class, answer),
+            none_there: false,
+        }
+    }
+}
+
 fn same_again(call: &HelperCall) -> Trouble {
     let answer = format!(
         "docker-credential-{} gave again what was refused",
@@ -237,7 +337,11 @@ mod tests {
         };
         let credentials =
             Credentials::new(&BTreeMap::new(), &env, Duration::from_secs(60)).unwrap();
-        let found = credentials.find("r.example", "app").await.unwrap().unwrap();
+        let found = credentials
+            .find("r.example", "app")
+            .await
+            .credential
+            .unwrap();
         let refused = || credentials.renewed("r.example", "app", &found);
         let renewed = join_all((0..20).map(|_| refused())).await;
         assert!(renewed.iter().all(Option::is_none));

@@ -10,7 +10,7 @@ mod single_flight;
 mod transfer;
 mod uploads;
 
-pub use client::{ClientOptions, SetupError, Timeouts};
+pub use client::{ClientOptions, ProxyEnv, SetupError, Timeouts};
 pub use credentials::{CredentialEnv, LookUp};
 pub use router::Router;
 

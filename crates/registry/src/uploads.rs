@@ -205,7 +205,10 @@ async fn send_post(
     from: Option<String>,
 ) -> Result<Response, Failure> {
     let path = match &from {
-        Some(from) => format!("blobs/uploads/?mount={}&from={from}", blob.digest),
+        Some(from) => {
+            let from = client.name_at(remote, from);
+            format!("blobs/uploads/?mount={}&from={from}", blob.digest)
+        }
         None => "blobs/uploads/".to_owned(),
     };
     let subject = blob.digest.as_str();

@@ -79,9 +79,10 @@ pub struct Settings {
 /// What holds for one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistrySettings {
-    /// Where its requests go instead of to its host: `https://HOST[:PORT]` or `http://HOST[:PORT]`.
+    /// Where its requests go instead of to its host: `https://HOST[:PORT]` or `http://HOST[:PORT]`, and behind it a path
+    /// where all repositories are kept under one.
     pub endpoint: Option<String>,
-    /// Hosts or URLs that are asked first when reading, in this order.
+    /// Hosts or URLs that are asked first when reading, in this order, with a path as for `endpoint`.
     pub mirrors: Vec<String>,
     /// Plain HTTP, no TLS.
     pub plain_http: bool,
@@ -105,6 +106,17 @@ pub struct RegistrySettings {
     pub max_connections: Option<usize>,
     /// The longest request with bytes of a blob, in bytes: longer blobs are sent in chunks.
     pub chunk_size: Option<u64>,
+    /// The proxy through which it and the hosts that it leads to are reached; none for what the environment says.
+    pub proxy: Option<ProxySetting>,
+}
+
+/// Through which proxy a registry is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxySetting {
+    /// Through none.
+    Nothing,
+    /// Through the one with this URL, `http://[USER:PASSWORD@]HOST[:PORT]` or `https://...`: it may hold a password.
+    Server(Secret),
 }
 
 /// Where a password is.

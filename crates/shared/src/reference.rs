@@ -330,9 +330,11 @@ fn named(host: &str, name: &str) -> Result<Repository, InvalidReference> {
     }
 }
 
-fn canonical_host(host: &str) -> &str {
+/// The host by which settings and credentials know a registry: Docker Hub has several names, all others have one.
+#[must_use]
+pub fn canonical_host(host: &str) -> &str {
     match host {
-        "index.docker.io" | DOCKER_HUB_API => DOCKER_HUB,
+        "index.docker.io" | DOCKER_HUB_API | "registry.hub.docker.com" => DOCKER_HUB,
         other => other,
     }
 }
@@ -395,6 +397,10 @@ mod tests {
         assert_eq!(
             parts("registry-1.docker.io/a/b:1"),
             pair("docker.io/a/b", Some("1"))
+        );
+        assert_eq!(
+            parts("registry.hub.docker.com/nginx:1"),
+            pair("docker.io/library/nginx", Some("1"))
         );
         assert_eq!(parts("localhost:5000/a"), pair("localhost:5000/a", None));
         assert_eq!(parts("[::1]:5000/a/b:2"), pair("[::1]:5000/a/b", Some("2")));

@@ -3,7 +3,9 @@
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::job::Trust;
 use image_sync_shared::platform::{Platform, Platforms};
-use image_sync_shared::reference::{DOCKER_HUB, Location, Reference, Repository, split};
+use image_sync_shared::reference::{
+    DOCKER_HUB, Location, Reference, Repository, canonical_host, split,
+};
 
 use super::problem::{Problem, without_secrets};
 use super::raw::{RawImage, RawSettings};
@@ -11,6 +13,14 @@ use super::source::{self, Source};
 
 const EXPECTED_TARGET: &str =
     "expected HOST/NAME or HOST/NAME:TAG as in localhost:5000/nginx:1.27, or oci:FOLDER";
+
+/// What stands before a source and not before its name in the cache.
+const HUB_OR_GITHUB: [&str; 4] = [
+    "docker.io/",
+    "ghcr.io/",
+    "registry-1.docker.io/",
+    "registry.hub.docker.com/",
+];
 
 /// What an image has where it says nothing itself.
 pub(super) fn defaults(settings: &RawSettings) -> ImageDefaults {
@@ -88,7 +98,7 @@ fn named_in_full(target: &str) -> Result<(Repository, Option<Reference>), Proble
     let names_hub = target
         .split('/')
         .next()
-        .is_some_and(|first| first.ends_with(DOCKER_HUB));
+        .is_some_and(|first| canonical_host(first) == DOCKER_HUB);
     if repository.host() == Some(DOCKER_HUB) && !names_hub {
         return Err(found(&format!("{target:?} without a host")));
     }
@@ -143,7 +153,7 @@ fn cache_name(source: &Source) -> String {
     let Repository::Registry { .. } = &source.repository else {
         return source.repository.name().to_owned();
     };
-    let hub_or_github = ["docker.io/", "ghcr.io/", "registry-1.docker.io/"]
+    let hub_or_github = HUB_OR_GITHUB
         .into_iter()
         .find_map(|prefix| source.bare.strip_prefix(prefix));
     match (hub_or_github, source.bare.split_once('/')) {
@@ -183,6 +193,7 @@ mod tests {
                 "project-zot/zot-linux-amd64",
             ),
             ("registry-1.docker.io/a/b", "a/b"),
+            ("registry.hub.docker.com/a/b", "a/b"),
             ("quay.io/a/b", "quay.io/a/b"),
             ("index.docker.io/a/b", "index.docker.io/a/b"),
             ("nginx", "nginx"),

@@ -89,6 +89,7 @@ pub(super) struct RawRegistry {
     pub(super) allow_private: Option<bool>,
     pub(super) max_connections: Option<Count<10_000>>,
     pub(super) chunk_size: Option<Size>,
+    pub(super) proxy: Option<Secret>,
     #[serde(rename = "<<")]
     merge: Option<Merge<RawRegistry>>,
 }
@@ -120,7 +121,7 @@ merging!(RawImage: source, tag, cache_as, platform, source_tls_verify, cache_ins
 merging!(
     RawRegistry: endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password,
     password_file, password_env, token_realm, allow_private, max_connections,
-    chunk_size
+    chunk_size, proxy
 );
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Merge<T> {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use image_sync_shared::config::{PasswordSource, RegistrySettings};
+use image_sync_shared::config::{PasswordSource, ProxySetting, RegistrySettings};
 use image_sync_shared::reference::Location;
+use image_sync_shared::secret::Secret;
 
 use super::problem::{Problem, without_secrets};
 use super::raw::{RawRegistries, RawRegistry};
 use super::values::Count;
 
 const URL: &str =
-    "https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password";
+    "https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password";
+const NO_API: &str = "found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub";
 
 /// All registries, by the host that their repositories have.
 pub(super) fn resolve_all(
@@ -72,6 +74,7 @@ fn resolve(raw: RawRegistry) -> Result<RegistrySettings, Problem> {
         allow_private: raw.allow_private.unwrap_or(false),
         max_connections: raw.max_connections.map(Count::as_usize),
         chunk_size: raw.chunk_size.map(|size| size.0),
+        proxy: raw.proxy.as_ref().map(proxy).transpose()?,
     };
     let sources = [
         raw.password
@@ -117,9 +120,29 @@ fn password(
     }
 }
 
+/// `none`, or the URL of a proxy. It may hold a password, so an error does not quote it.
+fn proxy(text: &Secret) -> Result<ProxySetting, Problem> {
+    if text.reveal() == "none" {
+        return Ok(ProxySetting::Nothing);
+    }
+    let place = text.reveal().trim_end_matches('/');
+    let place = place
+        .strip_prefix("http://")
+        .or_else(|| place.strip_prefix("https://"));
+    let host = place.map(|place| place.rsplit_once('@').map_or(place, |(_, host)| host));
+    if host.is_some_and(|host| host_key(host).is_ok()) {
+        Ok(ProxySetting::Server(text.clone()))
+    } else {
+        let expected = "this is no proxy, expected http://[USER:PASSWORD@]HOST[:PORT], https://[USER:PASSWORD@]HOST[:PORT] or none";
+        Err(Problem::new(expected).key("proxy"))
+    }
+}
+
 fn endpoint(text: &str) -> Result<String, Problem> {
     let url = text.trim_end_matches('/');
-    if is_url(url) {
+    if names_the_api(url) {
+        Err(Problem::new(NO_API).key("endpoint"))
+    } else if is_url(url) {
         Ok(url.to_owned())
     } else {
         Err(Problem::new(format!("this is no endpoint, expected {URL}")).key("endpoint"))
@@ -131,7 +154,7 @@ fn token_realm(text: &str) -> Result<String, Problem> {
         .strip_prefix("https://")
         .or(text.strip_prefix("http://"));
     let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
-    if host.is_some_and(is_host) && !text.contains(['?', '#', '@']) {
+    if host.is_some_and(|host| host_key(host).is_ok()) && !text.contains(['?', '#', '@']) {
         Ok(text.to_owned())
     } else {
         let text = "this is no token server, expected https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH]";
@@ -142,11 +165,15 @@ fn token_realm(text: &str) -> Result<String, Problem> {
 fn mirrors(texts: &[String]) -> Result<Vec<String>, Problem> {
     let mirror = |(index, text): (usize, &String)| {
         let mirror = text.trim_end_matches('/');
-        if is_url(mirror) || is_host(mirror) {
+        let refuse = |text| Problem::new(text).index(index).key("mirrors");
+        if names_the_api(mirror) {
+            Err(refuse(NO_API.to_owned()))
+        } else if is_url(mirror) || is_place(mirror) {
             Ok(mirror.to_owned())
         } else {
-            let text = format!("this is no mirror, expected HOST[:PORT], {URL}");
-            Err(Problem::new(text).index(index).key("mirrors"))
+            Err(refuse(format!(
+                "this is no mirror, expected HOST[:PORT][/PATH], {URL}"
+            )))
         }
     };
     texts.iter().enumerate().map(mirror).collect()
@@ -155,9 +182,17 @@ fn mirrors(texts: &[String]) -> Result<Vec<String>, Problem> {
 fn is_url(text: &str) -> bool {
     text.strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))
-        .is_some_and(is_host)
+        .is_some_and(is_place)
 }
 
-fn is_host(text: &str) -> bool {
-    host_key(text).is_ok()
+/// Whether it is `HOST[:PORT][/PATH]`.
+fn is_place(text: &str) -> bool {
+    without_secrets(text).is_ok() && matches!(text.parse(), Ok(Location::Registry { .. }))
+}
+
+/// Whether its path begins with that of the API itself.
+fn names_the_api(text: &str) -> bool {
+    let place = text.split_once("://").map_or(text, |(_, place)| place);
+    let mut components = place.split('/').skip(1);
+    components.next() == Some("v2")
 }

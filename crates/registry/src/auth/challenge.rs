@@ -1,8 +1,9 @@
 //! What a registry wants of who asks (RFC 9110, section 11; the distribution project's token authentication).
 
-use http_auth::{ChallengeParser, ChallengeRef};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+
+use super::www_authenticate::{self, Offer};
 
 /// What a registry wants of who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,36 +25,41 @@ impl Challenge {
     /// The challenge of an answer, out of all its WWW-Authenticate headers: the first Bearer, else Basic. None where it
     /// has neither.
     pub(crate) fn offered(headers: &HeaderMap) -> Option<Self> {
-        let values = headers.get_all(WWW_AUTHENTICATE);
-        let texts = values.iter().filter_map(|value| value.to_str().ok());
-        let offered: Vec<Self> = texts
-            .flat_map(|text| ChallengeParser::new(text).map_while(Result::ok))
-            .filter_map(|challenge| Self::read(&challenge))
-            .collect();
+        let offers = offers(headers);
+        let offered: Vec<Self> = offers.iter().filter_map(Self::read).collect();
         let bearer = offered.iter().find(|challenge| **challenge != Self::Basic);
         bearer.or(offered.first()).cloned()
     }
 
-    fn read(challenge: &ChallengeRef<'_>) -> Option<Self> {
-        if challenge.scheme.eq_ignore_ascii_case("Basic") {
+    /// The scope that an answer's first Bearer challenge says the request needs (RFC 6750, section 3).
+    pub(crate) fn scope(headers: &HeaderMap) -> Option<String> {
+        let offers = offers(headers);
+        let is_bearer = |offer: &&Offer| matches!(Self::read(offer), Some(Self::Bearer { .. }));
+        let scope = offers.iter().find(is_bearer)?.parameter("scope")?;
+        Some(scope.to_owned())
+    }
+
+    fn read(offer: &Offer) -> Option<Self> {
+        if offer.scheme.eq_ignore_ascii_case("Basic") {
             return Some(Self::Basic);
         }
-        if !challenge.scheme.eq_ignore_ascii_case("Bearer") {
+        if !offer.scheme.eq_ignore_ascii_case("Bearer") {
             return None;
         }
-        let parameter = |name: &str| {
-            let found = challenge
-                .params
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value.to_unescaped())
-        };
-        let realm: Url = parameter("realm")?.parse().ok()?;
+        let realm: Url = offer.parameter("realm")?.parse().ok()?;
         Some(Self::Bearer {
             realm: without_scope(realm),
-            service: parameter("service"),
+            service: offer.parameter("service").map(str::to_owned),
         })
     }
+}
+
+fn offers(headers: &HeaderMap) -> Vec<Offer> {
+    let values = headers.get_all(WWW_AUTHENTICATE);
+    values
+        .iter()
+        .flat_map(|value| www_authenticate::parse(value.as_bytes()))
+        .collect()
 }
 
 /// Some registries put the scope of the refused request into the realm itself, but the next request has another.
@@ -74,17 +80,21 @@ fn without_scope(mut realm: Url) -> Url {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderValue;
+
     use super::*;
 
-    fn offered(values: &[&str]) -> Option<Challenge> {
-        let values = values
-            .iter()
-            .map(|value| (WWW_AUTHENTICATE, value.parse().unwrap()));
+    fn headers(values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        for (name, value) in values {
-            headers.append(name, value);
+        for value in values {
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            headers.append(WWW_AUTHENTICATE, value);
         }
-        Challenge::offered(&headers)
+        headers
+    }
+
+    fn offered(values: &[&str]) -> Option<Challenge> {
+        Challenge::offered(&headers(values))
     }
 
     fn bearer(realm: &str, service: Option<&str>) -> Challenge {
@@ -114,6 +124,39 @@ mod tests {
             offered(&[r#"Newauth realm="x", Basic realm="y""#]),
             Some(Challenge::Basic)
         );
+    }
+
+    #[test]
+    fn a_challenge_that_is_not_ascii_or_has_no_quotes_is_one() {
+        assert_eq!(
+            offered(&[
+                "Basic realm=x",
+                "Bearer realm=https://a.example/t,service=Regístry 1"
+            ]),
+            Some(bearer("https://a.example/t", Some("Regístry 1")))
+        );
+        assert_eq!(
+            offered(&["Basic realm='x', Bearer realm='https://a.example/t'"]),
+            Some(bearer("https://a.example/t", None))
+        );
+    }
+
+    #[test]
+    fn the_scope_is_that_of_the_challenge_that_is_met() {
+        let scope = |values: &[&str]| Challenge::scope(&headers(values));
+        assert_eq!(
+            scope(&[
+                r#"Bearer realm="/none",scope="repository:a:pull", Basic realm="x",scope="b""#,
+                r#"Bearer realm="https://a.example/t",scope="repository:c:pull,push""#
+            ])
+            .as_deref(),
+            Some("repository:c:pull,push")
+        );
+        assert_eq!(
+            scope(&[r#"Bearer realm="https://a.example/t",scope="""#]),
+            None
+        );
+        assert_eq!(scope(&[r#"Basic realm="x",scope="b""#]), None);
     }
 
     #[test]

@@ -49,27 +49,49 @@ pub(crate) struct TokenCache {
 struct Slot {
     flight: Arc<SingleFlight<Token>>,
     used: Instant,
+    /// What the registry demands in place of the scopes by which the token is kept.
+    demanded: Option<Scopes>,
 }
 
 impl TokenCache {
     /// Where the token for `scopes` is, or is to be.
     pub(crate) fn slot(&self, scopes: &Scopes) -> Arc<SingleFlight<Token>> {
+        self.with_slot(scopes, |slot| Arc::clone(&slot.flight))
+    }
+
+    /// What a token for `scopes` is asked for with.
+    pub(crate) fn wanted(&self, scopes: &Scopes) -> Scopes {
+        self.with_slot(scopes, |slot| {
+            slot.demanded.clone().unwrap_or_else(|| scopes.clone())
+        })
+    }
+
+    /// Takes up what a challenge demands of who asks for `scopes`, and says whether that is something new. The token that
+    /// is there is no more used then.
+    pub(crate) fn demand(&self, scopes: &Scopes, demanded: &str) -> bool {
+        self.with_slot(scopes, |slot| {
+            let known = slot.demanded.as_ref().unwrap_or(scopes);
+            let Some(further) = known.as_demanded(demanded) else {
+                return false;
+            };
+            slot.demanded = Some(further);
+            slot.flight = Arc::default();
+            true
+        })
+    }
+
+    fn with_slot<T>(&self, scopes: &Scopes, use_it: impl FnOnce(&mut Slot) -> T) -> T {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if let Some(slot) = kept.get_mut(scopes) {
-            slot.used = now;
-            return Arc::clone(&slot.flight);
-        }
-        if kept.len() >= MAX_KEPT {
+        if kept.len() >= MAX_KEPT && !kept.contains_key(scopes) {
             drop_half(&mut kept);
         }
-        let flight = Arc::default();
-        let slot = Slot {
-            flight: Arc::clone(&flight),
-            used: now,
-        };
-        kept.insert(scopes.clone(), slot);
-        flight
+        let slot = kept.entry(scopes.clone()).or_insert_with(|| Slot {
+            flight: Arc::default(),
+            used: Instant::now(),
+            demanded: None,
+        });
+        slot.used = Instant::now();
+        use_it(slot)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
-use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API};
+use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API, Location, canonical_host};
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
@@ -24,6 +24,9 @@ pub(crate) struct Endpoint {
     pub(crate) plain: Option<Url>,
     /// Leading components of every repository here: a mirror of several registries keeps each under a path.
     pub(crate) prefix: String,
+    /// Whether credentials know its repositories with `prefix`: those of a mirror are the mirror's own, those of an
+    /// endpoint are the registry's that it stands for.
+    is_mirror: bool,
     /// How connections to it are secured.
     profile: Profile,
     /// The same without verification, where that is allowed if verification fails.
@@ -63,12 +66,15 @@ impl Endpoint {
         trust: Trust,
     ) -> Result<Self, SetupError> {
         let invalid = |problem: String| SetupError::new(format!("registries.{host}"), problem);
-        let profile = Profile::new(settings, trust);
+        let profile = Profile::new(settings, trust).map_err(invalid)?;
         let by_default = trust == Trust::InsecureByDefault && !profile.unverified;
         let may_be_plain = profile.unverified || by_default;
-        let (address, plain) = match &settings.endpoint {
-            Some(text) => (parse_base(text).map_err(invalid)?, None),
-            None => addresses(host, settings.plain_http, may_be_plain).map_err(invalid)?,
+        let ((address, plain), prefix) = if let Some(text) = &settings.endpoint {
+            let (address, prefix) = parse_place(text).map_err(invalid)?;
+            ((address, None), prefix)
+        } else {
+            let found = addresses(host, settings.plain_http, may_be_plain);
+            (found.map_err(invalid)?, String::new())
         };
         let realm = settings.token_realm.as_deref().map(str::parse);
         let token_realm = realm
@@ -81,7 +87,8 @@ impl Endpoint {
             unverified: by_default.then(|| profile.without_verification()),
             address,
             plain,
-            prefix: String::new(),
+            prefix,
+            is_mirror: false,
             profile,
             token_realm,
             allow_private: settings.allow_private,
@@ -100,17 +107,26 @@ impl Endpoint {
         let (scheme, rest) = text
             .split_once("://")
             .map_or((None, text), |(scheme, rest)| (Some(scheme), rest));
-        let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        let settings = settings_of(host);
+        let host = canonical_host(rest.split('/').next().unwrap_or(rest));
+        let invalid = |problem| SetupError::new(format!("mirror {text}"), problem);
+        let with_scheme = format!("{}://{rest}", scheme.unwrap_or("https"));
+        let (address, prefix) = parse_place(&with_scheme).map_err(invalid)?;
+        let mut settings = settings_of(host);
+        // A registry that is a mirror of another is asked under its own name, or where its own endpoint is.
+        if scheme.is_some() {
+            settings.endpoint = None;
+        }
         let mut endpoint = Self::registry(host, &settings, Trust::Verified)?;
-        if let Some(scheme) = scheme {
-            let invalid = |problem| SetupError::new(format!("mirror {text}"), problem);
-            endpoint.address = parse_base(&format!("{scheme}://{host}")).map_err(invalid)?;
+        if scheme.is_some() {
+            endpoint.address = address;
             endpoint.plain = None;
         }
-        prefix
-            .trim_end_matches('/')
-            .clone_into(&mut endpoint.prefix);
+        endpoint.is_mirror = true;
+        endpoint.prefix = [endpoint.prefix, prefix]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("/");
         Ok(endpoint)
     }
 
@@ -129,6 +145,15 @@ impl Endpoint {
             unverified: false,
             challenge: Challenge::Nothing,
         })
+    }
+
+    /// The repository `name` as credentials know it.
+    pub(crate) fn name_for_credentials(&self, name: &str) -> String {
+        if self.is_mirror {
+            self.name(name)
+        } else {
+            name.to_owned()
+        }
     }
 
     /// Where it is, as far as is known.
@@ -194,8 +219,33 @@ fn addresses(host: &str, plain_http: bool, insecure: bool) -> Result<(Url, Optio
     })
 }
 
+/// The address of `SCHEME://HOST[:PORT][/PATH]`, and the path, which stands before all repositories.
+fn parse_place(text: &str) -> Result<(Url, String), String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let rest = rest.trim_end_matches('/');
+    let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    if scheme.is_empty() {
+        return parse_base(text).map(|base| (base, String::new()));
+    }
+    let base = parse_base(&format!("{scheme}://{host}"))?;
+    if prefix.is_empty() {
+        return Ok((base, String::new()));
+    }
+    let is_name = format!("localhost/{prefix}").parse::<Location>().is_ok();
+    if is_name && prefix.split('/').next() != Some("v2") {
+        Ok((base, prefix.to_owned()))
+    } else {
+        Err(format!(
+            "its path does not begin the names of repositories; {EXPECTED_BASE}"
+        ))
+    }
+}
+
+const EXPECTED_BASE: &str = "expected https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], the path being what stands before \
+     repositories and after /v2/";
+
 fn parse_base(text: &str) -> Result<Url, String> {
-    let expected = "expected https://HOST[:PORT] or http://HOST[:PORT]";
+    let expected = EXPECTED_BASE;
     let url: Url = text
         .parse()
         .map_err(|error| format!("{text:?} is no URL ({error}); {expected}"))?;

@@ -178,7 +178,24 @@ mod tests {
         let verified = |mirror: &Arc<Endpoint>| !mirror.profile(&mirror.known()).unverified;
         assert!(mirrors.iter().all(verified));
         assert_eq!(mirrors[2].name("library/a"), "hub/library/a");
+        let for_credentials = mirrors[2].name_for_credentials("library/a");
+        assert_eq!(for_credentials, "hub/library/a");
         assert!(endpoints.mirrors("m.example").unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_endpoint_may_keep_all_repositories_under_a_path_and_has_the_credentials_of_its_registry()
+    {
+        let settings = RegistrySettings {
+            endpoint: Some("https://harbor.example:8443/proxy-hub/sub/".to_owned()),
+            ..RegistrySettings::default()
+        };
+        let registries = BTreeMap::from([("docker.io".to_owned(), settings)]);
+        let endpoints = Endpoints::new(registries).unwrap();
+        let hub = endpoints.registry("docker.io", Trust::Verified).unwrap();
+        assert_eq!(hub.base().as_str(), "https://harbor.example:8443/");
+        assert_eq!(hub.name("library/a"), "proxy-hub/sub/library/a");
+        assert_eq!(hub.name_for_credentials("library/a"), "library/a");
     }
 
     #[test]
@@ -191,6 +208,10 @@ mod tests {
             "r.example",
             "ftp://r.example",
             "https://r.example/v2",
+            "https://r.example/v2/proxy",
+            "https://r.example/Proxy",
+            "https://r.example/proxy?a=b",
+            "https://r.example/../x",
             "https://u:hunter2@r.example",
             "https://",
         ] {

@@ -28,8 +28,8 @@ pub(super) struct Exchange<'a, 'c> {
 enum First {
     /// An answer that settles the call.
     Answer(Response),
-    /// Knowing what the server wants.
-    Contact(Contact),
+    /// Knowing what the server wants, and the scope that it demands for this call.
+    Contact(Contact, Option<String>),
 }
 
 impl<'s> Exchange<'s, '_> {
@@ -61,15 +61,15 @@ impl<'s> Exchange<'s, '_> {
             let url = url.clone();
             return self.elsewhere(url).await;
         }
-        let contact = match self.endpoint.contact.turn(|_| true).await {
-            Turn::Known(contact) => contact,
+        let (contact, scope) = match self.endpoint.contact.turn(|_| true).await {
+            Turn::Known(contact) => (contact, None),
             Turn::Failed(trouble) => return Err(self.failure(trouble)),
             Turn::Mine(lead) => match self.first(lead).await? {
                 First::Answer(response) => return Ok(response),
-                First::Contact(contact) => contact,
+                First::Contact(contact, scope) => (contact, scope),
             },
         };
-        self.ask_known(contact).await
+        self.ask_known(contact, scope).await
     }
 
     /// Asks a server of which nothing is known, alone, while others wait for what it tells.
@@ -101,7 +101,7 @@ impl<'s> Exchange<'s, '_> {
         contact.challenge = challenge;
         lead.found(contact.clone());
         Ok(if asks_for_credentials {
-            First::Contact(contact)
+            First::Contact(contact, Challenge::scope(response.headers()))
         } else {
             First::Answer(response)
         })
@@ -138,17 +138,26 @@ impl<'s> Exchange<'s, '_> {
     }
 
     /// Asks a server of which it is known what it wants.
-    async fn ask_known(&mut self, mut contact: Contact) -> Result<Response, Failure> {
+    async fn ask_known(
+        &mut self,
+        mut contact: Contact,
+        scope: Option<String>,
+    ) -> Result<Response, Failure> {
         let endpoint = self.endpoint;
         let name = endpoint.name(self.call.remote.repository.name());
         let also_pull = self.call.also_pull.map(|name| endpoint.name(name));
+        let name_for_credentials =
+            endpoint.name_for_credentials(self.call.remote.repository.name());
         let scopes = Scopes::new(&name, self.call.remote.access, also_pull.as_deref());
         let asker = Asker {
             endpoint,
-            name: &name,
+            name: &name_for_credentials,
             scopes: &scopes,
             led_by: None,
         };
+        if let Some(scope) = scope {
+            endpoint.tokens.demand(&scopes, &scope);
+        }
         let (response, pass) = self.show_pass(&contact, &asker).await?;
         if !self.mend(&mut contact, &response, &pass, &asker).await {
             return self.settle(response, &pass, &asker).await;
@@ -175,7 +184,11 @@ impl<'s> Exchange<'s, '_> {
             StatusCode::FORBIDDEN if !pass.is_fresh() => None,
             _ => return false,
         };
-        let renewable = self.inner.authenticator.refused(asker, pass).await;
+        let scope = offered
+            .as_ref()
+            .and_then(|_| Challenge::scope(answer.headers()));
+        let demanded = scope.is_some_and(|scope| self.endpoint.tokens.demand(asker.scopes, &scope));
+        let renewable = self.inner.authenticator.refused(asker, pass).await || demanded;
         match offered {
             Some(challenge) if challenge != contact.challenge => {
                 contact.challenge = challenge;
@@ -193,6 +206,13 @@ impl<'s> Exchange<'s, '_> {
         pass: &Pass,
         asker: &Asker<'_>,
     ) -> Result<Response, Failure> {
+        if !self.endpoint.serves(response.url()) {
+            return Ok(response);
+        }
+        let authenticator = &self.inner.authenticator;
+        if let Some(missed) = authenticator.missed(response.status(), pass, asker).await {
+            return Err(self.failure(missed));
+        }
         let is_refusal = match response.status() {
             StatusCode::UNAUTHORIZED => true,
             status @ StatusCode::FORBIDDEN => {
@@ -200,7 +220,7 @@ impl<'s> Exchange<'s, '_> {
             }
             _ => false,
         };
-        if !is_refusal || !self.endpoint.serves(response.url()) {
+        if !is_refusal {
             return Ok(response);
         }
         let trouble = self.inner.wire.explain(response).await;

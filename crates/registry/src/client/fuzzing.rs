@@ -58,7 +58,12 @@ pub fn refusal_texts(input: &[u8]) {
         let body = String::from_utf8_lossy(body).replace("PASSWORD", form);
         let secrets = Secrets::default();
         secrets.note(&Secret::new(PASSWORD));
-        let told = answer::judge(status, answer::Wrote::Nothing, wait, &secrets.hide_in(&body));
+        let told = answer::judge(
+            status,
+            answer::Wrote::Nothing,
+            wait,
+            &secrets.hide_in(&body),
+        );
         let trouble = secrets.hide_in_trouble(&told);
         assert!(!trouble.answer.contains(PASSWORD), "{}", trouble.answer);
         assert_told(trouble);

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hyper_util::client::proxy::matcher::Matcher;
 use image_sync_shared::failure::FailureClass;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -39,7 +38,6 @@ pub(crate) struct AddressRefused {
 /// How names become addresses, and what kind of places those are.
 pub(crate) struct Network {
     names: Arc<dyn Resolve>,
-    proxies: Matcher,
     /// The most public class of address that each name had which a user has named. One public address is enough: what
     /// answers there is on the Internet, whatever else its DNS says.
     seen: Mutex<HashMap<String, AddressClass>>,
@@ -50,25 +48,17 @@ impl Network {
     pub(crate) fn system() -> Self {
         Self {
             names: Arc::new(SystemNames),
-            proxies: Matcher::from_system(),
             seen: Mutex::default(),
         }
     }
 
-    /// One without proxies, that has these names.
+    /// One that has these names.
     #[cfg(test)]
     pub(crate) fn of_names(names: Arc<dyn Resolve>) -> Self {
         Self {
             names,
-            proxies: Matcher::builder().build(),
             seen: Mutex::default(),
         }
-    }
-
-    /// Whether requests to `url` go by a proxy of the system, which resolves its name.
-    pub(crate) fn is_proxied(&self, url: &Url) -> bool {
-        let uri = url.as_str().parse();
-        uri.is_ok_and(|uri| self.proxies.intercept(&uri).is_some())
     }
 
     /// What kind of place a registry is at, as far as its name was resolved; public where it was not.

@@ -1,6 +1,7 @@
 //! What a client is built from.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
 
+use super::proxies::ProxyEnv;
 use crate::credentials::CredentialEnv;
 
 /// What a client is built from.
@@ -16,6 +18,11 @@ pub struct ClientOptions {
     pub registries: BTreeMap<String, RegistrySettings>,
     /// Where Docker's and podman's credentials are.
     pub credentials: CredentialEnv,
+    /// What the environment says about proxies.
+    pub proxies: ProxyEnv,
+    /// Folders that hold a folder with certificates for each host, as `/etc/docker/certs.d` does. The first one that has a
+    /// folder for a host is the only one for it.
+    pub certificate_folders: Vec<PathBuf>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// Tells the time, for dates in Retry-After.

@@ -1,6 +1,6 @@
-//! Trusting the certificates that a user names: authorities, and servers that vouch for themselves.
+//! Whom to trust: the system's certificates, those that a user names, and servers that vouch for themselves.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -8,24 +8,25 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+};
+use rustls_native_certs::load_native_certs;
 use rustls_platform_verifier::Verifier;
 
-/// Trusts the certificates of the PEM text `authorities` beside the system's. `identity` is the PEM text of a client
-/// certificate and its key.
+use super::certificate::{Untrusted, is_in_time};
+
+/// Trusts the certificates `named` beside the system's. `identity` is the PEM text of a client certificate and its key.
 pub(super) fn trusting(
-    authorities: &[u8],
+    named: Vec<CertificateDer<'static>>,
     identity: Option<&[u8]>,
 ) -> Result<ClientConfig, String> {
-    let named = certificates(authorities)?;
-    if named.is_empty() {
-        return Err("there is no PEM certificate in it".to_owned());
-    }
     let provider = Arc::new(default_provider());
     let verifier = OwnCertificates {
         authorities: Verifier::new_with_extra_roots(named.clone(), Arc::clone(&provider))
             .map_err(|error| error.to_string())?,
         named,
+        system: OnceLock::new(),
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -45,17 +46,29 @@ pub(super) fn trusting(
     Ok(config)
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates of a PEM text.
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Result<_, pem::Error> = CertificateDer::pem_slice_iter(pem).collect();
     certificates.map_err(|error| error.to_string())
 }
 
 /// A certificate made with `openssl req -x509` is one of an authority, which by the rules (RFC 5280, section 4.2.1.9)
-/// is none for a server. Docker takes it where it is the very one that was named, and so does this.
+/// is none for a server. Docker and whatever else is written in Go takes a server's certificate where it is the very one
+/// that was named or that is in the system's store, whoever issued it, and so does this.
 #[derive(Debug)]
 struct OwnCertificates {
     authorities: Verifier,
     named: Vec<CertificateDer<'static>>,
+    /// Read when a server is met that the authorities do not vouch for, as hardly any is.
+    system: OnceLock<Vec<CertificateDer<'static>>>,
+}
+
+impl OwnCertificates {
+    fn has(&self, certificate: &CertificateDer<'_>) -> bool {
+        let system = || self.system.get_or_init(|| load_native_certs().certs);
+        self.named.iter().any(|named| named == certificate)
+            || system().iter().any(|known| known == certificate)
+    }
 }
 
 impl ServerCertVerifier for OwnCertificates {
@@ -74,16 +87,25 @@ impl ServerCertVerifier for OwnCertificates {
             ocsp_response,
             now,
         );
-        match verdict {
-            // Its time is looked at before its kind, so it has not ended; its name is still to be looked at.
-            Err(Error::InvalidCertificate(CertificateError::Other(_)))
-                if self.named.iter().any(|named| named == end_entity) =>
-            {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-                Ok(ServerCertVerified::assertion())
+        let reason = match verdict {
+            Err(Error::InvalidCertificate(
+                CertificateError::Other(_) | CertificateError::UnknownIssuer,
+            )) if self.has(end_entity) && is_in_time(end_entity, now) => {
+                let name = ParsedCertificate::try_from(end_entity)
+                    .and_then(|parsed| verify_server_name(&parsed, server_name));
+                match name {
+                    Ok(()) => return Ok(ServerCertVerified::assertion()),
+                    Err(Error::InvalidCertificate(reason)) => reason,
+                    Err(other) => return Err(other),
+                }
             }
-            verdict => verdict,
-        }
+            Err(Error::InvalidCertificate(reason)) => reason,
+            verdict => return verdict,
+        };
+        let untrusted = Untrusted::new(&reason, end_entity);
+        Err(Error::InvalidCertificate(CertificateError::Other(
+            OtherError(Arc::new(untrusted)),
+        )))
     }
 
     fn verify_tls12_signature(

@@ -35,6 +35,8 @@ fn client_on(network: Network, host: &str, change: impl FnOnce(&mut RegistrySett
     let options = ClientOptions {
         registries: BTreeMap::from([(host.to_owned(), settings)]),
         credentials: CredentialEnv::default(),
+        proxies: ProxyEnv::default(),
+        certificate_folders: Vec::new(),
         timeouts: Timeouts::default(),
         clock: Arc::new(TokioClock::default()),
         measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),

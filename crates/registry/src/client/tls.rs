@@ -9,10 +9,13 @@ use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Identity, Url};
+use rustls::pki_types::CertificateDer;
 
+use super::host_certificates::{self, HostCertificates};
 use super::network::{Network, Reach};
 use super::options::Timeouts;
 use super::own_certificates;
+use super::proxies::{Proxies, ProxyServer, Via};
 use super::setup_error::SetupError;
 
 const USER_AGENT: &str = concat!("image-sync/", env!("CARGO_PKG_VERSION"));
@@ -26,18 +29,22 @@ pub(crate) struct Profile {
     pub(crate) ca_file: Option<PathBuf>,
     /// PEM files with a client certificate and its key.
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
+    /// Through which proxy they go.
+    pub(crate) via: Via,
 }
 
 impl Profile {
-    /// What `settings` and `trust` say.
-    pub(crate) fn new(settings: &RegistrySettings, trust: Trust) -> Self {
+    /// What `settings` and `trust` say. An error is about the proxy.
+    pub(crate) fn new(settings: &RegistrySettings, trust: Trust) -> Result<Self, String> {
         let certificate = settings.cert_file.clone();
         let key = settings.key_file.clone().or_else(|| certificate.clone());
-        Self {
+        let via = Via::new(settings.proxy.as_ref());
+        Ok(Self {
             unverified: settings.insecure || trust == Trust::Insecure,
             ca_file: settings.ca_file.clone(),
             identity: certificate.zip(key),
-        }
+            via: via.map_err(|why| format!("proxy: {why}"))?,
+        })
     }
 
     /// The same for a host that cannot be verified.
@@ -53,11 +60,12 @@ impl Profile {
         self.ca_file.is_some() || self.identity.is_some()
     }
 
-    /// What of it holds for a further host that the registry names: whom to trust, but neither to skip verification
-    /// there nor to show it the client certificate.
+    /// What of it holds for a further host that the registry names: whom to trust and through which proxy to go, but
+    /// neither to skip verification there nor to show it the client certificate.
     pub(crate) fn for_another_host(&self) -> Self {
         Self {
             ca_file: self.ca_file.clone(),
+            via: self.via.clone(),
             ..Self::default()
         }
     }
@@ -67,21 +75,35 @@ impl Profile {
 pub(crate) struct Pools {
     timeouts: Timeouts,
     network: Arc<Network>,
+    proxies: Proxies,
+    host_certificates: HostCertificates,
     made: Mutex<HashMap<Key, Client>>,
 }
 
 /// Plain HTTP has a pool of its own, which needs none of the system's certificates.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
-    tls: Option<Profile>,
-    /// Past the system's proxies: a proxy has other loopback addresses than this machine.
-    direct: bool,
+    tls: Option<Tls>,
+    proxy: Option<Arc<ProxyServer>>,
     /// How far its connections may go.
     reach: Reach,
 }
 
+/// How connections with TLS are secured.
+#[derive(PartialEq, Eq, Hash)]
+struct Tls {
+    profile: Profile,
+    /// The folder with the certificates for the host.
+    folder: Option<Arc<Path>>,
+}
+
 impl Pools {
-    pub(crate) fn new(timeouts: Timeouts, network: Arc<Network>) -> Self {
+    pub(crate) fn new(
+        timeouts: Timeouts,
+        network: Arc<Network>,
+        proxies: Proxies,
+        host_certificates: HostCertificates,
+    ) -> Self {
         // Another part of the process may have installed it already, and it is the same then.
         rustls::crypto::ring::default_provider()
             .install_default()
@@ -89,6 +111,8 @@ impl Pools {
         Self {
             timeouts,
             network,
+            proxies,
+            host_certificates,
             made: Mutex::default(),
         }
     }
@@ -100,12 +124,15 @@ impl Pools {
         profile: &Profile,
         reach: Reach,
     ) -> Result<Client, SetupError> {
-        let direct = is_loopback(url) || !self.network.is_proxied(url);
+        let proxy = self.proxy(url, profile);
         let key = Key {
-            tls: (url.scheme() == "https").then(|| profile.clone()),
-            direct,
+            tls: (url.scheme() == "https").then(|| Tls {
+                profile: profile.clone(),
+                folder: self.host_certificates.folder(url),
+            }),
             // Behind a proxy the only name to resolve is the proxy's own, which the user has named.
-            reach: if direct { reach } else { Reach::Named },
+            reach: if proxy.is_none() { reach } else { Reach::Named },
+            proxy,
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(&key) {
@@ -116,18 +143,32 @@ impl Pools {
         Ok(client)
     }
 
+    /// What tells names and kinds of places.
+    pub(crate) fn network(&self) -> Arc<Network> {
+        Arc::clone(&self.network)
+    }
+
+    /// The proxy through which `url` is reached under `profile`.
+    pub(crate) fn proxy(&self, url: &Url, profile: &Profile) -> Option<Arc<ProxyServer>> {
+        self.proxies.choose(url, &profile.via)
+    }
+
     fn make(&self, key: &Key) -> Result<Client, SetupError> {
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(self.timeouts.connect)
             .redirect(Policy::none())
             .dns_resolver(self.network.resolver(key.reach))
-            .http1_only();
-        if key.direct {
-            builder = builder.no_proxy();
+            .http1_only()
+            .no_proxy();
+        if let Some(proxy) = &key.proxy {
+            let settings = proxy.settings();
+            let invalid =
+                |error| SetupError::new(format!("proxy {}", proxy.authority()), innermost(&error));
+            builder = builder.proxy(settings.map_err(invalid)?);
         }
         builder = match &key.tls {
-            Some(profile) => secure(builder, profile)?,
+            Some(tls) => secure(builder, tls)?,
             None => builder.tls_danger_accept_invalid_certs(true),
         };
         builder
@@ -136,21 +177,52 @@ impl Pools {
     }
 }
 
-fn secure(builder: ClientBuilder, profile: &Profile) -> Result<ClientBuilder, SetupError> {
-    let identity = profile.identity.as_ref().map(read_identity).transpose()?;
-    if !profile.unverified
-        && let Some(path) = &profile.ca_file
-    {
-        let pem = identity.as_ref().map(|(pem, _)| pem.as_slice());
-        let config = own_certificates::trusting(&read(path)?, pem)
-            .map_err(|why| SetupError::new(path.display().to_string(), why))?;
-        return Ok(builder.tls_backend_preconfigured(config));
+fn secure(builder: ClientBuilder, tls: &Tls) -> Result<ClientBuilder, SetupError> {
+    let Tls { profile, folder } = tls;
+    let in_folder = folder.as_deref().map(host_certificates::read);
+    let in_folder = in_folder.transpose()?.unwrap_or_default();
+    let identity = profile.identity.as_ref().or(in_folder.identity.as_ref());
+    let identity = identity.map(read_identity).transpose()?;
+    if profile.unverified {
+        let builder = builder.tls_danger_accept_invalid_certs(true);
+        return Ok(match identity {
+            Some((_, identity)) => builder.identity(identity),
+            None => builder,
+        });
     }
-    let builder = builder.tls_danger_accept_invalid_certs(profile.unverified);
-    Ok(match identity {
-        Some((_, identity)) => builder.identity(identity),
-        None => builder,
-    })
+    let mut named = Vec::new();
+    if let Some(path) = &profile.ca_file {
+        let found = certificates_in(path)?;
+        if found.is_empty() {
+            let place = path.display().to_string();
+            return Err(SetupError::new(place, "there is no PEM certificate in it"));
+        }
+        named.extend(found);
+    }
+    for path in &in_folder.authorities {
+        let found = certificates_in(path)?;
+        if found.is_empty() {
+            tracing::warn!(file = %path.display(), "there is no PEM certificate in it");
+        }
+        named.extend(found);
+    }
+    let files = profile.ca_file.iter().chain(&in_folder.authorities);
+    let places: Vec<_> = files.map(|path| path.display().to_string()).collect();
+    let place = if places.is_empty() {
+        "the system's certificates".to_owned()
+    } else {
+        places.join(", ")
+    };
+    let pem = identity.as_ref().map(|(pem, _)| pem.as_slice());
+    let config = own_certificates::trusting(named, pem);
+    let config = config.map_err(|why| SetupError::new(place, why))?;
+    Ok(builder.tls_backend_preconfigured(config))
+}
+
+/// The certificates of a PEM file.
+fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    own_certificates::certificates(&read(path)?)
+        .map_err(|why| SetupError::new(path.display().to_string(), why))
 }
 
 /// A client certificate and its key: their text, and what it says.
@@ -199,14 +271,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_host_gets_the_ca_and_nothing_else() {
+    fn another_host_gets_the_ca_and_the_proxy_and_nothing_else() {
         let profile = Profile {
             unverified: true,
             ca_file: Some("ca.pem".into()),
             identity: Some(("c.pem".into(), "k.pem".into())),
+            via: Via::Nothing,
         };
         let other = profile.for_another_host();
         assert_eq!(other.ca_file, profile.ca_file);
+        assert_eq!(other.via, profile.via);
         assert!(!other.unverified && other.identity.is_none());
     }
 
@@ -235,7 +309,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let empty = folder.path().join("empty.pem");
         fs::write(&empty, "nothing").unwrap();
-        let pools = Pools::new(Timeouts::default(), Arc::new(Network::system()));
+        let (network, none) = (Network::system(), HostCertificates::new(Vec::new()));
+        let pools = Pools::new(
+            Timeouts::default(),
+            Arc::new(network),
+            Proxies::default(),
+            none,
+        );
         let url = "https://r.example".parse().unwrap();
         let refused = |profile| {
             let pool = pools.pool(&url, &profile, Reach::Named);

@@ -5,7 +5,7 @@ use std::io;
 
 use image_sync_shared::failure::FailureClass;
 use reqwest::Url;
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, OtherError};
 
 use super::network::AddressRefused;
 use super::trouble::Trouble;
@@ -123,13 +123,8 @@ fn explain_tls(host: &str, error: &rustls::Error) -> Trouble {
 
 fn in_words(reason: &CertificateError) -> String {
     match reason {
-        CertificateError::UnknownIssuer => "its issuer is unknown".to_owned(),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another name".to_owned()
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "it has expired".to_owned()
-        }
+        // An error of ours, which rustls shows in its debug form.
+        CertificateError::Other(OtherError(why)) => why.to_string(),
         other => other.to_string(),
     }
 }

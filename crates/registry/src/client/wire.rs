@@ -98,17 +98,19 @@ impl Wire {
     /// Finds out what is wrong with the files that `registries` name.
     pub(crate) fn new(
         registries: &BTreeMap<String, RegistrySettings>,
-        network: Network,
         timeouts: Timeouts,
+        pools: Pools,
         clock: Arc<dyn Clock>,
         measures: Arc<dyn Measures>,
     ) -> Result<Self, SetupError> {
         let profile = |(host, settings): (&String, &RegistrySettings)| {
-            (host.clone(), Profile::new(settings, Trust::Verified))
+            let profile = Profile::new(settings, Trust::Verified);
+            let invalid = |why| SetupError::new(format!("registries.{host}"), why);
+            Ok((host.clone(), profile.map_err(invalid)?))
         };
-        let profiles: BTreeMap<String, Profile> = registries.iter().map(profile).collect();
-        let network = Arc::new(network);
-        let pools = Pools::new(timeouts, Arc::clone(&network));
+        let profiles: Result<BTreeMap<String, Profile>, _> =
+            registries.iter().map(profile).collect();
+        let profiles = profiles?;
         for (host, profile) in profiles.iter().filter(|(_, profile)| profile.has_files()) {
             // A host that is none is told elsewhere.
             if let Ok(url) = Url::parse(&format!("https://{host}")) {
@@ -118,7 +120,7 @@ impl Wire {
         Ok(Self {
             timeouts,
             secrets: Secrets::default(),
-            network,
+            network: pools.network(),
             pools,
             profiles,
             clock,
@@ -240,6 +242,7 @@ impl Wire {
         let pool = self.pools.pool(request.url(), profile, reach);
         let pool = pool.map_err(|error| unusable(error, profile))?;
         let method = request.method().clone();
+        let url = request.url().clone();
         let started = Instant::now();
         let answer = match answer_within {
             Some(limit) => timeout(limit, pool.execute(request)).await,
@@ -265,7 +268,14 @@ impl Wire {
             if let Some(refused) = transport::address_refused(&error) {
                 return inside(refused);
             }
-            let trouble = transport::explain(&error);
+            let mut trouble = transport::explain(&error);
+            if let Some(proxy) = self.pools.proxy(&url, profile) {
+                trouble.answer = format!(
+                    "{} (through the proxy {})",
+                    trouble.answer,
+                    proxy.authority()
+                );
+            }
             if transport::speaks_no_tls(&error) {
                 SendError::NoTls(trouble)
             } else if transport::untrusted(&error) {

@@ -1,36 +1,49 @@
 //! Docker's `config.json` and podman's `auth.json` (containers-auth.json(5)), as far as they hold credentials.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use image_sync_shared::reference::DOCKER_HUB;
+use image_sync_shared::reference::{DOCKER_HUB, canonical_host};
 use image_sync_shared::secret::Secret;
 use image_sync_shared::text::excerpt;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::Identity;
 
 /// Docker Hub's name in these files and to credential helpers.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
+const OTHER_TYPE: &str = "a value of another type than expected";
 
 /// One such file.
 #[derive(Debug, Default)]
 pub(super) struct AuthFile {
     /// By host, or host and leading path components.
-    entries: BTreeMap<String, Identity>,
-    helpers: BTreeMap<String, String>,
-    store: Option<String>,
+    entries: BTreeMap<String, Entry<Identity>>,
+    helpers: BTreeMap<String, Entry<String>>,
+    store: Option<Entry<String>>,
+    /// Entries without a secret, as Docker leaves them where a helper keeps it.
+    kept_elsewhere: BTreeSet<String>,
 }
+
+/// What a member holds, or what is wrong with it: that concerns only who needs it.
+type Entry<T> = Result<T, String>;
 
 /// Where a file has the credentials for a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// In itself.
     Here(Identity),
-    /// With the program `docker-credential-NAME`.
-    Helper(HelperCall),
+    /// With a helper.
+    Helper {
+        /// What to ask which one.
+        call: HelperCall,
+        /// Whether the file says that the helper has some for this very registry.
+        promised: bool,
+    },
+    /// In a member that cannot be understood, for this reason.
+    Broken(String),
 }
 
 /// What to ask which helper.
@@ -42,112 +55,187 @@ pub(super) struct HelperCall {
     pub(super) server: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawFile {
-    auths: Option<BTreeMap<String, RawEntry>>,
-    cred_helpers: Option<BTreeMap<String, String>>,
-    creds_store: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawEntry {
-    auth: String,
-    username: String,
-    password: String,
-    identitytoken: String,
-}
-
 impl AuthFile {
-    /// Reads a file's text.
+    /// Reads a file's text. What is empty or `null`, at any depth, counts as absent, and members that are not known are
+    /// passed over.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let raw: RawFile = serde_json::from_str(text).map_err(|error| describe(&error))?;
-        let mut entries = BTreeMap::new();
-        for (key, entry) in raw.auths.unwrap_or_default() {
-            if let Some(identity) = entry
-                .identity()
-                .map_err(|why| format!("auths: {}: {why}", shown_key(&key)))?
-            {
-                entries.insert(normal_key(&key), identity);
-            }
+        let text = text.trim_start_matches('\u{feff}').trim_end();
+        if text.is_empty() {
+            return Ok(Self::default());
         }
-        let mut helpers = BTreeMap::new();
-        for (key, helper) in raw.cred_helpers.unwrap_or_default() {
-            let place = || format!("credHelpers: {}", shown_key(&key));
-            if let Some(helper) = plain(helper, place)? {
-                helpers.insert(normal_key(&key), helper);
-            }
+        let raw: Value = serde_json::from_str(text).map_err(|error| describe(&error))?;
+        let file = match raw {
+            Value::Null => return Ok(Self::default()),
+            Value::Object(file) => file,
+            _ => return Err("it is no JSON object; expected one with auths".to_owned()),
+        };
+        let auths = members(&file, "auths")?;
+        let helpers = members(&file, "credHelpers")?;
+        for (key, helper) in helpers.into_iter().flatten() {
+            check_helper(helper, || format!("credHelpers: {}", shown_key(key)))?;
         }
-        let store = raw.creds_store.unwrap_or_default();
+        let store = file.get("credsStore").unwrap_or(&Value::Null);
+        check_helper(store, || "credsStore".to_owned())?;
+        let empty = auths.into_iter().flatten();
+        let empty = empty.filter(|(_, value)| matches!(identity(value), Ok(None)));
         Ok(Self {
-            entries,
-            helpers,
-            store: plain(store, || "credsStore".to_owned())?,
+            kept_elsewhere: empty.filter_map(|(key, _)| normal_key(key)).collect(),
+            entries: by_repository(auths, |key, value| {
+                identity(value).map_err(|why| format!("auths: {}: {why}", shown_key(key)))
+            }),
+            helpers: by_repository(helpers, |key, value| {
+                text_of(value).map_err(|why| format!("credHelpers: {}: {why}", shown_key(key)))
+            }),
+            store: text_of(store)
+                .map_err(|why| format!("credsStore: {why}"))
+                .transpose(),
         })
+    }
+
+    /// What cannot be understood in it.
+    pub(super) fn broken(&self) -> impl Iterator<Item = &str> {
+        let entries = self
+            .entries
+            .values()
+            .filter_map(|entry| entry.as_ref().err());
+        let helpers = self.helpers.values().chain(&self.store);
+        entries
+            .chain(helpers.filter_map(|helper| helper.as_ref().err()))
+            .map(String::as_str)
     }
 
     /// Where the credentials for the repository `name` of `host` are: with the host's own helper, in the file itself, or
     /// with the helper for all hosts.
     pub(super) fn find(&self, host: &str, name: &str) -> Option<Found> {
-        let helper = |helper: &String| {
-            let server = if host == DOCKER_HUB {
-                DOCKER_HUB_KEY
-            } else {
-                host
-            };
-            Found::Helper(HelperCall {
-                helper: helper.clone(),
-                server: server.to_owned(),
-            })
+        let own_helper = self.helpers.get(host);
+        let store = || {
+            let promised = self.kept_elsewhere.contains(host);
+            Some(called(self.store.as_ref()?, host, promised))
         };
-        let own_helper = self.helpers.get(host).map(helper);
         own_helper
-            .or_else(|| self.entry(host, name).cloned().map(Found::Here))
-            .or_else(|| self.store.as_ref().map(helper))
+            .map(|helper| called(helper, host, true))
+            .or_else(|| self.entry(host, name).map(here))
+            .or_else(store)
     }
 
     /// The entry with the longest path that leads to the repository.
-    fn entry(&self, host: &str, name: &str) -> Option<&Identity> {
+    fn entry(&self, host: &str, name: &str) -> Option<&Entry<Identity>> {
         let full = format!("{host}/{name}");
         let mut key = full.as_str();
         loop {
-            if let Some(identity) = self.entries.get(key) {
-                return Some(identity);
+            if let Some(entry) = self.entries.get(key) {
+                return Some(entry);
             }
             key = key.rsplit_once('/')?.0;
         }
     }
 }
 
-impl RawEntry {
-    /// None for the empty entry that Docker leaves where a helper keeps the secret.
-    fn identity(self) -> Result<Option<Identity>, &'static str> {
-        if !self.identitytoken.is_empty() {
-            return Ok(Some(Identity::Token(Secret::new(self.identitytoken))));
-        }
-        if !self.auth.is_empty() {
-            return decode(&self.auth).map(Some);
-        }
-        if self.username.is_empty() && self.password.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Identity::Password {
-            username: self.username,
-            password: Secret::new(self.password),
-        }))
+fn here(entry: &Entry<Identity>) -> Found {
+    match entry {
+        Ok(identity) => Found::Here(identity.clone()),
+        Err(why) => Found::Broken(why.clone()),
     }
 }
 
-/// The name of a helper, if there is one: what follows `docker-credential-` in the name of a program, and no path.
-fn plain(helper: String, place: impl Fn() -> String) -> Result<Option<String>, String> {
+/// Refuses the name of a helper that is none: what follows `docker-credential-` in the name of a program, and no path.
+fn check_helper(helper: &Value, place: impl Fn() -> String) -> Result<(), String> {
+    let helper = helper.as_str().unwrap_or_default();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if helper.contains("..") || !helper.chars().all(is_plain) {
-        let found = excerpt(&helper);
+        let found = excerpt(helper);
         let expected = "expected NAME as in docker-credential-NAME, without a path";
         return Err(format!("{}: found {found:?}; {expected}", place()));
     }
-    Ok(Some(helper).filter(|helper| !helper.is_empty()))
+    Ok(())
+}
+
+fn called(helper: &Entry<String>, host: &str, promised: bool) -> Found {
+    let server = if host == DOCKER_HUB {
+        DOCKER_HUB_KEY
+    } else {
+        host
+    };
+    match helper {
+        Ok(helper) => Found::Helper {
+            call: HelperCall {
+                helper: helper.clone(),
+                server: server.to_owned(),
+            },
+            promised,
+        },
+        Err(why) => Found::Broken(why.clone()),
+    }
+}
+
+/// The members of the object that `file` has as `name`.
+fn members<'f>(
+    file: &'f Map<String, Value>,
+    name: &str,
+) -> Result<Option<&'f Map<String, Value>>, String> {
+    match file.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(members)) => Ok(Some(members)),
+        Some(_) => Err(format!("{name}: {OTHER_TYPE}; expected an object")),
+    }
+}
+
+/// What `read` finds in each member, by the name that repositories have. Of two members with one such name, one that can
+/// be understood counts.
+fn by_repository<T>(
+    members: Option<&Map<String, Value>>,
+    read: impl Fn(&str, &Value) -> Result<Option<T>, String>,
+) -> BTreeMap<String, Entry<T>> {
+    let mut found = BTreeMap::new();
+    for (key, value) in members.into_iter().flatten() {
+        let (Some(name), Some(entry)) = (normal_key(key), read(key, value).transpose()) else {
+            continue;
+        };
+        if entry.is_ok() || !found.contains_key(&name) {
+            found.insert(name, entry);
+        }
+    }
+    found
+}
+
+/// The text that a member is, or none where it has none.
+fn text_of(value: &Value) -> Result<Option<String>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        _ => Err(format!("{OTHER_TYPE}; expected a text")),
+    }
+}
+
+/// None for the empty entry that Docker leaves where a helper keeps the secret.
+fn identity(entry: &Value) -> Result<Option<Identity>, String> {
+    let entry = match entry {
+        Value::Null => return Ok(None),
+        Value::Object(entry) => entry,
+        _ => return Err(format!("{OTHER_TYPE}; expected an object")),
+    };
+    let member = |name: &str| {
+        let value = entry.get(name).unwrap_or(&Value::Null);
+        text_of(value).map_err(|why| format!("{name}: {why}"))
+    };
+    if let Some(token) = member("identitytoken")? {
+        return Ok(Some(Identity::Token(Secret::new(token))));
+    }
+    // Wrapped as `base64` does it without being told otherwise.
+    let auth = member("auth")?
+        .unwrap_or_default()
+        .replace(char::is_whitespace, "");
+    if !auth.is_empty() {
+        return decode(&auth).map(Some).map_err(str::to_owned);
+    }
+    let (username, password) = (member("username")?, member("password")?);
+    if username.is_none() && password.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Identity::Password {
+        username: username.unwrap_or_default(),
+        password: Secret::new(password.unwrap_or_default()),
+    }))
 }
 
 fn decode(auth: &str) -> Result<Identity, &'static str> {
@@ -155,7 +243,7 @@ fn decode(auth: &str) -> Result<Identity, &'static str> {
     let config =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let decoded = GeneralPurpose::new(&STANDARD, config)
-        .decode(auth.trim())
+        .decode(auth)
         .map_err(|_hidden| expected)?;
     let text = String::from_utf8(decoded).map_err(|_hidden| expected)?;
     let (username, password) = text.split_once(':').ok_or(expected)?;
@@ -169,7 +257,7 @@ fn decode(auth: &str) -> Result<Identity, &'static str> {
 /// A key as an error shows it: no more of it than its host and path, and no key in which a password may stand, as in a URL
 /// that was pasted with one.
 fn shown_key(key: &str) -> String {
-    let normal = normal_key(key);
+    let normal = normal_key(key).unwrap_or_else(|| DOCKER_HUB.to_owned());
     let (host, path) = normal.split_once('/').unwrap_or((&normal, ""));
     let is_plain = |text: &str, others: &str| {
         text.chars()
@@ -184,36 +272,30 @@ fn shown_key(key: &str) -> String {
     }
 }
 
-/// A key as repositories are named: `https://HOST/v1/` is the old form of `HOST`, and Docker Hub has several names.
-fn normal_key(key: &str) -> String {
+/// A key as repositories are named: `https://HOST/v1/` is the old form of `HOST`, and Docker Hub has several names. None
+/// for what Docker keeps beside Docker Hub's password after a login in the browser, under `https://index.docker.io/v1/...`.
+fn normal_key(key: &str) -> Option<String> {
     let without_scheme = key
         .strip_prefix("https://")
         .or_else(|| key.strip_prefix("http://"));
-    let key = match without_scheme {
-        Some(rest) => rest.split('/').next().unwrap_or_default(),
-        None => key.trim_end_matches('/'),
-    };
-    let (host, path) = key
-        .split_once('/')
-        .map_or((key, None), |(host, path)| (host, Some(path)));
-    let host = match host {
-        "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB,
-        other => other,
-    };
+    let place = without_scheme.unwrap_or(key).trim_end_matches('/');
+    let (host, path) = place.split_once('/').unwrap_or((place, ""));
+    let host = canonical_host(host);
     match path {
-        None | Some("v1" | "v2") => host.to_owned(),
-        Some(path) => format!("{host}/{path}"),
+        "" | "v1" | "v2" => Some(host.to_owned()),
+        _ if host == DOCKER_HUB && (without_scheme.is_some() || path.starts_with("v1/")) => None,
+        _ if without_scheme.is_some() => Some(host.to_owned()),
+        path => Some(format!("{host}/{path}")),
     }
 }
 
 /// The parser's own words could quote a secret.
 fn describe(error: &serde_json::Error) -> String {
-    let kind = if error.is_data() {
-        "a value of another type than expected"
-    } else {
-        "not valid JSON"
-    };
-    format!("line {} column {}: {kind}", error.line(), error.column())
+    format!(
+        "line {} column {}: not valid JSON",
+        error.line(),
+        error.column()
+    )
 }
 
 #[cfg(test)]
@@ -227,11 +309,14 @@ mod tests {
         })
     }
 
-    fn helper(helper: &str, server: &str) -> Found {
-        Found::Helper(HelperCall {
-            helper: helper.to_owned(),
-            server: server.to_owned(),
-        })
+    fn helper(helper: &str, server: &str, promised: bool) -> Found {
+        Found::Helper {
+            call: HelperCall {
+                helper: helper.to_owned(),
+                server: server.to_owned(),
+            },
+            promised,
+        }
     }
 
     #[test]
@@ -258,6 +343,8 @@ mod tests {
             "docker.io",
             "index.docker.io",
             "registry-1.docker.io",
+            "registry.hub.docker.com",
+            "https://registry.hub.docker.com/v2/",
         ] {
             let file = AuthFile::parse(&format!(r#"{{"auths":{{"{key}":{{"auth":"dTpwdw"}}}}}}"#))
                 .unwrap();
@@ -296,23 +383,23 @@ mod tests {
         let file = AuthFile::parse(text).unwrap();
         assert_eq!(
             file.find("h.example", "a"),
-            Some(helper("ecr-login", "h.example"))
+            Some(helper("ecr-login", "h.example", true))
         );
         assert_eq!(
             file.find("r.example", "a"),
-            Some(helper("own", "r.example"))
+            Some(helper("own", "r.example", true))
         );
         assert_eq!(
             file.find("empty.example", "a"),
-            Some(helper("desktop", "empty.example"))
+            Some(helper("desktop", "empty.example", true))
         );
         assert_eq!(
             file.find("none.example", "a"),
-            Some(helper("desktop", "none.example"))
+            Some(helper("desktop", "none.example", false))
         );
         assert_eq!(
             file.find("docker.io", "a"),
-            Some(helper("desktop", DOCKER_HUB_KEY))
+            Some(helper("desktop", DOCKER_HUB_KEY, false))
         );
     }
 
@@ -331,14 +418,121 @@ mod tests {
             refused("{\n \"auths\": hunter2"),
             "line 2 column 11: not valid JSON"
         );
-        let wrong_type = refused(r#"{"auths":{"r":{"auth":["hunter2"]}}}"#);
-        assert!(wrong_type.contains("another type"), "{wrong_type}");
-        let not_base64 = refused(r#"{"auths":{"r.example":{"auth":"hunter2!"}}}"#);
+        for text in [r#"["hunter2"]"#, r#""hunter2""#, r#"{"auths":["hunter2"]}"#] {
+            let wrong_type = refused(text);
+            assert!(wrong_type.contains("object"), "{wrong_type}");
+            assert!(!wrong_type.contains("hunter2"), "{wrong_type}");
+        }
+    }
+
+    #[test]
+    fn a_broken_entry_is_one_of_its_own_repositories_alone_and_quotes_nothing() {
+        let text = r#"{"auths":{
+            "type.example":{"auth":["hunter2"]},
+            "base64.example":{"auth":"hunter2!"},
+            "pair.example/team":{"auth":"aHVudGVyMg=="},
+            "entry.example":"hunter2",
+            "https://twice.example/v1/":{"auth":"hunter2!"},
+            "twice.example":{"auth":"dTpw"},
+            "r.example":{"auth":"dTpw"}},
+            "credHelpers":{"helper.example":7}}"#;
+        let file = AuthFile::parse(text).unwrap();
+        let broken = |host: &str, name: &str| match file.find(host, name) {
+            Some(Found::Broken(why)) => why,
+            other => panic!("{host}: {other:?}"),
+        };
+        for (host, word) in [
+            ("type.example", "another type"),
+            ("base64.example", "USER:PASSWORD"),
+            ("pair.example", "USER:PASSWORD"),
+            ("entry.example", "another type"),
+            ("helper.example", "another type"),
+        ] {
+            let why = broken(host, "team/app");
+            assert!(why.contains(host) && why.contains(word), "{why}");
+            assert!(!why.contains("hunter2"), "{why}");
+        }
+        assert_eq!(file.broken().count(), 5);
+        assert_eq!(file.find("pair.example", "other"), None);
+        for host in ["r.example", "twice.example"] {
+            assert_eq!(file.find(host, "a"), Some(password("u", "p")), "{host}");
+        }
+        let store = AuthFile::parse(r#"{"credsStore":["hunter2"]}"#).unwrap();
+        let why = store.find("any.example", "a");
         assert!(
-            not_base64.contains("r.example") && !not_base64.contains("hunter2"),
-            "{not_base64}"
+            matches!(&why, Some(Found::Broken(why)) if why.contains("credsStore")),
+            "{why:?}"
         );
-        assert!(refused(r#"{"auths":{"r":{"auth":"aHVudGVyMg=="}}}"#).contains("USER:PASSWORD"));
+    }
+
+    #[test]
+    fn what_is_empty_or_null_counts_as_absent() {
+        for text in [
+            "",
+            " \r\n",
+            "\u{feff}",
+            "null",
+            "{}",
+            r#"{"auths":null,"credHelpers":null,"credsStore":null,"plugins":{"a":1}}"#,
+            r#"{"auths":{},"credsStore":""}"#,
+            r#"{"auths":{"r.example":null}}"#,
+            r#"{"auths":{"r.example":{"auth":null,"identitytoken":null,"email":"e"}}}"#,
+            r#"{"auths":{"r.example":{"auth":" \n"}}}"#,
+            r#"{"credHelpers":{"r.example":null}}"#,
+        ] {
+            let file = AuthFile::parse(text).unwrap();
+            assert_eq!(file.find("r.example", "a"), None, "{text}");
+            assert_eq!(file.broken().count(), 0, "{text}");
+        }
+        let text = r#"{"auths":{"r.example":{"auth":null,"username":"u","password":"p"}}}"#;
+        let file = AuthFile::parse(text).unwrap();
+        assert_eq!(file.find("r.example", "a"), Some(password("u", "p")));
+    }
+
+    #[test]
+    fn base64_may_be_wrapped() {
+        for auth in [r"dTpw\nOnc=", r"dTpw\r\nOnc=\r\n", " dTpw Onc= ", "dTpwOnc"] {
+            let text = format!(r#"{{"auths":{{"r.example":{{"auth":"{auth}"}}}}}}"#);
+            let file = AuthFile::parse(&text).unwrap();
+            assert_eq!(
+                file.find("r.example", "a"),
+                Some(password("u", "p:w")),
+                "{auth}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_tokens_of_a_login_in_the_browser_are_no_credentials_of_docker_hub() {
+        let text = r#"{"auths":{
+            "https://index.docker.io/v1/":{"auth":"dTpw"},
+            "https://index.docker.io/v1/access-token":{"auth":"dTphY2Nlc3M="},
+            "https://index.docker.io/v1/refresh-token":{"auth":"dTpyZWZyZXNo"}}}"#;
+        let file = AuthFile::parse(text).unwrap();
+        assert_eq!(
+            file.find("docker.io", "library/a"),
+            Some(password("u", "p"))
+        );
+        let alone = r#"{"auths":{"https://index.docker.io/v1/access-token":{"auth":"dTpw"}},
+            "credHelpers":{"https://index.docker.io/v1/refresh-token":"own"}}"#;
+        let alone = AuthFile::parse(alone).unwrap();
+        assert_eq!(alone.find("docker.io", "library/a"), None);
+        let store = r#"{"auths":{"https://index.docker.io/v1/":{},
+            "https://index.docker.io/v1/access-token":{}},"credsStore":"desktop"}"#;
+        let store = AuthFile::parse(store).unwrap();
+        assert_eq!(
+            store.find("docker.io", "library/a"),
+            Some(helper("desktop", DOCKER_HUB_KEY, true))
+        );
+    }
+
+    #[test]
+    fn a_key_in_which_a_password_may_stand_is_not_shown() {
+        let broken = |text: &str| {
+            let file = AuthFile::parse(text).unwrap();
+            let why: Vec<String> = file.broken().map(str::to_owned).collect();
+            why.concat()
+        };
         for key in [
             "https://bob:hunter2@r.example",
             "bob:hunter2@r.example/v1/",
@@ -349,17 +543,20 @@ mod tests {
             "r.example hunter2",
             "r.example/a#hunter2",
         ] {
-            let error = refused(&format!(r#"{{"auths":{{"{key}":{{"auth":"!"}}}}}}"#));
+            let error = broken(&format!(r#"{{"auths":{{"{key}":{{"auth":"!"}}}}}}"#));
             assert!(
                 error.contains("base64") && !error.contains("hunter2"),
                 "{error}"
             );
+            let error = broken(&format!(r#"{{"credHelpers":{{"{key}":["hunter2"]}}}}"#));
+            assert!(
+                error.contains("another type") && !error.contains("hunter2"),
+                "{error}"
+            );
         }
         assert!(
-            refused(r#"{"auths":{"https://[::1]:5000/v1/":{"auth":"!"}}}"#).contains("[::1]:5000")
+            broken(r#"{"auths":{"https://[::1]:5000/v1/":{"auth":"!"}}}"#).contains("[::1]:5000")
         );
-        assert!(AuthFile::parse("{}").unwrap().find("r", "a").is_none());
-        assert!(AuthFile::parse(r#"{"auths":null}"#).is_ok());
     }
 
     #[test]
@@ -391,6 +588,6 @@ mod tests {
         }
         let text = r#"{"credsStore":"acr-env_2.x"}"#;
         let found = AuthFile::parse(text).unwrap().find("r.example", "a");
-        assert_eq!(found, Some(helper("acr-env_2.x", "r.example")));
+        assert_eq!(found, Some(helper("acr-env_2.x", "r.example", false)));
     }
 }

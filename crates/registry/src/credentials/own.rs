@@ -94,8 +94,7 @@ fn read_file(path: &Path) -> Result<Secret, SetupError> {
     let refuse = |problem: String| SetupError::new(path.display().to_string(), problem);
     let text =
         fs::read_to_string(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    // Editors end a file with a line break, which is no part of the password.
-    match text.trim_end_matches(['\r', '\n']) {
+    match without_line_break(&text) {
         "" => Err(refuse("it is empty; expected a password".to_owned())),
         password => Ok(Secret::new(password)),
     }
@@ -104,6 +103,8 @@ fn read_file(path: &Path) -> Result<Secret, SetupError> {
 fn read_variable(place: &str, name: &str, env: &CredentialEnv) -> Result<Secret, SetupError> {
     let value = env.variable.as_ref().and_then(|look_up| look_up(name));
     value
+        .as_deref()
+        .map(without_line_break)
         .filter(|value| !value.is_empty())
         .map(Secret::new)
         .ok_or_else(|| {
@@ -112,6 +113,11 @@ fn read_variable(place: &str, name: &str, env: &CredentialEnv) -> Result<Secret,
                 format!("the variable {name} is not set; expected a password"),
             )
         })
+}
+
+/// Editors end a file with a line break, and so do variables that are filled from one: it is no part of the password.
+fn without_line_break(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
 }
 
 #[cfg(test)]
@@ -142,7 +148,9 @@ mod tests {
     fn read(password: PasswordSource) -> Result<Own, String> {
         let env = CredentialEnv {
             variable: Some(Arc::new(|name| {
-                (name == "SET").then(|| "from env".to_owned())
+                let set = [("SET", "from env\r\n"), ("BLANK", "\n")];
+                let found = set.into_iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| value.to_owned())
             })),
             ..CredentialEnv::default()
         };
@@ -175,10 +183,11 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let refused = |source| read(source).err().unwrap();
-        assert!(
-            refused(PasswordSource::Env("UNSET".to_owned()))
-                .contains("registries.r.example: the variable UNSET")
-        );
+        for name in ["UNSET", "BLANK"] {
+            let refused = refused(PasswordSource::Env(name.to_owned()));
+            let expected = format!("registries.r.example: the variable {name}");
+            assert!(refused.contains(&expected), "{refused}");
+        }
         assert!(
             refused(PasswordSource::File("/missing/password".into()))
                 .contains("/missing/password: cannot be read")

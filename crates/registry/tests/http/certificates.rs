@@ -1,5 +1,7 @@
 //! Certificates of servers: whom to trust.
 
+use std::path::Path;
+
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule};
@@ -19,7 +21,8 @@ async fn an_unknown_authority_is_not_trusted_and_not_tried_again() {
     let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Denied);
     let expected = format!(
-        "the certificate of {} is not trusted: its issuer is unknown",
+        "the certificate of {} is not trusted: its issuer is unknown: CN=image-sync test authority; expected one that the \
+         system trusts, or its authority in ca_file",
         registry.host()
     );
     assert_eq!(failure.answer, expected);
@@ -67,9 +70,73 @@ async fn a_certificate_for_another_name_is_told() {
     let failure = resolve_app(&router, &host).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Denied);
     assert!(
-        failure.answer.contains("it is for another name"),
+        failure
+            .answer
+            .contains("it is for another name: 127.0.0.1, localhost"),
         "{failure}"
     );
+}
+
+/// Puts the files into the folder for `host`.
+fn put_for(root: &Path, host: &str, files: &[(&str, &str)]) {
+    let folder = root.join(host);
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, text) in files {
+        write(&folder, name, text);
+    }
+}
+
+#[tokio::test]
+async fn the_folder_of_a_host_has_its_authorities() {
+    let ca = PrivateCa::new().unwrap();
+    let (registry, other) = (registry_with(&ca).await, registry_with(&ca).await);
+    let (root, first) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let files = [
+        ("ca.crt", ca.ca_pem()),
+        ("notes.crt", "none"),
+        ("README", ""),
+    ];
+    put_for(root.path(), registry.host(), &files);
+    let setup = || {
+        Setup::new()
+            .certificate_folder(first.path())
+            .certificate_folder(root.path())
+    };
+    let router = setup().router();
+    assert!(
+        resolve_app(&router, registry.host())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(resolve_app(&router, other.host()).await.is_err());
+    // What an endpoint needs is in the folder of the host that is spoken to.
+    let url = registry.url().to_owned();
+    let behind = setup().with("r.example", |settings| settings.endpoint = Some(url));
+    assert!(
+        resolve_app(&behind.router(), "r.example")
+            .await
+            .unwrap()
+            .is_some()
+    );
+    // The first folder that is there is the only one.
+    put_for(first.path(), registry.host(), &[]);
+    assert!(
+        resolve_app(&setup().router(), registry.host())
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn half_of_a_client_certificate_in_the_folder_of_a_host_is_told() {
+    let registry = registry_with(&PrivateCa::new().unwrap()).await;
+    let root = tempfile::tempdir().unwrap();
+    put_for(root.path(), registry.host(), &[("client.cert", "")]);
+    let router = Setup::new().certificate_folder(root.path()).router();
+    let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Local, "{failure}");
+    assert!(failure.answer.contains("client.key beside it"), "{failure}");
 }
 
 #[tokio::test]

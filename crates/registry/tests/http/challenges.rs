@@ -82,6 +82,61 @@ async fn every_challenge_header_is_read() {
 }
 
 #[tokio::test]
+async fn a_challenge_may_be_written_in_many_ways() {
+    for written in [
+        "Bearer realm={realm},service={service},scope={scope}",
+        "Bearer realm='{realm}',service='{service}',scope='{scope}'",
+        "Bearer\trealm=\"{realm}\"\t,\tservice=\"{service}\"",
+        "bearer  realm=\"{realm}\"  service=\"{service}\"  scope=\"{scope}\"",
+        "Basic realm=\"Regístry\", Bearer realm=\"{realm}\",service=\"{service}\"",
+        "Negotiate, Basic realm=the registry, Bearer realm={realm}, service={service}",
+    ] {
+        let tokens = TokenService::new();
+        let registry = FakeRegistry::builder()
+            .auth(Auth::bearer(&tokens))
+            .behaviour(|b| b.bearer_challenge = Some(written.to_owned()));
+        let registry = registry.start().await.unwrap();
+        put_app(&registry);
+        let found = resolve_app(&router(), registry.host()).await;
+        assert!(found.unwrap().is_some(), "{written}");
+        let service = tokens.requests()[0].service.clone();
+        assert_eq!(service.as_deref(), Some("fake-registry"), "{written}");
+    }
+}
+
+#[tokio::test]
+async fn the_scope_of_the_challenge_is_used_where_it_names_another_repository() {
+    let tokens = TokenService::new();
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .behaviour(|b| b.scope_prefix = "team/".to_owned());
+    let registry = registry.start().await.unwrap();
+    put_many(&registry, 2);
+    let router = router();
+    for _ in 0..2 {
+        for name in ["app0", "app1"] {
+            let at = source(registry.host(), name);
+            let found = router.resolve(&at, &tag("v1")).await;
+            assert!(found.unwrap().is_some(), "{name}");
+        }
+    }
+    // Of the first image the challenge came first, of the second one with its own scope refused.
+    let asked: Vec<_> = tokens
+        .requests()
+        .into_iter()
+        .map(|request| request.scopes.join(" "))
+        .collect();
+    let expected = [
+        "repository:team/app0:pull",
+        "repository:app1:pull",
+        "repository:team/app1:pull",
+    ];
+    assert_eq!(asked, expected);
+    let refused = registry.count_where(|request| request.status == Some(401));
+    assert_eq!(refused, 2);
+}
+
+#[tokio::test]
 async fn a_registry_that_closes_later_is_found_out() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);

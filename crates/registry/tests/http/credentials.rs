@@ -188,6 +188,57 @@ async fn a_config_that_breaks_later_does_no_harm() {
     );
 }
 
+#[tokio::test]
+async fn a_broken_entry_is_named_where_it_is_needed_and_nowhere_else() {
+    let (open, closed) = (
+        FakeRegistry::start().await.unwrap(),
+        registry_with("u", "p").await,
+    );
+    put_app(&open);
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        r#"{{"auths":{{"{}":{{"auth":"hunter2!"}},"{}":{{"auth":["hunter2"]}},"unused.example":{{"auth":7}}}}}}"#,
+        open.host(),
+        closed.host()
+    );
+    let setup = || Setup::new().docker_config(folder.path(), &text);
+    let router = setup().router();
+    assert!(resolve_app(&router, open.host()).await.unwrap().is_some());
+    let failure = resolve_app(&router, closed.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Local, "{failure}");
+    for word in ["config.json", closed.host(), "another type"] {
+        assert!(failure.answer.contains(word), "{failure}");
+    }
+    assert!(!failure.answer.contains("hunter2"), "{failure}");
+    // Podman's file has what Docker's lacks.
+    let podman = write(folder.path(), "auth.json", &entry(closed.host(), "u", "p"));
+    let router = setup()
+        .env(|env| env.registry_auth_file = Some(podman))
+        .router();
+    assert!(resolve_app(&router, closed.host()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn auth_files_that_are_empty_leave_access_anonymous() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_app(&registry);
+    let folder = tempfile::tempdir().unwrap();
+    for text in [
+        "",
+        " \n",
+        "null",
+        "{}",
+        r#"{"auths":{"unused.example":null}}"#,
+    ] {
+        let router = Setup::new()
+            .docker_config(folder.path(), text)
+            .env(|env| env.registry_auth_file = Some("/dev/null".into()))
+            .router();
+        let found = resolve_app(&router, registry.host()).await;
+        assert!(found.unwrap().is_some(), "{text:?}");
+    }
+}
+
 #[test]
 fn an_unreadable_config_is_told_before_anything_is_contacted() {
     let folder = tempfile::tempdir().unwrap();

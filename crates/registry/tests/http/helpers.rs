@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use image_sync_shared::failure::{FailureClass, Step};
 use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::fake_registry::{Auth, TokenService};
+use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 
 use crate::support::{
     Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, write,
@@ -144,17 +144,10 @@ async fn a_helper_that_has_nothing_leaves_the_request_anonymous() {
     assert_eq!(tokens.requests()[0].user, None);
 }
 
-#[tokio::test]
-async fn a_helper_that_fails_is_a_failure_and_not_anonymous() {
-    let tokens = TokenService::new();
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
-    put_app(&registry);
+/// What a failing helper does, the class that follows from it, and what is said of it.
+fn failing() -> [(String, FailureClass, &'static str); 3] {
     let leaky = secret("u", "hunter2");
-    for (commands, class, words) in [
+    [
         (
             "echo 'no session; log in first'; exit 1".to_owned(),
             FailureClass::Unavailable,
@@ -170,27 +163,87 @@ async fn a_helper_that_fails_is_a_failure_and_not_anonymous() {
             FailureClass::Local,
             "no JSON with Username and Secret",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn a_helper_that_fails_leaves_what_is_public_anonymous_and_is_asked_once() {
+    let tokens = TokenService::new();
+    let registry = FakeRegistry::builder()
+        .auth(Auth::bearer(&tokens))
+        .start()
+        .await
+        .unwrap();
+    put_many(&registry, 20);
+    for (commands, _, _) in failing() {
+        let folder = tempfile::tempdir().unwrap();
+        make_helper(folder.path(), &commands);
+        let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+        let router = with_helper(setup, folder.path()).router();
+        assert_all_found(&resolve_many(&router, registry.host(), 20).await);
+        assert_eq!(asked(folder.path()).len(), 1);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let not_installed = with_helper(setup, folder.path()).router();
+    assert_all_found(&resolve_many(&not_installed, registry.host(), 20).await);
+    assert!(
+        tokens
+            .requests()
+            .iter()
+            .all(|request| request.user.is_none())
+    );
+}
+
+#[tokio::test]
+async fn a_helper_that_fails_is_named_where_the_image_is_not_public() {
+    let tokens = TokenService::new();
+    let closed = TokenService::new().no_anonymous_pulls();
+    let by_token = || FakeRegistry::builder().auth(Auth::bearer(&tokens)).start();
+    let (hidden, denied) = (by_token().await.unwrap(), by_token().await.unwrap());
+    let known = || Rule::new("*", "*/manifests/*").when(Request::has_credentials);
+    hidden.stage(known(), Fault::status(404));
+    denied.stage(known(), Fault::status(403));
+    let closed = FakeRegistry::builder().auth(Auth::bearer(&closed)).start();
+    let basic = FakeRegistry::builder().auth(Auth::basic("u", "p")).start();
+    let registries = [closed.await.unwrap(), basic.await.unwrap(), hidden, denied];
+    for (registry, (commands, class, words)) in registries
+        .iter()
+        .flat_map(|registry| failing().map(|failing| (registry, failing)))
+    {
+        put_app(registry);
         let folder = tempfile::tempdir().unwrap();
         make_helper(folder.path(), &commands);
         let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
         let router = with_helper(setup, folder.path()).router();
         let failure = resolve_app(&router, registry.host()).await.unwrap_err();
-        assert_eq!(
-            (failure.class, failure.step),
-            (class, Step::Authenticate),
-            "{failure}"
-        );
-        assert!(
-            failure.answer.contains("docker-credential-fake"),
-            "{failure}"
-        );
-        assert!(failure.answer.contains(words), "{failure}");
+        assert_eq!(failure.class, class, "{failure}");
+        for word in ["docker-credential-fake", words] {
+            assert!(failure.answer.contains(word), "{failure}");
+        }
         for said in ["hunter2", "no session"] {
             assert!(!failure.answer.contains(said), "{failure}");
         }
     }
-    assert!(tokens.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_helper_that_has_nothing_is_named_where_credentials_are_wanted() {
+    let tokens = TokenService::new().no_anonymous_pulls();
+    let by_token = FakeRegistry::builder().auth(Auth::bearer(&tokens)).start();
+    let by_password = FakeRegistry::builder().auth(Auth::basic("u", "p")).start();
+    for registry in [by_token.await.unwrap(), by_password.await.unwrap()] {
+        put_app(&registry);
+        let folder = tempfile::tempdir().unwrap();
+        let commands = "echo 'credentials not found in native keychain'; exit 1";
+        make_helper(folder.path(), commands);
+        let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+        let router = with_helper(setup, folder.path()).router();
+        let failure = resolve_app(&router, registry.host()).await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Unauthorized, "{failure}");
+        let expected = format!("docker-credential-fake has none for {}", registry.host());
+        assert!(failure.answer.contains(&expected), "{failure}");
+    }
 }
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::failure::FailureClass;
+use image_sync_shared::job::Remote;
 use image_sync_shared::ports::registries::Registries as _;
 use image_sync_shared::reference::Reference;
 use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule};
+use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule, TokenService};
 use image_sync_testkit::images::image;
 use tokio::net::TcpListener;
 
@@ -172,6 +173,52 @@ async fn a_mirror_may_keep_a_registry_under_a_path() {
             .is_some()
     );
     assert!(registry.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_mirror_under_a_path_has_scopes_and_credentials_of_its_own_names() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let tokens = TokenService::new().no_anonymous_pulls().user("hub", "p");
+    let one = FakeRegistry::builder().auth(Auth::bearer(&tokens)).start();
+    let one = one.await.unwrap();
+    one.put_image("hub/app", "v1", &image("app"));
+    let host = one.host();
+    // "hub:p" and "all:p" in base64.
+    let config = format!(
+        r#"{{"auths":{{"{host}":{{"auth":"YWxsOnA="}},"{host}/hub":{{"auth":"aHViOnA="}}}}}}"#
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let setup = mirrored(&registry, &[&format!("{host}/hub")]);
+    let router = setup.docker_config(folder.path(), &config).router();
+    let found = resolve_app(&router, registry.host()).await;
+    assert!(found.unwrap().is_some());
+    assert_eq!(tokens.requests()[0].user.as_deref(), Some("hub"));
+    assert_eq!(tokens.requests_by_scopes()["repository:hub/app:pull"], 1);
+    assert!(registry.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_endpoint_may_keep_all_repositories_under_a_path() {
+    let tokens = TokenService::new().no_anonymous_pulls().user("u", "p");
+    let harbor = FakeRegistry::builder().auth(Auth::bearer(&tokens)).start();
+    let harbor = harbor.await.unwrap();
+    let app = image("app");
+    harbor.put_image("proxy/hub/library/app", "v1", &app);
+    let endpoint = format!("{}/proxy/hub", harbor.url());
+    let setup = Setup::new()
+        .with("docker.io", |settings| settings.endpoint = Some(endpoint))
+        .login("docker.io", "u", "p");
+    let router = setup.router();
+    let at = Remote {
+        repository: "registry.hub.docker.com/app".parse().unwrap(),
+        ..source("docker.io", "library/app")
+    };
+    let found = router.resolve(&at, &tag("v1")).await;
+    assert_eq!(found.unwrap().unwrap().digest, *app.digest());
+    let tags = router.tags(&at).await.unwrap();
+    assert_eq!(tags, ["v1"]);
+    let scopes = tokens.requests_by_scopes();
+    assert_eq!(scopes["repository:proxy/hub/library/app:pull"], 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! Certificates that the fake registry does not have: of clients, and of servers that vouch for themselves.
 
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use image_sync_shared::failure::FailureClass;
@@ -12,6 +15,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -83,6 +87,19 @@ async fn a_client_certificate_is_shown_to_who_wants_it() {
     let unverified = Setup::new().with(&host, identity).router();
     let at = insecure(source(&host, "app"));
     assert_eq!(unverified.resolve(&at, &tag("v1")).await, Ok(None));
+
+    let root = tempfile::tempdir().unwrap();
+    let of_host = root.path().join(&host);
+    fs::create_dir_all(&of_host).unwrap();
+    for (name, text) in [
+        ("ca.crt", ca.ca_pem()),
+        ("client.cert", ca.certificate_pem()),
+        ("client.key", ca.key_pem()),
+    ] {
+        write(&of_host, name, text);
+    }
+    let in_folder = Setup::new().certificate_folder(root.path()).router();
+    assert_eq!(resolve_app(&in_folder, &host).await, Ok(None));
 }
 
 /// A certificate as `openssl req -x509` makes it, for one name, that ended in a year.
@@ -127,7 +144,58 @@ async fn its_name_and_time_are_looked_at_all_the_same() {
     let refused = ask_self_signed("elsewhere.example", 3000, None)
         .await
         .unwrap_err();
-    assert!(refused.contains("it is for another name"), "{refused}");
+    assert!(
+        refused.contains("it is for another name: elsewhere.example"),
+        "{refused}"
+    );
     let refused = ask_self_signed("127.0.0.1", 2001, None).await.unwrap_err();
-    assert!(refused.contains("it has expired"), "{refused}");
+    assert!(
+        refused.contains("it has expired on 2001-12-31"),
+        "{refused}"
+    );
+}
+
+/// Names the server that is asked, in the second run.
+const SERVER: &str = "IMAGE_SYNC_TEST_SELF_SIGNED_SERVER";
+
+/// Runs the test `name` once more, with `store` as the system's certificates.
+async fn again_with_store(name: &str, host: &str, variable: &str, store: &Path) -> bool {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .env(SERVER, host)
+        .env_remove("SSL_CERT_FILE")
+        .env_remove("SSL_CERT_DIR")
+        .env(variable, store)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.await.unwrap().success()
+}
+
+#[tokio::test]
+async fn a_servers_own_certificate_counts_where_it_is_in_the_systems_store() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tells the second run of this test from the first"
+    )]
+    if let Ok(host) = std::env::var(SERVER) {
+        let asked = resolve_app(&Setup::new().router(), &host).await;
+        assert_eq!(asked, Ok(None));
+        return;
+    }
+    let name =
+        "own_certificates::a_servers_own_certificate_counts_where_it_is_in_the_systems_store";
+    let (by_itself, key) = self_signed("127.0.0.1", 3000);
+    let ca = PrivateCa::new().unwrap();
+    let of_unknown_authority = (ca.certificate_pem().to_owned(), ca.key_pem().to_owned());
+    for (certificate, key) in [(by_itself, key), of_unknown_authority] {
+        let (host, _server) = server(&certificate, &key, None).await;
+        let store = tempfile::tempdir().unwrap();
+        let file = write(store.path(), "one.pem", &certificate);
+        assert!(again_with_store(name, &host, "SSL_CERT_FILE", &file).await);
+        assert!(again_with_store(name, &host, "SSL_CERT_DIR", store.path()).await);
+        let (other, _) = self_signed("127.0.0.1", 3000);
+        let file = write(store.path(), "one.pem", &other);
+        assert!(!again_with_store(name, &host, "SSL_CERT_FILE", &file).await);
+    }
 }

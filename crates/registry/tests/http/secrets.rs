@@ -105,8 +105,7 @@ fn no_setup_error_or_debug_form_shows_a_secret() {
     let folder = tempfile::tempdir().unwrap();
     for text in [
         format!(r#"{{"auths":{{"r.example":{{"auth":{PASSWORD}}}}}}}"#),
-        format!(r#"{{"auths":{{"r.example":{{"auth":"{PASSWORD}"}}}}}}"#),
-        format!(r#"{{"auths":{{"r.example":{{"auth":["{PASSWORD}"]}}}}}}"#),
+        format!(r#"["{PASSWORD}"]"#),
         format!(r#"{{"auths":"{PASSWORD}"}}"#),
     ] {
         let error = Setup::new()

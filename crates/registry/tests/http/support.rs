@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use image_sync_registry::{ClientOptions, CredentialEnv, Router, SetupError, Timeouts};
+use image_sync_registry::{ClientOptions, CredentialEnv, ProxyEnv, Router, SetupError, Timeouts};
 use image_sync_shared::config::{PasswordSource, RegistrySettings};
 use image_sync_shared::failure::{Failure, Side};
 use image_sync_shared::job::{Access, Remote, Trust};
@@ -38,6 +38,8 @@ impl Setup {
         Self(ClientOptions {
             registries: BTreeMap::new(),
             credentials: CredentialEnv::default(),
+            proxies: ProxyEnv::default(),
+            certificate_folders: Vec::new(),
             timeouts: Timeouts::default(),
             clock: Arc::new(Noon),
             measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
@@ -75,6 +77,18 @@ impl Setup {
     /// With an environment.
     pub(crate) fn env(mut self, change: impl FnOnce(&mut CredentialEnv)) -> Self {
         change(&mut self.0.credentials);
+        self
+    }
+
+    /// With proxies in the environment.
+    pub(crate) fn proxies(mut self, change: impl FnOnce(&mut ProxyEnv)) -> Self {
+        change(&mut self.0.proxies);
+        self
+    }
+
+    /// With a folder that has a folder with certificates for each host.
+    pub(crate) fn certificate_folder(mut self, folder: &Path) -> Self {
+        self.0.certificate_folders.push(folder.to_owned());
         self
     }
 

@@ -100,6 +100,13 @@ impl Auth {
                 };
                 let own = format!("{url}/token");
                 let realm = realm.as_ref().unwrap_or(&own);
+                if let Some(template) = &behaviour.bearer_challenge {
+                    let challenge = template
+                        .replace("{realm}", realm)
+                        .replace("{service}", SERVICE)
+                        .replace("{scope}", &needed.to_string());
+                    return Some(refused(behaviour, &challenge));
+                }
                 let scope = match needed.to_string() {
                     none if none.is_empty() => none,
                     scopes => format!(r#",scope="{scopes}""#),
@@ -107,12 +114,18 @@ impl Auth {
                 format!(r#"Bearer realm="{realm}",service="{SERVICE}"{scope}{error}"#)
             }
         };
-        let response = Response::error(401, "UNAUTHORIZED", "authentication required");
-        let challenges = behaviour.extra_challenges.iter().chain([&challenge]);
-        Some(challenges.fold(response, |response, challenge| {
-            response.one_more_header("www-authenticate", challenge)
-        }))
+        Some(refused(behaviour, &challenge))
     }
+}
+
+fn refused(behaviour: &Behaviour, challenge: &str) -> Response {
+    let response = Response::error(401, "UNAUTHORIZED", "authentication required");
+    let extra = behaviour.extra_challenges.iter().map(String::as_str);
+    extra
+        .chain([challenge])
+        .fold(response, |response, challenge| {
+            response.one_more_header("www-authenticate", challenge)
+        })
 }
 
 /// The user name and password of an Authorization header.

@@ -49,6 +49,10 @@ pub struct Behaviour {
     pub page_size: usize,
     /// `WWW-Authenticate` headers that come before the true one.
     pub extra_challenges: Vec<String>,
+    /// How a Bearer challenge is written, with `{realm}`, `{service}` and `{scope}` in it; none for as the standard has it.
+    pub bearer_challenge: Option<String>,
+    /// What scopes have before the names of repositories, where they are others than those of paths.
+    pub scope_prefix: String,
 }
 
 /// The answer to moving a tag where tags are immutable.
@@ -125,6 +129,8 @@ impl Default for Behaviour {
             open_ping: false,
             page_size: 1000,
             extra_challenges: Vec::new(),
+            bearer_challenge: None,
+            scope_prefix: String::new(),
         }
     }
 }

@@ -115,12 +115,12 @@ fn refusal(shared: &Shared, request: &Request, resource: &Resource<'_>) -> Optio
         return None;
     }
     let auth = read(&shared.auth).clone();
-    let needed = needed(request, resource);
+    let needed = needed(request, resource, &behaviour.scope_prefix);
     auth.refusal(request, &needed, &shared.url, &behaviour)
 }
 
 /// The scopes that a request needs, as distribution asks for them.
-fn needed(request: &Request, resource: &Resource<'_>) -> Scopes {
+fn needed(request: &Request, resource: &Resource<'_>, prefix: &str) -> Scopes {
     let mut scopes = Scopes::default();
     match resource {
         Resource::Ping | Resource::Unknown => {}
@@ -136,11 +136,11 @@ fn needed(request: &Request, resource: &Resource<'_>) -> Scopes {
                 ("DELETE", Resource::Manifest(..) | Resource::Blob(..)) => &["delete"],
                 _ => &["pull", "push"],
             };
-            scopes.add(&format!("repository:{repository}"), actions);
+            scopes.add(&format!("repository:{prefix}{repository}"), actions);
         }
     }
     if let (Resource::Uploads(_), Some(from)) = (resource, request.parameter("from")) {
-        scopes.add(&format!("repository:{from}"), &["pull"]);
+        scopes.add(&format!("repository:{prefix}{from}"), &["pull"]);
     }
     scopes
 }

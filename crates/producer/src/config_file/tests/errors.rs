@@ -107,7 +107,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         further_error("registries: {a.io: {pasword: x}}"),
-        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token_realm, allow_private, max_connections, chunk_size"#
+        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token_realm, allow_private, max_connections, chunk_size, proxy"#
     );
 }
 
@@ -352,6 +352,25 @@ fn two_images_for_one_target() {
 }
 
 #[test]
+fn what_is_no_proxy_is_told_and_not_quoted() {
+    for bad in [
+        "p.io:3128",
+        "socks5://u:hunter2@p.io",
+        "http://u:hunter2@",
+        "http://u:hunter2@p.io:port",
+        "http://u:hunter2@p.io/path",
+        "http://u@x:hunter2@",
+        "''",
+    ] {
+        let config = format!("registries: {{a.io: {{proxy: {bad}}}}}");
+        assert_eq!(
+            further_error(&config),
+            "c.yaml:3:28: registries.a.io.proxy: this is no proxy, expected http://[USER:PASSWORD@]HOST[:PORT], https://[USER:PASSWORD@]HOST[:PORT] or none"
+        );
+    }
+}
+
+#[test]
 fn registries_that_contradict_themselves() {
     assert_eq!(
         further_error("registries: {a.io: {endpoint: https://b, mirrors: [c]}}"),
@@ -391,7 +410,7 @@ fn hosts_and_urls_that_are_none() {
     );
     assert_eq!(
         further_error("registries: {a.io: {endpoint: b}}"),
-        "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password"
+        "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password"
     );
     for realm in [
         "b",
@@ -405,11 +424,19 @@ fn hosts_and_urls_that_are_none() {
         );
     }
     assert_eq!(
-        further_error("registries: {a.io: {endpoint: https://b/c}}"),
-        "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password"
+        further_error("registries: {a.io: {endpoint: https://b/c d}}"),
+        "c.yaml:3:31: registries.a.io.endpoint: this is no endpoint, expected https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password"
+    );
+    assert_eq!(
+        further_error("registries: {a.io: {endpoint: https://b/v2/c}}"),
+        "c.yaml:3:31: registries.a.io.endpoint: found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub"
     );
     assert_eq!(
         further_error("registries: {a.io: {mirrors: [a.io, 'x y']}}"),
-        "c.yaml:3:37: registries.a.io.mirrors[1]: this is no mirror, expected HOST[:PORT], https://HOST[:PORT] or http://HOST[:PORT], without a path, a user name or a password"
+        "c.yaml:3:37: registries.a.io.mirrors[1]: this is no mirror, expected HOST[:PORT][/PATH], https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password"
+    );
+    assert_eq!(
+        further_error("registries: {a.io: {mirrors: [a.io, b.io/v2/hub]}}"),
+        "c.yaml:3:37: registries.a.io.mirrors[1]: found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub"
     );
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use image_sync_shared::config::{Config, ImageSpec, PasswordSource, RegistrySettings, Settings};
+use image_sync_shared::config::{
+    Config, ImageSpec, PasswordSource, ProxySetting, RegistrySettings, Settings,
+};
 use image_sync_shared::job::Trust;
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::retry::RetryPolicy;
@@ -277,11 +279,11 @@ cache_registry: harbor.example/mirror
 images: []
 registries:
   index.docker.io:
-    mirrors: ['mirror.example:5000', 'http://other.example/']
+    mirrors: ['mirror.example:5000', 'http://other.example/', harbor.example/proxy-hub, 'https://b.io/a/c/']
     username: me
     password: '0123'
   registry.example:5000:
-    endpoint: https://10.0.0.1:5001/
+    endpoint: https://10.0.0.1:5001/team/
     plain_http: true
     insecure: true
     ca_file: certs/ca.pem
@@ -304,7 +306,9 @@ registries:
         RegistrySettings {
             mirrors: vec![
                 "mirror.example:5000".to_owned(),
-                "http://other.example".to_owned()
+                "http://other.example".to_owned(),
+                "harbor.example/proxy-hub".to_owned(),
+                "https://b.io/a/c".to_owned(),
             ],
             username: me.clone(),
             password: Some(PasswordSource::Inline(Secret::new("0123"))),
@@ -314,7 +318,7 @@ registries:
     assert_eq!(
         registries["registry.example:5000"],
         RegistrySettings {
-            endpoint: Some("https://10.0.0.1:5001".to_owned()),
+            endpoint: Some("https://10.0.0.1:5001/team".to_owned()),
             mirrors: Vec::new(),
             plain_http: true,
             insecure: true,
@@ -332,6 +336,21 @@ registries:
     assert_eq!(registries["ghcr.io"].password, token);
     assert_eq!(registries["ghcr.io"].chunk_size, Some(1_000_000));
     assert_eq!(registries["quay.io"], RegistrySettings::default());
+}
+
+#[test]
+fn a_registry_may_have_a_proxy_of_its_own_or_none() {
+    let text = "{cache_registry: a.io, images: [], registries: {a.io: {proxy: 'http://me:p%40ss@proxy.example:3128/'}, b.io: {proxy: none}, c.io: {}}}";
+    let registries = config(text).registries;
+    let own = Secret::new("http://me:p%40ss@proxy.example:3128/");
+    let expected = [
+        ("a.io", Some(ProxySetting::Server(own))),
+        ("b.io", Some(ProxySetting::Nothing)),
+        ("c.io", None),
+    ];
+    for (host, proxy) in expected {
+        assert_eq!(registries[host].proxy, proxy, "{host}");
+    }
 }
 
 #[test]

@@ -24,6 +24,8 @@ fn errors_do_not_repeat_secrets() {
         "endpoint: [hunter2]",
         "token_realm: https://me:hunter2@auth.example/token",
         "token_realm: https://auth.example/token?sig=hunter2",
+        "proxy: [hunter2]",
+        "proxy: 'http://me:hunter2@'",
         "mirrors: hunter2",
         "mirrors: ['https://me:hunter2@mirror.example']",
         "mirrors: ['me:hunter2@mirror.example']",
