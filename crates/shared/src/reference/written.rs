@@ -60,7 +60,12 @@ mod tests {
 
     #[test]
     fn a_repository_of_a_host_without_a_dot_is_not_read_as_one_of_docker_hub() {
-        for location in ["registry", "registry/mirror", "localhost:5000", "docker.io/me"] {
+        for location in [
+            "registry",
+            "registry/mirror",
+            "localhost:5000",
+            "docker.io/me",
+        ] {
             let location: Location = location.parse().unwrap();
             for name in ["nginx", "team/app"] {
                 written_and_read(&location.repository(name).unwrap());
