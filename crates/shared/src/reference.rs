@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::text;
 
 mod grammar;
+mod written;
 
 /// How a text says that a folder with an OCI image layout stands where a registry host may stand.
 const FOLDER_PREFIX: &str = "oci:";
@@ -284,11 +285,7 @@ pub fn split(text: &str) -> Result<(Repository, Option<Reference>), InvalidRefer
     let (place, tag) = grammar::split_tag(tagged);
     let (host, name) = grammar::split_host(place);
     let host = host.unwrap_or(DOCKER_HUB);
-    let repository = if canonical_host(host) == DOCKER_HUB && !name.contains('/') {
-        registry_repository(host, &format!("library/{name}"))
-    } else {
-        registry_repository(host, name)
-    };
+    let repository = named(host, name);
     let repository = repository.map_err(|error| invalid_repository(text, &error.reason))?;
     let tag = tag.map(str::parse).transpose()?;
     Ok((repository, digest.or(tag)))
@@ -311,13 +308,26 @@ fn split_folder(
             _ => (path, None),
         }
     };
+    Ok((folder(text, path)?, reference))
+}
+
+fn folder(text: &str, path: &str) -> Result<Repository, InvalidReference> {
     if path.is_empty() {
         return Err(invalid_repository(text, "the folder is missing"));
     }
     if path.len() > MAX_FOLDER {
         return Err(invalid_repository(text, "the folder's path is too long"));
     }
-    Ok((Repository::Folder(PathBuf::from(path)), reference))
+    Ok(Repository::Folder(PathBuf::from(path)))
+}
+
+/// The repository `name` at `host`; Docker Hub's official ones may be named without `library/`.
+fn named(host: &str, name: &str) -> Result<Repository, InvalidReference> {
+    if canonical_host(host) == DOCKER_HUB && !name.contains('/') {
+        registry_repository(host, &format!("library/{name}"))
+    } else {
+        registry_repository(host, name)
+    }
 }
 
 fn canonical_host(host: &str) -> &str {
@@ -356,27 +366,6 @@ fn invalid_repository(text: &str, reason: &str) -> InvalidReference {
         expected: EXPECTED_REPOSITORY,
     }
 }
-
-/// Serde's text forms.
-macro_rules! text_form {
-    ($($type:ty),*) => {$(
-        impl TryFrom<String> for $type {
-            type Error = InvalidReference;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-
-        impl From<$type> for String {
-            fn from(value: $type) -> Self {
-                value.to_string()
-            }
-        }
-    )*};
-}
-
-text_form!(Location, Repository, Reference);
 
 #[cfg(test)]
 mod tests {
