@@ -13,12 +13,25 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// A crate of the workspace, and the crates of the workspace it may be built from.
-const ALLOWED: [(&str, &[&str]); 8] = [
-    ("image-sync-shared", &[]),
-    ("image-sync-queue", &["image-sync-shared"]),
-    ("image-sync-registry", &["image-sync-shared"]),
-    ("image-sync-producer", &["image-sync-shared"]),
-    ("image-sync-worker", &["image-sync-shared"]),
+const ALLOWED: [(&str, &[&str]); 9] = [
+    ("image-sync-fuzzkit", &[]),
+    ("image-sync-shared", &["image-sync-fuzzkit"]),
+    (
+        "image-sync-queue",
+        &["image-sync-fuzzkit", "image-sync-shared"],
+    ),
+    (
+        "image-sync-registry",
+        &["image-sync-fuzzkit", "image-sync-shared"],
+    ),
+    (
+        "image-sync-producer",
+        &["image-sync-fuzzkit", "image-sync-shared"],
+    ),
+    (
+        "image-sync-worker",
+        &["image-sync-fuzzkit", "image-sync-shared"],
+    ),
     (
         "image-sync-cli",
         &[
@@ -132,6 +145,25 @@ fn files_stay_under_400_lines() {
         long.is_empty(),
         "files with more than 400 lines before their tests: {long:?}"
     );
+}
+
+#[test]
+fn each_fuzz_target_runs_over_its_corpus_as_a_test_too() {
+    let fuzz = root().join("fuzz");
+    let names = |folder: &str| -> BTreeSet<String> {
+        let entries = fs::read_dir(fuzz.join(folder)).expect("a readable folder");
+        let paths = entries.map(|entry| entry.expect("a readable entry").path());
+        paths
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect()
+    };
+    let sources: String = rust_files().iter().map(|file| read(file)).collect();
+    let targets = names("fuzz_targets");
+    assert_eq!(targets, names("corpus"));
+    for target in targets {
+        let run = format!("run_seeds(\"{target}\", ");
+        assert!(sources.contains(&run), "nothing runs {target}");
+    }
 }
 
 fn root() -> PathBuf {

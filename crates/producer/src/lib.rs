@@ -27,3 +27,7 @@ mod sparse;
 
 #[cfg(test)]
 mod samples;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -15,3 +15,7 @@ mod smaller;
 
 pub use length::Length;
 pub use ports::Ports;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

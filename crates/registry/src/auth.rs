@@ -1,6 +1,8 @@
 //! Tokens and passwords for requests (RFC 9110, section 11; RFC 7617; the distribution project's token authentication).
 
 pub(crate) mod challenge;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod realm;
 pub(crate) mod scopes;
 pub(crate) mod token_request;

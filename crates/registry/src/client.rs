@@ -5,6 +5,8 @@ pub(crate) mod body;
 pub(crate) mod endpoint;
 mod endpoints;
 mod exchange;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod mirror;
 pub(crate) mod network;
 mod options;

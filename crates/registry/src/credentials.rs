@@ -2,6 +2,8 @@
 
 mod auth_file;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod helper;
 mod own;
 

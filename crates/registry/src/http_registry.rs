@@ -1,6 +1,8 @@
 //! Reads and writes manifests and lists tags at a registry (OCI distribution spec, sections "Pull", "Push" and "Content
 //! Discovery"). Blobs are in `transfer`.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod link;
 mod manifest;
 mod tags;

@@ -4,6 +4,8 @@
 mod blobs;
 mod error;
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod hostile_tests;
 mod index;

@@ -13,3 +13,7 @@ mod uploads;
 pub use client::{ClientOptions, SetupError, Timeouts};
 pub use credentials::{CredentialEnv, LookUp};
 pub use router::Router;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

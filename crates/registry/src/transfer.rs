@@ -3,6 +3,8 @@
 
 mod blob_answer;
 mod feed;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod http_source;
 mod source;
 mod to_folder;

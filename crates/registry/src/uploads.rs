@@ -1,5 +1,7 @@
 //! Upload sessions at a registry (OCI distribution spec, section "Pushing blobs").
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod location;
 mod session;
 mod unmounted;

@@ -23,3 +23,7 @@ pub mod text;
 
 #[cfg(test)]
 mod samples;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

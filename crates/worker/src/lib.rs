@@ -46,3 +46,7 @@ pub use admission::{Admission, Rules};
 pub use settings::WorkerSettings;
 pub use shutdown::Shutdown;
 pub use worker::{Ports, Worker};
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -35,7 +35,7 @@ pub(crate) async fn explain(
     secrets.hide_in_trouble(&judge(status, retry_after, &body))
 }
 
-fn judge(status: StatusCode, retry_after: Option<Duration>, body: &str) -> Trouble {
+pub(super) fn judge(status: StatusCode, retry_after: Option<Duration>, body: &str) -> Trouble {
     let said = Said::read(body);
     let status_words = status.canonical_reason().map_or_else(
         || status.as_u16().to_string(),
@@ -188,7 +188,7 @@ fn without_query(word: &str) -> &str {
 }
 
 /// How long Retry-After asks to wait: seconds, or the time until a date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

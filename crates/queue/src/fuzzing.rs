@@ -1,0 +1,71 @@
+//! The bodies of fuzz targets: messages that anybody with a role's credential may have written.
+
+use std::fmt::Debug;
+
+use image_sync_fuzzkit::assert_presentable;
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::run::{RunEvent, RunId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::message::{self, Message};
+
+/// A job, an event of a run's log or a dead letter: what is decoded is encoded to what decodes to the same, and its id fits
+/// into a header.
+pub fn message(input: &[u8]) {
+    match message::decode(input) {
+        Message::Job(job) => {
+            assert_header(&job.message_id());
+            assert_header(job.run_id.as_str());
+            let encoded = message::encode(&job, usize::MAX).unwrap_or_default();
+            fits_where_it_must(&job);
+            assert_eq!(message::decode(&encoded), Message::Job(job));
+        }
+        Message::Newer(_) => {}
+        Message::Undecodable(reason) => assert_presentable(&reason),
+    }
+    if let Some(event) = read_and_written::<RunEvent>(input) {
+        assert_header(&event.message_id(&RunId::new("01JD3X")));
+    }
+    read_and_written::<DeadLetter>(input);
+}
+
+/// Expects a job that is written smaller to be the same job still.
+fn fits_where_it_must(job: &Job) {
+    for limit in [2048, 16 * 1024] {
+        if let Ok(encoded) = message::encode(job, limit) {
+            assert!(encoded.len() <= limit, "{} bytes", encoded.len());
+            let Message::Job(smaller) = message::decode(&encoded) else {
+                unreachable!("{} is no job", encoded.escape_ascii())
+            };
+            assert_eq!(smaller.message_id(), job.message_id());
+        }
+    }
+}
+
+/// Expects one line of visible characters (NATS, "Headers").
+fn assert_header(value: &str) {
+    let fits = value.len() <= 256 && value.bytes().all(|byte| byte.is_ascii_graphic());
+    assert!(fits, "{value:?} as a header");
+}
+
+fn read_and_written<T: DeserializeOwned + Serialize + Debug + PartialEq>(
+    input: &[u8],
+) -> Option<T> {
+    let read = serde_json::from_slice::<T>(input).ok()?;
+    let written = serde_json::to_vec(&read).unwrap_or_default();
+    let again = serde_json::from_slice(&written).ok();
+    assert_eq!(again.as_ref(), Some(&read));
+    Some(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_fuzzkit::run_seeds;
+
+    #[test]
+    fn messages_of_any_bytes_hold() {
+        run_seeds("message", super::message).unwrap();
+    }
+}

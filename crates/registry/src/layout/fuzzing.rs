@@ -1,0 +1,58 @@
+//! `index.json` of any bytes.
+
+use image_sync_fuzzkit::{assert_presentable, first_lines, text};
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::media_type::OCI_INDEX;
+use image_sync_shared::reference::Reference;
+use serde_json::json;
+
+use super::index::Index;
+
+/// A tag in the first line, then an `index.json`: it is written to what reads as the same, and a tag that is set is found.
+///
+/// # Panics
+/// If that does not hold.
+pub fn layout_index(input: &[u8]) {
+    let ([tag], bytes) = first_lines(input);
+    let mut index = match Index::parse(bytes) {
+        Ok(index) => index,
+        Err(why) => return assert_told(&why),
+    };
+    written_and_read(&index);
+    let (Ok(reference @ Reference::Tag(_)), Some(content)) = (text(tag).parse(), descriptor(bytes))
+    else {
+        return;
+    };
+    if let Err(why) = index.find(&reference) {
+        assert_told(&why);
+    }
+    let tag = text(tag);
+    if let Err(why) = index.set_tag(tag, &content) {
+        return assert_told(&why);
+    }
+    let again = index.set_tag(tag, &content);
+    assert_eq!(again, Ok(false), "it is set already");
+    let found = index.find(&reference).ok().flatten();
+    assert_eq!(found.map(|found| found.digest), Some(content.digest));
+    assert!(index.tags().iter().any(|other| other == tag), "{index:?}");
+    written_and_read(&index);
+}
+
+fn written_and_read(index: &Index) {
+    let written = index.to_bytes();
+    let read = Index::parse(&written).map(|read| read.to_bytes());
+    assert_eq!(read, Ok(written));
+}
+
+fn descriptor(bytes: &[u8]) -> Option<Descriptor> {
+    let json = json!({"mediaType": OCI_INDEX, "digest": Digest::of(bytes), "size": bytes.len()});
+    serde_json::from_value(json).ok()
+}
+
+fn assert_told(why: &str) {
+    let (side, step) = (Side::Source, Step::PullManifest);
+    let failure = Failure::new(side, step, "oci:a", FailureClass::Invalid, why);
+    assert_presentable(&failure.to_string());
+}
