@@ -4,4 +4,5 @@ mod errors;
 mod files;
 mod many;
 mod meaning;
+mod registries;
 mod secrets;

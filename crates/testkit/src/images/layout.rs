@@ -8,7 +8,8 @@ use bytes::Bytes;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::media_type;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize as _, Serialize};
+use serde_json::Value;
 
 use super::{Image, json};
 use crate::complete::{Content, Held, Holder, problems};
@@ -16,7 +17,7 @@ use crate::complete::{Content, Held, Holder, problems};
 /// The annotation that holds a tag.
 const TAG: &str = "org.opencontainers.image.ref.name";
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Index {
     schema_version: u32,
@@ -53,12 +54,14 @@ pub fn write_layout(folder: &Path, images: &[(&str, &Image)]) -> io::Result<()> 
 
 /// The tags of a layout folder and the digests that they point at, in the order of `index.json`.
 pub fn layout_tags(folder: &Path) -> io::Result<Vec<(String, Descriptor)>> {
-    let index: Index = serde_json::from_slice(&fs::read(folder.join("index.json"))?)?;
-    let tagged = index.manifests.into_iter().filter_map(|descriptor| {
-        let tag = descriptor.annotations.get(TAG)?.clone();
-        Some((tag, descriptor))
+    let index: Value = serde_json::from_slice(&fs::read(folder.join("index.json"))?)?;
+    let manifests = index["manifests"].as_array().into_iter().flatten();
+    let tagged = manifests.filter_map(|manifest| {
+        let tag = manifest["annotations"][TAG].as_str()?.to_owned();
+        let descriptor = Descriptor::deserialize(manifest).map_err(io::Error::from);
+        Some(descriptor.map(|descriptor| (tag, descriptor)))
     });
-    Ok(tagged.collect())
+    tagged.collect()
 }
 
 /// A blob or manifest of a layout folder; none if it is not there.

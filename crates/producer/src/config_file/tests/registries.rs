@@ -1,0 +1,113 @@
+//! What registries have of their own.
+
+use std::path::PathBuf;
+
+use image_sync_shared::config::{PasswordSource, ProxySetting, RegistrySettings};
+use image_sync_shared::secret::Secret;
+
+use super::meaning::config;
+
+#[test]
+fn a_registry_has_settings_of_its_own() {
+    let registries = config(
+        "
+cache_registry: harbor.example/mirror
+images: []
+registries:
+  index.docker.io:
+    mirrors: ['mirror.example:5000', 'http://other.example/', harbor.example/proxy-hub, 'https://b.io/a/c/']
+    username: me
+    password: '0123'
+  registry.example:5000:
+    endpoint: https://10.0.0.1:5001/team/
+    plain_http: true
+    insecure: true
+    ca_file: certs/ca.pem
+    cert_file: certs/client.pem
+    key_file: certs/client.key
+    username: me
+    password_file: /run/secrets/registry
+    max_connections: 3
+    chunk_size: 50MiB
+  ghcr.io: {username: me, password_env: GHCR_TOKEN, chunk_size: 1000000}
+  quay.io:
+",
+    )
+    .registries;
+    let hosts = ["docker.io", "ghcr.io", "quay.io", "registry.example:5000"];
+    assert_eq!(registries.keys().collect::<Vec<_>>(), hosts);
+    let me = Some("me".to_owned());
+    assert_eq!(
+        registries["docker.io"],
+        RegistrySettings {
+            mirrors: vec![
+                "mirror.example:5000".to_owned(),
+                "http://other.example".to_owned(),
+                "harbor.example/proxy-hub".to_owned(),
+                "https://b.io/a/c".to_owned(),
+            ],
+            username: me.clone(),
+            password: Some(PasswordSource::Inline(Secret::new("0123"))),
+            ..RegistrySettings::default()
+        }
+    );
+    assert_eq!(
+        registries["registry.example:5000"],
+        RegistrySettings {
+            endpoint: Some("https://10.0.0.1:5001/team".to_owned()),
+            mirrors: Vec::new(),
+            plain_http: true,
+            insecure: true,
+            ca_file: Some(PathBuf::from("certs/ca.pem")),
+            cert_file: Some(PathBuf::from("certs/client.pem")),
+            key_file: Some(PathBuf::from("certs/client.key")),
+            username: me,
+            password: Some(PasswordSource::File(PathBuf::from("/run/secrets/registry"))),
+            max_connections: Some(3),
+            chunk_size: Some(50 << 20),
+            ..RegistrySettings::default()
+        }
+    );
+    let token = Some(PasswordSource::Env("GHCR_TOKEN".to_owned()));
+    assert_eq!(registries["ghcr.io"].password, token);
+    assert_eq!(registries["ghcr.io"].chunk_size, Some(1_000_000));
+    assert_eq!(registries["quay.io"], RegistrySettings::default());
+}
+
+#[test]
+fn a_registry_may_have_a_proxy_of_its_own_or_none() {
+    let text = "{cache_registry: a.io, images: [], registries: {a.io: {proxy: 'http://me:p%40ss@proxy.example:3128/'}, b.io: {proxy: none}, c.io: {}}}";
+    let registries = config(text).registries;
+    let own = Secret::new("http://me:p%40ss@proxy.example:3128/");
+    let expected = [
+        ("a.io", Some(ProxySetting::Server(own))),
+        ("b.io", Some(ProxySetting::Nothing)),
+        ("c.io", None),
+    ];
+    for (host, proxy) in expected {
+        assert_eq!(registries[host].proxy, proxy, "{host}");
+    }
+}
+
+#[test]
+fn a_registry_may_lead_to_places_that_are_named() {
+    let text = "{cache_registry: a.io, images: [], registries: {a.io: {token_realm: 'https://auth.example:5002/token', allow_private: true}}}";
+    assert_eq!(
+        config(text).registries["a.io"],
+        RegistrySettings {
+            token_realm: Some("https://auth.example:5002/token".to_owned()),
+            allow_private: true,
+            ..RegistrySettings::default()
+        }
+    );
+}
+
+#[test]
+fn a_registry_may_be_merged_too() {
+    let text = "{cache_registry: a.io, images: [], registries: {a.io: &a {insecure: true}, b.io: {<<: *a, max_connections: 2}}}";
+    let settings = &config(text).registries["b.io"];
+    assert_eq!(
+        (settings.insecure, settings.max_connections),
+        (true, Some(2))
+    );
+}
