@@ -5,4 +5,5 @@ mod files;
 mod many;
 mod meaning;
 mod registries;
+mod registry_errors;
 mod secrets;

@@ -7,6 +7,7 @@ mod chunks;
 mod docker_registry;
 mod folders;
 mod large;
+mod lost_answers;
 mod mounts;
 mod raw_source;
 mod skopeo;
