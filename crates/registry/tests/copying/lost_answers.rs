@@ -3,7 +3,7 @@
 use image_sync_shared::failure::FailureClass;
 use image_sync_testkit::fake_registry::{At, Fault, Uploads};
 
-use super::support::{LARGE, blob, copied};
+use super::support::{LARGE, Pair, blob, copied};
 use super::targets::any_put;
 
 #[tokio::test]
