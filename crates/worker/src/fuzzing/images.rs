@@ -1,5 +1,7 @@
 //! Choosing from indexes, and converting.
 
+use std::collections::HashSet;
+
 use image_sync_fuzzkit::{assert_presentable, first_lines, text};
 use image_sync_shared::digest::Digest;
 use image_sync_shared::manifest::{Descriptor, Manifest, RawManifest};
@@ -22,7 +24,7 @@ pub fn platforms_and_convert(input: &[u8]) {
         choice_holds(&raw, children, &wanted);
     }
     let root = raw.digest.clone();
-    match plan(&root, [(root.clone(), node)].into()) {
+    match plan(&root, [(root.clone(), node)].into(), Vec::new()) {
         Ok(planned) => {
             assert_eq!(planned.manifests.last(), Some(&raw), "the root is the last");
             conversion_holds(&planned);
@@ -40,8 +42,8 @@ fn raw(media_type: &str, bytes: &[u8]) -> RawManifest {
 }
 
 fn choice_holds(index: &RawManifest, children: &[Descriptor], wanted: &Platforms) {
-    let choice = choose(index, children, wanted);
-    assert_eq!(choice, choose(index, children, wanted));
+    let choice = choose(index, children, wanted, &HashSet::new());
+    assert_eq!(choice, choose(index, children, wanted, &HashSet::new()));
     match choice {
         Ok(Choice::Whole) => {}
         Ok(Choice::Child(digest)) => {
@@ -56,7 +58,10 @@ fn choice_holds(index: &RawManifest, children: &[Descriptor], wanted: &Platforms
             let mut all = children.iter();
             let in_order = kept.iter().all(|kept| all.any(|child| child == kept));
             assert!(in_order, "{kept:?} of {children:?}");
-            assert_eq!(choose(&smaller, &kept, wanted), Ok(Choice::Whole));
+            assert_eq!(
+                choose(&smaller, &kept, wanted, &HashSet::new()),
+                Ok(Choice::Whole)
+            );
         }
         Err(failure) => assert_presentable(&failure.to_string()),
     }
