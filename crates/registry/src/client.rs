@@ -93,6 +93,8 @@ pub(crate) struct Call<'a> {
     pub(crate) also_pull: Option<&'a str>,
     /// Statuses beside 2xx that are answers rather than failures.
     pub(crate) accept: &'a [StatusCode],
+    /// Whether a 403 may mean that the token has ended, so that it is tried with another one.
+    pub(crate) renews: bool,
     /// How long the head of the answer may take, once the request is sent; none where the caller watches that itself.
     pub(crate) answer_within: Option<Duration>,
 }
@@ -157,6 +159,7 @@ impl<'a> Call<'a> {
             payload: Payload::Empty,
             also_pull: None,
             accept: &[],
+            renews: true,
             answer_within: Some(client.timeouts().answer),
         }
     }

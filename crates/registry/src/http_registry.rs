@@ -37,6 +37,8 @@ struct Asked<'a> {
     at: &'a Remote,
     reference: &'a Reference,
     step: Step,
+    /// Whether HEAD was answered 403, with whatever token.
+    is_denied: bool,
 }
 
 impl HttpRegistry {
@@ -60,6 +62,7 @@ impl HttpRegistry {
             at,
             reference,
             step: Step::Check,
+            is_denied: false,
         };
         let permits = self.client.permit(at).await;
         let found = match self.heads.of(asked.host()) {
@@ -101,7 +104,12 @@ impl HttpRegistry {
             if status == StatusCode::NOT_FOUND && is_believed {
                 return Ok(None);
             }
-            return self.resolve_by_get(asked, permits).await;
+            let is_denied = status == StatusCode::FORBIDDEN;
+            let asked = Asked {
+                is_denied,
+                ..*asked
+            };
+            return self.resolve_by_get(&asked, permits).await;
         }
         let stated = manifest::stated_digest(response.headers(), asked.reference);
         if let Some(digest) = stated.map_err(|trouble| asked.failure(trouble))? {
@@ -136,6 +144,7 @@ impl HttpRegistry {
             at,
             reference,
             step: Step::PullManifest,
+            is_denied: false,
         };
         let permits = self.client.permit(at).await;
         let call = self.call(&asked, &permits, Method::GET);
@@ -154,6 +163,7 @@ impl HttpRegistry {
             at,
             reference,
             step: Step::PushManifest,
+            is_denied: false,
         };
         let permits = self.client.permit(at).await;
         let mut call = self.call(&asked, &permits, Method::PUT);
@@ -196,6 +206,7 @@ impl HttpRegistry {
             Side::Source => &[StatusCode::NOT_FOUND],
             Side::Target => &[StatusCode::NOT_FOUND, StatusCode::FORBIDDEN],
         };
+        call.renews = !asked.is_denied;
         let response = self.client.send(call).await?;
         if !response.status().is_success() {
             return Ok(None);

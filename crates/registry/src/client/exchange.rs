@@ -181,7 +181,7 @@ impl<'s> Exchange<'s, '_> {
         let offered = match answer.status() {
             StatusCode::UNAUTHORIZED => Challenge::offered(answer.headers()),
             // Amazon ECR says so of a token that has ended.
-            StatusCode::FORBIDDEN if !pass.is_fresh() => None,
+            StatusCode::FORBIDDEN if self.call.renews && !pass.is_fresh() => None,
             _ => return false,
         };
         let scope = offered

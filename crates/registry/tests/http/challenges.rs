@@ -182,7 +182,7 @@ async fn a_password_is_sent_to_who_wants_one() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_tried_once_and_told_with_its_place() {
+async fn a_wrong_password_is_tried_by_head_and_by_get_and_told_with_its_place() {
     let registry = FakeRegistry::builder()
         .auth(Auth::basic("u", "p"))
         .start()
@@ -197,10 +197,10 @@ async fn a_wrong_password_is_tried_once_and_told_with_its_place() {
     );
     let place = format!("credentials from registries.{}", registry.host());
     assert!(failure.answer.contains(&place), "{failure}");
-    assert_eq!(
-        registry.count_where(image_sync_testkit::fake_registry::Request::has_credentials),
-        1
-    );
+    let shown = |method| {
+        registry.count_where(|request| request.has_credentials() && request.method == method)
+    };
+    assert_eq!((shown("HEAD"), shown("GET")), (1, 1));
 }
 
 #[tokio::test]
@@ -214,7 +214,8 @@ async fn who_has_no_credentials_is_told_so() {
     assert_eq!(failure.class, FailureClass::Unauthorized);
     let expected = format!("none are configured for {}", registry.host());
     assert!(failure.answer.contains(&expected), "{failure}");
-    assert_eq!(registry.requests().len(), 2);
+    let asked = (registry.count("HEAD", "*"), registry.count("GET", "*"));
+    assert_eq!(asked, (2, 1));
 }
 
 #[tokio::test]

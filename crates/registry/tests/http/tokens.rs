@@ -152,7 +152,7 @@ async fn a_token_that_says_it_has_ended_is_not_used() {
 }
 
 #[tokio::test]
-async fn a_fresh_token_that_is_refused_is_not_asked_for_again() {
+async fn a_fresh_token_that_is_refused_is_asked_for_once_for_each_method() {
     let tokens = TokenService::new().deny("repository:app");
     let registry = registry_with(&tokens).await;
     let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
@@ -160,8 +160,9 @@ async fn a_fresh_token_that_is_refused_is_not_asked_for_again() {
         (failure.class, failure.side, failure.step),
         (FailureClass::Unauthorized, Side::Source, Step::Check)
     );
-    assert_eq!(tokens.requests().len(), 1);
-    assert_eq!(registry.count("HEAD", "*"), 2);
+    assert_eq!(tokens.requests().len(), 2);
+    let asked = (registry.count("HEAD", "*"), registry.count("GET", "/v2/*"));
+    assert_eq!(asked, (2, 1));
 }
 
 #[tokio::test]
@@ -185,7 +186,7 @@ async fn a_403_with_a_fresh_token_is_a_denial() {
     let tokens = TokenService::new();
     let registry = registry_with(&tokens).await;
     let denied =
-        Rule::new("HEAD", "*").when(image_sync_testkit::fake_registry::Request::has_credentials);
+        Rule::new("*", "*").when(image_sync_testkit::fake_registry::Request::has_credentials);
     registry.stage(denied, Fault::status(403));
     let router = router();
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();
