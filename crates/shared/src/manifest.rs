@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -169,14 +169,31 @@ pub enum InvalidManifest {
 struct AnyManifest {
     schema_version: Option<u32>,
     media_type: Option<String>,
-    /// Of an index that lists nothing it may be null, which is not the same as missing.
-    #[serde(default, deserialize_with = "few::there")]
-    manifests: Option<Option<Vec<Descriptor>>>,
+    #[serde(default)]
+    manifests: Listed,
     #[serde(default, deserialize_with = "few::descriptor")]
     config: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
     /// Of the OCI artifact manifest, which the image spec 1.1 dropped before its release but which registries hold.
     blobs: Option<Vec<Descriptor>>,
+}
+
+/// What an index lists.
+#[derive(Default)]
+enum Listed {
+    /// The member is missing.
+    #[default]
+    Missing,
+    /// It is null, as some write an index that lists nothing.
+    Null,
+    Children(Vec<Descriptor>),
+}
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let children = Option::deserialize(json)?;
+        Ok(children.map_or(Self::Null, Self::Children))
+    }
 }
 
 impl RawManifest {
@@ -194,10 +211,11 @@ impl RawManifest {
         }
         let kind = any.kind(&self.media_type)?;
         match any.manifests {
-            Some(children) if kind == Kind::Index => Ok(Manifest::Index {
-                children: children.unwrap_or_default(),
+            Listed::Children(children) if kind == Kind::Index => Ok(Manifest::Index { children }),
+            Listed::Null if kind == Kind::Index => Ok(Manifest::Index {
+                children: Vec::new(),
             }),
-            None if kind == Kind::Index => Err(InvalidManifest::Json(
+            Listed::Missing if kind == Kind::Index => Err(InvalidManifest::Json(
                 "an index without manifests".to_owned(),
             )),
             _ => {
@@ -234,7 +252,7 @@ impl AnyManifest {
             ("blobs", self.blobs.is_some()),
         ];
         let of_a_manifest = of_a_manifest.into_iter().find(|(_, there)| *there);
-        let lists = matches!(self.manifests, Some(Some(_)));
+        let lists = matches!(self.manifests, Listed::Children(_));
         match (lists, of_a_manifest, by_type) {
             (true, Some((name, _)), _) => Err(InvalidManifest::Ambiguous(format!(
                 "it has \"manifests\" as an index has, and \"{name}\" as a manifest has"

@@ -19,13 +19,6 @@ pub(super) fn text<'de, D: Deserializer<'de>>(json: D) -> Result<String, D::Erro
     Option::deserialize(json).map(Option::unwrap_or_default)
 }
 
-/// What is there, null too.
-pub(super) fn there<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    json: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(json).map(Some)
-}
-
 /// A platform, unless it lacks a part that it has to have.
 pub(super) fn platform<'de, D: Deserializer<'de>>(
     json: D,
