@@ -50,7 +50,7 @@ pub(crate) enum Mount {
     /// The blob is in place.
     Done,
     /// The registry wants the bytes after all, and has begun an upload.
-    Begun(Session),
+    Begun(Box<Session>),
     /// The registry does not mount.
     Refused,
 }
@@ -85,7 +85,7 @@ impl Uploads {
         let asked = self.post(permits, target, blob, Some(from.name().to_owned()));
         match asked.await {
             Ok(None) => Ok(Mount::Done),
-            Ok(Some(session)) => Ok(Mount::Begun(session)),
+            Ok(Some(session)) => Ok(Mount::Begun(Box::new(session))),
             Err(failure) if refuses_mount(failure.class) => {
                 tracing::debug!(%from, %failure, "the blob is sent, not mounted");
                 Ok(Mount::Refused)

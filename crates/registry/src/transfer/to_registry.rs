@@ -59,7 +59,7 @@ impl ToRegistry<'_> {
         if let Some(from) = self.mountable() {
             match uploads.mount(copy.target, copy.blob, from).await? {
                 Mount::Done => return Ok(Arrival::Mounted),
-                Mount::Begun(session) => begun = Some(session),
+                Mount::Begun(session) => begun = Some(*session),
                 Mount::Refused => {}
             }
         }
@@ -232,11 +232,11 @@ impl ToRegistry<'_> {
         request: impl Future<Output = Result<(), Stop>>,
     ) -> Result<(), Stop> {
         let mut request = pin!(request);
-        let fed = tokio::select! {
-            fed = feed.run() => fed,
+        let ended = tokio::select! {
+            ended = feed.run() => ended,
             answer = &mut request => return self.too_early(answer),
         };
-        match fed {
+        match ended {
             Ok(()) => self.answered(request).await,
             Err(FeedError::Source(failure)) => Err(Stop::Failed(failure)),
             Err(FeedError::Stalled(sent)) => Err(Stop::Failed(self.stalled(sent))),

@@ -23,7 +23,7 @@ pub(crate) enum Way {
     Put,
     /// With one PATCH, then a PUT without a body: for what stands in front of some registries and refuses the first way.
     Patch,
-    /// With PATCHes of so many bytes, then a PUT without a body.
+    /// With a PATCH for every so many bytes, then a PUT without a body.
     Chunks(u64),
 }
 

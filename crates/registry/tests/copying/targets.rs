@@ -40,9 +40,10 @@ async fn a_post_that_begins_an_upload_or_mounts_states_that_it_has_no_body() {
         let blob = blob("a", 1000);
         pair.put(&blob);
         let to = pair.to().repository;
-        let arrival = match own {
-            true => pair.copy_or_mount(&blob, &to).await,
-            false => pair.copy(&blob).await,
+        let arrival = if own {
+            pair.copy_or_mount(&blob, &to).await
+        } else {
+            pair.copy(&blob).await
         };
         assert_eq!(arrival, Ok(copied(&blob)));
         for request in pair.target.requests() {

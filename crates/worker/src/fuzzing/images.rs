@@ -37,7 +37,7 @@ fn raw(media_type: &str, bytes: &[u8]) -> RawManifest {
     RawManifest {
         media_type: media_type.to_owned(),
         digest: Digest::of(bytes),
-        bytes: bytes::Bytes::copy_from_slice(bytes),
+        bytes: bytes.to_vec().into(),
     }
 }
 

@@ -33,7 +33,12 @@ async fn outcome_of(call: Call, class: C) -> (u32, usize) {
     let ran = house.work([job(SOURCE, TARGET)]).await;
     let result = ran.only();
     assert_eq!(result.entry.action, Action::Failed);
-    assert_eq!(result.class, Some(class));
+    // Older releases read results too, and know no class for what may pass within a moment.
+    let written = match class {
+        C::Inconsistent => C::Unavailable,
+        class => class,
+    };
+    assert_eq!(result.class, Some(written));
     assert_eq!(house.registries.tag(TARGET), None);
     assert_eq!(ran.attempts.len() + 1, result.entry.attempts as usize);
     let error = result.entry.error.as_deref().unwrap();

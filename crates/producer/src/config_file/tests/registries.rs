@@ -7,10 +7,7 @@ use image_sync_shared::secret::Secret;
 
 use super::meaning::config;
 
-#[test]
-fn a_registry_has_settings_of_its_own() {
-    let registries = config(
-        "
+const FOUR: &str = "
 cache_registry: harbor.example/mirror
 images: []
 registries:
@@ -31,21 +28,24 @@ registries:
     chunk_size: 50MiB
   ghcr.io: {username: me, password_env: GHCR_TOKEN, chunk_size: 1000000}
   quay.io:
-",
-    )
-    .registries;
+";
+
+#[test]
+fn a_registry_has_settings_of_its_own() {
+    let registries = config(FOUR).registries;
     let hosts = ["docker.io", "ghcr.io", "quay.io", "registry.example:5000"];
     assert_eq!(registries.keys().collect::<Vec<_>>(), hosts);
     let me = Some("me".to_owned());
+    let mirrors = [
+        "mirror.example:5000",
+        "http://other.example",
+        "harbor.example/proxy-hub",
+        "https://b.io/a/c",
+    ];
     assert_eq!(
         registries["docker.io"],
         RegistrySettings {
-            mirrors: vec![
-                "mirror.example:5000".to_owned(),
-                "http://other.example".to_owned(),
-                "harbor.example/proxy-hub".to_owned(),
-                "https://b.io/a/c".to_owned(),
-            ],
+            mirrors: mirrors.map(str::to_owned).into(),
             username: me.clone(),
             password: Some(PasswordSource::Inline(Secret::new("0123"))),
             ..RegistrySettings::default()
@@ -55,7 +55,6 @@ registries:
         registries["registry.example:5000"],
         RegistrySettings {
             endpoint: Some("https://10.0.0.1:5001/team".to_owned()),
-            mirrors: Vec::new(),
             plain_http: true,
             insecure: true,
             ca_file: Some(PathBuf::from("certs/ca.pem")),
