@@ -189,9 +189,10 @@ impl Said {
                 OciErrorCode::ManifestBlobUnknown
                     | OciErrorCode::BlobUnknown
                     | OciErrorCode::ManifestUnknown
+                    | OciErrorCode::NameUnknown
             )
         };
-        // A code of the standard that says something else is about something else, as a repository that does not exist.
+        // A code of the standard that says something else is about something else.
         let open = self
             .codes
             .iter()
@@ -340,6 +341,7 @@ mod tests {
             (404, unknown("MANIFEST_UNKNOWN")),
             (404, String::new()),
             (404, error("NO_SUCH_THING", "")),
+            (404, unknown("NAME_UNKNOWN")),
             (409, String::new()),
             (412, String::new()),
             (423, error("LOCKED", "")),
@@ -348,7 +350,7 @@ mod tests {
             assert_eq!(class, FailureClass::Inconsistent, "{status} {body}");
         }
         for (status, code, expected) in [
-            (404, "NAME_UNKNOWN", FailureClass::NotFound),
+            (404, "MANIFEST_INVALID", FailureClass::NotFound),
             (409, "DENIED", FailureClass::Invalid),
             (409, "UNSUPPORTED", FailureClass::Invalid),
             (400, "MANIFEST_INVALID", FailureClass::Invalid),
