@@ -51,7 +51,8 @@ async fn server(certificate: &str, key: &str, clients: Option<&str>) -> (String,
             };
             let mut request = [0; 4096];
             assert!(stream.read(&mut request).await.unwrap() > 0);
-            let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+            let answer =
+                b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             stream.write_all(answer).await.unwrap();
         }
     });
