@@ -6,9 +6,11 @@ mod http;
 mod nats_server;
 mod process;
 mod push;
+mod raw_nats;
 mod skopeo;
 
 pub use access_log::LoggedRequest;
 pub use docker_registry::{DockerRegistry, DockerRegistryBuilder};
 pub use nats_server::NatsServer;
+pub use raw_nats::{RawNats, UNREADABLE_HEADERS};
 pub use skopeo::{skopeo, skopeo_copy, skopeo_inspect};

@@ -6,7 +6,7 @@ use image_sync_shared::report::RunStatus;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;
-use image_sync_testkit::servers::NatsServer;
+use image_sync_testkit::servers::{NatsServer, RawNats, UNREADABLE_HEADERS};
 use image_sync_tests::{Catalog, Ended, Entry, Program, Running};
 
 const ROLES: &str = include_str!("../../../deploy/nats-roles.conf");
@@ -174,6 +174,98 @@ async fn every_command_does_its_whole_job_as_its_own_user() {
             guarded.refused()
         );
     }
+    aggregator.stop().await;
+    assert_eq!(guarded.refused(), [] as [String; 0]);
+}
+
+/// What each user may publish to, of what roles receive, with a run and keys of their own making.
+const WRITABLE: [(&str, &[&str]); 4] = [
+    (
+        "producer",
+        &[
+            "imgsync.job.now.docker=2Eio.x",
+            "imgsync.job.bulk.docker=2Eio.x",
+            "imgsync.held.bulk.docker=2Eio.x",
+            "imgsync.run.RUN.alive",
+            "$KV.imgsync_runs.run.x",
+            "$KV.imgsync_runs.cancel.x",
+        ],
+    ),
+    (
+        "worker",
+        &[
+            "imgsync.job.retry.docker=2Eio.x",
+            "imgsync.poison.bulk.docker=2Eio.x",
+            "imgsync.dlq.x",
+            "imgsync.run.RUN.result",
+            "$KV.imgsync_hosts.x",
+        ],
+    ),
+    ("aggregator", &["imgsync.dlq.y", "$KV.imgsync_runs.plan.x"]),
+    (
+        "operator",
+        &["imgsync.job.now.ghcr=2Eio.x", "imgsync.run.RUN.chunk"],
+    ),
+];
+
+impl Guarded {
+    /// Publishes messages that no NATS client receives wherever a user may publish.
+    async fn publish_unreadable(&self, run: &str) {
+        for (user, subjects) in WRITABLE {
+            let (host, password) = (self.nats.host(), format!("of-{user}"));
+            let raw = RawNats::connect_as(&host, user, &password).await;
+            let mut raw = raw.unwrap();
+            for subject in subjects {
+                let subject = subject.replace("RUN", run);
+                for (_, headers) in UNREADABLE_HEADERS {
+                    let published = raw.publish(subject.as_bytes(), headers, b"{}");
+                    published.await.unwrap();
+                }
+            }
+            raw.flush().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn malformed_headers_of_any_user_in_any_stream_end_no_role_and_no_run() {
+    let guarded = Guarded::start().await;
+    let provisioned = guarded.run("provision", PROVISION).await;
+    assert_eq!(provisioned.code, Some(0), "{provisioned:#?}");
+    let source = &guarded.source;
+    source.put_image("app4", "1.0", &image("app4"));
+    let gate = Gate::new();
+    source.stage(Rule::new("GET", "/v2/app5/blobs/*"), Fault::hold(&gate));
+    guarded.publish_unreadable("x").await;
+    let aggregator = guarded.role("aggregator", "aggregator --log-level warn");
+    let worker = guarded.role("worker", "worker -c config.yaml --log-level warn --name w");
+    let produced = guarded.run("producer", "producer -c config.yaml --wait");
+    let disturb = async {
+        gate.reached().await;
+        let runs = guarded.run("operator", "runs list --output json").await;
+        let runs: serde_json::Value = serde_json::from_str(&runs.stdout).unwrap();
+        let run = runs[0]["run_id"].as_str().unwrap();
+        guarded.publish_unreadable(run).await;
+        gate.release();
+    };
+    let (ended, ()) = tokio::join!(produced, disturb);
+    assert_eq!(
+        ended.code,
+        Some(0),
+        "{ended:#?} {worker:#?} {aggregator:#?}"
+    );
+    let report = ended.report();
+    assert_eq!(report.head.status, RunStatus::Complete, "{ended:#?}");
+    guarded.target.assert_every_tag_is_complete();
+    let listed = guarded
+        .run("operator", "dead-letters list --output json")
+        .await;
+    assert_eq!(listed.code, Some(0), "{listed:#?}");
+    let letters = listed.stdout.matches("cannot be received").count();
+    assert!(letters >= UNREADABLE_HEADERS.len(), "{listed:#?}");
+    let watched = guarded.run("operator", "runs watch latest").await;
+    assert_eq!(watched.code, Some(0), "{watched:#?}");
+    worker.stop().await;
     aggregator.stop().await;
     assert_eq!(guarded.refused(), [] as [String; 0]);
 }

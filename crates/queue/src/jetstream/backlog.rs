@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_nats::connection::State;
 use image_sync_shared::ports::QueueError;
 use serde::Deserialize;
 use serde_json::json;
@@ -55,7 +54,7 @@ impl Backlog {
     /// How much there is, as of some seconds ago at most. An error if the server is away, or if something that the role
     /// needs is not there.
     pub async fn length(&self) -> Result<Length, QueueError> {
-        if self.connection.client().connection_state() != State::Connected {
+        if !self.connection.is_connected() {
             return Err(QueueError::Unreachable("not connected to NATS".to_owned()));
         }
         // Who asks meanwhile waits for the same answer.

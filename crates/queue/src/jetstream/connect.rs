@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
@@ -12,8 +12,8 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::secret::Secret;
 use serde::de::IgnoredAny;
 use serde_json::json;
-use tokio::time::timeout;
 
+use super::client::LiveClient;
 use super::connect_error::ConnectError;
 use super::connection::{Connection, Shared, Tries};
 use super::events::Events;
@@ -107,39 +107,20 @@ impl Connection {
     /// Connects, and makes sure that JetStream is there. A server that is away now is an error; one that goes away later
     /// is waited for.
     pub async fn open(settings: ConnectSettings) -> Result<Self, ConnectError> {
-        let (addresses, url_auth) = servers::parse(&settings.servers)?;
+        let (addresses, _) = servers::parse(&settings.servers)?;
         let places = servers::places(&addresses);
         let events = Arc::new(Events::new());
-        let auth = match settings.auth.clone() {
-            Auth::None => url_auth,
-            auth => auth,
+        let shared = Shared {
+            names: Names::new(settings.prefix.clone()),
+            request_timeout: settings.request_timeout,
+            outage: settings.outage,
+            client: LiveClient::connect(settings, Arc::clone(&events)).await?,
+            events,
+            cut_short: Mutex::default(),
+            taking_out: tokio::sync::Mutex::default(),
         };
-        let options = options(&settings, auth, Arc::clone(&events)).await?;
-        let mut connections = events.connections();
-        let client = options
-            .connect(addresses)
-            .await
-            .map_err(|error| ConnectError::of(&places, &error))?;
-        // Seen first: from now on each further connection says that what was asked before is lost.
-        let made = timeout(
-            settings.request_timeout,
-            connections.wait_for(|count| *count > 0),
-        )
-        .await;
-        if made.is_err() {
-            return Err(ConnectError::Unreachable {
-                servers: places,
-                why: "it did not say that it is connected".to_owned(),
-            });
-        }
         let connection = Self {
-            shared: Arc::new(Shared {
-                client,
-                events,
-                names: Names::new(settings.prefix),
-                request_timeout: settings.request_timeout,
-                outage: settings.outage,
-            }),
+            shared: Arc::new(shared),
         };
         connection.check_for_jetstream(&places).await?;
         Ok(connection)
@@ -163,23 +144,26 @@ impl Connection {
 
     /// A server without JetStream says at once that nobody listens.
     async fn is_jetstream_listening(&self) -> bool {
-        let asked = self.client().request("$JS.API.INFO", "".into()).await;
+        let Ok(client) = self.client().await else {
+            return true;
+        };
+        let asked = client.request("$JS.API.INFO", "".into()).await;
         !asked.is_err_and(|error| error.kind() == async_nats::RequestErrorKind::NoResponders)
     }
 }
 
-async fn options(
+/// What the library is told of these settings; `url_auth` is who the client is unless they say so.
+pub(super) async fn options(
     settings: &ConnectSettings,
-    auth: Auth,
-    events: Arc<Events>,
+    url_auth: Auth,
 ) -> Result<ConnectOptions, ConnectError> {
+    let auth = match settings.auth.clone() {
+        Auth::None => url_auth,
+        auth => auth,
+    };
     let mut options = ConnectOptions::new()
         .name(&settings.name)
-        .connection_timeout(settings.request_timeout)
-        .event_callback(move |event| {
-            let events = Arc::clone(&events);
-            async move { events.record(&event) }
-        });
+        .connection_timeout(settings.request_timeout);
     if let Some(prefix) = &settings.inbox_prefix {
         options = options.custom_inbox_prefix(prefix);
     }

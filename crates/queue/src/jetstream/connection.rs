@@ -3,7 +3,7 @@
 //! Everything is a request that is answered: a publish by the stream's acknowledgement, an acknowledgement by its own.
 //! What may be asked twice is asked again while the server is away, so that a restart of it is a pause and no failure.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::{
@@ -14,8 +14,9 @@ use image_sync_shared::ports::QueueError;
 use tokio::time::{Instant, sleep};
 
 use super::api::says_not_ready;
+use super::client::LiveClient;
 use super::events::Events;
-use super::names::Names;
+use super::names::{Consumer, Names};
 
 /// The pause before a request is made again that was refused at once.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -36,11 +37,15 @@ pub struct Connection {
 }
 
 pub(super) struct Shared {
-    pub(super) client: Client,
+    pub(super) client: LiveClient,
     pub(super) events: Arc<Events>,
     pub(super) names: Names,
     pub(super) request_timeout: Duration,
     pub(super) outage: Duration,
+    /// The consumers of jobs that were being asked as a connection was cut.
+    pub(super) cut_short: Mutex<Vec<Consumer>>,
+    /// Held by who takes out what cannot be received.
+    pub(super) taking_out: tokio::sync::Mutex<()>,
 }
 
 /// Why a request has no answer.
@@ -51,13 +56,21 @@ enum NoAnswer {
     Cut,
     /// Nobody listens there, or not yet.
     NobodyThere,
+    /// The client died meanwhile, or there is none.
+    NoClient(String),
     /// None will ever come.
     Never(QueueError),
 }
 
 impl Connection {
-    pub(super) fn client(&self) -> &Client {
-        &self.shared.client
+    /// The client, which lives: another one where the last has died.
+    pub(super) async fn client(&self) -> Result<Client, QueueError> {
+        self.shared.client.get().await
+    }
+
+    /// Whether there is a connection at this moment.
+    pub(super) fn is_connected(&self) -> bool {
+        self.shared.client.is_connected()
     }
 
     pub(super) fn events(&self) -> &Events {
@@ -85,18 +98,23 @@ impl Connection {
         } else {
             "NATS/1.0\r\n\r\n".len() + length(headers)
         };
-        self.client().max_payload().saturating_sub(block)
+        self.shared
+            .client
+            .last()
+            .max_payload()
+            .saturating_sub(block)
     }
 
     /// A name that nobody else has, made of letters and digits.
     pub(super) fn unique_name(&self) -> String {
-        let inbox = self.client().new_inbox();
+        let inbox = self.shared.client.last().new_inbox();
         inbox.rsplit('.').next().unwrap_or_default().to_owned()
     }
 
     /// Makes sure that everything sent so far has reached the server.
     pub async fn flush(&self) -> Result<(), QueueError> {
-        let flushed = tokio::time::timeout(self.request_timeout(), self.client().flush()).await;
+        let client = self.client().await?;
+        let flushed = tokio::time::timeout(self.request_timeout(), client.flush()).await;
         match flushed {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(QueueError::Unreachable(error.to_string())),
@@ -136,7 +154,7 @@ impl Connection {
             match no_answer {
                 NoAnswer::Never(error) => return Err(error),
                 no_answer if is_over => return Err(no_answer.describe(subject, start)),
-                NoAnswer::NobodyThere => sleep(PAUSE).await,
+                NoAnswer::NobodyThere | NoAnswer::NoClient(_) => sleep(PAUSE).await,
                 NoAnswer::Late | NoAnswer::Cut => {}
             }
         }
@@ -170,8 +188,10 @@ impl Connection {
         if !headers.is_empty() {
             request = request.headers(headers.clone());
         }
+        let client = self.client().await;
+        let client = client.map_err(|error| NoAnswer::NoClient(error.to_string()))?;
         let answer = tokio::select! {
-            answer = self.client().send_request(subject.to_owned(), request) => answer,
+            answer = client.send_request(subject.to_owned(), request) => answer,
             Ok(()) = connections.changed() => return Err(NoAnswer::Cut),
         };
         answer.map_err(|error| NoAnswer::from(&error))
@@ -193,7 +213,7 @@ impl From<&RequestError> for NoAnswer {
         match error.kind() {
             RequestErrorKind::TimedOut => Self::Late,
             RequestErrorKind::NoResponders => Self::NobodyThere,
-            RequestErrorKind::Other => Self::Never(QueueError::Closed),
+            RequestErrorKind::Other => Self::NoClient(error.to_string()),
             RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
                 Self::Never(QueueError::Refused(error.to_string()))
             }
@@ -209,6 +229,7 @@ impl NoAnswer {
             Self::NobodyThere => format!(
                 "no stream or consumer listens to {subject}: has `image-sync provision` been run, and is JetStream up?"
             ),
+            Self::NoClient(error) => format!("no request to {subject}: {error}"),
             Self::Cut => format!("the connection to NATS was cut during a request to {subject}"),
             Self::Late => {
                 format!("NATS gave no answer within {seconds:.1} s to a request to {subject}")

@@ -6,16 +6,18 @@
 
 use std::time::Duration;
 
-use async_nats::{Message, StatusCode, Subscriber};
+use async_nats::Subscriber;
 use futures_util::StreamExt as _;
 use image_sync_shared::ports::QueueError;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::connection::{Connection, Tries};
 use super::names::Consumer;
 use super::received::Received;
+use crate::lock::lock;
 
 /// How long a consumer may take to say what it has. Where another client took the last messages meanwhile, old servers
 /// say nothing.
@@ -27,6 +29,8 @@ enum End {
     Said,
     /// Nothing came any more.
     Silence,
+    /// The connection was cut, perhaps by what came.
+    Cut,
 }
 
 /// What a consumer tells of itself.
@@ -36,35 +40,56 @@ pub(super) struct ConsumerState {
     pub(super) num_pending: u64,
     /// Messages that were delivered and not acknowledged.
     pub(super) num_ack_pending: u64,
+    /// How far it has delivered.
+    pub(super) delivered: Progress,
+    /// Up to where all that was delivered is acknowledged.
+    pub(super) ack_floor: Progress,
+}
+
+/// How far a consumer has come.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Progress {
+    /// A place in the stream.
+    pub(super) stream_seq: u64,
 }
 
 impl Connection {
-    /// Up to `max` messages that `consumer` has now.
+    /// Up to `max` messages that `consumer` has now. Where the connection is cut meanwhile, that is noted of the consumer.
     pub(super) async fn fetch(
         &self,
         consumer: Consumer,
         max: usize,
     ) -> Result<Vec<Received>, QueueError> {
         let start = Instant::now();
-        let inbox = self.client().new_inbox();
+        let mut connections = self.events().connections();
+        connections.mark_unchanged();
+        let client = self.client().await?;
+        let inbox = client.new_inbox();
         let cut = |error: &dyn std::fmt::Display| QueueError::Unreachable(error.to_string());
-        let mut answers = self
-            .client()
+        let mut answers = client
             .subscribe(inbox.clone())
             .await
             .map_err(|error| cut(&error))?;
         let subject = self.next_subject(consumer);
         let body = json!({ "batch": max, "no_wait": true }).to_string();
-        self.client()
+        client
             .publish_with_reply(subject.clone(), inbox, body.into())
             .await
             .map_err(|error| cut(&error))?;
         let mut fetched = Vec::new();
-        if let End::Silence = receive(&mut answers, max, &mut fetched).await {
-            receive_the_rest(&mut answers, &mut fetched).await;
-            if fetched.is_empty() {
-                self.explain_silence(consumer, &subject, start).await?;
+        match receive(&mut answers, max, &mut fetched, &mut connections).await {
+            End::Said => return Ok(fetched),
+            End::Silence => receive_the_rest(&mut answers, &mut fetched).await,
+            End::Cut => {
+                lock(&self.shared.cut_short).push(consumer);
+                return Ok(fetched);
             }
+        }
+        if !self.is_connected() {
+            lock(&self.shared.cut_short).push(consumer);
+        }
+        if fetched.is_empty() {
+            self.explain_silence(consumer, &subject, start).await?;
         }
         Ok(fetched)
     }
@@ -107,13 +132,28 @@ impl Connection {
     }
 }
 
-async fn receive(answers: &mut Subscriber, max: usize, fetched: &mut Vec<Received>) -> End {
+async fn receive(
+    answers: &mut Subscriber,
+    max: usize,
+    fetched: &mut Vec<Received>,
+    connections: &mut watch::Receiver<u64>,
+) -> End {
     while fetched.len() < max {
-        match timeout(ANSWER, answers.next()).await {
-            Ok(Some(message)) if is_status(&message) => return End::Said,
-            Ok(Some(message)) => fetched.extend(Received::new(message)),
-            Ok(None) | Err(_) => return End::Silence,
-        }
+        let answer = tokio::select! {
+            biased;
+            answer = timeout(ANSWER, answers.next()) => answer,
+            _ = connections.changed() => return End::Cut,
+        };
+        let message = match answer {
+            Ok(Some(message)) => message,
+            Ok(None) => return End::Cut,
+            Err(_elapsed) => return End::Silence,
+        };
+        // A status: no messages (404), others took them (408), a limit of the consumer (409), nobody there (503).
+        let Some(received) = Received::new(message) else {
+            return End::Said;
+        };
+        fetched.push(received);
     }
     End::Said
 }
@@ -122,16 +162,7 @@ async fn receive(answers: &mut Subscriber, max: usize, fetched: &mut Vec<Receive
 async fn receive_the_rest(answers: &mut Subscriber, fetched: &mut Vec<Received>) {
     if answers.drain().await.is_ok() {
         while let Ok(Some(message)) = timeout(ANSWER, answers.next()).await {
-            if !is_status(&message) {
-                fetched.extend(Received::new(message));
-            }
+            fetched.extend(Received::new(message));
         }
     }
-}
-
-/// Statuses end a request: no messages (404), others took them (408), a limit of the consumer (409), nobody there (503).
-fn is_status(message: &Message) -> bool {
-    message
-        .status
-        .is_some_and(|status| status != StatusCode::OK)
 }

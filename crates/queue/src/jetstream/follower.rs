@@ -2,6 +2,10 @@
 //!
 //! This is done with a consumer that nobody else uses and that acknowledges nothing. If it is lost, as when the server is
 //! restarted, or if it leaves a message out, another is made that goes on behind the last message that was read.
+//!
+//! Where the connection was cut meanwhile, it may have been by a message whose headers the library does not bear (see
+//! [`readable`]), which would cut the next one too. So what follows is read one by one for a while, without headers:
+//! nobody who follows a stream looks at them.
 
 use std::time::Duration;
 
@@ -14,7 +18,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::{Connection, Tries};
+use super::readable;
 use super::received::Received;
+use super::stored::next_message;
 
 /// How many messages are asked for together, at most.
 const BATCH: usize = 256;
@@ -26,6 +32,8 @@ const EXPIRES: Duration = Duration::from_secs(2);
 const SLACK: Duration = Duration::from_secs(1);
 /// After how long without a request the server forgets the consumer.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// How many messages are read one by one after a cut, and after each that the library could not have received.
+const CAREFUL: usize = 256;
 /// The pause before another consumer is made.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -37,6 +45,10 @@ pub(super) struct Follower {
     /// The place of the last message that was read.
     position: u64,
     source: Option<Source>,
+    /// How many messages are to be read one by one, before a consumer delivers them again.
+    careful: usize,
+    /// Whether messages may be read one by one.
+    is_careful_allowed: bool,
 }
 
 /// A consumer of one's own.
@@ -70,6 +82,8 @@ enum Heard {
     More,
     /// It is lost.
     Lost,
+    /// The connection was cut while it was asked, perhaps by what it sent.
+    Cut,
     /// It may not be asked.
     Refused(QueueError),
 }
@@ -83,6 +97,8 @@ impl Follower {
             filter,
             position: 0,
             source: None,
+            careful: 0,
+            is_careful_allowed: true,
         }
     }
 
@@ -92,13 +108,12 @@ impl Follower {
         let deadline = Instant::now() + wait;
         let mut lost_since = None;
         loop {
-            let heard = match self.source().await {
-                Ok(source) => source.hear(deadline).await,
+            let heard = match self.hear(deadline).await {
                 Err(QueueError::Unreachable(error)) => {
                     tracing::debug!(error, "the stream cannot be read now");
                     Heard::Lost
                 }
-                Err(error) => return Err(error),
+                heard => heard?,
             };
             match heard {
                 Heard::Message(received) => {
@@ -108,8 +123,11 @@ impl Follower {
                 Heard::End if Instant::now() >= deadline => return Ok(None),
                 Heard::End | Heard::More => {}
                 Heard::Refused(error) => return Err(error),
-                Heard::Lost => {
+                Heard::Lost | Heard::Cut => {
                     self.source = None;
+                    if matches!(heard, Heard::Cut) && self.is_careful_allowed {
+                        self.careful = CAREFUL;
+                    }
                     let since = *lost_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= self.connection.outage() {
                         let stream = &self.stream;
@@ -121,6 +139,46 @@ impl Follower {
                 }
             }
         }
+    }
+
+    async fn hear(&mut self, deadline: Instant) -> Result<Heard, QueueError> {
+        if self.careful > 0
+            && let Some(received) = self.read_one().await?
+        {
+            return Ok(Heard::Message(received));
+        }
+        Ok(self.source().await?.hear(deadline).await)
+    }
+
+    /// The next message, read by its place, or none if there is none yet or this is not allowed.
+    async fn read_one(&mut self) -> Result<Option<Received>, QueueError> {
+        let (connection, from) = (&self.connection, self.position + 1);
+        let next = next_message(connection, &self.stream, &self.filter, from, Tries::One);
+        let message = match next.await {
+            Ok(message) => message,
+            Err(QueueError::Refused(error)) => {
+                let stream = &self.stream;
+                tracing::warn!(
+                    error,
+                    stream,
+                    "a message that cuts the connection could not be told from others"
+                );
+                self.is_careful_allowed = false;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(message) = message else {
+            self.careful = 0;
+            return Ok(None);
+        };
+        self.careful -= 1;
+        if let Err(why) = readable::check(&message.subject, &message.headers) {
+            let (stream, sequence) = (&self.stream, message.sequence);
+            tracing::warn!(why, stream, sequence, "read a message without its headers");
+            self.careful = CAREFUL;
+        }
+        Ok(Some(Received::stored(message)))
     }
 
     async fn source(&mut self) -> Result<&mut Source, QueueError> {
@@ -168,8 +226,9 @@ impl Source {
             .api::<IgnoredAny>(&subject, &config, Tries::One)
             .await?;
         made.map_err(|error| error.refusing(&format!("reading stream {stream}")))?;
-        let inbox = connection.client().new_inbox();
-        let answers = connection.client().subscribe(inbox.clone()).await;
+        let client = connection.client().await?;
+        let inbox = client.new_inbox();
+        let answers = client.subscribe(inbox.clone()).await;
         Ok(Self {
             connection: connection.clone(),
             next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"),
@@ -184,7 +243,7 @@ impl Source {
     /// What comes, or the server's word that nothing came until `deadline`.
     async fn hear(&mut self, deadline: Instant) -> Heard {
         if self.request.is_none() && !self.ask(deadline).await {
-            return Heard::Lost;
+            return Heard::Cut;
         }
         let Some(request) = &self.request else {
             return Heard::Lost;
@@ -194,9 +253,10 @@ impl Source {
             biased;
             heard = timeout_at(request.until, self.answers.next()) => match heard {
                 Ok(Some(message)) => self.take(message),
-                Ok(None) | Err(_) => Heard::Lost,
+                Ok(None) => Heard::Cut,
+                Err(_elapsed) => Heard::Lost,
             },
-            _ = self.connections.changed() => Heard::Lost,
+            _ = self.connections.changed() => Heard::Cut,
             permission = self.connection.events().denial(is_asked, request.since) => {
                 Heard::Refused(permission.missing())
             }
@@ -217,25 +277,23 @@ impl Source {
             until: now + wait + SLACK,
         });
         let (subject, inbox) = (self.next_subject.clone(), self.inbox.clone());
-        let client = self.connection.client();
+        let Ok(client) = self.connection.client().await else {
+            return false;
+        };
         let sent = client.publish_with_reply(subject, inbox, body.to_string().into());
         sent.await.is_ok()
     }
 
     fn take(&mut self, message: Message) -> Heard {
-        if let Some(status) = message.status.filter(|status| *status != StatusCode::OK) {
+        let (status, description) = (message.status, message.description.clone());
+        let Some(received) = Received::new(message) else {
             self.request = None;
-            let is_full = message
-                .description
-                .is_some_and(|text| text.contains("MaxBytes"));
+            let is_full = description.is_some_and(|text| text.contains("MaxBytes"));
             return match status {
-                StatusCode::TIMEOUT | StatusCode::NOT_FOUND => Heard::End,
+                Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => Heard::End,
                 _ if is_full => Heard::More,
                 _ => Heard::Lost,
             };
-        }
-        let Some(received) = Received::new(message) else {
-            return Heard::Lost;
         };
         self.delivered += 1;
         if let Some(request) = &mut self.request {

@@ -55,7 +55,7 @@ pub(super) async fn keep(jobs: Arc<Jobs>, stop: CancellationToken) {
 
 /// Looks at messages that were not looked at yet, or whose time has come, and says how many there were.
 async fn look(jobs: &Jobs) -> Result<usize, QueueError> {
-    let fetched = jobs.connection.fetch(Consumer::Held, BATCH).await?;
+    let fetched = jobs.fetch(Consumer::Held, BATCH).await?;
     let decided = join_all(fetched.iter().map(|received| decide(jobs, received))).await;
     decided.into_iter().collect::<Result<(), QueueError>>()?;
     Ok(fetched.len())

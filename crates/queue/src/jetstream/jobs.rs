@@ -132,7 +132,7 @@ impl Jobs {
             if room == 0 {
                 break;
             }
-            match self.connection.fetch(Consumer::Lane(*lane), room).await {
+            match self.fetch(Consumer::Lane(*lane), room).await {
                 Ok(fetched) => {
                     for received in fetched {
                         opened.extend(self.open_or_log(received).await);
@@ -245,21 +245,31 @@ impl Jobs {
     }
 
     pub(super) async fn bury(&self, received: &Received, reason: String) -> Result<(), QueueError> {
+        let letter = self.letter_of_no_job(received.sequence, &received.payload, reason);
+        self.letters.put(letter).await?;
+        self.settle(received).await
+    }
+
+    /// The letter of a message that is no job.
+    pub(super) fn letter_of_no_job(
+        &self,
+        sequence: u64,
+        payload: &[u8],
+        reason: String,
+    ) -> DeadLetter {
         tracing::warn!(
             reason,
-            sequence = received.sequence,
+            sequence,
             "made a dead letter of a message that is no job"
         );
-        let shown = &received.payload[..received.payload.len().min(MAX_RAW)];
-        let letter = DeadLetter {
-            id: format!("undecodable-{}", received.sequence),
+        let shown = &payload[..payload.len().min(MAX_RAW)];
+        DeadLetter {
+            id: format!("undecodable-{sequence}"),
             died_at: self.clock.now(),
             reason,
             job: None,
             raw: Some(String::from_utf8_lossy(shown).into_owned()),
-        };
-        self.letters.put(letter).await?;
-        self.settle(received).await
+        }
     }
 
     async fn settle(&self, received: &Received) -> Result<(), QueueError> {

@@ -18,7 +18,7 @@ const BATCH: usize = 100;
 
 /// The jobs on the area that nobody else is looking at. If there are none, one may still be in its lane.
 pub(super) async fn look(jobs: &Jobs) -> Result<Vec<Opened>, QueueError> {
-    let fetched = jobs.connection.fetch(Consumer::Poison, BATCH).await?;
+    let fetched = jobs.fetch(Consumer::Poison, BATCH).await?;
     let mut opened = Vec::new();
     for received in fetched {
         let (sequence, subject) = (received.sequence, received.subject.clone());

@@ -7,7 +7,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::run::RunId;
 
-use super::connection::Connection;
+use super::connection::{Connection, Tries};
 use super::stored::{delete_message, next_message};
 
 /// Messages that are being deleted at the same time.
@@ -18,7 +18,9 @@ pub(super) async fn purge(connection: &Connection, run: &RunId) -> Result<u64, Q
     let stream = connection.names().jobs();
     let subject = connection.names().jobs_of(run);
     let (mut from, mut dropped, mut deleting) = (1, 0, FuturesUnordered::new());
-    while let Some(message) = next_message(connection, &stream, &subject, from).await? {
+    let next =
+        async |from| next_message(connection, &stream, &subject, from, Tries::WhileAway).await;
+    while let Some(message) = next(from).await? {
         from = message.sequence + 1;
         deleting.push(delete_message(connection, &stream, message.sequence));
         if deleting.len() >= IN_FLIGHT

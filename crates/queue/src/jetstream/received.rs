@@ -6,6 +6,7 @@ use image_sync_shared::ports::QueueError;
 use time::OffsetDateTime;
 
 use super::connection::{Connection, Tries};
+use super::stored::StoredMessage;
 
 /// A message with its place in the stream, and how it is acknowledged.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ impl Verdict {
 }
 
 impl Received {
-    /// None for a message that is no delivery of a consumer.
+    /// None for a message that is no delivery of a consumer. One that is may have a status too, if it was stored with it.
     pub(super) fn new(message: Message) -> Option<Self> {
         let reply = message.reply?.to_string();
         let place = Place::parse(&reply)?;
@@ -61,6 +62,20 @@ impl Received {
             stored_at: OffsetDateTime::from_unix_timestamp_nanos(place.time).ok(),
             reply,
         })
+    }
+
+    /// A message that was read by its place, without its headers. It waits for no verdict.
+    pub(super) fn stored(message: StoredMessage) -> Self {
+        Self {
+            subject: message.subject,
+            headers: HeaderMap::new(),
+            payload: message.payload.into(),
+            sequence: message.sequence,
+            consumer_sequence: 0,
+            delivered: 0,
+            stored_at: message.stored_at,
+            reply: String::new(),
+        }
     }
 
     /// The text of a header.

@@ -4,14 +4,20 @@ use std::fs::File;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::jetstream::object_store::{InfoErrorKind, ObjectInfo, ObjectStore};
+use async_nats::jetstream::object_store::{ObjectInfo, ObjectStore};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::run::RunId;
+use serde::de::IgnoredAny;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncSeekExt as _, AsyncWriteExt as _};
 
-use super::connection::Connection;
+use super::connection::{Connection, Tries};
 use super::follower::Follower;
 use super::names::object_stream;
+use super::readable;
+use super::stored::{StoredMessage, last_message};
 use super::token;
 
 /// How long the next piece of a report may take, which is stored already.
@@ -34,6 +40,7 @@ impl Reports {
         run: &RunId,
         mut report: impl AsyncRead + Send + Unpin,
     ) -> Result<(), QueueError> {
+        self.drop_unreadable(run).await?;
         let put = async {
             let store = self.store().await?;
             let put = store.put(&*token::encode(run.as_str()), &mut report).await;
@@ -85,30 +92,46 @@ impl Reports {
         Ok(true)
     }
 
-    /// What is said of a report. Asked again where the connection was cut meanwhile.
+    /// What is said of a report. It is read by its place, and so whatever headers it has.
     async fn info(&self, run: &RunId) -> Result<Option<ObjectInfo>, QueueError> {
-        let mut connections = self.connection.events().connections();
+        let Some(message) = self.said_of(run).await? else {
+            return Ok(None);
+        };
+        let info: ObjectInfo =
+            serde_json::from_slice(&message.payload).map_err(|error| unreadable(run, &error))?;
+        Ok(Some(info).filter(|info| !info.deleted))
+    }
+
+    async fn said_of(&self, run: &RunId) -> Result<Option<StoredMessage>, QueueError> {
         let name = self.connection.names().reports();
-        loop {
-            let asked = async {
-                match self.store().await?.info(token::encode(run.as_str())).await {
-                    Ok(info) => Ok(Some(info).filter(|info| !info.deleted)),
-                    Err(error) if error.kind() == InfoErrorKind::NotFound => Ok(None),
-                    Err(error) => Err(unreadable(run, &error)),
-                }
-            };
-            match self.connection.allowed(&name, asked).await {
-                Err(_) if connections.has_changed().unwrap_or(false) => {
-                    connections.mark_unchanged();
-                }
-                answer => return answer,
-            }
-        }
+        let subject = info_subject(&name, run);
+        last_message(&self.connection, &object_stream(&name), &subject).await
+    }
+
+    /// Drops what the library could not receive of what is said of a report: it looks there before it stores another one.
+    async fn drop_unreadable(&self, run: &RunId) -> Result<(), QueueError> {
+        let Some(message) = self.said_of(run).await? else {
+            return Ok(());
+        };
+        let Err(why) = readable::check(&message.subject, &message.headers) else {
+            return Ok(());
+        };
+        tracing::warn!(why, %run, "dropped what was said of a report");
+        let name = self.connection.names().reports();
+        let purge = json!({ "filter": info_subject(&name, run) });
+        let subject = format!("STREAM.PURGE.{}", object_stream(&name));
+        let purged = self
+            .connection
+            .api::<IgnoredAny>(&subject, &purge, Tries::WhileAway);
+        purged
+            .await?
+            .map(drop)
+            .map_err(|error| error.refusing(&format!("the report of run {run}")))
     }
 
     async fn store(&self) -> Result<ObjectStore, QueueError> {
         let name = self.connection.names().reports();
-        let context = jetstream::new(self.connection.client().clone());
+        let context = jetstream::new(self.connection.client().await?);
         let store = context.get_object_store(&name).await;
         store.map_err(|error| {
             QueueError::Refused(format!(
@@ -116,6 +139,12 @@ impl Reports {
             ))
         })
     }
+}
+
+/// Where it is said of the report of `run` what it is.
+fn info_subject(bucket: &str, run: &RunId) -> String {
+    let object = URL_SAFE.encode(token::encode(run.as_str()));
+    format!("$O.{bucket}.M.{object}")
 }
 
 fn unreadable(run: &RunId, error: &dyn std::fmt::Display) -> QueueError {

@@ -20,8 +20,12 @@ const DELETE_FAILED: u32 = 10_057;
 /// A message in a stream; by default none, as none has the place 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct StoredMessage {
+    /// What it was published to; bytes that are no UTF-8 are replaced.
+    pub(super) subject: String,
     /// Its place.
     pub(super) sequence: u64,
+    /// The bytes of its headers, none if it has none.
+    pub(super) headers: Vec<u8>,
     /// What it holds.
     pub(super) payload: Vec<u8>,
     /// When it was stored, by the server's clock.
@@ -35,7 +39,11 @@ struct Found {
 
 #[derive(Deserialize)]
 struct FoundMessage {
+    #[serde(default)]
+    subject: String,
     seq: u64,
+    #[serde(default)]
+    hdrs: String,
     #[serde(default)]
     data: String,
     #[serde(default, with = "time::serde::rfc3339::option")]
@@ -53,7 +61,8 @@ pub(super) async fn last_message(
     stream: &str,
     subject: &str,
 ) -> Result<Option<StoredMessage>, QueueError> {
-    get(connection, stream, &json!({ "last_by_subj": subject })).await
+    let which = json!({ "last_by_subj": subject });
+    get(connection, stream, &which, Tries::WhileAway).await
 }
 
 /// The first message whose subject is `filter` or one of those that it stands for, from place `from` on.
@@ -62,36 +71,38 @@ pub(super) async fn next_message(
     stream: &str,
     filter: &str,
     from: u64,
+    tries: Tries,
 ) -> Result<Option<StoredMessage>, QueueError> {
-    get(
-        connection,
-        stream,
-        &json!({ "seq": from, "next_by_subj": filter }),
-    )
-    .await
+    let which = json!({ "seq": from, "next_by_subj": filter });
+    get(connection, stream, &which, tries).await
 }
 
 async fn get(
     connection: &Connection,
     stream: &str,
     which: &Value,
+    tries: Tries,
 ) -> Result<Option<StoredMessage>, QueueError> {
     let subject = format!("STREAM.MSG.GET.{stream}");
-    let found = connection.api::<Found>(&subject, which, Tries::WhileAway);
+    let found = connection.api::<Found>(&subject, which, tries);
     let found = match found.await? {
         Ok(found) => found.message,
         Err(error) if error.err_code == NO_MESSAGE_FOUND => return Ok(None),
         Err(error) => return Err(error.refusing(&format!("a message of stream {stream}"))),
     };
-    let payload = STANDARD.decode(&found.data).map_err(|error| {
-        QueueError::Refused(format!(
-            "message {} of stream {stream} cannot be read: {error}",
-            found.seq
-        ))
-    })?;
+    let decoded = |text: &str| {
+        STANDARD.decode(text).map_err(|error| {
+            QueueError::Refused(format!(
+                "message {} of stream {stream} cannot be read: {error}",
+                found.seq
+            ))
+        })
+    };
     Ok(Some(StoredMessage {
+        payload: decoded(&found.data)?,
+        headers: decoded(&found.hdrs)?,
+        subject: found.subject,
         sequence: found.seq,
-        payload,
         stored_at: found.time,
     }))
 }

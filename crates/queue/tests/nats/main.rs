@@ -20,4 +20,5 @@ mod samples;
 mod sizes;
 mod stored_reports;
 mod support;
+mod unreadable;
 mod waiting;
