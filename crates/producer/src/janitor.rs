@@ -214,11 +214,11 @@ mod tests {
 
     #[async_trait]
     impl Settle for InHand {
-        async fn done(self: Box<Self>) -> Result<(), QueueError> {
+        async fn done(&self) -> Result<(), QueueError> {
             Ok(())
         }
 
-        async fn requeue(self: Box<Self>, _: &Job) -> Result<(), QueueError> {
+        async fn requeue(&self, _: &Job) -> Result<(), QueueError> {
             panic!("a poisoned job is not put back")
         }
 

@@ -20,7 +20,7 @@ use crate::doing::Doing;
 use crate::in_place;
 use crate::keeper::Keeper;
 use crate::memory::Memory;
-use crate::publish::publish;
+use crate::publish::{publish, while_giving_signs_of_life};
 use crate::settle::{self, Ended, Paused, Settlement};
 use crate::time_limit::TimeLimit;
 use crate::trial::Trial;
@@ -61,7 +61,9 @@ async fn work_inside_span(workshop: &Workshop, delivery: Delivery, abort: &Cance
             settle::after_work(&job, unworked, cancelled, &workshop.settings, now)
         }
     };
-    publish(ports, &job, settle, settlement).await;
+    let every = workshop.settings.heartbeat;
+    let settled = publish(ports, &job, settle.as_ref(), settlement);
+    while_giving_signs_of_life(settle.as_ref(), every, settled).await;
 }
 
 /// Works `admitted`, which is `job` as this worker may work it. What is put back is the job as it came.

@@ -10,29 +10,35 @@ use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::ports::job_queue::Settle;
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::RunEvent;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, error, info, warn};
 
 use crate::settle::{Pause, Settlement, in_seconds};
 use crate::worker::Ports;
 
-/// The tries of a request to the queue: some ten seconds in all, well inside the visibility time.
+/// The pauses between the tries of a request to the queue.
 const PATIENCE: RetryPolicy = RetryPolicy {
     attempts: 6,
     initial: Duration::from_millis(500),
     max: Duration::from_secs(5),
 };
 
+/// How long a request to the queue is made again, what it takes itself included. A queue may have asked again for longer
+/// than that before it fails: then this was all.
+const BUDGET: Duration = Duration::from_secs(10);
+
 /// Makes a request to the queue, and again for some seconds while it cannot be reached.
 pub(crate) async fn patiently<T, F>(mut request: impl FnMut() -> F) -> Result<T, QueueError>
 where
     F: Future<Output = Result<T, QueueError>>,
 {
-    let mut attempt = 1;
+    let (start, mut attempt) = (Instant::now(), 1);
+    let is_left = |attempt| PATIENCE.allows_another(attempt) && start.elapsed() < BUDGET;
     loop {
         match request().await {
-            Err(QueueError::Unreachable(error)) if PATIENCE.allows_another(attempt) => {
+            Err(QueueError::Unreachable(error)) if is_left(attempt) => {
                 debug!(error, "the queue cannot be reached: asking again");
-                tokio::time::sleep(PATIENCE.delay(attempt)).await;
+                sleep(PATIENCE.delay(attempt)).await;
                 attempt += 1;
             }
             outcome => return outcome,
@@ -40,14 +46,31 @@ where
     }
 }
 
+/// Carries out `settling`, which may take as long as a queue is away, and gives signs of life for the delivery meanwhile, or
+/// it would be another's before it is settled.
+pub(crate) async fn while_giving_signs_of_life<T>(
+    settle: &dyn Settle,
+    every: Duration,
+    settling: impl Future<Output = T>,
+) -> T {
+    let signs = async {
+        loop {
+            sleep(every).await;
+            if let Err(error) = settle.in_progress().await {
+                debug!(%error, "could not tell the queue that the job is being settled");
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        settled = settling => settled,
+        never = signs => never,
+    }
+}
+
 /// Carries out `settlement` for `job`. If the queue fails, the delivery stays unsettled and the job comes again: work done
 /// twice is harmless, work lost is not.
-pub(crate) async fn publish(
-    ports: &Ports,
-    job: &Job,
-    settle: Box<dyn Settle>,
-    settlement: Settlement,
-) {
+pub(crate) async fn publish(ports: &Ports, job: &Job, settle: &dyn Settle, settlement: Settlement) {
     let published = match settlement {
         Settlement::Drop => {
             info!("dropped: the run was cancelled");
@@ -85,7 +108,7 @@ pub(crate) async fn publish(
 async fn finish(
     ports: &Ports,
     job: &Job,
-    settle: Box<dyn Settle>,
+    settle: &dyn Settle,
     result: Box<JobResult>,
     letter: Option<Box<DeadLetter>>,
 ) -> Result<(), QueueError> {
@@ -122,7 +145,7 @@ fn tell(entry: &ImageResult) {
 async fn requeue(
     ports: &Ports,
     job: &Job,
-    settle: Box<dyn Settle>,
+    settle: &dyn Settle,
     successor: &Job,
     event: RunEvent,
 ) -> Result<(), QueueError> {
@@ -136,7 +159,7 @@ async fn requeue(
 
 async fn defer(
     ports: &Ports,
-    settle: Box<dyn Settle>,
+    settle: &dyn Settle,
     successor: &Job,
     event: Option<RunEvent>,
 ) -> Result<(), QueueError> {
@@ -166,5 +189,72 @@ async fn tell_of_pause(ports: &Ports, pause: Option<Pause>) {
         }
         Ok(false) => {}
         Err(error) => warn!(%error, host, "could not tell the other workers of a pause"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Counts signs of life.
+    #[derive(Default)]
+    struct Delivery(AtomicU32);
+
+    #[async_trait]
+    impl Settle for Delivery {
+        async fn done(&self) -> Result<(), QueueError> {
+            Ok(())
+        }
+
+        async fn requeue(&self, _: &Job) -> Result<(), QueueError> {
+            Ok(())
+        }
+
+        async fn bury(&self, _: DeadLetter) -> Result<(), QueueError> {
+            Ok(())
+        }
+
+        async fn in_progress(&self) -> Result<(), QueueError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    async fn tries_of_requests_that_take(time: Duration) -> u32 {
+        let tries = AtomicU32::new(0);
+        let failed = patiently(|| async {
+            tries.fetch_add(1, Ordering::Relaxed);
+            sleep(time).await;
+            Err::<(), _>(QueueError::Unreachable("away".to_owned()))
+        });
+        assert!(failed.await.is_err());
+        tries.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_its_queue_retried_for_long_is_not_retried_again() {
+        assert_eq!(tries_of_requests_that_take(Duration::ZERO).await, 6);
+        assert_eq!(tries_of_requests_that_take(Duration::from_secs(5)).await, 2);
+        assert_eq!(
+            tries_of_requests_that_take(Duration::from_secs(30)).await,
+            1
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_settlement_that_takes_long_gives_heartbeats_for_its_delivery() {
+        let delivery = Delivery::default();
+        let every = Duration::from_secs(15);
+        let settling = async {
+            sleep(Duration::from_secs(50)).await;
+            delivery.done().await
+        };
+        let settled = while_giving_signs_of_life(&delivery, every, settling).await;
+        assert_eq!(settled, Ok(()));
+        assert_eq!(delivery.0.load(Ordering::Relaxed), 3);
     }
 }

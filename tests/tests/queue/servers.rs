@@ -116,3 +116,35 @@ async fn a_restarted_nats_server_ends_no_aggregator_that_looks_for_poison() {
     installation.assert_all_pulled(&producer.ended().await, 3);
     aggregator.stop().await;
 }
+
+#[tokio::test]
+async fn every_command_waits_for_a_nats_server_that_is_restarting() {
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(2));
+    installation.nats.kill().unwrap();
+    let source = installation.source.host().to_owned();
+    let enqueue = format!("enqueue -c config.yaml {source}/{}:1.0", repository(1));
+    let commands = [
+        "runs list",
+        "dead-letters list",
+        "hosts list",
+        &enqueue,
+        PRODUCER,
+    ]
+    .map(|line| (line.to_owned(), installation.role(line)));
+    let roles = [installation.aggregator(), installation.worker("a")];
+    for role in commands.iter().map(|(_, role)| role).chain(&roles) {
+        role.line("waiting for NATS").await;
+    }
+    let told_to_stop = installation.worker("b");
+    told_to_stop.line("waiting for NATS").await;
+    told_to_stop.stop().await;
+    installation.nats.restart().await.unwrap();
+    for (line, command) in commands {
+        let ended = command.ended().await;
+        assert_eq!(ended.code, Some(0), "{line}: {ended:#?}");
+    }
+    for role in roles {
+        role.stop().await;
+    }
+}

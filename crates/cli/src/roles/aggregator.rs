@@ -46,7 +46,10 @@ pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Ex
         let opening = args
             .connection
             .open_to_take(environment, Role::Aggregator, args.max_deliver);
-        let queue = opening.await?;
+        let Some(queue) = stop.run_until_cancelled(opening).await else {
+            return Ok(Exit::Success);
+        };
+        let queue = queue?;
         serving.ready(Arc::new(queue.backlog()));
         info!("aggregator started");
         let (follower, janitor) = roles(&queue, &measures);

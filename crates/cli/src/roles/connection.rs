@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use image_sync_queue::jetstream::{
@@ -59,6 +60,9 @@ pub(crate) struct ConnectionArgs {
     /// Where answers are received, for users who may not subscribe to _INBOX
     #[arg(long = "nats-inbox-prefix", value_name = "SUBJECT", value_parser = inbox_prefix)]
     inbox_prefix: Option<String>,
+    /// How long to wait for a server that is away at first, as while it restarts; 0s for not at all
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "30s")]
+    connect_timeout: Duration,
     /// Sets the installations on one server apart
     #[arg(long, value_name = "NAME", default_value_t)]
     prefix: Prefix,
@@ -120,6 +124,7 @@ impl ConnectionArgs {
             prefix: self.prefix.clone(),
             name: name.to_owned(),
             inbox_prefix: self.inbox_prefix.clone(),
+            connect_timeout: self.connect_timeout,
             ..ConnectSettings::new("")
         })
     }

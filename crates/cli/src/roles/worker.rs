@@ -188,7 +188,10 @@ pub(crate) fn run(
         let opening = args
             .connection
             .open_to_take(environment, Role::Worker, args.max_deliver);
-        let queue = opening.await?;
+        let Some(queue) = stop.run_until_cancelled(opening).await else {
+            return Ok(Exit::Success);
+        };
+        let queue = queue?;
         let timing = queue.timing().await.map_err(Problem::not_carried_out)?;
         let settings = args.settings(&config, rules, timing)?;
         serving.ready(Arc::new(queue.backlog()));

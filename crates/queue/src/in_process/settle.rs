@@ -27,12 +27,12 @@ impl InHand {
 
 #[async_trait]
 impl Settle for InHand {
-    async fn done(self: Box<Self>) -> Result<(), QueueError> {
+    async fn done(&self) -> Result<(), QueueError> {
         self.jobs.remove(self.number);
         Ok(())
     }
 
-    async fn requeue(self: Box<Self>, successor: &Job) -> Result<(), QueueError> {
+    async fn requeue(&self, successor: &Job) -> Result<(), QueueError> {
         self.jobs.store_successor(successor)?;
         self.jobs.remove(self.number);
         Ok(())

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, Tries};
 use super::names::{bucket_stream, key_subject};
-use super::stored::last_message;
+use super::stored::{last_message, last_message_within};
 
 /// What says that a key was deleted.
 const DELETED: (&str, &str) = ("KV-Operation", "DEL");
@@ -80,19 +80,20 @@ impl Bucket {
     ) -> Result<Option<u64>, QueueError> {
         let payload = Bytes::from(self.encode(key, value)?);
         let subject = key_subject(&self.name, key);
-        let (start, mut is_first) = (Instant::now(), true);
+        let (end, mut is_first) = (Instant::now() + self.connection.outage(), true);
         loop {
             let asked = self
                 .connection
                 .store_after(&subject, revision, payload.clone(), None);
             match asked.await {
-                Err(QueueError::Unreachable(_)) if start.elapsed() < self.connection.outage() => {}
+                Err(QueueError::Unreachable(_)) if Instant::now() < end => {}
                 Ok(None) if !is_first => {}
                 answer => return answer,
             }
             is_first = false;
             // What was not answered may have been done, and what stands there says so.
-            let last = last_message(&self.connection, &self.stream, &subject).await?;
+            let tries = Tries::Until(end);
+            let last = last_message_within(&self.connection, &self.stream, &subject, tries).await?;
             let last = last.unwrap_or_default();
             if last.payload == payload {
                 return Ok(Some(last.sequence));

@@ -12,6 +12,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::secret::Secret;
 use serde::de::IgnoredAny;
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
 use super::client::LiveClient;
 use super::connect_error::ConnectError;
@@ -70,6 +71,8 @@ pub struct ConnectSettings {
     pub inbox_prefix: Option<String>,
     /// How long the server may take to answer.
     pub request_timeout: Duration,
+    /// How long a server that is away at first is waited for, as while it restarts.
+    pub connect_timeout: Duration,
     /// How long the server may be away before that is a failure; what can be repeated is repeated for as long.
     pub outage: Duration,
 }
@@ -86,6 +89,7 @@ impl ConnectSettings {
             name: "image-sync".to_owned(),
             inbox_prefix: None,
             request_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::ZERO,
             outage: Duration::from_secs(30),
         }
     }
@@ -103,10 +107,31 @@ impl fmt::Debug for ConnectSettings {
     }
 }
 
+/// JetStream is there, but has no leader yet.
+const CLUSTER_NOT_READY: u32 = 10_008;
+/// The pause between two tries to connect.
+const PAUSE: Duration = Duration::from_millis(250);
+
 impl Connection {
-    /// Connects, and makes sure that JetStream is there. A server that is away now is an error; one that goes away later
-    /// is waited for.
+    /// Connects, and makes sure that JetStream is there. A server that is away now is an error after `connect_timeout`; one
+    /// that goes away later is waited for.
     pub async fn open(settings: ConnectSettings) -> Result<Self, ConnectError> {
+        let (start, patience) = (Instant::now(), settings.connect_timeout);
+        let mut is_told = false;
+        loop {
+            let error = match Self::open_now(settings.clone()).await {
+                Err(error) if error.may_pass() && start.elapsed() < patience => error,
+                opened => return opened,
+            };
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::warn!(%error, "waiting for NATS, for up to {} s", patience.as_secs());
+            }
+            let left = patience.saturating_sub(start.elapsed());
+            sleep(left.min(PAUSE)).await;
+        }
+    }
+
+    async fn open_now(settings: ConnectSettings) -> Result<Self, ConnectError> {
         let (addresses, _) = servers::parse(&settings.servers)?;
         let places = servers::places(&addresses);
         let events = Arc::new(Events::new());
@@ -130,6 +155,10 @@ impl Connection {
         let answer = self.api::<IgnoredAny>("INFO", &json!({}), Tries::One).await;
         let why = match answer {
             Ok(Ok(IgnoredAny)) => return Ok(()),
+            Ok(Err(refusal)) if refusal.err_code == CLUSTER_NOT_READY => {
+                let error = refusal.refusing("JetStream");
+                return Err(ConnectError::Queue(error));
+            }
             Ok(Err(refusal)) => refusal.description,
             Err(QueueError::Unreachable(_)) if !self.is_jetstream_listening().await => {
                 "nobody answers to $JS.API.INFO".to_owned()

@@ -66,6 +66,16 @@ impl ConnectError {
     }
 }
 
+impl ConnectError {
+    /// Whether it may be over soon by itself, as when a server has been started again.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Queue(QueueError::Unreachable(_))
+        )
+    }
+}
+
 /// An error and what caused it, down to the first cause.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(error);

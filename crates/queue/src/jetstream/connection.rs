@@ -28,6 +28,19 @@ pub(super) enum Tries {
     One,
     /// Again, for as long as the server may be away.
     WhileAway,
+    /// Again until then: what is one of several requests for the same has no time of its own.
+    Until(Instant),
+}
+
+impl Tries {
+    /// Whether a request that was made first at `start` is made no more.
+    fn are_over(self, start: Instant, outage: Duration) -> bool {
+        match self {
+            Self::One => true,
+            Self::WhileAway => start.elapsed() >= outage,
+            Self::Until(end) => Instant::now() >= end,
+        }
+    }
 }
 
 /// A connection to a NATS server. Clones share it.
@@ -139,10 +152,7 @@ impl Connection {
                     Err(NoAnswer::Never(permission.missing()))
                 }
             };
-            let is_over = match tries {
-                Tries::One => true,
-                Tries::WhileAway => start.elapsed() >= self.outage(),
-            };
+            let is_over = tries.are_over(start, self.outage());
             let no_answer = match answer {
                 Ok(answer) if !is_over && says_not_ready(&answer.payload) => {
                     sleep(PAUSE).await;

@@ -32,11 +32,11 @@ impl InHand {
 
 #[async_trait]
 impl Settle for InHand {
-    async fn done(self: Box<Self>) -> Result<(), QueueError> {
+    async fn done(&self) -> Result<(), QueueError> {
         self.tell(Verdict::Done, Tries::WhileAway).await
     }
 
-    async fn requeue(self: Box<Self>, successor: &Job) -> Result<(), QueueError> {
+    async fn requeue(&self, successor: &Job) -> Result<(), QueueError> {
         self.jobs.store_successor(successor).await?;
         self.tell(Verdict::Done, Tries::WhileAway).await
     }

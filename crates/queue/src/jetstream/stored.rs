@@ -61,8 +61,18 @@ pub(super) async fn last_message(
     stream: &str,
     subject: &str,
 ) -> Result<Option<StoredMessage>, QueueError> {
+    last_message_within(connection, stream, subject, Tries::WhileAway).await
+}
+
+/// The same, asked so often.
+pub(super) async fn last_message_within(
+    connection: &Connection,
+    stream: &str,
+    subject: &str,
+    tries: Tries,
+) -> Result<Option<StoredMessage>, QueueError> {
     let which = json!({ "last_by_subj": subject });
-    get(connection, stream, &which, Tries::WhileAway).await
+    get(connection, stream, &which, tries).await
 }
 
 /// The first message whose subject is `filter` or one of those that it stands for, from place `from` on.

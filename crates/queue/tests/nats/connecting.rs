@@ -3,12 +3,16 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use image_sync_queue::jetstream::{Auth, ConnectError, ConnectSettings, Connection, TlsFiles};
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::servers::NatsServer;
 use image_sync_testkit::{ClosedPort, PrivateCa};
 use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::waiting::PATIENCE;
 
 async fn error_of(settings: ConnectSettings) -> ConnectError {
     match Connection::open(settings).await {
@@ -292,4 +296,42 @@ async fn no_password_is_sent_where_tls_was_asked_for_and_is_not_spoken() {
         ),
         "{error:?}"
     );
+}
+
+/// Longer than any test may take.
+const NEVER: Duration = Duration::from_secs(86_400);
+
+#[tokio::test]
+async fn a_server_that_restarts_is_waited_for_up_to_the_connect_timeout() {
+    let mut server = NatsServer::start().await.unwrap();
+    server.kill().unwrap();
+    let settings = ConnectSettings {
+        connect_timeout: NEVER,
+        ..ConnectSettings::new(server.url())
+    };
+    let opening = tokio::spawn(Connection::open(settings));
+    tokio::task::yield_now().await;
+    server.restart().await.unwrap();
+    opening.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_pass_by_itself_is_no_matter_of_the_connect_timeout() {
+    let server = NatsServer::start_with(&["--auth", "t0ken"]).await.unwrap();
+    let plain = NatsServer::start_without_jetstream().await.unwrap();
+    let tls = server.url().replace("nats://", "tls://");
+    for (url, expected) in [
+        (server.url(), "does not accept these credentials"),
+        (tls, "no TLS connection"),
+        (plain.url(), "has no JetStream"),
+        ("http://localhost".to_owned(), "is not valid"),
+    ] {
+        let settings = ConnectSettings {
+            connect_timeout: NEVER,
+            ..ConnectSettings::new(url)
+        };
+        let error = timeout(PATIENCE, error_of(settings)).await;
+        let text = error.expect("an error at once").to_string();
+        assert!(text.contains(expected), "{text}");
+    }
 }

@@ -293,7 +293,8 @@ async fn a_permission_to_settle_that_is_missing_is_named() {
     let jobs = &worker.ports().jobs;
     jobs.publish(Lane::Bulk, &job(0)).await.unwrap();
     let mut pulled = jobs.pull(&[Lane::Bulk], 1, PATIENCE).await.unwrap();
-    let settled = pulled.pop().unwrap().settle.done();
+    let delivery = pulled.pop().unwrap();
+    let settled = delivery.settle.done();
     assert_names("publish to $JS.ACK.IMGSYNC_JOBS.bulk.", settled).await;
 }
 

@@ -82,14 +82,14 @@ pub struct Delivery {
     pub settle: Box<dyn Settle>,
 }
 
-/// Settles one delivery.
+/// Settles one delivery. To settle it twice is harmless.
 #[async_trait]
 pub trait Settle: Send + Sync {
     /// The job is done.
-    async fn done(self: Box<Self>) -> Result<(), QueueError>;
+    async fn done(&self) -> Result<(), QueueError>;
 
     /// Stores `successor` in lane retry, then settles this delivery. A crash in between leaves both, which is harmless.
-    async fn requeue(self: Box<Self>, successor: &Job) -> Result<(), QueueError>;
+    async fn requeue(&self, successor: &Job) -> Result<(), QueueError>;
 
     /// Stores a dead letter. The delivery is still to be settled, once the job's result is told: a run that has all results
     /// drops what is left of its jobs.
