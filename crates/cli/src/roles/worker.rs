@@ -188,7 +188,7 @@ pub(crate) fn run(
         let opening = args
             .connection
             .open_to_take(environment, Role::Worker, args.max_deliver);
-        let Some(queue) = stop.run_until_cancelled(opening).await else {
+        let Some(queue) = stop.run_until_cancelled(Box::pin(opening)).await else {
             return Ok(Exit::Success);
         };
         let queue = queue?;

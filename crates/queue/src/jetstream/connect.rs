@@ -119,7 +119,7 @@ impl Connection {
         let (start, patience) = (Instant::now(), settings.connect_timeout);
         let mut is_told = false;
         loop {
-            let error = match Self::open_now(settings.clone()).await {
+            let error = match Box::pin(Self::open_now(settings.clone())).await {
                 Err(error) if error.may_pass() && start.elapsed() < patience => error,
                 opened => return opened,
             };

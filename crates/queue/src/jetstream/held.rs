@@ -35,7 +35,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 pub(super) async fn keep(jobs: Arc<Jobs>, stop: CancellationToken) {
     let (mut pace, mut is_failing) = (Pace::new(), false);
     while !stop.is_cancelled() {
-        let looked = caught(look(&jobs)).await;
+        let looked = caught(Box::pin(look(&jobs))).await;
         let wait = match looked.unwrap_or_else(|panicked| Err(panicked_in(&panicked))) {
             Ok(0) => pace.step(),
             Ok(_) => {

@@ -24,7 +24,7 @@ pub(super) fn check(subject: &str, headers: &[u8]) -> Result<(), &'static str> {
     if subject.contains(char::is_whitespace) {
         return Err("its subject has a blank");
     }
-    let text = str::from_utf8(headers).map_err(|_| "its headers are no UTF-8")?;
+    let text = str::from_utf8(headers).map_err(|_error| "its headers are no UTF-8")?;
     let mut lines = text.lines().peekable();
     check_version(lines.next().unwrap_or_default())?;
     while let Some(line) = lines.next() {
@@ -32,12 +32,13 @@ pub(super) fn check(subject: &str, headers: &[u8]) -> Result<(), &'static str> {
             continue;
         }
         let (name, value) = line.split_once(':').ok_or("a header has no colon")?;
-        HeaderName::from_str(name).map_err(|_| "a header has a name that is none")?;
+        HeaderName::from_str(name).map_err(|_error| "a header has a name that is none")?;
         let mut value = value.trim_start().to_owned();
         while let Some(more) = lines.next_if(|line| line.starts_with(char::is_whitespace)) {
             value.push_str(more);
         }
-        HeaderValue::from_str(value.trim_end()).map_err(|_| "a header has a lone line break")?;
+        HeaderValue::from_str(value.trim_end())
+            .map_err(|_error| "a header has a lone line break")?;
     }
     Ok(())
 }

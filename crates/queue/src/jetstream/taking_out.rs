@@ -31,13 +31,13 @@ impl Jobs {
         max: usize,
     ) -> Result<Vec<Received>, QueueError> {
         for _ in 1..TRIES {
-            self.take_out_what_cut(consumer).await?;
+            Box::pin(self.take_out_what_cut(consumer)).await?;
             let fetched = self.connection.fetch(consumer, max).await?;
             if !fetched.is_empty() || !self.is_cut_short(consumer) {
                 return Ok(fetched);
             }
         }
-        self.take_out_what_cut(consumer).await?;
+        Box::pin(self.take_out_what_cut(consumer)).await?;
         self.connection.fetch(consumer, max).await
     }
 

@@ -309,10 +309,9 @@ async fn a_server_that_restarts_is_waited_for_up_to_the_connect_timeout() {
         connect_timeout: NEVER,
         ..ConnectSettings::new(server.url())
     };
-    let opening = tokio::spawn(Connection::open(settings));
-    tokio::task::yield_now().await;
-    server.restart().await.unwrap();
-    opening.await.unwrap().unwrap();
+    let (opened, restarted) = tokio::join!(Connection::open(settings), server.restart());
+    restarted.unwrap();
+    opened.unwrap();
 }
 
 #[tokio::test]

@@ -246,7 +246,7 @@ async fn the_streams_of_others_are_out_of_reach_of_the_user_that_provisions() {
     };
     let connection = Connection::open(settings).await.unwrap();
     let settings = small();
-    let made = provision(&connection, &settings, clock().now());
+    let made = Box::pin(provision(&connection, &settings, clock().now()));
     assert_names("publish to $JS.API.STREAM.INFO.OTHER_JOBS", made).await;
     let (_, block) = ROLES.split_once("MAY_PROVISION = {").unwrap();
     let (block, _) = block.split_once('}').unwrap();
@@ -338,7 +338,7 @@ async fn a_permission_for_reports_that_is_missing_is_named() {
 async fn a_permission_that_is_missing_is_named_as_a_role_starts() {
     let subject = "$JS.API.STREAM.INFO.KV_imgsync_leases";
     let guarded = Guarded::new(&without(subject)).await;
-    let opened = guarded.open("worker", Role::Worker);
+    let opened = Box::pin(guarded.open("worker", Role::Worker));
     assert_names(&format!("publish to {subject}"), opened).await;
 }
 
