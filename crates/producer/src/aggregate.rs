@@ -16,7 +16,7 @@ use image_sync_shared::outcome::ImageResult;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
-use image_sync_shared::ports::run_log::RunLog;
+use image_sync_shared::ports::run_log::{LogPlace, RunLog};
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
 use image_sync_shared::report::{MissingImage, ReportHead, RunStatus};
@@ -35,8 +35,8 @@ use spool::Spool;
 
 /// How long one look into the log waits: so late at most are a deadline and a stop seen.
 const LOOK: Duration = Duration::from_millis(250);
-/// At the deadline, and after a start behind it, what the log still has is taken in, for this long at most.
-const CATCH_UP: Duration = Duration::from_secs(60);
+/// How long nothing may come of a log that has more, by the word of its server, before it is taken as it was read.
+const STUCK: Duration = Duration::from_secs(60);
 /// How long a log may have no opening, which a producer stores right after it claimed its catalog. A server that is away
 /// for as long as is waited for must not look like a death.
 const NO_OPENING: Duration = Duration::from_secs(60);
@@ -89,13 +89,12 @@ pub struct Aggregator {
 struct Followed {
     fold: Fold,
     results: Spool<ImageResult>,
-    events: u64,
+    place: LogPlace,
 }
 
 impl Followed {
     /// Takes an event in, and says how many results count by it.
     fn take(&mut self, event: RunEvent) -> io::Result<usize> {
-        self.events += 1;
         let results = self.fold.apply(event);
         for result in &results {
             self.results.put_first(result.idx, &result.entry)?;
@@ -105,8 +104,8 @@ impl Followed {
 }
 
 impl Aggregator {
-    /// Follows `run` until it is complete, until its deadline, or until `stop` is cancelled. Then what the log already
-    /// has is still taken in: cancel it when the workers are done.
+    /// Follows `run` until it is complete, until its deadline, or until `stop` is cancelled. Then all that the log has by
+    /// that time is still taken in, however long that takes: cancel it when the workers are done.
     pub async fn follow(
         &self,
         run: &RunId,
@@ -124,7 +123,7 @@ impl Aggregator {
         let mut followed = Followed::default();
         let status = self.follow_log(run, stop, &mut followed).await?;
         let Some(opened) = followed.fold.opened().cloned() else {
-            let why = match followed.events {
+            let why = match followed.place.events {
                 0 => AggregateError::NotOpened,
                 _ => AggregateError::BeginningLost,
             };
@@ -152,46 +151,65 @@ impl Aggregator {
         stop: &CancellationToken,
         followed: &mut Followed,
     ) -> Result<Option<RunStatus>, AggregateError> {
-        let (since, mut silence) = (self.clock.now(), Duration::ZERO);
+        let (mut silence, mut quiet, mut end) = (Duration::ZERO, Duration::ZERO, None);
         let mut reader = self.log.read(run).await?;
         loop {
             let stopping = stop.is_cancelled();
             let event = reader.next(LOOK).await?;
-            let quiet = event.is_none();
-            if let Some(RunEvent::Open(opened)) = &event {
-                self.traces.join(&Span::current(), &opened.trace);
-                if self.clock.now() >= opened.deadline_at {
-                    tracing::warn!(
-                        deadline = %opened.deadline_at,
-                        "the deadline had passed when the opening of the run was read: there was no aggregator for so long, or \
-                         the clocks of this machine and of the producer's do not agree"
-                    );
-                }
-            }
             silence = match &event {
                 None => silence.saturating_add(LOOK),
                 Some(event) if event.is_sign_of_producer() => Duration::ZERO,
                 Some(_) => silence,
             };
+            quiet = match &event {
+                None => quiet.saturating_add(LOOK),
+                Some(_) => Duration::ZERO,
+            };
             if let Some(event) = event {
-                for _ in 0..followed.take(event)? {
-                    self.measures.result_folded();
-                }
+                self.take(event, followed)?;
             }
-            let now = self.clock.now();
-            let fold = &followed.fold;
-            let overdue = now - since >= CATCH_UP && fold.ended(now - CATCH_UP).is_some();
-            match fold.ended(now) {
+            followed.place = reader.place();
+            let status = match followed.fold.ended(self.clock.now()) {
                 Some(RunStatus::Complete) => return Ok(Some(RunStatus::Complete)),
-                Some(status) if quiet || overdue => return Ok(Some(status)),
-                None if quiet && fold.is_abandoned_after(silence) => {
-                    return Ok(Some(RunStatus::Abandoned));
+                Some(status) => Some(status),
+                None if followed.fold.is_abandoned_after(silence) => Some(RunStatus::Abandoned),
+                None if stopping => None,
+                None if followed.fold.opened().is_none() && silence >= NO_OPENING => None,
+                None => {
+                    end = None;
+                    continue;
                 }
-                None if quiet && stopping => return Ok(None),
-                None if fold.opened().is_none() && silence >= NO_OPENING => return Ok(None),
-                _ => {}
+            };
+            // A log may be longer than was read by now, and may go on for ever: what it has at this moment is what counts.
+            let end = match end {
+                Some(end) => end,
+                None => *end.insert(reader.end().await?),
+            };
+            if followed.place.reaches(end, !quiet.is_zero()) {
+                return Ok(status);
+            }
+            if quiet >= STUCK {
+                tell_of_stuck(followed.place, end);
+                return Ok(status);
             }
         }
+    }
+
+    fn take(&self, event: RunEvent, followed: &mut Followed) -> io::Result<()> {
+        if let RunEvent::Open(opened) = &event {
+            self.traces.join(&Span::current(), &opened.trace);
+            if self.clock.now() >= opened.deadline_at {
+                tracing::warn!(
+                    deadline = %opened.deadline_at,
+                    "the deadline had passed when the opening of the run was read: there was no aggregator for so long, or \
+                     the clocks of this machine and of the producer's do not agree"
+                );
+            }
+        }
+        for _ in 0..followed.take(event)? {
+            self.measures.result_folded();
+        }
+        Ok(())
     }
 
     /// The images without a result, of which the log tells names and attempts. A complete run is not read again, and no more
@@ -207,11 +225,15 @@ impl Aggregator {
         }
         let mut missing = Missing::default();
         let mut reader = self.log.read(run).await?;
-        for _ in 0..followed.events {
-            let Some(event) = reader.next(LOOK).await? else {
-                break;
+        let mut quiet = Duration::ZERO;
+        while !reader.place().reaches(followed.place, !quiet.is_zero()) && quiet < STUCK {
+            quiet = match reader.next(LOOK).await? {
+                Some(event) => {
+                    missing.take(event, &followed.fold)?;
+                    Duration::ZERO
+                }
+                None => quiet.saturating_add(LOOK),
             };
-            missing.take(event, &followed.fold)?;
         }
         Ok(missing.images()?)
     }
@@ -285,6 +307,14 @@ fn tell(head: &ReportHead, ending: Ending) {
         failed = summary.failed,
         total = summary.total,
         "run ended"
+    );
+}
+
+fn tell_of_stuck(place: LogPlace, end: LogPlace) {
+    tracing::warn!(
+        read = place.events,
+        expected = end.events,
+        "the log of the run has more than its server gives: the report is made of what was read"
     );
 }
 

@@ -1,11 +1,14 @@
 //! Aggregators that are killed (SIGKILL), and two at once.
 
-use image_sync_shared::report::Report;
-use image_sync_shared::run::RunId;
+use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
+use image_sync_shared::ports::run_control::Opening;
+use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::report::{Report, RunStatus};
+use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use image_sync_testkit::Proxy;
 use image_sync_testkit::proxy::Toward;
 
-use crate::support::{A_PIECE_OF_A_REPORT, Installation, LARGE};
+use crate::support::{A_PIECE_OF_A_REPORT, Installation, LARGE, now};
 
 /// Kills an aggregator at a place of its way to the report and starts another one, which comes to the same.
 async fn killed_at(toward: Toward, text: &str, nth: usize) {
@@ -58,6 +61,84 @@ async fn an_aggregator_says_so_when_it_finds_a_deadline_passed_at_the_opening() 
         aggregator.stderr.contains("the deadline had passed when"),
         "{aggregator:#?}"
     );
+}
+
+/// A run whose deadline has passed, with results of its first `done` images.
+async fn past_run(installation: &Installation, done: u32, images: u32) -> RunId {
+    let (queue, run, at) = (installation.queue().await, RunId::new("01PAST"), now());
+    let ports = queue.ports();
+    let opening = ports.runs.open("c0ffee", &run, at).await;
+    assert_eq!(opening, Ok(Opening::Opened));
+    let name = |idx| ImageName {
+        image: "app".to_owned(),
+        tag: format!("v{idx}"),
+        target: format!("localhost:5000/app:v{idx}"),
+    };
+    let frame = [
+        RunEvent::Open(RunOpened {
+            started_at: at,
+            deadline_at: at,
+            trigger: Trigger::Cron,
+            cache_registry: "localhost:5000".to_owned(),
+            config_hash: "c0ffee".to_owned(),
+            skip_on_error: false,
+            silence_ms: 90_000,
+            key: None,
+            trace: TraceContext::default(),
+        }),
+        RunEvent::Chunk {
+            first_idx: 0,
+            items: (0..images).map(name).collect(),
+        },
+        RunEvent::Seal { expected: images },
+    ];
+    let result = |idx| {
+        let ImageName { image, tag, target } = name(idx);
+        let entry = ImageResult {
+            image,
+            tag,
+            action: Action::Pulled,
+            remote_digest: None,
+            cached_digest: None,
+            duration_ms: 1,
+            error: None,
+            target,
+            platform: "all".to_owned(),
+            expected_digest: None,
+            attempts: 1,
+            bytes_copied: 0,
+            blobs: BlobCounts::default(),
+            would_copy: None,
+        };
+        RunEvent::Result(Box::new(JobResult {
+            idx,
+            worker: "a".to_owned(),
+            class: None,
+            mac: None,
+            entry,
+        }))
+    };
+    for event in frame.into_iter().chain((0..done).map(result)) {
+        ports.log.append(&run, &event).await.unwrap();
+    }
+    run
+}
+
+/// All that is in the log counts, however late it is read.
+#[tokio::test]
+async fn an_aggregator_that_starts_after_the_deadline_calls_nothing_missing_that_is_done() {
+    let installation = Installation::start().await;
+    let done = u32::try_from(10 * LARGE).unwrap();
+    let run = past_run(&installation, done, done + 1).await;
+    let aggregator = installation.aggregator();
+    let watched = installation.run(&format!("runs watch {run}")).await;
+    assert_eq!(watched.code, Some(3), "{watched:#?}");
+    let report = watched.report();
+    assert_eq!(report.head.status, RunStatus::Incomplete);
+    assert_eq!(report.head.summary.pulled, done);
+    let missing: Vec<&str> = report.missing.iter().map(|image| &*image.tag).collect();
+    assert_eq!(missing, [format!("v{done}")]);
+    aggregator.stop().await;
 }
 
 /// Both write the report, one after the other.

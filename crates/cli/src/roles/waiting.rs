@@ -21,8 +21,7 @@ use crate::units;
 
 /// The time between two looks.
 const LOOK: Duration = Duration::from_millis(500);
-/// How long an aggregator may take to tell of an end that is due. It takes in what the log still has for a minute at most,
-/// and then stores the report.
+/// How long an aggregator may take to tell of an end that is due: to take in what the log still has, and to store the report.
 const FAIR_TIME: Duration = Duration::from_secs(90);
 
 /// What came of waiting for the end of a run.

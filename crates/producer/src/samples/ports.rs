@@ -9,7 +9,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
 use image_sync_shared::ports::run_control::{Opening, RunControl};
-use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
+use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, Semaphore, TryAcquireError};
@@ -114,6 +114,22 @@ impl RunLogReader for FakeReader {
             Ok(()) => Ok(self.take()),
             Err(_elapsed) => Ok(None),
         }
+    }
+
+    fn place(&self) -> LogPlace {
+        place(self.next)
+    }
+
+    async fn end(&mut self) -> Result<LogPlace, QueueError> {
+        Ok(place(self.events.lock().unwrap().len()))
+    }
+}
+
+fn place(events: usize) -> LogPlace {
+    let events = events as u64;
+    LogPlace {
+        last: events,
+        events,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
+use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -27,6 +27,7 @@ struct Log {
 
 struct Stored {
     spool: Spool,
+    end: LogPlace,
     recent: RecentIds,
 }
 
@@ -56,6 +57,7 @@ impl InProcessRunLog {
         let log = Arc::new(Log {
             stored: Mutex::new(Stored {
                 spool: Spool::new(self.temp_dir.clone()),
+                end: LogPlace::default(),
                 recent: RecentIds::new(self.dedupe_window, self.dedupe_capacity),
             }),
             appended: Notify::new(),
@@ -76,6 +78,7 @@ impl RunLog for InProcessRunLog {
         if !stored.recent.contains(&id, now) {
             stored.recent.insert(&id, now);
             stored.spool.append(&line);
+            stored.end = behind(stored.end, &line);
             log.appended.notify_waiters();
         }
         Ok(())
@@ -89,6 +92,7 @@ impl RunLog for InProcessRunLog {
                 offset: 0,
             }),
             log,
+            place: LogPlace::default(),
         }))
     }
 }
@@ -110,16 +114,17 @@ impl Read for Position {
 struct Reader {
     log: Arc<Log>,
     lines: BufReader<Position>,
+    place: LogPlace,
 }
 
 #[async_trait]
 impl RunLogReader for Reader {
     async fn next(&mut self, wait: Duration) -> Result<Option<RunEvent>, QueueError> {
-        let Self { log, lines } = self;
+        let Self { log, lines, place } = self;
         within(wait, async {
             loop {
                 let appended = log.appended.notified();
-                if let Some(event) = next_stored(lines)? {
+                if let Some(event) = next_stored(lines, place)? {
                     return Ok(Some(event));
                 }
                 appended.await;
@@ -127,15 +132,35 @@ impl RunLogReader for Reader {
         })
         .await
     }
+
+    fn place(&self) -> LogPlace {
+        self.place
+    }
+
+    async fn end(&mut self) -> Result<LogPlace, QueueError> {
+        Ok(lock(&self.log.stored).end)
+    }
+}
+
+/// The place behind a line that stands at `place`.
+fn behind(place: LogPlace, line: &[u8]) -> LogPlace {
+    LogPlace {
+        last: place.last + line.len() as u64,
+        events: place.events + 1,
+    }
 }
 
 /// The next event. Lines are appended whole, so one that was begun also ends.
-fn next_stored(lines: &mut BufReader<Position>) -> Result<Option<RunEvent>, QueueError> {
+fn next_stored(
+    lines: &mut BufReader<Position>,
+    place: &mut LogPlace,
+) -> Result<Option<RunEvent>, QueueError> {
     let mut line = Vec::new();
     let count = lines.read_until(b'\n', &mut line).map_err(unusable)?;
     if count == 0 {
         return Ok(None);
     }
+    *place = behind(*place, &line);
     serde_json::from_slice(&line).map(Some).map_err(unusable)
 }
 

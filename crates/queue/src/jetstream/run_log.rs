@@ -1,18 +1,21 @@
 //! The logs of runs in one stream, a subject per run and kind of event.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
+use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId, RunOpened};
 use image_sync_shared::text::{bounded, excerpt};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::connection::{Connection, Tries};
 use super::envelope::{MESSAGE_ID, set};
 use super::follower::Follower;
-use super::provision::describe_stream;
+use super::provision::{describe_stream, stream_object};
 use crate::smaller;
 
 /// What an image takes in the log of its run, if its first attempt is good, in bytes.
@@ -59,12 +62,8 @@ impl RunLog for JetStreamRunLog {
     }
 
     async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
-        let names = self.connection.names();
-        Ok(Box::new(Reader(Follower::new(
-            self.connection.clone(),
-            names.run_log(),
-            names.events_of(run),
-        ))))
+        let subjects = self.connection.names().events_of(run);
+        Ok(Box::new(Reader::new(&self.connection, subjects)))
     }
 }
 
@@ -80,10 +79,7 @@ pub struct RunFrame {
 /// Reads the frame of a run, and nothing between.
 pub(super) async fn frame(connection: &Connection, run: &RunId) -> Result<RunFrame, QueueError> {
     let names = connection.names();
-    let only = async |subject: String| {
-        let follower = Follower::new(connection.clone(), names.run_log(), subject);
-        Reader(follower).next(Duration::ZERO).await
-    };
+    let only = async |subject: String| Reader::new(connection, subject).next(Duration::ZERO).await;
     let opened = match only(names.opening_of(run)).await? {
         Some(RunEvent::Open(opened)) => Some(opened),
         _ => None,
@@ -95,14 +91,35 @@ pub(super) async fn frame(connection: &Connection, run: &RunId) -> Result<RunFra
     Ok(RunFrame { opened, jobs })
 }
 
-struct Reader(Follower);
+struct Reader {
+    connection: Connection,
+    subjects: String,
+    follower: Follower,
+    place: LogPlace,
+}
+
+impl Reader {
+    fn new(connection: &Connection, subjects: String) -> Self {
+        let stream = connection.names().run_log();
+        Self {
+            follower: Follower::new(connection.clone(), stream, subjects.clone()),
+            connection: connection.clone(),
+            subjects,
+            place: LogPlace::default(),
+        }
+    }
+}
 
 #[async_trait]
 impl RunLogReader for Reader {
     async fn next(&mut self, wait: Duration) -> Result<Option<RunEvent>, QueueError> {
         loop {
-            let Some(received) = self.0.next(wait).await? else {
+            let Some(received) = self.follower.next(wait).await? else {
                 return Ok(None);
+            };
+            self.place = LogPlace {
+                last: received.sequence,
+                events: self.place.events + 1,
             };
             match serde_json::from_slice(&received.payload) {
                 Ok(event) => return Ok(Some(event)),
@@ -119,4 +136,42 @@ impl RunLogReader for Reader {
             }
         }
     }
+
+    fn place(&self) -> LogPlace {
+        self.place
+    }
+
+    async fn end(&mut self) -> Result<LogPlace, QueueError> {
+        let stream = self.connection.names().run_log();
+        let (subject, filter) = (
+            format!("STREAM.INFO.{stream}"),
+            json!({ "subjects_filter": self.subjects }),
+        );
+        let told = self
+            .connection
+            .api::<Told>(&subject, &filter, Tries::WhileAway);
+        let state = told
+            .await?
+            .map_err(|error| error.refusing(&stream_object(&stream)))?
+            .state;
+        let count = |counts: HashMap<String, u64>| counts.into_values().sum();
+        Ok(LogPlace {
+            last: state.last_seq,
+            events: state.subjects.map_or(0, count),
+        })
+    }
+}
+
+/// What the leader of a stream tells of it.
+#[derive(Deserialize)]
+struct Told {
+    state: State,
+}
+
+#[derive(Deserialize)]
+struct State {
+    last_seq: u64,
+    /// How many messages each subject has.
+    #[serde(default)]
+    subjects: Option<HashMap<String, u64>>,
 }

@@ -55,6 +55,32 @@ pub(crate) async fn a_reader_waits_for_the_next_event(backend: &dyn Backend) {
     }
 }
 
+pub(crate) async fn a_reader_knows_how_far_the_log_goes(backend: &dyn Backend) {
+    let (log, quiet) = (&backend.ports().log, backend.times().quiet);
+    let mut reader = log.read(&run()).await.unwrap();
+    let nothing = reader.end().await.unwrap();
+    assert!(reader.place().reaches(nothing, false));
+    let events: Vec<RunEvent> = (0..3).map(|idx| result(idx, Action::Pulled)).collect();
+    append(backend, &run(), &events).await;
+    let end = reader.end().await.unwrap();
+    append(backend, &RunId::new("r2"), &events).await;
+    append(backend, &run(), &[seal(3)]).await;
+    for read in 0..3 {
+        let place = reader.place();
+        assert_eq!((place.events, end.events), (read, 3));
+        assert!(!place.reaches(end, false) && !place.reaches(end, true));
+        reader.next(quiet).await.unwrap();
+    }
+    assert!(reader.place().reaches(end, false));
+    // What follows in the same place may be of other runs.
+    let end = reader.end().await.unwrap();
+    assert!(!reader.place().reaches(end, true));
+    assert_eq!(reader.next(quiet).await, Ok(Some(seal(3))));
+    append(backend, &RunId::new("r2"), &[seal(3)]).await;
+    let end = reader.end().await.unwrap();
+    assert!(reader.place().reaches(end, true));
+}
+
 pub(crate) async fn the_logs_of_runs_are_apart(backend: &dyn Backend) {
     let other = RunId::new("r2");
     append(backend, &run(), &[seal(1)]).await;

@@ -112,6 +112,7 @@ macro_rules! every_rule {
                 a_repeated_event_is_dropped
                 every_reader_starts_from_the_first_event
                 a_reader_waits_for_the_next_event
+                a_reader_knows_how_far_the_log_goes
                 the_logs_of_runs_are_apart
                 a_long_log_with_long_events_is_read_whole
             ]

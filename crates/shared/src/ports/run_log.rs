@@ -17,9 +17,48 @@ pub trait RunLog: Send + Sync {
     async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError>;
 }
 
+/// A place in a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogPlace {
+    /// Where the last event before it lies. It grows from event to event.
+    pub last: u64,
+    /// How many events of the run lie before it, those that cannot be read included.
+    pub events: u64,
+}
+
+impl LogPlace {
+    /// Whether who stands here has read all up to `end`. A reader that is `quiet` was told that there is no further event,
+    /// which is to be believed only if none is missing: a server of a cluster may lag behind the one that knows the end.
+    #[must_use]
+    pub fn reaches(self, end: Self, quiet: bool) -> bool {
+        self.last >= end.last || (quiet && self.events >= end.events)
+    }
+}
+
 /// Reads one log from its start.
 #[async_trait]
 pub trait RunLogReader: Send {
     /// The next event, or none if there is no further one within `wait`. A log has no end: more may come later.
     async fn next(&mut self, wait: Duration) -> Result<Option<RunEvent>, QueueError>;
+
+    /// How far it has been read.
+    fn place(&self) -> LogPlace;
+
+    /// How far the log goes now. It may lie behind the last event of the run, where other runs share the log.
+    async fn end(&mut self) -> Result<LogPlace, QueueError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_reached_by_place_or_by_count_where_nothing_more_comes() {
+        let place = |last, events| LogPlace { last, events };
+        let end = place(9, 4);
+        assert!(place(9, 1).reaches(end, false));
+        assert!(place(7, 4).reaches(end, true), "what follows is of others");
+        assert!(!place(7, 4).reaches(end, false));
+        assert!(!place(7, 3).reaches(end, true), "the server lags behind");
+    }
 }
