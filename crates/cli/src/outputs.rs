@@ -1,10 +1,10 @@
 //! Where the report of a run goes.
 
-use std::fs::File;
-use std::io::{self, BufReader, IsTerminal as _, Seek as _, Write};
+use std::io::{self, BufReader, IsTerminal as _, Write};
 
 use console::Term;
 use image_sync_producer::aggregate::FinishedRun;
+use image_sync_queue::jetstream::StoredReport;
 use image_sync_shared::report::Report;
 use image_sync_shared::text::JsonWriter;
 
@@ -46,10 +46,9 @@ impl Outputs {
     }
 
     /// Writes a report that is stored as JSON to all of them. Blocks. A table of it needs all of it in memory.
-    pub(crate) fn write_stored(&self, mut json: File) -> Result<(), Problem> {
+    pub(crate) fn write_stored(&self, mut stored: StoredReport) -> Result<(), Problem> {
         let mut copy = |out: &mut dyn Write| {
-            json.rewind()?;
-            io::copy(&mut json, &mut JsonWriter::new(out)).map(drop)
+            io::copy(&mut stored.text()?, &mut JsonWriter::new(out)).map(drop)
         };
         let to_file = match &self.file {
             Some(file) => file.write(|out| copy(out)),
@@ -59,8 +58,8 @@ impl Outputs {
         let to_stdout = match self.shape {
             Shape::Json => stdout::write(|out| copy(out)),
             Shape::Table(canvas) => {
-                json.rewind().map_err(Problem::not_carried_out)?;
-                let report = serde_json::from_reader(BufReader::new(json));
+                let text = stored.text().map_err(Problem::not_carried_out)?;
+                let report = serde_json::from_reader(BufReader::new(text));
                 let mut report: Report = report.map_err(Problem::not_carried_out)?;
                 stdout::write(|out| table::write(&mut report, canvas, out))
             }

@@ -8,6 +8,7 @@ pub(crate) mod hosts;
 pub(crate) mod producer;
 pub(crate) mod provision;
 pub(crate) mod published;
+mod report_store;
 pub(crate) mod runs;
 pub(crate) mod runtime;
 pub(crate) mod waiting;

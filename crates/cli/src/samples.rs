@@ -19,6 +19,7 @@ pub(crate) fn head() -> ReportHead {
         duration_ms: 2_300,
         bytes_copied: 0,
         summary: Summary::default(),
+        left_out: None,
     }
 }
 

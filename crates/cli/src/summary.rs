@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use image_sync_shared::outcome::WouldCopy;
-use image_sync_shared::report::{ReportHead, RunStatus};
+use image_sync_shared::report::{LeftOut, ReportHead, RunStatus};
 
 use crate::report_source::ReportSource;
 use crate::units;
@@ -63,6 +63,26 @@ fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
     };
     let time = units::duration(Duration::from_millis(head.duration_ms));
     format!("{}{images}: {list}; {time}", status(head.status))
+}
+
+/// What a report lacks that did not fit into its store, in one sentence.
+pub(crate) fn left_out(left_out: &LeftOut) -> String {
+    let parts = [
+        (left_out.already_cached, "in place"),
+        (left_out.pulled, "copied"),
+        (left_out.skipped, "that would be copied"),
+        (left_out.failed, "failed"),
+        (left_out.missing, "without a result"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect();
+    format!(
+        "Not in this report, as it did not fit into the store of reports (--reports-max-bytes): {}",
+        parts.join(", ")
+    )
 }
 
 fn in_place(count: u32, total: u32) -> String {

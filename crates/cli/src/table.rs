@@ -58,6 +58,9 @@ pub(crate) fn write(
     if survey.images > 0 || has_missing {
         writeln!(out)?;
     }
+    if let Some(left_out) = &report.head().left_out {
+        writeln!(out, "{}", summary::left_out(left_out))?;
+    }
     writeln!(out, "{}", summary::sentence(report)?)
 }
 
@@ -346,6 +349,20 @@ Errors:
             missing: Vec::new(),
         };
         assert_eq!(plain(&report, Some(80)), "0 images: nothing to do; 2.3s\n");
+    }
+
+    #[test]
+    fn a_report_that_lacks_entries_says_so() {
+        let mut report = samples::report();
+        report.results.remove(1);
+        report.head.left_out = Some(image_sync_shared::report::LeftOut {
+            already_cached: 1,
+            ..Default::default()
+        });
+        let text = plain(&report, None);
+        let said = "\nNot in this report, as it did not fit into the store of reports (--reports-max-bytes): 1 in place\n";
+        assert!(text.contains(said), "{text}");
+        assert!(text.contains("3 images: 1 copied"), "{text}");
     }
 
     #[test]

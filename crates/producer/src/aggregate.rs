@@ -294,6 +294,7 @@ fn head(
         duration_ms: u64::try_from(took).unwrap_or(0),
         bytes_copied: fold.bytes_copied(),
         summary: fold.summary(),
+        left_out: None,
     }
 }
 

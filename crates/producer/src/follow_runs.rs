@@ -12,7 +12,7 @@ use image_sync_shared::ports::job_queue::JobQueue;
 use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::run_control::RunControl;
 use image_sync_shared::ports::run_states::{RunState, RunStates};
-use image_sync_shared::report::{ReportHead, RunStatus};
+use image_sync_shared::report::{Extent, LeftOut, ReportHead, RunStatus};
 use image_sync_shared::run::RunId;
 use thiserror::Error;
 use tokio::task::JoinSet;
@@ -30,11 +30,14 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// How late a cancellation is seen at most.
 const CANCEL_LOOK: Duration = Duration::from_millis(250);
 
+/// How often a report may be refused before its run ends without one: for a minute.
+const MAX_REFUSALS: u32 = 12;
+
 /// Keeps reports.
 #[async_trait]
 pub trait ReportStore: Send + Sync {
-    /// Stores the report of a run, and returns only then.
-    async fn put(&self, finished: FinishedRun) -> Result<(), QueueError>;
+    /// Stores the report of a run, and returns only then, with what it lacks, as all of it did not fit.
+    async fn put(&self, finished: FinishedRun) -> Result<Option<LeftOut>, QueueError>;
 }
 
 /// What following all runs takes.
@@ -58,6 +61,9 @@ enum FollowError {
     Aggregate(#[from] AggregateError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// The report is not taken, although the queue can be reached.
+    #[error("the report: {0}")]
+    Report(QueueError),
 }
 
 impl RunFollower {
@@ -105,10 +111,12 @@ impl RunFollower {
     /// Sees the run to its end, and says for how long its producer may still publish jobs of it.
     async fn end(&self, state: &RunState) -> Option<Duration> {
         let _following = Following::begin(self.aggregator.measures.as_ref());
+        let mut refusals = 0;
         loop {
-            match self.finish(state).await {
+            match self.finish(state, refusals >= MAX_REFUSALS).await {
                 Ok(still_published) => return still_published,
                 Err(error) => {
+                    refusals += u32::from(matches!(error, FollowError::Report(_)));
                     tracing::error!(run = %state.run, %error, "no report yet: trying again");
                     sleep(AFTER_FAILURE).await;
                 }
@@ -116,7 +124,12 @@ impl RunFollower {
         }
     }
 
-    async fn finish(&self, state: &RunState) -> Result<Option<Duration>, FollowError> {
+    /// Others wait for the end of a run, so that it is not put off for ever for its report.
+    async fn finish(
+        &self,
+        state: &RunState,
+        without_report: bool,
+    ) -> Result<Option<Duration>, FollowError> {
         let stop = CancellationToken::new();
         let follow = self.aggregator.follow(&state.run, &stop);
         tokio::pin!(follow);
@@ -134,7 +147,7 @@ impl RunFollower {
             finished => finished?,
         };
         let still_published = still_published(&finished);
-        self.store(finished).await?;
+        self.store(finished, without_report).await?;
         self.control.close(&state.catalog, &state.run).await?;
         self.drop_jobs(&state.run).await;
         Ok(still_published)
@@ -163,13 +176,25 @@ impl RunFollower {
         }
     }
 
-    async fn store(&self, mut finished: FinishedRun) -> Result<(), QueueError> {
+    async fn store(
+        &self,
+        mut finished: FinishedRun,
+        without_report: bool,
+    ) -> Result<(), FollowError> {
         let run = finished.head.run_id.clone();
         if finished.head.status == RunStatus::Incomplete && self.control.is_cancelled(&run) {
             finished.head.status = RunStatus::Cancelled;
         }
-        let head: ReportHead = finished.head.clone();
-        self.reports.put(finished).await?;
+        let mut head: ReportHead = finished.head.clone();
+        match self.reports.put(finished).await {
+            Ok(left_out) => head.left_out = left_out,
+            Err(error @ QueueError::Unreachable(_)) => return Err(error.into()),
+            Err(error) if without_report => {
+                tracing::error!(%run, %error, "the run ends without a report");
+                head.left_out = Extent::Counts.left_out(&head.summary);
+            }
+            Err(error) => return Err(FollowError::Report(error)),
+        }
         if head.status != RunStatus::Complete {
             // Nobody would see what its other jobs come to.
             self.control.cancel(&run).await?;

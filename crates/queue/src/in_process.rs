@@ -14,7 +14,6 @@ mod recent_ids;
 mod run_control;
 mod run_log;
 mod settle;
-mod spool;
 mod store;
 mod waiting;
 

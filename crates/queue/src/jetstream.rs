@@ -79,7 +79,7 @@ pub use installed::installed;
 pub use prefix::{InvalidPrefix, Prefix};
 pub use provision::{Change, ProvisionError, provision};
 pub use provision_settings::ProvisionSettings;
-pub use reports::Reports;
+pub use reports::{History, Reports, StoredReport, StoredSize, Strays};
 pub use run_log::RunFrame;
 pub use timing::Timing;
 pub use verify::{Role, verify};

@@ -12,6 +12,7 @@ mod length;
 mod lock;
 mod ports;
 mod smaller;
+mod spool;
 
 pub use length::Length;
 pub use ports::Ports;

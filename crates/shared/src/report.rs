@@ -78,6 +78,82 @@ pub struct ReportHead {
     pub bytes_copied: u64,
     /// Counts of images.
     pub summary: Summary,
+    /// How many entries the report lacks, as it would not have fitted into the store of reports. None if it is whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
+}
+
+/// Entries that a report lacks: how many of the results of each action, and of the images without one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LeftOut {
+    /// Results of images that were up to date.
+    pub already_cached: u32,
+    /// Results of images that were copied.
+    pub pulled: u32,
+    /// Results of images that were left alone.
+    pub skipped: u32,
+    /// Results of images that failed.
+    pub failed: u32,
+    /// Images without a result.
+    pub missing: u32,
+}
+
+/// How much of a report is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    #[default]
+    Whole,
+    /// All but the results of images that were up to date.
+    WithoutUpToDate,
+    /// What went wrong: the results of images that failed, and those without a result.
+    Troubles,
+    /// Its counts.
+    Counts,
+}
+
+impl Extent {
+    /// All there are, the largest first.
+    pub const ALL: [Self; 4] = [
+        Self::Whole,
+        Self::WithoutUpToDate,
+        Self::Troubles,
+        Self::Counts,
+    ];
+
+    /// Whether it has the result of an image with this action.
+    #[must_use]
+    pub fn has(self, action: Action) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::WithoutUpToDate => action != Action::AlreadyCached,
+            Self::Troubles => action == Action::Failed,
+            Self::Counts => false,
+        }
+    }
+
+    /// Whether it has the images without a result.
+    #[must_use]
+    pub fn has_missing(self) -> bool {
+        self != Self::Counts
+    }
+
+    /// What a report of this extent lacks, if it lacks anything.
+    #[must_use]
+    pub fn left_out(self, summary: &Summary) -> Option<LeftOut> {
+        let unless = |has: bool, count: u32| if has { 0 } else { count };
+        let lacks = |action: Action, count: u32| unless(self.has(action), count);
+        let missing = summary.total.saturating_sub(summary.results());
+        let left_out = LeftOut {
+            already_cached: lacks(Action::AlreadyCached, summary.already_cached),
+            pulled: lacks(Action::Pulled, summary.pulled),
+            skipped: lacks(Action::Skipped, summary.skipped),
+            failed: lacks(Action::Failed, summary.failed),
+            missing: unless(self.has_missing(), missing),
+        };
+        (left_out != LeftOut::default()).then_some(left_out)
+    }
 }
 
 /// An image that has no result.
@@ -115,4 +191,38 @@ pub struct Report {
     /// The images that have none.
     #[serde(default)]
     pub missing: Vec<MissingImage>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_lacks_entries_says_how_many() {
+        let summary = Summary {
+            pulled: 2,
+            already_cached: 100,
+            skipped: 3,
+            failed: 4,
+            total: 114,
+        };
+        let lacks = |extent: Extent| extent.left_out(&summary);
+        let less = LeftOut {
+            already_cached: 100,
+            ..LeftOut::default()
+        };
+        let troubles = LeftOut {
+            pulled: 2,
+            skipped: 3,
+            ..less
+        };
+        let counts = LeftOut {
+            failed: 4,
+            missing: 5,
+            ..troubles
+        };
+        let expected = [None, Some(less), Some(troubles), Some(counts)];
+        assert_eq!(Extent::ALL.map(lacks), expected);
+        assert_eq!(Extent::Counts.left_out(&Summary::default()), None);
+    }
 }

@@ -1,23 +1,17 @@
 //! `aggregator`: makes the report of every run, and looks after jobs that kill their workers.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use clap::{Args, value_parser};
-use image_sync_producer::aggregate::FinishedRun;
-use image_sync_producer::follow_runs::{ReportStore, RunFollower};
+use image_sync_producer::follow_runs::RunFollower;
 use image_sync_producer::janitor::Janitor;
-use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Reports, Role};
-use image_sync_shared::ports::QueueError;
+use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Role};
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
-use image_sync_shared::text::JsonWriter;
-use tokio::task::spawn_blocking;
 use tracing::info;
 
 use super::connection::{ConnectionArgs, MAX_DELIVER};
+use super::report_store::Store;
 use super::runtime;
 use crate::args::LISTEN;
 use crate::clock::SystemClock;
@@ -53,7 +47,8 @@ pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Ex
         serving.ready(Arc::new(queue.backlog()));
         info!("aggregator started");
         let (follower, janitor) = roles(&queue, &measures);
-        let ended = tokio::try_join!(follower.run(&stop), janitor.run(&stop));
+        let store = Store::new(queue.reports());
+        let ended = tokio::try_join!(follower.run(&stop), janitor.run(&stop), store.tidy(&stop));
         let closed = queue.close().await;
         ended.map_err(Problem::not_carried_out)?;
         closed.map_err(Problem::not_carried_out)?;
@@ -68,38 +63,7 @@ fn roles(queue: &JetStream, measures: &Arc<dyn Measures>) -> (RunFollower, Janit
         states: queue.states(),
         control: Arc::clone(&ports.runs),
         queue: Arc::clone(&ports.jobs),
-        reports: Arc::new(Store(queue.reports())),
+        reports: Arc::new(Store::new(queue.reports())),
     };
     (follower, wiring::janitor(ports, &clock, measures))
-}
-
-/// The store of reports at the server.
-struct Store(Reports);
-
-#[async_trait]
-impl ReportStore for Store {
-    async fn put(&self, finished: FinishedRun) -> Result<(), QueueError> {
-        let run = finished.head.run_id.clone();
-        let unwritable = |error: io::Error| {
-            QueueError::Refused(format!(
-                "the report of run {run} cannot be written: {error}"
-            ))
-        };
-        let written = spawn_blocking(move || in_file(finished)).await;
-        let file = written
-            .map_err(io::Error::other)
-            .flatten()
-            .map_err(unwritable)?;
-        self.0.put(&run, tokio::fs::File::from_std(file)).await
-    }
-}
-
-/// The report in a temporary file: it may be too large to be held.
-fn in_file(mut finished: FinishedRun) -> io::Result<File> {
-    let mut out = BufWriter::new(tempfile::tempfile()?);
-    finished.write_json(&mut JsonWriter::new(&mut out))?;
-    out.flush()?;
-    let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.rewind()?;
-    Ok(file)
 }

@@ -130,13 +130,14 @@ pub(crate) async fn report_of(
 /// Writes the report of a run once it is here whole.
 pub(crate) async fn write(queue: &JetStream, run: &RunId, outputs: Outputs) -> Result<(), Problem> {
     let received = queue.reports().get(run).await;
-    let Some(json) = received.map_err(Problem::not_carried_out)? else {
+    let Some(stored) = received.map_err(Problem::not_carried_out)? else {
         return Err(Problem::not_carried_out(format!(
-            "run {run} has no report, expected one as it ended"
+            "run {run} ended, and its report is not kept: the oldest go when their store is full (--reports-max-bytes), or \
+             after --reports-max-age; `image-sync runs list` has its counts"
         )));
     };
     // A stdout that takes nothing must not keep a second signal from ending the program.
-    let written = spawn_blocking(move || outputs.write_stored(json)).await;
+    let written = spawn_blocking(move || outputs.write_stored(stored)).await;
     written.map_err(Problem::not_carried_out)?
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 
 use image_sync_shared::outcome::ImageResult;
-use image_sync_shared::report::{MissingImage, ReportHead, RunStatus, Summary};
+use image_sync_shared::report::{Extent, LeftOut, MissingImage, ReportHead, RunStatus, Summary};
 use image_sync_shared::run::{RunId, RunOpened, Trigger};
 use serde::ser::{Error as _, Serialize, SerializeSeq as _, Serializer};
 use time::OffsetDateTime;
@@ -20,6 +20,7 @@ pub struct FinishedRun {
     pub opened: RunOpened,
     /// How following it ended.
     pub ending: Ending,
+    extent: Extent,
     results: Spool<ImageResult>,
     missing: Spool<MissingImage>,
 }
@@ -36,19 +37,26 @@ impl FinishedRun {
             head,
             opened,
             ending,
+            extent: Extent::Whole,
             results,
             missing,
         }
     }
 
+    /// From now on the report has so much, and says what it lacks.
+    pub fn limit_to(&mut self, extent: Extent) {
+        self.extent = extent;
+        self.head.left_out = extent.left_out(&self.head.summary);
+    }
+
     /// The entries of the report, one per image that has a result, in the order of the catalog.
     pub fn results(&mut self) -> io::Result<impl Iterator<Item = io::Result<ImageResult>>> {
-        self.results.values()
+        results(&mut self.results, self.extent)
     }
 
     /// The images that have no result, in the order of the catalog.
     pub fn missing(&mut self) -> io::Result<impl Iterator<Item = io::Result<MissingImage>>> {
-        self.missing.values()
+        missing(&mut self.missing, self.extent)
     }
 
     /// Writes the report as indented JSON with a newline at its end. It has the fields of
@@ -64,12 +72,32 @@ impl FinishedRun {
             started_at: self.head.started_at,
             duration_ms: self.head.duration_ms,
             bytes_copied: self.head.bytes_copied,
-            results: List::new(self.results.values()?),
-            missing: List::new(self.missing.values()?),
+            left_out: self.head.left_out,
+            results: List::new(results(&mut self.results, self.extent)?),
+            missing: List::new(missing(&mut self.missing, self.extent)?),
         };
         serde_json::to_writer_pretty(&mut *out, &view)?;
         out.write_all(b"\n")
     }
+}
+
+fn results(
+    spool: &mut Spool<ImageResult>,
+    extent: Extent,
+) -> io::Result<impl Iterator<Item = io::Result<ImageResult>>> {
+    let has = move |result: &io::Result<ImageResult>| {
+        result
+            .as_ref()
+            .map_or(true, |result| extent.has(result.action))
+    };
+    Ok(spool.values()?.filter(has))
+}
+
+fn missing(
+    spool: &mut Spool<MissingImage>,
+    extent: Extent,
+) -> io::Result<impl Iterator<Item = io::Result<MissingImage>>> {
+    Ok(spool.values()?.take_while(move |_| extent.has_missing()))
 }
 
 /// The fields of a report in their order.
@@ -86,6 +114,8 @@ struct ReportView<'a, R, M> {
     started_at: OffsetDateTime,
     duration_ms: u64,
     bytes_copied: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<LeftOut>,
     results: R,
     missing: M,
 }

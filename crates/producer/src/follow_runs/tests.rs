@@ -19,6 +19,8 @@ use crate::samples::{self, FakeClock, FakeControl, FakeLog, FakeQueue};
 struct Stores {
     done: Arc<Mutex<Vec<(&'static str, RunStatus)>>>,
     over: CancellationToken,
+    /// What is said of the next reports instead of storing them.
+    refused: Arc<Mutex<Vec<QueueError>>>,
 }
 
 struct Once(Option<RunState>);
@@ -57,14 +59,18 @@ impl RunStates for Stores {
 
 #[async_trait]
 impl ReportStore for Stores {
-    async fn put(&self, mut finished: FinishedRun) -> Result<(), QueueError> {
+    async fn put(&self, mut finished: FinishedRun) -> Result<Option<LeftOut>, QueueError> {
+        let mut refused = self.refused.lock().unwrap();
+        if let Some(error) = refused.pop() {
+            return Err(error);
+        }
         let named = finished.results().unwrap().count() + finished.missing().unwrap().count();
         assert_eq!(finished.head.summary.total as usize, named);
         self.done
             .lock()
             .unwrap()
             .push(("stored", finished.head.status));
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -104,7 +110,7 @@ impl House {
     async fn follow(&self) -> Vec<(&'static str, RunStatus)> {
         let until_purged = async {
             while self.queue.purged.lock().unwrap().is_empty() {
-                sleep(Duration::from_millis(1)).await;
+                sleep(Duration::from_millis(50)).await;
             }
             self.stores.over.cancel();
         };
@@ -201,6 +207,26 @@ async fn a_run_that_was_complete_before_it_was_cancelled_stays_so() {
     ]);
     house.control.cancel(&samples::run()).await.unwrap();
     assert_eq!(house.follow().await, both(RunStatus::Complete));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_report_is_refused_for_long_ends_without_one() {
+    let events = [
+        RunEvent::Open(samples::opened()),
+        RunEvent::Seal { expected: 0 },
+    ];
+    let full = || QueueError::Full("the store of reports".to_owned());
+    let away = || QueueError::Unreachable("away".to_owned());
+    let ended = ("ended", RunStatus::Complete);
+    for (error, times, done) in [
+        (full(), 14, vec![ended]),
+        (full(), 10, both(RunStatus::Complete)),
+        (away(), 14, both(RunStatus::Complete)),
+    ] {
+        let house = House::with_log(events.clone());
+        *house.stores.refused.lock().unwrap() = vec![error; times];
+        assert_eq!(house.follow().await, done, "{times} times");
+    }
 }
 
 /// A log that brings a defect to light the first time that it is read.

@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 use super::InProcessSettings;
 use super::recent_ids::RecentIds;
-use super::spool::Spool;
 use super::waiting::within;
 use crate::lock::lock;
+use crate::spool::Spool;
 
 struct Log {
     stored: Mutex<Stored>,
@@ -76,8 +76,8 @@ impl RunLog for InProcessRunLog {
         let mut stored = lock(&log.stored);
         let now = Instant::now();
         if !stored.recent.contains(&id, now) {
+            stored.spool.append(&line).map_err(unusable)?;
             stored.recent.insert(&id, now);
-            stored.spool.append(&line);
             stored.end = behind(stored.end, &line);
             log.appended.notify_waiters();
         }

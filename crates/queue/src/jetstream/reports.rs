@@ -1,27 +1,42 @@
-//! Reports of runs in an object store (NATS ADR-20): they may be larger than a message.
+//! Reports of runs in an object store (NATS ADR-20), compressed: they may be larger than a message.
+//!
+//! The store is what is kept of runs that are over, so it must not stand in the way of those to come: when it is full the
+//! oldest reports go, and what was begun and not ended is removed.
 
-use std::fs::File;
+mod compressed;
+mod shelf;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
 use std::time::Duration;
 
-use async_nats::jetstream;
-use async_nats::jetstream::object_store::{ObjectInfo, ObjectStore};
+use async_nats::HeaderMap;
+use async_nats::jetstream::object_store::{ObjectInfo, ObjectOptions};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
+use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::run::RunId;
-use serde::de::IgnoredAny;
-use serde_json::json;
-use tokio::io::{AsyncRead, AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+pub use compressed::{StoredReport, StoredSize};
+pub use shelf::{History, Strays};
 
 use super::connection::{Connection, Tries};
+use super::envelope::{MESSAGE_ID, set};
 use super::follower::Follower;
 use super::names::object_stream;
-use super::readable;
-use super::stored::{StoredMessage, last_message};
+use super::stored::last_message;
 use super::token;
+use compressed::{Made, PIECE_BYTES, PieceWriter};
 
 /// How long the next piece of a report may take, which is stored already.
 const PIECE: Duration = Duration::from_secs(1);
+/// How many pieces are made before they are stored.
+const PIECES_AHEAD: usize = 4;
+/// A message with this replaces all others of its subject (NATS ADR-20).
+const ROLLUP: (&str, &str) = ("Nats-Rollup", "sub");
 
 /// The reports of one installation.
 #[derive(Clone)]
@@ -34,32 +49,137 @@ impl Reports {
         Self { connection }
     }
 
-    /// Stores the report of `run`, in place of one that it has. Until it is stored whole, the run has the old one.
+    /// Stores the report of `run` that `write` writes, in place of one that it has. Until it is stored whole, the run has the
+    /// old one; if it cannot be, nothing is left of it. The oldest reports of other runs go where there is no room:
+    /// [`QueueError::Full`] if there is none even so.
     pub async fn put(
         &self,
         run: &RunId,
-        mut report: impl AsyncRead + Send + Unpin,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Result<(), QueueError> {
-        self.drop_unreadable(run).await?;
+        let bucket = self.bucket();
         let put = async {
-            let store = self.store().await?;
-            let put = store.put(&*token::encode(run.as_str()), &mut report).await;
-            put.map(drop).map_err(|error| {
-                QueueError::Refused(format!("the report of run {run} cannot be stored: {error}"))
-            })
+            let (name, nuid) = (token::encode(run.as_str()), self.connection.unique_name());
+            let old = self.info_of(&name).await?;
+            let stored = self.put_pieces(run, &name, &nuid, write).await;
+            // Of a report that was replaced, or of this one if it failed.
+            let left = match &stored {
+                Ok(()) => old.map(|old| old.nuid),
+                Err(_) => Some(nuid),
+            };
+            if let Some(left) = left
+                && let Err(error) = self.purge(&self.piece_subject(&left)).await
+            {
+                tracing::warn!(%run, %error, "pieces of a report are left behind for now");
+            }
+            stored
         };
-        let name = self.connection.names().reports();
-        self.connection.allowed(&name, put).await
+        self.connection.allowed(&bucket, put).await
     }
 
-    /// The report of `run`, in a temporary file without a name that is at its start, or none if there is no report.
-    pub async fn get(&self, run: &RunId) -> Result<Option<File>, QueueError> {
+    async fn put_pieces(
+        &self,
+        run: &RunId,
+        name: &str,
+        nuid: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), QueueError> {
+        let (sender, mut pieces) = mpsc::channel(PIECES_AHEAD);
+        let writing = spawn_blocking(move || {
+            let mut writer = PieceWriter::new(sender);
+            write(&mut writer)?;
+            writer.end()
+        });
+        let mut number = 0;
+        while let Some(piece) = pieces.recv().await {
+            self.store_piece(run, nuid, number, piece).await?;
+            number += 1;
+        }
+        let made = writing.await.map_err(io::Error::other).flatten();
+        let made = made.map_err(|error| unstored(run, &error))?;
+        let subject = self.meta_subject(&URL_SAFE.encode(name));
+        let info = serde_json::to_vec(&self.described(name, nuid, &made));
+        let info = info.map_err(|error| unstored(run, &error))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ROLLUP.0, ROLLUP.1);
+        self.store(run, nuid, &subject, &headers, info.into())
+            .await?;
+        // One that stood still for long may have lost pieces meanwhile: they looked like those of nothing.
+        let kept = self.shelf(&self.piece_subject(nuid)).await?.messages();
+        if kept != made.pieces as u64 {
+            self.purge(&subject).await?;
+            return Err(QueueError::Unreachable(format!(
+                "{kept} of {} pieces of the report of run {run} are there",
+                made.pieces
+            )));
+        }
+        Ok(())
+    }
+
+    async fn store_piece(
+        &self,
+        run: &RunId,
+        nuid: &str,
+        number: usize,
+        piece: Bytes,
+    ) -> Result<(), QueueError> {
+        let mut headers = HeaderMap::new();
+        set(&mut headers, MESSAGE_ID, &format!("{nuid}:{number}"))?;
+        let subject = self.piece_subject(nuid);
+        self.store(run, nuid, &subject, &headers, piece).await
+    }
+
+    /// Stores a message, for which others go if need be.
+    async fn store(
+        &self,
+        run: &RunId,
+        nuid: &str,
+        subject: &str,
+        headers: &HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), QueueError> {
+        loop {
+            let stored = self
+                .connection
+                .store(subject, headers, payload.clone(), Tries::WhileAway);
+            match stored.await {
+                Err(QueueError::Full(full)) => {
+                    if !self.make_room(run, nuid, payload.len() as u64).await? {
+                        return Err(QueueError::Full(full));
+                    }
+                }
+                stored => return stored.map(drop),
+            }
+        }
+    }
+
+    /// What an object store says of a report (NATS ADR-20).
+    fn described(&self, name: &str, nuid: &str, made: &Made) -> ObjectInfo {
+        ObjectInfo {
+            name: name.to_owned(),
+            description: Some("application/json, compressed with gzip".to_owned()),
+            metadata: HashMap::new(),
+            headers: None,
+            options: Some(ObjectOptions {
+                link: None,
+                max_chunk_size: Some(PIECE_BYTES),
+            }),
+            bucket: self.bucket(),
+            nuid: nuid.to_owned(),
+            size: made.bytes,
+            chunks: made.pieces,
+            modified: None,
+            digest: Some(made.digest()),
+            deleted: false,
+        }
+    }
+
+    /// The report of `run`, or none if there is no report.
+    pub async fn get(&self, run: &RunId) -> Result<Option<StoredReport>, QueueError> {
         let mut last = None;
-        while let Some(info) = self.info(run).await? {
-            let file = tempfile::tempfile().map_err(|error| unreadable(run, &error))?;
-            let mut file = tokio::fs::File::from_std(file);
-            if self.read(run, &info, &mut file).await? {
-                return Ok(Some(file.into_std().await));
+        while let Some(info) = self.info_of(&token::encode(run.as_str())).await? {
+            if let Some(report) = self.read(run, &info).await? {
+                return Ok(Some(report));
             }
             // Who stores another report, as a second aggregator does, drops the pieces of this one.
             if last.replace(info.nuid.clone()) == Some(info.nuid) {
@@ -69,84 +189,55 @@ impl Reports {
         Ok(None)
     }
 
-    /// Writes a report to `file`, and says whether it is whole.
+    /// Reads a report, if it is whole.
     async fn read(
         &self,
         run: &RunId,
         info: &ObjectInfo,
-        file: &mut tokio::fs::File,
-    ) -> Result<bool, QueueError> {
-        let name = self.connection.names().reports();
-        let pieces = format!("$O.{name}.C.{}", info.nuid);
-        let mut follower = Follower::new(self.connection.clone(), object_stream(&name), pieces);
+    ) -> Result<Option<StoredReport>, QueueError> {
+        let (stream, pieces) = (
+            object_stream(&self.bucket()),
+            self.piece_subject(&info.nuid),
+        );
+        let mut follower = Follower::new(self.connection.clone(), stream, pieces);
+        let mut report = StoredReport::new();
         for _ in 0..info.chunks {
             let Some(piece) = follower.next(PIECE).await? else {
-                return Ok(false);
+                return Ok(None);
             };
-            let written = file.write_all(&piece.payload).await;
-            written.map_err(|error| unreadable(run, &error))?;
+            let taken = report.append(&piece.payload);
+            taken.map_err(|error| unreadable(run, &error))?;
         }
-        // Which also makes sure that all is written.
-        let rewound = file.rewind().await;
-        rewound.map_err(|error| unreadable(run, &error))?;
-        Ok(true)
+        Ok(Some(report))
     }
 
-    /// What is said of a report. It is read by its place, and so whatever headers it has.
-    async fn info(&self, run: &RunId) -> Result<Option<ObjectInfo>, QueueError> {
-        let Some(message) = self.said_of(run).await? else {
-            return Ok(None);
-        };
-        let info: ObjectInfo =
-            serde_json::from_slice(&message.payload).map_err(|error| unreadable(run, &error))?;
-        Ok(Some(info).filter(|info| !info.deleted))
+    /// What is said of a report. It is read by its place, and so whatever headers it has; what cannot be understood is none.
+    async fn info_of(&self, name: &str) -> Result<Option<ObjectInfo>, QueueError> {
+        let subject = self.meta_subject(&URL_SAFE.encode(name));
+        let stream = object_stream(&self.bucket());
+        let message = last_message(&self.connection, &stream, &subject).await?;
+        let payload = message.unwrap_or_default().payload;
+        let info = serde_json::from_slice::<ObjectInfo>(&payload).ok();
+        Ok(info.filter(|info| !info.deleted))
     }
 
-    async fn said_of(&self, run: &RunId) -> Result<Option<StoredMessage>, QueueError> {
-        let name = self.connection.names().reports();
-        let subject = info_subject(&name, run);
-        last_message(&self.connection, &object_stream(&name), &subject).await
+    fn bucket(&self) -> String {
+        self.connection.names().reports()
     }
 
-    /// Drops what the library could not receive of what is said of a report: it looks there before it stores another one.
-    async fn drop_unreadable(&self, run: &RunId) -> Result<(), QueueError> {
-        let Some(message) = self.said_of(run).await? else {
-            return Ok(());
-        };
-        let Err(why) = readable::check(&message.subject, &message.headers) else {
-            return Ok(());
-        };
-        tracing::warn!(why, %run, "dropped what was said of a report");
-        let name = self.connection.names().reports();
-        let purge = json!({ "filter": info_subject(&name, run) });
-        let subject = format!("STREAM.PURGE.{}", object_stream(&name));
-        let purged = self
-            .connection
-            .api::<IgnoredAny>(&subject, &purge, Tries::WhileAway);
-        purged
-            .await?
-            .map(drop)
-            .map_err(|error| error.refusing(&format!("the report of run {run}")))
+    fn piece_subject(&self, nuid: &str) -> String {
+        format!("$O.{}.C.{nuid}", self.bucket())
     }
 
-    async fn store(&self) -> Result<ObjectStore, QueueError> {
-        let name = self.connection.names().reports();
-        let context = jetstream::new(self.connection.client().await?);
-        let store = context.get_object_store(&name).await;
-        store.map_err(|error| {
-            QueueError::Refused(format!(
-                "the object store {name} cannot be used: {error}: has `image-sync provision` been run?"
-            ))
-        })
+    fn meta_subject(&self, encoded_name: &str) -> String {
+        format!("$O.{}.M.{encoded_name}", self.bucket())
     }
-}
-
-/// Where it is said of the report of `run` what it is.
-fn info_subject(bucket: &str, run: &RunId) -> String {
-    let object = URL_SAFE.encode(token::encode(run.as_str()));
-    format!("$O.{bucket}.M.{object}")
 }
 
 fn unreadable(run: &RunId, error: &dyn std::fmt::Display) -> QueueError {
     QueueError::Refused(format!("the report of run {run} cannot be read: {error}"))
+}
+
+fn unstored(run: &RunId, error: &dyn std::fmt::Display) -> QueueError {
+    QueueError::Refused(format!("the report of run {run} cannot be stored: {error}"))
 }

@@ -19,12 +19,13 @@ use image_sync_shared::ports::memo::Fact;
 use image_sync_shared::reference::Repository;
 use image_sync_shared::run::RunId;
 use image_sync_testkit::TokioClock;
+use image_sync_testkit::images::deterministic_bytes;
 use image_sync_testkit::servers::NatsServer;
 use time::macros::datetime;
 use tokio::time::timeout;
 
 use crate::samples::{failure, held_job, job, job_of, run};
-use crate::stored_reports::report_of;
+use crate::stored_reports::{put_report, report_of};
 use crate::support::{connect, fresh_prefix, open, provisioned, shared_server, small};
 use crate::waiting::PATIENCE;
 
@@ -365,10 +366,8 @@ async fn a_report_larger_than_a_message_is_read_as_it_was_stored() {
     let reports = setup.queue.reports();
     assert_eq!(report_of(&setup.queue, &run()).await, None);
     for seed in 0..2_u8 {
-        let report: Vec<u8> = (0..3_000_000_u32)
-            .map(|byte| (byte % 251) as u8 ^ seed)
-            .collect();
-        reports.put(&run(), &report[..]).await.unwrap();
+        let report = deterministic_bytes(&seed.to_string(), 3_000_000).to_vec();
+        put_report(&reports, &run(), &report).await.unwrap();
         assert!(report_of(&setup.queue, &run()).await == Some(report));
     }
 }

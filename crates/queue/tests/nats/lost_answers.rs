@@ -9,11 +9,12 @@ use image_sync_shared::ports::leases::Renewal;
 use image_sync_shared::ports::run_control::Opening;
 use image_sync_shared::run::RunId;
 use image_sync_testkit::TokioClock;
+use image_sync_testkit::images::deterministic_bytes;
 use image_sync_testkit::proxy::{Proxy, Toward};
 use image_sync_testkit::servers::NatsServer;
 
 use crate::samples::run;
-use crate::stored_reports::report_of;
+use crate::stored_reports::{put_report, report_of};
 use crate::support::{clock, connect, fresh_prefix, open, settings, small};
 
 struct Setup {
@@ -137,17 +138,18 @@ async fn a_run_whose_producer_died_after_its_claim_is_told_of_by_who_finds_the_c
 async fn a_report_that_is_replaced_while_it_is_read_is_read_anew() {
     let (setup, run) = (Setup::new().await, run());
     // More than is asked for at once.
-    let (before, after) = (vec![b'1'; 5_000_000], vec![b'2'; 4_500_000]);
+    let before = deterministic_bytes("before", 5_000_000);
+    let after = deterministic_bytes("after", 4_500_000);
     let other = open(connect(&setup.server, &setup.prefix).await, &setup.clock).await;
-    other.reports().put(&run, &before[..]).await.unwrap();
+    put_report(&other.reports(), &run, &before).await.unwrap();
     let the_rest = setup
         .proxy
         .hold(Toward::Server, "CONSUMER.MSG.NEXT.OBJ_", 2);
     let replace = async {
         the_rest.reached().await;
-        other.reports().put(&run, &after[..]).await.unwrap();
+        put_report(&other.reports(), &run, &after).await.unwrap();
         the_rest.release();
     };
     let (read, ()) = tokio::join!(report_of(&setup.queue, &run), replace);
-    assert!(read == Some(after));
+    assert!(read.as_deref() == Some(&after[..]));
 }

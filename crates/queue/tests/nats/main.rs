@@ -14,6 +14,7 @@ mod lost_answers;
 mod pauses;
 mod permissions;
 mod provisioning;
+mod report_store;
 mod restarts;
 #[path = "../contract/samples.rs"]
 mod samples;

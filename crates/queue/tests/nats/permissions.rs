@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::samples::{all_of, failure, held_job, job, letter, result, run, seal};
-use crate::stored_reports::report_of;
+use crate::stored_reports::{put_report, report_of};
 use crate::support::{MAX_DELIVER, clock, small};
 use crate::waiting::PATIENCE;
 
@@ -197,9 +197,7 @@ async fn aggregate(queue: &JetStream) {
     settle.bury(letter("r1:2", "poison")).await.unwrap();
     settle.done().await.unwrap();
     for report in ["{}", "{ }"] {
-        queue
-            .reports()
-            .put(&run(), report.as_bytes())
+        put_report(&queue.reports(), &run(), report.as_bytes())
             .await
             .unwrap();
     }
@@ -329,7 +327,7 @@ async fn a_permission_for_reports_that_is_missing_is_named() {
         let guarded = Guarded::new(&without(permission)).await;
         let aggregator = guarded.open("aggregator", Role::Aggregator).await.unwrap();
         let (run, reports) = (run(), aggregator.reports());
-        let stored = Box::pin(reports.put(&run, &b"{}"[..]));
+        let stored = Box::pin(put_report(&reports, &run, b"{}"));
         assert_names(&format!("publish to {subject}"), stored).await;
     }
 }

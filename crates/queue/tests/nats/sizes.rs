@@ -22,6 +22,7 @@ fn ended(run: &RunId) -> ReportHead {
         duration_ms: 0,
         bytes_copied: 0,
         summary: Summary::default(),
+        left_out: None,
     }
 }
 

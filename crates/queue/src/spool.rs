@@ -7,41 +7,62 @@ use std::path::PathBuf;
 /// How many bytes gather in memory before they are moved to the file.
 const TAIL_BYTES: usize = 64 * 1024;
 
+/// How many bytes are kept in memory where no file can be written, at most.
+const MAX_IN_MEMORY: usize = 256 * 1024 * 1024;
+
 /// Grows without taking more memory than its tail. The file has no name and ends with the process; where none can be made
-/// or written, all stays in memory.
-pub(super) struct Spool {
+/// or written, up to 256 MiB stay in memory.
+pub(crate) struct Spool {
     dir: Option<PathBuf>,
     file: Option<File>,
-    may_spill: bool,
+    /// Why no file can be written, if so.
+    unwritable: Option<io::Error>,
+    max_in_memory: usize,
     spilled: u64,
     tail: Vec<u8>,
 }
 
 impl Spool {
     /// An empty one. Its file is made in `dir`, or in the system's own place, when it is needed.
-    pub(super) fn new(dir: Option<PathBuf>) -> Self {
+    pub(crate) fn new(dir: Option<PathBuf>) -> Self {
         Self {
             dir,
             file: None,
-            may_spill: true,
+            unwritable: None,
+            max_in_memory: MAX_IN_MEMORY,
             spilled: 0,
             tail: Vec::new(),
         }
     }
 
-    pub(super) fn append(&mut self, bytes: &[u8]) {
+    /// Appends all of `bytes`, or nothing where there is no more room.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(error) = &self.unwritable
+            && self.tail.len() + bytes.len() > self.max_in_memory
+        {
+            let limit = self.max_in_memory / (1024 * 1024);
+            return Err(io::Error::other(format!(
+                "no temporary file can be written ({error}), and the {limit} MiB that are kept in memory are full: set TMPDIR \
+                 to a folder that can be written"
+            )));
+        }
         self.tail.extend_from_slice(bytes);
-        if self.may_spill
+        if self.unwritable.is_none()
             && self.tail.len() >= TAIL_BYTES
             && let Err(error) = self.spill()
         {
-            self.may_spill = false;
-            tracing::warn!(%error, "no temporary file can be written: the log of the run stays in memory");
+            let limit = self.max_in_memory / (1024 * 1024);
+            tracing::warn!(
+                %error,
+                "no temporary file can be written (in TMPDIR, else /tmp): up to {limit} MiB stay in memory instead"
+            );
+            self.unwritable = Some(error);
         }
+        Ok(())
     }
 
     /// Reads some bytes from `offset` on, none at the end.
-    pub(super) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match (offset.checked_sub(self.spilled), &mut self.file) {
             (None, Some(file)) => {
                 file.seek(SeekFrom::Start(offset))?;
@@ -82,7 +103,7 @@ mod tests {
         let mut all = Vec::new();
         for number in 0..LINES {
             let line = format!("line {number}\n");
-            spool.append(line.as_bytes());
+            spool.append(line.as_bytes()).unwrap();
             all.extend_from_slice(line.as_bytes());
         }
         all
@@ -120,12 +141,25 @@ mod tests {
     }
 
     #[test]
+    fn what_stays_in_memory_has_a_limit_that_is_told() {
+        let mut spool = Spool::new(None);
+        spool.unwritable = Some(io::ErrorKind::ReadOnlyFilesystem.into());
+        spool.max_in_memory = 1024 * 1024;
+        spool.append(&[b'1'; 1024 * 1024]).unwrap();
+        let error = spool.append(b"2").unwrap_err().to_string();
+        assert!(error.contains("read-only filesystem"), "{error}");
+        assert!(error.contains("the 1 MiB that are kept"), "{error}");
+        assert!(error.contains("set TMPDIR"), "{error}");
+        assert_eq!(read_all(&mut spool, 8 * 1024).len(), 1024 * 1024);
+    }
+
+    #[test]
     fn what_cannot_be_written_stays_in_memory() {
         let full_disk = tempfile::NamedTempFile::new().unwrap();
         let mut spool = Spool::new(None);
         spool.file = Some(File::open(full_disk.path()).unwrap());
         let all = fill(&mut spool);
-        assert!(!spool.may_spill && spool.spilled == 0);
+        assert!(spool.unwritable.is_some() && spool.spilled == 0);
         assert!(read_all(&mut spool, 8 * 1024) == all);
     }
 
@@ -133,7 +167,7 @@ mod tests {
     fn what_was_spilled_before_a_failure_is_still_read() {
         let mut spool = Spool::new(None);
         let mut all = fill(&mut spool);
-        spool.may_spill = false;
+        spool.unwritable = Some(io::ErrorKind::StorageFull.into());
         all.extend(fill(&mut spool));
         assert!(spool.spilled > 0 && spool.tail.len() > TAIL_BYTES);
         assert!(read_all(&mut spool, 8 * 1024) == all);
