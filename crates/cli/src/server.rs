@@ -60,6 +60,7 @@ impl QueueLength for InProcess {
         Ok(Length {
             jobs: jobs.to_vec(),
             dead_letters: None,
+            ..Length::default()
         })
     }
 }

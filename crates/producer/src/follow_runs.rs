@@ -199,8 +199,10 @@ impl RunFollower {
             // Nobody would see what its other jobs come to.
             self.control.cancel(&run).await?;
         }
-        self.states.end(&head).await?;
-        self.aggregator.measures.run_reported(head.status);
+        // Another aggregator may have done all of this too, and counts it.
+        if self.states.end(&head).await? {
+            self.aggregator.measures.run_reported(head.status);
+        }
         Ok(())
     }
 

@@ -51,6 +51,7 @@ mod run_log;
 mod run_states;
 mod servers;
 mod settle;
+mod storage;
 mod stored;
 mod taking_out;
 mod timing;
@@ -81,6 +82,7 @@ pub use provision::{Change, ProvisionError, provision};
 pub use provision_settings::ProvisionSettings;
 pub use reports::{History, Reports, StoredReport, StoredSize, Strays};
 pub use run_log::RunFrame;
+pub use storage::{Storage, storage};
 pub use timing::Timing;
 pub use verify::{Role, verify};
 

@@ -141,6 +141,36 @@ async fn an_aggregator_that_starts_after_the_deadline_calls_nothing_missing_that
     aggregator.stop().await;
 }
 
+/// A run ends, and says what its report lacks.
+#[tokio::test]
+async fn a_report_that_does_not_fit_its_store_is_stored_without_what_was_up_to_date() {
+    const IMAGES: usize = 60;
+    let installation = Installation::start().await;
+    installation
+        .run_well("provision --reports-max-bytes 4KiB")
+        .await;
+    let catalog = installation.catalog(IMAGES);
+    installation.write(&catalog.image(installation.entry("team/gone")));
+    let roles = [installation.worker("a"), installation.aggregator()];
+    for count in ["pulled", "already_cached"] {
+        let ended = installation.producer().ended().await;
+        assert_eq!(ended.code, Some(1), "{ended:#?}");
+        let report = ended.report();
+        let left_out = serde_json::to_value(report.head.left_out).unwrap();
+        assert_eq!(left_out[count], IMAGES, "{report:#?}");
+        assert_eq!(report.results.len(), 1, "what failed is told");
+        assert_eq!(report.head.status, RunStatus::Complete);
+        let shown = installation
+            .run_well("runs show latest --output table")
+            .await;
+        let said = "Not in this report, as it did not fit into the store of reports";
+        assert!(shown.stdout.contains(said), "{shown:#?}");
+    }
+    for role in roles {
+        role.stop().await;
+    }
+}
+
 /// Both write the report, one after the other.
 #[tokio::test]
 async fn two_aggregators_at_once_make_one_report() {

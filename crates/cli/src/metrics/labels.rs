@@ -27,6 +27,11 @@ pub(super) struct LaneLabel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct StoreLabel {
+    pub(super) store: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct HostLabel {
     pub(super) host: String,
 }

@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::Args;
-use image_sync_queue::jetstream::{Change, ProvisionSettings, installed, provision};
+use image_sync_queue::jetstream::{
+    Change, Connection, History, ProvisionSettings, Reports, Storage, installed, provision, storage,
+};
 use image_sync_shared::ports::clock::Clock as _;
 use tracing::warn;
 
@@ -36,25 +38,25 @@ pub(crate) struct ProvisionArgs {
     /// For how long a job is kept that nobody works [default: 14d]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     jobs_max_age: Option<Duration>,
-    /// Disk for jobs, some 1000 bytes each; no more are taken when it is full [default: 1GiB]
+    /// Disk for jobs, some 1000 bytes each; no more are taken when it is full [default: 512MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     jobs_max_bytes: Option<u64>,
     /// For how long the log of a run is kept [default: 14d]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     log_max_age: Option<Duration>,
-    /// Disk for the logs of runs, some 1000 bytes per image; the oldest are dropped when it is full [default: 2GiB]
+    /// Disk for the logs of runs, some 1000 bytes per image; the oldest are dropped when it is full [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     log_max_bytes: Option<u64>,
     /// For how long a dead letter is kept [default: 30d]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     letters_max_age: Option<Duration>,
-    /// Disk for dead letters; the oldest are dropped when it is full [default: 128MiB]
+    /// Disk for dead letters; the oldest are dropped when it is full [default: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     letters_max_bytes: Option<u64>,
     /// For how long reports are kept [default: 90d]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     reports_max_age: Option<Duration>,
-    /// Disk for reports; no more are taken when it is full [default: 1GiB]
+    /// Disk for reports, some 100 bytes per image; the oldest are dropped when it is full [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     reports_max_bytes: Option<u64>,
     /// Disk for each of the four buckets of runs, leases, hosts and facts [default: 64MiB]
@@ -103,11 +105,15 @@ pub(crate) fn run(args: &ProvisionArgs, environment: &Environment) -> Result<Exi
         } else {
             Vec::new()
         };
+        let sizes = sizes(&connection, &settings).await?;
         let written = stdout::write(|out| {
             for (object, change) in &objects {
                 writeln!(out, "{object}: {}", word(*change))?;
             }
-            changed.iter().try_for_each(|line| writeln!(out, "{line}"))
+            let lines = changed.iter().chain(&sizes);
+            lines
+                .into_iter()
+                .try_for_each(|line| writeln!(out, "{line}"))
         });
         written.map_err(Problem::not_carried_out)?;
         if is_change && shortens(&there, &settings) {
@@ -117,6 +123,58 @@ pub(crate) fn run(args: &ProvisionArgs, environment: &Environment) -> Result<Exi
         }
         Ok(Exit::Success)
     })
+}
+
+/// What is reserved, what there is, and how long history lasts.
+async fn sizes(
+    connection: &Connection,
+    settings: &ProvisionSettings,
+) -> Result<[String; 2], Problem> {
+    let storage = storage(connection).await;
+    let history = Reports::new(connection.clone()).history().await;
+    Ok([
+        reserved(settings, &storage.map_err(Problem::not_carried_out)?),
+        kept(&history.map_err(Problem::not_carried_out)?),
+    ])
+}
+
+fn reserved(settings: &ProvisionSettings, storage: &Storage) -> String {
+    let (size, limit) = (units::bytes, storage.limit.map(units::bytes));
+    let limit = limit.map_or_else(
+        || "as much as the server has (its max_file_store)".to_owned(),
+        |limit| format!("{limit} at most"),
+    );
+    format!(
+        "reserved: {} on each server that keeps it; the account holds {}, and may hold {limit}",
+        size(settings.reserved()),
+        size(storage.used)
+    )
+}
+
+fn kept(history: &History) -> String {
+    let lasts = match history.lasts {
+        Some(lasts) => format!(
+            "at this rate, each is kept for some {}",
+            time_roughly(lasts)
+        ),
+        None => "too few to say how long each is kept".to_owned(),
+    };
+    format!(
+        "history: {}, {} of {}; {lasts}",
+        units::count(history.reports, "report"),
+        units::bytes(history.bytes),
+        units::bytes(history.max_bytes)
+    )
+}
+
+/// A time in its largest unit.
+fn time_roughly(time: Duration) -> String {
+    const HOUR: u64 = 60 * 60;
+    match time.as_secs() {
+        seconds if seconds >= 48 * HOUR => units::count(seconds / (24 * HOUR), "day"),
+        seconds if seconds >= 2 * HOUR => units::count(seconds / HOUR, "hour"),
+        seconds => units::count(seconds / 60, "minute"),
+    }
 }
 
 /// Whether workers have less time for signs of life than before.
@@ -202,6 +260,31 @@ mod tests {
         assert_eq!(over(&there, "--jobs-max-bytes 32MiB"), larger);
         let line = "--jobs-max-bytes: changed 16.0 MiB -> 32.0 MiB";
         assert_eq!(changed(&there, &larger), [line]);
+    }
+
+    #[test]
+    fn what_is_reserved_and_how_long_history_lasts_are_told() {
+        let storage = |limit| Storage { used: 1024, limit };
+        let told = |limit| reserved(&ProvisionSettings::default(), &storage(limit));
+        let expected = "reserved: 2.1 GiB on each server that keeps it; the account holds 1.0 KiB, and may hold ";
+        let whole = format!("{expected}as much as the server has (its max_file_store)");
+        assert_eq!(told(None), whole);
+        assert_eq!(told(Some(1 << 33)), format!("{expected}8.0 GiB at most"));
+        let history = |hours: Option<u64>| History {
+            reports: 3,
+            bytes: 2_048,
+            max_bytes: 1 << 20,
+            lasts: hours.map(|hours| Duration::from_secs(hours * 3_600)),
+        };
+        let start = "history: 3 reports, 2.0 KiB of 1.0 MiB; ";
+        for (hours, end) in [
+            (None, "too few to say how long each is kept"),
+            (Some(1), "at this rate, each is kept for some 60 minutes"),
+            (Some(30), "at this rate, each is kept for some 30 hours"),
+            (Some(2_160), "at this rate, each is kept for some 90 days"),
+        ] {
+            assert_eq!(kept(&history(hours)), format!("{start}{end}"));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The store of reports at the server, as an aggregator fills it and keeps it tidy.
 
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+/// How much of a report is written at a time.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// The time between two looks for pieces of nothing, of which another aggregator may just be making a report.
 const TIDY: Duration = Duration::from_secs(300);
 /// The same where some were found.
@@ -61,9 +63,7 @@ impl ReportStore for Store {
                 continue;
             }
             let written = Arc::clone(&finished);
-            let stored = self.0.put(&run, move |out| {
-                lock(&written).write_json(&mut JsonWriter::new(out))
-            });
+            let stored = self.0.put(&run, move |out| write(&mut lock(&written), out));
             match stored.await {
                 Err(QueueError::Full(_)) if !is_last => {}
                 Err(error) => return Err(error),
@@ -87,7 +87,7 @@ async fn size_of(
     let measured = spawn_blocking(move || {
         let (mut size, mut finished) = (StoredSize::default(), lock(&finished));
         finished.limit_to(extent);
-        finished.write_json(&mut JsonWriter::new(&mut size))?;
+        write(&mut finished, &mut size)?;
         Ok((size.bytes()?, finished.head.left_out))
     });
     let measured = measured.await.map_err(io::Error::other).flatten();
@@ -96,6 +96,13 @@ async fn size_of(
             "the report of run {run} cannot be written: {error}"
         ))
     })
+}
+
+/// Writes the report in few large pieces: neither what escapes it nor what compresses it is good at small ones.
+fn write(finished: &mut FinishedRun, out: &mut dyn Write) -> io::Result<()> {
+    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, JsonWriter::new(out));
+    finished.write_json(&mut buffered)?;
+    buffered.flush()
 }
 
 fn tell_of(run: &RunId, left_out: Option<&LeftOut>, size: u64, largest: u64) {

@@ -164,8 +164,8 @@ mod tests {
             Ok((*run == self.0.run).then(|| self.0.clone()))
         }
 
-        async fn end(&self, _: &ReportHead) -> Result<(), QueueError> {
-            Ok(())
+        async fn end(&self, _: &ReportHead) -> Result<bool, QueueError> {
+            Ok(true)
         }
 
         async fn follow(&self) -> Result<Box<dyn RunStateReader>, QueueError> {

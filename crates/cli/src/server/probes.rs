@@ -116,6 +116,7 @@ mod tests {
             Ok(Length {
                 jobs: vec![("now", self.0.clone()?)],
                 dead_letters: None,
+                ..Length::default()
             })
         }
     }

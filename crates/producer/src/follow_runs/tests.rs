@@ -19,6 +19,8 @@ use crate::samples::{self, FakeClock, FakeControl, FakeLog, FakeQueue};
 struct Stores {
     done: Arc<Mutex<Vec<(&'static str, RunStatus)>>>,
     over: CancellationToken,
+    /// Another aggregator was faster.
+    is_second: bool,
     /// What is said of the next reports instead of storing them.
     refused: Arc<Mutex<Vec<QueueError>>>,
 }
@@ -41,10 +43,10 @@ impl RunStates for Stores {
         Ok(None)
     }
 
-    async fn end(&self, head: &ReportHead) -> Result<(), QueueError> {
+    async fn end(&self, head: &ReportHead) -> Result<bool, QueueError> {
         assert_eq!(head.run_id, samples::run());
         self.done.lock().unwrap().push(("ended", head.status));
-        Ok(())
+        Ok(!self.is_second)
     }
 
     async fn follow(&self) -> Result<Box<dyn RunStateReader>, QueueError> {
@@ -226,6 +228,32 @@ async fn a_run_whose_report_is_refused_for_long_ends_without_one() {
         let house = House::with_log(events.clone());
         *house.stores.refused.lock().unwrap() = vec![error; times];
         assert_eq!(house.follow().await, done, "{times} times");
+    }
+}
+
+/// Counts the runs that it is told of.
+#[derive(Default)]
+struct Counted(Mutex<Vec<RunStatus>>);
+
+impl Measures for Counted {
+    fn run_reported(&self, status: RunStatus) {
+        self.0.lock().unwrap().push(status);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_aggregators_the_one_that_ended_the_run_counts_it() {
+    for (is_second, counted) in [(false, vec![RunStatus::Complete]), (true, vec![])] {
+        let mut house = House::with_log([
+            RunEvent::Open(samples::opened()),
+            RunEvent::Seal { expected: 0 },
+        ]);
+        let measures = Arc::<Counted>::default();
+        house.follower.aggregator.measures = measures.clone();
+        house.stores.is_second = is_second;
+        house.follower.states = Arc::new(house.stores.clone());
+        assert_eq!(house.follow().await, both(RunStatus::Complete));
+        assert_eq!(*measures.0.lock().unwrap(), counted);
     }
 }
 

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::connection::{Connection, Tries};
 use super::names::Consumer;
 use super::provision::stream_object;
+use super::reports::Reports;
 use super::verify::Role;
-use crate::length::Length;
+use crate::length::{Fill, Length};
 
 /// For how long an answer is good: many may ask, and the server has other work.
 const FRESH: Duration = Duration::from_secs(5);
@@ -34,12 +35,20 @@ struct Seen {
 
 #[derive(Deserialize)]
 struct StreamInfo {
+    config: StreamLimits,
     state: StreamState,
+}
+
+#[derive(Deserialize)]
+struct StreamLimits {
+    #[serde(default)]
+    max_bytes: i64,
 }
 
 #[derive(Deserialize)]
 struct StreamState {
     messages: u64,
+    bytes: u64,
 }
 
 impl Backlog {
@@ -76,10 +85,19 @@ impl Backlog {
     async fn ask(&self) -> Result<Length, QueueError> {
         let (names, mut length) = (self.connection.names(), Length::default());
         for stream in self.role.streams(names) {
-            let messages = self.messages(&stream).await?;
+            let StreamInfo { config, state } = self.info(&stream).await?;
             if stream == names.dead_letters() {
-                length.dead_letters = Some(messages);
+                length.dead_letters = Some(state.messages);
             }
+            length.stores.push(Fill {
+                store: names.holds(&stream),
+                bytes: state.bytes,
+                max_bytes: u64::try_from(config.max_bytes).ok().filter(|max| *max > 0),
+            });
+        }
+        if self.role == Role::Aggregator {
+            let history = Reports::new(self.connection.clone()).history().await?;
+            length.history = history.lasts;
         }
         if self.role.takes_jobs() {
             for consumer in Consumer::ALL {
@@ -91,14 +109,14 @@ impl Backlog {
         Ok(length)
     }
 
-    async fn messages(&self, stream: &str) -> Result<u64, QueueError> {
+    async fn info(&self, stream: &str) -> Result<StreamInfo, QueueError> {
         let subject = format!("STREAM.INFO.{stream}");
         match self
             .connection
             .api(&subject, &json!({}), Tries::One)
             .await?
         {
-            Ok(StreamInfo { state }) => Ok(state.messages),
+            Ok(info) => Ok(info),
             Err(error) => Err(error.refusing(&stream_object(stream))),
         }
     }

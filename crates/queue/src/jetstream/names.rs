@@ -247,6 +247,22 @@ impl Names {
         format!("{}.dlq.>", self.prefix)
     }
 
+    /// What a stream of the installation holds, in one word.
+    pub(super) fn holds(&self, stream: &str) -> &'static str {
+        let known = [
+            (self.jobs(), "jobs"),
+            (self.run_log(), "logs"),
+            (self.dead_letters(), "dead_letters"),
+            (bucket_stream(&self.runs()), "runs"),
+            (bucket_stream(&self.leases()), "leases"),
+            (bucket_stream(&self.hosts()), "hosts"),
+            (bucket_stream(&self.memo()), "facts"),
+            (object_stream(&self.reports()), "reports"),
+        ];
+        let found = known.into_iter().find(|(name, _)| name == stream);
+        found.map_or("other", |(_, word)| word)
+    }
+
     fn stream(&self, kind: &str) -> String {
         format!("{}_{kind}", self.prefix.as_str().to_ascii_uppercase())
     }

@@ -6,6 +6,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The shortest time in which a worker can be expected to give a sign of life.
 const SHORTEST: Duration = Duration::from_secs(1);
 const MIB: u64 = 1024 * 1024;
+/// Of runs, leases, hosts and facts.
+const BUCKETS: u64 = 4;
 
 /// The sizes and times of an installation. Sizes are in bytes and are reserved on the server's disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub struct ProvisionSettings {
     pub letters_max_bytes: u64,
     /// For how long reports and the state of runs are kept.
     pub reports_max_age: Duration,
-    /// The size of the store of reports. A full store takes no more of them.
+    /// The size of the store of reports. From a full store the oldest are dropped.
     pub reports_max_bytes: u64,
     /// The size of each of the buckets of runs, leases, hosts and facts.
     pub bucket_max_bytes: u64,
@@ -50,19 +52,33 @@ impl Default for ProvisionSettings {
             lease_term: Duration::from_secs(45),
             max_held: 1_000_000,
             jobs_max_age: 14 * DAY,
-            jobs_max_bytes: 1024 * MIB,
+            jobs_max_bytes: 512 * MIB,
             log_max_age: 14 * DAY,
-            log_max_bytes: 2048 * MIB,
+            log_max_bytes: 1024 * MIB,
             letters_max_age: 30 * DAY,
-            letters_max_bytes: 128 * MIB,
+            letters_max_bytes: 64 * MIB,
             reports_max_age: 90 * DAY,
-            reports_max_bytes: 1024 * MIB,
+            reports_max_bytes: 256 * MIB,
             bucket_max_bytes: 64 * MIB,
         }
     }
 }
 
 impl ProvisionSettings {
+    /// What is reserved on the disk of each server that keeps it, in bytes.
+    #[must_use]
+    pub fn reserved(&self) -> u64 {
+        [
+            self.jobs_max_bytes,
+            self.log_max_bytes,
+            self.letters_max_bytes,
+            self.reports_max_bytes,
+            self.bucket_max_bytes.saturating_mul(BUCKETS),
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+
     /// What cannot be, if anything.
     pub(super) fn check(&self) -> Result<(), String> {
         let (window, visibility) = (self.dedupe_window, self.visibility);

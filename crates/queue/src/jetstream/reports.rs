@@ -45,7 +45,9 @@ pub struct Reports {
 }
 
 impl Reports {
-    pub(super) fn new(connection: Connection) -> Self {
+    /// Those of the installation that the connection is for.
+    #[must_use]
+    pub fn new(connection: Connection) -> Self {
         Self { connection }
     }
 

@@ -44,17 +44,17 @@ impl RunStates for JetStreamRunStates {
         Ok(self.bucket.get(&run_key(run)).await?.value)
     }
 
-    async fn end(&self, head: &ReportHead) -> Result<(), QueueError> {
+    async fn end(&self, head: &ReportHead) -> Result<bool, QueueError> {
         let key = run_key(&head.run_id);
         loop {
             let entry: Entry<RunState> = self.bucket.get(&key).await?;
             let Some(mut state) = entry.value.filter(|state| state.ended.is_none()) else {
-                return Ok(());
+                return Ok(false);
             };
             state.ended = Some(head.clone());
             let replaced = self.bucket.replace(&key, entry.revision, &state).await?;
             if replaced.is_some() {
-                return Ok(());
+                return Ok(true);
             }
         }
     }

@@ -33,8 +33,8 @@ pub trait RunStates: Send + Sync {
     /// A run, if it was ever opened.
     async fn get(&self, run: &RunId) -> Result<Option<RunState>, QueueError>;
 
-    /// Says that the run of `head` ended. Of several who say so, the first one counts.
-    async fn end(&self, head: &ReportHead) -> Result<(), QueueError>;
+    /// Says that the run of `head` ended, and whether this is what counts: of several who say so, the first one does.
+    async fn end(&self, head: &ReportHead) -> Result<bool, QueueError>;
 
     /// Reads all runs there are, and goes on with what changes.
     async fn follow(&self) -> Result<Box<dyn RunStateReader>, QueueError>;
