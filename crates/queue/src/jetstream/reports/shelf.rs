@@ -106,10 +106,7 @@ impl Shelf {
         let lasts = if reports < 2 || span.is_zero() || bytes == 0 {
             None
         } else {
-            let between = span.as_secs_f64() / (reports - 1) as f64;
-            let fit = max_bytes as f64 / (bytes as f64 / reports as f64);
-            let by_room = (max_bytes > 0)
-                .then(|| Duration::try_from_secs_f64(between * fit).unwrap_or(Duration::MAX));
+            let by_room = (max_bytes > 0).then(|| by_room(reports, span, bytes, max_bytes));
             [by_room, max_age].into_iter().flatten().min()
         };
         History {
@@ -119,6 +116,14 @@ impl Shelf {
             lasts,
         }
     }
+}
+
+/// How long it takes until so many bytes are full, if reports that took `bytes` came within `span`.
+fn by_room(reports: u64, span: Duration, bytes: u64, max_bytes: u64) -> Duration {
+    let [reports, bytes, max_bytes] = [reports, bytes, max_bytes].map(u128::from);
+    let seconds = u128::from(span.as_secs()) * reports / (reports - 1).max(1);
+    let full = seconds.saturating_mul(max_bytes) / bytes.max(1);
+    Duration::from_secs(u64::try_from(full).unwrap_or(u64::MAX))
 }
 
 /// Pieces that belong to no report, when they were looked for last: the id of what they are of, and how many there were.
@@ -168,13 +173,13 @@ impl Reports {
         nuid: &str,
         needed: u64,
     ) -> Result<bool, QueueError> {
-        let shelf = self.shelf(&self.meta_subject("*")).await?;
-        let Some(excess) = shelf.excess(needed) else {
+        let found = self.shelf(&self.meta_subject("*")).await?;
+        let Some(excess) = found.excess(needed) else {
             return Ok(false);
         };
         let (mut freed, mut dropped, mut last) = (0, 0_u32, None);
         let own = token::encode(run.as_str());
-        for name in self.names(shelf).into_values() {
+        for name in self.names(found).into_values() {
             if freed >= excess {
                 break;
             }
@@ -221,14 +226,14 @@ impl Reports {
     }
 
     /// The names of all reports, in the order of their runs.
-    fn names(&self, shelf: Shelf) -> BTreeMap<String, String> {
+    fn names(&self, found: Shelf) -> BTreeMap<String, String> {
         let start = self.meta_subject("");
         let name = |subject: String| {
             let encoded = subject.strip_prefix(&start)?.to_owned();
             let name = String::from_utf8(URL_SAFE.decode(&encoded).ok()?).ok()?;
             Some((name.clone(), name))
         };
-        shelf.subjects().into_keys().filter_map(name).collect()
+        found.subjects().into_keys().filter_map(name).collect()
     }
 
     /// Drops a report and its pieces, and says how many bytes they had.
