@@ -145,7 +145,7 @@ mod tests {
         let mut spool = Spool::new(None);
         spool.unwritable = Some(io::ErrorKind::ReadOnlyFilesystem.into());
         spool.max_in_memory = 1024 * 1024;
-        spool.append(&[b'1'; 1024 * 1024]).unwrap();
+        spool.append(&vec![b'1'; 1024 * 1024]).unwrap();
         let error = spool.append(b"2").unwrap_err().to_string();
         assert!(error.contains("read-only filesystem"), "{error}");
         assert!(error.contains("the 1 MiB that are kept"), "{error}");

@@ -64,7 +64,7 @@ impl ReportStore for Store {
             }
             let written = Arc::clone(&finished);
             let stored = self.0.put(&run, move |out| write(&mut lock(&written), out));
-            match Box::pin(stored).await {
+            match stored.await {
                 Err(QueueError::Full(_)) if !is_last => {}
                 Err(error) => return Err(error),
                 Ok(()) => {

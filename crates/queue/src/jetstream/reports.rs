@@ -60,7 +60,7 @@ impl Reports {
         write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Result<(), QueueError> {
         let bucket = self.bucket();
-        let put = async {
+        let put = Box::pin(async {
             let (name, nuid) = (token::encode(run.as_str()), self.connection.unique_name());
             let old = self.info_of(&name).await?;
             let stored = self.put_pieces(run, &name, &nuid, write).await;
@@ -75,7 +75,7 @@ impl Reports {
                 tracing::warn!(%run, %error, "pieces of a report are left behind for now");
             }
             stored
-        };
+        });
         self.connection.allowed(&bucket, put).await
     }
 

@@ -212,9 +212,10 @@ mod tests {
 
     #[test]
     fn a_report_is_compressed_and_read_as_it_was() {
-        let report: String = (0..20_000)
-            .map(|number| format!("{{\"image\": \"docker.io/library/app{number}\"}}\n"))
+        let lines: Vec<String> = (0..20_000)
+            .map(|number| format!("{{\"image\": \"docker.io/library/app{number}\"}}"))
             .collect();
+        let report = lines.join("\n");
         let parts: Vec<&[u8]> = report.as_bytes().chunks(7_777).collect();
         let mut size = StoredSize::default();
         for part in &parts {
