@@ -320,8 +320,8 @@ async fn a_permission_for_reports_that_is_missing_is_named() {
     for (permission, subject) in [
         ("$O.imgsync_reports.>", "$O.imgsync_reports."),
         (
-            "$JS.API.DIRECT.GET.OBJ_imgsync_reports.>",
-            "$JS.API.DIRECT.GET.OBJ_imgsync_reports.",
+            "$JS.API.STREAM.MSG.GET.OBJ_imgsync_reports",
+            "$JS.API.STREAM.MSG.GET.OBJ_imgsync_reports",
         ),
     ] {
         let guarded = Guarded::new(&without(permission)).await;

@@ -12,7 +12,7 @@ use image_sync_testkit::servers::{NatsServer, RawNats, UNREADABLE_HEADERS};
 use tokio::time::timeout;
 
 use crate::samples::{all_of, held_job, job, letter, result, run};
-use crate::stored_reports::report_of;
+use crate::stored_reports::{put_report, report_of};
 use crate::support::{connect, fresh_prefix, open, provisioned, small};
 use crate::waiting::{PATIENCE, eventually};
 
@@ -253,7 +253,7 @@ async fn keys_with_malformed_headers_keep_nobody_from_hearing_of_others() {
 async fn what_is_said_of_a_report_with_malformed_headers_keeps_nobody_from_reading_or_storing_it() {
     let mut setup = Setup::new().await;
     let (run, reports) = (run(), setup.other.reports());
-    reports.put(&run, &b"{}"[..]).await.unwrap();
+    put_report(&reports, &run, b"{}").await.unwrap();
     assert_eq!(report_of(&setup.queue, &run).await.unwrap(), b"{}");
     let subject = format!("$O.{}_reports.M.cjE=", setup.prefix);
     let said = r#"{"name":"r1","bucket":"x","nuid":"x","size":0,"chunks":0}"#;
@@ -264,7 +264,7 @@ async fn what_is_said_of_a_report_with_malformed_headers_keeps_nobody_from_readi
         published.await.unwrap();
         setup.raw.flush().await.unwrap();
         assert_eq!(report_of(&setup.queue, &run).await.unwrap(), b"");
-        reports.put(&run, &b"{ }"[..]).await.unwrap();
+        put_report(&reports, &run, b"{ }").await.unwrap();
         assert_eq!(report_of(&setup.queue, &run).await.unwrap(), b"{ }");
     }
 }
