@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1 as otlp;
+pub use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +35,10 @@ pub struct Span {
     pub attributes: BTreeMap<String, String>,
     /// Whether it ended in an error.
     pub failed: bool,
+    /// What it is to other programs.
+    pub kind: SpanKind,
+    /// The ids of the spans of other traces that it leads to.
+    pub links: Vec<Vec<u8>>,
 }
 
 /// What came, in the order in which it came.
@@ -123,6 +128,8 @@ impl From<&otlp::Span> for Span {
             parent: span.parent_span_id.clone(),
             attributes: texts(&span.attributes),
             failed: code == Some(failed),
+            kind: span.kind(),
+            links: span.links.iter().map(|link| link.span_id.clone()).collect(),
         }
     }
 }

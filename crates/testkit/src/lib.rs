@@ -15,7 +15,7 @@ pub mod tls;
 
 pub use clock::TokioClock;
 pub use closed_port::ClosedPort;
-pub use collector::Collector;
+pub use collector::{Collector, SpanKind};
 pub use fake_registry::FakeRegistry;
 pub use images::Image;
 pub use proxy::Proxy;

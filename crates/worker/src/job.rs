@@ -11,7 +11,7 @@ use image_sync_shared::ports::measures::Measures;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, info_span, warn};
+use tracing::{Instrument as _, Span, info_span, warn};
 
 use crate::account::Ledger;
 use crate::attempt::Attempt;
@@ -30,9 +30,18 @@ use crate::worker::Workshop;
 /// Works a delivery and settles it.
 pub(crate) async fn work(workshop: &Workshop, delivery: Delivery, abort: &CancellationToken) {
     let job = &delivery.job;
-    let span = info_span!("job", run = %job.run_id, job = %job.job_id, image = %job.source.image);
+    // A trace of its own, as that of a run would have all of its images.
+    let span = info_span!(
+        parent: None,
+        "job",
+        run = %job.run_id,
+        job = %job.job_id,
+        image = %job.source.image,
+        attempt = job.attempt,
+        worker = workshop.settings.name,
+    );
     let ports = &workshop.ports;
-    ports.traces.join(&span, &job.trace);
+    ports.traces.link(&span, &job.trace);
     let late = ports.clock.now() - job.not_before.unwrap_or(job.first_enqueued_at);
     let late = Duration::try_from(late).unwrap_or_default();
     ports.measures.job_delivered(delivery.lane, late);
@@ -94,7 +103,10 @@ async fn work_admitted(
     }
     ports.progress.image_started(job);
     let ended = attempt(workshop, admitted, settle, &trial, abort).await;
-    let failure = ended.outcome.as_ref().err().map(|failure| failure.class);
+    let failure = ended.outcome.as_ref().err().map(|failure| {
+        ports.traces.failed(&Span::current(), &failure.to_string());
+        failure.class
+    });
     let now = ports.clock.now();
     let settlement = settle::after_work(job, ended, cancelled(), &workshop.settings, now);
     if let (Some(class), true) = (failure, settlement.puts_back()) {

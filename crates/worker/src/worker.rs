@@ -47,7 +47,7 @@ pub struct Ports {
     pub progress: Arc<dyn Progress>,
     /// Who counts.
     pub measures: Arc<dyn Measures>,
-    /// Makes jobs a part of their run's trace.
+    /// Makes the traces of jobs lead to their run's.
     pub traces: Arc<dyn Propagator>,
 }
 

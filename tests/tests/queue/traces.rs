@@ -27,7 +27,7 @@ async fn run_through(installation: &Installation, options: &str) -> [Ended; 3] {
 }
 
 #[tokio::test]
-async fn one_trace_goes_through_all_roles() {
+async fn a_trace_goes_from_the_producer_to_the_aggregator_and_those_of_workers_lead_to_it() {
     let collector = Collector::start().await.unwrap();
     let installation = installation().await;
     let program = installation
@@ -41,13 +41,21 @@ async fn one_trace_goes_through_all_roles() {
 
     let spans = collector.spans();
     let traces: BTreeSet<_> = spans.iter().map(|span| &span.trace).collect();
-    assert_eq!(traces.len(), 1, "{spans:#?}");
+    assert_eq!(traces.len(), 3, "{spans:#?}");
     let [run, copy, fold] = ["run", "copy", "fold"].map(|name| only(&spans, name));
     assert!(run.parent.is_empty(), "{run:#?}");
     assert_eq!(fold.parent, run.id, "{fold:#?}");
     let jobs = named(&spans, "job");
     assert_eq!(jobs.len(), 2, "{spans:#?}");
-    assert!(jobs.iter().all(|job| job.parent == run.id), "{jobs:#?}");
+    assert!(
+        jobs.iter()
+            .all(|job| job.links == std::slice::from_ref(&run.id)),
+        "{jobs:#?}"
+    );
+    assert!(
+        jobs.iter().all(|job| job.attributes["worker"] == "w"),
+        "{jobs:#?}"
+    );
     let checked: BTreeSet<_> = named(&spans, "check")
         .iter()
         .map(|check| &check.parent)

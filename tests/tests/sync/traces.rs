@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use image_sync_testkit::fake_registry::Auth;
 use image_sync_testkit::images::{image, image_with_layers};
-use image_sync_testkit::{ClosedPort, Collector, FakeRegistry};
+use image_sync_testkit::{ClosedPort, Collector, FakeRegistry, SpanKind};
 use image_sync_tests::{Ended, Program, named, only};
 
 use crate::world::{REPOSITORY, TAG, World, program, status};
@@ -21,7 +21,7 @@ async fn world(program: Program) -> World {
 }
 
 #[tokio::test]
-async fn one_trace_goes_from_the_run_over_the_blobs_to_the_fold() {
+async fn a_trace_goes_from_the_run_to_the_fold_and_that_of_each_job_leads_to_it() {
     let collector = Collector::start().await.unwrap();
     let world = world(traced(&collector)).await;
     let ended = world.sync().await;
@@ -29,11 +29,13 @@ async fn one_trace_goes_from_the_run_over_the_blobs_to_the_fold() {
 
     let spans = collector.spans();
     let traces: BTreeSet<_> = spans.iter().map(|span| &span.trace).collect();
-    assert_eq!(traces.len(), 1, "{spans:#?}");
+    assert_eq!(traces.len(), 2, "{spans:#?}");
     let [run, job, check, copy, fold] =
         ["run", "job", "check", "copy", "fold"].map(|name| only(&spans, name));
     assert!(run.parent.is_empty(), "{run:#?}");
-    for (child, parent) in [(job, run), (fold, run), (check, job), (copy, job)] {
+    assert!(job.parent.is_empty(), "{job:#?}");
+    assert_eq!(job.links, std::slice::from_ref(&run.id));
+    for (child, parent) in [(fold, run), (check, job), (copy, job)] {
         assert_eq!(child.parent, parent.id, "{} in {}", child.name, parent.name);
     }
     let blobs = named(&spans, "blob");
@@ -47,12 +49,24 @@ async fn one_trace_goes_from_the_run_over_the_blobs_to_the_fold() {
     assert_eq!(job.attributes["job"], format!("{run_id}:0"));
     let source = world.source.image(REPOSITORY, TAG);
     assert_eq!(job.attributes["image"], source);
+    assert_eq!(job.attributes["attempt"], "1");
+    assert!(!job.attributes["worker"].is_empty(), "{job:#?}");
+    let kinds = [run, job, check, copy, blobs[0], fold].map(|span| span.kind);
+    let expected = [
+        SpanKind::Producer,
+        SpanKind::Consumer,
+        SpanKind::Client,
+        SpanKind::Client,
+        SpanKind::Client,
+        SpanKind::Internal,
+    ];
+    assert_eq!(kinds, expected);
     assert!(blobs[0].attributes["blob"].starts_with("sha256:"));
     assert!(!spans.iter().any(|span| span.failed), "{spans:#?}");
 }
 
 #[tokio::test]
-async fn every_attempt_at_a_job_is_a_span_of_its_run() {
+async fn every_attempt_at_a_job_is_a_trace_that_leads_to_its_run_and_is_marked_where_it_failed() {
     let collector = Collector::start().await.unwrap();
     let world = world(traced(&collector)).await;
     world
@@ -64,9 +78,13 @@ async fn every_attempt_at_a_job_is_a_span_of_its_run() {
     let run = only(&spans, "run");
     let jobs = named(&spans, "job");
     assert_eq!(jobs.len(), 3, "{spans:#?}");
-    assert!(jobs.iter().all(|job| job.parent == run.id));
-    let failed = jobs.iter().filter(|job| job.failed).count();
-    assert_eq!(failed, 1, "only the last attempt is the end: {spans:#?}");
+    assert!(
+        jobs.iter()
+            .all(|job| job.links == std::slice::from_ref(&run.id))
+    );
+    assert!(jobs.iter().all(|job| job.failed), "{spans:#?}");
+    let attempts: BTreeSet<_> = jobs.iter().map(|job| &*job.attributes["attempt"]).collect();
+    assert_eq!(attempts, BTreeSet::from(["1", "2", "3"]));
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
-//! An exporter whose failures are told once.
+//! An exporter whose failures are told once, and which says what each span is to other programs.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
@@ -38,8 +39,21 @@ impl<E> Complaining<E> {
     }
 }
 
+/// What a span is to other programs (OpenTelemetry specification, "`SpanKind`").
+fn kind(name: &str) -> SpanKind {
+    match name {
+        "run" => SpanKind::Producer,
+        "job" => SpanKind::Consumer,
+        "check" | "copy" | "blob" => SpanKind::Client,
+        _ => SpanKind::Internal,
+    }
+}
+
 impl<E: SpanExporter> SpanExporter for Complaining<E> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        for span in &mut batch {
+            span.span_kind = kind(&span.name);
+        }
         let sent = self.exporter.export(batch).await;
         if let Err(error) = &sent {
             self.complaint.once(error);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
+use opentelemetry::trace::{Status, TraceContextExt as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -28,6 +29,18 @@ impl Propagator for W3c {
         let parent = self.0.extract(&Headers(trace));
         // Refused where nothing is traced, and where the span is one that is not sent.
         span.set_parent(parent).ok();
+    }
+
+    fn link(&self, span: &Span, trace: &TraceContext) {
+        let other = self.0.extract(&Headers(trace));
+        let other = other.span().span_context().clone();
+        if other.is_valid() {
+            span.add_link(other);
+        }
+    }
+
+    fn failed(&self, span: &Span, why: &str) {
+        span.set_status(Status::error(why.to_owned()));
     }
 }
 

@@ -75,6 +75,12 @@ pub trait Propagator: Send + Sync + fmt::Debug {
 
     /// Makes `span` a part of `trace`. It must have no children yet.
     fn join(&self, span: &Span, trace: &TraceContext);
+
+    /// Makes `span`, which is of another trace, lead to `trace` (OpenTelemetry specification, "Links between spans").
+    fn link(&self, span: &Span, trace: &TraceContext);
+
+    /// Marks what `span` is about as failed.
+    fn failed(&self, span: &Span, why: &str);
 }
 
 /// Traces nothing.
@@ -87,6 +93,10 @@ impl Propagator for Untraced {
     }
 
     fn join(&self, _: &Span, _: &TraceContext) {}
+
+    fn link(&self, _: &Span, _: &TraceContext) {}
+
+    fn failed(&self, _: &Span, _: &str) {}
 }
 
 #[cfg(test)]
