@@ -41,6 +41,7 @@ mod poison;
 mod prefix;
 mod provision;
 mod provision_settings;
+mod pull_status;
 mod purge;
 mod readable;
 mod received;

@@ -15,7 +15,7 @@ use image_sync_shared::secret::Secret;
 
 use crate::clock::SystemClock;
 use crate::environment::{Environment, NatsEnvironment};
-use crate::exit::Problem;
+use crate::exit::{Exit, Problem};
 
 /// The help of `--max-deliver`.
 pub(crate) const MAX_DELIVER: &str = "Give a job up that was delivered so often without a result, as it kills its \
@@ -158,6 +158,17 @@ impl ConnectionArgs {
     }
 }
 
+/// How a command ended, once the server knows what it had open there. What it cannot be told it forgets in time.
+pub(crate) async fn ended(
+    queue: &JetStream,
+    ended: Result<Exit, Problem>,
+) -> Result<Exit, Problem> {
+    if let Err(error) = queue.close().await {
+        tracing::debug!(%error, "NATS could not be told that this is the end");
+    }
+    ended
+}
+
 /// Understands the first tokens of a subject.
 fn inbox_prefix(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
@@ -198,7 +209,6 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::exit::Exit;
 
     #[derive(Parser)]
     struct Only {

@@ -16,7 +16,7 @@ use image_sync_shared::text::escape_json;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::connection::ConnectionArgs;
+use super::connection::{self, ConnectionArgs};
 use super::{published, runtime, waiting};
 use crate::args::{Output, OutputArgs};
 use crate::clock::SystemClock;
@@ -135,25 +135,28 @@ pub(crate) fn run(
     screen: &Screen,
 ) -> Result<Exit, Problem> {
     runtime::run(runtime::GRACE, |stop| async move {
-        let connection = command.connection();
-        let queue = connection.open(environment, Role::Operator).await?;
-        let letters = &*queue.ports().letters;
-        match command {
-            DeadLettersCommand::List(args) => {
-                let shape = outputs::shape(args.output, environment.no_color);
-                listing::write(letters, shape).await
+        let opening = command.connection().open(environment, Role::Operator);
+        let queue = opening.await?;
+        let ended = async {
+            let letters = &*queue.ports().letters;
+            match command {
+                DeadLettersCommand::List(args) => {
+                    let shape = outputs::shape(args.output, environment.no_color);
+                    listing::write(letters, shape).await
+                }
+                DeadLettersCommand::Show(args) => show(letters, &args.id).await,
+                DeadLettersCommand::Replay(args) => {
+                    let outputs = Outputs::prepare(&args.output, environment, screen)?;
+                    replay(args, &queue, outputs, &stop).await
+                }
+                DeadLettersCommand::Drop(args) => {
+                    let dropped = dead_letters::discard(letters, &args.which.choice()).await;
+                    info!(letters = dropped.map_err(problem)?, "dropped dead letters");
+                    Ok(Exit::Success)
+                }
             }
-            DeadLettersCommand::Show(args) => show(letters, &args.id).await,
-            DeadLettersCommand::Replay(args) => {
-                let outputs = Outputs::prepare(&args.output, environment, screen)?;
-                replay(args, &queue, outputs, &stop).await
-            }
-            DeadLettersCommand::Drop(args) => {
-                let dropped = dead_letters::discard(letters, &args.which.choice()).await;
-                info!(letters = dropped.map_err(problem)?, "dropped dead letters");
-                Ok(Exit::Success)
-            }
-        }
+        };
+        connection::ended(&queue, ended.await).await
     })
 }
 

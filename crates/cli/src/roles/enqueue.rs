@@ -11,7 +11,7 @@ use image_sync_shared::ports::clock::Clock;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::connection::ConnectionArgs;
+use super::connection::{self, ConnectionArgs};
 use super::{published, runtime, waiting};
 use crate::args::{CommonArgs, OutputArgs};
 use crate::clock::SystemClock;
@@ -70,7 +70,8 @@ pub(crate) fn run(
     let outputs = Outputs::prepare(&args.output, environment, screen)?;
     runtime::run(runtime::GRACE, |stop| async {
         let queue = args.connection.open(environment, Role::Producer).await?;
-        enqueue(args, &config, &images, &queue, outputs, stop).await
+        let ended = enqueue(args, &config, &images, &queue, outputs, stop).await;
+        connection::ended(&queue, ended).await
     })
 }
 

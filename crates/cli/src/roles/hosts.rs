@@ -8,7 +8,7 @@ use image_sync_queue::jetstream::Role;
 use image_sync_shared::ports::host_pauses::HostPauses;
 use tracing::info;
 
-use super::connection::ConnectionArgs;
+use super::connection::{self, ConnectionArgs};
 use super::runtime;
 use crate::args::Output;
 use crate::environment::Environment;
@@ -67,15 +67,18 @@ pub(crate) fn run(command: &HostsCommand, environment: &Environment) -> Result<E
     runtime::run(runtime::GRACE, |_stop| async move {
         let queue = command.connection().open(environment, Role::Operator);
         let queue = queue.await?;
-        let pauses = &*queue.ports().pauses;
-        match (command, host) {
-            (HostsCommand::List(args), _) => {
-                let shape = outputs::shape(args.output, environment.no_color);
-                let all = pauses.list().await.map_err(Problem::not_carried_out)?;
-                listing::write(all, shape).await
+        let ended = async {
+            let pauses = &*queue.ports().pauses;
+            match (command, host) {
+                (HostsCommand::List(args), _) => {
+                    let shape = outputs::shape(args.output, environment.no_color);
+                    let all = pauses.list().await.map_err(Problem::not_carried_out)?;
+                    listing::write(all, shape).await
+                }
+                (HostsCommand::Resume(_), host) => resume(pauses, &host.unwrap_or_default()).await,
             }
-            (HostsCommand::Resume(_), host) => resume(pauses, &host.unwrap_or_default()).await,
-        }
+        };
+        connection::ended(&queue, ended.await).await
     })
 }
 

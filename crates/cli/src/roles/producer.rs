@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::connection::ConnectionArgs;
+use super::connection::{self, ConnectionArgs};
 use super::published::{self, Published};
 use super::runtime;
 use super::waiting::{self, Awaited};
@@ -87,14 +87,17 @@ pub(crate) fn run(
             .await;
             return Ok(Exit::Success);
         }
-        match start(args, &loaded, &queue, &stop).await? {
-            Some(run) if args.wait => {
-                let skip_on_error = loaded.config.settings.skip_on_error;
-                waiting::report_of(&queue, &run, skip_on_error, outputs, &stop).await
+        let ended = async {
+            match start(args, &loaded, &queue, &stop).await? {
+                Some(run) if args.wait => {
+                    let skip_on_error = loaded.config.settings.skip_on_error;
+                    waiting::report_of(&queue, &run, skip_on_error, outputs, &stop).await
+                }
+                Some(_) => Ok(Exit::Success),
+                None => Ok(Exit::Busy),
             }
-            Some(_) => Ok(Exit::Success),
-            None => Ok(Exit::Busy),
-        }
+        };
+        connection::ended(&queue, ended.await).await
     })
 }
 

@@ -13,7 +13,7 @@ use image_sync_shared::run::RunId;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::connection::ConnectionArgs;
+use super::connection::{self, ConnectionArgs};
 use super::runtime;
 use super::waiting::{self, Awaited};
 use crate::args::{Output, OutputArgs};
@@ -97,26 +97,29 @@ pub(crate) fn run(
     runtime::run(runtime::GRACE, |stop| async move {
         let opening = command.connection().open(environment, Role::Operator);
         let queue = opening.await?;
-        let states = all(&queue).await?;
-        let prepared = |args: &OneRunArgs| Outputs::prepare(&args.output, environment, screen);
-        match command {
-            RunsCommand::List(args) => {
-                let shape = outputs::shape(args.output, environment.no_color);
-                listing::write(listed(&queue, states).await?, shape).await
+        let ended = async {
+            let states = all(&queue).await?;
+            let prepared = |args: &OneRunArgs| Outputs::prepare(&args.output, environment, screen);
+            match command {
+                RunsCommand::List(args) => {
+                    let shape = outputs::shape(args.output, environment.no_color);
+                    listing::write(listed(&queue, states).await?, shape).await
+                }
+                RunsCommand::Show(args) => {
+                    let state = choice::of(&states, &args.run)?;
+                    show(&queue, state, prepared(args)?, args, environment).await
+                }
+                RunsCommand::Watch(args) => {
+                    let state = choice::of(&states, &args.run)?;
+                    watch(&queue, &state.run, prepared(args)?, &stop).await
+                }
+                RunsCommand::Cancel(args) => {
+                    let state = choice::of(&states, &args.run)?;
+                    cancel(&queue, state, args, &stop).await
+                }
             }
-            RunsCommand::Show(args) => {
-                let state = choice::of(&states, &args.run)?;
-                show(&queue, state, prepared(args)?, args, environment).await
-            }
-            RunsCommand::Watch(args) => {
-                let state = choice::of(&states, &args.run)?;
-                watch(&queue, &state.run, prepared(args)?, &stop).await
-            }
-            RunsCommand::Cancel(args) => {
-                let state = choice::of(&states, &args.run)?;
-                cancel(&queue, state, args, &stop).await
-            }
-        }
+        };
+        connection::ended(&queue, ended.await).await
     })
 }
 

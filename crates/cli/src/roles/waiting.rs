@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use image_sync_queue::jetstream::JetStream;
+use image_sync_queue::jetstream::{JetStream, StoredReport};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::{Clock, later};
 use image_sync_shared::ports::run_control::RunControl;
@@ -11,8 +11,9 @@ use image_sync_shared::report::ReportHead;
 use image_sync_shared::run::RunId;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
 use crate::clock::SystemClock;
 use crate::exit::{Exit, Problem};
@@ -42,8 +43,9 @@ pub(crate) async fn end_of(
     stop: &CancellationToken,
 ) -> Result<Awaited, Problem> {
     let (states, runs) = (queue.states(), &*queue.ports().runs);
+    info!(%run, "waiting for the end of the run");
     let awaited = end_in(&*states, runs, &SystemClock, run, stop).await;
-    awaited.map_err(Problem::not_carried_out)
+    awaited.map_err(|error| Problem::not_carried_out(format!("run {run} goes on: {error}")))
 }
 
 async fn end_in(
@@ -54,20 +56,42 @@ async fn end_in(
     stop: &CancellationToken,
 ) -> Result<Awaited, QueueError> {
     let (since, mut cancelled_at) = (clock.now(), None);
+    let (mut deadline, mut is_away) = (since, false);
     loop {
-        let Some(state) = states.get(run).await? else {
+        let looked = async {
+            let state = states.get(run).await?;
+            let is_cancelled = cancelled_at.is_some() || runs.was_cancelled(run).await?;
+            Ok((state, is_cancelled))
+        };
+        let Some(looked) = stop.run_until_cancelled(looked).await else {
             return Ok(Awaited::Stopped);
         };
-        if let Some(head) = state.ended {
-            return Ok(Awaited::Ended(head));
-        }
-        let now = clock.now();
-        if cancelled_at.is_none() && runs.was_cancelled(run).await? {
-            cancelled_at = Some(now);
-        }
-        let deadline = state.until.max(since);
-        if let Some(why) = overdue(deadline, cancelled_at, now) {
-            return Ok(Awaited::Overdue(why));
+        match looked {
+            Ok((None, _)) => return Ok(Awaited::Stopped),
+            Ok((Some(state), is_cancelled)) => {
+                if let Some(head) = state.ended {
+                    return Ok(Awaited::Ended(head));
+                }
+                if is_cancelled && cancelled_at.is_none() {
+                    cancelled_at = Some(clock.now());
+                }
+                deadline = state.until.max(since);
+                if std::mem::replace(&mut is_away, false) {
+                    info!(%run, "NATS is back: waiting for the end of the run");
+                }
+                if let Some(why) = overdue(deadline, cancelled_at, clock.now()) {
+                    return Ok(Awaited::Overdue(why));
+                }
+            }
+            // The run goes on without this command, and may end meanwhile.
+            Err(QueueError::Unreachable(error))
+                if overdue(deadline, cancelled_at, clock.now()).is_none() =>
+            {
+                if !std::mem::replace(&mut is_away, true) {
+                    warn!(%run, error, "NATS is away: the run is waited for until its deadline");
+                }
+            }
+            Err(error) => return Err(error),
         }
         tokio::select! {
             () = sleep(LOOK) => {}
@@ -127,9 +151,23 @@ pub(crate) async fn report_of(
     Ok(Exit::of_report(&head, skip_on_error))
 }
 
+/// The report of a run. A server that is away is waited for.
+async fn fetched(queue: &JetStream, run: &RunId) -> Result<Option<StoredReport>, QueueError> {
+    let start = Instant::now();
+    loop {
+        match queue.reports().get(run).await {
+            Err(QueueError::Unreachable(error)) if start.elapsed() < FAIR_TIME => {
+                warn!(%run, error, "the report cannot be read now: trying again");
+                sleep(LOOK).await;
+            }
+            received => return received,
+        }
+    }
+}
+
 /// Writes the report of a run once it is here whole.
 pub(crate) async fn write(queue: &JetStream, run: &RunId, outputs: Outputs) -> Result<(), Problem> {
-    let received = queue.reports().get(run).await;
+    let received = fetched(queue, run).await;
     let Some(stored) = received.map_err(Problem::not_carried_out)? else {
         return Err(Problem::not_carried_out(format!(
             "run {run} ended, and its report is not kept: the oldest go when their store is full (--reports-max-bytes), or \

@@ -109,6 +109,9 @@ impl fmt::Debug for ConnectSettings {
 
 /// JetStream is there, but has no leader yet.
 const CLUSTER_NOT_READY: u32 = 10_008;
+/// How often a server that says nothing is asked for a sign of life; at the third question without an answer another one is
+/// connected to.
+pub(super) const PING: Duration = Duration::from_secs(4);
 /// The pause between two tries to connect.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -192,7 +195,8 @@ pub(super) async fn options(
     };
     let mut options = ConnectOptions::new()
         .name(&settings.name)
-        .connection_timeout(settings.request_timeout);
+        .connection_timeout(settings.request_timeout)
+        .ping_interval(PING);
     if let Some(prefix) = &settings.inbox_prefix {
         options = options.custom_inbox_prefix(prefix);
     }

@@ -3,6 +3,7 @@
 //! Everything is a request that is answered: a publish by the stream's acknowledgement, an acknowledgement by its own.
 //! What may be asked twice is asked again while the server is away, so that a restart of it is a pause and no failure.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::api::says_not_ready;
 use super::client::LiveClient;
+use super::connect::PING;
 use super::events::Events;
 use super::names::{Consumer, Names};
 
@@ -200,12 +202,29 @@ impl Connection {
         }
         let client = self.client().await;
         let client = client.map_err(|error| NoAnswer::NoClient(error.to_string()))?;
+        let heard_before = bytes_heard(&client);
         let answer = tokio::select! {
             answer = client.send_request(subject.to_owned(), request) => answer,
             Ok(()) = connections.changed() => return Err(NoAnswer::Cut),
         };
-        answer.map_err(|error| NoAnswer::from(&error))
+        let no_answer = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) => NoAnswer::from(&error),
+        };
+        // A server that is slow answers pings at least. One that stands still keeps its connections open.
+        if matches!(no_answer, NoAnswer::Late)
+            && self.request_timeout() > PING
+            && bytes_heard(&client) == heard_before
+        {
+            tracing::warn!("nothing comes from NATS any more: connecting anew");
+            client.force_reconnect().await.ok();
+        }
+        Err(no_answer)
     }
+}
+
+fn bytes_heard(client: &Client) -> u64 {
+    client.statistics().in_bytes.load(Ordering::Relaxed)
 }
 
 /// How many bytes the lines of these headers have.

@@ -10,14 +10,17 @@
 use std::time::Duration;
 
 use async_nats::{Message, StatusCode, Subscriber};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _};
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::text::excerpt;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::{Connection, Tries};
+use super::pull_status::{self, Meaning};
 use super::readable;
 use super::received::Received;
 use super::stored::next_message;
@@ -55,17 +58,27 @@ pub(super) struct Follower {
 struct Source {
     connection: Connection,
     next_subject: String,
+    delete_subject: String,
+    /// Below this each request has its own inbox, so that the end of one is not taken for that of the next.
     inbox: String,
+    /// How many requests were made.
+    requests: u64,
     answers: Subscriber,
     connections: watch::Receiver<u64>,
     /// Messages that it has delivered.
     delivered: u64,
     request: Option<OpenRequest>,
+    /// Whether the next message alone has more bytes than are asked for together.
+    is_next_large: bool,
 }
 
 /// A request that is not answered to its end.
 struct OpenRequest {
-    /// How many messages may still come.
+    /// Where its end is told.
+    inbox: String,
+    /// How many messages were asked for.
+    batch: usize,
+    /// How many of them may still come.
     left: usize,
     /// When it was made.
     since: Instant,
@@ -228,15 +241,18 @@ impl Source {
         made.map_err(|error| error.refusing(&format!("reading stream {stream}")))?;
         let client = connection.client().await?;
         let inbox = client.new_inbox();
-        let answers = client.subscribe(inbox.clone()).await;
+        let answers = client.subscribe(format!("{inbox}.*")).await;
         Ok(Self {
             connection: connection.clone(),
             next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"),
+            delete_subject: format!("$JS.API.CONSUMER.DELETE.{stream}.{name}"),
             inbox,
+            requests: 0,
             answers: answers.map_err(|error| QueueError::Unreachable(error.to_string()))?,
             connections,
             delivered: 0,
             request: None,
+            is_next_large: false,
         })
     }
 
@@ -267,16 +283,25 @@ impl Source {
     async fn ask(&mut self, deadline: Instant) -> bool {
         let now = Instant::now();
         let wait = deadline.saturating_duration_since(now).min(EXPIRES);
-        let mut body = json!({ "batch": BATCH, "max_bytes": BATCH_BYTES, "no_wait": true });
+        let (mut body, batch) = if std::mem::take(&mut self.is_next_large) {
+            (json!({ "batch": 1, "no_wait": true }), 1)
+        } else {
+            let body = json!({ "batch": BATCH, "max_bytes": BATCH_BYTES, "no_wait": true });
+            (body, BATCH)
+        };
         if !wait.is_zero() {
             body["expires"] = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX).into();
         }
+        self.requests += 1;
+        let inbox = format!("{}.{}", self.inbox, self.requests);
         self.request = Some(OpenRequest {
-            left: BATCH,
+            inbox: inbox.clone(),
+            batch,
+            left: batch,
             since: now,
             until: now + wait + SLACK,
         });
-        let (subject, inbox) = (self.next_subject.clone(), self.inbox.clone());
+        let subject = self.next_subject.clone();
         let Ok(client) = self.connection.client().await else {
             return false;
         };
@@ -285,15 +310,10 @@ impl Source {
     }
 
     fn take(&mut self, message: Message) -> Heard {
+        let inbox = message.subject.clone();
         let (status, description) = (message.status, message.description.clone());
         let Some(received) = Received::new(message) else {
-            self.request = None;
-            let is_full = description.is_some_and(|text| text.contains("MaxBytes"));
-            return match status {
-                Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => Heard::End,
-                _ if is_full => Heard::More,
-                _ => Heard::Lost,
-            };
+            return self.take_status(&inbox, status, &description.unwrap_or_default());
         };
         self.delivered += 1;
         if let Some(request) = &mut self.request {
@@ -307,5 +327,43 @@ impl Source {
         } else {
             Heard::Lost
         }
+    }
+
+    fn take_status(&mut self, inbox: &str, status: Option<StatusCode>, description: &str) -> Heard {
+        let is_of_this = |request: &OpenRequest| request.inbox == inbox;
+        if !self.request.as_ref().is_some_and(is_of_this) {
+            // A request that was answered in full is told so too.
+            return Heard::More;
+        }
+        let meaning = pull_status::meaning(status, description);
+        if meaning == Meaning::Stands {
+            return Heard::More;
+        }
+        let is_empty = |request: OpenRequest| request.left == request.batch;
+        let was_empty = self.request.take().is_none_or(is_empty);
+        match meaning {
+            Meaning::NoMore => Heard::End,
+            Meaning::Stands | Meaning::Full => Heard::More,
+            Meaning::TooLarge => {
+                self.is_next_large = was_empty;
+                Heard::More
+            }
+            Meaning::Refused => Heard::Refused(QueueError::Refused(format!(
+                "NATS does not let messages be asked for: {}",
+                excerpt(description)
+            ))),
+            Meaning::Lost => Heard::Lost,
+        }
+    }
+}
+
+impl Drop for Source {
+    /// The server forgets a consumer in time, but who makes one each second would leave many.
+    fn drop(&mut self) {
+        let client = self.connection.shared.client.last();
+        let reply = format!("{}.end", self.inbox);
+        let deleted = client.publish_with_reply(self.delete_subject.clone(), reply, Bytes::new());
+        // It need not wait unless much else is under way.
+        deleted.now_or_never();
     }
 }

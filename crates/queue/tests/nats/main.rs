@@ -8,6 +8,7 @@
 )]
 
 mod connecting;
+mod following;
 mod jobs;
 mod large;
 mod lost_answers;

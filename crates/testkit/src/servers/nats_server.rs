@@ -17,6 +17,7 @@ pub struct NatsServer {
     arguments: Vec<OsString>,
     process: Process,
     folder: TempDir,
+    is_running: bool,
 }
 
 impl NatsServer {
@@ -49,6 +50,7 @@ impl NatsServer {
                         arguments,
                         process,
                         folder,
+                        is_running: true,
                     });
                 }
                 // Another process took the port in between.
@@ -89,13 +91,36 @@ impl NatsServer {
 
     /// Kills it (SIGKILL) and waits for its end. Its storage stays.
     pub fn kill(&mut self) -> io::Result<()> {
+        self.is_running = false;
         self.process.kill()
+    }
+
+    /// Whether it was neither killed nor stopped.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.is_running
+    }
+
+    /// Lets it stand still (SIGSTOP): its connections stay open, and nothing comes over them.
+    pub fn stand_still(&mut self) -> io::Result<()> {
+        self.is_running = false;
+        let id = self.process_id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-STOP", &id])
+            .status()?;
+        if sent.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other("SIGSTOP could not be sent"))
+        }
     }
 
     /// Starts it again after [`Self::kill`], on the same port and storage.
     pub async fn restart(&mut self) -> io::Result<()> {
         self.process = run(self.port, &self.folder, &self.arguments)?;
-        ready(&self.process, self.port).await
+        ready(&self.process, self.port).await?;
+        self.is_running = true;
+        Ok(())
     }
 }
 
@@ -114,7 +139,7 @@ async fn ready(process: &Process, port: u16) -> io::Result<()> {
     TcpStream::connect(("127.0.0.1", port)).await.map(drop)
 }
 
-fn free_port() -> io::Result<u16> {
+pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 /// Header blocks that a server takes and clients choke on, each of its own kind, with what is wrong with it.
@@ -74,6 +74,46 @@ impl RawNats {
             b"\r\n",
         ];
         self.0.write_all(&parts.concat()).await
+    }
+
+    /// The answer to a request without a payload.
+    pub async fn request(&mut self, subject: &str) -> io::Result<Vec<u8>> {
+        let request = format!("SUB _INBOX.raw 1\r\nPUB {subject} _INBOX.raw 0\r\n\r\n");
+        self.0.write_all(request.as_bytes()).await?;
+        let mut line = String::new();
+        while self.0.read_line(&mut line).await? > 0 {
+            if let Some(message) = line.strip_prefix("MSG ") {
+                let length = message.split_whitespace().last().unwrap_or_default();
+                let mut payload = vec![0; length.parse().map_err(io::Error::other)?];
+                self.0.read_exact(&mut payload).await?;
+                return Ok(payload);
+            }
+            if line.starts_with("HMSG ") || line.starts_with("-ERR") {
+                return Err(io::Error::other(line));
+            }
+            line.clear();
+        }
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Subscribes to one subject, which may have wildcards.
+    pub async fn subscribe(&mut self, subject: &str) -> io::Result<()> {
+        let subscribe = format!("SUB {subject} 2\r\n");
+        self.0.write_all(subscribe.as_bytes()).await
+    }
+
+    /// The subjects of the messages that have come so far, which are to have payloads of one line.
+    pub async fn subjects_heard(&mut self) -> io::Result<Vec<String>> {
+        self.0.write_all(b"PING\r\n").await?;
+        let (mut line, mut subjects) = (String::new(), Vec::new());
+        while self.0.read_line(&mut line).await? > 0 && !line.starts_with("PONG") {
+            let mut words = line.split_whitespace();
+            if let (Some("MSG" | "HMSG"), Some(subject)) = (words.next(), words.next()) {
+                subjects.push(subject.to_owned());
+            }
+            line.clear();
+        }
+        Ok(subjects)
     }
 
     /// Returns when the server has read all that was sent, and fails if it did not take something.

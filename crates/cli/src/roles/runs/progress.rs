@@ -93,8 +93,13 @@ async fn try_tell(queue: &JetStream, run: &RunId) -> Result<std::convert::Infall
     let (mut log, mut fold) = (queue.ports().log.read(run).await?, Fold::default());
     let (mut told, mut next) = (None, Instant::now() + TELL);
     loop {
-        if let Some(event) = log.next(TELL).await? {
-            fold.apply(event);
+        match log.next(TELL).await {
+            Ok(Some(event)) => {
+                fold.apply(event);
+            }
+            // Who waits for the end of the run says that NATS is away.
+            Ok(None) | Err(QueueError::Unreachable(_)) => {}
+            Err(error) => return Err(error),
         }
         if Instant::now() >= next {
             next = Instant::now() + TELL;
