@@ -85,14 +85,16 @@ impl ToRegistry<'_> {
         self.stream(feed, request).await
     }
 
-    /// How many bytes the registry has after `failure`; none if it does not say so.
+    /// How many bytes the registry has after `failure`, as it says when it is asked, or else has said with a 416; none if it does not
+    /// say so.
     async fn ask(
         &self,
         permits: &Permits,
         session: &mut Session,
         failure: &Failure,
     ) -> Option<u64> {
-        let received = session.ask(permits).await.ok().flatten()?;
+        let asked = session.ask(permits).await.ok().flatten();
+        let received = asked.or_else(|| session.received())?;
         tracing::debug!(%failure, received, "the upload goes on after a cut");
         Some(received)
     }

@@ -31,7 +31,7 @@ pub(crate) struct Session {
     location: Option<Url>,
     /// How long its chunks may be.
     limits: ChunkLimits,
-    /// How many bytes the last answer said that the registry has.
+    /// How many bytes the answer to the last chunk said that the registry has.
     received: Option<u64>,
 }
 
@@ -114,10 +114,15 @@ impl Session {
             StatusCode::PAYLOAD_TOO_LARGE,
             StatusCode::RANGE_NOT_SATISFIABLE,
         ];
-        let answer = self.client().send(call).await?;
+        let answer = self.client().send(call).await;
+        self.received = None;
+        let answer = answer?;
         if answer.status().is_success() {
             self.go_on(&answer)?;
             return Ok(Sent::Taken);
+        }
+        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            self.received = state::received(answer.headers());
         }
         Ok(self.refused(answer).await)
     }

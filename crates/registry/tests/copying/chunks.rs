@@ -235,6 +235,22 @@ async fn an_upload_that_is_unknown_after_a_cut_fails_as_it_was_cut() {
 }
 
 #[tokio::test]
+async fn the_range_of_a_416_counts_where_the_upload_cannot_be_asked_for() {
+    let (pair, blob) = in_mebibytes().await;
+    let refused = Fault::Answer {
+        status: 416,
+        headers: vec![("Range".to_owned(), "0-1048575".to_owned())],
+        body: String::new(),
+    };
+    pair.target.stage(any_patch().nth(2), refused);
+    let state = Rule::new("GET", "/v2/to/blobs/uploads/*");
+    pair.target.stage(state, Fault::status(405));
+    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
+    pair.assert_copied(&blob).await;
+    assert_eq!(resumed_at(&pair), MIB);
+}
+
+#[tokio::test]
 async fn a_folder_is_read_again_from_the_chunk_that_was_cut() {
     let (pair, blob) = in_mebibytes().await;
     let scratch = tempfile::tempdir().unwrap();
