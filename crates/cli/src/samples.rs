@@ -62,6 +62,7 @@ pub(crate) fn result(image: &str, action: Action) -> ImageResult {
         bytes_copied: 0,
         blobs: BlobCounts::default(),
         would_copy: None,
+        attestations_left_out: 0,
     }
 }
 

@@ -144,6 +144,7 @@ fn event(job: &Job, reason: &str) -> RunEvent {
                 present: 0,
             },
             would_copy: None,
+            attestations_left_out: 0,
         },
     }))
 }

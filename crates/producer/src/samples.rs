@@ -113,6 +113,7 @@ pub(crate) fn entry(idx: u32, action: Action) -> ImageResult {
         bytes_copied: 10,
         blobs: BlobCounts::default(),
         would_copy: None,
+        attestations_left_out: 0,
     }
 }
 

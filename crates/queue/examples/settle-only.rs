@@ -88,6 +88,7 @@ fn in_place(job: &Job) -> JobResult {
             bytes_copied: 0,
             blobs: BlobCounts::default(),
             would_copy: None,
+            attestations_left_out: 0,
         },
     }
 }

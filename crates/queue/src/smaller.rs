@@ -215,6 +215,7 @@ mod tests {
                 bytes_copied: 0,
                 blobs: BlobCounts::default(),
                 would_copy: None,
+                attestations_left_out: 0,
             },
         }));
         for limit in [MIB, 4_000, 1_200] {

@@ -102,6 +102,17 @@ pub struct ImageResult {
     /// What a dry run found missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would_copy: Option<WouldCopy>,
+    /// How many attestations of the chosen platforms were left out, as the source lists them and does not serve them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attestations_left_out: u32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde calls with the field"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// An [`ImageResult`] in the log of its run.

@@ -78,6 +78,7 @@ pub(crate) fn result(idx: u32) -> JobResult {
         bytes_copied: 0,
         blobs: BlobCounts::default(),
         would_copy: None,
+        attestations_left_out: 0,
     };
     JobResult {
         idx,

@@ -23,6 +23,8 @@ pub(crate) struct Account {
     pub(crate) bytes_copied: u64,
     /// What a dry run found missing.
     pub(crate) would_copy: Option<WouldCopy>,
+    /// Attestations of the chosen platforms that the source does not serve.
+    pub(crate) attestations_left_out: u32,
 }
 
 impl Account {

@@ -109,7 +109,8 @@ impl Attempt<'_> {
             Err(failure) if self.unserved.met().len() > known => failure,
             ended => return ended,
         };
-        let left_out = self.unserved.met().len();
+        let left_out = u32::try_from(self.unserved.met().len()).unwrap_or(u32::MAX);
+        self.ledger.account().attestations_left_out = left_out;
         warn!(left_out, error = %failure, "attestations that the source does not serve are left out");
         let root = self.choose(index).await?;
         self.bring_chosen(root, found).await

@@ -111,6 +111,7 @@ pub(crate) fn result(idx: u32, action: Action) -> RunEvent {
             bytes_copied: 0,
             blobs: BlobCounts::default(),
             would_copy: None,
+            attestations_left_out: 0,
         },
     }))
 }

@@ -237,6 +237,7 @@ fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
         cached,
         expected,
         would_copy,
+        attestations_left_out,
         ..
     } = ended.account;
     ImageResult {
@@ -254,5 +255,6 @@ fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
         bytes_copied: work.bytes_copied,
         blobs,
         would_copy,
+        attestations_left_out,
     }
 }

@@ -122,6 +122,8 @@ async fn attestations_that_are_not_served_are_left_out_where_platforms_are_chose
         let ran = house.work([for_platforms(platforms)]).await;
         let entry = &ran.only().entry;
         assert_eq!(entry.action, Action::Pulled, "{:?}", entry.error);
+        let chosen_count = u32::try_from(platforms.split(',').count()).unwrap();
+        assert_eq!(entry.attestations_left_out, chosen_count);
         let root = house.registries.tag(TARGET).unwrap();
         assert_eq!(entry.expected_digest.as_ref(), Some(&root));
         let manifest = house.registries.manifest("cache.test/app", &root).unwrap();
