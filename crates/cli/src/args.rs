@@ -16,6 +16,7 @@ use crate::roles::hosts::{self, HostsCommand};
 use crate::roles::producer::ProducerArgs;
 use crate::roles::provision::ProvisionArgs;
 use crate::roles::runs::{self, RunsCommand};
+use crate::roles::why::{self, WhyArgs};
 use crate::roles::worker::WorkerArgs;
 use crate::server::{self, Address};
 
@@ -123,6 +124,9 @@ pub(crate) enum Command {
     /// Look at runs, wait for one, or cancel it
     #[command(subcommand, after_help = runs::HELP)]
     Runs(RunsCommand),
+    /// Say why an image is not up to date
+    #[command(after_help = why::HELP)]
+    Why(Box<WhyArgs>),
     /// Look at registries that are left alone as they answered 429, and lift a pause
     #[command(subcommand, after_help = hosts::HELP)]
     Hosts(HostsCommand),
@@ -142,10 +146,10 @@ pub(crate) enum Command {
 impl Command {
     /// Every command has `--config`, also these.
     pub(crate) fn takes_nothing_from_a_config(&self) -> bool {
-        use Command::{Aggregator, DeadLetters, Hosts, Provision, Runs};
+        use Command::{Aggregator, DeadLetters, Hosts, Provision, Runs, Why};
         matches!(
             self,
-            Aggregator(_) | DeadLetters(_) | Hosts(_) | Provision(_) | Runs(_)
+            Aggregator(_) | DeadLetters(_) | Hosts(_) | Provision(_) | Runs(_) | Why(_)
         )
     }
 }

@@ -95,6 +95,7 @@ fn run(
         Command::Enqueue(args) => roles::enqueue::run(common, &args, environment, &screen),
         Command::DeadLetters(command) => roles::dead_letters::run(&command, environment, &screen),
         Command::Runs(command) => roles::runs::run(&command, environment, &screen),
+        Command::Why(args) => roles::why::run(&args, environment),
         Command::Hosts(command) => roles::hosts::run(&command, environment),
         Command::Config(ConfigCommand::Check) => config_check(common, environment),
         Command::Completions { shell } => completions(shell),

@@ -4,6 +4,7 @@ use std::io::{self, BufReader, IsTerminal as _, Write};
 
 use console::Term;
 use image_sync_producer::aggregate::FinishedRun;
+use image_sync_producer::image_states::Meant;
 use image_sync_queue::jetstream::StoredReport;
 use image_sync_shared::report::Report;
 use image_sync_shared::text::JsonWriter;
@@ -58,10 +59,38 @@ impl Outputs {
         let to_stdout = match self.shape {
             Shape::Json => stdout::write(|out| copy(out)),
             Shape::Table(canvas) => {
-                let text = stored.text().map_err(Problem::not_carried_out)?;
-                let report = serde_json::from_reader(BufReader::new(text));
-                let mut report: Report = report.map_err(Problem::not_carried_out)?;
+                let mut report = read(&mut stored)?;
                 stdout::write(|out| table::write(&mut report, canvas, out))
+            }
+        };
+        to_stdout.map_err(Problem::not_carried_out)
+    }
+
+    /// Writes what a stored report says of the images that are meant, which are held in memory. Blocks.
+    pub(crate) fn write_some(
+        &self,
+        mut stored: StoredReport,
+        meant: &Meant,
+    ) -> Result<(), Problem> {
+        let mut report = read(&mut stored)?;
+        let is_meant = |image: &str, tag: &str, target: &str| meant.is(image, tag, target);
+        let results = &mut report.results;
+        results.retain(|result| is_meant(&result.image, &result.tag, &result.target));
+        let missing = &mut report.missing;
+        missing.retain(|image| is_meant(&image.image, &image.tag, &image.target));
+        let json = |out: &mut dyn Write| {
+            serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &report)?;
+            writeln!(out)
+        };
+        let to_file = match &self.file {
+            Some(file) => file.write(|out| json(out)),
+            None => Ok(()),
+        };
+        to_file.map_err(Problem::not_carried_out)?;
+        let to_stdout = match self.shape {
+            Shape::Json => stdout::write(|out| json(out)),
+            Shape::Table(canvas) => {
+                stdout::write(|out| table::write(&mut report.clone(), canvas, out))
             }
         };
         to_stdout.map_err(Problem::not_carried_out)
@@ -85,6 +114,12 @@ impl Outputs {
         to_file.map_err(Problem::not_carried_out)?;
         to_stdout.map_err(Problem::not_carried_out)
     }
+}
+
+/// All of a stored report.
+pub(crate) fn read(stored: &mut StoredReport) -> Result<Report, Problem> {
+    let text = stored.text().map_err(Problem::not_carried_out)?;
+    serde_json::from_reader(BufReader::new(text)).map_err(Problem::not_carried_out)
 }
 
 /// What is asked for, if need be as a terminal suggests.

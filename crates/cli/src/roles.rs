@@ -12,4 +12,5 @@ mod report_store;
 pub(crate) mod runs;
 pub(crate) mod runtime;
 pub(crate) mod waiting;
+pub(crate) mod why;
 pub(crate) mod worker;

@@ -59,7 +59,7 @@ pub fn choose(images: Images, only: Option<&str>) -> Result<Images, ChoiceError>
     Ok(chosen)
 }
 
-fn matcher(glob: &str) -> Result<GlobMatcher, ChoiceError> {
+pub(crate) fn matcher(glob: &str) -> Result<GlobMatcher, ChoiceError> {
     GlobBuilder::new(glob)
         .build()
         .map(|glob| glob.compile_matcher())

@@ -56,12 +56,14 @@ pub(crate) fn event(event: &RunEvent, limit: usize) -> Result<Vec<u8>, QueueErro
             attempt,
             defers,
             error,
+            due,
         } => {
             let cut = RunEvent::Attempt {
                 idx: *idx,
                 attempt: *attempt,
                 defers: *defers,
                 error: excerpt(error),
+                due: *due,
             };
             vec![event.clone(), cut]
         }
@@ -232,6 +234,7 @@ mod tests {
             attempt: 1,
             defers: 0,
             error: evil,
+            due: None,
         };
         assert!(event(&attempt, 500).unwrap().len() <= 500);
     }

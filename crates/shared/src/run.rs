@@ -180,10 +180,26 @@ pub enum RunEvent {
         /// Why, the last time.
         #[serde(with = "text::field")]
         error: String,
+        /// When it comes again, if not at once. An earlier version did not tell.
+        #[serde(
+            default,
+            with = "time::serde::rfc3339::option",
+            skip_serializing_if = "Option::is_none"
+        )]
+        due: Option<OffsetDateTime>,
     },
 }
 
 impl RunEvent {
+    /// The same of an image that comes again at `not_before`.
+    #[must_use]
+    pub fn due_at(mut self, not_before: Option<OffsetDateTime>) -> Self {
+        if let Self::Attempt { due, .. } = &mut self {
+            *due = not_before;
+        }
+        self
+    }
+
     /// Whether it shows that the producer is at work.
     #[must_use]
     pub fn is_sign_of_producer(&self) -> bool {
@@ -258,6 +274,7 @@ mod tests {
             attempt,
             defers,
             error: "503".to_owned(),
+            due: None,
         }
     }
 

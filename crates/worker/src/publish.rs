@@ -153,6 +153,7 @@ async fn requeue(
         warn!(error, attempt, due = ?successor.not_before, "put back after a failed attempt");
         ports.progress.image_put_back(job, error);
     }
+    let event = event.due_at(successor.not_before);
     patiently(|| ports.run_log.append(&job.run_id, &event)).await?;
     settle.requeue(successor).await
 }
@@ -164,6 +165,7 @@ async fn defer(
     event: Option<RunEvent>,
 ) -> Result<(), QueueError> {
     if let Some(event) = event {
+        let event = event.due_at(successor.not_before);
         patiently(|| ports.run_log.append(&successor.run_id, &event)).await?;
     }
     settle.requeue(successor).await

@@ -515,6 +515,7 @@ mod tests {
             attempt: 2,
             defers: 5,
             error: error.to_owned(),
+            due: None,
         };
         assert_eq!(
             told(after(&job, class)),

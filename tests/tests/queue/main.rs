@@ -24,4 +24,5 @@ mod servers;
 mod stopping;
 mod support;
 mod traces;
+mod why;
 mod workers;

@@ -55,3 +55,25 @@ async fn a_stream_that_would_lose_jobs_stays_as_it_is() {
     let again = installation.run_well("provision").await;
     assert!(!again.stdout.contains("changed"), "{again:#?}");
 }
+
+/// As after a restart of a server whose disk is fuller than before.
+#[tokio::test]
+async fn a_role_waits_for_a_stream_that_is_missing_where_others_are_there_and_says_where_to_look() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let client = async_nats::connect(installation.nats.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let lost = "OBJ_imgsync_reports";
+    context.delete_stream(lost).await.unwrap();
+    let aggregator = installation.aggregator();
+    let said = aggregator.line("waiting until it is there").await;
+    for part in [lost, "max_file_store", "others of this installation"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let watching = installation.run("runs list").await;
+    assert_eq!(watching.code, Some(3), "{watching:#?}");
+    assert!(watching.stderr.contains("max_file_store"), "{watching:#?}");
+    installation.run_well("provision").await;
+    aggregator.line("aggregator started").await;
+    aggregator.stop().await;
+}

@@ -12,6 +12,8 @@ use image_sync_queue::jetstream::{
 };
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::secret::Secret;
+use tokio::time::sleep;
+use tracing::warn;
 
 use crate::clock::SystemClock;
 use crate::environment::{Environment, NatsEnvironment};
@@ -21,6 +23,8 @@ use crate::exit::{Exit, Problem};
 pub(crate) const MAX_DELIVER: &str = "Give a job up that was delivered so often without a result, as it kills its \
 workers; the same for all workers and aggregators";
 
+/// The wait before a stream is looked for again that a server lost.
+const UNTIL_FOUND: Duration = Duration::from_secs(5);
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
 
 // Help that names variables is no doc comment, as those would have to be set in backticks.
@@ -99,8 +103,17 @@ impl ConnectionArgs {
         let name = format!("image-sync {role:?}").to_lowercase();
         let connection = self.connect(environment, &name).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let opened = JetStream::open(connection, role, clock, max_deliver);
-        opened.await.map_err(unfit)
+        loop {
+            let (connection, clock) = (connection.clone(), Arc::clone(&clock));
+            match JetStream::open(connection, role, clock, max_deliver).await {
+                // What was lost with a restart of the server may be back with the next one.
+                Err(error @ ProvisionError::Lost { .. }) if role.lasts() => {
+                    warn!(%error, "waiting until it is there");
+                    sleep(UNTIL_FOUND).await;
+                }
+                opened => return opened.map_err(unfit),
+            }
+        }
     }
 
     fn settings(

@@ -2,11 +2,12 @@
 
 mod choice;
 mod listing;
-mod progress;
+pub(super) mod progress;
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use image_sync_producer::image_states::Meant;
 use image_sync_queue::jetstream::{JetStream, Role, RunFrame};
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::run::RunId;
@@ -27,6 +28,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   image-sync runs list
   image-sync runs show latest --output table
+  image-sync runs show latest --image '*nginx*'
   image-sync runs watch 01JD3X8M5R6Q0T7V9W1Y2Z4A5B > report.json
   image-sync runs cancel 01JD3X";
 
@@ -35,8 +37,8 @@ Examples:
 pub(crate) enum RunsCommand {
     /// All runs that are known, oldest first
     List(Box<ListArgs>),
-    /// The report of a run, or how far it is
-    Show(Box<OneRunArgs>),
+    /// The report of a run; of an open one, how far it is, and which images are in hand, put back, failed or waiting
+    Show(Box<ShowArgs>),
     /// Wait for the end of a run, write its report and exit with the code of `sync`
     Watch(Box<OneRunArgs>),
     /// Cancel a run: what is in hand is finished, and no other of its jobs is worked
@@ -53,7 +55,17 @@ pub(crate) struct ListArgs {
     connection: ConnectionArgs,
 }
 
-/// Options of `runs show` and `runs watch`.
+/// Options of `runs show`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ShowArgs {
+    /// Only these images: a glob over `source:tag`, source or target, or the name of one
+    #[arg(long, value_name = "GLOB")]
+    image: Option<String>,
+    #[command(flatten)]
+    run: OneRunArgs,
+}
+
+/// Options of `runs watch`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct OneRunArgs {
     /// Its id, or enough of its start to tell it from others, or `latest`
@@ -82,7 +94,8 @@ impl RunsCommand {
     fn connection(&self) -> &ConnectionArgs {
         match self {
             Self::List(args) => &args.connection,
-            Self::Show(args) | Self::Watch(args) => &args.connection,
+            Self::Show(args) => &args.run.connection,
+            Self::Watch(args) => &args.connection,
             Self::Cancel(args) => &args.connection,
         }
     }
@@ -106,8 +119,8 @@ pub(crate) fn run(
                     listing::write(listed(&queue, states).await?, shape).await
                 }
                 RunsCommand::Show(args) => {
-                    let state = choice::of(&states, &args.run)?;
-                    show(&queue, state, prepared(args)?, args, environment).await
+                    let state = choice::of(&states, &args.run.run)?;
+                    show(&queue, state, prepared(&args.run)?, args, environment).await
                 }
                 RunsCommand::Watch(args) => {
                     let state = choice::of(&states, &args.run)?;
@@ -124,7 +137,7 @@ pub(crate) fn run(
 }
 
 /// All runs that are known now, oldest first.
-async fn all(queue: &JetStream) -> Result<Vec<RunState>, Problem> {
+pub(super) async fn all(queue: &JetStream) -> Result<Vec<RunState>, Problem> {
     let reader = queue.states().follow().await;
     let (mut reader, mut states) = (reader.map_err(Problem::not_carried_out)?, Vec::new());
     while let Some(state) = reader
@@ -156,14 +169,17 @@ async fn show(
     queue: &JetStream,
     state: &RunState,
     outputs: Outputs,
-    args: &OneRunArgs,
+    args: &ShowArgs,
     environment: &Environment,
 ) -> Result<Exit, Problem> {
+    let meant = args.image.as_deref().map(Meant::new).transpose();
+    let meant = meant.map_err(Problem::usage)?;
     if state.ended.is_some() {
-        waiting::write(queue, &state.run, outputs).await?;
+        waiting::write_some(queue, &state.run, outputs, meant).await?;
     } else {
-        let shape = outputs::shape(args.output.output.unwrap_or_default(), environment.no_color);
-        progress::show(queue, state, shape).await?;
+        let asked = args.run.output.output.unwrap_or_default();
+        let shape = outputs::shape(asked, environment.no_color);
+        progress::show(queue, state, meant.as_ref(), shape).await?;
     }
     Ok(Exit::Success)
 }

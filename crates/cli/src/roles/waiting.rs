@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use image_sync_producer::image_states::Meant;
 use image_sync_queue::jetstream::{JetStream, StoredReport};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::{Clock, later};
@@ -167,6 +168,16 @@ async fn fetched(queue: &JetStream, run: &RunId) -> Result<Option<StoredReport>,
 
 /// Writes the report of a run once it is here whole.
 pub(crate) async fn write(queue: &JetStream, run: &RunId, outputs: Outputs) -> Result<(), Problem> {
+    write_some(queue, run, outputs, None).await
+}
+
+/// Writes the report of a run as far as it is about the images that are meant, or all of it.
+pub(crate) async fn write_some(
+    queue: &JetStream,
+    run: &RunId,
+    outputs: Outputs,
+    meant: Option<Meant>,
+) -> Result<(), Problem> {
     let received = fetched(queue, run).await;
     let Some(stored) = received.map_err(Problem::not_carried_out)? else {
         return Err(Problem::not_carried_out(format!(
@@ -175,7 +186,11 @@ pub(crate) async fn write(queue: &JetStream, run: &RunId, outputs: Outputs) -> R
         )));
     };
     // A stdout that takes nothing must not keep a second signal from ending the program.
-    let written = spawn_blocking(move || outputs.write_stored(stored)).await;
+    let written = spawn_blocking(move || match meant {
+        None => outputs.write_stored(stored),
+        Some(meant) => outputs.write_some(stored, &meant),
+    });
+    let written = written.await;
     written.map_err(Problem::not_carried_out)?
 }
 

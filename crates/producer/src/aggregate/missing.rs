@@ -39,6 +39,7 @@ impl Missing {
                 attempt,
                 defers,
                 error,
+                ..
             } if fold.is_missing(idx) => {
                 let said = Said {
                     attempts: attempt,

@@ -11,12 +11,16 @@ use crate::sparse::Sparse;
 
 /// How many bytes gather in memory before they are moved to the file.
 const TAIL_BYTES: usize = 64 * 1024;
+/// How many bytes are kept in memory where no file can be written, at most.
+const MAX_IN_MEMORY: usize = 256 * 1024 * 1024;
 
 /// The first value of each place, as lines of JSON: the last ones in memory, those before in a temporary file without a
-/// name. Where none can be made or written, all stays in memory.
+/// name. Where none can be made or written, up to 256 MiB stay in memory.
 pub(super) struct Spool<T> {
     file: Option<File>,
-    may_spill: bool,
+    /// Why no file can be written, if so.
+    unwritable: Option<io::Error>,
+    max_in_memory: usize,
     spilled: u64,
     tail: Vec<u8>,
     offsets: Sparse<u64>,
@@ -27,7 +31,8 @@ impl<T> Default for Spool<T> {
     fn default() -> Self {
         Self {
             file: None,
-            may_spill: true,
+            unwritable: None,
+            max_in_memory: MAX_IN_MEMORY,
             spilled: 0,
             tail: Vec::new(),
             offsets: Sparse::default(),
@@ -39,18 +44,30 @@ impl<T> Default for Spool<T> {
 impl<T: Serialize + DeserializeOwned> Spool<T> {
     /// Keeps `value` at `idx`, unless there is one already. Says whether it did.
     pub(super) fn put_first(&mut self, idx: u32, value: &T) -> io::Result<bool> {
+        if let Some(error) = &self.unwritable
+            && self.tail.len() >= self.max_in_memory
+        {
+            let limit = self.max_in_memory / (1024 * 1024);
+            return Err(io::Error::other(format!(
+                "{error}, and the {limit} MiB that are kept in memory instead are full: set TMPDIR to a folder that can be written"
+            )));
+        }
         let end = self.spilled + self.tail.len() as u64;
         if !self.offsets.insert_first(idx, end) {
             return Ok(false);
         }
         serde_json::to_writer(&mut self.tail, value)?;
         self.tail.push(b'\n');
-        if self.may_spill
+        if self.unwritable.is_none()
             && self.tail.len() >= TAIL_BYTES
             && let Err(error) = self.spill()
         {
-            self.may_spill = false;
-            tracing::warn!(%error, "no temporary file can be written: the results of the run stay in memory");
+            let limit = self.max_in_memory / (1024 * 1024);
+            tracing::warn!(
+                %error,
+                "no temporary file can be written (in TMPDIR, else /tmp): up to {limit} MiB of results stay in memory instead"
+            );
+            self.unwritable = Some(error);
         }
         Ok(true)
     }
@@ -139,15 +156,27 @@ mod tests {
         };
         fill(&mut spool, false);
         fill(&mut spool, true);
-        assert!(!spool.may_spill && spool.spilled == 0);
+        assert!(spool.unwritable.is_some() && spool.spilled == 0);
         assert_all(spool);
+    }
+
+    #[test]
+    fn what_stays_in_memory_has_a_limit_that_is_told() {
+        let mut spool: Spool<String> = Spool::default();
+        spool.unwritable = Some(io::ErrorKind::ReadOnlyFilesystem.into());
+        spool.max_in_memory = 1024 * 1024;
+        let value = "x".repeat(1024 * 1024);
+        assert!(spool.put_first(0, &value).unwrap());
+        let error = spool.put_first(1, &value).unwrap_err().to_string();
+        assert!(error.contains("the 1 MiB that are kept"), "{error}");
+        assert!(error.contains("set TMPDIR"), "{error}");
     }
 
     #[test]
     fn what_was_spilled_before_a_failure_is_still_read() {
         let mut spool = Spool::default();
         fill(&mut spool, false);
-        spool.may_spill = false;
+        spool.unwritable = Some(io::ErrorKind::StorageFull.into());
         fill(&mut spool, true);
         assert!(spool.spilled > 0 && spool.tail.len() > TAIL_BYTES);
         assert_all(spool);

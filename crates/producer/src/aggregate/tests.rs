@@ -212,6 +212,7 @@ fn attempt(idx: u32, attempt: u32, defers: u32, error: &str) -> RunEvent {
         attempt,
         defers,
         error,
+        due: None,
     }
 }
 

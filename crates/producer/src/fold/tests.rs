@@ -178,6 +178,7 @@ fn attempts_are_no_results() {
         attempt: 1,
         defers: 0,
         error: "503".to_owned(),
+        due: None,
     };
     let fold = fold([open(), seal(1), attempt]);
     assert_eq!((fold.arrived(), fold.ended(now())), (0, None));

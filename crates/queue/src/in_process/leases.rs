@@ -1,6 +1,6 @@
 //! Leases in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::lock::lock;
 
 struct Held {
     revision: u64,
+    holder: String,
     until: Instant,
 }
 
@@ -23,10 +24,15 @@ struct State {
 }
 
 impl State {
-    fn grant(&mut self, key: &str, until: Instant) -> Lease {
+    fn grant(&mut self, key: &str, holder: String, until: Instant) -> Lease {
         self.last_revision += 1;
         let revision = self.last_revision;
-        self.held.insert(key.to_owned(), Held { revision, until });
+        let held = Held {
+            revision,
+            holder,
+            until,
+        };
+        self.held.insert(key.to_owned(), held);
         Lease {
             key: key.to_owned(),
             revision,
@@ -68,17 +74,28 @@ impl Leases for InProcessLeases {
             return Ok(None);
         }
         tracing::debug!(key, holder, "lease granted");
-        Ok(Some(state.grant(key, now + self.term)))
+        Ok(Some(state.grant(key, holder.to_owned(), now + self.term)))
     }
 
     async fn renew(&self, lease: &Lease) -> Result<Renewal, QueueError> {
         let (mut state, now) = (lock(&self.state), Instant::now());
         state.end_overdue(now);
-        Ok(if state.is_current(lease) {
-            Renewal::Held(state.grant(&lease.key, now + self.term))
-        } else {
-            Renewal::Lost
-        })
+        if !state.is_current(lease) {
+            return Ok(Renewal::Lost);
+        }
+        let held = state.held.remove(&lease.key);
+        let holder = held.map(|held| held.holder).unwrap_or_default();
+        let renewed = state.grant(&lease.key, holder, now + self.term);
+        Ok(Renewal::Held(renewed))
+    }
+
+    async fn holders(&self) -> Result<BTreeMap<String, String>, QueueError> {
+        let (mut state, now) = (lock(&self.state), Instant::now());
+        state.end_overdue(now);
+        let holders = state.held.iter();
+        Ok(holders
+            .map(|(key, held)| (key.clone(), held.holder.clone()))
+            .collect())
     }
 
     async fn release(&self, lease: Lease) -> Result<(), QueueError> {

@@ -1,7 +1,8 @@
 //! Leases as keys of a bucket that forgets each after the lease's term.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::connection::Connection;
+use super::follower::Follower;
+use super::mirror::KeyChange;
+use super::names::{bucket_stream, key_subject};
 use super::token;
 use crate::lock::lock;
 
@@ -73,6 +77,28 @@ impl Leases for JetStreamLeases {
                 revision,
             })
         }))
+    }
+
+    async fn holders(&self) -> Result<BTreeMap<String, String>, QueueError> {
+        let name = self.connection.names().leases();
+        let (stream, prefix) = (bucket_stream(&name), key_subject(&name, ""));
+        let keys = key_subject(&name, ">");
+        let mut follower = Follower::new(self.connection.clone(), stream, keys);
+        let mut holders = BTreeMap::new();
+        while let Some(received) = follower.next(Duration::ZERO).await? {
+            let Some(change) = KeyChange::of(&received, &prefix) else {
+                continue;
+            };
+            let Some(key) = token::decode(change.key) else {
+                continue;
+            };
+            match serde_json::from_slice::<Grant>(change.value) {
+                Ok(grant) => holders.insert(key, grant.holder),
+                // It was given back, or nobody can tell.
+                Err(_) => holders.remove(&key),
+            };
+        }
+        Ok(holders)
     }
 
     async fn release(&self, lease: Lease) -> Result<(), QueueError> {

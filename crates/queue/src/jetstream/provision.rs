@@ -35,6 +35,16 @@ pub enum ProvisionError {
     /// Something would lose what it holds.
     #[error("{0}: nothing was changed")]
     Loss(String),
+    /// Something is missing, and others of the installation are there.
+    #[error(
+        "{object} is missing, although others of this installation are there: nats-server leaves out what does not fit into its \
+         storage when it starts (see its log; set its max_file_store or make room, and restart it). If it was never made, or is \
+         lost, `image-sync provision` makes it"
+    )]
+    Lost {
+        /// The stream.
+        object: String,
+    },
     /// Something is missing.
     #[error("{object} is missing: run `image-sync provision`")]
     Missing {

@@ -63,6 +63,12 @@ impl Role {
         }
     }
 
+    /// Whether it goes on until it is told to stop, and waits for what it lacks meanwhile.
+    #[must_use]
+    pub fn lasts(self) -> bool {
+        matches!(self, Self::Worker | Self::Aggregator)
+    }
+
     pub(super) fn takes_jobs(self) -> bool {
         matches!(self, Self::Worker | Self::Aggregator)
     }
@@ -72,12 +78,26 @@ impl Role {
 pub async fn verify(connection: &Connection, role: Role) -> Result<(), ProvisionError> {
     let (names, settings) = (connection.names(), ProvisionSettings::default());
     let needed = role.streams(names);
+    let (mut missing, mut is_any) = (None, false);
     for config in topology::streams(names, &settings) {
-        if needed.contains(&config.name) {
-            let found = describe_stream(connection, &config.name).await?;
-            let object = stream_object(&config.name);
-            check(&STREAM_KIND, &value(&config)?, found.as_ref(), object)?;
+        if !needed.contains(&config.name) {
+            continue;
         }
+        let object = stream_object(&config.name);
+        match describe_stream(connection, &config.name).await? {
+            None => {
+                missing.get_or_insert(object);
+            }
+            Some(found) => {
+                is_any = true;
+                check(&STREAM_KIND, &value(&config)?, Some(&found), object)?;
+            }
+        }
+    }
+    match missing {
+        None => {}
+        Some(object) if is_any => return Err(ProvisionError::Lost { object }),
+        Some(object) => return Err(ProvisionError::Missing { object }),
     }
     if !role.takes_jobs() {
         return Ok(());

@@ -100,3 +100,18 @@ async fn advance_past_the_term(backend: &dyn Backend) {
     let times = backend.times();
     backend.advance(times.lease_term + times.quiet).await;
 }
+
+pub(crate) async fn it_is_known_who_holds_a_lease(backend: &dyn Backend) {
+    let leases = &backend.ports().leases;
+    assert_eq!(leases.holders().await.unwrap().len(), 0);
+    let mut lease = take(backend).await;
+    let other = "localhost:5000/library/nginx:1.28";
+    acquire(backend, other, "w2").await.unwrap();
+    lease = held(renew(backend, &lease).await);
+    let holders = leases.holders().await.unwrap();
+    let named = |key: &str| holders.get(key).map(String::as_str);
+    assert_eq!((named(KEY), named(other)), (Some("w1"), Some("w2")));
+    leases.release(lease).await.unwrap();
+    let holders = leases.holders().await.unwrap();
+    assert_eq!(holders.into_keys().collect::<Vec<_>>(), [other]);
+}

@@ -80,6 +80,7 @@ macro_rules! every_rule {
                 reading_ends_though_letters_keep_coming
             ]
             leases [
+                it_is_known_who_holds_a_lease
                 a_lease_is_exclusive
                 leases_of_different_keys_are_apart
                 a_lease_expires

@@ -1,5 +1,7 @@
 //! Who may write a target: at most one worker at a time.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::ports::QueueError;
@@ -30,6 +32,9 @@ pub trait Leases: Send + Sync {
 
     /// Starts its term anew, if it is still the one held.
     async fn renew(&self, lease: &Lease) -> Result<Renewal, QueueError>;
+
+    /// Who holds which lease now, by key.
+    async fn holders(&self) -> Result<BTreeMap<String, String>, QueueError>;
 
     /// Gives it back; one that is no longer held is left alone.
     async fn release(&self, lease: Lease) -> Result<(), QueueError>;

@@ -47,6 +47,7 @@ impl Decision<'_> {
                 attempt: job.attempt,
                 defers: job.defers,
                 error: failure.to_string(),
+                due: None,
             },
             successor: Box::new(worked(job, &ended).after_attempt(now, failure, wait)),
         }
@@ -93,6 +94,7 @@ impl Decision<'_> {
                 attempt: job.attempt,
                 defers: job.defers,
                 error: why.clone(),
+                due: None,
             };
             (worked.after_attempt(now, failure, wait), event)
         } else {
@@ -208,6 +210,7 @@ pub(super) fn put_back(job: &Job, why: &str) -> RunEvent {
         attempt: job.attempt.saturating_sub(1),
         defers: job.defers.saturating_add(1),
         error: why.to_owned(),
+        due: None,
     }
 }
 

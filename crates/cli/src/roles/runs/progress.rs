@@ -1,23 +1,31 @@
 //! How far an open run is, which is a fold over its log.
 
-use std::io::Write as _;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use image_sync_producer::fold::Fold;
+use image_sync_producer::image_states::{ImageState, ImageStates, Meant, Standing};
 use image_sync_queue::jetstream::JetStream;
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::clock::{Clock as _, later};
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::report::Summary;
 use image_sync_shared::run::{RunEvent, RunId, RunOpened, Trigger};
 use image_sync_shared::text::JsonWriter;
 use serde::Serialize;
 use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
+use crate::clock::SystemClock;
 use crate::exit::Problem;
 use crate::outputs::Shape;
 use crate::stdout;
+use crate::text::printable;
+use crate::units;
 
 /// The time between two lines about a run that is watched.
 const TELL: Duration = Duration::from_secs(5);
@@ -36,14 +44,29 @@ struct Snapshot {
     bytes_copied: u64,
     summary: Summary,
     is_published_whole: bool,
+    /// No worker has told of any of its images, although it is open for a while.
+    nobody_takes_jobs: bool,
+    images: Vec<ImageState>,
 }
 
+/// How long workers may take to tell of a first image before nobody seems to take jobs.
+const FIRST_WORD: Duration = Duration::from_secs(30);
+/// So many images that wait are named in the table at most.
+const MOST_WAITING: usize = 20;
+
 /// Writes how far a run is to stdout.
-pub(super) async fn show(queue: &JetStream, state: &RunState, shape: Shape) -> Result<(), Problem> {
-    let fold = read(queue, &state.run)
+pub(super) async fn show(
+    queue: &JetStream,
+    state: &RunState,
+    meant: Option<&Meant>,
+    shape: Shape,
+) -> Result<(), Problem> {
+    let states = images_of(queue, &state.run)
         .await
         .map_err(Problem::not_carried_out)?;
+    let fold = states.fold();
     let opened = fold.opened().ok_or_else(|| no_log(&state.run))?;
+    let is_late = SystemClock.now() >= later(opened.started_at, FIRST_WORD);
     let snapshot = Snapshot {
         run_id: state.run.clone(),
         status: "open",
@@ -54,18 +77,15 @@ pub(super) async fn show(queue: &JetStream, state: &RunState, shape: Shape) -> R
         bytes_copied: fold.bytes_copied(),
         summary: fold.summary(),
         is_published_whole: fold.is_sealed(),
+        nobody_takes_jobs: is_late && !states.is_worked() && fold.summary().total > 0,
+        images: states.images(meant, &holders(queue).await),
     };
     stdout::write_aside(move |out| match shape {
         Shape::Json => {
             serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &snapshot)?;
             writeln!(out)
         }
-        Shape::Table(_) => writeln!(
-            out,
-            "Run {}: {}",
-            snapshot.run_id,
-            sentence(&snapshot.summary)
-        ),
+        Shape::Table(_) => write_text(&snapshot, out),
     })
     .await
 }
@@ -111,12 +131,87 @@ async fn try_tell(queue: &JetStream, run: &RunId) -> Result<std::convert::Infall
     }
 }
 
-async fn read(queue: &JetStream, run: &RunId) -> Result<Fold, QueueError> {
-    let (mut log, mut fold) = (queue.ports().log.read(run).await?, Fold::default());
-    while let Some(event) = log.next(Duration::ZERO).await? {
-        fold.apply(event);
+fn write_text(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
+    let Snapshot {
+        run_id, summary, ..
+    } = snapshot;
+    writeln!(out, "Run {run_id}: {}", sentence(summary))?;
+    if snapshot.nobody_takes_jobs {
+        let started = time(snapshot.started_at);
+        writeln!(
+            out,
+            "Nobody takes its jobs: no worker told of any of its images since {started}"
+        )?;
     }
-    Ok(fold)
+    for (state, heading) in [
+        (Standing::InHand, "In hand"),
+        (Standing::PutBack, "Put back"),
+        (Standing::Failed, "Failed"),
+        (Standing::Waiting, "Waiting, or being looked at"),
+        (Standing::Copied, "Copied"),
+        (Standing::UpToDate, "Up to date"),
+        (Standing::WouldCopy, "Would be copied"),
+    ] {
+        let images = || snapshot.images.iter().filter(|image| image.state == state);
+        let count = images().count();
+        if count > 0 {
+            writeln!(out, "\n{heading} ({count}):")?;
+        }
+        let shown = match state {
+            Standing::Waiting => MOST_WAITING,
+            _ => usize::MAX,
+        };
+        for image in images().take(shown) {
+            write_image(image, out)?;
+        }
+        if count > shown {
+            writeln!(out, "  and {} more: see them with --image", count - shown)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_image(image: &ImageState, out: &mut impl Write) -> io::Result<()> {
+    let mut notes = Vec::new();
+    if let Some(worker) = &image.worker {
+        notes.push(format!("worker {worker}"));
+    }
+    if image.state == Standing::PutBack {
+        notes.push(units::count(image.attempts, "failed attempt"));
+        notes.push(format!("put off {} times", image.defers));
+        notes.extend(image.due.map(|due| format!("until {}", time(due))));
+    }
+    let name = printable(&format!("{}:{}", image.image, image.tag));
+    let notes = printable(&notes.join(", "));
+    writeln!(out, "{}", format!("  {name}  {notes}").trim_end())?;
+    match &image.error {
+        Some(error) => writeln!(out, "    {}", printable(error)),
+        None => Ok(()),
+    }
+}
+
+/// A time in UTC, to the second.
+fn time(time: OffsetDateTime) -> String {
+    const SECONDS: StaticFormatDescription =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    units::utc(time).format(SECONDS).unwrap_or_default()
+}
+
+/// What the log of a run says of its images.
+pub(crate) async fn images_of(queue: &JetStream, run: &RunId) -> Result<ImageStates, QueueError> {
+    let (mut log, mut states) = (queue.ports().log.read(run).await?, ImageStates::default());
+    while let Some(event) = log.next(Duration::ZERO).await? {
+        states.take(event);
+    }
+    Ok(states)
+}
+
+/// Which targets are being written, and by which worker. Who may not know that sees the rest all the same.
+pub(crate) async fn holders(queue: &JetStream) -> BTreeMap<String, String> {
+    let holders = queue.ports().leases.holders().await;
+    holders
+        .inspect_err(|error| warn!(%error, "which images are in hand is not known"))
+        .unwrap_or_default()
 }
 
 fn no_log(run: &RunId) -> Problem {
