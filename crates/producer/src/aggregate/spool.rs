@@ -162,9 +162,11 @@ mod tests {
 
     #[test]
     fn what_stays_in_memory_has_a_limit_that_is_told() {
-        let mut spool: Spool<String> = Spool::default();
-        spool.unwritable = Some(io::ErrorKind::ReadOnlyFilesystem.into());
-        spool.max_in_memory = 1024 * 1024;
+        let mut spool: Spool<String> = Spool {
+            unwritable: Some(io::ErrorKind::ReadOnlyFilesystem.into()),
+            max_in_memory: 1024 * 1024,
+            ..Spool::default()
+        };
         let value = "x".repeat(1024 * 1024);
         assert!(spool.put_first(0, &value).unwrap());
         let error = spool.put_first(1, &value).unwrap_err().to_string();
