@@ -64,8 +64,11 @@ async fn end_in(
             let is_cancelled = cancelled_at.is_some() || runs.was_cancelled(run).await?;
             Ok((state, is_cancelled))
         };
-        let Some(looked) = stop.run_until_cancelled(looked).await else {
-            return Ok(Awaited::Stopped);
+        let looked = tokio::select! {
+            // An end that is known by now counts more than being stopped.
+            biased;
+            looked = looked => looked,
+            () = stop.cancelled() => return Ok(Awaited::Stopped),
         };
         match looked {
             Ok((None, _)) => return Ok(Awaited::Stopped),
