@@ -190,7 +190,7 @@ async fn an_image_whose_rate_limit_outlasts_the_run_fails_at_once_and_does_not_h
 async fn log_lines_of_a_failure_name_their_image_at_the_levels_of_warnings_and_errors() {
     let world = World::with(&image("app")).await;
     world.source.stage(all("GET", "blobs"), status(503));
-    let named = format!("image={}}}", world.source.image(REPOSITORY, TAG));
+    let named = format!("image={} ", world.source.image(REPOSITORY, TAG));
     for (level, words) in [
         ("warn", vec!["put back", "failed error="]),
         ("error", vec!["failed error="]),

@@ -24,9 +24,7 @@ fn a_run_without_a_folder_for_temporary_files_has_its_report() {
     let ended: Ended = command.output().unwrap().into();
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     assert_eq!(ended.report().results.len(), IMAGES);
-    let warnings = ended
-        .stderr
-        .matches("the results of the run stay in memory");
+    let warnings = ended.stderr.matches("256 MiB stay in memory instead");
     assert_eq!(warnings.count(), 1, "{ended:#?}");
 }
 

@@ -16,6 +16,8 @@ const NOT_READY: u16 = 503;
 const WRONG_LAST_SEQUENCE: u32 = 10_071;
 /// The stream does not take the message: it is full.
 const STORE_FAILED: u32 = 10_077;
+/// There are not as many servers that have room as there are to be replicas.
+const NO_SUITABLE_PEERS: u32 = 10_005;
 
 /// Answers longer than this hold something else than an error.
 const LONGEST_ERROR: usize = 512;
@@ -41,6 +43,11 @@ impl ApiError {
     /// Whether JetStream is there, but not ready, as after a restart.
     fn is_not_ready(&self) -> bool {
         self.code == NOT_READY && self.err_code != STORE_FAILED
+    }
+
+    /// Whether no servers of the cluster can keep what is asked for: as such, or as they do not know each other yet.
+    pub(super) fn lacks_peers(&self) -> bool {
+        self.err_code == NO_SUITABLE_PEERS
     }
 
     /// The refusal of `what`.

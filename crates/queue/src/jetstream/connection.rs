@@ -21,7 +21,7 @@ use super::events::Events;
 use super::names::{Consumer, Names};
 
 /// The pause before a request is made again that was refused at once.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 /// How often a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 use time::OffsetDateTime;
+use tokio::time::{Instant, sleep};
 
-use super::connection::{Connection, Tries};
+use super::connection::{Connection, PAUSE, Tries};
 use super::difference::{Difference, first_difference};
 use super::fits::{self, FoundStream};
 use super::provision_settings::ProvisionSettings;
@@ -206,10 +207,17 @@ async fn make(
     step: &Step,
     made: &mut Vec<String>,
 ) -> Result<(), ProvisionError> {
-    let described: Described = connection
-        .api(&step.subject, &step.body, Tries::One)
-        .await?
-        .map_err(|error| error.refusing(&step.object))?;
+    let start = Instant::now();
+    let described: Described = loop {
+        let answer = connection.api(&step.subject, &step.body, Tries::One);
+        match answer.await? {
+            // A cluster that has just been started says so of itself for a while.
+            Err(error) if error.lacks_peers() && start.elapsed() < connection.outage() => {
+                sleep(PAUSE).await;
+            }
+            answer => break answer.map_err(|error| error.refusing(&step.object))?,
+        }
+    };
     made.extend(step.new_stream.clone());
     match first_difference(&step.asked, &described.config) {
         None => Ok(()),
