@@ -7,7 +7,8 @@ use image_sync_testkit::fake_registry::{Auth, Fault, Gate, Rule, TokenService};
 use tokio::net::TcpListener;
 
 use crate::support::{
-    Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, router, source, tag,
+    Setup, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many, router, source,
+    tag,
 };
 
 #[tokio::test]
@@ -22,11 +23,7 @@ async fn an_open_registry_is_asked_once_per_image_and_never_pinged() {
 #[tokio::test]
 async fn fifty_images_at_once_cause_one_401() {
     let tokens = TokenService::new();
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(&tokens)).await;
     put_many(&registry, 50);
     let router = router();
     for _ in 0..2 {
@@ -170,11 +167,7 @@ async fn a_registry_that_closes_later_is_found_out() {
 
 #[tokio::test]
 async fn a_password_is_sent_to_who_wants_one() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", "p"))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", "p")).await;
     put_many(&registry, 50);
     let router = Setup::new().login(registry.host(), "u", "p").router();
     assert_all_found(&resolve_many(&router, registry.host(), 50).await);
@@ -183,11 +176,7 @@ async fn a_password_is_sent_to_who_wants_one() {
 
 #[tokio::test]
 async fn a_wrong_password_is_tried_by_head_and_by_get_and_told_with_its_place() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", "p"))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", "p")).await;
     put_app(&registry);
     let router = Setup::new().login(registry.host(), "u", "wrong").router();
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();
@@ -205,11 +194,7 @@ async fn a_wrong_password_is_tried_by_head_and_by_get_and_told_with_its_place() 
 
 #[tokio::test]
 async fn who_has_no_credentials_is_told_so() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", "p"))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", "p")).await;
     let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Unauthorized);
     let expected = format!("none are configured for {}", registry.host());
@@ -243,11 +228,7 @@ async fn a_host_that_does_not_answer_costs_a_crowd_one_wait() {
 #[tokio::test]
 async fn one_image_that_is_answered_503_first_does_not_take_the_others_with_it() {
     let tokens = TokenService::new();
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(&tokens)).await;
     put_many(&registry, 20);
     let staged = registry.stage(Rule::new("HEAD", "*").first(1), Fault::status(503));
     let answers = resolve_many(&router(), registry.host(), 20).await;

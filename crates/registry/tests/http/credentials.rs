@@ -6,11 +6,10 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, TokenService};
 
-use crate::support::{Setup, put_app, resolve_app, source, tag, write};
+use crate::support::{Setup, guarded, put_app, resolve_app, source, tag, write};
 
 async fn registry_with(user: &str, password: &str) -> FakeRegistry {
-    let auth = Auth::basic(user, password);
-    let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
+    let registry = guarded(Auth::basic(user, password)).await;
     put_app(&registry);
     registry
 }
@@ -69,11 +68,7 @@ async fn podmans_keys_may_be_of_a_namespace() {
         .no_anonymous_pulls()
         .user("team", "p")
         .user("all", "p");
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(&tokens)).await;
     let app = put_app(&registry);
     registry.put_image("team/app", "v1", &app);
     let folder = tempfile::tempdir().unwrap();
@@ -138,11 +133,7 @@ async fn a_password_file_is_read_again_when_it_was_refused() {
 #[tokio::test]
 async fn dockers_config_is_read_again_when_it_was_refused() {
     let tokens = TokenService::new().no_anonymous_pulls().user("u", "second");
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(&tokens)).await;
     put_app(&registry);
     let folder = tempfile::tempdir().unwrap();
     let router = Setup::new()

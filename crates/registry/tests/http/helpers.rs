@@ -10,7 +10,7 @@ use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 
 use crate::support::{
-    Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, write,
+    Setup, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many, write,
 };
 
 /// Makes the program `docker-credential-fake` in a folder. A link to a script of the repository: a program that the test
@@ -50,11 +50,7 @@ fn secret(user: &str, secret: &str) -> String {
 
 #[tokio::test]
 async fn a_helper_is_asked_once_for_all() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", "p"))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", "p")).await;
     put_many(&registry, 20);
     let folder = tempfile::tempdir().unwrap();
     make_helper(
@@ -94,11 +90,7 @@ async fn a_helper_may_keep_an_identity_token() {
     let tokens = TokenService::new()
         .no_anonymous_pulls()
         .identity_token("identity");
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(&tokens)).await;
     put_app(&registry);
     let folder = tempfile::tempdir().unwrap();
     make_helper(
@@ -122,11 +114,7 @@ async fn a_helper_may_keep_an_identity_token() {
 #[tokio::test]
 async fn a_helper_that_has_nothing_leaves_the_request_anonymous() {
     let tokens = TokenService::new();
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(&tokens)).await;
     put_app(&registry);
     let folder = tempfile::tempdir().unwrap();
     make_helper(
@@ -169,11 +157,7 @@ fn failing() -> [(String, FailureClass, &'static str); 3] {
 #[tokio::test]
 async fn a_helper_that_fails_leaves_what_is_public_anonymous_and_is_asked_once() {
     let tokens = TokenService::new();
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(&tokens)).await;
     put_many(&registry, 20);
     for (commands, _, _) in failing() {
         let folder = tempfile::tempdir().unwrap();
@@ -333,11 +317,7 @@ async fn a_helper_that_takes_too_long_is_killed() {
 
 #[tokio::test]
 async fn a_helper_that_is_not_installed_is_named() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", "p"))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", "p")).await;
     let folder = tempfile::tempdir().unwrap();
     let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
     let router = with_helper(setup, folder.path()).router();

@@ -4,7 +4,7 @@ use image_sync_shared::failure::{FailureClass, Step};
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
-use crate::support::{Setup, put_app, resolve_app};
+use crate::support::{Setup, guarded, put_app, resolve_app};
 
 #[tokio::test]
 async fn a_password_goes_to_a_token_server_on_https_elsewhere() {
@@ -90,11 +90,7 @@ async fn a_redirect_of_a_token_request_is_not_followed() {
         .start()
         .await
         .unwrap();
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(&tokens)).await;
     put_app(&registry);
     let folder = tempfile::tempdir().unwrap();
     let host = registry.host();

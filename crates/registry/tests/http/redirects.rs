@@ -5,7 +5,7 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
-use crate::support::{Setup, put_app, resolve_app, router, source, tag, target};
+use crate::support::{Setup, guarded, put_app, resolve_app, router, source, tag, target};
 
 fn redirect(status: u16, location: &str) -> Fault {
     Fault::status(status).with_header("location", location)
@@ -13,11 +13,7 @@ fn redirect(status: u16, location: &str) -> Fault {
 
 #[tokio::test]
 async fn reads_are_followed_and_lose_their_credentials() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", "p"))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", "p")).await;
     let app = put_app(&registry);
     let elsewhere = registry.second_host().start().await.unwrap();
     let signed = format!("{}/v2/app/manifests/v1?signature=s3cret", elsewhere.url());
@@ -52,11 +48,7 @@ async fn reads_are_followed_and_lose_their_credentials() {
 
 #[tokio::test]
 async fn a_challenge_of_another_host_gets_no_credentials_of_the_first() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", "p"))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", "p")).await;
     put_app(&registry);
     let elsewhere = registry.second_host().start().await.unwrap();
     let bearer = format!(r#"Bearer realm="{}/token",service="x""#, elsewhere.url());
@@ -130,11 +122,7 @@ async fn the_challenge_of_a_registry_behind_a_redirect_is_met_as_anybody_or_by_i
 
 #[tokio::test]
 async fn credentials_stay_with_a_redirect_to_the_registry_itself() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", "p"))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", "p")).await;
     registry.put_image("moved", "v1", &image_sync_testkit::images::image("app"));
     registry.stage(
         Rule::new("HEAD", "/v2/app/*"),

@@ -3,10 +3,9 @@
 use image_sync_shared::config::PasswordSource;
 use image_sync_shared::ports::registries::Registries as _;
 use image_sync_shared::secret::Secret;
-use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Rule, TokenService};
 
-use crate::support::{Setup, put_app, resolve_app, source, tag};
+use crate::support::{Setup, guarded, put_app, resolve_app, source, tag};
 
 const PASSWORD: &str = "hunter2-password";
 /// `u:hunter2-password` in base64.
@@ -21,11 +20,7 @@ fn assert_silent(text: &str) {
 #[tokio::test]
 async fn no_failure_shows_a_secret() {
     let tokens = TokenService::new().user("u", PASSWORD);
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(&tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(&tokens)).await;
     put_app(&registry);
     let secret_place = "http://u:hunter2-password@127.0.0.1:1/blob?signature=s3cret";
     let redirect = || Fault::status(307).with_header("location", secret_place);
@@ -73,11 +68,7 @@ async fn no_failure_shows_a_secret() {
 
 #[tokio::test]
 async fn a_registry_that_repeats_the_credentials_is_not_repeated() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", PASSWORD))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", PASSWORD)).await;
     put_app(&registry);
     let rule =
         || Rule::new("GET", "*").when(image_sync_testkit::fake_registry::Request::has_credentials);

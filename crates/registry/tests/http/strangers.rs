@@ -4,7 +4,7 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 
-use crate::support::{Setup, put_app, resolve_app, source, tag};
+use crate::support::{Setup, guarded, put_app, resolve_app, source, tag};
 
 /// Hides all repositories from strangers.
 fn hide(registry: &FakeRegistry, status: u16) {
@@ -41,11 +41,7 @@ async fn credentials_are_shown_where_a_stranger_is_told_that_nothing_is_there() 
 
 #[tokio::test]
 async fn who_has_no_credentials_does_not_ask_for_the_challenge() {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::basic("u", "p"))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::basic("u", "p")).await;
     put_app(&registry);
     hide(&registry, 404);
     let router = Setup::new().login("other.example", "u", "p").router();

@@ -14,6 +14,7 @@ use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::registries::{Registries as _, Resolved};
 use image_sync_shared::reference::Reference;
 use image_sync_shared::secret::Secret;
+use image_sync_testkit::fake_registry::Auth;
 use image_sync_testkit::images::image;
 use image_sync_testkit::{FakeRegistry, Image, PrivateCa};
 use time::OffsetDateTime;
@@ -146,6 +147,11 @@ pub(crate) fn insecure(remote: Remote) -> Remote {
         trust: Trust::Insecure,
         ..remote
     }
+}
+
+/// A registry that wants to know who asks, with nothing in it.
+pub(crate) async fn guarded(auth: Auth) -> FakeRegistry {
+    FakeRegistry::builder().auth(auth).start().await.unwrap()
 }
 
 /// Puts the image `app:v1` into a registry.

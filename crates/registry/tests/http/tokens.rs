@@ -8,16 +8,12 @@ use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule, TokenServic
 use image_sync_testkit::images::image;
 
 use crate::support::{
-    Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, router, source, tag,
-    target,
+    Setup, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many, router, source,
+    tag, target,
 };
 
 async fn registry_with(tokens: &TokenService) -> FakeRegistry {
-    let registry = FakeRegistry::builder()
-        .auth(Auth::bearer(tokens))
-        .start()
-        .await
-        .unwrap();
+    let registry = guarded(Auth::bearer(tokens)).await;
     put_app(&registry);
     registry
 }
