@@ -12,21 +12,30 @@ use crate::lock::lock;
 
 /// The pauses by their hosts.
 #[derive(Default)]
-pub(crate) struct KnownPauses(Mutex<HashMap<String, HostPause>>);
+pub(crate) struct KnownPauses {
+    pauses: Mutex<HashMap<String, HostPause>>,
+    /// Since when the pauses counted that were lifted last.
+    lifted: Mutex<HashMap<String, OffsetDateTime>>,
+}
 
 impl KnownPauses {
     /// Takes over what was said last of a host by another process, whose clock may be wrong.
     pub(crate) fn learn(&self, mut pause: HostPause, now: OffsetDateTime) {
+        let lifted = lock(&self.lifted);
+        let is_lifted = |at: &OffsetDateTime| pause.since <= *at;
+        if lifted.get(&pause.host).is_some_and(is_lifted) {
+            return;
+        }
         pause.since = pause.since.min(now);
         pause.until = end(&pause, LONGEST_PAUSE);
-        insert(&mut lock(&self.0), pause, now);
+        insert(&mut lock(&self.pauses), pause, now);
     }
 
     /// Adds a pause that begins now, unless the host is left alone for longer already. Says whether it was not left alone
     /// until now.
     pub(crate) fn prolong(&self, pause: HostPause, longest: Duration) -> bool {
         let now = pause.since;
-        let mut pauses = lock(&self.0);
+        let mut pauses = lock(&self.pauses);
         let before = pauses.get(&pause.host).map(|known| end(known, longest));
         if before.is_none_or(|before| before < pause.until) {
             insert(&mut pauses, pause, now);
@@ -36,7 +45,15 @@ impl KnownPauses {
 
     /// Forgets the pause of `host`.
     pub(crate) fn forget(&self, host: &str) -> Option<HostPause> {
-        lock(&self.0).remove(host)
+        lock(&self.pauses).remove(host)
+    }
+
+    /// Forgets the pause of `host` that counted since then, also where it is learnt of after this.
+    pub(crate) fn lift(&self, host: &str, since: OffsetDateTime) {
+        let mut lifted = lock(&self.lifted);
+        lifted.retain(|_, at| later(*at, LONGEST_PAUSE) > since);
+        lifted.insert(host.to_owned(), since);
+        lock(&self.pauses).remove(host);
     }
 
     /// Until when `host` is left alone, where that is after `now`.
@@ -46,14 +63,14 @@ impl KnownPauses {
         longest: Duration,
         now: OffsetDateTime,
     ) -> Option<OffsetDateTime> {
-        let pauses = lock(&self.0);
+        let pauses = lock(&self.pauses);
         let until = end(pauses.get(host)?, longest);
         (until > now).then_some(until)
     }
 
     /// All that are not over at `now`, by host.
     pub(crate) fn all(&self, now: OffsetDateTime) -> Vec<HostPause> {
-        let pauses = lock(&self.0);
+        let pauses = lock(&self.pauses);
         let mut all: Vec<HostPause> = pauses
             .values()
             .filter(|pause| pause.until > now)
@@ -102,14 +119,27 @@ mod tests {
             known.prolong(pause(&own, now, now + HOUR), HOUR);
             known.learn(pause(&others, now, now + HOUR), now);
         }
-        assert_eq!(lock(&known.0).len(), 2 * 60);
+        assert_eq!(lock(&known.pauses).len(), 2 * 60);
+    }
+
+    #[test]
+    fn a_pause_that_was_lifted_is_not_learnt_late_and_a_newer_one_is() {
+        let known = KnownPauses::default();
+        let until = || known.until("a.test", HOUR, NOW);
+        known.learn(pause("a.test", NOW - HOUR / 2, NOW + HOUR), NOW);
+        known.lift("a.test", NOW - HOUR / 2);
+        assert_eq!(until(), None);
+        known.learn(pause("a.test", NOW - HOUR / 2, NOW + HOUR), NOW);
+        assert_eq!(until(), None);
+        known.learn(pause("a.test", NOW - HOUR / 4, NOW + HOUR / 4), NOW);
+        assert_eq!(until(), Some(NOW + HOUR / 4));
     }
 
     #[test]
     fn what_was_over_when_it_was_learnt_is_not_kept() {
         let known = KnownPauses::default();
         known.learn(pause("a.test", NOW - HOUR, NOW), NOW);
-        assert_eq!(lock(&known.0).len(), 0);
+        assert_eq!(lock(&known.pauses).len(), 0);
     }
 
     #[test]

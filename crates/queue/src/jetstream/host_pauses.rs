@@ -132,6 +132,10 @@ impl HostPauses for JetStreamHostPauses {
             // Also one that is over by this clock: by that of a worker it may not be.
             was_paused |= paused.paused_until > now;
             if self.bucket.delete(&key, entry.revision).await? {
+                // What this process follows may be behind, and tell of the pause only now.
+                if let Some(since) = entry.stored_at {
+                    self.known.lift(host, since);
+                }
                 return Ok(was_paused);
             }
         }
