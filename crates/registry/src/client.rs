@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 mod certificate;
+mod connector;
 pub(crate) mod encoding;
 pub(crate) mod endpoint;
 mod endpoints;
@@ -17,6 +18,7 @@ mod options;
 mod other_registry;
 mod own_certificates;
 mod permits;
+mod pool;
 mod proxies;
 mod redact;
 pub(crate) mod redirect;
@@ -281,7 +283,7 @@ impl Client {
 
     /// The failure that an error is which came while a body was read or sent.
     pub(crate) fn cut(side: Side, step: Step, subject: &str, error: &reqwest::Error) -> Failure {
-        transport::explain(error).at(side, step, subject)
+        transport::explain_cut(error).at(side, step, subject)
     }
 
     /// The answer of the first mirror that has one, where mirrors may be asked.

@@ -45,7 +45,7 @@ async fn next_piece(response: &mut Response, patience: Duration) -> Result<Optio
         Ok(Ok(piece)) => Ok(piece),
         Ok(Err(error)) => {
             let error = error.with_url(response.url().clone());
-            Err(transport::explain(&error))
+            Err(transport::explain_cut(&error))
         }
         Err(_elapsed) => Err(Trouble::new(
             FailureClass::Timeout,

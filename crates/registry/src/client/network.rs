@@ -81,7 +81,7 @@ impl Network {
     }
 
     /// What resolves names for requests that may go as far as `reach`.
-    pub(crate) fn resolver(self: &Arc<Self>, reach: Reach) -> Arc<impl Resolve + use<>> {
+    pub(crate) fn resolver(self: &Arc<Self>, reach: Reach) -> Arc<dyn Resolve> {
         let network = Arc::clone(self);
         Arc::new(Resolver { network, reach })
     }

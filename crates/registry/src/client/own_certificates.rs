@@ -1,4 +1,4 @@
-//! Whom to trust: the system's certificates, those that a user names, and servers that vouch for themselves.
+//! Whom to trust: the system's certificates, those that a user names, and servers that vouch for themselves; or anyone.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,30 +16,59 @@ use rustls_platform_verifier::Verifier;
 
 use super::certificate::{Untrusted, is_in_time};
 
-/// Trusts the certificates `named` beside the system's. `identity` is the PEM text of a client certificate and its key.
+/// A client certificate and its key.
+pub(super) struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// What is in a PEM text.
+    pub(super) fn from_pem(pem: &[u8]) -> Result<Self, String> {
+        let chain = certificates(pem)?;
+        if chain.is_empty() {
+            return Err("there is no PEM certificate in it".to_owned());
+        }
+        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+            pem::Error::NoItemsFound => "there is no PEM private key in it".to_owned(),
+            other => other.to_string(),
+        })?;
+        Ok(Self { chain, key })
+    }
+}
+
+/// Trusts the certificates `named` beside the system's.
 pub(super) fn trusting(
     named: Vec<CertificateDer<'static>>,
-    identity: Option<&[u8]>,
+    identity: Option<Identity>,
 ) -> Result<ClientConfig, String> {
-    let provider = Arc::new(default_provider());
     let verifier = OwnCertificates {
-        authorities: Verifier::new_with_extra_roots(named.clone(), Arc::clone(&provider))
+        authorities: Verifier::new_with_extra_roots(named.clone(), Arc::new(default_provider()))
             .map_err(|error| error.to_string())?,
         named,
         system: OnceLock::new(),
     };
-    let builder = ClientConfig::builder_with_provider(provider)
+    config(Arc::new(verifier), identity)
+}
+
+/// Trusts whoever answers.
+pub(super) fn trusting_anyone(identity: Option<Identity>) -> Result<ClientConfig, String> {
+    config(Arc::new(AnyCertificate), identity)
+}
+
+fn config(
+    verifier: Arc<dyn ServerCertVerifier>,
+    identity: Option<Identity>,
+) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+        .with_custom_certificate_verifier(verifier);
     let mut config = match identity {
-        Some(pem) => {
-            let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| error.to_string())?;
-            builder
-                .with_client_auth_cert(certificates(pem)?, key)
-                .map_err(|error| error.to_string())?
-        }
+        Some(Identity { chain, key }) => builder
+            .with_client_auth_cert(chain, key)
+            .map_err(|error| error.to_string())?,
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -128,5 +157,59 @@ impl ServerCertVerifier for OwnCertificates {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.authorities.supported_verify_schemes()
+    }
+}
+
+/// Takes every certificate, and every signature: it is of no use to know that a server has the key of a certificate that
+/// says nothing.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![
+            SignatureScheme::RSA_PKCS1_SHA1,
+            SignatureScheme::RSA_PKCS1_SHA256,
+            SignatureScheme::RSA_PKCS1_SHA384,
+            SignatureScheme::RSA_PKCS1_SHA512,
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::RSA_PSS_SHA384,
+            SignatureScheme::RSA_PSS_SHA512,
+            SignatureScheme::ECDSA_SHA1_Legacy,
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ECDSA_NISTP384_SHA384,
+            SignatureScheme::ECDSA_NISTP521_SHA512,
+            SignatureScheme::ED25519,
+            SignatureScheme::ED448,
+        ]
     }
 }

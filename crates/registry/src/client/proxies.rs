@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use hyper::Uri;
+use hyper::http::uri::InvalidUri;
 use image_sync_shared::config::ProxySetting;
 use image_sync_shared::secret::Secret;
-use reqwest::{Proxy, Url};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
 use url::form_urlencoded;
 
 use super::no_proxy::Exceptions;
@@ -36,6 +39,14 @@ pub(crate) struct ProxyServer {
     address: Url,
     /// The Authorization it gets (RFC 9110, section 11.7.2).
     login: Option<(String, Secret)>,
+}
+
+/// Where a proxy is, and what it is shown.
+pub(crate) struct ProxyAddress {
+    /// Its scheme, host and port.
+    pub(crate) uri: Uri,
+    /// Its Proxy-Authorization.
+    pub(crate) login: Option<HeaderValue>,
 }
 
 /// Which proxy a registry is reached through, and the hosts that it leads to.
@@ -143,16 +154,17 @@ impl ProxyServer {
         authority(&self.address)
     }
 
-    /// What connections through it are made with.
-    pub(crate) fn settings(&self) -> reqwest::Result<Proxy> {
-        let proxy = Proxy::all(self.address.clone())?;
-        Ok(match &self.login {
-            Some((username, password)) => {
-                let mut authorization = basic(username, password);
-                authorization.set_sensitive(true);
-                proxy.custom_http_auth(authorization)
-            }
-            None => proxy,
+    /// What connections through it are made with. An error says why that is no address.
+    pub(crate) fn address(&self) -> Result<ProxyAddress, String> {
+        let uri = self.address.as_str().parse();
+        let login = self.login.as_ref().map(|(username, password)| {
+            let mut authorization = basic(username, password);
+            authorization.set_sensitive(true);
+            authorization
+        });
+        Ok(ProxyAddress {
+            uri: uri.map_err(|error: InvalidUri| error.to_string())?,
+            login,
         })
     }
 }

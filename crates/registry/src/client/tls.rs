@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
-use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Identity, Url};
+use reqwest::Url;
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 
+use super::connector::Connector;
 use super::host_certificates::{self, HostCertificates};
 use super::network::{Network, Reach};
 use super::options::Timeouts;
-use super::own_certificates;
+use super::own_certificates::{self, Identity};
+use super::pool::{Pool, WHO};
 use super::proxies::{Proxies, ProxyServer, Via};
 use super::setup_error::SetupError;
-
-const USER_AGENT: &str = concat!("image-sync/", env!("CARGO_PKG_VERSION"));
 
 /// How connections to a host are secured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -77,7 +77,7 @@ pub(crate) struct Pools {
     network: Arc<Network>,
     proxies: Proxies,
     host_certificates: HostCertificates,
-    made: Mutex<HashMap<Key, Client>>,
+    made: Mutex<HashMap<Key, Pool>>,
 }
 
 /// Plain HTTP has a pool of its own, which needs none of the system's certificates.
@@ -123,7 +123,7 @@ impl Pools {
         url: &Url,
         profile: &Profile,
         reach: Reach,
-    ) -> Result<Client, SetupError> {
+    ) -> Result<Pool, SetupError> {
         let proxy = self.proxy(url, profile);
         let key = Key {
             tls: (url.scheme() == "https").then(|| Tls {
@@ -135,12 +135,12 @@ impl Pools {
             proxy,
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = made.get(&key) {
-            return Ok(client.clone());
+        if let Some(pool) = made.get(&key) {
+            return Ok(pool.clone());
         }
-        let client = self.make(&key)?;
-        made.insert(key, client.clone());
-        Ok(client)
+        let pool = self.make(&key)?;
+        made.insert(key, pool.clone());
+        Ok(pool)
     }
 
     /// What tells names and kinds of places.
@@ -153,42 +153,35 @@ impl Pools {
         self.proxies.choose(url, &profile.via)
     }
 
-    fn make(&self, key: &Key) -> Result<Client, SetupError> {
-        let mut builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(self.timeouts.connect)
-            .redirect(Policy::none())
-            .dns_resolver(self.network.resolver(key.reach))
-            .http1_only()
-            .no_proxy();
-        if let Some(proxy) = &key.proxy {
-            let settings = proxy.settings();
-            let invalid =
-                |error| SetupError::new(format!("proxy {}", proxy.authority()), innermost(&error));
-            builder = builder.proxy(settings.map_err(invalid)?);
-        }
-        builder = match &key.tls {
-            Some(tls) => secure(builder, tls)?,
-            None => builder.tls_danger_accept_invalid_certs(true),
+    fn make(&self, key: &Key) -> Result<Pool, SetupError> {
+        let tls = match &key.tls {
+            Some(tls) => secured(tls)?,
+            None => own_certificates::trusting_anyone(None)
+                .map_err(|why| SetupError::new("TLS settings", why))?,
         };
-        builder
-            .build()
-            .map_err(|error| SetupError::new("TLS settings", innermost(&error)))
+        let names = self.network.resolver(key.reach);
+        let within = self.timeouts.connect;
+        let Some(proxy) = &key.proxy else {
+            return Ok(Pool::new(Connector::new(names, tls, within), None));
+        };
+        let invalid = |why| SetupError::new(format!("proxy {}", proxy.authority()), why);
+        let proxy = proxy.address().map_err(invalid)?;
+        let is_tunnel = key.tls.is_some();
+        let connector = Connector::through(&proxy, is_tunnel, WHO, names, tls, within);
+        let login = proxy.login.filter(|_| !is_tunnel);
+        Ok(Pool::new(connector, login))
     }
 }
 
-fn secure(builder: ClientBuilder, tls: &Tls) -> Result<ClientBuilder, SetupError> {
+fn secured(tls: &Tls) -> Result<ClientConfig, SetupError> {
     let Tls { profile, folder } = tls;
     let in_folder = folder.as_deref().map(host_certificates::read);
     let in_folder = in_folder.transpose()?.unwrap_or_default();
     let identity = profile.identity.as_ref().or(in_folder.identity.as_ref());
     let identity = identity.map(read_identity).transpose()?;
     if profile.unverified {
-        let builder = builder.tls_danger_accept_invalid_certs(true);
-        return Ok(match identity {
-            Some((_, identity)) => builder.identity(identity),
-            None => builder,
-        });
+        let config = own_certificates::trusting_anyone(identity);
+        return config.map_err(|why| SetupError::new("TLS settings", why));
     }
     let mut named = Vec::new();
     if let Some(path) = &profile.ca_file {
@@ -213,10 +206,7 @@ fn secure(builder: ClientBuilder, tls: &Tls) -> Result<ClientBuilder, SetupError
     } else {
         places.join(", ")
     };
-    let pem = identity.as_ref().map(|(pem, _)| pem.as_slice());
-    let config = own_certificates::trusting(named, pem);
-    let config = config.map_err(|why| SetupError::new(place, why))?;
-    Ok(builder.tls_backend_preconfigured(config))
+    own_certificates::trusting(named, identity).map_err(|why| SetupError::new(place, why))
 }
 
 /// The certificates of a PEM file.
@@ -225,20 +215,17 @@ fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupErr
         .map_err(|why| SetupError::new(path.display().to_string(), why))
 }
 
-/// A client certificate and its key: their text, and what it says.
-fn read_identity(
-    (certificate, key): &(PathBuf, PathBuf),
-) -> Result<(Vec<u8>, Identity), SetupError> {
+/// A client certificate and its key.
+fn read_identity((certificate, key): &(PathBuf, PathBuf)) -> Result<Identity, SetupError> {
     let mut pem = read(certificate)?;
     if key != certificate {
         pem.push(b'\n');
         pem.extend(read(key)?);
     }
-    let identity = Identity::from_pem(&pem).map_err(|error| {
+    Identity::from_pem(&pem).map_err(|why| {
         let place = format!("{} with {}", certificate.display(), key.display());
-        SetupError::new(place, innermost(&error))
-    })?;
-    Ok((pem, identity))
+        SetupError::new(place, why)
+    })
 }
 
 /// Whether a URL leads to this machine.
@@ -256,14 +243,6 @@ fn read(path: &Path) -> Result<Vec<u8>, SetupError> {
         let place = path.display().to_string();
         SetupError::new(place, format!("cannot be read: {error}"))
     })
-}
-
-fn innermost(error: &reqwest::Error) -> String {
-    let outermost: &dyn std::error::Error = error;
-    std::iter::successors(Some(outermost), |error| error.source())
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -319,7 +298,7 @@ mod tests {
         let url = "https://r.example".parse().unwrap();
         let refused = |profile| {
             let pool = pools.pool(&url, &profile, Reach::Named);
-            pool.unwrap_err().to_string()
+            pool.err().unwrap().to_string()
         };
         let profile = Profile {
             ca_file: Some(empty.clone()),

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use hyper_util::client::legacy;
 use image_sync_shared::failure::FailureClass;
 use reqwest::Url;
 use rustls::{AlertDescription, CertificateError, OtherError};
@@ -10,11 +11,19 @@ use rustls::{AlertDescription, CertificateError, OtherError};
 use super::network::AddressRefused;
 use super::trouble::Trouble;
 
-/// What became of a request or a body that was cut. Names the host, never a path or a query.
-pub(crate) fn explain(error: &reqwest::Error) -> Trouble {
+/// Any error, of which the causes are looked at.
+type AnyError = dyn Error + 'static;
+
+/// What became of a body that was cut. Names the host, never a path or a query.
+pub(crate) fn explain_cut(error: &reqwest::Error) -> Trouble {
     let host = error.url().map_or_else(|| "the host".to_owned(), authority);
-    if error.is_timeout() {
-        let missing = if error.is_connect() {
+    explain(&host, error)
+}
+
+/// What became of a request to `host`, or of a body. Names the host, never a path or a query.
+pub(crate) fn explain(host: &str, error: &AnyError) -> Trouble {
+    if is_timeout(error) {
+        let missing = if is_connect(error) {
             "connection to"
         } else {
             "answer of"
@@ -25,7 +34,7 @@ pub(crate) fn explain(error: &reqwest::Error) -> Trouble {
         );
     }
     if let Some(tls) = cause::<rustls::Error>(error) {
-        return explain_tls(&host, tls);
+        return explain_tls(host, tls);
     }
     let answer = match cause::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => format!("connection refused by {host}"),
@@ -36,35 +45,38 @@ pub(crate) fn explain(error: &reqwest::Error) -> Trouble {
         _ if causes(error).any(|cause| cause.to_string() == "dns error") => {
             format!("the name of {host} cannot be resolved")
         }
-        // The outermost error is left out: its text holds the whole URL.
-        _ => causes(error).skip(1).last().map_or_else(
-            || format!("the request to {host} could not be sent"),
-            |cause| format!("connection to {host} failed: {cause}"),
-        ),
+        // The text of one of reqwest holds the whole URL.
+        _ => causes(error)
+            .filter(|cause| !cause.is::<reqwest::Error>())
+            .last()
+            .map_or_else(
+                || format!("the request to {host} could not be sent"),
+                |cause| format!("connection to {host} failed: {cause}"),
+            ),
     };
     Trouble::new(FailureClass::Connection, answer)
 }
 
 /// Whether the host speaks something else where TLS was tried.
-pub(crate) fn speaks_no_tls(error: &reqwest::Error) -> bool {
+pub(crate) fn speaks_no_tls(error: &AnyError) -> bool {
     let tls = cause::<rustls::Error>(error);
-    error.is_connect() && matches!(tls, Some(rustls::Error::InvalidMessage(_)))
+    is_connect(error) && matches!(tls, Some(rustls::Error::InvalidMessage(_)))
 }
 
 /// Whether the host has a certificate that is not trusted.
-pub(crate) fn untrusted(error: &reqwest::Error) -> bool {
+pub(crate) fn untrusted(error: &AnyError) -> bool {
     let tls = cause::<rustls::Error>(error);
-    error.is_connect() && matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    is_connect(error) && matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// The address at which the host is and which may not be asked.
-pub(crate) fn address_refused(error: &reqwest::Error) -> Option<&AddressRefused> {
+pub(crate) fn address_refused(error: &AnyError) -> Option<&AddressRefused> {
     cause(error)
 }
 
 /// Whether the connection was cut before there was TLS on it.
-pub(crate) fn hung_up(error: &reqwest::Error) -> bool {
-    error.is_connect()
+pub(crate) fn hung_up(error: &AnyError) -> bool {
+    is_connect(error)
         && cause::<rustls::Error>(error).is_none()
         && cause::<io::Error>(error).is_some_and(|error| {
             matches!(
@@ -77,7 +89,7 @@ pub(crate) fn hung_up(error: &reqwest::Error) -> bool {
 }
 
 /// Whether nothing listens where the connection was to go.
-pub(crate) fn refused(error: &reqwest::Error) -> bool {
+pub(crate) fn refused(error: &AnyError) -> bool {
     cause::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
@@ -129,22 +141,35 @@ fn in_words(reason: &CertificateError) -> String {
     }
 }
 
+/// Whether it happened before there was a connection to send on.
+fn is_connect(error: &AnyError) -> bool {
+    let mut causes = causes(error).filter_map(|cause| cause.downcast_ref());
+    causes.any(legacy::Error::is_connect)
+}
+
+fn is_timeout(error: &AnyError) -> bool {
+    causes(error).any(|cause| {
+        let of_io = cause.downcast_ref().map(io::Error::kind);
+        of_io == Some(io::ErrorKind::TimedOut)
+            || cause.downcast_ref().is_some_and(hyper::Error::is_timeout)
+    })
+}
+
 /// The innermost cause of a type: connectors wrap errors in others of the same type.
-fn cause<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
+fn cause<E: Error + 'static>(error: &AnyError) -> Option<&E> {
     causes(error)
         .filter_map(|cause| cause.downcast_ref())
         .last()
 }
 
 /// An error and what caused it, outermost first. An `io::Error` hides the error that it wraps from `source`.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    let outermost: &(dyn Error + 'static) = error;
-    std::iter::successors(Some(outermost), |&error| {
+fn causes(error: &AnyError) -> impl Iterator<Item = &AnyError> {
+    std::iter::successors(Some(error), |&error| {
         match error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
         {
-            Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
+            Some(wrapped) => Some(wrapped as &AnyError),
             None => error.source(),
         }
     })

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -245,8 +246,8 @@ impl Wire {
         let url = request.url().clone();
         let started = Instant::now();
         let answer = match answer_within {
-            Some(limit) => timeout(limit, pool.execute(request)).await,
-            None => Ok(pool.execute(request).await),
+            Some(limit) => timeout(limit, pool.send(request)).await,
+            None => Ok(pool.send(request).await),
         };
         let response = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok());
         self.measures.request_ended(RequestEnded {
@@ -265,10 +266,11 @@ impl Wire {
             tracing::trace!(%method, host, path, status = response.status().as_u16(), "answered");
         }
         answer.map_err(|error| {
-            if let Some(refused) = transport::address_refused(&error) {
+            let error: &(dyn Error + 'static) = error.as_ref();
+            if let Some(refused) = transport::address_refused(error) {
                 return inside(refused);
             }
-            let mut trouble = transport::explain(&error);
+            let mut trouble = transport::explain(&host, error);
             if let Some(proxy) = self.pools.proxy(&url, profile) {
                 trouble.answer = format!(
                     "{} (through the proxy {})",
@@ -276,13 +278,13 @@ impl Wire {
                     proxy.authority()
                 );
             }
-            if transport::speaks_no_tls(&error) {
+            if transport::speaks_no_tls(error) {
                 SendError::NoTls(trouble)
-            } else if transport::untrusted(&error) {
+            } else if transport::untrusted(error) {
                 SendError::Untrusted(trouble)
-            } else if transport::hung_up(&error) {
+            } else if transport::hung_up(error) {
                 SendError::HungUp(trouble)
-            } else if transport::refused(&error) {
+            } else if transport::refused(error) {
                 SendError::Refused(trouble)
             } else {
                 SendError::Other(trouble)

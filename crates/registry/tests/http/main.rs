@@ -4,6 +4,7 @@
 
 mod certificates;
 mod challenges;
+mod connections;
 mod credentials;
 mod docker_registry;
 mod failures;

@@ -21,9 +21,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{Setup, insecure, resolve_app, source, tag, write};
 
-/// A server that has never heard of an image, with this certificate and key. With `clients` it speaks only to whom that
-/// authority vouches for.
-async fn server(certificate: &str, key: &str, clients: Option<&str>) -> (String, JoinSet<()>) {
+/// Accepts connections with this certificate and key: with `clients` only of whom that authority vouches for.
+pub(crate) fn acceptor(certificate: &str, key: &str, clients: Option<&str>) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone());
     let builder = builder.with_safe_default_protocol_versions().unwrap();
@@ -40,7 +39,12 @@ async fn server(certificate: &str, key: &str, clients: Option<&str>) -> (String,
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let config = builder.with_single_cert(chain, key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A server that has never heard of an image, and accepts connections so.
+async fn server(certificate: &str, key: &str, clients: Option<&str>) -> (String, JoinSet<()>) {
+    let acceptor = acceptor(certificate, key, clients);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
     let mut server = JoinSet::new();

@@ -55,6 +55,12 @@ impl Setup {
         self
     }
 
+    /// With so much time for a connection.
+    pub(crate) fn connect_within(mut self, limit: Duration) -> Self {
+        self.0.timeouts.connect = limit;
+        self
+    }
+
     /// With settings of a registry.
     pub(crate) fn with(mut self, host: &str, change: impl FnOnce(&mut RegistrySettings)) -> Self {
         change(self.0.registries.entry(host.to_owned()).or_default());
