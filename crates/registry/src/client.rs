@@ -11,6 +11,7 @@ mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod host_certificates;
+mod informational;
 pub(crate) mod mirror;
 pub(crate) mod network;
 mod no_proxy;

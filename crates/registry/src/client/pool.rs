@@ -8,6 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::{Body, Request, Response, ResponseBuilderExt as _};
 
 use super::connector::Connector;
+use super::informational::Informational;
 
 /// What requests say of who sends them.
 pub(super) const WHO: HeaderValue =
@@ -41,7 +42,7 @@ impl Pool {
 
     /// Sends a request once and returns its answer, whatever its status, as soon as the head is there.
     ///
-    /// The client of reqwest would do, if it handed the extensions of a request on to hyper.
+    /// The client of reqwest would do, if it let anyone count informational answers.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, BoxError> {
         let url = request.url().clone();
         if !matches!(url.scheme(), "http" | "https") {
@@ -55,7 +56,14 @@ impl Pool {
         if let Some(login) = &self.proxy_login {
             headers.insert(PROXY_AUTHORIZATION, login.clone());
         }
-        let (head, body) = self.client.request(request).await?.into_parts();
+        let informational = Informational::counted(&mut request);
+        let answer = tokio::select! {
+            // First, so that it is the same whether or not an answer comes right behind them.
+            biased;
+            too_many = informational.too_many() => return Err(too_many.into()),
+            answer = self.client.request(request) => answer?,
+        };
+        let (head, body) = answer.into_parts();
         let mut answer = hyper::Response::builder().url(url).body(Body::wrap(body))?;
         *answer.status_mut() = head.status;
         *answer.version_mut() = head.version;

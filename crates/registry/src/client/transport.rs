@@ -8,6 +8,7 @@ use image_sync_shared::failure::FailureClass;
 use reqwest::Url;
 use rustls::{AlertDescription, CertificateError, OtherError};
 
+use super::informational::TooManyInformational;
 use super::network::AddressRefused;
 use super::trouble::Trouble;
 
@@ -22,6 +23,9 @@ pub(crate) fn explain_cut(error: &reqwest::Error) -> Trouble {
 
 /// What became of a request to `host`, or of a body. Names the host, never a path or a query.
 pub(crate) fn explain(host: &str, error: &AnyError) -> Trouble {
+    if let Some(too_many) = cause::<TooManyInformational>(error) {
+        return Trouble::new(FailureClass::Invalid, format!("{host} sent {too_many}"));
+    }
     if is_timeout(error) {
         let missing = if is_connect(error) {
             "connection to"
