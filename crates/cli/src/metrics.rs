@@ -1,16 +1,20 @@
 //! What is counted, for Prometheus.
 
+mod exposition;
 mod hosts;
 mod labels;
+#[cfg(target_os = "linux")]
+mod process;
 mod runs;
 mod work;
 
 use image_sync_queue::Length;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+pub(crate) use exposition::Exposition;
 pub(crate) use hosts::Hosts;
 use labels::{LaneLabel, StoreLabel};
 pub(crate) use runs::RunMetrics;
@@ -23,7 +27,10 @@ type NoLabels = [(&'static str, &'static str); 0];
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
+    /// Those that have not the prefix of the program.
+    of_process: Registry,
     queued: Family<LaneLabel, Gauge>,
+    in_hand: Family<LaneLabel, Gauge>,
     /// Absent until it is known.
     dead_letters: Family<NoLabels, Gauge>,
     stored: Family<StoreLabel, Gauge>,
@@ -41,6 +48,12 @@ impl Metrics {
             "queue_jobs",
             "Jobs that are stored in the queue, those in hand included",
             queued.clone(),
+        );
+        let in_hand = Family::default();
+        registry.register(
+            "queue_jobs_in_hand",
+            "Jobs that were delivered and have no acknowledgement yet",
+            in_hand.clone(),
         );
         registry.register(
             "dead_letters",
@@ -68,7 +81,9 @@ impl Metrics {
         );
         Self {
             registry,
+            of_process: of_process(),
             queued,
+            in_hand,
             dead_letters,
             stored,
             limits,
@@ -89,9 +104,12 @@ impl Metrics {
     /// How much the queue holds.
     pub(crate) fn queue_is(&self, length: &Length) {
         let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        for (lane, jobs) in &length.jobs {
-            let label = LaneLabel { lane };
-            self.queued.get_or_create(&label).set(gauge(*jobs));
+        for jobs in &length.jobs {
+            let label = LaneLabel { lane: jobs.lane };
+            self.queued.get_or_create(&label).set(gauge(jobs.stored));
+            if let Some(in_hand) = jobs.in_hand {
+                self.in_hand.get_or_create(&label).set(gauge(in_hand));
+            }
         }
         if let Some(letters) = length.dead_letters {
             self.dead_letters.get_or_create(&[]).set(gauge(letters));
@@ -109,33 +127,59 @@ impl Metrics {
         }
     }
 
-    /// All of them in the text format (`OpenMetrics` 1.0).
-    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+    /// All of them.
+    pub(crate) fn text(&self, format: Exposition) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.of_process)?;
+        encode_eof(&mut text)?;
+        Ok(format.of(text))
     }
+}
+
+fn of_process() -> Registry {
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(unused_mut, reason = "there are none")
+    )]
+    let mut registry = Registry::default();
+    #[cfg(target_os = "linux")]
+    registry.register_collector(Box::new(process::ProcessCollector));
+    registry
 }
 
 #[cfg(test)]
 mod tests {
-    use image_sync_queue::Fill;
+    use image_sync_queue::{Fill, LaneLength};
 
     use super::*;
 
     /// Expects a line in the text.
     pub(super) fn has(metrics: &Metrics, line: &str) {
-        let text = metrics.text().unwrap();
+        let text = metrics.text(Exposition::OpenMetrics).unwrap();
         assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+
+    fn lane(lane: &'static str, stored: u64) -> LaneLength {
+        LaneLength {
+            lane,
+            stored,
+            in_hand: Some(2),
+        }
     }
 
     #[test]
     fn the_queue_is_as_long_as_it_was_last_said_to_be() {
         let metrics = Metrics::new();
-        assert!(!metrics.text().unwrap().contains("image_sync_dead_letters"));
+        assert!(
+            !metrics
+                .text(Exposition::OpenMetrics)
+                .unwrap()
+                .contains("image_sync_dead_letters")
+        );
         for jobs in [7, 3] {
             metrics.queue_is(&Length {
-                jobs: vec![("bulk", jobs), ("held", 1)],
+                jobs: vec![lane("bulk", jobs), lane("held", 1)],
                 dead_letters: Some(2),
                 ..Length::default()
             });
@@ -143,6 +187,31 @@ mod tests {
         has(&metrics, r#"image_sync_queue_jobs{lane="bulk"} 3"#);
         has(&metrics, r#"image_sync_queue_jobs{lane="held"} 1"#);
         has(&metrics, "image_sync_dead_letters{} 2");
+        has(&metrics, r#"image_sync_queue_jobs_in_hand{lane="bulk"} 2"#);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_process_takes_has_the_names_that_all_programs_give_it() {
+        let text = Metrics::new().text(Exposition::Text).unwrap();
+        let value = |name: &str| {
+            let mut lines = text.lines();
+            let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("{name} in {text}"))
+                .parse::<f64>()
+                .unwrap()
+        };
+        for name in [
+            "process_resident_memory_bytes",
+            "process_virtual_memory_bytes",
+            "process_open_fds",
+            "process_max_fds",
+            "process_threads",
+            "process_start_time_seconds",
+        ] {
+            assert!(value(name) >= 1.0, "{name}");
+        }
+        assert!(value("process_cpu_seconds_total") >= 0.0);
     }
 
     #[test]

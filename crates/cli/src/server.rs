@@ -13,9 +13,9 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use image_sync_queue::Length;
 use image_sync_queue::in_process::InProcess;
 use image_sync_queue::jetstream::Backlog;
+use image_sync_queue::{LaneLength, Length};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::measures::{Measures, Unmeasured};
@@ -56,7 +56,11 @@ pub(crate) trait QueueLength: Send + Sync {
 #[async_trait]
 impl QueueLength for InProcess {
     async fn length(&self) -> Result<Length, QueueError> {
-        let jobs = Lane::ALL.map(|lane| (lane.name(), self.held(lane)));
+        let jobs = Lane::ALL.map(|lane| LaneLength {
+            lane: lane.name(),
+            stored: self.held(lane),
+            in_hand: None,
+        });
         Ok(Length {
             jobs: jobs.to_vec(),
             dead_letters: None,

@@ -33,18 +33,24 @@ pub(crate) fn plan(config: &Config, images: &Images, dry_run: bool, clock: &dyn 
     RunPlan {
         trigger: Trigger::Cron,
         config_hash: catalog::config_hash(images.iter()),
-        ..plan_by_itself(config, dry_run, clock)
+        ..plan_by_itself(config, images.len(), dry_run, clock)
     }
 }
 
 /// A new run by hand, which no run of the catalog keeps from starting.
-pub(crate) fn plan_by_itself(config: &Config, dry_run: bool, clock: &dyn Clock) -> RunPlan {
+pub(crate) fn plan_by_itself(
+    config: &Config,
+    images: usize,
+    dry_run: bool,
+    clock: &dyn Clock,
+) -> RunPlan {
     let (settings, run_id) = (&config.settings, catalog::new_run_id(clock.now()));
     RunPlan {
         trigger: Trigger::Manual,
         cache_registry: config.cache_registry.to_string(),
         config_hash: own_catalog(&run_id),
         run_id,
+        images: u32::try_from(images).ok(),
         skip_on_error: settings.skip_on_error,
         timeout: settings.run_timeout,
         sign_of_life: SIGN_OF_LIFE,

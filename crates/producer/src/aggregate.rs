@@ -253,6 +253,7 @@ impl FinishedRun {
             },
             cache_registry: String::new(),
             config_hash: state.catalog.clone(),
+            images: None,
             skip_on_error: false,
             silence_ms: u64::try_from(NO_OPENING.as_millis()).unwrap_or(u64::MAX),
             key: None,

@@ -121,7 +121,8 @@ impl Fold {
         self.opened.as_ref()
     }
 
-    /// Counts of actions. The total is what the seal says, or what was named or arrived without one.
+    /// Counts of actions. The total is what the seal says; without one it is what was to be published, or more if more was
+    /// named or arrived.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
@@ -130,7 +131,9 @@ impl Fold {
             summary.count(action);
             past_last = idx.saturating_add(1);
         }
-        summary.total = self.expected.unwrap_or(self.named.max(past_last));
+        let planned = self.opened.as_ref().and_then(|opened| opened.images);
+        let without_seal = || self.named.max(past_last).max(planned.unwrap_or_default());
+        summary.total = self.expected.unwrap_or_else(without_seal);
         summary
     }
 

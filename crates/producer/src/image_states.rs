@@ -199,12 +199,6 @@ impl ImageStates {
         &self.fold
     }
 
-    /// Whether a worker took anything of the run up.
-    #[must_use]
-    pub fn is_worked(&self) -> bool {
-        !self.said.is_empty() || !self.results.is_empty()
-    }
-
     /// The images that are `meant`, or without that those that are not done well, in the order of the catalog; `holders`
     /// tells which targets are being written, and by which worker.
     #[must_use]

@@ -48,6 +48,8 @@ pub struct RunPlan {
     pub cache_registry: String,
     /// The catalog ([`crate::catalog::config_hash`]), of which no other run may be open.
     pub config_hash: String,
+    /// How many images it is to have, where that is known before its jobs are.
+    pub images: Option<u32>,
     /// Whether failed images leave the exit code at 0.
     pub skip_on_error: bool,
     /// How long it may take.
@@ -327,6 +329,7 @@ fn opening(
         trigger: plan.trigger,
         cache_registry: plan.cache_registry.clone(),
         config_hash: plan.config_hash.clone(),
+        images: plan.images,
         skip_on_error: plan.skip_on_error,
         silence_ms: u64::try_from((plan.sign_of_life * MISSING_SIGNS).as_millis())
             .unwrap_or(u64::MAX),

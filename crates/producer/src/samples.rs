@@ -64,6 +64,7 @@ pub(crate) fn opened() -> RunOpened {
         config_hash: "c0ffee".to_owned(),
         key: None,
         trace: image_sync_shared::ports::trace_context::TraceContext::default(),
+        images: None,
         skip_on_error: false,
         silence_ms: 90_000,
     }

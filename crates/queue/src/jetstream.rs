@@ -54,6 +54,7 @@ mod servers;
 mod settle;
 mod storage;
 mod stored;
+mod takers;
 mod taking_out;
 mod timing;
 mod token;
@@ -195,6 +196,11 @@ impl JetStream {
     #[must_use]
     pub fn backlog(&self) -> Backlog {
         Backlog::new(self.connection.clone(), self.role)
+    }
+
+    /// Whether jobs wait, and none is taken or in hand: no worker is running, or none gets through.
+    pub async fn is_deserted(&self) -> Result<bool, QueueError> {
+        takers::is_deserted(&self.connection).await
     }
 
     /// Within which times a worker has to give signs of life.

@@ -13,11 +13,22 @@ pub struct Fill {
     pub max_bytes: Option<u64>,
 }
 
+/// What stands in a lane, or where jobs wait that are not due yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneLength {
+    /// Its name.
+    pub lane: &'static str,
+    /// Jobs that are stored, those in hand included.
+    pub stored: u64,
+    /// Jobs that were delivered and are not acknowledged, where that is known.
+    pub in_hand: Option<u64>,
+}
+
 /// What stands in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Length {
-    /// Jobs that are stored, those in hand included: the name of where they stand, and how many there are.
-    pub jobs: Vec<(&'static str, u64)>,
+    /// What stands in each of its lanes.
+    pub jobs: Vec<LaneLength>,
     /// Dead letters, where it can be said how many there are.
     pub dead_letters: Option<u64>,
     /// How full each store is that the role uses.

@@ -14,7 +14,7 @@ mod ports;
 mod smaller;
 mod spool;
 
-pub use length::{Fill, Length};
+pub use length::{Fill, LaneLength, Length};
 pub use ports::Ports;
 
 #[cfg(any(test, feature = "fuzzing"))]

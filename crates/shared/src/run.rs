@@ -109,6 +109,10 @@ pub struct RunOpened {
     /// A digest of the catalog that the run was made from.
     #[serde(with = "text::field")]
     pub config_hash: String,
+    /// How many images it is to have, where its producer knows that as it opens it: one that is interrupted leaves a run that
+    /// was to have more than it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<u32>,
     /// Whether failed images leave the exit code at 0.
     #[serde(default)]
     pub skip_on_error: bool,

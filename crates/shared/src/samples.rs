@@ -55,6 +55,7 @@ pub(crate) fn opened() -> RunOpened {
         trigger: Trigger::Cron,
         cache_registry: "localhost:5000".to_owned(),
         config_hash: String::new(),
+        images: None,
         skip_on_error: false,
         silence_ms: 90_000,
         key: None,

@@ -8,6 +8,8 @@ use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use image_sync_testkit::Proxy;
 use image_sync_testkit::proxy::Toward;
 
+use time::OffsetDateTime;
+
 use crate::support::{A_PIECE_OF_A_REPORT, Installation, LARGE, now};
 
 /// Kills an aggregator at a place of its way to the report and starts another one, which comes to the same.
@@ -63,6 +65,21 @@ async fn an_aggregator_says_so_when_it_finds_a_deadline_passed_at_the_opening() 
     );
 }
 
+fn opened_and_past(at: OffsetDateTime) -> RunOpened {
+    RunOpened {
+        started_at: at,
+        deadline_at: at,
+        trigger: Trigger::Cron,
+        cache_registry: "localhost:5000".to_owned(),
+        config_hash: "c0ffee".to_owned(),
+        images: None,
+        skip_on_error: false,
+        silence_ms: 90_000,
+        key: None,
+        trace: TraceContext::default(),
+    }
+}
+
 /// A run whose deadline has passed, with results of its first `done` images.
 async fn past_run(installation: &Installation, done: u32, images: u32) -> RunId {
     let (queue, run, at) = (installation.queue().await, RunId::new("01PAST"), now());
@@ -75,17 +92,7 @@ async fn past_run(installation: &Installation, done: u32, images: u32) -> RunId 
         target: format!("localhost:5000/app:v{idx}"),
     };
     let frame = [
-        RunEvent::Open(RunOpened {
-            started_at: at,
-            deadline_at: at,
-            trigger: Trigger::Cron,
-            cache_registry: "localhost:5000".to_owned(),
-            config_hash: "c0ffee".to_owned(),
-            skip_on_error: false,
-            silence_ms: 90_000,
-            key: None,
-            trace: TraceContext::default(),
-        }),
+        RunEvent::Open(opened_and_past(at)),
         RunEvent::Chunk {
             first_idx: 0,
             items: (0..images).map(name).collect(),

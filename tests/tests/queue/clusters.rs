@@ -136,3 +136,15 @@ async fn a_server_that_stands_still_with_its_connections_open_is_left_for_anothe
     })
     .await;
 }
+
+#[tokio::test]
+async fn provision_on_a_cluster_warns_of_one_replica() {
+    let site = Site::start().await;
+    let elsewhere = "provision --prefix other --jobs-max-bytes 1MiB --log-max-bytes 1MiB --letters-max-bytes 1MiB \
+                     --reports-max-bytes 1MiB --bucket-max-bytes 1MiB";
+    let warned = site.role(elsewhere).ended().await;
+    assert_eq!(warned.code, Some(0), "{warned:#?}");
+    assert!(warned.stderr.contains("--replicas 3"), "{warned:#?}");
+    let kept = site.role(PROVISION).ended().await;
+    assert!(!kept.stderr.contains("is one of the cluster"), "{kept:#?}");
+}

@@ -44,6 +44,7 @@ async fn metrics_tell_what_the_roles_do() {
         let queue = [
             r#"image_sync_queue_jobs{lane="bulk"} 1"#,
             r#"image_sync_queue_jobs{lane="held"} 0"#,
+            r#"image_sync_queue_jobs_in_hand{lane="bulk"} 1"#,
             "image_sync_dead_letters{} 1",
         ];
         for role in [&aggregator, &worker] {

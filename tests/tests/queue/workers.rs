@@ -200,3 +200,32 @@ impl Installation {
         assert_eq!(results[0].worker, "heir", "{results:#?}");
     }
 }
+
+#[tokio::test]
+async fn who_waits_for_a_run_is_told_that_nobody_takes_jobs_until_somebody_does() {
+    let installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let gate = installation.hold_a_blob(1);
+    let aggregator = installation.aggregator();
+    let producer = installation.producer();
+    producer.line("nobody takes jobs").await;
+    let deserted = async || {
+        let shown = installation
+            .run_well("runs show latest --output json")
+            .await;
+        let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+        shown["nobody_takes_jobs"].as_bool().unwrap()
+    };
+    assert!(deserted().await);
+    let worker = installation.worker("w");
+    gate.reached().await;
+    assert!(!deserted().await, "the worker has the only job in hand");
+    producer.line("workers take jobs again").await;
+    gate.release();
+    let ended = producer.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(ended.stderr.matches("nobody takes jobs").count(), 1);
+    for role in [worker, aggregator] {
+        role.stop().await;
+    }
+}

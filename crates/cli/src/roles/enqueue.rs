@@ -94,7 +94,7 @@ async fn enqueue(
     stop: CancellationToken,
 ) -> Result<Exit, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut plan = wiring::plan_by_itself(config, args.dry_run, clock.as_ref());
+    let mut plan = wiring::plan_by_itself(config, images.len(), args.dry_run, clock.as_ref());
     if args.target.is_some() {
         plan.cache_registry = catalog::registries(images.iter().map(|image| &image.target));
     }

@@ -116,6 +116,9 @@ pub(crate) fn run(args: &ProvisionArgs, environment: &Environment) -> Result<Exi
                 .try_for_each(|line| writeln!(out, "{line}"))
         });
         written.map_err(Problem::not_carried_out)?;
+        if let Some(warning) = keeps_one_copy(connection.cluster(), settings.replicas) {
+            warn!("{warning}");
+        }
         if is_change && shortens(&there, &settings) {
             warn!(
                 "restart the workers: those that run give signs of life as the longer times need it, and lose their jobs"
@@ -175,6 +178,15 @@ fn time_roughly(time: Duration) -> String {
         seconds if seconds >= 2 * HOUR => units::count(seconds / HOUR, "hour"),
         seconds => units::count(seconds / 60, "minute"),
     }
+}
+
+/// What it means that a cluster keeps everything on one of its servers, if it does.
+fn keeps_one_copy(cluster: Option<String>, replicas: usize) -> Option<String> {
+    let cluster = cluster.filter(|_| replicas == 1)?;
+    Some(format!(
+        "the server is one of the cluster {cluster:?}, and everything is kept on one of its servers: while that one is away, all \
+         stands still, and what it loses is lost; --replicas 3 keeps it on three"
+    ))
 }
 
 /// Whether workers have less time for signs of life than before.
@@ -260,6 +272,15 @@ mod tests {
         assert_eq!(over(&there, "--jobs-max-bytes 32MiB"), larger);
         let line = "--jobs-max-bytes: changed 16.0 MiB -> 32.0 MiB";
         assert_eq!(changed(&there, &larger), [line]);
+    }
+
+    #[test]
+    fn one_replica_on_a_cluster_is_told() {
+        let cluster = || Some("c1".to_owned());
+        let warning = keeps_one_copy(cluster(), 1).unwrap();
+        assert!(warning.contains("\"c1\"") && warning.contains("--replicas 3"));
+        assert_eq!(keeps_one_copy(cluster(), 3), None);
+        assert_eq!(keeps_one_copy(None, 1), None);
     }
 
     #[test]

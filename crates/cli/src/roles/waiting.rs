@@ -1,5 +1,6 @@
 //! Waiting for a run that others carry out.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use image_sync_producer::image_states::Meant;
@@ -14,7 +15,7 @@ use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock::SystemClock;
 use crate::exit::{Exit, Problem};
@@ -23,6 +24,8 @@ use crate::units;
 
 /// The time between two looks.
 const LOOK: Duration = Duration::from_millis(500);
+/// The time between two looks for workers.
+const LOOK_FOR_WORKERS: Duration = Duration::from_secs(3);
 /// How long an aggregator may take to tell of an end that is due: to take in what the log still has, and to store the report.
 const FAIR_TIME: Duration = Duration::from_secs(90);
 
@@ -45,8 +48,35 @@ pub(crate) async fn end_of(
 ) -> Result<Awaited, Problem> {
     let (states, runs) = (queue.states(), &*queue.ports().runs);
     info!(%run, "waiting for the end of the run");
-    let awaited = end_in(&*states, runs, &SystemClock, run, stop).await;
+    let awaited = tokio::select! {
+        awaited = end_in(&*states, runs, &SystemClock, run, stop) => awaited,
+        never = Box::pin(tell_of_absent_workers(queue, run)) => match never {},
+    };
     awaited.map_err(|error| Problem::not_carried_out(format!("run {run} goes on: {error}")))
+}
+
+/// Says that nobody takes jobs, once until somebody does. Who may not know that is told nothing.
+async fn tell_of_absent_workers(queue: &JetStream, run: &RunId) -> Infallible {
+    let mut is_deserted = false;
+    loop {
+        sleep(LOOK_FOR_WORKERS).await;
+        match queue.is_deserted().await {
+            Ok(now) => {
+                if std::mem::replace(&mut is_deserted, now) != now {
+                    if now {
+                        warn!(%run, "nobody takes jobs: they wait, and none is in a worker's hand");
+                    } else {
+                        info!(%run, "workers take jobs again");
+                    }
+                }
+            }
+            Err(QueueError::Unreachable(_)) => {}
+            Err(error) => {
+                debug!(%error, "whether there are workers is not known");
+                return std::future::pending().await;
+            }
+        }
+    }
 }
 
 async fn end_in(

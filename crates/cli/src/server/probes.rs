@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::QueueLength;
-use crate::metrics::Metrics;
+use crate::metrics::{Exposition, Metrics};
 
-/// The media type of `OpenMetrics` 1.0.
-const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// How long the queue may take to say how long it is.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -83,11 +81,13 @@ async fn readyz(State(probes): State<Arc<Probes>>) -> Response {
     }
 }
 
-async fn metrics(State(probes): State<Arc<Probes>>) -> Response {
+async fn metrics(State(probes): State<Arc<Probes>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Exposition::accepted(accept.unwrap_or_default());
     // A queue that does not answer leaves its last length; all else is as fresh as ever.
     probes.readiness().await.ok();
-    match probes.metrics.text() {
-        Ok(body) => ([(CONTENT_TYPE, METRICS)], body).into_response(),
+    match probes.metrics.text(format) {
+        Ok(body) => ([(CONTENT_TYPE, format.content_type())], body).into_response(),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
@@ -103,7 +103,7 @@ mod tests {
     use axum::http::{Method, Request};
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
-    use image_sync_queue::Length;
+    use image_sync_queue::{LaneLength, Length};
     use image_sync_shared::ports::QueueError;
 
     use super::*;
@@ -114,7 +114,11 @@ mod tests {
     impl QueueLength for Queue {
         async fn length(&self) -> Result<Length, QueueError> {
             Ok(Length {
-                jobs: vec![("now", self.0.clone()?)],
+                jobs: vec![LaneLength {
+                    lane: "now",
+                    stored: self.0.clone()?,
+                    in_hand: None,
+                }],
                 dead_letters: None,
                 ..Length::default()
             })
@@ -188,7 +192,7 @@ mod tests {
             text.contains(r#"image_sync_queue_jobs{lane="now"} 7"#),
             "{text}"
         );
-        assert!(text.ends_with("# EOF\n"), "{text}");
+        assert!(!text.contains("# EOF"), "{text}");
     }
 
     #[tokio::test]

@@ -66,6 +66,8 @@ pub(super) fn plan(first: &[Replayed], timeout: Duration, now: OffsetDateTime) -
         cache_registry: catalog::registries(targets),
         config_hash: own_catalog(&run_id),
         run_id,
+        // Letters are read page by page.
+        images: None,
         skip_on_error: false,
         timeout,
         sign_of_life: SIGN_OF_LIFE,

@@ -68,6 +68,20 @@ fn a_run_is_open_until_its_last_result() {
 }
 
 #[test]
+fn a_run_whose_producer_was_interrupted_has_as_many_images_as_were_to_be_published() {
+    let planned = RunEvent::Open(RunOpened {
+        images: Some(7),
+        ..opened()
+    });
+    let interrupted = fold([planned.clone(), chunk(0, 3), result(0, Action::Pulled)]);
+    assert_eq!(interrupted.summary().total, 7);
+    let more = fold([planned.clone(), chunk(0, 9)]);
+    assert_eq!(more.summary().total, 9, "what is there counts");
+    let sealed = fold([planned, chunk(0, 3), seal(3)]);
+    assert_eq!(sealed.summary().total, 3);
+}
+
+#[test]
 fn a_run_of_no_jobs_is_complete_once_it_is_sealed() {
     assert_eq!(fold([open()]).ended(now()), None);
     let sealed = fold([open(), seal(0)]);

@@ -13,7 +13,7 @@ use super::names::Consumer;
 use super::provision::stream_object;
 use super::reports::Reports;
 use super::verify::Role;
-use crate::length::{Fill, Length};
+use crate::length::{Fill, LaneLength, Length};
 
 /// For how long an answer is good: many may ask, and the server has other work.
 const FRESH: Duration = Duration::from_secs(5);
@@ -102,8 +102,11 @@ impl Backlog {
         if self.role.takes_jobs() {
             for consumer in Consumer::ALL {
                 let state = self.connection.consumer_state(consumer).await?;
-                let jobs = state.num_pending + state.num_ack_pending;
-                length.jobs.push((consumer.name(), jobs));
+                length.jobs.push(LaneLength {
+                    lane: consumer.name(),
+                    stored: state.num_pending + state.num_ack_pending,
+                    in_hand: Some(state.num_ack_pending),
+                });
             }
         }
         Ok(length)

@@ -96,6 +96,13 @@ impl Connection {
         &self.shared.names
     }
 
+    /// The cluster of the server, if it is one of several.
+    #[must_use]
+    pub fn cluster(&self) -> Option<String> {
+        let server = self.shared.client.last().server_info();
+        server.cluster.filter(|cluster| !cluster.is_empty())
+    }
+
     /// How long an answer may take.
     pub(super) fn request_timeout(&self) -> Duration {
         self.shared.request_timeout

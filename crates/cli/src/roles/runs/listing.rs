@@ -206,6 +206,7 @@ mod tests {
             trigger: Trigger::Manual,
             cache_registry: "localhost:5000".to_owned(),
             config_hash: "c0ffee".to_owned(),
+            images: None,
             skip_on_error: false,
             silence_ms: 90_000,
             key: None,

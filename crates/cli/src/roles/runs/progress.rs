@@ -8,7 +8,6 @@ use image_sync_producer::fold::Fold;
 use image_sync_producer::image_states::{ImageState, ImageStates, Meant, Standing};
 use image_sync_queue::jetstream::JetStream;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::clock::{Clock as _, later};
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::report::Summary;
 use image_sync_shared::run::{RunEvent, RunId, RunOpened, Trigger};
@@ -20,7 +19,6 @@ use time::macros::format_description;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::clock::SystemClock;
 use crate::exit::Problem;
 use crate::outputs::Shape;
 use crate::stdout;
@@ -44,13 +42,11 @@ struct Snapshot {
     bytes_copied: u64,
     summary: Summary,
     is_published_whole: bool,
-    /// No worker has told of any of its images, although it is open for a while.
+    /// Jobs wait, and none is taken or in hand.
     nobody_takes_jobs: bool,
     images: Vec<ImageState>,
 }
 
-/// How long workers may take to tell of a first image before nobody seems to take jobs.
-const FIRST_WORD: Duration = Duration::from_secs(30);
 /// So many images that wait are named in the table at most.
 const MOST_WAITING: usize = 20;
 
@@ -66,7 +62,6 @@ pub(super) async fn show(
         .map_err(Problem::not_carried_out)?;
     let fold = states.fold();
     let opened = fold.opened().ok_or_else(|| no_log(&state.run))?;
-    let is_late = SystemClock.now() >= later(opened.started_at, FIRST_WORD);
     let snapshot = Snapshot {
         run_id: state.run.clone(),
         status: "open",
@@ -77,7 +72,7 @@ pub(super) async fn show(
         bytes_copied: fold.bytes_copied(),
         summary: fold.summary(),
         is_published_whole: fold.is_sealed(),
-        nobody_takes_jobs: is_late && !states.is_worked() && fold.summary().total > 0,
+        nobody_takes_jobs: is_deserted(queue).await,
         images: states.images(meant, &holders(queue).await),
     };
     stdout::write_aside(move |out| match shape {
@@ -137,10 +132,9 @@ fn write_text(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
     } = snapshot;
     writeln!(out, "Run {run_id}: {}", sentence(summary))?;
     if snapshot.nobody_takes_jobs {
-        let started = time(snapshot.started_at);
         writeln!(
             out,
-            "Nobody takes its jobs: no worker told of any of its images since {started}"
+            "Nobody takes jobs: they wait, and none is in a worker's hand"
         )?;
     }
     for (state, heading) in [
@@ -211,6 +205,14 @@ pub(crate) async fn holders(queue: &JetStream) -> BTreeMap<String, String> {
     let holders = queue.ports().leases.holders().await;
     holders
         .inspect_err(|error| warn!(%error, "which images are in hand is not known"))
+        .unwrap_or_default()
+}
+
+/// Whether nobody takes jobs. Who may not know that sees the rest all the same.
+async fn is_deserted(queue: &JetStream) -> bool {
+    let is_deserted = queue.is_deserted().await;
+    is_deserted
+        .inspect_err(|error| warn!(%error, "whether there are workers is not known"))
         .unwrap_or_default()
 }
 
