@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use super::informational::Verdict;
 use super::proxies::ProxyAddress;
 
 /// After how long an idle connection is probed, and how long after that once more.
@@ -123,7 +124,11 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let connected = timeout(within, connecting).await;
             let io = connected.map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??;
-            Ok(Stream { io, is_forwarding })
+            Ok(Stream {
+                io,
+                is_forwarding,
+                informational: Verdict::default(),
+            })
         })
     }
 }
@@ -155,11 +160,14 @@ impl Service<Name> for Names {
 pub(super) struct Stream {
     io: Maybe<Maybe<TokioIo<TcpStream>>>,
     is_forwarding: bool,
+    /// Nothing is read any more after too many informational answers.
+    informational: Verdict,
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        self.io.connected().proxy(self.is_forwarding)
+        let connected = self.io.connected().proxy(self.is_forwarding);
+        connected.extra(self.informational.clone())
     }
 }
 
@@ -169,6 +177,7 @@ impl Read for Stream {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        self.informational.check().map_err(io::Error::other)?;
         Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use hyper::Request;
 use hyper::ext::on_informational;
+use hyper::http::Extensions;
+use hyper_util::client::legacy::connect::capture_connection;
 use thiserror::Error;
-use tokio::sync::Notify;
 
 /// How many come before an answer at most. A host that works on one for minutes and says so every second needs fewer.
 pub(crate) const MAX_INFORMATIONAL: usize = 100;
@@ -22,58 +23,79 @@ pub(crate) struct TooManyInformational {
     last: u16,
 }
 
-/// The informational answers to one request.
-#[derive(Default)]
-pub(super) struct Informational {
-    count: AtomicUsize,
-    last: AtomicU16,
-    too_many: Notify,
+/// Whether there were too many on a connection, or to a request. A clone tells the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verdict {
+    /// The status of the first that was one too many; 0 if none was.
+    last: Arc<AtomicU16>,
 }
 
-impl Informational {
-    /// Counts those to `request`.
-    pub(super) fn counted<B>(request: &mut Request<B>) -> Arc<Self> {
-        let counted = Arc::new(Self::default());
-        let counting = Arc::clone(&counted);
-        on_informational(request, move |answer| {
-            counting.count(answer.status().as_u16());
-        });
-        counted
-    }
-
-    fn count(&self, status: u16) {
-        // It is the connection alone that counts, so nothing comes in between.
-        let before = self.count.fetch_add(1, Ordering::Relaxed);
-        if before == MAX_INFORMATIONAL {
-            self.last.store(status, Ordering::Relaxed);
-            self.too_many.notify_one();
+impl Verdict {
+    /// An error once there were too many.
+    pub(super) fn check(&self) -> Result<(), TooManyInformational> {
+        match self.last.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            last => Err(TooManyInformational { last }),
         }
     }
 
-    /// Waits until they are too many. Whoever asks when they are already is told at once.
-    pub(super) async fn too_many(&self) -> TooManyInformational {
-        self.too_many.notified().await;
-        let last = self.last.load(Ordering::Relaxed);
-        TooManyInformational { last }
+    fn condemn(&self, last: u16) {
+        self.last.store(last, Ordering::Relaxed);
+    }
+}
+
+/// Counts those to `request`. Once they are too many, the verdict says so, and that of the connection which they are read from:
+/// to stop waiting for the answer is not enough, as a connection that has more to read is read for long without a pause.
+pub(super) fn count<B>(request: &mut Request<B>) -> Verdict {
+    let verdict = Verdict::default();
+    let (of_request, counter) = (verdict.clone(), Counter::default());
+    let connection = capture_connection(request);
+    on_informational(request, move |answer| {
+        if !counter.is_one_too_many() {
+            return;
+        }
+        let last = answer.status().as_u16();
+        of_request.condemn(last);
+        let mut extras = Extensions::new();
+        if let Some(connected) = &*connection.connection_metadata() {
+            connected.get_extras(&mut extras);
+        }
+        if let Some(of_connection) = extras.get::<Verdict>() {
+            of_connection.condemn(last);
+        }
+    });
+    verdict
+}
+
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Counter {
+    /// Counts one more, and says whether that is the first that is too many.
+    fn is_one_too_many(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) == MAX_INFORMATIONAL
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
     #[test]
     fn as_many_as_allowed_are_not_too_many() {
-        let informational = Informational::default();
+        let counter = Counter::default();
         for _ in 0..MAX_INFORMATIONAL {
-            informational.count(100);
+            assert!(!counter.is_one_too_many());
         }
-        assert_eq!(informational.too_many().now_or_never(), None);
-        informational.count(103);
-        informational.count(102);
-        let told = informational.too_many().now_or_never();
-        assert_eq!(told, Some(TooManyInformational { last: 103 }));
+        assert!(counter.is_one_too_many());
+        assert!(!counter.is_one_too_many());
+    }
+
+    #[test]
+    fn a_verdict_is_told_to_all_who_share_it() {
+        let verdict = Verdict::default();
+        assert_eq!(verdict.check(), Ok(()));
+        verdict.clone().condemn(103);
+        assert_eq!(verdict.check(), Err(TooManyInformational { last: 103 }));
     }
 }

@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::{Body, Request, Response, ResponseBuilderExt as _};
 
 use super::connector::Connector;
-use super::informational::Informational;
+use super::informational;
 
 /// What requests say of who sends them.
 pub(super) const WHO: HeaderValue =
@@ -56,14 +56,10 @@ impl Pool {
         if let Some(login) = &self.proxy_login {
             headers.insert(PROXY_AUTHORIZATION, login.clone());
         }
-        let informational = Informational::counted(&mut request);
-        let answer = tokio::select! {
-            // First, so that it is the same whether or not an answer comes right behind them.
-            biased;
-            too_many = informational.too_many() => return Err(too_many.into()),
-            answer = self.client.request(request) => answer?,
-        };
-        let (head, body) = answer.into_parts();
+        let informational = informational::count(&mut request);
+        let (head, body) = self.client.request(request).await?.into_parts();
+        // An answer that came right behind too many of them is read before the connection ends.
+        informational.check()?;
         let mut answer = hyper::Response::builder().url(url).body(Body::wrap(body))?;
         *answer.status_mut() = head.status;
         *answer.version_mut() = head.version;
