@@ -5,7 +5,7 @@ use std::time::Duration;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::clock::Clock;
 use oci_client::errors::OciErrorCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -248,8 +248,16 @@ pub(super) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Du
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = OffsetDateTime::from(httpdate::parse_http_date(text).ok()?);
-    Some(Duration::try_from(date - now).unwrap_or_default())
+    let date = |text: &str| {
+        httpdate::parse_http_date(text)
+            .ok()
+            .map(OffsetDateTime::from)
+    };
+    // By the clock of who wrote it, if the answer says what that shows (RFC 9110, section 6.6.1).
+    let written = headers
+        .get(DATE)
+        .and_then(|value| date(value.to_str().ok()?.trim()));
+    Some(Duration::try_from(date(text)? - written.unwrap_or(now)).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -413,6 +421,22 @@ mod tests {
             presentable("(https://h.example?key=s3cret)"),
             "(https://h.example"
         );
+    }
+
+    #[test]
+    fn a_date_in_retry_after_is_by_the_clock_of_the_answer() {
+        let now = datetime!(2026-01-02 03:14:05 UTC);
+        let wait = |date: &str| {
+            let date_header = (DATE, date.parse().unwrap());
+            let until = "Fri, 02 Jan 2026 03:04:35 GMT".parse().unwrap();
+            retry_after(
+                &HeaderMap::from_iter([date_header, (RETRY_AFTER, until)]),
+                now,
+            )
+        };
+        let half_a_minute = Some(Duration::from_secs(30));
+        assert_eq!(wait("Fri, 02 Jan 2026 03:04:05 GMT"), half_a_minute);
+        assert_eq!(wait("today"), Some(Duration::ZERO), "by the clock here");
     }
 
     #[test]
