@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::args::{CommonArgs, SyncArgs};
-use crate::clock::SystemClock;
+use crate::clock::{SteadyClock, SystemClock};
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::metrics::Hosts;
@@ -132,7 +132,7 @@ impl Sync<'_> {
     }
 
     fn pipeline(&self, serving: &Serving) -> Pipeline {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::of(&SystemClock));
         let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
         let progress = self.screen.begin();
         progress.run_sized(u32::try_from(self.images.len()).unwrap_or(u32::MAX));
