@@ -1,12 +1,14 @@
 //! Runs the program as a user does: a config file, a process, a report, an exit code.
 
 mod catalog;
+mod other_clock;
 mod program;
 mod running;
 mod spans;
 mod watched;
 
 pub use catalog::{Catalog, Entry};
+pub use other_clock::OtherClock;
 pub use program::{Ended, Program};
 pub use running::Running;
 pub use spans::{named, only};

@@ -8,7 +8,7 @@ use image_sync_shared::report::Report;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::{Catalog, Running};
+use crate::{Catalog, OtherClock, Running};
 
 /// A place to run the program in: a folder of its own is its home, its state and its working directory, and nothing of
 /// the machine's environment reaches it.
@@ -76,7 +76,12 @@ impl Program {
     #[expect(clippy::expect_used, reason = "without the program there is no test")]
     #[must_use = "a program that is dropped is killed"]
     pub fn spawn(&self, arguments: &[&str]) -> Child {
-        Command::new(&self.binary)
+        self.command(arguments).spawn().expect("the program starts")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
@@ -86,15 +91,25 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the program starts")
+            .kill_on_drop(true);
+        command
     }
 
     /// Starts the program, to be watched while it runs.
     #[must_use = "a program that is dropped is killed"]
     pub fn start(&self, arguments: &[&str]) -> Running {
         Running::new(self.spawn(arguments))
+    }
+
+    /// Starts the program on a machine with another clock.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[expect(clippy::expect_used, reason = "without the program there is no test")]
+    #[must_use = "a program that is dropped is killed"]
+    pub fn start_at(&self, clock: &OtherClock, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
+        Running::new(clock.set(&mut command).spawn().expect("the program starts"))
     }
 
     /// Runs the program to its end.

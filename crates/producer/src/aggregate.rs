@@ -202,7 +202,7 @@ impl Aggregator {
                 tracing::warn!(
                     deadline = %opened.deadline_at,
                     "the deadline had passed when the opening of the run was read: there was no aggregator for so long, or \
-                     the clocks of this machine and of the producer's do not agree"
+                     its producer is of a version that goes by its own clock, which is wrong"
                 );
             }
         }

@@ -23,6 +23,7 @@ mod connection;
 mod dead_letters;
 mod difference;
 mod envelope;
+mod ephemeral;
 mod events;
 mod fetch;
 mod fits;
@@ -50,6 +51,8 @@ mod room;
 mod run_control;
 mod run_log;
 mod run_states;
+mod server_clock;
+mod server_time;
 mod servers;
 mod settle;
 mod storage;
@@ -103,12 +106,14 @@ use names::Area;
 use run_control::{CANCEL, JetStreamRunControl, KnownCancels};
 use run_log::JetStreamRunLog;
 use run_states::JetStreamRunStates;
+use server_clock::ServerClock;
 
 /// How often a job is delivered before it is poison, unless told otherwise.
 pub const DEFAULT_MAX_DELIVER: u64 = 5;
 
 /// The queue of one installation, as one client sees it. It is provisioned before. Its ports work for as long as it lives.
 pub struct JetStream {
+    clock: Arc<dyn Clock>,
     connection: Connection,
     ports: Ports,
     role: Role,
@@ -118,8 +123,9 @@ pub struct JetStream {
 }
 
 impl JetStream {
-    /// The queue for a client of this `role`, which takes the time of day from `clock` and takes a job that was delivered
-    /// `max_deliver` times for poison. Makes sure that all is there that the role needs.
+    /// The queue for a client of this `role`, which takes the time from the server, or from `clock` as long as the server
+    /// did not tell it, and takes a job that was delivered `max_deliver` times for poison. Makes sure that all is there that
+    /// the role needs.
     pub async fn open(
         connection: Connection,
         role: Role,
@@ -132,12 +138,15 @@ impl JetStream {
             Arc::<KnownPauses>::default(),
         );
         let mut followers = JoinSet::new();
+        let server = Arc::new(ServerClock::new(&connection, clock));
+        let clock: Arc<dyn Clock> = Arc::<ServerClock>::clone(&server);
         if matches!(role, Role::Worker | Role::Aggregator) {
             follow_cancels(&mut followers, &connection, &cancels).await?;
         }
         if role == Role::Worker {
             follow_pauses(&mut followers, &connection, &clock, &pauses).await?;
         }
+        server_clock::keep(&mut followers, &connection, role, &server).await;
         let tasks = Tasks::default();
         let letters = JetStreamDeadLetters::new(connection.clone());
         let jobs = Arc::new(Jobs::new(
@@ -156,9 +165,14 @@ impl JetStream {
                 cancels,
             )),
             leases: Arc::new(JetStreamLeases::new(connection.clone())),
-            pauses: Arc::new(JetStreamHostPauses::new(connection.clone(), clock, pauses)),
+            pauses: Arc::new(JetStreamHostPauses::new(
+                connection.clone(),
+                Arc::clone(&clock),
+                pauses,
+            )),
         };
         Ok(Self {
+            clock,
             connection,
             role,
             ports,
@@ -172,6 +186,12 @@ impl JetStream {
     #[must_use]
     pub fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    /// The clock that all who meet here go by: the server's.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// Facts that are shared with all workers of the same key; without a key with none.

@@ -16,7 +16,6 @@ use image_sync_queue::jetstream::{JetStream, ProvisionSettings};
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::run::RunId;
-use image_sync_testkit::TokioClock;
 use image_sync_testkit::servers::NatsServer;
 
 #[path = "contract/suite.rs"]
@@ -29,7 +28,7 @@ use support::{MAX_DELIVER, fresh_prefix, provisioned, shared_server, small};
 
 struct JetStreamBackend {
     settings: ProvisionSettings,
-    clock: TokioClock,
+    clock: Arc<dyn Clock>,
     queue: JetStream,
     _server: Arc<NatsServer>,
 }
@@ -41,7 +40,7 @@ impl Backend for JetStreamBackend {
     }
 
     fn clock(&self) -> &dyn Clock {
-        &self.clock
+        &*self.clock
     }
 
     fn times(&self) -> Times {
@@ -72,10 +71,10 @@ async fn fresh() -> JetStreamBackend {
         ..small()
     };
     let server = shared_server().await;
-    let (queue, clock) = provisioned(&server, &fresh_prefix(), &settings).await;
+    let (queue, _) = provisioned(&server, &fresh_prefix(), &settings).await;
     JetStreamBackend {
         settings,
-        clock,
+        clock: queue.clock(),
         queue,
         _server: server,
     }

@@ -10,6 +10,7 @@
 mod aggregators;
 mod bad_input;
 mod bulk;
+mod clocks;
 mod clusters;
 mod dead_letters;
 mod enqueue;

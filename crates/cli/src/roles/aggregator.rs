@@ -6,7 +6,6 @@ use clap::{Args, value_parser};
 use image_sync_producer::follow_runs::RunFollower;
 use image_sync_producer::janitor::Janitor;
 use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Role};
-use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
 use tracing::info;
 
@@ -14,7 +13,6 @@ use super::connection::{ConnectionArgs, MAX_DELIVER};
 use super::report_store::Store;
 use super::runtime;
 use crate::args::LISTEN;
-use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::server::{self, Address, HttpServer};
@@ -57,7 +55,7 @@ pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Ex
 }
 
 fn roles(queue: &JetStream, measures: &Arc<dyn Measures>) -> (RunFollower, Janitor) {
-    let (ports, clock) = (queue.ports(), Arc::new(SystemClock) as Arc<dyn Clock>);
+    let (ports, clock) = (queue.ports(), queue.clock());
     let follower = RunFollower {
         aggregator: wiring::aggregator(ports, &clock, measures),
         states: queue.states(),

@@ -4,13 +4,11 @@ mod listing;
 mod row;
 
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use image_sync_producer::dead_letters::{self, Choice, LetterError};
 use image_sync_queue::jetstream::{JetStream, Role};
-use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::dead_letters::DeadLetters;
 use image_sync_shared::text::escape_json;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +17,6 @@ use tracing::info;
 use super::connection::{self, ConnectionArgs};
 use super::{published, runtime, waiting};
 use crate::args::{Output, OutputArgs};
-use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::outputs::{self, Outputs};
@@ -176,8 +173,7 @@ async fn replay(
     outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (ports, choice) = (queue.ports(), args.which.choice());
+    let (ports, choice, clock) = (queue.ports(), args.which.choice(), queue.clock());
     let producer = wiring::producer(ports, &clock);
     let letters = &*ports.letters;
     let replayed = dead_letters::replay(&producer, letters, &choice, args.run_timeout, stop).await;

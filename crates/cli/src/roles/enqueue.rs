@@ -1,20 +1,16 @@
 //! `enqueue`: puts images ahead of the bulk, as a run by themselves.
 
-use std::sync::Arc;
-
 use clap::Args;
 use image_sync_producer::{catalog, enqueue};
 use image_sync_queue::jetstream::{JetStream, Role};
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::platform::Platforms;
-use image_sync_shared::ports::clock::Clock;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::connection::{self, ConnectionArgs};
 use super::{published, runtime, waiting};
 use crate::args::{CommonArgs, OutputArgs};
-use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::outputs::Outputs;
@@ -93,7 +89,7 @@ async fn enqueue(
     outputs: Outputs,
     stop: CancellationToken,
 ) -> Result<Exit, Problem> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock = queue.clock();
     let mut plan = wiring::plan_by_itself(config, images.len(), args.dry_run, clock.as_ref());
     if args.target.is_some() {
         plan.cache_registry = catalog::registries(images.iter().map(|image| &image.target));

@@ -1,13 +1,11 @@
 //! `producer`: publishes the jobs of a catalog as a run, for workers anywhere.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use image_sync_producer::catalog;
 use image_sync_producer::produce::RunPlan;
 use image_sync_queue::jetstream::{JetStream, Role};
-use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::run::RunId;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +16,6 @@ use super::published::{self, Published};
 use super::runtime;
 use super::waiting::{self, Awaited};
 use crate::args::{CommonArgs, OutputArgs};
-use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::outputs::Outputs;
@@ -136,7 +133,7 @@ async fn start(
     queue: &JetStream,
     stop: &CancellationToken,
 ) -> Result<Option<RunId>, Problem> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock = queue.clock();
     let checked = queue.check_log(images.len()).await;
     checked.map_err(Problem::not_carried_out)?;
     let ports = queue.ports();

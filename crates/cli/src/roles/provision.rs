@@ -7,7 +7,6 @@ use clap::Args;
 use image_sync_queue::jetstream::{
     Change, Connection, History, ProvisionSettings, Reports, Storage, installed, provision, storage,
 };
-use image_sync_shared::ports::clock::Clock as _;
 use tracing::warn;
 
 use super::connection::{ConnectionArgs, unfit};
@@ -97,7 +96,8 @@ pub(crate) fn run(args: &ProvisionArgs, environment: &Environment) -> Result<Exi
         let there = installed(&connection).await;
         let there = there.map_err(Problem::not_carried_out)?;
         let settings = args.over(&there);
-        let objects = provision(&connection, &settings, SystemClock.now()).await;
+        let now = connection.time(&SystemClock).await;
+        let objects = provision(&connection, &settings, now).await;
         let objects = objects.map_err(unfit)?;
         let is_change = objects.iter().any(|(_, change)| *change == Change::Updated);
         let changed = if is_change {

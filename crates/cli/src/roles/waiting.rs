@@ -17,7 +17,6 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::clock::SystemClock;
 use crate::exit::{Exit, Problem};
 use crate::outputs::Outputs;
 use crate::units;
@@ -48,8 +47,9 @@ pub(crate) async fn end_of(
 ) -> Result<Awaited, Problem> {
     let (states, runs) = (queue.states(), &*queue.ports().runs);
     info!(%run, "waiting for the end of the run");
+    let clock = queue.clock();
     let awaited = tokio::select! {
-        awaited = end_in(&*states, runs, &SystemClock, run, stop) => awaited,
+        awaited = end_in(&*states, runs, &*clock, run, stop) => awaited,
         never = Box::pin(tell_of_absent_workers(queue, run)) => match never {},
     };
     awaited.map_err(|error| Problem::not_carried_out(format!("run {run} goes on: {error}")))

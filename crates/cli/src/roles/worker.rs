@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use image_sync_producer::config_file::Images;
-use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, Role, Timing};
+use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Role, Timing};
 use image_sync_registry::Router;
 use image_sync_shared::config::Config;
 use image_sync_shared::mac::MacKey;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::measures::Measures;
-use image_sync_shared::ports::memo::Memo;
 use image_sync_shared::ports::progress::Silent;
 use image_sync_shared::reference::Location;
 use image_sync_worker::{Admission, Rules, Shutdown, Worker, WorkerSettings};
@@ -23,7 +22,6 @@ use tracing::info;
 use super::connection::{ConnectionArgs, MAX_DELIVER, secret_in};
 use super::runtime;
 use crate::args::{CommonArgs, LISTEN, at_least_one};
-use crate::clock::SystemClock;
 use crate::environment::Environment;
 use crate::exit::{Exit, Problem};
 use crate::metrics::Hosts;
@@ -200,10 +198,8 @@ pub(crate) fn run(
             slots = settings.slots,
             "worker started"
         );
-        let ports = wiring::worker_ports(
-            queue.ports(),
-            outside(queue.memo(facts_key), &router, measures),
-        );
+        let ports =
+            wiring::worker_ports(queue.ports(), outside(&queue, facts_key, &router, measures));
         let worker = Worker::new(ports, settings);
         let shutdown = Shutdown {
             stop,
@@ -223,13 +219,18 @@ pub(crate) fn run(
     })
 }
 
-fn outside(memo: Arc<dyn Memo>, router: &Arc<Router>, measures: Arc<dyn Measures>) -> Outside {
+fn outside(
+    queue: &JetStream,
+    facts_key: Option<MacKey>,
+    router: &Arc<Router>,
+    measures: Arc<dyn Measures>,
+) -> Outside {
     Outside {
         registries: router.clone(),
-        memo,
+        memo: queue.memo(facts_key),
         progress: Arc::new(Silent),
         measures,
-        clock: Arc::new(SystemClock),
+        clock: queue.clock(),
     }
 }
 

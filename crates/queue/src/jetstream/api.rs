@@ -5,6 +5,10 @@ use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::time::Instant;
 
 use super::connection::{Connection, Tries};
 
@@ -61,9 +65,13 @@ impl ApiError {
     }
 }
 
+/// What any answer may have.
 #[derive(Deserialize)]
-struct ErrorOnly {
+struct Common {
     error: Option<ApiError>,
+    /// The time by the server's clock, which descriptions have from nats-server 2.10 on.
+    #[serde(default)]
+    ts: Value,
 }
 
 /// What a stream says of a message that it stored.
@@ -86,11 +94,15 @@ impl Connection {
     ) -> Result<Result<T, ApiError>, QueueError> {
         let body = serde_json::to_vec(body)
             .map_err(|error| QueueError::Refused(format!("{subject}: {error}")))?;
-        let subject = format!("$JS.API.{subject}");
+        let (subject, asked) = (format!("$JS.API.{subject}"), Instant::now());
         let answer = self
             .ask(&subject, &HeaderMap::new(), body.into(), tries)
             .await?;
-        parse(&subject, &answer.payload)
+        let Answer { said, time } = parse(&subject, &answer.payload)?;
+        if let Some(time) = time {
+            self.server_time().told(time, asked);
+        }
+        Ok(said)
     }
 
     /// Publishes to a stream, and returns when it has stored the message.
@@ -102,7 +114,8 @@ impl Connection {
         tries: Tries,
     ) -> Result<Acknowledged, QueueError> {
         let answer = self.ask(subject, headers, payload, tries).await?;
-        parse(subject, &answer.payload)?.map_err(|error| refused_message(subject, &error))
+        let said = parse(subject, &answer.payload)?.said;
+        said.map_err(|error| refused_message(subject, &error))
     }
 
     /// Publishes to a stream if `revision` is the last message of the subject, 0 for none. None if it is not.
@@ -119,7 +132,7 @@ impl Connection {
             headers.insert(name, value);
         }
         let answer = self.ask(subject, &headers, payload, Tries::One).await?;
-        match parse::<Acknowledged>(subject, &answer.payload)? {
+        match parse::<Acknowledged>(subject, &answer.payload)?.said {
             Ok(acknowledged) => Ok(Some(acknowledged.seq)),
             Err(error) if error.err_code == WRONG_LAST_SEQUENCE => Ok(None),
             Err(error) => Err(refused_message(subject, &error)),
@@ -129,7 +142,7 @@ impl Connection {
 
 /// Whether an answer says that JetStream is there, but not ready, as after a restart.
 pub(super) fn says_not_ready(payload: &[u8]) -> bool {
-    let error = |answer: ErrorOnly| answer.error;
+    let error = |answer: Common| answer.error;
     payload.len() <= LONGEST_ERROR
         && serde_json::from_slice(payload)
             .ok()
@@ -137,18 +150,26 @@ pub(super) fn says_not_ready(payload: &[u8]) -> bool {
             .is_some_and(|error| error.is_not_ready())
 }
 
-fn parse<T: DeserializeOwned>(
-    subject: &str,
-    payload: &[u8],
-) -> Result<Result<T, ApiError>, QueueError> {
+/// What an answer says, and when by the server's clock, if it says that.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer<T> {
+    said: Result<T, ApiError>,
+    time: Option<OffsetDateTime>,
+}
+
+fn parse<T: DeserializeOwned>(subject: &str, payload: &[u8]) -> Result<Answer<T>, QueueError> {
     let unusable = |error: serde_json::Error| {
         QueueError::Refused(format!("the answer of {subject} cannot be read: {error}"))
     };
-    let answer: ErrorOnly = serde_json::from_slice(payload).map_err(unusable)?;
-    match answer.error {
-        Some(error) => Ok(Err(error)),
-        None => serde_json::from_slice(payload).map(Ok).map_err(unusable),
-    }
+    let Common { error, ts } = serde_json::from_slice(payload).map_err(unusable)?;
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    Ok(Answer {
+        time: ts.as_str().and_then(time),
+        said: match error {
+            Some(error) => Err(error),
+            None => Ok(serde_json::from_slice(payload).map_err(unusable)?),
+        },
+    })
 }
 
 fn refused_message(subject: &str, error: &ApiError) -> QueueError {
@@ -163,6 +184,8 @@ fn refused_message(subject: &str, error: &ApiError) -> QueueError {
 
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
 
     #[test]
@@ -173,15 +196,28 @@ mod tests {
             seq: 7,
             duplicate: true,
         };
-        assert_eq!(acknowledged, Ok(Ok(expected)));
+        assert_eq!(acknowledged.unwrap().said, Ok(expected));
         let text = br#"{"type":"t","error":{"code":404,"err_code":10059,"description":"stream not found"}}"#;
-        let error = parse::<Acknowledged>("s", text).unwrap().unwrap_err();
+        let error = parse::<Acknowledged>("s", text).unwrap().said.unwrap_err();
         assert!(error.is_not_found());
         assert_eq!(
             error.refusing("stream X"),
             QueueError::Refused("stream X: stream not found (error 10059)".to_owned())
         );
         assert!(parse::<Acknowledged>("s", b"+OK").is_err());
+    }
+
+    #[test]
+    fn the_time_of_an_answer_is_taken_and_one_that_is_none_is_left_aside() {
+        let time = |ts: &str| {
+            let text = format!(r#"{{"seq":7,"ts":{ts}}}"#);
+            parse::<Acknowledged>("s", text.as_bytes()).unwrap().time
+        };
+        let noon = datetime!(2026-11-20 12:00:00.123456789 UTC);
+        assert_eq!(time(r#""2026-11-20T12:00:00.123456789Z""#), Some(noon));
+        for other in ["7", "null", r#""noon""#, "{}"] {
+            assert_eq!(time(other), None, "{other}");
+        }
     }
 
     #[test]

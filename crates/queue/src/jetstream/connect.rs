@@ -144,6 +144,7 @@ impl Connection {
             outage: settings.outage,
             client: LiveClient::connect(settings, Arc::clone(&events)).await?,
             events,
+            server_time: Arc::default(),
             cut_short: Mutex::default(),
             taking_out: tokio::sync::Mutex::default(),
         };

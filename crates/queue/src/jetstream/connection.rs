@@ -19,6 +19,7 @@ use super::client::LiveClient;
 use super::connect::PING;
 use super::events::Events;
 use super::names::{Consumer, Names};
+use super::server_time::ServerTime;
 
 /// The pause before a request is made again that was refused at once.
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
@@ -57,6 +58,7 @@ pub(super) struct Shared {
     pub(super) names: Names,
     pub(super) request_timeout: Duration,
     pub(super) outage: Duration,
+    pub(super) server_time: Arc<ServerTime>,
     /// The consumers of jobs that were being asked as a connection was cut.
     pub(super) cut_short: Mutex<Vec<Consumer>>,
     /// Held by who takes out what cannot be received.
@@ -94,6 +96,11 @@ impl Connection {
 
     pub(super) fn names(&self) -> &Names {
         &self.shared.names
+    }
+
+    /// The time by the server's clock.
+    pub(super) fn server_time(&self) -> &Arc<ServerTime> {
+        &self.shared.server_time
     }
 
     /// The cluster of the server, if it is one of several.

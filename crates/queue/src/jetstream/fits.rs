@@ -24,6 +24,9 @@ pub(super) struct Held {
     /// When its first message was stored.
     #[serde(with = "time::serde::rfc3339")]
     first_ts: OffsetDateTime,
+    /// When its last one was.
+    #[serde(with = "time::serde::rfc3339")]
+    last_ts: OffsetDateTime,
 }
 
 /// Why `found` cannot become `asked`, if so. Only jobs are lost with their age: all else is kept for a time and no longer.
@@ -48,7 +51,8 @@ pub(super) fn check(
             held.bytes, asked.max_bytes
         )));
     }
-    let age = now - held.first_ts;
+    // A clock here that is behind must not make jobs younger.
+    let age = now.max(held.last_ts) - held.first_ts;
     if is_jobs && held.messages > 0 && age > asked.max_age {
         return Err(ProvisionError::Loss(format!(
             "{object} holds a job that is {} s old, older than {} s",
@@ -84,6 +88,17 @@ mod tests {
 
     /// Why a stream that holds so many bytes, the first for so long, cannot be made so.
     fn refusal(asked: &Config, max_bytes: i64, bytes: u64, seconds: u64) -> Option<String> {
+        refusal_at(NOW, asked, max_bytes, bytes, seconds)
+    }
+
+    /// The same where the clock shows `now`, and the last message was stored at [`NOW`].
+    fn refusal_at(
+        now: OffsetDateTime,
+        asked: &Config,
+        max_bytes: i64,
+        bytes: u64,
+        seconds: u64,
+    ) -> Option<String> {
         let config = Config {
             max_bytes,
             ..asked.clone()
@@ -94,9 +109,10 @@ mod tests {
                 messages: 1,
                 bytes,
                 first_ts: NOW - Duration::from_secs(seconds),
+                last_ts: NOW,
             },
         };
-        check(asked, &found, NOW)
+        check(asked, &found, now)
             .err()
             .map(|error| error.to_string())
     }
@@ -129,5 +145,7 @@ mod tests {
                 .unwrap()
                 .contains("61 s old")
         );
+        let behind = NOW - Duration::from_secs(600);
+        assert!(refusal_at(behind, &asked, 2_000, 500, 61).is_some());
     }
 }

@@ -10,16 +10,15 @@
 use std::time::Duration;
 
 use async_nats::{Message, StatusCode, Subscriber};
-use bytes::Bytes;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::text::excerpt;
-use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::{Connection, Tries};
+use super::ephemeral::Ephemeral;
 use super::pull_status::{self, Meaning};
 use super::readable;
 use super::received::Received;
@@ -33,8 +32,6 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const EXPIRES: Duration = Duration::from_secs(2);
 /// How much longer its end may take to be told.
 const SLACK: Duration = Duration::from_secs(1);
-/// After how long without a request the server forgets the consumer.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// How many messages are read one by one after a cut, and after each that the library could not have received.
 const CAREFUL: usize = 256;
 /// The pause before another consumer is made.
@@ -58,7 +55,8 @@ pub(super) struct Follower {
 struct Source {
     connection: Connection,
     next_subject: String,
-    delete_subject: String,
+    /// Lasts as long as this.
+    _consumer: Ephemeral,
     /// Below this each request has its own inbox, so that the end of one is not taken for that of the next.
     inbox: String,
     /// How many requests were made.
@@ -219,33 +217,14 @@ impl Source {
         start: u64,
     ) -> Result<Self, QueueError> {
         let connections = connection.events().connections();
-        let name = connection.unique_name();
-        let config = json!({
-            "stream_name": stream,
-            "config": {
-                "name": name,
-                "filter_subject": filter,
-                "deliver_policy": "by_start_sequence",
-                "opt_start_seq": start,
-                "ack_policy": "none",
-                "replay_policy": "instant",
-                "inactive_threshold": FORGOTTEN_AFTER.as_nanos(),
-                "mem_storage": true,
-                "num_replicas": 1,
-            },
-        });
-        let subject = format!("CONSUMER.CREATE.{stream}.{name}.{filter}");
-        let made = connection
-            .api::<IgnoredAny>(&subject, &config, Tries::One)
-            .await?;
-        made.map_err(|error| error.refusing(&format!("reading stream {stream}")))?;
+        let consumer = Ephemeral::make(connection, stream, filter, start).await?;
         let client = connection.client().await?;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await;
         Ok(Self {
             connection: connection.clone(),
-            next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"),
-            delete_subject: format!("$JS.API.CONSUMER.DELETE.{stream}.{name}"),
+            next_subject: consumer.next_subject(),
+            _consumer: consumer,
             inbox,
             requests: 0,
             answers: answers.map_err(|error| QueueError::Unreachable(error.to_string()))?,
@@ -354,16 +333,5 @@ impl Source {
             ))),
             Meaning::Lost => Heard::Lost,
         }
-    }
-}
-
-impl Drop for Source {
-    /// The server forgets a consumer in time, but who makes one each second would leave many.
-    fn drop(&mut self) {
-        let client = self.connection.shared.client.last();
-        let reply = format!("{}.end", self.inbox);
-        let deleted = client.publish_with_reply(self.delete_subject.clone(), reply, Bytes::new());
-        // It need not wait unless much else is under way.
-        deleted.now_or_never();
     }
 }

@@ -7,6 +7,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod clocks;
 mod connecting;
 mod following;
 mod jobs;

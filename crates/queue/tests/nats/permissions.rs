@@ -213,7 +213,10 @@ async fn operate(queue: &JetStream) {
     let letter = ports.letters.take("r1:1").await.unwrap().unwrap();
     ports
         .jobs
-        .publish(Lane::Now, &letter.job.unwrap().deferred(clock().now()))
+        .publish(
+            Lane::Now,
+            &letter.job.unwrap().deferred(queue.clock().now()),
+        )
         .await
         .unwrap();
     let paused = ports.pauses.list().await.unwrap();
