@@ -1,15 +1,15 @@
 //! Scenarios: a worker over a queue and registries in memory.
 
-mod admission;
-mod blobs;
-mod conversion;
-mod copying;
-mod dry_run;
-mod ending;
-mod failures;
-mod hostile_manifests;
-mod leases;
-mod pauses;
-mod platform_choice;
-mod queue;
-mod unserved;
+mod fake_registries;
+mod run_loop;
+mod staged_faults;
+mod test_worker;
+mod transfer;
+
+use std::time::Duration;
+
+pub(crate) use staged_faults::Call;
+pub(crate) use test_worker::{House, job};
+
+/// Longer than anything a test waits for.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);

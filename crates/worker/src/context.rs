@@ -1,0 +1,81 @@
+//! What jobs are worked with: the ports, the settings and the knowledge that all jobs of a process share, and what one attempt
+//! runs under, which is its lease, its time limit, its retries and its account of what is under way.
+
+pub(crate) mod blob_index;
+pub(crate) mod half_open;
+pub(crate) mod in_flight;
+pub(crate) mod lease_guard;
+pub(crate) mod retry;
+pub(crate) mod settings;
+pub(crate) mod single_flight;
+pub(crate) mod time_limit;
+
+use std::sync::Arc;
+
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::host_pauses::HostPauses;
+use image_sync_shared::ports::job_queue::JobQueue;
+use image_sync_shared::ports::leases::Leases;
+use image_sync_shared::ports::measures::Measures;
+use image_sync_shared::ports::memo::Memo;
+use image_sync_shared::ports::progress::Progress;
+use image_sync_shared::ports::registries::Registries;
+use image_sync_shared::ports::run_control::RunControl;
+use image_sync_shared::ports::run_log::RunLog;
+use image_sync_shared::ports::trace_context::Propagator;
+use tokio::sync::Semaphore;
+
+use crate::decide::manifest_budget::LARGE_AT_ONCE;
+use blob_index::{BlobIndex, FlightKey};
+use settings::WorkerSettings;
+use single_flight::Flights;
+
+/// All that a worker reaches the outside through.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where images are read and written.
+    pub registries: Arc<dyn Registries>,
+    /// Where jobs come from and go back to.
+    pub queue: Arc<dyn JobQueue>,
+    /// Where results go to.
+    pub run_log: Arc<dyn RunLog>,
+    /// Who may write a target.
+    pub leases: Arc<dyn Leases>,
+    /// Which hosts are left alone.
+    pub pauses: Arc<dyn HostPauses>,
+    /// Which runs were cancelled.
+    pub runs: Arc<dyn RunControl>,
+    /// What need not be asked again.
+    pub memo: Arc<dyn Memo>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Who watches.
+    pub progress: Arc<dyn Progress>,
+    /// Who counts.
+    pub measures: Arc<dyn Measures>,
+    /// Makes the traces of jobs lead to their run's.
+    pub traces: Arc<dyn Propagator>,
+}
+
+/// What all jobs of a process share.
+pub(crate) struct Workshop {
+    pub(crate) ports: Ports,
+    pub(crate) settings: WorkerSettings,
+    pub(crate) blobs: BlobIndex,
+    pub(crate) flights: Flights<FlightKey>,
+    /// The right to hold the manifests of a large image in memory.
+    pub(crate) large_images: Semaphore,
+}
+
+impl Workshop {
+    /// What a worker that knows nothing yet shares.
+    pub(crate) fn new(ports: Ports, settings: WorkerSettings) -> Self {
+        Self {
+            ports,
+            settings,
+            blobs: BlobIndex::default(),
+            flights: Flights::default(),
+            large_images: Semaphore::new(LARGE_AT_ONCE),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Where this process knows blobs to be at the targets. Bounded, so it does not grow with the catalog; forgetting costs a
+//! request.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::reference::Repository;
+use lru::LruCache;
+use tokio::time::Instant;
+
+use crate::decide::first_request::Known;
+
+const BLOBS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
+const REPOSITORIES: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
+/// Repositories that are remembered for one blob.
+const PLACES: usize = 8;
+/// How long an observation counts. Registries collect what no tag leads to any more, some of them after an hour.
+const COUNTS_FOR: Duration = Duration::from_secs(30 * 60);
+
+/// Repositories between which blobs can be mounted: those of one registry, and all folders.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Store {
+    /// A registry, by its host.
+    Registry(String),
+    /// The folders, between which blobs are hard links.
+    Folders,
+}
+
+impl Store {
+    /// The store that `repository` belongs to.
+    pub(crate) fn of(repository: &Repository) -> Self {
+        repository
+            .host()
+            .map_or(Self::Folders, |host| Self::Registry(host.to_owned()))
+    }
+}
+
+/// What must not be sent twice at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum FlightKey {
+    /// A blob to a store within which it can be mounted afterwards.
+    Store(Store, Digest),
+    /// A blob to a repository of a registry that does not mount.
+    Repository(Repository, Digest),
+}
+
+/// The index of blobs.
+#[derive(Debug)]
+pub(crate) struct BlobIndex(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The repositories that have a blob, and when that was seen: the latest last.
+    blobs: LruCache<(Store, Digest), Vec<(Repository, Instant)>>,
+    /// The repositories that have a manifest and all that it refers to, and when that was seen. A blob of the same bytes is
+    /// no such manifest.
+    manifests: LruCache<(Repository, Digest), Instant>,
+    /// Whether a repository was new when it was first met, and nothing else was seen in it since.
+    new_repositories: LruCache<Repository, bool>,
+    /// Whether a registry mounts, once that was seen.
+    mounts: HashMap<Store, bool>,
+}
+
+impl Default for BlobIndex {
+    fn default() -> Self {
+        Self(Mutex::new(Inner {
+            blobs: LruCache::new(BLOBS),
+            manifests: LruCache::new(BLOBS),
+            new_repositories: LruCache::new(REPOSITORIES),
+            mounts: HashMap::new(),
+        }))
+    }
+}
+
+impl BlobIndex {
+    /// A tag of `repository` was asked for: it was there, or it was not.
+    pub(crate) fn met(&self, repository: &Repository, tag_there: bool) {
+        let mut inner = self.inner();
+        if tag_there {
+            inner.new_repositories.put(repository.clone(), false);
+        } else {
+            inner
+                .new_repositories
+                .get_or_insert(repository.clone(), || true);
+        }
+    }
+
+    /// What is known of a blob before it goes to `target`.
+    pub(crate) fn known(&self, target: &Repository, digest: &Digest) -> Known {
+        let store = Store::of(target);
+        let mut inner = self.inner();
+        let refuses_mounts = inner.mounts.get(&store) == Some(&false);
+        let new_repository = inner.new_repositories.get(target) == Some(&true);
+        let places = inner.blobs.get(&(store, digest.clone()));
+        let places = places.map_or(&[][..], Vec::as_slice).iter().rev();
+        let mut places = places.filter(|(_, seen)| seen.elapsed() < COUNTS_FOR);
+        Known {
+            here: places.clone().any(|(place, _)| place == target),
+            elsewhere: places
+                .find(|(place, _)| place != target)
+                .map(|(place, _)| place.clone()),
+            new_repository,
+            refuses_mounts,
+        }
+    }
+
+    /// Whether a manifest and all that it refers to is known to be in `repository`.
+    pub(crate) fn has_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
+        let key = (repository.clone(), digest.clone());
+        let mut inner = self.inner();
+        let seen = inner.manifests.get(&key);
+        seen.is_some_and(|seen| seen.elapsed() < COUNTS_FOR)
+    }
+
+    /// `repository` has a manifest and all that it refers to.
+    pub(crate) fn note_manifest(&self, repository: &Repository, digest: &Digest) {
+        let key = (repository.clone(), digest.clone());
+        self.inner().manifests.put(key, Instant::now());
+    }
+
+    /// What was said about a manifest in `repository` may be wrong.
+    pub(crate) fn forget_manifest(&self, repository: &Repository, digest: &Digest) {
+        let key = (repository.clone(), digest.clone());
+        self.inner().manifests.pop(&key);
+    }
+
+    /// Whether nothing but what this process put there was ever seen in `repository`.
+    pub(crate) fn is_new(&self, repository: &Repository) -> bool {
+        self.inner().new_repositories.get(repository) == Some(&true)
+    }
+
+    /// `repository` has a blob.
+    pub(crate) fn note(&self, repository: &Repository, digest: &Digest) {
+        let key = (Store::of(repository), digest.clone());
+        let mut inner = self.inner();
+        let places = inner.blobs.get_or_insert_mut(key, Vec::new);
+        places.retain(|(place, _)| place != repository);
+        if places.len() == PLACES {
+            places.remove(0);
+        }
+        places.push((repository.clone(), Instant::now()));
+    }
+
+    /// What was said about a blob in `repository` may be wrong.
+    pub(crate) fn forget(&self, repository: &Repository, digest: &Digest) {
+        let key = (Store::of(repository), digest.clone());
+        if let Some(places) = self.inner().blobs.get_mut(&key) {
+            places.retain(|(place, _)| place != repository);
+        }
+    }
+
+    /// A blob was mounted at the store of `repository`.
+    pub(crate) fn mounted(&self, repository: &Repository) {
+        self.inner().mounts.insert(Store::of(repository), true);
+    }
+
+    /// A blob known to be in `from` could not be mounted from there. A registry that never mounted anything is not asked
+    /// again; one that did must have lost the blob.
+    pub(crate) fn mount_refused(&self, from: &Repository, digest: &Digest) {
+        self.forget(from, digest);
+        if let store @ Store::Registry(_) = Store::of(from) {
+            self.inner().mounts.entry(store).or_insert(false);
+        }
+    }
+
+    /// The registry of `repository` says that it mounts, and does not.
+    pub(crate) fn mounts_nothing(&self, repository: &Repository) {
+        if let store @ Store::Registry(_) = Store::of(repository) {
+            self.inner().mounts.insert(store, false);
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository(text: &str) -> Repository {
+        text.parse().unwrap()
+    }
+
+    fn blob() -> Digest {
+        Digest::of(b"blob")
+    }
+
+    #[test]
+    fn tells_here_from_elsewhere() {
+        let index = BlobIndex::default();
+        let (here, other) = (
+            repository("cache.test/here"),
+            repository("cache.test/other"),
+        );
+        assert_eq!(index.known(&here, &blob()), Known::default());
+        index.note(&other, &blob());
+        index.note(&repository("elsewhere.test/other"), &blob());
+        let known = index.known(&here, &blob());
+        assert_eq!((known.here, known.elsewhere), (false, Some(other.clone())));
+        index.note(&here, &blob());
+        assert!(index.known(&here, &blob()).here);
+        index.forget(&here, &blob());
+        assert!(!index.known(&here, &blob()).here);
+        let folders = (repository("oci:/a/one"), repository("oci:/b/two"));
+        index.note(&folders.0, &blob());
+        assert_eq!(index.known(&folders.1, &blob()).elsewhere, Some(folders.0));
+    }
+
+    #[test]
+    fn a_blob_is_no_manifest_although_the_bytes_are_the_same() {
+        let index = BlobIndex::default();
+        let here = repository("oci:/a/here");
+        index.note(&here, &blob());
+        assert!(!index.has_manifest(&here, &blob()));
+        index.note_manifest(&here, &blob());
+        assert!(index.has_manifest(&here, &blob()));
+        assert!(!index.has_manifest(&repository("oci:/a/other"), &blob()));
+        index.forget_manifest(&here, &blob());
+        assert!(!index.has_manifest(&here, &blob()));
+        assert!(index.known(&here, &blob()).here);
+    }
+
+    #[test]
+    fn a_repository_is_new_until_something_else_is_seen_in_it() {
+        let index = BlobIndex::default();
+        let here = repository("cache.test/here");
+        index.met(&here, false);
+        index.met(&here, false);
+        assert!(index.known(&here, &blob()).new_repository);
+        index.met(&here, true);
+        index.met(&here, false);
+        assert!(!index.known(&here, &blob()).new_repository);
+    }
+
+    #[test]
+    fn only_a_registry_that_never_mounted_is_taken_to_refuse() {
+        let index = BlobIndex::default();
+        let (here, other) = (
+            repository("cache.test/here"),
+            repository("cache.test/other"),
+        );
+        index.note(&other, &blob());
+        index.mounted(&here);
+        index.mount_refused(&other, &blob());
+        let known = index.known(&here, &blob());
+        assert_eq!((known.refuses_mounts, known.elsewhere), (false, None));
+        let (stubborn, from) = (repository("stubborn.test/a"), repository("stubborn.test/b"));
+        index.mount_refused(&from, &blob());
+        assert!(index.known(&stubborn, &blob()).refuses_mounts);
+        let folder = repository("oci:/a/one");
+        index.mount_refused(&folder, &blob());
+        assert!(!index.known(&folder, &blob()).refuses_mounts);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_observation_does_not_count() {
+        let index = BlobIndex::default();
+        let here = repository("cache.test/here");
+        index.note(&here, &blob());
+        tokio::time::advance(COUNTS_FOR / 2).await;
+        assert!(index.known(&here, &blob()).here);
+        tokio::time::advance(COUNTS_FOR / 2).await;
+        assert!(!index.known(&here, &blob()).here);
+        let other = repository("cache.test/other");
+        assert_eq!(index.known(&other, &blob()).elsewhere, None);
+    }
+
+    #[test]
+    fn remembers_few_repositories_of_a_blob() {
+        let index = BlobIndex::default();
+        for number in 0..20 {
+            index.note(&repository(&format!("cache.test/r{number}")), &blob());
+        }
+        assert!(!index.known(&repository("cache.test/r0"), &blob()).here);
+        assert!(index.known(&repository("cache.test/r19"), &blob()).here);
+        let places = index
+            .inner()
+            .blobs
+            .iter()
+            .map(|(_, places)| places.len())
+            .sum::<usize>();
+        assert_eq!(places, PLACES);
+    }
+}

@@ -1,0 +1,60 @@
+//! A job by hand asks a paused host all the same, as a circuit breaker that is half open lets a trial through: with a good
+//! answer the pause is over, for all workers.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use image_sync_shared::failure::Side;
+use tracing::{info, warn};
+
+use crate::context::Ports;
+use crate::context::retry::patiently;
+use crate::decide::settlement::Paused;
+
+/// The paused hosts that an attempt asks.
+pub(crate) struct Trial<'a> {
+    ports: &'a Ports,
+    hosts: Vec<Asked<'a>>,
+}
+
+struct Asked<'a> {
+    paused: Paused<'a>,
+    has_answered: AtomicBool,
+}
+
+impl<'a> Trial<'a> {
+    /// Of these hosts, perhaps none.
+    pub(crate) fn new(ports: &'a Ports, hosts: Vec<Paused<'a>>) -> Self {
+        let asked = |paused| Asked {
+            paused,
+            has_answered: AtomicBool::new(false),
+        };
+        Self {
+            ports,
+            hosts: hosts.into_iter().map(asked).collect(),
+        }
+    }
+
+    /// The host of this side has given what was asked for.
+    pub(crate) async fn answered(&self, side: Side) {
+        for asked in &self.hosts {
+            let is_first = || !asked.has_answered.swap(true, Ordering::Relaxed);
+            if asked.paused.side == side && is_first() {
+                self.resume(asked.paused.host).await;
+            }
+        }
+    }
+
+    async fn resume(&self, host: &str) {
+        match patiently(|| self.ports.pauses.resume(host)).await {
+            Ok(_) => {
+                let measures = &self.ports.measures;
+                measures.host_paused(host, self.ports.clock.now());
+                info!(
+                    host,
+                    "a paused host was asked by hand and answers: its pause is over"
+                );
+            }
+            Err(error) => warn!(%error, host, "could not end the pause of a host that answers"),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Keeps an attempt's delivery and lease alive. It lives inside the attempt and ends with it.
+
+use std::time::Duration;
+
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::job::Job;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::job_queue::Settle;
+use image_sync_shared::ports::leases::{Lease, Leases, Renewal};
+use tokio::sync::Mutex;
+use tokio::time::{MissedTickBehavior, interval_at};
+use tracing::{debug, warn};
+
+use crate::context::retry::patiently;
+
+/// The keeper of one attempt.
+pub(crate) struct Keeper<'a> {
+    /// Whose delivery and target it keeps.
+    pub(crate) job: &'a Job,
+    /// The delivery.
+    pub(crate) settle: &'a dyn Settle,
+    /// Grants the lease.
+    pub(crate) leases: &'a dyn Leases,
+    /// Who holds the lease.
+    pub(crate) holder: &'a str,
+    /// The time between two signs of life.
+    pub(crate) every: Duration,
+    /// The lease, once it is taken.
+    pub(crate) lease: Mutex<Option<Lease>>,
+}
+
+impl Keeper<'_> {
+    /// Gives signs of life until the attempt must end: returns why.
+    pub(crate) async fn watch(&self) -> Failure {
+        let mut ticks = interval_at(tokio::time::Instant::now() + self.every, self.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.settle.in_progress().await {
+                warn!(%error, "could not tell the queue that the job is being worked");
+            }
+            match self.renew().await {
+                Ok(true) => {}
+                Ok(false) => return self.lost(),
+                // The lease may outlast the trouble. Whether it did is asked before the tag is written.
+                Err(error) => warn!(%error, "could not renew the lease of the target"),
+            }
+        }
+    }
+
+    /// Takes the lease of the target, unless it is held already.
+    pub(crate) async fn acquire(&self) -> Result<(), Failure> {
+        let key = self.job.target.image.to_string();
+        let mut lease = self.lease.lock().await;
+        if lease.is_some() {
+            return Ok(());
+        }
+        match patiently(|| self.leases.acquire(&key, self.holder)).await {
+            Ok(Some(taken)) => {
+                *lease = Some(taken);
+                Ok(())
+            }
+            Ok(None) => Err(self.failure(
+                FailureClass::LeaseLost,
+                "another worker is writing this target",
+            )),
+            Err(error) => Err(self.failure(FailureClass::LeaseLost, &error.to_string())),
+        }
+    }
+
+    /// Makes sure that the lease is still held, for a full term from now on.
+    pub(crate) async fn confirm(&self) -> Result<(), Failure> {
+        match patiently(|| self.renew()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.lost()),
+            Err(error) => Err(self.failure(FailureClass::LeaseLost, &error.to_string())),
+        }
+    }
+
+    /// Gives the lease back, if it was taken.
+    pub(crate) async fn release(&self) {
+        let Some(lease) = self.lease.lock().await.take() else {
+            return;
+        };
+        if let Err(error) = self.leases.release(lease).await {
+            debug!(%error, "could not release the lease of the target: it will end by itself");
+        }
+    }
+
+    /// Whether the lease, if there is one, is still held.
+    async fn renew(&self) -> Result<bool, QueueError> {
+        let mut lease = self.lease.lock().await;
+        let Some(held) = lease.as_ref() else {
+            return Ok(true);
+        };
+        match self.leases.renew(held).await? {
+            Renewal::Held(renewed) => {
+                *lease = Some(renewed);
+                Ok(true)
+            }
+            Renewal::Lost => Ok(false),
+        }
+    }
+
+    fn lost(&self) -> Failure {
+        self.failure(
+            FailureClass::LeaseLost,
+            "the lease ran out, or another worker took the target over",
+        )
+    }
+
+    fn failure(&self, class: FailureClass, answer: &str) -> Failure {
+        Failure::new(
+            Side::Target,
+            Step::Lease,
+            &self.job.target.image,
+            class,
+            answer,
+        )
+    }
+}

@@ -1,0 +1,308 @@
+//! Docker schema 2 manifests and lists as OCI manifests and indexes, for targets that take nothing else. Only media types,
+//! and the digests that follow from them, change.
+
+use std::collections::HashMap;
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
+use image_sync_shared::media_type;
+use image_sync_shared::ports::registries::Resolved;
+use serde_json::Error;
+use serde_json::value::RawValue;
+
+use crate::decide::json_rewrite::{self, Item};
+use crate::decide::plan::Image;
+
+const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+const DOCKER_FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const OCI_FOREIGN_LAYER: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+
+/// A converted image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Converted {
+    /// The image.
+    pub(crate) image: Image,
+    /// The digest of each manifest that changed, and what it became.
+    pub(crate) changed: Vec<(Digest, Digest)>,
+}
+
+/// Converts what is Docker's in `image`, children first, or nothing if there is nothing.
+pub(crate) fn to_oci(image: &Image) -> Option<Converted> {
+    let mut changed: HashMap<Digest, RawManifest> = HashMap::new();
+    let mut converted = Converted {
+        image: Image {
+            blobs: image.blobs.clone(),
+            foreign: image.foreign.clone(),
+            manifests: Vec::with_capacity(image.manifests.len()),
+        },
+        changed: Vec::new(),
+    };
+    for manifest in &image.manifests {
+        let Some(new) = convert(manifest, &changed) else {
+            converted.image.manifests.push(manifest.clone());
+            continue;
+        };
+        let digests = (manifest.digest.clone(), new.digest.clone());
+        converted.changed.push(digests);
+        converted.image.manifests.push(new.clone());
+        changed.insert(manifest.digest.clone(), new);
+    }
+    (!converted.changed.is_empty()).then_some(converted)
+}
+
+/// Converts `image` if that is what `target` has: then it was converted before, and the memory of it was lost.
+pub(crate) fn found_at_target(image: &Image, target: Option<&Resolved>) -> Option<Converted> {
+    let target = target?;
+    let converted = to_oci(image)?;
+    let root = converted.image.manifests.last()?;
+    (root.digest == target.digest).then_some(converted)
+}
+
+/// The manifest with OCI's media types and with the new digests of what it lists, if any of that is different.
+fn convert(manifest: &RawManifest, changed: &HashMap<Digest, RawManifest>) -> Option<RawManifest> {
+    let new_type = match media_type::essence(&manifest.media_type) {
+        media_type::DOCKER_MANIFEST => media_type::OCI_MANIFEST,
+        media_type::DOCKER_LIST => media_type::OCI_INDEX,
+        // Without a converted child nothing of it changes, and it need not be read.
+        _ if changed.is_empty() => return None,
+        other => other,
+    };
+    let docker = media_type::is_docker(&manifest.media_type);
+    let mut set = Vec::new();
+    if docker {
+        set.push(("mediaType", json_rewrite::text(new_type)));
+    }
+    let json: &RawValue = serde_json::from_slice(&manifest.bytes).ok()?;
+    let (mut bytes, mut relisted) = (Vec::new(), false);
+    let rewritten = json_rewrite::object(json, &mut bytes, &set, |name, value, out| match name {
+        "config" if new_type == media_type::OCI_MANIFEST => convert_blob(value, out),
+        "layers" if new_type == media_type::OCI_MANIFEST => {
+            json_rewrite::list(value, out, |_, layer, out| {
+                convert_blob(layer, out).map(|()| Item::Kept)
+            })
+        }
+        "manifests" => json_rewrite::list(value, out, |_, child, out| {
+            relisted |= relist(child, changed, out)?;
+            Ok(Item::Kept)
+        }),
+        _ => json_rewrite::unchanged(value, out),
+    });
+    rewritten.ok()?;
+    (docker || relisted).then(|| RawManifest {
+        media_type: new_type.to_owned(),
+        digest: Digest::of(&bytes),
+        bytes: bytes.into(),
+    })
+}
+
+fn convert_blob(descriptor: &RawValue, out: &mut Vec<u8>) -> Result<(), Error> {
+    json_rewrite::object(descriptor, out, &[], |name, value, out| {
+        let old = match name {
+            "mediaType" => serde_json::from_str::<String>(value.get()).ok(),
+            _ => None,
+        };
+        match old.as_deref().and_then(oci_blob_type) {
+            Some(new) => {
+                out.extend_from_slice(json_rewrite::text(&new).as_bytes());
+                Ok(())
+            }
+            None => json_rewrite::unchanged(value, out),
+        }
+    })
+}
+
+/// OCI's name of a Docker blob type; other types stay. Docker joins the compression with a dot, OCI with a plus.
+fn oci_blob_type(media_type: &str) -> Option<String> {
+    if media_type == DOCKER_CONFIG {
+        return Some(media_type::OCI_CONFIG.to_owned());
+    }
+    let (oci, compression) = if let Some(rest) = media_type.strip_prefix(DOCKER_LAYER) {
+        (OCI_LAYER, rest)
+    } else {
+        (
+            OCI_FOREIGN_LAYER,
+            media_type.strip_prefix(DOCKER_FOREIGN_LAYER)?,
+        )
+    };
+    match compression.strip_prefix('.') {
+        Some(compression) => Some(format!("{oci}+{compression}")),
+        None if compression.is_empty() => Some(oci.to_owned()),
+        None => None,
+    }
+}
+
+/// Writes an entry of an index with the new digests of the manifest that it lists and of the one that this attests, and says
+/// whether there were any.
+fn relist(
+    child: &RawValue,
+    changed: &HashMap<Digest, RawManifest>,
+    out: &mut Vec<u8>,
+) -> Result<bool, Error> {
+    let listed: Descriptor = serde_json::from_str(child.get())?;
+    let mut set = Vec::new();
+    if let Some(new) = changed.get(&listed.digest) {
+        set.push(("mediaType", json_rewrite::text(&new.media_type)));
+        set.push(("digest", json_rewrite::text(new.digest.as_str())));
+        set.push(("size", new.bytes.len().to_string()));
+    }
+    let attested = listed.annotations.get(ATTESTED_DIGEST);
+    let attested: Option<Digest> = attested.and_then(|digest| digest.parse().ok());
+    let attested = attested.and_then(|digest| changed.get(&digest));
+    let attested = attested.map(|new| [(ATTESTED_DIGEST, json_rewrite::text(new.digest.as_str()))]);
+    json_rewrite::object(child, out, &set, |name, value, out| match &attested {
+        Some(set) if name == "annotations" => {
+            json_rewrite::object(value, out, set, |_, value, out| {
+                json_rewrite::unchanged(value, out)
+            })
+        }
+        _ => json_rewrite::unchanged(value, out),
+    })?;
+    Ok(!set.is_empty() || attested.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn raw(media_type: &str, json: &Value) -> RawManifest {
+        let bytes = json.to_string().into_bytes();
+        RawManifest {
+            media_type: media_type.to_owned(),
+            digest: Digest::of(&bytes),
+            bytes: bytes.into(),
+        }
+    }
+
+    fn docker_image() -> RawManifest {
+        let blob = |media_type: &str, name: &str| json!({"mediaType": media_type, "size": 3, "digest": Digest::of(name.as_bytes()), "urls": ["https://example.test/layer"]});
+        raw(
+            media_type::DOCKER_MANIFEST,
+            &json!({
+                "schemaVersion": 2,
+                "mediaType": media_type::DOCKER_MANIFEST,
+                "config": blob(DOCKER_CONFIG, "config"),
+                "layers": [
+                    blob("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "base"),
+                    blob("application/vnd.docker.image.rootfs.diff.tar.gzip", "one"),
+                    blob("application/vnd.docker.image.rootfs.diff.tar.zstd", "two"),
+                    blob("application/vnd.docker.image.rootfs.diff.tar", "three"),
+                    blob("application/vnd.acme.layer", "four"),
+                ],
+                "extra": {"kept": true},
+            }),
+        )
+    }
+
+    fn index(media_type: &str, children: &[&RawManifest]) -> RawManifest {
+        let manifests: Vec<Value> = children
+            .iter()
+            .map(|child| {
+                json!({
+                    "mediaType": child.media_type,
+                    "digest": child.digest,
+                    "size": child.bytes.len(),
+                    "annotations": {ATTESTED_DIGEST: child.digest},
+                })
+            })
+            .collect();
+        raw(
+            media_type,
+            &json!({"schemaVersion": 2, "mediaType": media_type, "manifests": manifests}),
+        )
+    }
+
+    fn image(manifests: &[&RawManifest]) -> Image {
+        Image {
+            blobs: Vec::new(),
+            foreign: Vec::new(),
+            manifests: manifests.iter().copied().cloned().collect(),
+        }
+    }
+
+    fn json_of(manifest: &RawManifest) -> Value {
+        assert_eq!(manifest.digest, Digest::of(&manifest.bytes));
+        serde_json::from_slice(&manifest.bytes).unwrap()
+    }
+
+    #[test]
+    fn an_image_keeps_all_but_its_media_types() {
+        let docker = docker_image();
+        let converted = to_oci(&image(&[&docker])).unwrap();
+        let [oci] = &converted.image.manifests[..] else {
+            panic!("expected one manifest");
+        };
+        assert_eq!(oci.media_type, media_type::OCI_MANIFEST);
+        let (mut before, mut after) = (json_of(&docker), json_of(oci));
+        let types: Vec<String> = after["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|layer| layer["mediaType"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            types,
+            [
+                "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+                "application/vnd.oci.image.layer.v1.tar+gzip",
+                "application/vnd.oci.image.layer.v1.tar+zstd",
+                "application/vnd.oci.image.layer.v1.tar",
+                "application/vnd.acme.layer",
+            ]
+        );
+        assert_eq!(after["config"]["mediaType"], media_type::OCI_CONFIG);
+        assert_eq!(after["mediaType"], media_type::OCI_MANIFEST);
+        for json in [&mut before, &mut after] {
+            json["mediaType"] = Value::Null;
+            json["config"]["mediaType"] = Value::Null;
+            for layer in json["layers"].as_array_mut().unwrap() {
+                layer["mediaType"] = Value::Null;
+            }
+        }
+        assert_eq!(before, after);
+    }
+
+    #[test]
+    fn a_list_gets_its_converted_children() {
+        let docker = docker_image();
+        let list = index(media_type::DOCKER_LIST, &[&docker]);
+        let converted = to_oci(&image(&[&docker, &list])).unwrap();
+        let [child, root] = &converted.image.manifests[..] else {
+            panic!("expected two manifests");
+        };
+        assert_eq!(root.media_type, media_type::OCI_INDEX);
+        let listed = &json_of(root)["manifests"][0];
+        assert_eq!(listed["digest"], child.digest.as_str());
+        assert_eq!(listed["size"], child.bytes.len());
+        assert_eq!(listed["mediaType"], media_type::OCI_MANIFEST);
+        assert_eq!(
+            listed["annotations"][ATTESTED_DIGEST],
+            child.digest.as_str()
+        );
+        let changed = [
+            (docker.digest, child.digest.clone()),
+            (list.digest, root.digest.clone()),
+        ];
+        assert_eq!(converted.changed, changed);
+    }
+
+    #[test]
+    fn an_oci_index_follows_its_docker_children() {
+        let docker = docker_image();
+        let root = index(media_type::OCI_INDEX, &[&docker]);
+        let converted = to_oci(&image(&[&docker, &root])).unwrap();
+        let new = converted.image.manifests.last().unwrap();
+        assert_eq!(new.media_type, media_type::OCI_INDEX);
+        assert_ne!(new.digest, root.digest);
+    }
+
+    #[test]
+    fn what_is_not_dockers_stays() {
+        let oci = raw(media_type::OCI_MANIFEST, &json!({"schemaVersion": 2}));
+        let root = index(media_type::OCI_INDEX, &[&oci]);
+        assert_eq!(to_oci(&image(&[&oci, &root])), None);
+    }
+}

@@ -1,0 +1,359 @@
+//! Which children of an index are wanted.
+
+use std::collections::HashSet;
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
+use image_sync_shared::platform::{Platform, Platforms};
+use serde_json::value::RawValue;
+
+use crate::decide::json_rewrite::{self, Item};
+
+/// What stands for the wanted platforms of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// The index as it is.
+    Whole,
+    /// One child.
+    Child(Digest),
+    /// A smaller index.
+    Index(RawManifest),
+}
+
+/// Chooses from `index`, whose children are `children`, without the attestations that are `unserved`. An index that states no
+/// platforms is no image for several of them but a list of something else, and is taken whole.
+pub(crate) fn choose(
+    index: &RawManifest,
+    children: &[Descriptor],
+    wanted: &Platforms,
+    unserved: &HashSet<Digest>,
+) -> Result<Choice, Failure> {
+    let stated = stated_platforms(children);
+    let wanted = match wanted {
+        Platforms::All => return Ok(Choice::Whole),
+        _ if stated.is_empty() => return Ok(Choice::Whole),
+        Platforms::One(platform) => {
+            let child = child_for(platform, &stated).ok_or_else(|| none(index, wanted, &stated))?;
+            return Ok(Choice::Child(children[child].digest.clone()));
+        }
+        Platforms::Several(platforms) => platforms,
+    };
+    let mut chosen = HashSet::new();
+    let mut missing = Vec::new();
+    for platform in wanted {
+        let children = children_for(platform, &stated);
+        if children.is_empty() {
+            missing.push(platform.clone());
+        }
+        chosen.extend(children);
+    }
+    if !missing.is_empty() {
+        return Err(none(index, &Platforms::of(missing), &stated));
+    }
+    let kept = with_attestations(children, &chosen, unserved);
+    if kept.len() == children.len() {
+        return Ok(Choice::Whole);
+    }
+    smaller_index(index, &kept).map(Choice::Index)
+}
+
+/// The children that are for a platform, by their place. BuildKit gives its attestations the platform `unknown/unknown`.
+fn stated_platforms(children: &[Descriptor]) -> Vec<(usize, Platform)> {
+    let stated = children.iter().enumerate().filter_map(|(place, child)| {
+        let platform = child.platform.as_ref()?.normal();
+        (platform.os() != "unknown").then_some((place, platform))
+    });
+    stated.collect()
+}
+
+/// The child for `wanted`. Several of the same platform differ in the version of the operating system, as those of Windows
+/// do: the newest of them, else the first, which is the one that the publisher prefers.
+fn child_for(wanted: &Platform, stated: &[(usize, Platform)]) -> Option<usize> {
+    let places = children_for(wanted, stated);
+    let of = stated.iter().filter(|(place, _)| places.contains(place));
+    // Of equal ones, `max_by` takes the last.
+    let newest = of
+        .rev()
+        .max_by_key(|(_, platform)| platform.version_parts());
+    newest.map(|(place, _)| *place)
+}
+
+/// The children for `wanted`: those that are exactly it or, where it names no variant, those of the first variant there is.
+fn children_for(wanted: &Platform, stated: &[(usize, Platform)]) -> Vec<usize> {
+    let of = |variant: Option<&str>| -> Vec<usize> {
+        let same = stated
+            .iter()
+            .filter(|(_, other)| other.variant() == variant && other.is_build_of(wanted));
+        same.map(|(place, _)| *place).collect()
+    };
+    let exact = of(wanted.variant());
+    if !exact.is_empty() || wanted.variant().is_some() {
+        return exact;
+    }
+    let any_variant = stated
+        .iter()
+        .find(|(_, platform)| platform.is_build_of(wanted));
+    any_variant.map_or_else(Vec::new, |(_, platform)| of(platform.variant()))
+}
+
+/// The chosen children and the attestation manifests that name one of them and are not `unserved`.
+fn with_attestations(
+    children: &[Descriptor],
+    chosen: &HashSet<usize>,
+    unserved: &HashSet<Digest>,
+) -> HashSet<usize> {
+    let digests: HashSet<&str> = chosen
+        .iter()
+        .map(|place| children[*place].digest.as_str())
+        .collect();
+    let attests = |child: &Descriptor| {
+        let attested = child.annotations.get(ATTESTED_DIGEST);
+        attested.is_some_and(|digest| digests.contains(digest.as_str()))
+            && !unserved.contains(&child.digest)
+    };
+    (0..children.len())
+        .filter(|place| chosen.contains(place) || attests(&children[*place]))
+        .collect()
+}
+
+/// The same index with fewer entries: everything else stays as it is and where it is, so that the same choice from the same
+/// index always has the same digest.
+fn smaller_index(index: &RawManifest, kept: &HashSet<usize>) -> Result<RawManifest, Failure> {
+    let not_an_index = |answer: String| {
+        Failure::new(
+            Side::Source,
+            Step::ChoosePlatform,
+            &index.digest,
+            FailureClass::Invalid,
+            answer,
+        )
+    };
+    let mut bytes = Vec::new();
+    let rewritten = serde_json::from_slice(&index.bytes).and_then(|json: &RawValue| {
+        json_rewrite::object(json, &mut bytes, &[], |name, value, out| match name {
+            "manifests" => json_rewrite::list(value, out, |place, child, out| {
+                if !kept.contains(&place) {
+                    return Ok(Item::LeftOut);
+                }
+                json_rewrite::unchanged(child, out).map(|()| Item::Kept)
+            }),
+            _ => json_rewrite::unchanged(value, out),
+        })
+    });
+    rewritten.map_err(|error| not_an_index(format!("the index is not valid JSON: {error}")))?;
+    Ok(RawManifest {
+        media_type: index.media_type.clone(),
+        digest: Digest::of(&bytes),
+        bytes: bytes.into(),
+    })
+}
+
+fn none(index: &RawManifest, wanted: &Platforms, stated: &[(usize, Platform)]) -> Failure {
+    let mut there: Vec<String> = stated.iter().map(|(_, p)| p.to_string()).collect();
+    there.dedup();
+    Failure::new(
+        Side::Source,
+        Step::ChoosePlatform,
+        &index.digest,
+        FailureClass::NotFound,
+        format!(
+            "the image does not exist for {wanted}, only for {}",
+            there.join(", ")
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_shared::media_type;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn child(name: &str, platform: &str) -> Value {
+        let mut parts = platform.split('/');
+        let mut stated = json!({"os": parts.next(), "architecture": parts.next()});
+        if let Some(variant) = parts.next() {
+            stated["variant"] = variant.into();
+        }
+        json!({
+            "mediaType": media_type::OCI_MANIFEST,
+            "digest": Digest::of(name.as_bytes()),
+            "size": 7,
+            "platform": stated,
+        })
+    }
+
+    fn attestation(name: &str, of: &str) -> Value {
+        let mut child = child(name, "unknown/unknown");
+        child["annotations"] = json!({ATTESTED_DIGEST: Digest::of(of.as_bytes())});
+        child
+    }
+
+    fn index(children: &[Value]) -> RawManifest {
+        let json = json!({
+            "schemaVersion": 2,
+            "mediaType": media_type::OCI_INDEX,
+            "manifests": children,
+            "annotations": {"z": "1", "a": "2"},
+        });
+        let bytes = serde_json::to_vec_pretty(&json).unwrap();
+        RawManifest {
+            media_type: media_type::OCI_INDEX.to_owned(),
+            digest: Digest::of(&bytes),
+            bytes: bytes.into(),
+        }
+    }
+
+    fn chosen(index: &RawManifest, wanted: &str) -> Result<Choice, Failure> {
+        choose(
+            index,
+            &children(index),
+            &wanted.parse().unwrap(),
+            &HashSet::new(),
+        )
+    }
+
+    fn children(index: &RawManifest) -> Vec<Descriptor> {
+        match index.parse().unwrap() {
+            image_sync_shared::manifest::Manifest::Index { children } => children,
+            image_sync_shared::manifest::Manifest::Image { .. } => panic!("not an index"),
+        }
+    }
+
+    fn one(name: &str) -> Choice {
+        Choice::Child(Digest::of(name.as_bytes()))
+    }
+
+    #[test]
+    fn one_platform_is_its_child_in_any_spelling() {
+        let index = index(&[
+            child("amd", "linux/amd64"),
+            child("v6", "linux/arm/v6"),
+            child("v7", "linux/arm/v7"),
+            child("arm64", "linux/arm64/v8"),
+        ]);
+        assert_eq!(chosen(&index, "linux/x86_64"), Ok(one("amd")));
+        assert_eq!(chosen(&index, "linux/arm64"), Ok(one("arm64")));
+        assert_eq!(chosen(&index, "linux/arm"), Ok(one("v7")));
+        assert_eq!(chosen(&index, "linux/arm/v6"), Ok(one("v6")));
+        assert_eq!(chosen(&index, "all"), Ok(Choice::Whole));
+    }
+
+    #[test]
+    fn exact_variants_go_first_and_equal_ones_in_order() {
+        let two = [child("v3", "linux/amd64/v3"), child("plain", "linux/amd64")];
+        assert_eq!(chosen(&index(&two), "linux/amd64"), Ok(one("plain")));
+        let only = index(&[child("v3", "linux/amd64/v3")]);
+        assert_eq!(chosen(&only, "linux/amd64"), Ok(one("v3")));
+        assert!(chosen(&only, "linux/amd64/v2").is_err());
+        let windows = [
+            child("ltsc2025", "windows/amd64"),
+            child("ltsc2022", "windows/amd64"),
+        ];
+        assert_eq!(
+            chosen(&index(&windows), "windows/amd64"),
+            Ok(one("ltsc2025"))
+        );
+    }
+
+    #[test]
+    fn of_several_builds_of_windows_the_one_that_is_named_or_the_newest_is_chosen() {
+        let build = |name: &str, version: &str| {
+            let mut child = child(name, "windows/amd64");
+            child["platform"]["os.version"] = version.into();
+            child
+        };
+        let index = index(&[
+            build("2019", "10.0.17763.5"),
+            build("2025", "10.0.26100.1"),
+            build("2022", "10.0.20348.9"),
+            build("2022 newer", "10.0.20348.10"),
+            build("2022 again", "10.0.20348.10"),
+        ]);
+        for (wanted, name) in [
+            ("windows/amd64", "2025"),
+            ("windows/amd64:10.0.17763", "2019"),
+            ("windows/amd64:10.0.20348", "2022 newer"),
+            ("windows/amd64:10.0.20348.9", "2022"),
+        ] {
+            assert_eq!(chosen(&index, wanted), Ok(one(name)), "{wanted}");
+        }
+        let failure = chosen(&index, "windows/amd64:10.0.1").unwrap_err();
+        assert!(
+            failure
+                .answer
+                .contains("only for windows/amd64:10.0.17763.5"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn a_half_stated_platform_is_none() {
+        let mut half = child("half", "linux/amd64");
+        half["platform"] = json!({"os": "linux"});
+        let index = index(&[half, child("amd", "linux/amd64")]);
+        assert_eq!(chosen(&index, "linux/amd64"), Ok(one("amd")));
+    }
+
+    #[test]
+    fn a_platform_that_is_not_there_is_told_with_those_that_are() {
+        let index = index(&[child("amd", "linux/amd64"), child("arm", "linux/arm64")]);
+        for wanted in ["linux/s390x", "linux/amd64,linux/s390x"] {
+            let failure = chosen(&index, wanted).unwrap_err();
+            assert_eq!(failure.class, FailureClass::NotFound);
+            assert_eq!(
+                failure.answer,
+                "the image does not exist for linux/s390x, only for linux/amd64, linux/arm64"
+            );
+        }
+    }
+
+    #[test]
+    fn an_index_that_states_no_platform_is_taken_whole() {
+        let mut artifact = child("sbom", "linux/amd64");
+        artifact.as_object_mut().unwrap().remove("platform");
+        let index = index(&[artifact, attestation("att", "sbom")]);
+        assert_eq!(chosen(&index, "linux/amd64"), Ok(Choice::Whole));
+        assert_eq!(chosen(&index, "linux/amd64,linux/arm64"), Ok(Choice::Whole));
+    }
+
+    #[test]
+    fn several_platforms_make_a_stable_index() {
+        let original = index(&[
+            child("amd", "linux/amd64"),
+            child("arm", "linux/arm64"),
+            child("s390x", "linux/s390x"),
+            attestation("att of amd", "amd"),
+            attestation("att of s390x", "s390x"),
+        ]);
+        let Ok(Choice::Index(smaller)) = chosen(&original, "linux/arm64,linux/amd64") else {
+            panic!("expected an index");
+        };
+        let again = chosen(&original, "linux/amd64, linux/arm64").unwrap();
+        assert_eq!(again, Choice::Index(smaller.clone()));
+        assert_eq!(smaller.digest, Digest::of(&smaller.bytes));
+        assert_eq!(smaller.media_type, original.media_type);
+        let (before, after) = (children(&original), children(&smaller));
+        assert_eq!(after, [&before[..2], &before[3..4]].concat());
+        let text = String::from_utf8(smaller.bytes.to_vec()).unwrap();
+        assert!(
+            text.ends_with(r#""annotations":{"z":"1","a":"2"}}"#),
+            "members keep their order: {text}"
+        );
+    }
+
+    #[test]
+    fn choosing_all_there_is_keeps_the_bytes() {
+        let original = index(&[
+            child("amd", "linux/amd64"),
+            child("arm", "linux/arm64"),
+            attestation("att", "amd"),
+        ]);
+        assert_eq!(
+            chosen(&original, "linux/arm64,linux/amd64"),
+            Ok(Choice::Whole)
+        );
+    }
+}

@@ -1,0 +1,571 @@
+//! What becomes of a job after an attempt: decided here, carried out in `publish`.
+
+mod decision;
+
+use std::time::Duration;
+
+use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
+use image_sync_shared::job::Job;
+use image_sync_shared::outcome::{Action, JobResult, Work};
+use image_sync_shared::ports::clock::later;
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::run::{RunEvent, Trigger};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::context::settings::WorkerSettings;
+use crate::decide::tally::{Account, Ledger};
+use decision::{Decision, place, put_back, spread, too_late};
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// What was done, or why nothing was.
+    pub(crate) outcome: Result<Action, Failure>,
+    /// What was found on the way.
+    pub(crate) account: Account,
+    /// How long it took, with all attempts before.
+    pub(crate) duration: Duration,
+}
+
+impl Ended {
+    /// The end of a job without an attempt.
+    pub(crate) fn unworked(job: &Job, failure: Failure) -> Self {
+        Self {
+            outcome: Err(failure),
+            account: Ledger::begun_with(&job.so_far).account().clone(),
+            duration: Duration::from_millis(job.so_far.duration_ms),
+        }
+    }
+
+    /// What all attempts did.
+    fn work(&self) -> Work {
+        Work {
+            duration_ms: u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
+            bytes_copied: self.account.bytes_copied,
+            copied: self.account.blobs.copied,
+            mounted: self.account.blobs.mounted,
+        }
+    }
+}
+
+/// What becomes of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Settlement {
+    /// Nothing: its run was cancelled.
+    Drop,
+    /// It has its result. A failed one is kept as a dead letter besides.
+    Finish {
+        /// The result.
+        result: Box<JobResult>,
+        /// The dead letter.
+        letter: Option<Box<DeadLetter>>,
+        /// The host that is to be left alone, beyond the end of the job's run.
+        pause: Option<Pause>,
+    },
+    /// Another attempt follows.
+    Requeue {
+        /// The job for it.
+        successor: Box<Job>,
+        /// The failed attempt, for the run's log.
+        event: RunEvent,
+    },
+    /// It is put back, no attempt counted.
+    Defer {
+        /// The job as it is put back.
+        successor: Box<Job>,
+        /// What the run's log is told of it.
+        event: Option<RunEvent>,
+        /// The host that is to be left alone.
+        pause: Option<Pause>,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Settlement {
+    /// Whether the job comes again.
+    pub(crate) fn puts_back(&self) -> bool {
+        matches!(self, Self::Requeue { .. } | Self::Defer { .. })
+    }
+}
+
+/// A host that is to be left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// The host.
+    pub(crate) host: String,
+    /// Until when.
+    pub(crate) until: OffsetDateTime,
+    /// What it answered.
+    pub(crate) reason: String,
+    /// How long a pause may be at most.
+    pub(crate) longest: Duration,
+}
+
+/// A host of a job that is left alone at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paused<'a> {
+    /// Which side's.
+    pub(crate) side: Side,
+    /// The host.
+    pub(crate) host: &'a str,
+    /// Until when.
+    pub(crate) until: OffsetDateTime,
+}
+
+/// Whether a job does not wait for the end of pauses: one by hand asks each host once more.
+pub(crate) fn asks_paused_hosts(job: &Job) -> bool {
+    job.trigger == Trigger::Manual && (job.attempt, job.defers) == (1, 0)
+}
+
+/// Whether a job is to be worked at all: no settlement means that it is. Of being put back so it tells once: at each pause of a
+/// host a whole catalog may be.
+pub(crate) fn before_work(
+    job: &Job,
+    cancelled: bool,
+    paused: &[Paused<'_>],
+    settings: &WorkerSettings,
+    now: OffsetDateTime,
+) -> Option<Settlement> {
+    if cancelled {
+        return Some(Settlement::Drop);
+    }
+    let Paused { side, host, until } = paused.iter().max_by_key(|paused| paused.until)?;
+    let end = in_seconds(*until);
+    let why = format!("{host} answered 429 or 503 and is left alone until {end}");
+    let due = later(*until, spread(settings.pause_spread));
+    let decision = Decision { job, settings, now };
+    if let Some(deadline) = decision.missed_deadline(due) {
+        let class = FailureClass::RateLimited {
+            retry_after_ms: None,
+        };
+        let image = &place(job, *side).image;
+        let failure = Failure::new(*side, Step::Check, image, class, host);
+        let why = format!("answered 429 or 503 and is left alone until {end}");
+        let failure = too_late(failure, " ", &why, deadline);
+        return Some(decision.finish(Ended::unworked(job, failure), None));
+    }
+    let why = format!("{side}: {why}");
+    Some(Settlement::Defer {
+        successor: Box::new(job.deferred(due)),
+        event: (job.defers == 0).then(|| put_back(job, &why)),
+        pause: None,
+        why,
+    })
+}
+
+/// What becomes of a job after an attempt. Pure but for the spread of the waits.
+pub(crate) fn after_work(
+    job: &Job,
+    ended: Ended,
+    cancelled: bool,
+    settings: &WorkerSettings,
+    now: OffsetDateTime,
+) -> Settlement {
+    let decision = Decision { job, settings, now };
+    let failure = match &ended.outcome {
+        Ok(_) => return decision.finish(ended, None),
+        Err(_) if cancelled => return Settlement::Drop,
+        Err(failure) => failure.clone(),
+    };
+    match failure.class.reaction() {
+        Reaction::Retry if settings.retry.allows_another(job.attempt) => {
+            decision.retry(ended, failure)
+        }
+        Reaction::Fail | Reaction::Retry => decision.finish(ended, None),
+        Reaction::Pause(retry_after) => decision.pause(ended, failure, retry_after, false),
+        Reaction::PauseAndRetry(wait) => decision.pause(ended, failure, Some(wait), true),
+        Reaction::PutBack => decision.put_back(ended, failure),
+    }
+}
+
+/// A time as people read it.
+pub(crate) fn in_seconds(time: OffsetDateTime) -> String {
+    let time = time.truncate_to_second();
+    time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::decision::SHORTEST_UNSTATED_PAUSE;
+    use super::*;
+    use crate::tests::job;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+    fn failed(side: Side, class: FailureClass) -> Ended {
+        Ended {
+            outcome: Err(Failure::new(side, Step::Check, "t", class, "no")),
+            account: Account::default(),
+            duration: Duration::from_millis(7),
+        }
+    }
+
+    fn settings() -> WorkerSettings {
+        WorkerSettings::new("w1", 1)
+    }
+
+    fn after(job: &Job, class: FailureClass) -> Settlement {
+        after_work(job, failed(Side::Source, class), false, &settings(), NOW)
+    }
+
+    fn app() -> Job {
+        job("source.test/app:1", "cache.test/app:1")
+    }
+
+    fn deferred(settlement: Settlement) -> (Job, Option<Pause>) {
+        match settlement {
+            Settlement::Defer {
+                successor, pause, ..
+            } => (*successor, pause),
+            other => panic!("not deferred: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_may_pass_gets_another_attempt_until_they_are_used_up() {
+        let mut job = app();
+        for attempt in 1..4 {
+            let Settlement::Requeue { successor, event } = after(&job, FailureClass::Timeout)
+            else {
+                panic!("attempt {attempt} was the last");
+            };
+            assert!(matches!(event, RunEvent::Attempt { attempt: told, .. } if told == attempt));
+            assert_eq!(successor.attempt, attempt + 1);
+            let longest = settings().retry.initial * 2_u32.pow(attempt - 1);
+            assert!(successor.not_before.unwrap() <= NOW + longest);
+            job = *successor;
+        }
+        let Settlement::Finish { result, letter, .. } = after(&job, FailureClass::Timeout) else {
+            panic!("a fifth attempt");
+        };
+        assert_eq!(result.class, Some(FailureClass::Timeout));
+        assert_eq!((result.entry.attempts, result.entry.duration_ms), (4, 7));
+        assert_eq!(letter.unwrap().job, Some(job));
+    }
+
+    #[test]
+    fn a_503_with_retry_after_pauses_its_host_and_counts_as_an_attempt() {
+        let class = FailureClass::Overloaded {
+            retry_after_ms: 20_000,
+        };
+        let mut job = app();
+        let mut now = NOW;
+        for attempt in 1..=settings().retry.attempts {
+            let ended = failed(Side::Source, class);
+            let settlement = after_work(&job, ended, false, &settings(), now);
+            let until = now + Duration::from_secs(20);
+            let paused = match settlement {
+                Settlement::Defer {
+                    successor,
+                    event: Some(RunEvent::Attempt { attempt: told, .. }),
+                    pause,
+                    ..
+                } => {
+                    assert_eq!((told, successor.attempt), (attempt, attempt + 1));
+                    assert_eq!(successor.defers, 0);
+                    let due = successor.not_before.unwrap();
+                    assert!(until <= due && due <= until + settings().pause_spread);
+                    (job, now) = (*successor, due);
+                    pause
+                }
+                Settlement::Finish { result, pause, .. } => {
+                    assert_eq!(attempt, settings().retry.attempts);
+                    assert_eq!(result.entry.attempts, attempt);
+                    pause
+                }
+                other => panic!("neither tried again nor ended: {other:?}"),
+            };
+            let pause = paused.unwrap();
+            assert_eq!((pause.host.as_str(), pause.until), ("source.test", until));
+        }
+    }
+
+    #[test]
+    fn a_429_pauses_the_host_of_the_side_that_gave_it() {
+        let class = FailureClass::RateLimited {
+            retry_after_ms: Some(3_600_000),
+        };
+        for (side, host) in [(Side::Source, "source.test"), (Side::Target, "cache.test")] {
+            let settlement = after_work(&app(), failed(side, class), false, &settings(), NOW);
+            let (successor, pause) = deferred(settlement);
+            let pause = pause.unwrap();
+            let until = NOW + settings().max_pause;
+            assert_eq!((pause.host.as_str(), pause.until), (host, until));
+            assert_eq!((successor.attempt, successor.defers), (1, 1));
+            let due = successor.not_before.unwrap();
+            assert!(until <= due && due <= until + settings().pause_spread);
+        }
+    }
+
+    #[test]
+    fn a_pause_is_as_long_as_its_retry_after_and_no_longer_than_max_pause() {
+        let fifteen_minutes = 15 * 60 * 1000;
+        for (retry_after_ms, pause_ms) in [
+            (1, 1),
+            (fifteen_minutes - 1, fifteen_minutes - 1),
+            (fifteen_minutes + 1, fifteen_minutes),
+            (86_400_000, fifteen_minutes),
+            (u64::MAX, fifteen_minutes),
+        ] {
+            let class = limited(Some(retry_after_ms));
+            let (successor, pause) = deferred(after(&app(), class));
+            let until = NOW + Duration::from_millis(pause_ms);
+            assert_eq!(pause.unwrap().until, until, "{retry_after_ms}");
+            assert!(successor.not_before.unwrap() <= until + settings().pause_spread);
+        }
+    }
+
+    fn limited(retry_after_ms: Option<u64>) -> FailureClass {
+        FailureClass::RateLimited { retry_after_ms }
+    }
+
+    /// A job whose run has so long to go.
+    fn due_within(time: Duration) -> Job {
+        Job {
+            deadline_at: Some(NOW + time),
+            ..app()
+        }
+    }
+
+    fn failed_late(settlement: Settlement) -> (String, Option<Pause>) {
+        match settlement {
+            Settlement::Finish { result, pause, .. } => (result.entry.error.unwrap(), pause),
+            other => panic!("not failed: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_image_whose_pause_outlasts_the_deadline_of_its_run_fails_then_and_its_host_is_paused() {
+        let class = limited(Some(3_600_000));
+        let (error, pause) = failed_late(after(&due_within(Duration::from_secs(12)), class));
+        assert_eq!(
+            error,
+            "source: check t: no; left alone until 2026-11-20T12:15:00Z, too late for the run's deadline \
+             2026-11-20T12:00:12Z"
+        );
+        let until = NOW + settings().max_pause;
+        assert_eq!(pause.unwrap().until, until);
+        let soon = limited(Some(1_000));
+        let (successor, _) = deferred(after(&due_within(Duration::from_secs(12)), soon));
+        assert!(successor.not_before.unwrap() < NOW + Duration::from_secs(12));
+    }
+
+    #[test]
+    fn an_image_whose_host_is_paused_beyond_the_deadline_of_its_run_fails_before_it_is_begun() {
+        let job = due_within(Duration::from_secs(12));
+        let before = |until| {
+            let one = [paused(Side::Source, until)];
+            before_work(&job, false, &one, &settings(), NOW).unwrap()
+        };
+        let (error, pause) = failed_late(before(NOW + Duration::from_secs(60)));
+        assert_eq!(
+            error,
+            "source: check source.test/app:1: source.test answered 429 or 503 and is left alone until 2026-11-20T12:01:00Z, \
+             too late for the run's deadline 2026-11-20T12:00:12Z"
+        );
+        assert_eq!(pause, None);
+        deferred(before(NOW + Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn a_retry_that_would_begin_after_the_deadline_is_not_waited_for() {
+        let mut settings = settings();
+        settings.busy_wait = Duration::from_secs(15);
+        let job = due_within(Duration::from_nanos(1));
+        for class in [FailureClass::Unavailable, FailureClass::LeaseLost] {
+            let settlement = after_work(&job, failed(Side::Source, class), false, &settings, NOW);
+            let (error, _) = failed_late(settlement);
+            let start = "source: check t: no; the next attempt would begin at 2026-11-20T12:00:";
+            assert!(error.starts_with(start), "{error}");
+            assert!(
+                error.ends_with("too late for the run's deadline 2026-11-20T12:00:00Z"),
+                "{error}"
+            );
+        }
+        // A worker that must end leaves the job to others, who may still make it.
+        deferred(after(&job, FailureClass::Interrupted));
+    }
+
+    #[test]
+    fn a_deadline_that_is_over_by_this_clock_and_one_that_is_far_away_change_nothing() {
+        let end_of_time = datetime!(9999-12-31 23:59:59 UTC);
+        for deadline in [NOW - Duration::from_secs(60), NOW, end_of_time] {
+            let job = Job {
+                deadline_at: Some(deadline),
+                ..app()
+            };
+            deferred(after(&job, limited(Some(u64::MAX))));
+            deferred(after(&job, FailureClass::LeaseLost));
+            let again = after(&job, FailureClass::Timeout);
+            assert!(matches!(again, Settlement::Requeue { .. }), "{again:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_by_hand_asks_a_paused_host_once_and_all_others_wait() {
+        let by_hand = Job {
+            trigger: Trigger::Manual,
+            ..app()
+        };
+        assert!(asks_paused_hosts(&by_hand));
+        assert!(!asks_paused_hosts(&by_hand.deferred(NOW)));
+        for trigger in [Trigger::Cron, Trigger::Webhook, Trigger::Replay] {
+            assert!(!asks_paused_hosts(&Job { trigger, ..app() }), "{trigger:?}");
+        }
+    }
+
+    #[test]
+    fn no_number_and_no_date_of_a_message_breaks_what_is_made_of_it() {
+        let job = Job {
+            attempt: 0,
+            defers: u32::MAX,
+            ..app()
+        };
+        let paused = Paused {
+            side: Side::Source,
+            host: "source.test",
+            until: datetime!(9999-12-31 23:59:59.999 UTC),
+        };
+        let (successor, _) =
+            deferred(before_work(&job, false, &[paused], &settings(), NOW).unwrap());
+        assert_eq!(successor.not_before.unwrap().year(), 9999);
+        for class in [
+            FailureClass::RateLimited {
+                retry_after_ms: None,
+            },
+            FailureClass::LeaseLost,
+            FailureClass::Timeout,
+            FailureClass::Denied,
+        ] {
+            let ended = Ended {
+                duration: Duration::MAX,
+                ..failed(Side::Source, class)
+            };
+            let last = datetime!(9999-12-31 23:59:59.999 UTC);
+            let settlement = after_work(&job, ended, false, &settings(), last);
+            assert_ne!(settlement, Settlement::Drop);
+        }
+    }
+
+    #[test]
+    fn an_unstated_pause_grows_with_the_defers() {
+        let class = FailureClass::RateLimited {
+            retry_after_ms: None,
+        };
+        let longest = |defers| {
+            let job = Job { defers, ..app() };
+            let pauses = (0..500).map(|_| deferred(after(&job, class)).1.unwrap().until - NOW);
+            let pauses: Vec<_> = pauses.collect();
+            let shortest = pauses.iter().min().unwrap();
+            assert!(*shortest >= SHORTEST_UNSTATED_PAUSE);
+            *pauses.iter().max().unwrap()
+        };
+        assert!(longest(0) <= Duration::from_secs(2));
+        assert!(longest(5) > Duration::from_secs(30));
+        assert!(longest(50) <= Duration::from_secs(300));
+    }
+
+    #[test]
+    fn putting_back_costs_no_attempt() {
+        let (interrupted, pause) = deferred(after(&app(), FailureClass::Interrupted));
+        assert_eq!((interrupted.not_before, pause), (Some(NOW), None));
+        let (busy, _) = deferred(after(&app(), FailureClass::LeaseLost));
+        let wait = busy.not_before.unwrap() - NOW;
+        assert!(wait >= settings().busy_wait && wait <= settings().busy_wait * 2);
+        assert_eq!((busy.attempt, busy.defers), (1, 1));
+    }
+
+    #[test]
+    fn a_cancelled_run_gets_no_more_failures_but_keeps_what_was_done() {
+        let settings = settings();
+        let denied = failed(Side::Target, FailureClass::Denied);
+        let dropped = after_work(&app(), denied.clone(), true, &settings, NOW);
+        assert_eq!(dropped, Settlement::Drop);
+        let done = Ended {
+            outcome: Ok(Action::Pulled),
+            ..denied
+        };
+        let finished = after_work(&app(), done, true, &settings, NOW);
+        assert!(matches!(finished, Settlement::Finish { letter: None, .. }));
+    }
+
+    fn told(settlement: Settlement) -> Option<RunEvent> {
+        match settlement {
+            Settlement::Defer { event, .. } => event,
+            other => panic!("not deferred: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_log_is_told_of_each_attempt_that_is_put_back() {
+        let class = FailureClass::RateLimited {
+            retry_after_ms: Some(3_600_000),
+        };
+        let job = Job {
+            attempt: 3,
+            defers: 4,
+            ..app()
+        };
+        let event = |error: &str| RunEvent::Attempt {
+            idx: 0,
+            attempt: 2,
+            defers: 5,
+            error: error.to_owned(),
+            due: None,
+        };
+        assert_eq!(
+            told(after(&job, class)),
+            Some(event(
+                "source: check t: no; left alone until 2026-11-20T12:15:00Z"
+            ))
+        );
+        assert_eq!(
+            told(after(&job, FailureClass::Interrupted)),
+            Some(event("source: check t: no"))
+        );
+    }
+
+    #[test]
+    fn the_log_is_told_once_that_a_job_is_not_begun() {
+        let one = [paused(Side::Target, NOW)];
+        let of = |job| told(before_work(&job, false, &one, &settings(), NOW).unwrap());
+        let Some(RunEvent::Attempt { attempt, error, .. }) = of(app()) else {
+            panic!("nothing was told");
+        };
+        assert_eq!(attempt, 0);
+        assert_eq!(
+            error,
+            "target: cache.test answered 429 or 503 and is left alone until 2026-11-20T12:00:00Z"
+        );
+        assert_eq!(of(app().deferred(NOW)), None);
+    }
+
+    fn paused(side: Side, until: OffsetDateTime) -> Paused<'static> {
+        let host = match side {
+            Side::Source => "source.test",
+            Side::Target => "cache.test",
+        };
+        Paused { side, host, until }
+    }
+
+    #[test]
+    fn jobs_of_cancelled_runs_and_paused_hosts_are_not_worked() {
+        let settings = settings();
+        let soon = NOW + Duration::from_secs(5);
+        let later = NOW + Duration::from_secs(50);
+        assert_eq!(before_work(&app(), false, &[], &settings, NOW), None);
+        assert_eq!(
+            before_work(&app(), true, &[paused(Side::Source, soon)], &settings, NOW),
+            Some(Settlement::Drop)
+        );
+        let both = [paused(Side::Source, soon), paused(Side::Target, later)];
+        let settlement = before_work(&app(), false, &both, &settings, NOW);
+        let (successor, pause) = deferred(settlement.unwrap());
+        assert!(successor.not_before.unwrap() >= later && pause.is_none());
+        assert_eq!((successor.attempt, successor.defers), (1, 1));
+    }
+}

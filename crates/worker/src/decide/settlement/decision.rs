@@ -1,0 +1,263 @@
+//! Each thing that may become of a job, in full.
+
+use std::time::Duration;
+
+use image_sync_shared::failure::{Failure, FailureClass, Side};
+use image_sync_shared::job::{Job, Place};
+use image_sync_shared::outcome::{Action, ImageResult, JobResult};
+use image_sync_shared::ports::clock::later;
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::retry::RetryPolicy;
+use image_sync_shared::run::RunEvent;
+use image_sync_shared::text::excerpt;
+use time::OffsetDateTime;
+
+use super::{Ended, Pause, Settlement, in_seconds};
+use crate::context::settings::WorkerSettings;
+use crate::decide::tally::Account;
+
+/// How long a host is left alone that answers 429 without saying for how long.
+const UNSTATED_PAUSE: RetryPolicy = RetryPolicy {
+    attempts: u32::MAX,
+    initial: Duration::from_secs(2),
+    max: Duration::from_secs(300),
+};
+pub(super) const SHORTEST_UNSTATED_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a settlement is decided from, beside how the attempt ended.
+#[derive(Clone, Copy)]
+pub(super) struct Decision<'a> {
+    pub(super) job: &'a Job,
+    pub(super) settings: &'a WorkerSettings,
+    pub(super) now: OffsetDateTime,
+}
+
+impl Decision<'_> {
+    pub(super) fn retry(self, ended: Ended, failure: Failure) -> Settlement {
+        let Self { job, now, .. } = self;
+        let wait = self.settings.retry.delay(job.attempt);
+        let due = later(now, wait);
+        if let Some(deadline) = self.missed_deadline(due) {
+            let failure = too_late(failure, "; ", &next_attempt(due), deadline);
+            return self.finish(failed(ended, failure), None);
+        }
+        Settlement::Requeue {
+            event: RunEvent::Attempt {
+                idx: job.idx,
+                attempt: job.attempt,
+                defers: job.defers,
+                error: failure.to_string(),
+                due: None,
+            },
+            successor: Box::new(worked(job, &ended).after_attempt(now, failure, wait)),
+        }
+    }
+
+    /// Puts the job back until its host is asked again; if that `counts` as an attempt, unless it was the last.
+    pub(super) fn pause(
+        self,
+        ended: Ended,
+        failure: Failure,
+        retry_after: Option<Duration>,
+        counts: bool,
+    ) -> Settlement {
+        let Self { job, settings, now } = self;
+        let unstated = || {
+            UNSTATED_PAUSE
+                .delay(job.defers.saturating_add(1))
+                .max(SHORTEST_UNSTATED_PAUSE)
+        };
+        let asked = retry_after.unwrap_or_else(unstated);
+        let until = later(now, asked.min(settings.max_pause));
+        let place = place(job, failure.side);
+        let pause = place.image.repository.host().map(|host| Pause {
+            host: host.to_owned(),
+            until,
+            reason: failure.to_string(),
+            longest: settings.max_pause,
+        });
+        let left_alone = format!("left alone until {}", in_seconds(until));
+        let due = later(until, spread(settings.pause_spread));
+        if let Some(deadline) = self.missed_deadline(due) {
+            let failure = too_late(failure, "; ", &left_alone, deadline);
+            return self.finish(failed(ended, failure), pause);
+        }
+        if counts && !settings.retry.allows_another(job.attempt) {
+            return self.finish(ended, pause);
+        }
+        let why = format!("{failure}; {left_alone}");
+        let worked = worked(job, &ended);
+        let (successor, event) = if counts {
+            let wait = Duration::try_from(due - now).unwrap_or_default();
+            let event = RunEvent::Attempt {
+                idx: job.idx,
+                attempt: job.attempt,
+                defers: job.defers,
+                error: why.clone(),
+                due: None,
+            };
+            (worked.after_attempt(now, failure, wait), event)
+        } else {
+            (worked.deferred(due), put_back(job, &why))
+        };
+        Settlement::Defer {
+            successor: Box::new(successor),
+            event: Some(event),
+            pause,
+            why,
+        }
+    }
+
+    pub(super) fn put_back(self, ended: Ended, failure: Failure) -> Settlement {
+        let Self { job, settings, now } = self;
+        let due = later(now, put_back_for(failure.class, settings));
+        if let Some(deadline) = self.missed_deadline(due) {
+            let failure = too_late(failure, "; ", &next_attempt(due), deadline);
+            return self.finish(failed(ended, failure), None);
+        }
+        let why = failure.to_string();
+        Settlement::Defer {
+            successor: Box::new(worked(job, &ended).deferred(due)),
+            event: Some(put_back(job, &why)),
+            pause: None,
+            why,
+        }
+    }
+
+    /// The deadline of the job's run, if what is due at this time comes too late for it. One that is over already decides
+    /// nothing: what is left of such a run is dropped, unless the clock here is ahead.
+    pub(super) fn missed_deadline(self, due: OffsetDateTime) -> Option<OffsetDateTime> {
+        let is_missed = |deadline: &OffsetDateTime| self.now < *deadline && *deadline <= due;
+        self.job.deadline_at.filter(is_missed)
+    }
+
+    pub(super) fn finish(self, ended: Ended, pause: Option<Pause>) -> Settlement {
+        let Self { job, settings, now } = self;
+        let failure = ended.outcome.as_ref().err();
+        let error = failure.map(|failure| match job.attempt {
+            1 => failure.to_string(),
+            attempts => format!("{failure} (attempt {attempts})"),
+        });
+        let letter = error.clone().filter(|_| !job.policy.dry_run);
+        let letter = letter.map(|reason| {
+            Box::new(DeadLetter {
+                id: job.job_id.to_string(),
+                died_at: now,
+                reason,
+                job: Some(job.clone()),
+                raw: None,
+            })
+        });
+        let class = failure.map(|failure| failure.class);
+        Settlement::Finish {
+            result: Box::new(JobResult {
+                idx: job.idx,
+                worker: settings.name.clone(),
+                class,
+                mac: job.mac,
+                entry: entry(job, ended, error),
+            }),
+            letter,
+            pause,
+        }
+    }
+}
+
+/// The same end with more to say of it.
+fn failed(ended: Ended, failure: Failure) -> Ended {
+    Ended {
+        outcome: Err(failure),
+        ..ended
+    }
+}
+
+/// The failure of an image that would be tried again too late for its run.
+pub(super) fn too_late(
+    mut failure: Failure,
+    joint: &str,
+    why: &str,
+    deadline: OffsetDateTime,
+) -> Failure {
+    let deadline = in_seconds(deadline);
+    // A long answer must not crowd out what comes behind it.
+    let answer = excerpt(&failure.answer);
+    failure.answer = format!("{answer}{joint}{why}, too late for the run's deadline {deadline}");
+    failure
+}
+
+fn next_attempt(due: OffsetDateTime) -> String {
+    format!("the next attempt would begin at {}", in_seconds(due))
+}
+
+/// A job with what its attempts did so far.
+fn worked(job: &Job, ended: &Ended) -> Job {
+    Job {
+        so_far: ended.work(),
+        ..job.clone()
+    }
+}
+
+pub(super) fn place(job: &Job, side: Side) -> &Place {
+    match side {
+        Side::Source => &job.source,
+        Side::Target => &job.target,
+    }
+}
+
+pub(super) fn put_back(job: &Job, why: &str) -> RunEvent {
+    RunEvent::Attempt {
+        idx: job.idx,
+        attempt: job.attempt.saturating_sub(1),
+        defers: job.defers.saturating_add(1),
+        error: why.to_owned(),
+        due: None,
+    }
+}
+
+/// A worker that was told to stop hands its job to the next one at once; a target that another worker writes takes a while.
+fn put_back_for(class: FailureClass, settings: &WorkerSettings) -> Duration {
+    match class {
+        FailureClass::Interrupted => Duration::ZERO,
+        _ => settings.busy_wait + spread(settings.busy_wait),
+    }
+}
+
+/// Some part of `over`.
+pub(super) fn spread(over: Duration) -> Duration {
+    RetryPolicy {
+        attempts: 1,
+        initial: over,
+        max: over,
+    }
+    .delay(1)
+}
+
+fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
+    let work = ended.work();
+    let blobs = ended.account.each_blob();
+    let Account {
+        remote,
+        cached,
+        expected,
+        would_copy,
+        attestations_left_out,
+        ..
+    } = ended.account;
+    ImageResult {
+        image: job.image.clone(),
+        tag: job.tag.clone(),
+        action: ended.outcome.unwrap_or(Action::Failed),
+        remote_digest: remote,
+        cached_digest: cached,
+        duration_ms: work.duration_ms,
+        error,
+        target: job.target.image.to_string(),
+        platform: job.platforms.to_string(),
+        expected_digest: expected,
+        attempts: job.attempt,
+        bytes_copied: work.bytes_copied,
+        blobs,
+        would_copy,
+        attestations_left_out,
+    }
+}

@@ -1,0 +1,45 @@
+//! The loop of a worker: pulls as many jobs as it has free slots, works each delivery, and settles it.
+
+pub(crate) mod delivery;
+pub(crate) mod lanes;
+pub(crate) mod settle;
+pub(crate) mod shutdown;
+pub(crate) mod slots;
+
+use std::sync::Arc;
+
+use image_sync_shared::ports::QueueError;
+
+use crate::context::settings::WorkerSettings;
+use crate::context::{Ports, Workshop};
+use shutdown::Shutdown;
+use slots::{Serves, Slots};
+
+/// Takes jobs from the queue and works them.
+pub struct Worker {
+    workshop: Arc<Workshop>,
+}
+
+impl Worker {
+    /// A worker that has taken no job yet.
+    #[must_use]
+    pub fn new(ports: Ports, settings: WorkerSettings) -> Self {
+        Self {
+            workshop: Arc::new(Workshop::new(ports, settings)),
+        }
+    }
+
+    /// Works jobs until `shutdown` says stop or the queue is closed; returns when every job in hand is settled. Fails if the
+    /// queue refuses to hand out jobs. The call must run to its end: dropping it drops the jobs in hand, which come again
+    /// after the queue's visibility time.
+    pub async fn run(&self, shutdown: &Shutdown) -> Result<(), QueueError> {
+        let settings = &self.workshop.settings;
+        let slots = |serves, count| Slots::new(Arc::clone(&self.workshop), serves, count);
+        let common = slots(Serves::AllLanes, settings.common_slots());
+        let reserved = slots(Serves::Now, settings.reserved_for_now);
+        // If the queue refuses one set of slots, both end, and nobody else does.
+        let shutdown = shutdown.child();
+        let (common, reserved) = tokio::join!(common.serve(&shutdown), reserved.serve(&shutdown));
+        common.and(reserved)
+    }
+}

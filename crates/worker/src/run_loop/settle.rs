@@ -1,0 +1,211 @@
+//! Carries out what was decided about a job: first everything that others must learn of it, then the delivery is settled.
+
+use std::future::Future;
+use std::time::Duration;
+
+use image_sync_shared::job::Job;
+use image_sync_shared::outcome::{Action, ImageResult, JobResult, WouldCopy};
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::job_queue::Settle;
+use image_sync_shared::run::RunEvent;
+use tokio::time::sleep;
+use tracing::{debug, error, info, warn};
+
+use crate::context::Ports;
+use crate::context::retry::patiently;
+use crate::decide::settlement::{Pause, Settlement, in_seconds};
+
+/// Carries out `settling`, which may take as long as a queue is away, and gives signs of life for the delivery meanwhile, or
+/// it would be another's before it is settled.
+pub(crate) async fn while_giving_signs_of_life<T>(
+    settle: &dyn Settle,
+    every: Duration,
+    settling: impl Future<Output = T>,
+) -> T {
+    let signs = async {
+        loop {
+            sleep(every).await;
+            if let Err(error) = settle.in_progress().await {
+                debug!(%error, "could not tell the queue that the job is being settled");
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        settled = settling => settled,
+        never = signs => never,
+    }
+}
+
+/// Carries out `settlement` for `job`. If the queue fails, the delivery stays unsettled and the job comes again: work done
+/// twice is harmless, work lost is not.
+pub(crate) async fn publish(ports: &Ports, job: &Job, settle: &dyn Settle, settlement: Settlement) {
+    let published = match settlement {
+        Settlement::Drop => {
+            info!("dropped: the run was cancelled");
+            ports.progress.image_put_back(job, "the run was cancelled");
+            settle.done().await
+        }
+        Settlement::Finish {
+            result,
+            letter,
+            pause,
+        } => {
+            tell_of_pause(ports, pause).await;
+            finish(ports, job, settle, result, letter).await
+        }
+        Settlement::Requeue { successor, event } => {
+            requeue(ports, job, settle, &successor, event).await
+        }
+        Settlement::Defer {
+            successor,
+            event,
+            pause,
+            why,
+        } => {
+            info!(why, due = ?successor.not_before, "put back");
+            ports.progress.image_put_back(job, &why);
+            tell_of_pause(ports, pause).await;
+            defer(ports, settle, &successor, event).await
+        }
+    };
+    if let Err(error) = published {
+        error!(%error, "could not settle the job: it will be delivered again");
+    }
+}
+
+async fn finish(
+    ports: &Ports,
+    job: &Job,
+    settle: &dyn Settle,
+    result: Box<JobResult>,
+    letter: Option<Box<DeadLetter>>,
+) -> Result<(), QueueError> {
+    tell(&result.entry);
+    if let Some(letter) = letter {
+        patiently(|| settle.bury(DeadLetter::clone(&letter))).await?;
+    }
+    let event = RunEvent::Result(result);
+    patiently(|| ports.run_log.append(&job.run_id, &event)).await?;
+    settle.done().await?;
+    if let RunEvent::Result(result) = event {
+        ports.measures.job_ended(result.entry.action);
+        ports.progress.image_ended(job, &result.entry);
+    }
+    Ok(())
+}
+
+fn tell(entry: &ImageResult) {
+    let (attempts, ms) = (entry.attempts, entry.duration_ms);
+    match entry.action {
+        Action::AlreadyCached => info!(ms, "in place"),
+        Action::Pulled => info!(bytes = entry.bytes_copied, attempts, ms, "copied"),
+        Action::Skipped => {
+            let WouldCopy { blobs, bytes } = entry.would_copy.unwrap_or_default();
+            info!(blobs, bytes, ms, "would be copied");
+        }
+        Action::Failed => {
+            let error = entry.error.as_deref().unwrap_or_default();
+            error!(error, attempts, ms, "failed");
+        }
+    }
+}
+
+async fn requeue(
+    ports: &Ports,
+    job: &Job,
+    settle: &dyn Settle,
+    successor: &Job,
+    event: RunEvent,
+) -> Result<(), QueueError> {
+    if let RunEvent::Attempt { error, attempt, .. } = &event {
+        warn!(error, attempt, due = ?successor.not_before, "put back after a failed attempt");
+        ports.progress.image_put_back(job, error);
+    }
+    let event = event.due_at(successor.not_before);
+    patiently(|| ports.run_log.append(&job.run_id, &event)).await?;
+    settle.requeue(successor).await
+}
+
+async fn defer(
+    ports: &Ports,
+    settle: &dyn Settle,
+    successor: &Job,
+    event: Option<RunEvent>,
+) -> Result<(), QueueError> {
+    if let Some(event) = event {
+        let event = event.due_at(successor.not_before);
+        patiently(|| ports.run_log.append(&successor.run_id, &event)).await?;
+    }
+    settle.requeue(successor).await
+}
+
+/// Tells all workers of a pause. If that fails it holds here: no reason to keep a job from its settlement.
+async fn tell_of_pause(ports: &Ports, pause: Option<Pause>) {
+    let Some(Pause {
+        host,
+        until,
+        reason,
+        longest,
+    }) = pause
+    else {
+        return;
+    };
+    ports.measures.host_paused(&host, until);
+    let told = patiently(|| ports.pauses.pause(&host, until, &reason, longest)).await;
+    match told {
+        Ok(true) => {
+            let until = in_seconds(until);
+            warn!(host, reason, "host paused until {until}");
+        }
+        Ok(false) => {}
+        Err(error) => warn!(%error, host, "could not tell the other workers of a pause"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Counts signs of life.
+    #[derive(Default)]
+    struct Delivery(AtomicU32);
+
+    #[async_trait]
+    impl Settle for Delivery {
+        async fn done(&self) -> Result<(), QueueError> {
+            Ok(())
+        }
+
+        async fn requeue(&self, _: &Job) -> Result<(), QueueError> {
+            Ok(())
+        }
+
+        async fn bury(&self, _: DeadLetter) -> Result<(), QueueError> {
+            Ok(())
+        }
+
+        async fn in_progress(&self) -> Result<(), QueueError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_settlement_that_takes_long_gives_heartbeats_for_its_delivery() {
+        let delivery = Delivery::default();
+        let every = Duration::from_secs(15);
+        let settling = async {
+            sleep(Duration::from_secs(50)).await;
+            delivery.done().await
+        };
+        let settled = while_giving_signs_of_life(&delivery, every, settling).await;
+        assert_eq!(settled, Ok(()));
+        assert_eq!(delivery.0.load(Ordering::Relaxed), 3);
+    }
+}

@@ -1,0 +1,159 @@
+//! Slots: jobs worked at the same time. As many jobs are pulled as there are free slots, so that none waits here that another
+//! worker could take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::job_queue::{Delivery, Lane};
+use image_sync_shared::retry::RetryPolicy;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::context::Workshop;
+use crate::run_loop::delivery;
+use crate::run_loop::lanes::lane_order;
+use crate::run_loop::shutdown::Shutdown;
+
+/// The waits while the queue cannot be reached.
+const OUTAGE: RetryPolicy = RetryPolicy {
+    attempts: u32::MAX,
+    initial: Duration::from_secs(1),
+    max: Duration::from_secs(15),
+};
+
+/// Which lanes a set of slots serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// All.
+    AllLanes,
+    /// Lane now alone.
+    Now,
+}
+
+/// A set of slots.
+pub(crate) struct Slots {
+    workshop: Arc<Workshop>,
+    serves: Serves,
+    count: usize,
+    jobs: JoinSet<()>,
+    pulls: u64,
+    /// Failed pulls since the last one that worked.
+    outage: u32,
+}
+
+impl Slots {
+    /// `count` slots.
+    pub(crate) fn new(workshop: Arc<Workshop>, serves: Serves, count: usize) -> Self {
+        Self {
+            workshop,
+            serves,
+            count,
+            jobs: JoinSet::new(),
+            pulls: 0,
+            outage: 0,
+        }
+    }
+
+    /// Works jobs until it is told to stop or the queue is closed, then ends what is in hand.
+    pub(crate) async fn serve(mut self, shutdown: &Shutdown) -> Result<(), QueueError> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        // A pull that is dropped with jobs in it loses none: they come again, as after a crash.
+        let ended = tokio::select! {
+            // A slot that becomes free in the moment of a stop takes nothing new.
+            biased;
+            () = shutdown.stop.cancelled() => Ok(()),
+            () = shutdown.abort.cancelled() => Ok(()),
+            ended = self.take_jobs(&shutdown.abort) => ended,
+        };
+        if ended.is_err() {
+            shutdown.stop.cancel();
+        }
+        self.finish(shutdown).await;
+        ended
+    }
+
+    async fn take_jobs(&mut self, abort: &CancellationToken) -> Result<(), QueueError> {
+        loop {
+            while let Some(ended) = self.jobs.try_join_next() {
+                log_panic(ended);
+            }
+            let free = self.count.saturating_sub(self.jobs.len());
+            if free == 0 {
+                if let Some(ended) = self.jobs.join_next().await {
+                    log_panic(ended);
+                }
+                continue;
+            }
+            match self.pull(free).await {
+                Ok(deliveries) => {
+                    self.outage = 0;
+                    for delivery in deliveries {
+                        self.begin(delivery, abort.clone());
+                    }
+                }
+                Err(QueueError::Closed) => return Ok(()),
+                Err(refused @ QueueError::Refused(_)) => return Err(refused),
+                Err(error) => self.wait_for_queue(&error).await,
+            }
+        }
+    }
+
+    async fn pull(&mut self, free: usize) -> Result<Vec<Delivery>, QueueError> {
+        let order = lane_order(self.pulls);
+        self.pulls += 1;
+        let lanes: &[Lane] = match self.serves {
+            Serves::AllLanes => &order,
+            Serves::Now => &[Lane::Now],
+        };
+        let wait = self.workshop.settings.pull_wait;
+        self.workshop.ports.queue.pull(lanes, free, wait).await
+    }
+
+    fn begin(&mut self, delivery: Delivery, abort: CancellationToken) {
+        let workshop = Arc::clone(&self.workshop);
+        self.jobs
+            .spawn(async move { delivery::work(&workshop, delivery, &abort).await });
+    }
+
+    async fn wait_for_queue(&mut self, error: &QueueError) {
+        if self.outage == 0 {
+            warn!(%error, "jobs cannot be taken: trying until they can");
+        }
+        self.outage = self.outage.saturating_add(1);
+        tokio::time::sleep(OUTAGE.delay(self.outage)).await;
+    }
+
+    /// Lets the jobs in hand end: without limit as long as nobody asks to stop, then for the grace time, then they are put
+    /// back.
+    async fn finish(&mut self, shutdown: &Shutdown) {
+        let grace = self.workshop.settings.grace;
+        let limit = async {
+            shutdown.stop.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        tokio::select! {
+            () = wait_for_all(&mut self.jobs) => return,
+            () = limit => {}
+            () = shutdown.abort.cancelled() => {}
+        }
+        shutdown.abort.cancel();
+        wait_for_all(&mut self.jobs).await;
+    }
+}
+
+async fn wait_for_all(jobs: &mut JoinSet<()>) {
+    while let Some(ended) = jobs.join_next().await {
+        log_panic(ended);
+    }
+}
+
+/// A job that panicked takes nothing else with it: its delivery was dropped, and comes again.
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        error!(%error, "a job died of a defect in this program: it will be delivered again");
+    }
+}

@@ -1,0 +1,257 @@
+//! A whole house: a queue in memory, registries in memory, and workers over both.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use image_sync_queue::in_process::{InProcess, InProcessSettings};
+use image_sync_queue::memory_memo::MemoryMemo;
+use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::outcome::{JobResult, Work};
+use image_sync_shared::platform::Platforms;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::progress::Silent;
+use image_sync_shared::reference::{Reference, split};
+use image_sync_shared::run::{RunEvent, RunId, Trigger};
+use image_sync_testkit::TokioClock;
+use tokio::task::JoinSet;
+
+use super::FOREVER;
+use super::fake_registries::FakeRegistries;
+use crate::context::Ports;
+use crate::context::settings::WorkerSettings;
+use crate::run_loop::Worker;
+use crate::run_loop::shutdown::Shutdown;
+
+/// Everything that outlives a worker.
+pub(crate) struct House {
+    pub(crate) registries: Arc<FakeRegistries>,
+    pub(crate) queue: InProcess,
+    pub(crate) memo: Arc<MemoryMemo>,
+    pub(crate) clock: Arc<TokioClock>,
+    pub(crate) settings: WorkerSettings,
+    runs: AtomicU32,
+}
+
+/// What a run came to.
+pub(crate) struct Ran {
+    pub(crate) run: RunId,
+    /// In the order of the jobs.
+    pub(crate) results: Vec<JobResult>,
+    /// Of jobs that came again: which one, how many attempts had failed, why.
+    pub(crate) attempts: Vec<(u32, u32, String)>,
+}
+
+/// A worker at work.
+pub(crate) struct AtWork {
+    pub(crate) shutdown: Shutdown,
+    worker: JoinSet<()>,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self::with_queue(InProcessSettings::default())
+    }
+
+    pub(crate) fn with_queue(settings: InProcessSettings) -> Self {
+        let clock = Arc::new(TokioClock::default());
+        let queue_clock: Arc<dyn Clock> = Arc::<TokioClock>::clone(&clock);
+        Self {
+            registries: Arc::default(),
+            queue: InProcess::new(settings, queue_clock),
+            memo: Arc::default(),
+            clock,
+            settings: WorkerSettings::new("w1", 8),
+            runs: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn ports(&self) -> Ports {
+        let queue = self.queue.ports();
+        Ports {
+            registries: Arc::<FakeRegistries>::clone(&self.registries),
+            queue: Arc::clone(&queue.jobs),
+            run_log: Arc::clone(&queue.log),
+            leases: Arc::clone(&queue.leases),
+            pauses: Arc::clone(&queue.pauses),
+            runs: Arc::clone(&queue.runs),
+            memo: Arc::<MemoryMemo>::clone(&self.memo),
+            clock: Arc::<TokioClock>::clone(&self.clock),
+            progress: Arc::new(Silent),
+            measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
+            traces: Arc::new(image_sync_shared::ports::trace_context::Untraced),
+        }
+    }
+
+    pub(crate) fn worker(&self) -> Worker {
+        Worker::new(self.ports(), self.settings.clone())
+    }
+
+    /// Works jobs as a run of their own, with a worker that remembers nothing, until each has its result.
+    pub(crate) async fn work(&self, jobs: impl IntoIterator<Item = Job>) -> Ran {
+        self.work_with(self.worker(), jobs).await.1
+    }
+
+    /// The same with a worker that may remember.
+    pub(crate) async fn work_with(
+        &self,
+        worker: Worker,
+        jobs: impl IntoIterator<Item = Job>,
+    ) -> (Worker, Ran) {
+        let (run, expected) = self.publish(Lane::Bulk, jobs).await;
+        let shutdown = Shutdown::default();
+        let ran = async {
+            let ran = self.results(&run, expected).await;
+            shutdown.stop.cancel();
+            ran
+        };
+        let (ended, ran) = tokio::join!(worker.run(&shutdown), ran);
+        ended.unwrap();
+        (worker, ran)
+    }
+
+    /// Begins work in the background.
+    pub(crate) fn start(&self) -> AtWork {
+        let (shutdown, worker) = (Shutdown::default(), self.worker());
+        let mut at_work = AtWork {
+            shutdown: shutdown.clone(),
+            worker: JoinSet::new(),
+        };
+        at_work
+            .worker
+            .spawn(async move { worker.run(&shutdown).await.unwrap() });
+        at_work
+    }
+
+    /// Publishes jobs as a run of their own.
+    pub(crate) async fn publish(
+        &self,
+        lane: Lane,
+        jobs: impl IntoIterator<Item = Job>,
+    ) -> (RunId, usize) {
+        let run = RunId::new(format!("r{}", self.runs.fetch_add(1, Ordering::Relaxed)));
+        let mut idx = 0;
+        for job in jobs {
+            let job = Job {
+                job_id: JobId::new(&run, idx),
+                run_id: run.clone(),
+                idx,
+                first_enqueued_at: self.clock.now(),
+                ..job
+            };
+            self.queue.ports().jobs.publish(lane, &job).await.unwrap();
+            idx += 1;
+        }
+        (run, idx as usize)
+    }
+
+    /// Waits for the results of a run.
+    pub(crate) async fn results(&self, run: &RunId, expected: usize) -> Ran {
+        let mut ran = Ran {
+            run: run.clone(),
+            results: Vec::new(),
+            attempts: Vec::new(),
+        };
+        let mut log = self.queue.ports().log.read(run).await.unwrap();
+        while ran.results.len() < expected {
+            let event = log.next(FOREVER).await.unwrap();
+            match event.expect("a result never came") {
+                RunEvent::Result(result) => ran.results.push(*result),
+                RunEvent::Attempt {
+                    idx,
+                    attempt,
+                    error,
+                    ..
+                } => ran.attempts.push((idx, attempt, error)),
+                _ => {}
+            }
+        }
+        ran.results.sort_by_key(|result| result.idx);
+        ran
+    }
+
+    /// How many events a run's log has.
+    pub(crate) async fn events(&self, run: &RunId) -> usize {
+        let mut log = self.queue.ports().log.read(run).await.unwrap();
+        let mut events = 0;
+        while log.next(Duration::ZERO).await.unwrap().is_some() {
+            events += 1;
+        }
+        events
+    }
+
+    pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let mut reader = self.queue.ports().letters.read().await.unwrap();
+        let mut letters = Vec::new();
+        while let Some(letter) = reader.next().await.unwrap() {
+            letters.push(letter);
+        }
+        letters
+    }
+
+    /// How many jobs are in the queue, put back ones included.
+    pub(crate) async fn jobs_left(&self, run: &RunId) -> u64 {
+        self.queue.ports().jobs.purge(run).await.unwrap()
+    }
+}
+
+impl AtWork {
+    /// Waits until the worker ended.
+    pub(crate) async fn ended(mut self) {
+        self.worker.join_next().await.unwrap().unwrap();
+    }
+
+    /// Stops the worker and waits until it ended.
+    pub(crate) async fn stop(self) {
+        self.shutdown.stop.cancel();
+        self.ended().await;
+    }
+}
+
+impl Ran {
+    /// The only result.
+    pub(crate) fn only(&self) -> &JobResult {
+        assert_eq!(self.results.len(), 1);
+        &self.results[0]
+    }
+}
+
+/// A job that copies `source` to `target`.
+pub(crate) fn job(source: &str, target: &str) -> Job {
+    let place = |text: &str| {
+        let (repository, reference) = split(text).unwrap();
+        Place {
+            image: repository.image(reference.unwrap()),
+            trust: Trust::Verified,
+        }
+    };
+    let (repository, reference) = split(source).unwrap();
+    let run_id = RunId::new("unpublished");
+    Job {
+        v: MESSAGE_VERSION,
+        job_id: JobId::new(&run_id, 0),
+        run_id,
+        idx: 0,
+        trigger: Trigger::Cron,
+        image: repository.to_string(),
+        tag: reference.as_ref().map(Reference::to_string).unwrap(),
+        source: place(source),
+        target: place(target),
+        platforms: Platforms::All,
+        policy: Policy {
+            dry_run: false,
+            timeout_secs: 300,
+        },
+        attempt: 1,
+        defers: 0,
+        first_enqueued_at: TokioClock::default().now(),
+        not_before: None,
+        deadline_at: None,
+        history: Vec::new(),
+        so_far: Work::default(),
+        mac: None,
+        trace: image_sync_shared::ports::trace_context::TraceContext::default(),
+    }
+}

@@ -1,0 +1,9 @@
+//! What is requested and written for one image.
+
+mod blobs;
+mod conversion;
+mod copying;
+mod dry_run;
+mod hostile_manifests;
+mod missing_at_source;
+mod platform_choice;

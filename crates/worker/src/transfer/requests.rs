@@ -1,0 +1,119 @@
+//! The requests of one attempt: each with its short tries, and each told while it is under way.
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::{Failure, Side};
+use image_sync_shared::job::Remote;
+use image_sync_shared::manifest::{MAX_MANIFEST_BYTES, RawManifest};
+use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::reference::Reference;
+use image_sync_shared::retry::RetryPolicy;
+
+use crate::context::half_open::Trial;
+use crate::context::in_flight::Doing;
+use crate::context::retry::in_place;
+
+/// The port to the registries, as an attempt uses it.
+#[derive(Clone, Copy)]
+pub(crate) struct Calls<'a> {
+    /// The port.
+    pub(crate) registries: &'a dyn Registries,
+    /// The short tries.
+    pub(crate) tries: RetryPolicy,
+    /// Where what is under way is told.
+    pub(crate) doing: &'a Doing,
+    /// The paused hosts that are asked all the same. That they answer HEAD proves nothing: Docker Hub, for one, counts and
+    /// refuses nothing but GET.
+    pub(crate) trial: &'a Trial<'a>,
+}
+
+impl Calls<'_> {
+    /// See [`Registries::resolve`].
+    pub(crate) async fn resolve(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+    ) -> Result<Option<Resolved>, Failure> {
+        let image = at.repository.image(reference.clone());
+        let what = format!("asking the {} for the digest of {image}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        in_place(self.tries, || self.registries.resolve(at, reference)).await
+    }
+
+    /// See [`Registries::pull_manifest`]; by digest, so that a tag that moves changes nothing.
+    pub(crate) async fn pull_manifest(
+        &self,
+        at: &Remote,
+        digest: &Digest,
+    ) -> Result<RawManifest, Failure> {
+        let limit = MAX_MANIFEST_BYTES;
+        self.pull_manifest_up_to(limit, at, digest).await
+    }
+
+    /// The same of a manifest that has no more than `limit` bytes.
+    pub(crate) async fn pull_manifest_up_to(
+        &self,
+        limit: usize,
+        at: &Remote,
+        digest: &Digest,
+    ) -> Result<RawManifest, Failure> {
+        let reference = Reference::Digest(digest.clone());
+        let what = format!("reading manifest {digest} from the {}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        let pulled = in_place(self.tries, || {
+            self.registries.pull_manifest_up_to(limit, at, &reference)
+        })
+        .await?;
+        self.trial.answered(at.side).await;
+        Ok(pulled)
+    }
+
+    /// The manifest that a tag stands for now.
+    pub(crate) async fn pull_tagged(
+        &self,
+        at: &Remote,
+        tag: &Reference,
+    ) -> Result<RawManifest, Failure> {
+        let what = format!("reading manifest {tag} from the {}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        in_place(self.tries, || self.registries.pull_manifest(at, tag)).await
+    }
+
+    /// See [`Registries::push_manifest`].
+    pub(crate) async fn push_manifest(
+        &self,
+        at: &Remote,
+        reference: &Reference,
+        manifest: &RawManifest,
+    ) -> Result<(), Failure> {
+        let what = format!("writing manifest {reference} to the {}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        in_place(self.tries, || {
+            self.registries.push_manifest(at, reference, manifest)
+        })
+        .await?;
+        self.trial.answered(at.side).await;
+        Ok(())
+    }
+
+    /// See [`Registries::has_blob`].
+    pub(crate) async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
+        let what = format!("asking the {} for blob {digest}", at.side);
+        let _activity = self.doing.start(at.side, what);
+        in_place(self.tries, || self.registries.has_blob(at, digest)).await
+    }
+
+    /// See [`Registries::copy_blob`].
+    pub(crate) async fn copy_blob(&self, copy: &BlobCopy<'_>) -> Result<Arrival, Failure> {
+        let what = format!(
+            "copying blob {} of {} bytes",
+            copy.blob.digest, copy.blob.size
+        );
+        let _activity = self.doing.start(Side::Source, what);
+        let arrival = in_place(self.tries, || {
+            self.registries.copy_blob(BlobCopy { ..*copy })
+        })
+        .await?;
+        self.trial.answered(Side::Target).await;
+        Ok(arrival)
+    }
+}
