@@ -14,10 +14,10 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::client::LiveClient;
 use super::connect_error::ConnectError;
 use super::connection::{Connection, Shared, Tries};
 use super::events::Events;
+use super::live_client::LiveClient;
 use super::names::Names;
 use super::prefix::Prefix;
 use super::servers;

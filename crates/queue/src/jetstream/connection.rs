@@ -15,9 +15,9 @@ use image_sync_shared::ports::QueueError;
 use tokio::time::{Instant, sleep};
 
 use super::api::says_not_ready;
-use super::client::LiveClient;
 use super::connect::PING;
 use super::events::Events;
+use super::live_client::LiveClient;
 use super::names::{Consumer, Names};
 use super::server_time::ServerTime;
 

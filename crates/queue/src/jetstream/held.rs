@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Tries;
 use super::envelope::{earlier_deliveries, held_until};
 use super::job_queue::panicked_in;
-use super::jobs::{Jobs, no_subject};
+use super::job_store::{Jobs, no_subject};
 use super::names::{Area, Consumer};
 use super::pace::Pace;
 use super::received::{Received, Verdict};

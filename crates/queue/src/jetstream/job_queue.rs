@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::held;
-use super::jobs::{Jobs, Opened};
+use super::job_store::{Jobs, Opened};
 use super::pace::Pace;
 use super::poison;
 use super::purge;

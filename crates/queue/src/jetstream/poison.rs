@@ -8,7 +8,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
 
 use super::envelope::{earlier_deliveries, traced};
-use super::jobs::{Jobs, Opened, no_subject, opened_or_logged};
+use super::job_store::{Jobs, Opened, no_subject, opened_or_logged};
 use super::names::Consumer;
 use super::received::Received;
 use crate::message::{self, Message};

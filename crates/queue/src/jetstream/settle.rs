@@ -9,7 +9,7 @@ use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
 use image_sync_shared::ports::job_queue::Settle;
 
 use super::connection::Tries;
-use super::jobs::Jobs;
+use super::job_store::Jobs;
 use super::received::{Handle, Verdict};
 
 /// A job in the hands of a worker. Dropped, it leaves the job where it is, to come again in time.

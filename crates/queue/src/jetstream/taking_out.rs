@@ -8,7 +8,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::DeadLetters as _;
 
 use super::connection::Tries;
-use super::jobs::Jobs;
+use super::job_store::Jobs;
 use super::names::Consumer;
 use super::readable;
 use super::received::Received;
