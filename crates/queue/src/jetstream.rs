@@ -13,56 +13,12 @@
 //! Each lane, the held jobs and the poison have one consumer, made by [`provision`]. A lane holds nothing but what can be
 //! worked now, so that a delivery counts as one and a job that waits stands in nobody's way.
 
-mod api;
-mod backlog;
-mod bucket;
-mod connect;
-mod connect_error;
-mod connection;
-mod dead_letters;
-mod difference;
-mod envelope;
-mod ephemeral;
-mod events;
-mod fetch;
-mod fits;
-mod follower;
-mod held;
-mod host_pauses;
-mod installed;
-mod job_queue;
-mod job_store;
-mod leases;
-mod live_client;
-mod memo;
-mod mirror;
+mod client;
+mod jobs;
 mod names;
-mod pace;
-mod poison;
-mod prefix;
 mod provision;
-mod provision_settings;
-mod pull_status;
-mod purge;
-mod readable;
-mod received;
-mod reports;
-mod room;
-mod run_control;
-mod run_log;
-mod run_states;
-mod server_clock;
-mod server_time;
-mod servers;
-mod settle;
-mod storage;
-mod stored;
-mod takers;
-mod taking_out;
-mod timing;
-mod token;
-mod topology;
-mod verify;
+mod state;
+mod streams;
 
 use std::sync::Arc;
 
@@ -76,37 +32,27 @@ use image_sync_shared::run::RunId;
 use tokio::task::JoinSet;
 use tokio_util::sync::DropGuard;
 
-pub use backlog::Backlog;
-pub use connect::{Auth, ConnectSettings, TlsFiles};
-pub use connect_error::ConnectError;
-pub use connection::Connection;
-pub use difference::Difference;
-pub use installed::installed;
-pub use prefix::{InvalidPrefix, Prefix};
-pub use provision::{Change, ProvisionError, provision};
-pub use provision_settings::ProvisionSettings;
-pub use reports::{History, Reports, StoredReport, StoredSize, Strays};
-pub use run_log::RunFrame;
-pub use storage::{Storage, storage};
-pub use timing::Timing;
-pub use verify::{Role, verify};
+pub use client::{Auth, ConnectError, ConnectSettings, Connection, TlsFiles};
+pub use jobs::Backlog;
+pub use names::{InvalidPrefix, Prefix};
+pub use provision::{
+    Change, Difference, ProvisionError, ProvisionSettings, Role, Storage, Timing, installed,
+    provision, storage, verify,
+};
+pub use state::{History, Reports, RunFrame, StoredReport, StoredSize, Strays};
 
 use crate::Ports;
 use crate::known_pauses::KnownPauses;
-use bucket::Bucket;
-use connection::Tries;
-use dead_letters::JetStreamDeadLetters;
-use host_pauses::JetStreamHostPauses;
-use job_queue::{JetStreamJobQueue, Tasks};
-use job_store::Jobs;
-use leases::JetStreamLeases;
-use memo::JetStreamMemo;
-use mirror::KeyChange;
+use client::Tries;
+use jobs::{JetStreamJobQueue, Jobs, Tasks, stalled};
 use names::Area;
-use run_control::{CANCEL, JetStreamRunControl, KnownCancels};
-use run_log::JetStreamRunLog;
-use run_states::JetStreamRunStates;
-use server_clock::ServerClock;
+use provision::timing;
+use state::{
+    Bucket, CANCEL, JetStreamDeadLetters, JetStreamHostPauses, JetStreamLeases, JetStreamMemo,
+    JetStreamRunControl, JetStreamRunLog, JetStreamRunStates, KeyChange, KnownCancels, host_pauses,
+    run_log, watch,
+};
+use streams::{ServerClock, server_clock};
 
 /// How often a job is delivered before it is poison, unless told otherwise.
 pub const DEFAULT_MAX_DELIVER: u64 = 5;
@@ -220,7 +166,7 @@ impl JetStream {
 
     /// Whether jobs wait, and none is taken or in hand: no worker is running, or none gets through.
     pub async fn is_deserted(&self) -> Result<bool, QueueError> {
-        takers::is_deserted(&self.connection).await
+        stalled::is_deserted(&self.connection).await
     }
 
     /// Within which times a worker has to give signs of life.
@@ -273,7 +219,7 @@ async fn follow_cancels(
 ) -> Result<(), QueueError> {
     let (runs, cancels) = (connection.names().runs(), Arc::clone(cancels));
     let learn = move |change: &KeyChange<'_>| cancels.learn(change.key);
-    mirror::follow(tasks, connection, &runs, &format!("{CANCEL}.>"), learn).await
+    watch::follow(tasks, connection, &runs, &format!("{CANCEL}.>"), learn).await
 }
 
 /// Follows which hosts other clients leave alone.
@@ -289,5 +235,5 @@ async fn follow_pauses(
         Arc::clone(pauses),
     );
     let learn = move |change: &KeyChange<'_>| host_pauses::learn(&pauses, change, clock.now());
-    mirror::follow(tasks, connection, &hosts, ">", learn).await
+    watch::follow(tasks, connection, &hosts, ">", learn).await
 }

@@ -1,11 +1,13 @@
 //! The names of everything that an installation has on its server. Several installations share a server by their prefix.
 
+mod prefix;
+pub(super) mod token;
+
+pub use prefix::{InvalidPrefix, Prefix};
+
 use image_sync_shared::job::Job;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::run::{RunEvent, RunId};
-
-use super::prefix::Prefix;
-use super::token;
 
 /// The last token of the subject of an opening.
 const OPEN: &str = "open";
@@ -15,7 +17,7 @@ const SEAL: &str = "seal";
 /// Where the message of a job stands. Lanes hold nothing but what is to be worked now: so what waits, and what is never to
 /// be worked, is neither counted as delivered nor in anybody's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Area {
+pub(crate) enum Area {
     /// In its lane.
     Lane,
     /// It is not due yet.
@@ -38,7 +40,7 @@ impl Area {
 
 /// The consumers of the stream of jobs: one per lane, and one for each of the other areas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Consumer {
+pub(crate) enum Consumer {
     /// A lane.
     Lane(Lane),
     /// The jobs that are not due yet.
@@ -49,7 +51,7 @@ pub(super) enum Consumer {
 
 impl Consumer {
     /// All of them.
-    pub(super) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Lane(Lane::Now),
         Self::Lane(Lane::Retry),
         Self::Lane(Lane::Bulk),
@@ -58,7 +60,7 @@ impl Consumer {
     ];
 
     /// The name of its consumer.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Lane(lane) => lane.name(),
             Self::Held => Area::Held.name(),
@@ -69,18 +71,18 @@ impl Consumer {
 
 /// The subject of a job's message, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct JobSubject {
+pub(crate) struct JobSubject {
     /// Where it stands.
-    pub(super) area: Area,
+    pub(crate) area: Area,
     /// Which lane it belongs to.
-    pub(super) lane: Lane,
+    pub(crate) lane: Lane,
     /// The source's host and the run, as tokens.
     rest: String,
 }
 
 impl JobSubject {
     /// The same job on another area.
-    pub(super) fn on(&self, area: Area) -> Self {
+    pub(crate) fn on(&self, area: Area) -> Self {
         Self {
             area,
             ..self.clone()
@@ -90,62 +92,62 @@ impl JobSubject {
 
 /// The names of one installation.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     prefix: Prefix,
 }
 
 impl Names {
-    pub(super) fn new(prefix: Prefix) -> Self {
+    pub(crate) fn new(prefix: Prefix) -> Self {
         Self { prefix }
     }
 
     /// The stream of jobs.
-    pub(super) fn jobs(&self) -> String {
+    pub(crate) fn jobs(&self) -> String {
         self.stream("JOBS")
     }
 
     /// The stream of the events of runs.
-    pub(super) fn run_log(&self) -> String {
+    pub(crate) fn run_log(&self) -> String {
         self.stream("RUNLOG")
     }
 
     /// The stream of dead letters.
-    pub(super) fn dead_letters(&self) -> String {
+    pub(crate) fn dead_letters(&self) -> String {
         self.stream("DLQ")
     }
 
     /// The bucket of runs: which are open, which are cancelled.
-    pub(super) fn runs(&self) -> String {
+    pub(crate) fn runs(&self) -> String {
         self.bucket("runs")
     }
 
     /// The bucket of leases.
-    pub(super) fn leases(&self) -> String {
+    pub(crate) fn leases(&self) -> String {
         self.bucket("leases")
     }
 
     /// The bucket of paused hosts.
-    pub(super) fn hosts(&self) -> String {
+    pub(crate) fn hosts(&self) -> String {
         self.bucket("hosts")
     }
 
     /// The bucket of facts.
-    pub(super) fn memo(&self) -> String {
+    pub(crate) fn memo(&self) -> String {
         self.bucket("memo")
     }
 
     /// The object store of reports.
-    pub(super) fn reports(&self) -> String {
+    pub(crate) fn reports(&self) -> String {
         self.bucket("reports")
     }
 
     /// The subject of a message about a job of `lane`.
-    pub(super) fn job(&self, area: Area, lane: Lane, job: &Job) -> String {
+    pub(crate) fn job(&self, area: Area, lane: Lane, job: &Job) -> String {
         let host = job.source.image.repository.host().unwrap_or("oci");
         self.subject_for(area, lane, host, &job.run_id)
     }
 
-    pub(super) fn subject_for(&self, area: Area, lane: Lane, host: &str, run: &RunId) -> String {
+    pub(crate) fn subject_for(&self, area: Area, lane: Lane, host: &str, run: &RunId) -> String {
         self.job_subject(&JobSubject {
             area,
             lane,
@@ -153,13 +155,13 @@ impl Names {
         })
     }
 
-    pub(super) fn job_subject(&self, subject: &JobSubject) -> String {
+    pub(crate) fn job_subject(&self, subject: &JobSubject) -> String {
         let (area, lane) = (subject.area.name(), subject.lane.name());
         format!("{}.{area}.{lane}.{}", self.prefix, subject.rest)
     }
 
     /// Takes the subject of a job's message apart.
-    pub(super) fn parse_job(&self, subject: &str) -> Option<JobSubject> {
+    pub(crate) fn parse_job(&self, subject: &str) -> Option<JobSubject> {
         let mut tokens = subject.strip_prefix(self.prefix.as_str())?.splitn(4, '.');
         let ("", area, lane, rest) = (
             tokens.next()?,
@@ -177,7 +179,7 @@ impl Names {
     }
 
     /// All that the stream of jobs takes.
-    pub(super) fn job_subjects(&self) -> Vec<String> {
+    pub(crate) fn job_subjects(&self) -> Vec<String> {
         Area::ALL
             .into_iter()
             .map(|area| format!("{}.{}.>", self.prefix, area.name()))
@@ -185,7 +187,7 @@ impl Names {
     }
 
     /// What a consumer of the stream of jobs gets.
-    pub(super) fn consumer_filter(&self, consumer: Consumer) -> String {
+    pub(crate) fn consumer_filter(&self, consumer: Consumer) -> String {
         match consumer {
             Consumer::Lane(lane) => {
                 format!("{}.{}.{}.>", self.prefix, Area::Lane.name(), lane.name())
@@ -196,12 +198,12 @@ impl Names {
     }
 
     /// The jobs of a run, wherever they stand.
-    pub(super) fn jobs_of(&self, run: &RunId) -> String {
+    pub(crate) fn jobs_of(&self, run: &RunId) -> String {
         format!("{}.*.*.*.{}", self.prefix, token::encode(run.as_str()))
     }
 
     /// The subject of an event of a run.
-    pub(super) fn event(&self, run: &RunId, event: &RunEvent) -> String {
+    pub(crate) fn event(&self, run: &RunId, event: &RunEvent) -> String {
         let kind = match event {
             RunEvent::Open(_) => OPEN,
             RunEvent::Chunk { .. } => "chunk",
@@ -214,12 +216,12 @@ impl Names {
     }
 
     /// The opening of a run.
-    pub(super) fn opening_of(&self, run: &RunId) -> String {
+    pub(crate) fn opening_of(&self, run: &RunId) -> String {
         self.event_of_kind(run, OPEN)
     }
 
     /// The seal of a run.
-    pub(super) fn seal_of(&self, run: &RunId) -> String {
+    pub(crate) fn seal_of(&self, run: &RunId) -> String {
         self.event_of_kind(run, SEAL)
     }
 
@@ -228,27 +230,27 @@ impl Names {
     }
 
     /// All events of a run.
-    pub(super) fn events_of(&self, run: &RunId) -> String {
+    pub(crate) fn events_of(&self, run: &RunId) -> String {
         format!("{}.run.{}.>", self.prefix, token::encode(run.as_str()))
     }
 
     /// The events of all runs.
-    pub(super) fn all_events(&self) -> String {
+    pub(crate) fn all_events(&self) -> String {
         format!("{}.run.>", self.prefix)
     }
 
     /// The subject of a dead letter.
-    pub(super) fn letter(&self, id: &str) -> String {
+    pub(crate) fn letter(&self, id: &str) -> String {
         format!("{}.dlq.{}", self.prefix, token::encode(id))
     }
 
     /// All dead letters.
-    pub(super) fn all_letters(&self) -> String {
+    pub(crate) fn all_letters(&self) -> String {
         format!("{}.dlq.>", self.prefix)
     }
 
     /// What a stream of the installation holds, in one word.
-    pub(super) fn holds(&self, stream: &str) -> &'static str {
+    pub(crate) fn holds(&self, stream: &str) -> &'static str {
         let known = [
             (self.jobs(), "jobs"),
             (self.run_log(), "logs"),
@@ -273,17 +275,17 @@ impl Names {
 }
 
 /// The stream behind a bucket (NATS ADR-8).
-pub(super) fn bucket_stream(bucket: &str) -> String {
+pub(crate) fn bucket_stream(bucket: &str) -> String {
     format!("KV_{bucket}")
 }
 
 /// The subject of a key of a bucket (NATS ADR-8).
-pub(super) fn key_subject(bucket: &str, key: &str) -> String {
+pub(crate) fn key_subject(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
 }
 
 /// The stream behind an object store (NATS ADR-20).
-pub(super) fn object_stream(store: &str) -> String {
+pub(crate) fn object_stream(store: &str) -> String {
     format!("OBJ_{store}")
 }
 

@@ -1,5 +1,21 @@
 //! Making an installation, or making it what it should be.
 
+mod difference;
+mod installed;
+mod settings;
+mod storage;
+pub(super) mod timing;
+mod topology;
+mod update_check;
+mod verify;
+
+pub use difference::Difference;
+pub use installed::installed;
+pub use settings::ProvisionSettings;
+pub use storage::{Storage, storage};
+pub use timing::Timing;
+pub use verify::{Role, verify};
+
 use async_nats::jetstream::stream;
 use image_sync_shared::ports::QueueError;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -9,12 +25,11 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
-use super::connection::{Connection, PAUSE, Tries};
-use super::difference::{Difference, first_difference};
-use super::fits::{self, FoundStream};
-use super::provision_settings::ProvisionSettings;
-use super::topology::{self, ConsumerPlan};
-use super::verify::{self, CONSUMER_KIND};
+use crate::jetstream::client::{Connection, PAUSE, Tries};
+use difference::first_difference;
+use topology::ConsumerPlan;
+use update_check::FoundStream;
+use verify::CONSUMER_KIND;
 
 /// Why an installation is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -120,7 +135,7 @@ async fn stream_step(
     let change = match &found {
         None => Change::Created,
         Some(found) => {
-            fits::check(config, found, now)?;
+            update_check::check(config, found, now)?;
             change(&asked, &found.config)
         }
     };
@@ -229,7 +244,7 @@ async fn make(
 }
 
 /// The config of a stream, if it is there.
-pub(super) async fn describe_stream(
+pub(crate) async fn describe_stream(
     connection: &Connection,
     stream: &str,
 ) -> Result<Option<Value>, QueueError> {
@@ -239,7 +254,7 @@ pub(super) async fn describe_stream(
 }
 
 /// The config of a consumer, if it is there.
-pub(super) async fn describe_consumer(
+pub(crate) async fn describe_consumer(
     connection: &Connection,
     stream: &str,
     name: &str,
@@ -262,15 +277,15 @@ async fn describe<T: DeserializeOwned>(
     }
 }
 
-pub(super) fn stream_object(stream: &str) -> String {
+pub(crate) fn stream_object(stream: &str) -> String {
     format!("stream {stream}")
 }
 
-pub(super) fn consumer_object(name: &str, stream: &str) -> String {
+pub(crate) fn consumer_object(name: &str, stream: &str) -> String {
     format!("consumer {name} of stream {stream}")
 }
 
-pub(super) fn value(config: &impl Serialize) -> Result<Value, QueueError> {
+pub(crate) fn value(config: &impl Serialize) -> Result<Value, QueueError> {
     serde_json::to_value(config)
         .map_err(|error| QueueError::Refused(format!("a config cannot be written: {error}")))
 }

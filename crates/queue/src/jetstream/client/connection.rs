@@ -1,0 +1,282 @@
+//! A connection to a NATS server, and how things are asked of it.
+//!
+//! Everything is a request that is answered: a publish by the stream's acknowledgement, an acknowledgement by its own.
+//! What may be asked twice is asked again while the server is away, so that a restart of it is a pause and no failure.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_nats::{
+    Client, HeaderMap, HeaderValue, Message, Request, RequestError, RequestErrorKind,
+};
+use bytes::Bytes;
+use image_sync_shared::ports::QueueError;
+use tokio::time::{Instant, sleep};
+
+use super::api::says_not_ready;
+use super::connect::PING;
+use super::events::Events;
+use super::live_client::LiveClient;
+use super::server_time::ServerTime;
+use crate::jetstream::names::{Consumer, Names};
+
+/// The pause before a request is made again that was refused at once.
+pub(crate) const PAUSE: Duration = Duration::from_millis(250);
+
+/// How often a request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tries {
+    /// Once: asking twice is not the same, or the caller has no time.
+    One,
+    /// Again, for as long as the server may be away.
+    WhileAway,
+    /// Again until then: what is one of several requests for the same has no time of its own.
+    Until(Instant),
+}
+
+impl Tries {
+    /// Whether a request that was made first at `start` is made no more.
+    fn are_over(self, start: Instant, outage: Duration) -> bool {
+        match self {
+            Self::One => true,
+            Self::WhileAway => start.elapsed() >= outage,
+            Self::Until(end) => Instant::now() >= end,
+        }
+    }
+}
+
+/// A connection to a NATS server. Clones share it.
+#[derive(Clone)]
+pub struct Connection {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) client: LiveClient,
+    pub(crate) events: Arc<Events>,
+    pub(crate) names: Names,
+    pub(super) request_timeout: Duration,
+    pub(crate) outage: Duration,
+    pub(crate) server_time: Arc<ServerTime>,
+    /// The consumers of jobs that were being asked as a connection was cut.
+    pub(crate) cut_short: Mutex<Vec<Consumer>>,
+    /// Held by who takes out what cannot be received.
+    pub(crate) taking_out: tokio::sync::Mutex<()>,
+}
+
+/// Why a request has no answer.
+enum NoAnswer {
+    /// None came in time.
+    Late,
+    /// The connection was cut meanwhile.
+    Cut,
+    /// Nobody listens there, or not yet.
+    NobodyThere,
+    /// The client died meanwhile, or there is none.
+    NoClient(String),
+    /// None will ever come.
+    Never(QueueError),
+}
+
+impl Connection {
+    /// The client, which lives: another one where the last has died.
+    pub(crate) async fn client(&self) -> Result<Client, QueueError> {
+        self.shared.client.get().await
+    }
+
+    /// Whether there is a connection at this moment.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.shared.client.is_connected()
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.shared.events
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.shared.names
+    }
+
+    /// The time by the server's clock.
+    pub(crate) fn server_time(&self) -> &Arc<ServerTime> {
+        &self.shared.server_time
+    }
+
+    /// The cluster of the server, if it is one of several.
+    #[must_use]
+    pub fn cluster(&self) -> Option<String> {
+        let server = self.shared.client.last().server_info();
+        server.cluster.filter(|cluster| !cluster.is_empty())
+    }
+
+    /// How long an answer may take.
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.shared.request_timeout
+    }
+
+    /// How long the server may be away before what can be repeated fails.
+    pub(crate) fn outage(&self) -> Duration {
+        self.shared.outage
+    }
+
+    /// How many bytes a message beside these headers may have.
+    pub(crate) fn room_beside(&self, headers: &HeaderMap) -> usize {
+        let block = if headers.is_empty() {
+            0
+        } else {
+            "NATS/1.0\r\n\r\n".len() + length(headers)
+        };
+        self.shared
+            .client
+            .last()
+            .max_payload()
+            .saturating_sub(block)
+    }
+
+    /// A name that nobody else has, made of letters and digits.
+    pub(crate) fn unique_name(&self) -> String {
+        let inbox = self.shared.client.last().new_inbox();
+        inbox.rsplit('.').next().unwrap_or_default().to_owned()
+    }
+
+    /// Makes sure that everything sent so far has reached the server.
+    pub async fn flush(&self) -> Result<(), QueueError> {
+        let client = self.client().await?;
+        let flushed = tokio::time::timeout(self.request_timeout(), client.flush()).await;
+        match flushed {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(QueueError::Unreachable(error.to_string())),
+            Err(_elapsed) => Err(QueueError::Unreachable("NATS does not answer".to_owned())),
+        }
+    }
+
+    /// Asks `subject` and waits for the answer.
+    pub(crate) async fn ask(
+        &self,
+        subject: &str,
+        headers: &HeaderMap,
+        payload: Bytes,
+        tries: Tries,
+    ) -> Result<Message, QueueError> {
+        let start = Instant::now();
+        loop {
+            let asked = self.ask_once(subject, headers, payload.clone());
+            let answer = tokio::select! {
+                answer = asked => answer,
+                permission = self.events().denial(|denied| denied == subject, start) => {
+                    Err(NoAnswer::Never(permission.missing()))
+                }
+            };
+            let is_over = tries.are_over(start, self.outage());
+            let no_answer = match answer {
+                Ok(answer) if !is_over && says_not_ready(&answer.payload) => {
+                    sleep(PAUSE).await;
+                    continue;
+                }
+                Ok(answer) => return Ok(answer),
+                Err(no_answer) => no_answer,
+            };
+            match no_answer {
+                NoAnswer::Never(error) => return Err(error),
+                no_answer if is_over => return Err(no_answer.describe(subject, start)),
+                NoAnswer::NobodyThere | NoAnswer::NoClient(_) => sleep(PAUSE).await,
+                NoAnswer::Late | NoAnswer::Cut => {}
+            }
+        }
+    }
+
+    /// The answer to what the library asks for on subjects with `part` in them, unless that is not allowed.
+    pub(crate) async fn allowed<T>(
+        &self,
+        part: &str,
+        asked: impl Future<Output = Result<T, QueueError>>,
+    ) -> Result<T, QueueError> {
+        let start = Instant::now();
+        tokio::select! {
+            answer = asked => answer,
+            permission = self.events().denial(|denied| denied.contains(part), start) => {
+                Err(permission.missing())
+            }
+        }
+    }
+
+    async fn ask_once(
+        &self,
+        subject: &str,
+        headers: &HeaderMap,
+        payload: Bytes,
+    ) -> Result<Message, NoAnswer> {
+        let mut connections = self.events().connections();
+        let mut request = Request::new()
+            .payload(payload)
+            .timeout(Some(self.request_timeout()));
+        if !headers.is_empty() {
+            request = request.headers(headers.clone());
+        }
+        let client = self.client().await;
+        let client = client.map_err(|error| NoAnswer::NoClient(error.to_string()))?;
+        let heard_before = bytes_heard(&client);
+        let answer = tokio::select! {
+            answer = client.send_request(subject.to_owned(), request) => answer,
+            Ok(()) = connections.changed() => return Err(NoAnswer::Cut),
+        };
+        let no_answer = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) => NoAnswer::from(&error),
+        };
+        // A server that is slow answers pings at least. One that stands still keeps its connections open.
+        if matches!(no_answer, NoAnswer::Late)
+            && self.request_timeout() > PING
+            && bytes_heard(&client) == heard_before
+        {
+            tracing::warn!("nothing comes from NATS any more: connecting anew");
+            client.force_reconnect().await.ok();
+        }
+        Err(no_answer)
+    }
+}
+
+fn bytes_heard(client: &Client) -> u64 {
+    client.statistics().in_bytes.load(Ordering::Relaxed)
+}
+
+/// How many bytes the lines of these headers have.
+pub(crate) fn length(headers: &HeaderMap) -> usize {
+    let lines = headers.iter().flat_map(|(name, values)| {
+        let name: &str = name.as_ref();
+        let line = move |value: &HeaderValue| name.len() + value.as_str().len() + ": \r\n".len();
+        values.iter().map(line)
+    });
+    lines.sum()
+}
+
+impl From<&RequestError> for NoAnswer {
+    fn from(error: &RequestError) -> Self {
+        match error.kind() {
+            RequestErrorKind::TimedOut => Self::Late,
+            RequestErrorKind::NoResponders => Self::NobodyThere,
+            RequestErrorKind::Other => Self::NoClient(error.to_string()),
+            RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
+                Self::Never(QueueError::Refused(error.to_string()))
+            }
+        }
+    }
+}
+
+impl NoAnswer {
+    fn describe(self, subject: &str, start: Instant) -> QueueError {
+        let seconds = start.elapsed().as_secs_f64();
+        QueueError::Unreachable(match self {
+            Self::Never(error) => return error,
+            Self::NobodyThere => format!(
+                "no stream or consumer listens to {subject}: has `image-sync provision` been run, and is JetStream up?"
+            ),
+            Self::NoClient(error) => format!("no request to {subject}: {error}"),
+            Self::Cut => format!("the connection to NATS was cut during a request to {subject}"),
+            Self::Late => {
+                format!("NATS gave no answer within {seconds:.1} s to a request to {subject}")
+            }
+        })
+    }
+}

@@ -1,0 +1,242 @@
+//! What the connection tells of itself: that it was made, and what the server did not allow.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Mutex;
+
+use async_nats::{Event, ServerError};
+use image_sync_shared::ports::QueueError;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::lock::lock;
+
+/// How many denials are remembered.
+const MAX_DENIALS: usize = 64;
+
+/// A permission that the server said is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// To publish to this subject.
+    Publish(String),
+    /// To subscribe to this subject.
+    Subscribe(String),
+}
+
+impl Permission {
+    /// Reads the text of a server's error, as in `Permissions Violation for Publish to "imgsync.job.bulk.h.r"`.
+    fn parse(text: &str) -> Option<Self> {
+        let (verb, rest) = text
+            .strip_prefix("Permissions Violation for ")?
+            .split_once(" to \"")?;
+        let subject = rest.split('"').next()?.to_owned();
+        match verb {
+            "Publish" => Some(Self::Publish(subject)),
+            "Subscription" => Some(Self::Subscribe(subject)),
+            _ => None,
+        }
+    }
+
+    /// The error of who needs it.
+    pub(crate) fn missing(&self) -> QueueError {
+        QueueError::Refused(format!("NATS does not let this user {self}"))
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publish(subject) => write!(f, "publish to {subject}"),
+            Self::Subscribe(subject) => write!(f, "subscribe to {subject}"),
+        }
+    }
+}
+
+/// Remembers what happened to one connection.
+pub(crate) struct Events {
+    connections: watch::Sender<u64>,
+    /// Of this connection.
+    denials: Mutex<VecDeque<(Instant, Permission)>>,
+    count_of_denials: watch::Sender<u64>,
+    /// Why the connection could not be made last.
+    failure: Mutex<Option<String>>,
+}
+
+impl Events {
+    pub(crate) fn new() -> Self {
+        Self {
+            connections: watch::Sender::new(0),
+            denials: Mutex::default(),
+            count_of_denials: watch::Sender::new(0),
+            failure: Mutex::default(),
+        }
+    }
+
+    /// How often the connection was made. A change says that what was under way is lost.
+    pub(crate) fn connections(&self) -> watch::Receiver<u64> {
+        self.connections.subscribe()
+    }
+
+    /// The permission that was found missing since `start` for a request on `subject`. The server does not answer what it
+    /// does not allow: so this is why no answer came.
+    pub(crate) fn missing_permission(&self, subject: &str, start: Instant) -> Option<Permission> {
+        self.denied(&|denied| denied == subject, start)
+    }
+
+    /// Waits until a permission is found missing for a request that was made at `start`, on a subject that `is_asked`.
+    pub(crate) async fn denial(
+        &self,
+        is_asked: impl Fn(&str) -> bool,
+        start: Instant,
+    ) -> Permission {
+        // Whatever is denied from here on is heard of.
+        let mut count = self.count_of_denials.subscribe();
+        loop {
+            if let Some(permission) = self.denied(&is_asked, start) {
+                return permission;
+            }
+            // The sender lives as long as this.
+            count.changed().await.ok();
+        }
+    }
+
+    fn denied(&self, is_asked: &dyn Fn(&str) -> bool, start: Instant) -> Option<Permission> {
+        let denials = lock(&self.denials);
+        let concerns = |(at, permission): &&(Instant, Permission)| match permission {
+            Permission::Publish(subject) => *at >= start && is_asked(subject),
+            // Nothing is subscribed to but inboxes, each once: without one no answer arrives for as long as the connection lasts.
+            Permission::Subscribe(_) => true,
+        };
+        let found = denials.iter().rev().find(concerns);
+        found.map(|(_, permission)| permission.clone())
+    }
+
+    pub(super) fn record(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                *lock(&self.failure) = None;
+                lock(&self.denials).clear();
+                self.connections.send_modify(|count| *count += 1);
+                info!("connected to NATS");
+            }
+            Event::Disconnected => warn!("the connection to NATS was cut: connecting again"),
+            Event::ServerError(ServerError::Other(text)) => {
+                // Whoever asked for what is not allowed learns of it, and says so.
+                if let Some(permission) = Permission::parse(text) {
+                    debug!(%permission, "NATS does not allow what was asked");
+                    self.deny(permission);
+                } else {
+                    warn!(error = text, "NATS reports an error");
+                }
+            }
+            Event::ServerError(error) => warn!(%error, "NATS reports an error"),
+            Event::ClientError(error) if self.is_new_failure(&error.to_string()) => {
+                warn!(%error, "no connection to NATS: trying until there is one");
+            }
+            Event::SlowConsumer(_) => warn!("messages of NATS came faster than they were taken"),
+            other => debug!(event = %other, "the connection to NATS"),
+        }
+    }
+
+    /// Each try fails like the one before, until the cause is another.
+    fn is_new_failure(&self, error: &str) -> bool {
+        let last = lock(&self.failure).replace(error.to_owned());
+        last.as_deref() != Some(error)
+    }
+
+    fn deny(&self, permission: Permission) {
+        let mut denials = lock(&self.denials);
+        denials.push_back((Instant::now(), permission));
+        if denials.len() > MAX_DENIALS {
+            denials.pop_front();
+        }
+        drop(denials);
+        self.count_of_denials.send_modify(|count| *count += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn denied(text: &str) -> Event {
+        Event::ServerError(ServerError::Other(text.to_owned()))
+    }
+
+    #[test]
+    fn the_servers_text_names_the_permission() {
+        let publish = Permission::parse("Permissions Violation for Publish to \"a.b\"");
+        assert_eq!(publish.unwrap().to_string(), "publish to a.b");
+        let subscribe =
+            "Permissions Violation for Subscription to \"_INBOX.x.*\" using queue \"q\"";
+        assert_eq!(
+            Permission::parse(subscribe),
+            Some(Permission::Subscribe("_INBOX.x.*".to_owned()))
+        );
+        assert_eq!(Permission::parse("Authorization Violation"), None);
+    }
+
+    #[test]
+    fn a_missing_permission_explains_only_what_it_stopped() {
+        let (events, before) = (Events::new(), Instant::now());
+        assert_eq!(events.missing_permission("a.b", before), None);
+        events.record(&denied("Permissions Violation for Publish to \"a.b\""));
+        assert_eq!(
+            events.missing_permission("a.b", before),
+            Some(Permission::Publish("a.b".to_owned()))
+        );
+        assert_eq!(events.missing_permission("a.c", before), None);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert_eq!(events.missing_permission("a.b", Instant::now()), None);
+    }
+
+    #[test]
+    fn without_an_inbox_nothing_is_answered_until_the_next_connection() {
+        let events = Events::new();
+        events.record(&denied(
+            "Permissions Violation for Subscription to \"_INBOX.x.*\"",
+        ));
+        let later = Instant::now();
+        assert!(events.missing_permission("a.c", later).is_some());
+        events.record(&Event::Connected);
+        assert_eq!(events.missing_permission("a.c", later), None);
+    }
+
+    #[tokio::test]
+    async fn a_denial_is_awaited_by_whom_it_concerns() {
+        let (events, start) = (Events::new(), Instant::now());
+        let mut mine = pin!(events.denial(|subject| subject == "a.b", start));
+        assert_eq!(mine.as_mut().now_or_never(), None);
+        events.record(&denied("Permissions Violation for Publish to \"a.c\""));
+        assert_eq!(mine.as_mut().now_or_never(), None);
+        events.record(&denied("Permissions Violation for Publish to \"a.b\""));
+        assert_eq!(mine.await, Permission::Publish("a.b".to_owned()));
+    }
+
+    #[test]
+    fn a_failure_is_told_once_until_it_is_another_or_over() {
+        let events = Events::new();
+        let told = ["refused", "refused", "denied"].map(|error| events.is_new_failure(error));
+        assert_eq!(told, [true, false, true]);
+        events.record(&Event::Connected);
+        assert!(events.is_new_failure("denied"));
+    }
+
+    #[test]
+    fn the_number_of_denials_is_bounded() {
+        let (events, before) = (Events::new(), Instant::now());
+        for number in 0..1_000 {
+            events.record(&denied(&format!(
+                "Permissions Violation for Publish to \"{number}\""
+            )));
+        }
+        assert_eq!(lock(&events.denials).len(), MAX_DENIALS);
+        assert!(events.missing_permission("999", before).is_some());
+        assert_eq!(events.missing_permission("0", before), None);
+    }
+}

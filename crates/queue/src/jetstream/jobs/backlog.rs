@@ -1,0 +1,126 @@
+//! How much an installation has to do, for those who watch it.
+
+use std::time::Duration;
+
+use image_sync_shared::ports::QueueError;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::names::Consumer;
+use crate::jetstream::provision::Role;
+use crate::jetstream::provision::stream_object;
+use crate::jetstream::state::Reports;
+use crate::length::{Fill, LaneLength, Length};
+
+/// For how long an answer is good: many may ask, and the server has other work.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// Tells how much an installation has to do, as far as a role sees it.
+pub struct Backlog {
+    connection: Connection,
+    role: Role,
+    last: Mutex<Option<Seen>>,
+}
+
+/// What was seen last.
+struct Seen {
+    at: Instant,
+    /// The number of the connection over which it was seen: after another one all may be different.
+    connection: u64,
+    length: Length,
+}
+
+#[derive(Deserialize)]
+struct StreamInfo {
+    config: StreamLimits,
+    state: StreamState,
+}
+
+#[derive(Deserialize)]
+struct StreamLimits {
+    #[serde(default)]
+    max_bytes: i64,
+}
+
+#[derive(Deserialize)]
+struct StreamState {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Backlog {
+    pub(crate) fn new(connection: Connection, role: Role) -> Self {
+        Self {
+            connection,
+            role,
+            last: Mutex::default(),
+        }
+    }
+
+    /// How much there is, as of some seconds ago at most. An error if the server is away, or if something that the role
+    /// needs is not there.
+    pub async fn length(&self) -> Result<Length, QueueError> {
+        if !self.connection.is_connected() {
+            return Err(QueueError::Unreachable("not connected to NATS".to_owned()));
+        }
+        // Who asks meanwhile waits for the same answer.
+        let mut last = self.last.lock().await;
+        let connection = *self.connection.events().connections().borrow();
+        let is_fresh = |seen: &&Seen| seen.connection == connection && seen.at.elapsed() < FRESH;
+        if let Some(seen) = last.as_ref().filter(is_fresh) {
+            return Ok(seen.length.clone());
+        }
+        let length = self.ask().await?;
+        *last = Some(Seen {
+            at: Instant::now(),
+            connection,
+            length: length.clone(),
+        });
+        Ok(length)
+    }
+
+    async fn ask(&self) -> Result<Length, QueueError> {
+        let (names, mut length) = (self.connection.names(), Length::default());
+        for stream in self.role.streams(names) {
+            let StreamInfo { config, state } = self.info(&stream).await?;
+            if stream == names.dead_letters() {
+                length.dead_letters = Some(state.messages);
+            }
+            length.stores.push(Fill {
+                store: names.holds(&stream),
+                bytes: state.bytes,
+                max_bytes: u64::try_from(config.max_bytes).ok().filter(|max| *max > 0),
+            });
+        }
+        if self.role == Role::Aggregator {
+            let history = Reports::new(self.connection.clone()).history().await?;
+            length.history = history.lasts;
+        }
+        if self.role.takes_jobs() {
+            for consumer in Consumer::ALL {
+                let state = self.connection.consumer_state(consumer).await?;
+                length.jobs.push(LaneLength {
+                    lane: consumer.name(),
+                    stored: state.num_pending + state.num_ack_pending,
+                    in_hand: Some(state.num_ack_pending),
+                });
+            }
+        }
+        Ok(length)
+    }
+
+    async fn info(&self, stream: &str) -> Result<StreamInfo, QueueError> {
+        let subject = format!("STREAM.INFO.{stream}");
+        match self
+            .connection
+            .api(&subject, &json!({}), Tries::One)
+            .await?
+        {
+            Ok(info) => Ok(info),
+            Err(error) => Err(error.refusing(&stream_object(stream))),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The port for jobs.
+
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_shared::job::Job;
+use image_sync_shared::panics::{Panicked, caught};
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
+use image_sync_shared::run::RunId;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::delayed;
+use super::job_store::{Jobs, Opened};
+use super::poison;
+use super::poll_backoff::Pace;
+use super::purge;
+use super::settle::InHand;
+
+/// What must not be left half done at the end.
+#[derive(Clone, Default)]
+pub(crate) struct Tasks {
+    pub(crate) tracker: TaskTracker,
+    /// Ends those that would go on.
+    pub(crate) stop: CancellationToken,
+}
+
+/// The jobs of one installation.
+pub(crate) struct JetStreamJobQueue {
+    jobs: Arc<Jobs>,
+    tasks: Tasks,
+    /// Whether the jobs that wait are kept. Only who takes jobs does so, from then on.
+    keeps_what_waits: Once,
+}
+
+impl JetStreamJobQueue {
+    pub(crate) fn new(jobs: Arc<Jobs>, tasks: Tasks) -> Self {
+        Self {
+            jobs,
+            tasks,
+            keeps_what_waits: Once::new(),
+        }
+    }
+
+    fn keep_what_waits(&self) {
+        self.keeps_what_waits.call_once(|| {
+            let (jobs, stop) = (Arc::clone(&self.jobs), self.tasks.stop.clone());
+            self.tasks.tracker.spawn(delayed::keep(jobs, stop));
+        });
+    }
+
+    /// Repeats a look until it finds something, or until `wait` is over.
+    async fn look_for<F>(
+        &self,
+        wait: Duration,
+        look: impl Fn(Arc<Jobs>) -> F,
+    ) -> Result<Vec<Delivery>, QueueError>
+    where
+        F: Future<Output = Result<Vec<Opened>, QueueError>> + Send + 'static,
+    {
+        let (deadline, mut pace) = (Instant::now() + wait, Pace::new());
+        loop {
+            let opened = self.claim(look(Arc::clone(&self.jobs))).await?;
+            if !opened.is_empty() || !pace.wait_until(deadline).await {
+                return Ok(opened
+                    .into_iter()
+                    .map(|opened| self.deliver(opened))
+                    .collect());
+            }
+        }
+    }
+
+    /// Carries out a look to its end, even if nobody waits for it any more: what it took is given back then.
+    async fn claim<F>(&self, look: F) -> Result<Vec<Opened>, QueueError>
+    where
+        F: Future<Output = Result<Vec<Opened>, QueueError>> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let jobs = Arc::clone(&self.jobs);
+        self.tasks.tracker.spawn(async move {
+            let looked = caught(look).await;
+            let looked = looked.unwrap_or_else(|panicked| Err(panicked_in(&panicked)));
+            if let Err(Ok(unclaimed)) = sender.send(looked) {
+                for opened in unclaimed {
+                    if let Err(error) = jobs.give_back(&opened).await {
+                        tracing::warn!(%error, job = %opened.job.job_id, "could not give back a job: it comes again in time");
+                    }
+                }
+            }
+        });
+        receiver.await.unwrap_or(Err(QueueError::Closed))
+    }
+
+    fn deliver(&self, opened: Opened) -> Delivery {
+        Delivery {
+            settle: Box::new(InHand::new(
+                Arc::clone(&self.jobs),
+                opened.received.handle(),
+            )),
+            job: opened.job,
+            lane: opened.lane,
+            deliveries: opened.deliveries,
+        }
+    }
+}
+
+/// A look that panicked is one to be repeated: the messages that it took come again.
+pub(super) fn panicked_in(look: &Panicked) -> QueueError {
+    tracing::error!(error = %look, "a look for jobs was broken off: it is repeated");
+    QueueError::Unreachable(format!("a look for jobs was broken off by {look}"))
+}
+
+#[async_trait]
+impl JobQueue for JetStreamJobQueue {
+    /// A full stream is an error, and nothing is waited for: what fills it may be this very run.
+    async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
+        self.jobs.publish(lane, job).await
+    }
+
+    async fn pull(
+        &self,
+        lanes: &[Lane],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        self.keep_what_waits();
+        let look = |jobs: Arc<Jobs>| {
+            let lanes = lanes.to_vec();
+            async move { jobs.look(&lanes, max).await }
+        };
+        self.look_for(wait, look).await
+    }
+
+    async fn poisoned(&self, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        self.look_for(wait, |jobs| async move { poison::look(&jobs).await })
+            .await
+    }
+
+    /// Jobs in hand are dropped too: whoever works them ends them, but they do not come again.
+    async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
+        purge::purge(&self.jobs.connection, run).await
+    }
+}

@@ -1,0 +1,73 @@
+//! Jobs that were delivered too often.
+//!
+//! It is a client that finds this out, as it is about to deliver one once more, and puts it on its own area. The server
+//! could do so too, but its word comes once and only where somebody asks for a job at that moment, and where the word is
+//! lost the job is.
+
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::job_queue::Lane;
+
+use super::envelope::{earlier_deliveries, traced};
+use super::job_store::{Jobs, Opened, no_subject, opened_or_logged};
+use crate::jetstream::names::Consumer;
+use crate::jetstream::streams::Received;
+use crate::message::{self, Message};
+
+/// How many are handed over at once.
+const BATCH: usize = 100;
+
+/// The jobs on the area that nobody else is looking at. If there are none, one may still be in its lane.
+pub(crate) async fn look(jobs: &Jobs) -> Result<Vec<Opened>, QueueError> {
+    let fetched = jobs.fetch(Consumer::Poison, BATCH).await?;
+    let mut opened = Vec::new();
+    for received in fetched {
+        let (sequence, subject) = (received.sequence, received.subject.clone());
+        opened.extend(opened_or_logged(
+            open(jobs, received).await,
+            sequence,
+            &subject,
+        ));
+    }
+    if opened.is_empty() {
+        look_into_idle_lanes(jobs).await?;
+    }
+    Ok(opened)
+}
+
+/// Being handed over as poison is no delivery to work, and is not counted.
+async fn open(jobs: &Jobs, received: Received) -> Result<Option<Opened>, QueueError> {
+    let subject = jobs.connection.names().parse_job(&received.subject);
+    match (message::decode(&received.payload), subject) {
+        (Message::Job(job), Some(subject)) => Ok(Some(Opened {
+            job: traced(*job, &received),
+            lane: subject.lane,
+            deliveries: earlier_deliveries(&received),
+            received,
+        })),
+        (Message::Newer(version), _) => {
+            tracing::warn!(version, "left poison of a newer version to a newer program");
+            Ok(None)
+        }
+        (Message::Undecodable(reason), _) => jobs.bury(&received, reason).await.map(|()| None),
+        (Message::Job(_), None) => {
+            let reason = no_subject(&received);
+            jobs.bury(&received, reason).await.map(|()| None)
+        }
+    }
+}
+
+/// Where a worker died and no other asks for jobs, its job stays unseen. So wherever nothing new waits in a lane, and
+/// something was delivered, this looks as a worker would, and gives back what is no poison.
+async fn look_into_idle_lanes(jobs: &Jobs) -> Result<(), QueueError> {
+    for lane in Lane::ALL {
+        let state = jobs.connection.consumer_state(Consumer::Lane(lane)).await?;
+        if state.num_pending == 0 && state.num_ack_pending > 0 {
+            for opened in jobs.look(&[lane], BATCH).await? {
+                if let Err(error) = jobs.give_back(&opened).await {
+                    tracing::warn!(%error, job = %opened.job.job_id, "could not give back a job: it comes again in time");
+                }
+            }
+        }
+    }
+    Ok(())
+}

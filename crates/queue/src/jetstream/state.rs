@@ -1,0 +1,24 @@
+//! What the installation knows beside its jobs: leases, runs and their logs, host pauses, facts, dead letters and reports.
+
+mod bucket;
+mod dead_letters;
+pub(super) mod host_pauses;
+mod leases;
+mod memo;
+mod reports;
+mod run_control;
+pub(super) mod run_log;
+mod run_states;
+pub(super) mod watch;
+
+pub(super) use bucket::Bucket;
+pub(super) use dead_letters::JetStreamDeadLetters;
+pub(super) use host_pauses::JetStreamHostPauses;
+pub(super) use leases::JetStreamLeases;
+pub(super) use memo::JetStreamMemo;
+pub use reports::{History, Reports, StoredReport, StoredSize, Strays};
+pub(super) use run_control::{CANCEL, JetStreamRunControl, KnownCancels};
+pub(super) use run_log::JetStreamRunLog;
+pub use run_log::RunFrame;
+pub(super) use run_states::JetStreamRunStates;
+pub(super) use watch::KeyChange;

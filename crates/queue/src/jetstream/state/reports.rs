@@ -1,0 +1,245 @@
+//! Reports of runs in an object store (NATS ADR-20), compressed: they may be larger than a message.
+//!
+//! The store is what is kept of runs that are over, so it must not stand in the way of those to come: when it is full the
+//! oldest reports go, and what was begun and not ended is removed.
+
+mod compressed;
+mod shelf;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::object_store::{ObjectInfo, ObjectOptions};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use bytes::Bytes;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::run::RunId;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+pub use compressed::{StoredReport, StoredSize};
+pub use shelf::{History, Strays};
+
+use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::jobs::{MESSAGE_ID, set};
+use crate::jetstream::names::object_stream;
+use crate::jetstream::names::token;
+use crate::jetstream::streams::Follower;
+use crate::jetstream::streams::last_message;
+use compressed::{Made, PIECE_BYTES, PieceWriter};
+
+/// How long the next piece of a report may take, which is stored already.
+const PIECE: Duration = Duration::from_secs(1);
+/// How many pieces are made before they are stored.
+const PIECES_AHEAD: usize = 4;
+/// A message with this replaces all others of its subject (NATS ADR-20).
+const ROLLUP: (&str, &str) = ("Nats-Rollup", "sub");
+
+/// The reports of one installation.
+#[derive(Clone)]
+pub struct Reports {
+    connection: Connection,
+}
+
+impl Reports {
+    /// Those of the installation that the connection is for.
+    #[must_use]
+    pub fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Stores the report of `run` that `write` writes, in place of one that it has. Until it is stored whole, the run has the
+    /// old one; if it cannot be, nothing is left of it. The oldest reports of other runs go where there is no room:
+    /// [`QueueError::Full`] if there is none even so.
+    pub async fn put(
+        &self,
+        run: &RunId,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), QueueError> {
+        let bucket = self.bucket();
+        let put = Box::pin(async {
+            let (name, nuid) = (token::encode(run.as_str()), self.connection.unique_name());
+            let old = self.info_of(&name).await?;
+            let stored = self.put_pieces(run, &name, &nuid, write).await;
+            // Of a report that was replaced, or of this one if it failed.
+            let left = match &stored {
+                Ok(()) => old.map(|old| old.nuid),
+                Err(_) => Some(nuid),
+            };
+            if let Some(left) = left
+                && let Err(error) = self.purge(&self.piece_subject(&left)).await
+            {
+                tracing::warn!(%run, %error, "pieces of a report are left behind for now");
+            }
+            stored
+        });
+        self.connection.allowed(&bucket, put).await
+    }
+
+    async fn put_pieces(
+        &self,
+        run: &RunId,
+        name: &str,
+        nuid: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), QueueError> {
+        let (sender, mut pieces) = mpsc::channel(PIECES_AHEAD);
+        let writing = spawn_blocking(move || {
+            let mut writer = PieceWriter::new(sender);
+            write(&mut writer)?;
+            writer.end()
+        });
+        let mut number = 0;
+        while let Some(piece) = pieces.recv().await {
+            self.store_piece(run, nuid, number, piece).await?;
+            number += 1;
+        }
+        let made = writing.await.map_err(io::Error::other).flatten();
+        let made = made.map_err(|error| unstored(run, &error))?;
+        let subject = self.meta_subject(&URL_SAFE.encode(name));
+        let info = serde_json::to_vec(&self.described(name, nuid, &made));
+        let info = info.map_err(|error| unstored(run, &error))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ROLLUP.0, ROLLUP.1);
+        self.store(run, nuid, &subject, &headers, info.into())
+            .await?;
+        // One that stood still for long may have lost pieces meanwhile: they looked like those of nothing.
+        let kept = self.shelf(&self.piece_subject(nuid)).await?.messages();
+        if kept != made.pieces as u64 {
+            self.purge(&subject).await?;
+            return Err(QueueError::Unreachable(format!(
+                "{kept} of {} pieces of the report of run {run} are there",
+                made.pieces
+            )));
+        }
+        Ok(())
+    }
+
+    async fn store_piece(
+        &self,
+        run: &RunId,
+        nuid: &str,
+        number: usize,
+        piece: Bytes,
+    ) -> Result<(), QueueError> {
+        let mut headers = HeaderMap::new();
+        set(&mut headers, MESSAGE_ID, &format!("{nuid}:{number}"))?;
+        let subject = self.piece_subject(nuid);
+        self.store(run, nuid, &subject, &headers, piece).await
+    }
+
+    /// Stores a message, for which others go if need be.
+    async fn store(
+        &self,
+        run: &RunId,
+        nuid: &str,
+        subject: &str,
+        headers: &HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), QueueError> {
+        loop {
+            let stored = self
+                .connection
+                .store(subject, headers, payload.clone(), Tries::WhileAway);
+            match stored.await {
+                Err(QueueError::Full(full)) => {
+                    if !self.make_room(run, nuid, payload.len() as u64).await? {
+                        return Err(QueueError::Full(full));
+                    }
+                }
+                stored => return stored.map(drop),
+            }
+        }
+    }
+
+    /// What an object store says of a report (NATS ADR-20).
+    fn described(&self, name: &str, nuid: &str, made: &Made) -> ObjectInfo {
+        ObjectInfo {
+            name: name.to_owned(),
+            description: Some("application/json, compressed with gzip".to_owned()),
+            metadata: HashMap::new(),
+            headers: None,
+            options: Some(ObjectOptions {
+                link: None,
+                max_chunk_size: Some(PIECE_BYTES),
+            }),
+            bucket: self.bucket(),
+            nuid: nuid.to_owned(),
+            size: made.bytes,
+            chunks: made.pieces,
+            modified: None,
+            digest: Some(made.digest()),
+            deleted: false,
+        }
+    }
+
+    /// The report of `run`, or none if there is no report.
+    pub async fn get(&self, run: &RunId) -> Result<Option<StoredReport>, QueueError> {
+        let mut last = None;
+        while let Some(info) = self.info_of(&token::encode(run.as_str())).await? {
+            if let Some(report) = self.read(run, &info).await? {
+                return Ok(Some(report));
+            }
+            // Who stores another report, as a second aggregator does, drops the pieces of this one.
+            if last.replace(info.nuid.clone()) == Some(info.nuid) {
+                return Err(unreadable(run, &"a piece of it is missing"));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a report, if it is whole.
+    async fn read(
+        &self,
+        run: &RunId,
+        info: &ObjectInfo,
+    ) -> Result<Option<StoredReport>, QueueError> {
+        let (stream, pieces) = (
+            object_stream(&self.bucket()),
+            self.piece_subject(&info.nuid),
+        );
+        let mut follower = Follower::new(self.connection.clone(), stream, pieces);
+        let mut report = StoredReport::new();
+        for _ in 0..info.chunks {
+            let Some(piece) = follower.next(PIECE).await? else {
+                return Ok(None);
+            };
+            let taken = report.append(&piece.payload);
+            taken.map_err(|error| unreadable(run, &error))?;
+        }
+        Ok(Some(report))
+    }
+
+    /// What is said of a report. It is read by its place, and so whatever headers it has; what cannot be understood is none.
+    async fn info_of(&self, name: &str) -> Result<Option<ObjectInfo>, QueueError> {
+        let subject = self.meta_subject(&URL_SAFE.encode(name));
+        let stream = object_stream(&self.bucket());
+        let message = last_message(&self.connection, &stream, &subject).await?;
+        let payload = message.unwrap_or_default().payload;
+        let info = serde_json::from_slice::<ObjectInfo>(&payload).ok();
+        Ok(info.filter(|info| !info.deleted))
+    }
+
+    fn bucket(&self) -> String {
+        self.connection.names().reports()
+    }
+
+    fn piece_subject(&self, nuid: &str) -> String {
+        format!("$O.{}.C.{nuid}", self.bucket())
+    }
+
+    fn meta_subject(&self, encoded_name: &str) -> String {
+        format!("$O.{}.M.{encoded_name}", self.bucket())
+    }
+}
+
+fn unreadable(run: &RunId, error: &dyn std::fmt::Display) -> QueueError {
+    QueueError::Refused(format!("the report of run {run} cannot be read: {error}"))
+}
+
+fn unstored(run: &RunId, error: &dyn std::fmt::Display) -> QueueError {
+    QueueError::Refused(format!("the report of run {run} cannot be stored: {error}"))
+}

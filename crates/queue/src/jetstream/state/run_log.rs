@@ -1,0 +1,177 @@
+//! The logs of runs in one stream, a subject per run and kind of event.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_trait::async_trait;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
+use image_sync_shared::run::{RunEvent, RunId, RunOpened};
+use image_sync_shared::text::{bounded, excerpt};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::jobs::{MESSAGE_ID, set};
+use crate::jetstream::provision::{describe_stream, stream_object};
+use crate::jetstream::streams::Follower;
+use crate::smaller;
+
+/// What an image takes in the log of its run, if its first attempt is good, in bytes.
+const PER_IMAGE: u64 = 925;
+
+/// Makes sure that the log of a run of so many images can be kept whole, if it were the only one.
+pub(crate) async fn check(connection: &Connection, images: usize) -> Result<(), QueueError> {
+    let stream = connection.names().run_log();
+    let config = describe_stream(connection, &stream).await?;
+    let limit = config.and_then(|config| config.get("max_bytes")?.as_u64());
+    let needed = PER_IMAGE.saturating_mul(u64::try_from(images).unwrap_or(u64::MAX));
+    match limit {
+        Some(limit) if limit < needed => Err(QueueError::Full(format!(
+            "the log of {images} images takes some {needed} bytes, and stream {stream} has {limit}: provision a larger \
+             one (--log-max-bytes)"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Keeps the logs of one installation.
+pub(crate) struct JetStreamRunLog {
+    connection: Connection,
+}
+
+impl JetStreamRunLog {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+}
+
+#[async_trait]
+impl RunLog for JetStreamRunLog {
+    async fn append(&self, run: &RunId, event: &RunEvent) -> Result<(), QueueError> {
+        let id = event.message_id(run);
+        let subject = self.connection.names().event(run, event);
+        let mut headers = HeaderMap::new();
+        set(&mut headers, MESSAGE_ID, &id)?;
+        let payload = smaller::event(event, self.connection.room_beside(&headers))?;
+        let stored = self
+            .connection
+            .store(&subject, &headers, payload.into(), Tries::WhileAway);
+        stored.await.map(drop)
+    }
+
+    async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
+        let subjects = self.connection.names().events_of(run);
+        Ok(Box::new(Reader::new(&self.connection, subjects)))
+    }
+}
+
+/// What the log of a run says of it as a whole. What it does not have, or not any more, is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFrame {
+    /// How it was opened.
+    pub opened: Option<RunOpened>,
+    /// How many jobs it has, once all are published.
+    pub jobs: Option<u32>,
+}
+
+/// Reads the frame of a run, and nothing between.
+pub(crate) async fn frame(connection: &Connection, run: &RunId) -> Result<RunFrame, QueueError> {
+    let names = connection.names();
+    let only = async |subject: String| Reader::new(connection, subject).next(Duration::ZERO).await;
+    let opened = match only(names.opening_of(run)).await? {
+        Some(RunEvent::Open(opened)) => Some(opened),
+        _ => None,
+    };
+    let jobs = match only(names.seal_of(run)).await? {
+        Some(RunEvent::Seal { expected }) => Some(expected),
+        _ => None,
+    };
+    Ok(RunFrame { opened, jobs })
+}
+
+struct Reader {
+    connection: Connection,
+    subjects: String,
+    follower: Follower,
+    place: LogPlace,
+}
+
+impl Reader {
+    fn new(connection: &Connection, subjects: String) -> Self {
+        let stream = connection.names().run_log();
+        Self {
+            follower: Follower::new(connection.clone(), stream, subjects.clone()),
+            connection: connection.clone(),
+            subjects,
+            place: LogPlace::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl RunLogReader for Reader {
+    async fn next(&mut self, wait: Duration) -> Result<Option<RunEvent>, QueueError> {
+        loop {
+            let Some(received) = self.follower.next(wait).await? else {
+                return Ok(None);
+            };
+            self.place = LogPlace {
+                last: received.sequence,
+                events: self.place.events + 1,
+            };
+            match serde_json::from_slice(&received.payload) {
+                Ok(event) => return Ok(Some(event)),
+                // As of a newer version. What follows can still be read.
+                Err(error) => {
+                    let (error, subject) = (bounded(error), excerpt(&received.subject));
+                    tracing::warn!(
+                        error,
+                        sequence = received.sequence,
+                        subject,
+                        "left out an event of a run"
+                    );
+                }
+            }
+        }
+    }
+
+    fn place(&self) -> LogPlace {
+        self.place
+    }
+
+    async fn end(&mut self) -> Result<LogPlace, QueueError> {
+        let stream = self.connection.names().run_log();
+        let (subject, filter) = (
+            format!("STREAM.INFO.{stream}"),
+            json!({ "subjects_filter": self.subjects }),
+        );
+        let told = self
+            .connection
+            .api::<Told>(&subject, &filter, Tries::WhileAway);
+        let state = told
+            .await?
+            .map_err(|error| error.refusing(&stream_object(&stream)))?
+            .state;
+        let count = |counts: HashMap<String, u64>| counts.into_values().sum();
+        Ok(LogPlace {
+            last: state.last_seq,
+            events: state.subjects.map_or(0, count),
+        })
+    }
+}
+
+/// What the leader of a stream tells of it.
+#[derive(Deserialize)]
+struct Told {
+    state: State,
+}
+
+#[derive(Deserialize)]
+struct State {
+    last_seq: u64,
+    /// How many messages each subject has.
+    #[serde(default)]
+    subjects: Option<HashMap<String, u64>>,
+}

@@ -1,0 +1,19 @@
+//! What all streams have in common: reading their messages one by one or in order, acknowledging what a consumer delivered,
+//! how much more they take, and the time by their server's clock.
+
+mod capacity;
+mod delivered_message;
+mod ephemeral_consumer;
+mod ordered_consumer;
+pub(super) mod parsable;
+mod pull_status;
+pub(super) mod server_clock;
+mod stored_message;
+
+pub(super) use capacity::Room;
+pub(super) use delivered_message::{Handle, Received, Verdict};
+pub(super) use ordered_consumer::Follower;
+pub(super) use server_clock::ServerClock;
+pub(super) use stored_message::{
+    StoredMessage, delete_message, last_message, last_message_within, next_message,
+};

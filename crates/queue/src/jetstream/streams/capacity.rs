@@ -1,0 +1,118 @@
+//! Room in a stream, of which not all may be used up.
+//!
+//! A server takes messages until there is no room at all. A job could then not be put back, as its successor is stored before
+//! it goes: it would come again until it is taken for poison. So the stream is asked how full it is, as seldom as is safe.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use image_sync_shared::ports::QueueError;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::provision::stream_object;
+
+/// As much of what is free may be stored before the stream is asked again: others store there too.
+const GRANT: u64 = 4;
+
+/// A part of a stream.
+pub(crate) struct Room {
+    stream: String,
+    /// The part, in sixteenths of the stream.
+    sixteenths: u64,
+    /// What the rest is for, and what is to be done if that alone is left.
+    rest: &'static str,
+    /// What may be stored before the stream is asked again.
+    granted: RwLock<AtomicU64>,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    config: Limit,
+    state: State,
+}
+
+#[derive(Deserialize)]
+struct Limit {
+    max_bytes: i64,
+}
+
+#[derive(Deserialize)]
+struct State {
+    bytes: u64,
+}
+
+impl Room {
+    /// So many sixteenths of `stream`.
+    pub(crate) fn new(stream: String, sixteenths: u64, rest: &'static str) -> Self {
+        Self {
+            stream,
+            sixteenths,
+            rest,
+            granted: RwLock::default(),
+        }
+    }
+
+    /// Room for a message of so many bytes, to be kept until that is stored: meanwhile nobody asks the stream, whose answer
+    /// would be wrong by then. An error if there is none.
+    pub(crate) async fn take(
+        &self,
+        connection: &Connection,
+        bytes: u64,
+    ) -> Result<RwLockReadGuard<'_, AtomicU64>, QueueError> {
+        loop {
+            let granted = self.granted.read().await;
+            let less = |granted: u64| granted.checked_sub(bytes);
+            let order = Ordering::Relaxed;
+            if granted.fetch_update(order, order, less).is_ok() {
+                return Ok(granted);
+            }
+            drop(granted);
+            // Comes when all that is being stored is there.
+            let mut granted = self.granted.write().await;
+            if *granted.get_mut() < bytes {
+                *granted.get_mut() = self.ask(connection, bytes).await?;
+            }
+        }
+    }
+
+    async fn ask(&self, connection: &Connection, bytes: u64) -> Result<u64, QueueError> {
+        let (subject, object) = (
+            format!("STREAM.INFO.{}", self.stream),
+            stream_object(&self.stream),
+        );
+        let Info { config, state } = connection
+            .api(&subject, &json!({}), Tries::WhileAway)
+            .await?
+            .map_err(|error| error.refusing(&object))?;
+        let Ok(limit) = u64::try_from(config.max_bytes) else {
+            return Ok(u64::MAX);
+        };
+        grant(limit / 16 * self.sixteenths, state.bytes, bytes).ok_or_else(|| {
+            QueueError::Full(format!(
+                "{object} is full: it holds {} of {limit} bytes, and {}",
+                state.bytes, self.rest
+            ))
+        })
+    }
+}
+
+/// What may be stored of what is free, if that is enough for `bytes`.
+fn grant(limit: u64, held: u64, bytes: u64) -> Option<u64> {
+    let free = limit.saturating_sub(held);
+    (free >= bytes).then(|| bytes.max(free / GRANT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_what_is_free_is_granted_and_the_last_of_it_whole() {
+        assert_eq!(grant(1_000, 200, 100), Some(200));
+        assert_eq!(grant(1_000, 900, 100), Some(100));
+        assert_eq!(grant(1_000, 901, 100), None);
+        assert_eq!(grant(1_000, 2_000, 1), None);
+    }
+}

@@ -1,0 +1,338 @@
+//! Reading a stream in its order, from its first message on, and then following it.
+//!
+//! This is done with a consumer that nobody else uses and that acknowledges nothing. If it is lost, as when the server is
+//! restarted, or if it leaves a message out, another is made that goes on behind the last message that was read.
+//!
+//! Where the connection was cut meanwhile, it may have been by a message whose headers the library does not bear (see
+//! [`parsable`]), which would cut the next one too. So what follows is read one by one for a while, without headers:
+//! nobody who follows a stream looks at them.
+
+use std::time::Duration;
+
+use async_nats::{Message, StatusCode, Subscriber};
+use futures_util::StreamExt as _;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::text::excerpt;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::delivered_message::Received;
+use super::ephemeral_consumer::Ephemeral;
+use super::parsable;
+use super::pull_status;
+use super::pull_status::Meaning;
+use super::stored_message::next_message;
+use crate::jetstream::client::{Connection, Tries};
+
+/// How many messages are asked for together, at most.
+const BATCH: usize = 256;
+/// How many bytes of messages are asked for together, at most.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a request waits at the server for the first message.
+const EXPIRES: Duration = Duration::from_secs(2);
+/// How much longer its end may take to be told.
+const SLACK: Duration = Duration::from_secs(1);
+/// How many messages are read one by one after a cut, and after each that the library could not have received.
+const CAREFUL: usize = 256;
+/// The pause before another consumer is made.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Reads the messages of one stream whose subject matches a filter.
+pub(crate) struct Follower {
+    connection: Connection,
+    stream: String,
+    filter: String,
+    /// The place of the last message that was read.
+    position: u64,
+    source: Option<Source>,
+    /// How many messages are to be read one by one, before a consumer delivers them again.
+    careful: usize,
+    /// Whether messages may be read one by one.
+    is_careful_allowed: bool,
+}
+
+/// A consumer of one's own.
+struct Source {
+    connection: Connection,
+    next_subject: String,
+    /// Lasts as long as this.
+    _consumer: Ephemeral,
+    /// Below this each request has its own inbox, so that the end of one is not taken for that of the next.
+    inbox: String,
+    /// How many requests were made.
+    requests: u64,
+    answers: Subscriber,
+    connections: watch::Receiver<u64>,
+    /// Messages that it has delivered.
+    delivered: u64,
+    request: Option<OpenRequest>,
+    /// Whether the next message alone has more bytes than are asked for together.
+    is_next_large: bool,
+}
+
+/// A request that is not answered to its end.
+struct OpenRequest {
+    /// Where its end is told.
+    inbox: String,
+    /// How many messages were asked for.
+    batch: usize,
+    /// How many of them may still come.
+    left: usize,
+    /// When it was made.
+    since: Instant,
+    /// When its end must have been told.
+    until: Instant,
+}
+
+/// What was heard of a consumer.
+enum Heard {
+    Message(Received),
+    /// The request is over, as there was no more.
+    End,
+    /// The request is over, and there is more.
+    More,
+    /// It is lost.
+    Lost,
+    /// The connection was cut while it was asked, perhaps by what it sent.
+    Cut,
+    /// It may not be asked.
+    Refused(QueueError),
+}
+
+impl Follower {
+    /// Reads `stream` from its first message that matches `filter`.
+    pub(crate) fn new(connection: Connection, stream: String, filter: String) -> Self {
+        Self {
+            connection,
+            stream,
+            filter,
+            position: 0,
+            source: None,
+            careful: 0,
+            is_careful_allowed: true,
+        }
+    }
+
+    /// The next message, or none if there is no further one within `wait`. That there is none is the server's word: while
+    /// it is away this waits longer, as then nobody knows. A call that is dropped loses nothing.
+    pub(crate) async fn next(&mut self, wait: Duration) -> Result<Option<Received>, QueueError> {
+        let deadline = Instant::now() + wait;
+        let mut lost_since = None;
+        loop {
+            let heard = match self.hear(deadline).await {
+                Err(QueueError::Unreachable(error)) => {
+                    tracing::debug!(error, "the stream cannot be read now");
+                    Heard::Lost
+                }
+                heard => heard?,
+            };
+            match heard {
+                Heard::Message(received) => {
+                    self.position = received.sequence;
+                    return Ok(Some(received));
+                }
+                Heard::End if Instant::now() >= deadline => return Ok(None),
+                Heard::End | Heard::More => {}
+                Heard::Refused(error) => return Err(error),
+                Heard::Lost | Heard::Cut => {
+                    self.source = None;
+                    if matches!(heard, Heard::Cut) && self.is_careful_allowed {
+                        self.careful = CAREFUL;
+                    }
+                    let since = *lost_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= self.connection.outage() {
+                        let stream = &self.stream;
+                        return Err(QueueError::Unreachable(format!(
+                            "stream {stream} cannot be read"
+                        )));
+                    }
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn hear(&mut self, deadline: Instant) -> Result<Heard, QueueError> {
+        if self.careful > 0
+            && let Some(received) = self.read_one().await?
+        {
+            return Ok(Heard::Message(received));
+        }
+        Ok(self.source().await?.hear(deadline).await)
+    }
+
+    /// The next message, read by its place, or none if there is none yet or this is not allowed.
+    async fn read_one(&mut self) -> Result<Option<Received>, QueueError> {
+        let (connection, from) = (&self.connection, self.position + 1);
+        let next = next_message(connection, &self.stream, &self.filter, from, Tries::One);
+        let message = match next.await {
+            Ok(message) => message,
+            Err(QueueError::Refused(error)) => {
+                let stream = &self.stream;
+                tracing::warn!(
+                    error,
+                    stream,
+                    "a message that cuts the connection could not be told from others"
+                );
+                self.is_careful_allowed = false;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(message) = message else {
+            self.careful = 0;
+            return Ok(None);
+        };
+        self.careful -= 1;
+        if let Err(why) = parsable::check(&message.subject, &message.headers) {
+            let (stream, sequence) = (&self.stream, message.sequence);
+            tracing::warn!(why, stream, sequence, "read a message without its headers");
+            self.careful = CAREFUL;
+        }
+        Ok(Some(Received::stored(message)))
+    }
+
+    async fn source(&mut self) -> Result<&mut Source, QueueError> {
+        match &mut self.source {
+            Some(source) => Ok(source),
+            none => {
+                let made = Source::make(
+                    &self.connection,
+                    &self.stream,
+                    &self.filter,
+                    self.position + 1,
+                )
+                .await?;
+                Ok(none.insert(made))
+            }
+        }
+    }
+}
+
+impl Source {
+    async fn make(
+        connection: &Connection,
+        stream: &str,
+        filter: &str,
+        start: u64,
+    ) -> Result<Self, QueueError> {
+        let connections = connection.events().connections();
+        let consumer = Ephemeral::make(connection, stream, filter, start).await?;
+        let client = connection.client().await?;
+        let inbox = client.new_inbox();
+        let answers = client.subscribe(format!("{inbox}.*")).await;
+        Ok(Self {
+            connection: connection.clone(),
+            next_subject: consumer.next_subject(),
+            _consumer: consumer,
+            inbox,
+            requests: 0,
+            answers: answers.map_err(|error| QueueError::Unreachable(error.to_string()))?,
+            connections,
+            delivered: 0,
+            request: None,
+            is_next_large: false,
+        })
+    }
+
+    /// What comes, or the server's word that nothing came until `deadline`.
+    async fn hear(&mut self, deadline: Instant) -> Heard {
+        if self.request.is_none() && !self.ask(deadline).await {
+            return Heard::Cut;
+        }
+        let Some(request) = &self.request else {
+            return Heard::Lost;
+        };
+        let is_asked = |denied: &str| denied == self.next_subject;
+        tokio::select! {
+            biased;
+            heard = timeout_at(request.until, self.answers.next()) => match heard {
+                Ok(Some(message)) => self.take(message),
+                Ok(None) => Heard::Cut,
+                Err(_elapsed) => Heard::Lost,
+            },
+            _ = self.connections.changed() => Heard::Cut,
+            permission = self.connection.events().denial(is_asked, request.since) => {
+                Heard::Refused(permission.missing())
+            }
+        }
+    }
+
+    /// Asks for what is there now or comes within some time, and says whether that could be sent.
+    async fn ask(&mut self, deadline: Instant) -> bool {
+        let now = Instant::now();
+        let wait = deadline.saturating_duration_since(now).min(EXPIRES);
+        let (mut body, batch) = if std::mem::take(&mut self.is_next_large) {
+            (json!({ "batch": 1, "no_wait": true }), 1)
+        } else {
+            let body = json!({ "batch": BATCH, "max_bytes": BATCH_BYTES, "no_wait": true });
+            (body, BATCH)
+        };
+        if !wait.is_zero() {
+            body["expires"] = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX).into();
+        }
+        self.requests += 1;
+        let inbox = format!("{}.{}", self.inbox, self.requests);
+        self.request = Some(OpenRequest {
+            inbox: inbox.clone(),
+            batch,
+            left: batch,
+            since: now,
+            until: now + wait + SLACK,
+        });
+        let subject = self.next_subject.clone();
+        let Ok(client) = self.connection.client().await else {
+            return false;
+        };
+        let sent = client.publish_with_reply(subject, inbox, body.to_string().into());
+        sent.await.is_ok()
+    }
+
+    fn take(&mut self, message: Message) -> Heard {
+        let inbox = message.subject.clone();
+        let (status, description) = (message.status, message.description.clone());
+        let Some(received) = Received::new(message) else {
+            return self.take_status(&inbox, status, &description.unwrap_or_default());
+        };
+        self.delivered += 1;
+        if let Some(request) = &mut self.request {
+            request.left -= 1;
+            if request.left == 0 {
+                self.request = None;
+            }
+        }
+        if received.consumer_sequence == self.delivered {
+            Heard::Message(received)
+        } else {
+            Heard::Lost
+        }
+    }
+
+    fn take_status(&mut self, inbox: &str, status: Option<StatusCode>, description: &str) -> Heard {
+        let is_of_this = |request: &OpenRequest| request.inbox == inbox;
+        if !self.request.as_ref().is_some_and(is_of_this) {
+            // A request that was answered in full is told so too.
+            return Heard::More;
+        }
+        let meaning = pull_status::meaning(status, description);
+        if meaning == Meaning::Stands {
+            return Heard::More;
+        }
+        let is_empty = |request: OpenRequest| request.left == request.batch;
+        let was_empty = self.request.take().is_none_or(is_empty);
+        match meaning {
+            Meaning::NoMore => Heard::End,
+            Meaning::Stands | Meaning::Full => Heard::More,
+            Meaning::TooLarge => {
+                self.is_next_large = was_empty;
+                Heard::More
+            }
+            Meaning::Refused => Heard::Refused(QueueError::Refused(format!(
+                "NATS does not let messages be asked for: {}",
+                excerpt(description)
+            ))),
+            Meaning::Lost => Heard::Lost,
+        }
+    }
+}
