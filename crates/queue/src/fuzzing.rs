@@ -9,18 +9,18 @@ use image_sync_shared::run::{RunEvent, RunId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::message::{self, Message};
+use crate::messages::{self, Message};
 
 /// A job, an event of a run's log or a dead letter: what is decoded is encoded to what decodes to the same, and its id fits
 /// into a header.
 pub fn message(input: &[u8]) {
-    match message::decode(input) {
+    match messages::decode_job(input) {
         Message::Job(job) => {
             assert_header(&job.message_id());
             assert_header(job.run_id.as_str());
-            let encoded = message::encode(&job, usize::MAX).unwrap_or_default();
+            let encoded = messages::encode_job(&job, usize::MAX).unwrap_or_default();
             fits_where_it_must(&job);
-            assert_eq!(message::decode(&encoded), Message::Job(job));
+            assert_eq!(messages::decode_job(&encoded), Message::Job(job));
         }
         Message::Newer(_) => {}
         Message::Undecodable(reason) => assert_presentable(&reason),
@@ -34,9 +34,9 @@ pub fn message(input: &[u8]) {
 /// Expects a job that is written smaller to be the same job still.
 fn fits_where_it_must(job: &Job) {
     for limit in [2048, 16 * 1024] {
-        if let Ok(encoded) = message::encode(job, limit) {
+        if let Ok(encoded) = messages::encode_job(job, limit) {
             assert!(encoded.len() <= limit, "{} bytes", encoded.len());
-            let Message::Job(smaller) = message::decode(&encoded) else {
+            let Message::Job(smaller) = messages::decode_job(&encoded) else {
                 unreachable!("{} is no job", encoded.escape_ascii())
             };
             assert_eq!(smaller.message_id(), job.message_id());

@@ -2,20 +2,15 @@
 
 pub mod in_process;
 pub mod jetstream;
-pub mod memo_file;
-pub mod memory_memo;
-pub mod message;
+pub mod memo;
 
-mod facts;
 mod known_pauses;
-mod length;
 mod lock;
+mod messages;
 mod ports;
-mod smaller;
 mod spool;
 
-pub use length::{Fill, LaneLength, Length};
-pub use ports::Ports;
+pub use ports::{Fill, LaneLength, Length, Ports};
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

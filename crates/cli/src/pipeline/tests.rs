@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use image_sync_producer::aggregate::Ending;
 use image_sync_producer::config_file::{self, Parsed};
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
-use image_sync_queue::memory_memo::MemoryMemo;
+use image_sync_queue::memo::MemoryMemo;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::Failure;
 use image_sync_shared::job::Remote;

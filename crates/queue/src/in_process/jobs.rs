@@ -21,8 +21,7 @@ use super::settle::InHand;
 use super::store::{Parcel, Pick, Store, Taken};
 use super::waiting::news_or_instant;
 use crate::lock::lock;
-use crate::message::{self, Message};
-use crate::smaller::MAX_RAW;
+use crate::messages::{self, MAX_RAW, Message};
 
 struct State {
     store: Store,
@@ -204,7 +203,7 @@ impl Jobs {
 
     /// A message as a delivery, if it is a job that this program knows.
     fn open(self: &Arc<Self>, taken: &Taken) -> Option<Delivery> {
-        match message::decode(&taken.parcel.body) {
+        match messages::decode_job(&taken.parcel.body) {
             Message::Job(job) => Some(Delivery {
                 job: Job {
                     trace: taken.parcel.trace.clone(),
@@ -240,7 +239,7 @@ impl Jobs {
 }
 
 fn parcel(job: &Job) -> Result<Arc<Parcel>, QueueError> {
-    let body = message::encode(job, usize::MAX)?;
+    let body = messages::encode_job(job, usize::MAX)?;
     let trace = job.trace.clone();
     Ok(Arc::new(Parcel { body, trace }))
 }

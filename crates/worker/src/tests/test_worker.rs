@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
-use image_sync_queue::memory_memo::MemoryMemo;
+use image_sync_queue::memo::MemoryMemo;
 use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
 use image_sync_shared::outcome::{JobResult, Work};
 use image_sync_shared::platform::Platforms;

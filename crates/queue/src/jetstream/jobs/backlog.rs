@@ -13,7 +13,7 @@ use crate::jetstream::names::Consumer;
 use crate::jetstream::provision::Role;
 use crate::jetstream::provision::stream_object;
 use crate::jetstream::state::Reports;
-use crate::length::{Fill, LaneLength, Length};
+use crate::{Fill, LaneLength, Length};
 
 /// For how long an answer is good: many may ask, and the server has other work.
 const FRESH: Duration = Duration::from_secs(5);

@@ -18,8 +18,7 @@ use crate::jetstream::names::{Area, Consumer, JobSubject};
 use crate::jetstream::state::JetStreamDeadLetters;
 use crate::jetstream::streams::Room;
 use crate::jetstream::streams::{Received, Verdict};
-use crate::message::{self, Message};
-use crate::smaller::MAX_RAW;
+use crate::messages::{self, MAX_RAW, Message};
 
 /// How long a message of a newer version is held before it is offered again, perhaps to a newer program.
 const NEWER_HOLD: Duration = Duration::from_secs(60);
@@ -120,7 +119,7 @@ impl Jobs {
             deliveries: 0,
         };
         let headers = envelope.headers(&job.trace)?;
-        let payload = message::encode(job, self.connection.room_beside(&headers))?;
+        let payload = messages::encode_job(job, self.connection.room_beside(&headers))?;
         self.store(room, &subject, &headers, payload.into()).await
     }
 
@@ -171,7 +170,7 @@ impl Jobs {
                 .await
                 .map(|()| None);
         }
-        match message::decode(&received.payload) {
+        match messages::decode_job(&received.payload) {
             Message::Job(job) => Ok(Some(Opened {
                 job: traced(*job, &received),
                 lane: subject.lane,
@@ -232,12 +231,12 @@ impl Jobs {
             received.payload.clone()
         } else {
             // It just fitted, without the headers that are added here.
-            let Message::Job(job) = message::decode(&received.payload) else {
+            let Message::Job(job) = messages::decode_job(&received.payload) else {
                 let reason =
                     format!("the message is too large to be moved, as NATS takes {room} bytes");
                 return self.bury(received, reason).await;
             };
-            message::encode(&job, room)?.into()
+            messages::encode_job(&job, room)?.into()
         };
         self.store(&self.room_to_move, &subject, &headers, payload)
             .await?;

@@ -11,7 +11,7 @@ use super::envelope::{earlier_deliveries, traced};
 use super::job_store::{Jobs, Opened, no_subject, opened_or_logged};
 use crate::jetstream::names::Consumer;
 use crate::jetstream::streams::Received;
-use crate::message::{self, Message};
+use crate::messages::{self, Message};
 
 /// How many are handed over at once.
 const BATCH: usize = 100;
@@ -37,7 +37,7 @@ pub(crate) async fn look(jobs: &Jobs) -> Result<Vec<Opened>, QueueError> {
 /// Being handed over as poison is no delivery to work, and is not counted.
 async fn open(jobs: &Jobs, received: Received) -> Result<Option<Opened>, QueueError> {
     let subject = jobs.connection.names().parse_job(&received.subject);
-    match (message::decode(&received.payload), subject) {
+    match (messages::decode_job(&received.payload), subject) {
         (Message::Job(job), Some(subject)) => Ok(Some(Opened {
             job: traced(*job, &received),
             lane: subject.lane,

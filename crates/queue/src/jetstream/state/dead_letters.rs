@@ -11,7 +11,7 @@ use image_sync_shared::text::bounded;
 use crate::jetstream::client::{Connection, Tries};
 use crate::jetstream::streams::Follower;
 use crate::jetstream::streams::{StoredMessage, delete_message, last_message};
-use crate::smaller;
+use crate::messages;
 
 /// Keeps the letters of one installation.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ impl DeadLetters for JetStreamDeadLetters {
     async fn put(&self, letter: DeadLetter) -> Result<(), QueueError> {
         let subject = self.connection.names().letter(&letter.id);
         let no_headers = HeaderMap::new();
-        let payload = smaller::letter(&letter, self.connection.room_beside(&no_headers))?;
+        let payload = messages::encode_letter(&letter, self.connection.room_beside(&no_headers))?;
         let stored = self
             .connection
             .store(&subject, &no_headers, payload.into(), Tries::WhileAway);

@@ -15,9 +15,8 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::bucket::{Bucket, Entry};
-use crate::facts::Proven;
 use crate::jetstream::names::token;
-use crate::memory_memo::MemoryMemo;
+use crate::memo::{MemoryMemo, Proven};
 
 /// How long a fact may take to be recalled or stored: without it a request is made once more, which is no great loss.
 const PATIENCE: Duration = Duration::from_secs(1);

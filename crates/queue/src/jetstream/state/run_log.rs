@@ -16,7 +16,7 @@ use crate::jetstream::client::{Connection, Tries};
 use crate::jetstream::jobs::{MESSAGE_ID, set};
 use crate::jetstream::provision::{describe_stream, stream_object};
 use crate::jetstream::streams::Follower;
-use crate::smaller;
+use crate::messages;
 
 /// What an image takes in the log of its run, if its first attempt is good, in bytes.
 const PER_IMAGE: u64 = 925;
@@ -54,7 +54,7 @@ impl RunLog for JetStreamRunLog {
         let subject = self.connection.names().event(run, event);
         let mut headers = HeaderMap::new();
         set(&mut headers, MESSAGE_ID, &id)?;
-        let payload = smaller::event(event, self.connection.room_beside(&headers))?;
+        let payload = messages::encode_event(event, self.connection.room_beside(&headers))?;
         let stored = self
             .connection
             .store(&subject, &headers, payload.into(), Tries::WhileAway);

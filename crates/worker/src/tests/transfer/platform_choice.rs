@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use image_sync_queue::memory_memo::MemoryMemo;
+use image_sync_queue::memo::MemoryMemo;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::job::Job;

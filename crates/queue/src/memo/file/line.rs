@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::facts::Proven;
+use crate::memo::Proven;
 
 const SEPARATOR: char = '\t';
 

@@ -1,22 +1,69 @@
-//! Messages that have to fit into what a server takes: each is written smaller until it does, and at last as its id and the
+//! What the queues store, as bytes.
+//!
+//! A message has to fit into what a server takes: each is written smaller until it does, and at last as its id and the
 //! reason.
 
-use image_sync_shared::job::Job;
+use image_sync_shared::job::{Job, MESSAGE_VERSION};
 use image_sync_shared::outcome::ImageResult;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::run::RunEvent;
-use image_sync_shared::text::excerpt;
-use serde::Serialize;
+use image_sync_shared::text::{bounded, excerpt};
+use serde::{Deserialize, Serialize};
 
 /// As much of a message that is no job as its dead letter shows, in bytes.
 pub(crate) const MAX_RAW: usize = 64 * 1024;
+
+/// What a message turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// A job.
+    Job(Box<Job>),
+    /// Of a version that this program does not know. A newer program will: it must not be destroyed.
+    Newer(u32),
+    /// No job, and why not.
+    Undecodable(String),
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    v: u32,
+}
+
+/// A job as JSON of at most `limit` bytes: whole, else without its past attempts.
+pub(crate) fn encode_job(job: &Job, limit: usize) -> Result<Vec<u8>, QueueError> {
+    let what = || format!("job {}", job.job_id);
+    match first_that_fits(&[job], limit, &what) {
+        Err(_) if !job.history.is_empty() => {
+            first_that_fits(&[without_history(job.clone())], limit, &what)
+        }
+        written => written,
+    }
+}
+
+/// What a message is, whoever wrote it: a job that is returned has ids that agree, and texts of some length at most.
+#[must_use]
+pub(crate) fn decode_job(bytes: &[u8]) -> Message {
+    let error = match serde_json::from_slice::<Job>(bytes) {
+        Ok(job) if job.v > MESSAGE_VERSION => return Message::Newer(job.v),
+        Ok(job) => match job.check_id() {
+            Ok(()) => return Message::Job(Box::new(job)),
+            Err(error) => error.to_string(),
+        },
+        Err(error) => match serde_json::from_slice::<Versioned>(bytes) {
+            Ok(Versioned { v }) if v > MESSAGE_VERSION => return Message::Newer(v),
+            _ => bounded(error),
+        },
+    };
+    Message::Undecodable(bounded(format_args!("the message is no job: {error}")))
+}
+
 /// As much of it as a letter shows that has to be smaller.
 const SMALL_RAW: usize = 1024;
 
 /// A dead letter as JSON of at most `limit` bytes: whole, else without what its job has gone through, or with the start of
 /// its message, else without either.
-pub(crate) fn letter(letter: &DeadLetter, limit: usize) -> Result<Vec<u8>, QueueError> {
+pub(crate) fn encode_letter(letter: &DeadLetter, limit: usize) -> Result<Vec<u8>, QueueError> {
     let what = || format!("dead letter {}", excerpt(&letter.id));
     let raw = |bytes| letter.raw.as_deref().map(|raw| start(raw, bytes));
     let whole = DeadLetter {
@@ -38,7 +85,7 @@ pub(crate) fn letter(letter: &DeadLetter, limit: usize) -> Result<Vec<u8>, Queue
 }
 
 /// An event as JSON of at most `limit` bytes: whole, else with its texts cut, else without those that its log has elsewhere.
-pub(crate) fn event(event: &RunEvent, limit: usize) -> Result<Vec<u8>, QueueError> {
+pub(crate) fn encode_event(event: &RunEvent, limit: usize) -> Result<Vec<u8>, QueueError> {
     let what = || "an event of a run".to_owned();
     let forms: Vec<RunEvent> = match event {
         RunEvent::Result(result) => {
@@ -70,17 +117,6 @@ pub(crate) fn event(event: &RunEvent, limit: usize) -> Result<Vec<u8>, QueueErro
         _ => return first_that_fits(&[event], limit, &what),
     };
     first_that_fits(&forms, limit, &what)
-}
-
-/// A job as JSON of at most `limit` bytes: whole, else without its past attempts.
-pub(crate) fn job(job: &Job, limit: usize) -> Result<Vec<u8>, QueueError> {
-    let what = || format!("job {}", job.job_id);
-    match first_that_fits(&[job], limit, &what) {
-        Err(_) if !job.history.is_empty() => {
-            first_that_fits(&[without_history(job.clone())], limit, &what)
-        }
-        written => written,
-    }
 }
 
 fn first_that_fits<T: Serialize>(
@@ -147,10 +183,99 @@ mod tests {
     use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
     use image_sync_shared::job::PastAttempt;
     use image_sync_shared::outcome::{Action, BlobCounts, JobResult};
+    use image_sync_shared::text::{MAX_TEXT, is_deceptive};
+
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::message::tests::a_job;
+
+    /// A job as a producer writes it.
+    fn a_job() -> Job {
+        let json = r#"{"v":1,"job_id":"r1:0","run_id":"r1","idx":0,"trigger":"cron","image":"a","tag":"1",
+            "source":{"repository":"r.example/a","reference":"1"},
+            "target":{"repository":"c.example/a","reference":"1"},
+            "platforms":"linux/amd64","policy":{"timeout_secs":5},"attempt":1,
+            "first_enqueued_at":"2026-11-27T14:00:00Z"}"#;
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_job_says_why() {
+        for bytes in [
+            &b""[..],
+            b"hello",
+            b"[]",
+            b"{}",
+            br#"{"v":1}"#,
+            br#"{"v":"2"}"#,
+            b"\xff\xfe",
+        ] {
+            let Message::Undecodable(reason) = decode_job(bytes) else {
+                panic!("{:?} was decoded", String::from_utf8_lossy(bytes));
+            };
+            assert!(
+                reason.starts_with("the message is no job: ") && reason.contains("line"),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_message_is_told_in_a_few_clean_words() {
+        let job = serde_json::to_value(a_job()).unwrap();
+        let long = "\u{9b}A".repeat(300_000);
+        for (field, value) in [
+            ("run_id", serde_json::json!("x\r\ny")),
+            ("run_id", long.clone().into()),
+            ("job_id", "r1:1".into()),
+            ("job_id", "x\r\ny:0".into()),
+            ("job_id", long.clone().into()),
+            ("trigger", long.clone().into()),
+            ("idx", long.clone().into()),
+            ("idx", (-1).into()),
+            ("idx", 1e300.into()),
+            ("platforms", long.clone().into()),
+            (
+                "target",
+                serde_json::json!({"repository": "x/y", "reference": &long}),
+            ),
+            (
+                "target",
+                serde_json::json!({"repository": &long, "reference": "1"}),
+            ),
+            ("first_enqueued_at", "+12026-11-27T14:00:00Z".into()),
+        ] {
+            let mut message = job.clone();
+            message[field] = value;
+            let Message::Undecodable(reason) = decode_job(message.to_string().as_bytes()) else {
+                panic!("{field} was taken");
+            };
+            assert!(reason.len() <= MAX_TEXT, "{}", reason.len());
+            assert!(!reason.chars().any(is_deceptive), "{reason:?}");
+        }
+        let nested = format!("{{\"v\":1,\"job_id\":{}", "[".repeat(1_000_000));
+        assert!(matches!(
+            decode_job(nested.as_bytes()),
+            Message::Undecodable(_)
+        ));
+    }
+
+    #[test]
+    fn a_job_of_any_size_is_written_again_in_a_few_bytes() {
+        let mut message = serde_json::to_value(a_job()).unwrap();
+        message["image"] = "\u{7f}".repeat(1_000_000).into();
+        message["unknown"] = "x".repeat(1_000_000).into();
+        let Message::Job(job) = decode_job(message.to_string().as_bytes()) else {
+            panic!("it is a job");
+        };
+        assert!(encode_job(&job, usize::MAX).unwrap().len() < 3 * MAX_TEXT);
+    }
+
+    #[test]
+    fn a_newer_version_is_told_by_its_number_whatever_else_it_holds() {
+        let message = br#"{"v":2,"what":["nobody","knows"]}"#;
+        assert_eq!(decode_job(message), Message::Newer(2));
+    }
 
     const MIB: usize = 1024 * 1024;
 
@@ -184,13 +309,13 @@ mod tests {
     fn a_dead_letter_fits_whatever_a_server_takes_and_keeps_its_id_and_reason() {
         let whole = a_letter();
         for (limit, has_job) in [(MIB, true), (12_000, true), (2_000, false), (500, false)] {
-            let json = letter(&whole, limit).unwrap();
+            let json = encode_letter(&whole, limit).unwrap();
             assert!(json.len() <= limit, "{} of {limit}", json.len());
             let read: DeadLetter = serde_json::from_slice(&json).unwrap();
             assert_eq!((&read.id, read.job.is_some()), (&whole.id, has_job));
             assert!(read.reason.starts_with("\"\u{fffd}\""), "{}", read.reason);
         }
-        let error = letter(&whole, 100).unwrap_err().to_string();
+        let error = encode_letter(&whole, 100).unwrap_err().to_string();
         assert!(error.contains("NATS takes 100"), "{error}");
     }
 
@@ -221,7 +346,7 @@ mod tests {
             },
         }));
         for limit in [MIB, 4_000, 1_200] {
-            let json = event(&result, limit).unwrap();
+            let json = encode_event(&result, limit).unwrap();
             assert!(json.len() <= limit, "{} of {limit}", json.len());
             let RunEvent::Result(read) = serde_json::from_slice(&json).unwrap() else {
                 panic!("another event");
@@ -236,16 +361,16 @@ mod tests {
             error: evil,
             due: None,
         };
-        assert!(event(&attempt, 500).unwrap().len() <= 500);
+        assert!(encode_event(&attempt, 500).unwrap().len() <= 500);
     }
 
     #[test]
     fn a_job_that_does_not_fit_is_put_back_without_its_past_attempts() {
         let job_of_letter = a_letter().job.unwrap();
-        let small = job(&job_of_letter, 2_000).unwrap();
+        let small = encode_job(&job_of_letter, 2_000).unwrap();
         let read: Job = serde_json::from_slice(&small).unwrap();
         assert_eq!(read, without_history(job_of_letter.clone()));
-        let error = job(&job_of_letter, 100).unwrap_err().to_string();
+        let error = encode_job(&job_of_letter, 100).unwrap_err().to_string();
         assert!(error.contains("job r1:0 has"), "{error}");
     }
 }

@@ -6,7 +6,7 @@
 //! part of it, costs requests and nothing else: what cannot be read is skipped, and where nothing can be written the
 //! memo is one in memory. What is no regular file, as a symbolic link, is not used.
 
-mod file;
+mod disk;
 mod line;
 
 use std::io;
@@ -19,8 +19,8 @@ use image_sync_shared::ports::memo::{Fact, Memo};
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
-use crate::facts::{Facts, Proven};
-use crate::memory_memo::{DEFAULT_CAPACITY, MemoryMemo};
+use super::facts::{Facts, Proven};
+use super::memory::{DEFAULT_CAPACITY, MemoryMemo};
 
 /// Remembers facts in a file.
 pub struct MemoFile {
@@ -40,9 +40,9 @@ impl MemoFile {
     #[must_use]
     pub fn with_capacity(path: impl Into<PathBuf>, capacity: usize) -> Self {
         let (path, mut facts) = (path.into(), Facts::new(capacity));
-        let loaded = file::load(&path, &mut facts).and_then(|found| {
+        let loaded = disk::load(&path, &mut facts).and_then(|found| {
             if found.is_worth_a_rewrite(facts.len()) {
-                file::rewrite(&path, found, &facts)?;
+                disk::rewrite(&path, found, &facts)?;
             }
             Ok(())
         });
@@ -90,7 +90,7 @@ impl Memo for MemoFile {
             return;
         };
         let path = self.path.clone();
-        let appended = spawn_blocking(move || file::append(&path, &line)).await;
+        let appended = spawn_blocking(move || disk::append(&path, &line)).await;
         if let Err(error) = appended.unwrap_or_else(|lost| Err(io::Error::other(lost))) {
             self.give_up(&error);
         }

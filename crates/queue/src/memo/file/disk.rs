@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::line;
-use crate::facts::Facts;
+use crate::memo::facts::Facts;
 
 /// How much of a file is read: its end, as that is the youngest. No file grows like this by itself.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;

@@ -7,7 +7,7 @@ use image_sync_shared::digest::Digest;
 use image_sync_shared::ports::memo::{Fact, Memo};
 use time::OffsetDateTime;
 
-use crate::facts::{Facts, Proven};
+use super::facts::{Facts, Proven};
 use crate::lock::lock;
 
 /// How many facts a memo keeps unless told otherwise: some 30 MB of them.
