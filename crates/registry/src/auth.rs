@@ -12,24 +12,22 @@ mod www_authenticate;
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::secret::Secret;
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 
-pub(crate) use challenge::Challenge;
+pub(crate) use self::challenge::Challenge;
 
+use self::scopes::Scopes;
+use self::token_request::TokenRequest;
+use self::tokens::Token;
+use self::withheld::Withheld;
 use crate::client::endpoint::{Contact, Endpoint};
-use crate::client::trouble::Trouble;
-use crate::client::wire::{Home, Wire};
 use crate::credentials::{Credential, Credentials, Identity, Lookup, Unusable};
+use crate::http::Trouble;
+use crate::http::authorization::basic;
+use crate::http::transport::{Home, Wire};
 use crate::single_flight::Turn;
-use scopes::Scopes;
-use token_request::TokenRequest;
-use tokens::Token;
-use withheld::Withheld;
 
 /// Who asks what of which registry.
 pub(crate) struct Asker<'a> {
@@ -92,14 +90,6 @@ impl Pass {
             }
         }
     }
-}
-
-/// The Authorization of a user name and password (RFC 7617, section 2).
-pub(crate) fn basic(username: &str, password: &Secret) -> HeaderValue {
-    let encoded = STANDARD.encode(format!("{username}:{}", password.reveal()));
-    // Base64 has no character that a header cannot have.
-    HeaderValue::try_from(format!("Basic {encoded}"))
-        .unwrap_or_else(|_never| HeaderValue::from_static(""))
 }
 
 /// Meets the challenges of registries.

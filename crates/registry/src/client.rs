@@ -1,37 +1,15 @@
 //! Sends requests to registries (OCI distribution spec, section "API"): TLS, tokens, redirects and failures in one place.
 
-pub(crate) mod answer;
-pub(crate) mod body;
-mod certificate;
-mod connector;
-pub(crate) mod encoding;
 pub(crate) mod endpoint;
 mod endpoints;
 mod exchange;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod fuzzing;
-mod host_certificates;
-mod informational;
 pub(crate) mod mirror;
-pub(crate) mod network;
-mod no_proxy;
 mod options;
 mod other_registry;
-mod own_certificates;
 mod permits;
-mod pool;
-mod proxies;
-mod redact;
-pub(crate) mod redirect;
-mod secrets;
-mod setup_error;
 mod strangers;
 #[cfg(test)]
 mod tests;
-pub(crate) mod tls;
-pub(crate) mod transport;
-pub(crate) mod trouble;
-pub(crate) mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,24 +20,22 @@ use image_sync_shared::job::Remote;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode, Url};
 
-pub use options::{ClientOptions, Timeouts};
-pub(crate) use permits::Permits;
-pub use proxies::ProxyEnv;
-pub use setup_error::SetupError;
+pub use self::options::ClientOptions;
+pub(crate) use self::permits::Permits;
 
+use self::endpoint::Endpoint;
+use self::endpoints::Endpoints;
+use self::exchange::Exchange;
+use self::mirror::{Mirrored, is_trouble};
 use crate::auth::Authenticator;
 use crate::credentials::Credentials;
-pub(crate) use answer::Wrote;
-use endpoint::Endpoint;
-use endpoints::Endpoints;
-use exchange::Exchange;
-use host_certificates::HostCertificates;
-use mirror::{Mirrored, is_trouble};
-use network::Network;
-use proxies::Proxies;
-use tls::Pools;
-use trouble::Trouble;
-use wire::Wire;
+use crate::http::connection::Pools;
+use crate::http::network::Network;
+use crate::http::proxy::Proxies;
+use crate::http::refusal::Wrote;
+use crate::http::tls::HostCertificates;
+use crate::http::transport::Wire;
+use crate::http::{SetupError, Timeouts, Trouble};
 
 /// Speaks to all registries, each under its own settings. A clone shares everything.
 #[derive(Clone)]
@@ -284,7 +260,7 @@ impl Client {
 
     /// The failure that an error is which came while a body was read or sent.
     pub(crate) fn cut(side: Side, step: Step, subject: &str, error: &reqwest::Error) -> Failure {
-        transport::explain_cut(error).at(side, step, subject)
+        crate::http::connection::explain_cut(error).at(side, step, subject)
     }
 
     /// The answer of the first mirror that has one, where mirrors may be asked.

@@ -19,13 +19,12 @@ use image_sync_shared::failure::FailureClass;
 use image_sync_shared::secret::Secret;
 use tokio::time::Instant;
 
-use crate::client::SetupError;
-use crate::client::trouble::Trouble;
+use self::auth_file::{Found, HelperCall};
+use self::files::{Candidate, Loaded};
+use self::helper::Helpers;
+use self::own::Own;
+use crate::http::{SetupError, Trouble};
 use crate::single_flight::{SingleFlight, Turn};
-use auth_file::{Found, HelperCall};
-use files::{Candidate, Loaded};
-use helper::Helpers;
-use own::Own;
 
 /// What credentials take from the environment. The CLI reads it; nothing here does.
 #[derive(Clone, Default)]

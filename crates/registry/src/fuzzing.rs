@@ -5,10 +5,10 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 pub use crate::auth::fuzzing::challenge;
-pub use crate::client::fuzzing::refusal_texts;
 pub use crate::credentials::fuzzing::auth_file;
+pub use crate::distribution::blobs::fuzzing::content_range;
+pub use crate::http::fuzzing::refusal_texts;
 pub use crate::layout::fuzzing::layout_index;
-pub use crate::transfer::fuzzing::content_range;
 
 /// A URL in the first line, then a Location or a Link in each: none leads from https to plain HTTP, to another scheme, or,
 /// where the next page is meant, to another host.
@@ -21,9 +21,9 @@ pub fn redirect(input: &[u8]) {
         return;
     }
     for value in values.split(|byte| *byte == b'\n') {
-        crate::client::fuzzing::redirect(&from, value);
-        crate::uploads::fuzzing::location(&from, value);
-        crate::http_registry::fuzzing::link(&from, value);
+        crate::http::fuzzing::redirect(&from, value);
+        crate::distribution::uploads::fuzzing::location(&from, value);
+        crate::distribution::tags::fuzzing::link(&from, value);
     }
 }
 

@@ -3,16 +3,17 @@
 mod auth;
 mod client;
 mod credentials;
-mod http_registry;
+mod distribution;
+mod http;
 mod layout;
 mod router;
 mod single_flight;
-mod transfer;
-mod uploads;
 
-pub use client::{ClientOptions, ProxyEnv, SetupError, Timeouts};
-pub use credentials::{CredentialEnv, LookUp};
-pub use router::Router;
+pub use crate::client::ClientOptions;
+pub use crate::credentials::{CredentialEnv, LookUp};
+pub use crate::http::proxy::ProxyEnv;
+pub use crate::http::{SetupError, Timeouts};
+pub use crate::router::Router;
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -8,10 +8,11 @@ use image_sync_shared::manifest::RawManifest;
 use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolved};
 use image_sync_shared::reference::{Reference, Repository};
 
-use crate::client::{Client, ClientOptions, SetupError};
-use crate::http_registry::HttpRegistry;
+use crate::client::{Client, ClientOptions};
+use crate::distribution::HttpRegistry;
+use crate::distribution::blobs::Transfer;
+use crate::http::SetupError;
 use crate::layout::Layout;
-use crate::transfer::Transfer;
 
 /// Reads and writes images wherever they are.
 pub struct Router {

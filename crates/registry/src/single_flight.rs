@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::client::trouble::Trouble;
+use crate::http::Trouble;
 
 /// A value that one caller finds out while the others wait for it. A failure is shared by those who waited for it, so
 /// that a host that does not answer costs a crowd one timeout and not one after another.

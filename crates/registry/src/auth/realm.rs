@@ -3,8 +3,7 @@
 use reqwest::Url;
 use url::Host;
 
-use crate::client::tls::is_loopback;
-use crate::client::transport::authority;
+use crate::http::url::{authority, is_loopback};
 
 /// Refuses a token server on plain HTTP, unless the registry itself is on plain HTTP and both are on one host or on this
 /// machine. It is refused without a password too, as a token is a secret just as well.

@@ -12,15 +12,14 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
-use super::basic;
 use super::scopes::Scopes;
 use super::tokens::{DEFAULT_LIFETIME, Token};
-use crate::client::body;
-use crate::client::tls::Profile;
-use crate::client::transport::authority;
-use crate::client::trouble::Trouble;
-use crate::client::wire::{Home, Outgoing, Wire};
 use crate::credentials::{Credential, Identity};
+use crate::http::authorization::basic;
+use crate::http::connection::Profile;
+use crate::http::transport::{Home, Outgoing, Wire};
+use crate::http::url::authority;
+use crate::http::{Trouble, body};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;

@@ -4,8 +4,7 @@ use reqwest::Url;
 
 use super::{Asker, realm};
 use crate::client::endpoint::Contact;
-use crate::client::redirect::same_origin;
-use crate::client::transport::authority;
+use crate::http::url::{authority, same_origin};
 
 /// Why credentials are not shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

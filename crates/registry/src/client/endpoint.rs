@@ -7,11 +7,11 @@ use reqwest::Url;
 use tokio::sync::OnceCell;
 
 use super::mirror::Rest;
-use super::redirect::same_origin;
-use super::setup_error::SetupError;
-use super::tls::{Profile, is_loopback};
 use crate::auth::Challenge;
 use crate::auth::tokens::TokenCache;
+use crate::http::SetupError;
+use crate::http::connection::Profile;
+use crate::http::url::{is_loopback, same_origin};
 use crate::single_flight::SingleFlight;
 
 /// One server that requests for a registry go to: the registry itself or a mirror.

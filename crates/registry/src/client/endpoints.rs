@@ -7,7 +7,7 @@ use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
 
 use super::endpoint::Endpoint;
-use super::setup_error::SetupError;
+use crate::http::SetupError;
 
 /// All servers that are known, each made when it is first needed.
 pub(crate) struct Endpoints {

@@ -5,14 +5,13 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode, Url};
 
 use super::endpoint::{Contact, Endpoint, below};
-use super::redirect::same_origin;
-use super::tls::Profile;
-use super::transport::authority;
-use super::trouble::Trouble;
-use super::wire::{Home, Outgoing, SendError};
 use super::{Call, Inner, Target};
 use crate::auth::scopes::Scopes;
 use crate::auth::{Asker, Challenge, Pass};
+use crate::http::Trouble;
+use crate::http::connection::Profile;
+use crate::http::transport::{Home, Outgoing, SendError};
+use crate::http::url::{authority, same_origin};
 use crate::single_flight::{Lead, Turn};
 
 /// A call on its way to one server.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
 
-use super::proxies::ProxyEnv;
 use crate::credentials::CredentialEnv;
+use crate::http::Timeouts;
+use crate::http::proxy::ProxyEnv;
 
 /// What a client is built from.
 pub struct ClientOptions {
@@ -29,28 +29,4 @@ pub struct ClientOptions {
     pub clock: Arc<dyn Clock>,
     /// Is told of every request.
     pub measures: Arc<dyn Measures>,
-}
-
-/// How long to wait for what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For a connection, TLS included.
-    pub connect: Duration,
-    /// For the head of an answer, once a request without a streamed body is sent.
-    pub answer: Duration,
-    /// For the next byte of a body, in either direction.
-    pub stall: Duration,
-    /// For a credential helper.
-    pub helper: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            answer: Duration::from_secs(30),
-            stall: Duration::from_secs(60),
-            helper: Duration::from_secs(30),
-        }
-    }
 }

@@ -10,12 +10,11 @@ use reqwest::{Response, StatusCode, Url};
 
 use super::endpoint::{Contact, Endpoint};
 use super::exchange::Exchange;
-use super::redirect::same_origin;
-use super::transport::authority;
-use super::trouble::Trouble;
-use super::wire::Home;
 use crate::auth::scopes::Scopes;
 use crate::auth::{Asker, Challenge};
+use crate::http::Trouble;
+use crate::http::transport::Home;
+use crate::http::url::{authority, same_origin};
 
 /// Requests with different passes to one other registry, at most.
 const MAX_PASSES: usize = 2;

@@ -7,9 +7,9 @@ use reqwest::{Method, Response, StatusCode};
 use super::Payload;
 use super::endpoint::Contact;
 use super::exchange::Exchange;
-use super::redirect::same_origin;
-use super::wire::{Home, Outgoing};
 use crate::auth::Challenge;
+use crate::http::transport::{Home, Outgoing};
+use crate::http::url::same_origin;
 
 impl Exchange<'_, '_> {
     /// The answer, whatever its status; where it may be one for strangers alone, and there are credentials, that of another

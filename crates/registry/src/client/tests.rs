@@ -18,6 +18,7 @@ mod proof;
 
 use super::*;
 use crate::credentials::CredentialEnv;
+use crate::http::proxy::ProxyEnv;
 
 /// A client that knows the user `u` with the password `p` at `host`.
 fn client(host: &str, change: impl FnOnce(&mut RegistrySettings)) -> Client {

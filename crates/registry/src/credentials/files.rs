@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::CredentialEnv;
 use super::auth_file::AuthFile;
-use crate::client::SetupError;
+use crate::http::SetupError;
 
 /// What Docker calls the file in its folder, and what Kubernetes calls it in a secret that is mounted as one.
 const IN_DOCKER_CONFIG: [&str; 2] = ["config.json", ".dockerconfigjson"];

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::Identity;
 use super::auth_file::HelperCall;
-use crate::client::trouble::Trouble;
+use crate::http::Trouble;
 
 /// The user name that marks a secret as an identity token.
 const IDENTITY_TOKEN_USER: &str = "<token>";

@@ -9,7 +9,7 @@ use image_sync_shared::config::{PasswordSource, RegistrySettings};
 use image_sync_shared::secret::Secret;
 
 use super::{Credential, CredentialEnv, Identity};
-use crate::client::SetupError;
+use crate::http::SetupError;
 
 /// A user name and password of the config.
 pub(super) struct Own {

@@ -1,0 +1,27 @@
+//! The API of registries (OCI distribution spec): manifests (sections "Pull" and "Push"), tags (section "Content Discovery"),
+//! upload sessions and blobs. Whatever is here is one or several requests of `client`.
+
+pub(crate) mod blobs;
+mod manifests;
+pub(crate) mod tags;
+pub(crate) mod uploads;
+
+use crate::client::Client;
+use manifests::heads::Heads;
+
+/// A registry over HTTP.
+#[derive(Clone)]
+pub(crate) struct HttpRegistry {
+    client: Client,
+    heads: Heads,
+}
+
+impl HttpRegistry {
+    /// A registry that `client` speaks to.
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            client,
+            heads: Heads::default(),
+        }
+    }
+}

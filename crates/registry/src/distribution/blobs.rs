@@ -1,0 +1,68 @@
+//! Brings blobs from one repository to another: streamed, hashed on the way, never whole in memory and never on disk but
+//! where they belong.
+
+mod blob_answer;
+mod chunks;
+mod feed;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod http_source;
+mod resumes;
+mod source;
+mod to_folder;
+mod to_registry;
+mod verified;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use image_sync_shared::failure::Failure;
+use image_sync_shared::ports::registries::{Arrival, BlobCopy};
+use image_sync_shared::reference::Repository;
+
+use self::to_folder::ToFolder;
+use self::to_registry::ToRegistry;
+use super::uploads::Uploads;
+use crate::client::Client;
+
+/// Copies blobs. A clone shares everything.
+#[derive(Clone)]
+pub(crate) struct Transfer {
+    client: Client,
+    uploads: Uploads,
+    /// How long either side may move no byte.
+    stall: Duration,
+}
+
+impl Transfer {
+    /// Sends in chunks of at most so many bytes, where that is configured for a host.
+    pub(crate) fn new(client: Client, chunk_sizes: BTreeMap<String, u64>) -> Self {
+        Self {
+            uploads: Uploads::new(client.clone(), chunk_sizes),
+            stall: client.timeouts().stall,
+            client,
+        }
+    }
+
+    /// As [`Registries::copy_blob`](image_sync_shared::ports::registries::Registries::copy_blob).
+    pub(crate) async fn copy_blob(&self, copy: &BlobCopy<'_>) -> Result<Arrival, Failure> {
+        let transfer = self;
+        match &copy.target.repository {
+            Repository::Registry { .. } => ToRegistry::new(transfer, copy).copy().await,
+            Repository::Folder(folder) => {
+                let folder = folder.as_path();
+                let to_folder = ToFolder {
+                    transfer,
+                    copy,
+                    folder,
+                };
+                to_folder.copy().await
+            }
+        }
+    }
+
+    /// Waits until all cancellations are sent.
+    pub(crate) async fn close(&self) {
+        self.uploads.close().await;
+    }
+}

@@ -1,0 +1,139 @@
+//! Sends a blob in chunks (OCI distribution spec, section "Pushing a blob in chunks"). What was cut goes on at the byte that the
+//! registry says it is at. Nothing but the state of the hash at the border of a chunk is kept.
+
+use std::sync::Arc;
+
+use image_sync_shared::failure::{Failure, FailureClass, Side};
+use reqwest::StatusCode;
+
+use super::feed::{Feed, body};
+use super::resumes::Resumes;
+use super::to_registry::{Stop, ToRegistry, taken};
+use super::verified::{Place, Verified};
+use crate::client::{Payload, Permits};
+use crate::distribution::uploads::Session;
+
+impl ToRegistry<'_> {
+    /// Sends `blob` in chunks of `chunk` bytes. The upload is not ended yet.
+    pub(super) async fn send_chunks<'a>(
+        &'a self,
+        permits: &'a Arc<Permits>,
+        session: &mut Session,
+        mut blob: Verified<'a>,
+        chunk: u64,
+    ) -> Result<(), Stop> {
+        let size = self.copy.blob.size;
+        let mut resumes = Resumes::default();
+        while let Some(border) = blob.place() {
+            let at = border.position;
+            let end = size.min(at.saturating_add(chunk));
+            let sent = self.send_chunk(permits, session, &mut blob, end);
+            let (reached, failure) = match sent.await {
+                Ok(()) => match session.received() {
+                    Some(received) if 0 < received && received < end => {
+                        let answer = format!("the registry took {received} of {end} bytes");
+                        let class = FailureClass::Connection;
+                        (received, self.failure(class, &answer))
+                    }
+                    _ => continue,
+                },
+                Err(stop) if may_go_on(&stop) => {
+                    let (Stop::Failed(failure) | Stop::Refused(_, failure)) = stop;
+                    match self.ask(permits, session, &failure).await {
+                        Some(reached) => (reached, failure),
+                        None => return Err(Stop::Failed(failure)),
+                    }
+                }
+                Err(stop) => return Err(stop),
+            };
+            // A registry that has more than it was ever sent is at another upload.
+            if reached > self.told() || !resumes.may_go_on(reached) {
+                return Err(Stop::Failed(failure));
+            }
+            if reached == end && blob.position() == end {
+                continue;
+            }
+            blob = self.go_back(permits, border, reached).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is before `end`.
+    async fn send_chunk(
+        &self,
+        permits: &Permits,
+        session: &mut Session,
+        blob: &mut Verified<'_>,
+        end: u64,
+    ) -> Result<(), Stop> {
+        let at = blob.position();
+        let length = end - at;
+        let first = blob.next_within(length).await.map_err(Stop::Failed)?;
+        let (pieces, body) = body(length);
+        let request = async {
+            let payload = Payload::Stream(body);
+            taken(session.patch(permits, payload, at..end).await)
+        };
+        let feed = Feed {
+            first: first.unwrap_or_default(),
+            blob,
+            length,
+            pieces,
+            on_bytes: &|within, bytes| self.tell(at + within, bytes),
+            stall: self.transfer.stall,
+        };
+        self.stream(feed, request).await
+    }
+
+    /// How many bytes the registry has after `failure`, as it says when it is asked, or else has said with a 416; none if it does not
+    /// say so.
+    async fn ask(
+        &self,
+        permits: &Permits,
+        session: &mut Session,
+        failure: &Failure,
+    ) -> Option<u64> {
+        let asked = session.ask(permits).await.ok().flatten();
+        let received = asked.or_else(|| session.received())?;
+        tracing::debug!(%failure, received, "the upload goes on after a cut");
+        Some(received)
+    }
+
+    /// The blob from `reached` on. What was hashed before is hashed again only where it must be.
+    async fn go_back<'a>(
+        &'a self,
+        permits: &'a Permits,
+        border: Place,
+        reached: u64,
+    ) -> Result<Verified<'a>, Stop> {
+        let place = if border.position <= reached {
+            border
+        } else {
+            Place::start(self.copy.blob)
+        };
+        let opened = self.read_from(permits, place).await;
+        let mut blob = opened.map_err(Stop::Failed)?;
+        while blob.position() < reached {
+            let missing = reached - blob.position();
+            let skipped = blob.next_within(missing).await.map_err(Stop::Failed)?;
+            if skipped.is_none() {
+                break;
+            }
+        }
+        Ok(blob)
+    }
+}
+
+/// Whether the registry may have taken a part of the chunk, or wants another one.
+fn may_go_on(stop: &Stop) -> bool {
+    match stop {
+        Stop::Refused(status, _) => *status == StatusCode::RANGE_NOT_SATISFIABLE,
+        Stop::Failed(Failure { side, class, .. }) => {
+            let passes = matches!(
+                class,
+                FailureClass::Connection | FailureClass::Timeout | FailureClass::Unavailable
+            );
+            *side == Side::Target && passes
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A blob that is read from a registry (OCI distribution spec, section "Pulling blobs").
+
+use bytes::Bytes;
+use image_sync_shared::failure::{Failure, Step};
+use image_sync_shared::job::Remote;
+use image_sync_shared::manifest::Descriptor;
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue, RANGE};
+use reqwest::{Method, Response};
+
+use super::blob_answer::bytes_to_skip;
+use super::resumes::Resumes;
+use crate::client::mirror::Mirrored;
+use crate::client::{Call, Client, Permits, Target};
+use crate::http::body::encoding;
+
+/// The bytes of one blob. Where the connection is cut, they go on with Range over another one.
+pub(super) struct HttpSource<'a> {
+    client: &'a Client,
+    permits: &'a Permits,
+    remote: &'a Remote,
+    blob: &'a Descriptor,
+    answer: Response,
+    /// How many bytes of the body are yet to be skipped.
+    skip: u64,
+    /// Where in the blob the next byte is.
+    offset: u64,
+    resumes: Resumes,
+}
+
+impl<'a> HttpSource<'a> {
+    /// Asks for a blob from `offset` on.
+    pub(super) async fn open(
+        client: &'a Client,
+        permits: &'a Permits,
+        remote: &'a Remote,
+        blob: &'a Descriptor,
+        offset: u64,
+    ) -> Result<Self, Failure> {
+        let (answer, skip) = get(client, permits, remote, blob, offset).await?;
+        Ok(Self {
+            client,
+            permits,
+            remote,
+            blob,
+            answer,
+            skip,
+            offset,
+            resumes: Resumes::default(),
+        })
+    }
+
+    /// The next bytes, or none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            match self.answer.chunk().await {
+                Ok(Some(chunk)) => {
+                    let fresh = self.unskipped(chunk);
+                    if !fresh.is_empty() {
+                        self.offset += fresh.len() as u64;
+                        return Ok(Some(fresh));
+                    }
+                }
+                Ok(None) => return Ok(None),
+                // All bytes came, so nothing is lost with the connection.
+                Err(_) if self.offset >= self.blob.size => return Ok(None),
+                Err(error) => {
+                    let error = error.with_url(self.answer.url().clone());
+                    self.resume(&error).await?;
+                }
+            }
+        }
+    }
+
+    /// Notes that its bytes are wrong, or do not come.
+    pub(super) fn distrust(&self) {
+        Mirrored::of(&self.answer).distrust();
+    }
+
+    /// The Content-Encoding that its bytes are labelled with.
+    pub(super) fn encoding(&self) -> Option<String> {
+        encoding::label(self.answer.headers())
+    }
+
+    fn unskipped(&mut self, mut chunk: Bytes) -> Bytes {
+        let skipped = usize::try_from(self.skip).map_or(chunk.len(), |skip| skip.min(chunk.len()));
+        self.skip -= skipped as u64;
+        chunk.split_off(skipped)
+    }
+
+    async fn resume(&mut self, error: &reqwest::Error) -> Result<(), Failure> {
+        let side = self.remote.side;
+        self.distrust();
+        let failure = Client::cut(side, Step::PullBlob, self.blob.digest.as_str(), error);
+        if !self.resumes.may_go_on(self.offset) {
+            return Err(failure);
+        }
+        tracing::debug!(%failure, offset = self.offset, "asking for the rest of the blob");
+        (self.answer, self.skip) = get(
+            self.client,
+            self.permits,
+            self.remote,
+            self.blob,
+            self.offset,
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+async fn get(
+    client: &Client,
+    permits: &Permits,
+    remote: &Remote,
+    blob: &Descriptor,
+    offset: u64,
+) -> Result<(Response, u64), Failure> {
+    let subject = blob.digest.as_str();
+    let step = Step::PullBlob;
+    let target = Target::Path(format!("blobs/{subject}"));
+    let mut call = Call::new(client, permits, remote, step, subject, Method::GET, target);
+    let identity = HeaderValue::from_static("identity");
+    call.headers.insert(ACCEPT_ENCODING, identity);
+    if offset > 0 {
+        let range = HeaderValue::from_str(&format!("bytes={offset}-"));
+        call.headers.extend(range.map(|range| (RANGE, range)));
+    }
+    let answer = client.send(call).await?;
+    let skip = bytes_to_skip(answer.status(), answer.headers(), offset, blob.size);
+    match skip {
+        Ok(skip) => Ok((answer, skip)),
+        Err((class, said)) => {
+            Mirrored::of(&answer).distrust();
+            Err(Failure::new(remote.side, step, subject, class, said))
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Sends blobs to a registry.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::ports::registries::{Arrival, BlobCopy};
+use image_sync_shared::reference::Repository;
+use reqwest::StatusCode;
+use tokio::time::timeout;
+
+use super::Transfer;
+use super::feed::{Feed, FeedError, body};
+use super::source::Source;
+use super::verified::{Place, Verified};
+use crate::client::{Payload, Permits};
+use crate::distribution::uploads::{Habits, Mount, Sent, Session, Way};
+
+/// How long a registry may take to answer after the last byte: it may move the blob to where it belongs first.
+const FINAL_ANSWER_WITHIN: Duration = Duration::from_secs(300);
+
+/// Why one try to send a blob ended.
+pub(super) enum Stop {
+    /// For good.
+    Failed(Failure),
+    /// With a status which says that the blob may be welcome in another way, or is in place.
+    Refused(StatusCode, Failure),
+}
+
+/// A blob that is sent to a registry.
+pub(super) struct ToRegistry<'a> {
+    pub(super) transfer: &'a Transfer,
+    pub(super) copy: &'a BlobCopy<'a>,
+    /// How far the caller was told of bytes: those that are sent again do not count twice.
+    told: AtomicU64,
+}
+
+impl<'a> ToRegistry<'a> {
+    pub(super) fn new(transfer: &'a Transfer, copy: &'a BlobCopy<'a>) -> Self {
+        Self {
+            transfer,
+            copy,
+            told: AtomicU64::new(0),
+        }
+    }
+}
+
+impl ToRegistry<'_> {
+    /// Mounts the blob, or sends it.
+    pub(super) async fn copy(&self) -> Result<Arrival, Failure> {
+        let copy = self.copy;
+        let (uploads, bytes) = (&self.transfer.uploads, copy.blob.size);
+        if uploads.arrived_unanswered(copy.target, copy.blob).await {
+            return Ok(Arrival::Copied { bytes });
+        }
+        let mut begun = None;
+        if let Some(from) = self.mountable() {
+            match uploads.mount(copy.target, copy.blob, from).await? {
+                Mount::Done => return Ok(Arrival::Mounted),
+                Mount::Begun(session) => begun = Some(*session),
+                Mount::Refused => {}
+            }
+        }
+        let client = &self.transfer.client;
+        let permits = Arc::new(client.transfer_permits(copy.source, copy.target).await);
+        self.send(&permits, begun).await?;
+        Ok(Arrival::Copied { bytes })
+    }
+
+    /// The repository of the target's registry that has the blob: the caller's, or the source itself.
+    fn mountable(&self) -> Option<&Repository> {
+        let host = self.copy.target.repository.host();
+        [self.copy.mount_from, Some(&self.copy.source.repository)]
+            .into_iter()
+            .flatten()
+            .find(|from| self.copy.may_mount && from.host() == host)
+    }
+
+    /// Sends the blob in the way that the registry is known to want, or in others until it takes one.
+    async fn send(&self, permits: &Arc<Permits>, begun: Option<Session>) -> Result<(), Failure> {
+        let (uploads, size) = (&self.transfer.uploads, self.copy.blob.size);
+        let known = uploads.habits(self.copy.target);
+        let (mut habits, mut begun) = (known, begun);
+        loop {
+            let tried = self.try_once(permits, begun.take(), habits).await;
+            let (way, stop) = match tried {
+                Ok(()) => break,
+                Err((None, Stop::Failed(failure) | Stop::Refused(_, failure))) => {
+                    return Err(failure);
+                }
+                Err((Some(way), stop)) => (way, stop),
+            };
+            let (status, failure) = match stop {
+                Stop::Failed(failure) => return Err(failure),
+                Stop::Refused(status, failure) => (status, failure),
+            };
+            let Some(next) = habits.after(status, way, size) else {
+                return Err(with_hint(status, failure));
+            };
+            tracing::debug!(%failure, ?next, "sending the blob in another way");
+            habits = next;
+        }
+        if habits != known {
+            uploads.remember(self.copy.target, habits);
+        }
+        Ok(())
+    }
+
+    async fn try_once(
+        &self,
+        permits: &Arc<Permits>,
+        begun: Option<Session>,
+        habits: Habits,
+    ) -> Result<(), (Option<Way>, Stop)> {
+        let opened = self.open(permits, begun).await;
+        let (mut session, blob) = opened.map_err(|failure| (None, Stop::Failed(failure)))?;
+        let way = habits.way(self.copy.blob.size, session.limits());
+        let way = way.map_err(|answer| {
+            let failure = self.failure(FailureClass::Invalid, &answer);
+            (None, Stop::Failed(failure))
+        })?;
+        let sent = match way {
+            Way::Chunks(chunk) => self.send_chunks(permits, &mut session, blob, chunk).await,
+            Way::Put | Way::Patch => self.send_whole(permits, &mut session, blob, way).await,
+        };
+        let ended = match sent {
+            Ok(()) if way != Way::Put => {
+                let closing = async { taken(session.close(permits).await) };
+                self.answered(closing).await
+            }
+            sent => sent,
+        };
+        match ended {
+            Err(stop) => {
+                let stop = self.unless_arrived(permits, &mut session, stop).await;
+                stop.map_or(Ok(()), |stop| Err((Some(way), stop)))
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// A registry that did not answer itself may have taken the blob nevertheless: it is asked, now or before the next try.
+    async fn unless_arrived(
+        &self,
+        permits: &Arc<Permits>,
+        session: &mut Session,
+        stop: Stop,
+    ) -> Option<Stop> {
+        let (uploads, copy) = (&self.transfer.uploads, self.copy);
+        let failure = match stop {
+            Stop::Refused(StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT, failure) => {
+                if uploads.has(permits, copy.target, copy.blob).await == Ok(true) {
+                    session.is_over();
+                    return None;
+                }
+                failure
+            }
+            Stop::Failed(failure) if is_unanswered(&failure) => failure,
+            stop => return Some(stop),
+        };
+        uploads.was_unanswered(copy.target, copy.blob);
+        Some(Stop::Failed(failure))
+    }
+
+    async fn send_whole(
+        &self,
+        permits: &Arc<Permits>,
+        session: &mut Session,
+        mut blob: Verified<'_>,
+        way: Way,
+    ) -> Result<(), Stop> {
+        let length = self.copy.blob.size;
+        // A blob that fails at its first bytes costs the target no request.
+        let first = blob.next().await.map_err(Stop::Failed)?.unwrap_or_default();
+        if blob.is_done() {
+            let request = whole(way, session, permits, Payload::Bytes(first), length);
+            self.answered(request).await?;
+            self.tell(0, length);
+            return Ok(());
+        }
+        let (pieces, body) = body(length);
+        let request = whole(way, session, permits, Payload::Stream(body), length);
+        let feed = Feed {
+            first,
+            blob: &mut blob,
+            length,
+            pieces,
+            on_bytes: &|at, bytes| self.tell(at, bytes),
+            stall: self.transfer.stall,
+        };
+        self.stream(feed, request).await
+    }
+
+    /// Opens both ends, at the same time.
+    async fn open<'a>(
+        &'a self,
+        permits: &'a Arc<Permits>,
+        begun: Option<Session>,
+    ) -> Result<(Session, Verified<'a>), Failure> {
+        let (uploads, copy) = (&self.transfer.uploads, self.copy);
+        let opening = async {
+            match begun {
+                Some(session) => Ok(session),
+                None => uploads.begin(permits, copy.target, copy.blob).await,
+            }
+        };
+        let source = self.read_from(permits, Place::start(copy.blob));
+        let (session, blob) = tokio::join!(opening, source);
+        let blob = blob?;
+        Ok((session?, blob))
+    }
+
+    /// Opens the source at a place.
+    pub(super) async fn read_from<'a>(
+        &'a self,
+        permits: &'a Permits,
+        place: Place,
+    ) -> Result<Verified<'a>, Failure> {
+        let (Transfer { client, stall, .. }, copy) = (self.transfer, self.copy);
+        let (remote, offset) = (copy.source, place.position);
+        let source = Source::open(client, permits, remote, copy.blob, offset).await?;
+        let side = remote.side;
+        Ok(Verified::new(source, side, copy.blob, *stall, place))
+    }
+
+    /// Feeds a request while it runs, and waits for its answer.
+    pub(super) async fn stream(
+        &self,
+        feed: Feed<'_, '_>,
+        request: impl Future<Output = Result<(), Stop>>,
+    ) -> Result<(), Stop> {
+        let mut request = pin!(request);
+        let ended = tokio::select! {
+            ended = feed.run() => ended,
+            answer = &mut request => return self.too_early(answer),
+        };
+        match ended {
+            Ok(()) => self.answered(request).await,
+            Err(FeedError::Source(failure)) => Err(Stop::Failed(failure)),
+            Err(FeedError::Stalled(sent)) => Err(Stop::Failed(self.stalled(sent))),
+            Err(FeedError::Over) => self.too_early(self.answered(request).await),
+        }
+    }
+
+    /// Waits for the answer to a request of which all was sent.
+    async fn answered(&self, request: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+        timeout(FINAL_ANSWER_WITHIN, request)
+            .await
+            .unwrap_or_else(|_| {
+                let limit = FINAL_ANSWER_WITHIN.as_secs();
+                let answer = format!("no answer for {limit} s after the last byte");
+                Err(Stop::Failed(self.failure(FailureClass::Timeout, &answer)))
+            })
+    }
+
+    /// A refusal may come before the last byte was sent, success may not.
+    fn too_early(&self, answer: Result<(), Stop>) -> Result<(), Stop> {
+        answer.and_then(|()| {
+            let answer = "it was accepted before all of it was sent";
+            Err(Stop::Failed(self.failure(FailureClass::Connection, answer)))
+        })
+    }
+
+    /// Tells the caller that `bytes` bytes were sent which stand at `at` in the blob.
+    pub(super) fn tell(&self, at: u64, bytes: u64) {
+        let now = at + bytes;
+        let before = self.told.fetch_max(now, Ordering::Relaxed);
+        if now > before {
+            (self.copy.on_bytes)(now - before.max(at));
+        }
+    }
+
+    /// How many bytes were sent, some of them perhaps more than once.
+    pub(super) fn told(&self) -> u64 {
+        self.told.load(Ordering::Relaxed)
+    }
+
+    fn stalled(&self, sent: u64) -> Failure {
+        let answer = format!(
+            "no byte was taken for {:?}, after {sent} of {} bytes",
+            self.transfer.stall, self.copy.blob.size
+        );
+        self.failure(FailureClass::Timeout, &answer)
+    }
+
+    pub(super) fn failure(&self, class: FailureClass, answer: &str) -> Failure {
+        let digest = &self.copy.blob.digest;
+        Failure::new(self.copy.target.side, Step::PushBlob, digest, class, answer)
+    }
+}
+
+/// Sends the blob by PUT, which ends the upload, or by PATCH, which does not.
+async fn whole(
+    way: Way,
+    session: &mut Session,
+    permits: &Permits,
+    payload: Payload,
+    length: u64,
+) -> Result<(), Stop> {
+    taken(match way {
+        Way::Put => session.put(permits, payload).await,
+        Way::Patch | Way::Chunks(_) => session.patch(permits, payload, 0..length).await,
+    })
+}
+
+pub(super) fn taken(sent: Result<Sent, Failure>) -> Result<(), Stop> {
+    match sent {
+        Ok(Sent::Taken) => Ok(()),
+        Ok(Sent::Refused(status, failure)) => Err(Stop::Refused(status, failure)),
+        Err(failure) => Err(Stop::Failed(failure)),
+    }
+}
+
+/// Whether the target may have taken what it was sent, as nothing was heard of it.
+fn is_unanswered(failure: &Failure) -> bool {
+    let class = failure.class;
+    failure.side == Side::Target
+        && matches!(class, FailureClass::Timeout | FailureClass::Connection)
+}
+
+/// A 413 that no smaller request gets around, with what may.
+fn with_hint(status: StatusCode, failure: Failure) -> Failure {
+    if status != StatusCode::PAYLOAD_TOO_LARGE {
+        return failure;
+    }
+    let hint = "the registry, or a proxy before it, limits the length of a request; chunk_size can be set for it";
+    let Failure {
+        side,
+        step,
+        subject,
+        class,
+        answer,
+    } = failure;
+    Failure::new(side, step, subject, class, format!("{answer} ({hint})"))
+}

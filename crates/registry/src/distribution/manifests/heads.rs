@@ -1,0 +1,79 @@
+//! Which registries answer HEAD as they would GET. HEAD is cheaper, but some know it not, or lead it to a storage that was
+//! signed for GET alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use image_sync_shared::failure::{Failure, FailureClass, Step};
+use reqwest::StatusCode;
+
+/// Statuses of a HEAD that are no answer to what was asked.
+const REFUSALS: [StatusCode; 7] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::NOT_ACCEPTABLE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::NOT_IMPLEMENTED,
+];
+
+/// How a registry takes HEAD of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::distribution) enum Head {
+    /// It has answered one.
+    Good,
+    /// It refused one of a manifest that it then gave by GET.
+    Bad,
+}
+
+/// What is known of each host. A clone shares it.
+#[derive(Clone, Default)]
+pub(in crate::distribution) struct Heads(Arc<Mutex<HashMap<String, Head>>>);
+
+impl Heads {
+    /// What is known of `host`, if anything.
+    pub(in crate::distribution) fn of(&self, host: &str) -> Option<Head> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(host).copied()
+    }
+
+    /// Notes what `host` did. One that has answered a HEAD is no worse for refusing another.
+    pub(in crate::distribution) fn note(&self, host: &str, head: Head) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get_mut(host) {
+            Some(before) if head == Head::Good => *before = head,
+            Some(_) => {}
+            None => {
+                known.insert(host.to_owned(), head);
+            }
+        }
+    }
+}
+
+/// The statuses of a HEAD after which GET is to be tried, or which say that there is nothing.
+pub(in crate::distribution) fn refusals() -> &'static [StatusCode] {
+    &REFUSALS
+}
+
+/// Whether a failure is a registry's own 401, rather than a token server's.
+pub(in crate::distribution) fn is_refusal(failure: &Failure) -> bool {
+    failure.step != Step::Authenticate && failure.class == FailureClass::Unauthorized
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_answered_head_once_stays_good() {
+        let heads = Heads::default();
+        assert_eq!(heads.of("r.example"), None);
+        heads.note("r.example", Head::Bad);
+        assert_eq!(heads.of("r.example"), Some(Head::Bad));
+        heads.note("r.example", Head::Good);
+        heads.note("r.example", Head::Bad);
+        assert_eq!(heads.of("r.example"), Some(Head::Good));
+        assert_eq!(heads.of("other.example"), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! Lists tags page by page (OCI distribution spec, section "Listing Tags").
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod link;
+
+use std::collections::HashSet;
+
+use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::job::Remote;
+use image_sync_shared::text::bounded;
+use reqwest::{Method, Url};
+use serde::Deserialize;
+
+use super::HttpRegistry;
+use crate::client::{Call, Target};
+use crate::http::{Trouble, body};
+
+/// Tags asked for with one request.
+const PAGE_SIZE: usize = 1000;
+/// The longest page that is read, in bytes: some registries put all tags on one.
+const MAX_PAGE: usize = 32 * 1024 * 1024;
+/// Pages read, at most.
+const MAX_PAGES: usize = 10_000;
+
+#[derive(Deserialize)]
+struct Page {
+    /// `null` where there are none.
+    tags: Option<Vec<String>>,
+}
+
+impl HttpRegistry {
+    /// See [`Registries::tags`](image_sync_shared::ports::registries::Registries::tags).
+    pub(crate) async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
+        let mut tags = Vec::new();
+        let mut seen = HashSet::new();
+        let mut target = Target::Path(format!("tags/list?n={PAGE_SIZE}"));
+        loop {
+            let (page, next) = self.page(at, target).await?;
+            tags.extend(page);
+            let Some(next) = next else {
+                return Ok(tags);
+            };
+            if seen.len() == MAX_PAGES || !seen.insert(next.clone()) {
+                let answer = "its pages of tags lead on without end";
+                return Err(failure(at, Trouble::new(FailureClass::Invalid, answer)));
+            }
+            target = Target::Url(next);
+        }
+    }
+
+    /// One page, and where the next one is.
+    async fn page(
+        &self,
+        at: &Remote,
+        target: Target,
+    ) -> Result<(Vec<String>, Option<Url>), Failure> {
+        let permits = self.client.permit(at).await;
+        let (step, subject) = (Step::ListTags, at.repository.to_string());
+        let call = Call::new(
+            &self.client,
+            &permits,
+            at,
+            step,
+            subject,
+            Method::GET,
+            target,
+        );
+        let response = self.client.send(call).await?;
+        let invalid = |answer| failure(at, Trouble::new(FailureClass::Invalid, answer));
+        let next = link::next(response.url(), response.headers()).map_err(invalid)?;
+        let patience = self.client.timeouts().stall;
+        let bytes = body::read_whole(response, MAX_PAGE, patience).await;
+        let bytes = bytes.map_err(|trouble| failure(at, trouble))?;
+        let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
+            invalid(format!(
+                "its list of tags is not the JSON expected: {}",
+                bounded(error)
+            ))
+        })?;
+        Ok((page.tags.unwrap_or_default(), next))
+    }
+}
+
+fn failure(at: &Remote, trouble: Trouble) -> Failure {
+    trouble.at(at.side, Step::ListTags, &at.repository)
+}

@@ -1,0 +1,309 @@
+//! One upload session (OCI distribution spec, section "Pushing blobs").
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::job::Remote;
+use image_sync_shared::manifest::Descriptor;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Response, StatusCode, Url};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::way::{ChunkLimits, MAY_WANT_ANOTHER_WAY};
+use super::{Shared, location, state};
+use crate::client::{Call, Client, Payload, Permits, Target};
+use crate::http::refusal::Wrote;
+
+/// How long a cancellation may take, the wait for its turn included.
+const CANCEL_WITHIN: Duration = Duration::from_secs(20);
+
+/// An upload that has begun. Dropped before it has succeeded, it is cancelled.
+pub(crate) struct Session {
+    shared: Arc<Shared>,
+    remote: Remote,
+    digest: Digest,
+    size: u64,
+    /// Where the upload goes on; none once it needs no cancelling.
+    location: Option<Url>,
+    /// How long its chunks may be.
+    limits: ChunkLimits,
+    /// How many bytes the answer to the last chunk said that the registry has.
+    received: Option<u64>,
+}
+
+/// What came of a request with bytes of a blob, or of the one that ends an upload.
+pub(crate) enum Sent {
+    /// The registry took it.
+    Taken,
+    /// It was refused in a way that another way to send it, or asking whether it is there, may get around.
+    Refused(StatusCode, Failure),
+}
+
+/// Statuses of a proxy that gave up waiting for the registry: the blob may be in place.
+const UNANSWERED: [StatusCode; 2] = [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT];
+
+impl Session {
+    /// The session that an answer to a POST of `blob` opens.
+    pub(super) fn opened(
+        shared: Arc<Shared>,
+        remote: Remote,
+        blob: &Descriptor,
+        answer: &Response,
+    ) -> Result<Self, Failure> {
+        let mut session = Self {
+            shared,
+            remote,
+            digest: blob.digest.clone(),
+            size: blob.size,
+            location: None,
+            limits: ChunkLimits::stated(answer.headers()),
+            received: None,
+        };
+        session.go_on(answer)?;
+        Ok(session)
+    }
+
+    /// How long its chunks may be.
+    pub(crate) fn limits(&self) -> ChunkLimits {
+        self.limits
+    }
+
+    /// How many bytes the registry said, with its answer to the last chunk, that it has.
+    pub(crate) fn received(&self) -> Option<u64> {
+        self.received
+    }
+
+    /// Sends the whole blob and ends the upload.
+    pub(crate) async fn put(
+        &mut self,
+        permits: &Permits,
+        payload: Payload,
+    ) -> Result<Sent, Failure> {
+        let mut call = self.call(permits, Method::PUT, self.closing()?);
+        carry(&mut call, payload, self.size);
+        let accepted = [&MAY_WANT_ANOTHER_WAY[..], &UNANSWERED].concat();
+        call.accept = &accepted;
+        let answer = self.client().send(call).await?;
+        if answer.status().is_success() {
+            self.succeeded(&answer)?;
+            return Ok(Sent::Taken);
+        }
+        Ok(self.refused(answer).await)
+    }
+
+    /// Sends the bytes of `range`. The upload is not ended yet.
+    pub(crate) async fn patch(
+        &mut self,
+        permits: &Permits,
+        payload: Payload,
+        range: Range<u64>,
+    ) -> Result<Sent, Failure> {
+        let mut call = self.call(permits, Method::PATCH, self.location()?.clone());
+        carry(&mut call, payload, range.end - range.start);
+        if !range.is_empty() {
+            let stated = format!("{}-{}", range.start, range.end - 1);
+            let range = HeaderValue::from_str(&stated);
+            call.headers
+                .extend(range.map(|range| (CONTENT_RANGE, range)));
+        }
+        call.accept = &[
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::RANGE_NOT_SATISFIABLE,
+        ];
+        let answer = self.client().send(call).await;
+        self.received = None;
+        let answer = answer?;
+        if answer.status().is_success() {
+            self.go_on(&answer)?;
+            return Ok(Sent::Taken);
+        }
+        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            self.received = state::received(answer.headers());
+        }
+        Ok(self.refused(answer).await)
+    }
+
+    /// Ends the upload of a blob that was sent before.
+    pub(crate) async fn close(&mut self, permits: &Permits) -> Result<Sent, Failure> {
+        let mut call = self.call(permits, Method::PUT, self.closing()?);
+        call.accept = &UNANSWERED;
+        call.answer_within = None;
+        let answer = self.client().send(call).await?;
+        if answer.status().is_success() {
+            self.succeeded(&answer)?;
+            return Ok(Sent::Taken);
+        }
+        Ok(self.refused(answer).await)
+    }
+
+    /// Asks how many bytes the registry has, as far as it says so. The upload goes on from there.
+    pub(crate) async fn ask(&mut self, permits: &Permits) -> Result<Option<u64>, Failure> {
+        let (client, digest) = (&self.shared.client, self.digest.as_str());
+        let asked = state::ask(client, permits, &self.remote, digest, self.location()?);
+        let state = asked.await?;
+        self.location = Some(state.location);
+        Ok(state.received)
+    }
+
+    /// Notes that the blob is in place after all.
+    pub(crate) fn is_over(&mut self) {
+        self.location = None;
+    }
+
+    async fn refused(&self, answer: Response) -> Sent {
+        let status = answer.status();
+        let (side, step) = (self.remote.side, Step::PushBlob);
+        let subject = self.digest.as_str();
+        let refused = self
+            .client()
+            .refused(side, step, subject, Wrote::Content, answer);
+        Sent::Refused(status, refused.await)
+    }
+
+    fn call<'a>(&'a self, permits: &'a Permits, method: Method, url: Url) -> Call<'a> {
+        let subject = self.digest.as_str();
+        let target = Target::Url(url);
+        Call::new(
+            self.client(),
+            permits,
+            &self.remote,
+            Step::PushBlob,
+            subject,
+            method,
+            target,
+        )
+    }
+
+    fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    fn location(&self) -> Result<&Url, Failure> {
+        self.location
+            .as_ref()
+            .ok_or_else(|| self.invalid("the upload is over"))
+    }
+
+    fn closing(&self) -> Result<Url, Failure> {
+        Ok(location::closing(self.location()?, &self.digest))
+    }
+
+    fn go_on(&mut self, answer: &Response) -> Result<(), Failure> {
+        let next = location::next(answer.url(), answer.headers());
+        self.location = Some(next.map_err(|reason| self.invalid(&reason))?);
+        self.received = state::received(answer.headers());
+        Ok(())
+    }
+
+    /// Notes that the blob is in place, if it is the right one that the registry says it has stored.
+    fn succeeded(&mut self, answer: &Response) -> Result<(), Failure> {
+        self.location = None;
+        let stated = answer.headers().get("docker-content-digest");
+        let stored = stated.and_then(|value| value.to_str().ok()?.parse::<Digest>().ok());
+        match stored {
+            Some(stored)
+                if stored.algorithm() == self.digest.algorithm() && stored != self.digest =>
+            {
+                let found = format!("it was stored as {stored}");
+                Err(self.failure(FailureClass::DigestMismatch, &found))
+            }
+            _ if answer.status() == StatusCode::ACCEPTED => {
+                Err(self.invalid("202 Accepted, expected 201 Created"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn invalid(&self, answer: &str) -> Failure {
+        self.failure(FailureClass::Invalid, answer)
+    }
+
+    fn failure(&self, class: FailureClass, answer: &str) -> Failure {
+        let subject = self.digest.as_str();
+        Failure::new(self.remote.side, Step::PushBlob, subject, class, answer)
+    }
+}
+
+/// Gives a request `length` bytes. Who feeds them watches the time.
+fn carry(call: &mut Call<'_>, payload: Payload, length: u64) {
+    let octets = HeaderValue::from_static("application/octet-stream");
+    call.headers = HeaderMap::from_iter([
+        (CONTENT_TYPE, octets),
+        (CONTENT_LENGTH, HeaderValue::from(length)),
+    ]);
+    call.payload = payload;
+    call.answer_within = None;
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let (Some(location), Ok(runtime)) = (self.location.take(), Handle::try_current()) {
+            let cancelled = cancel(
+                self.shared.client.clone(),
+                self.remote.clone(),
+                self.digest.to_string(),
+                location,
+            );
+            self.shared.tasks.spawn_on(cancelled, &runtime);
+        }
+    }
+}
+
+/// Asks the registry to forget an upload. That it may refuse harms nobody: it forgets uploads in time.
+async fn cancel(client: Client, remote: Remote, digest: String, location: Url) {
+    let asked = async {
+        let permits = client.permit(&remote).await;
+        let refused = delete(&client, &permits, &remote, &digest, location.clone()).await?;
+        if refused.is_success() {
+            return Ok(());
+        }
+        // Where a request was cut, some know an upload by its new length only: distribution 3 has it in the Location.
+        let state = state::ask(&client, &permits, &remote, &digest, &location).await?;
+        match delete(&client, &permits, &remote, &digest, state.location).await? {
+            status if status.is_success() => Ok(()),
+            status => {
+                let class = FailureClass::Invalid;
+                let step = Step::PushBlob;
+                Err(Failure::new(remote.side, step, &digest, class, status))
+            }
+        }
+    };
+    match timeout(CANCEL_WITHIN, asked).await {
+        Ok(Ok(())) => {
+            tracing::debug!(repository = %remote.repository, digest, "cancelled an upload");
+        }
+        Ok(Err(failure)) => {
+            tracing::debug!(repository = %remote.repository, %failure, "the upload was not cancelled");
+        }
+        Err(_) => {
+            tracing::debug!(repository = %remote.repository, digest, "the upload was not cancelled in time");
+        }
+    }
+}
+
+/// The status of the answer: a success, or one of those that say that the upload is further than its Location.
+async fn delete(
+    client: &Client,
+    permits: &Permits,
+    remote: &Remote,
+    digest: &str,
+    location: Url,
+) -> Result<StatusCode, Failure> {
+    let (step, target) = (Step::PushBlob, Target::Url(location));
+    let mut call = Call::new(
+        client,
+        permits,
+        remote,
+        step,
+        digest,
+        Method::DELETE,
+        target,
+    );
+    call.accept = &[StatusCode::BAD_REQUEST, StatusCode::RANGE_NOT_SATISFIABLE];
+    let answer = client.send(call).await?;
+    Ok(answer.status())
+}

@@ -1,0 +1,310 @@
+//! Sends one request and follows where it is redirected.
+
+pub(crate) mod redirect;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_shared::config::RegistrySettings;
+use image_sync_shared::failure::FailureClass;
+use image_sync_shared::job::Trust;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::{Measures, RequestEnded};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use reqwest::{Body, Method, Request, Response, Url};
+use tokio::time::{Instant, timeout};
+
+use super::connection::{self, Pools, Profile};
+use super::network::{self, AddressClass, AddressRefused, Network, Reach};
+use super::redaction::Secrets;
+use super::refusal::{self, Wrote};
+use super::url::{authority, same_origin};
+use super::{SetupError, Timeouts, Trouble};
+use crate::client::endpoint::Endpoint;
+use redirect::MAX_REDIRECTS;
+
+/// A request, as far as sending it needs to know.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    /// Headers other than Authorization.
+    pub(crate) headers: HeaderMap,
+    /// The Authorization, for the scheme, host and port of `url` alone.
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) body: Option<Body>,
+    /// How long each answer's head may take; none for no limit.
+    pub(crate) answer_within: Option<Duration>,
+    /// How connections to the host of `url` are secured.
+    pub(crate) profile: &'a Profile,
+    /// The registry that it is for, which may lead elsewhere.
+    pub(crate) home: Home<'a>,
+    /// Whether redirects are followed; where they are not, one is the last answer.
+    pub(crate) follow: bool,
+}
+
+/// The registry that a request is for: the user has named it, and it names other places.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    /// Where it is, as far as is known.
+    pub(crate) base: &'a Url,
+}
+
+/// Why there was no answer.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// The host speaks something else where TLS was tried, so it may be plain HTTP.
+    NoTls(Trouble),
+    /// The host hung up when TLS was tried, as some do that speak plain HTTP.
+    HungUp(Trouble),
+    /// Its certificate is not trusted.
+    Untrusted(Trouble),
+    /// Nothing listens there.
+    Refused(Trouble),
+    /// It answered, but where it led to nothing is to be had.
+    LedAstray(Trouble),
+    /// All else.
+    Other(Trouble),
+}
+
+impl From<SendError> for Trouble {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::NoTls(trouble)
+            | SendError::HungUp(trouble)
+            | SendError::Untrusted(trouble)
+            | SendError::Refused(trouble)
+            | SendError::LedAstray(trouble)
+            | SendError::Other(trouble) => trouble,
+        }
+    }
+}
+
+/// What all requests share, whatever they are for.
+pub(crate) struct Wire {
+    pub(crate) timeouts: Timeouts,
+    /// What was shown to registries, so that it is told to nobody else.
+    pub(crate) secrets: Secrets,
+    network: Arc<Network>,
+    pools: Pools,
+    profiles: BTreeMap<String, Profile>,
+    clock: Arc<dyn Clock>,
+    measures: Arc<dyn Measures>,
+}
+
+impl Wire {
+    /// Finds out what is wrong with the files that `registries` name.
+    pub(crate) fn new(
+        registries: &BTreeMap<String, RegistrySettings>,
+        timeouts: Timeouts,
+        pools: Pools,
+        clock: Arc<dyn Clock>,
+        measures: Arc<dyn Measures>,
+    ) -> Result<Self, SetupError> {
+        let profile = |(host, settings): (&String, &RegistrySettings)| {
+            let profile = Profile::new(settings, Trust::Verified);
+            let invalid = |why| SetupError::new(format!("registries.{host}"), why);
+            Ok((host.clone(), profile.map_err(invalid)?))
+        };
+        let profiles: Result<BTreeMap<String, Profile>, _> =
+            registries.iter().map(profile).collect();
+        let profiles = profiles?;
+        for (host, profile) in profiles.iter().filter(|(_, profile)| profile.has_files()) {
+            // A host that is none is told elsewhere.
+            if let Ok(url) = Url::parse(&format!("https://{host}")) {
+                pools.pool(&url, profile, Reach::Named)?;
+            }
+        }
+        Ok(Self {
+            timeouts,
+            secrets: Secrets::default(),
+            network: pools.network(),
+            pools,
+            profiles,
+            clock,
+            measures,
+        })
+    }
+
+    /// Whether a registry is on this machine, as far as its name was resolved.
+    pub(crate) fn is_on_loopback(&self, registry: &Url) -> bool {
+        self.network.class_of(registry) == AddressClass::Loopback
+    }
+
+    /// Sends a request and returns the last answer, whatever its status. Redirects of GET and HEAD are followed, if at all.
+    pub(crate) async fn send(&self, mut request: Outgoing<'_>) -> Result<Response, SendError> {
+        let mut url = request.url.clone();
+        let mut response = self.hop(&mut request, &url).await?;
+        for redirects in 0..=MAX_REDIRECTS {
+            let next = if request.follow {
+                redirect::next(&request.method, &url, response.status(), response.headers())
+            } else {
+                Ok(None)
+            };
+            let Some(next) = next.map_err(SendError::LedAstray)? else {
+                return Ok(response);
+            };
+            if redirects == MAX_REDIRECTS {
+                break;
+            }
+            url = next;
+            let followed = self.hop(&mut request, &url).await;
+            response = followed.map_err(|error| SendError::LedAstray(error.into()))?;
+        }
+        let home = authority(&request.url);
+        let answer = format!("more than {MAX_REDIRECTS} redirects from {home}");
+        let trouble = Trouble::new(FailureClass::Invalid, answer);
+        Err(SendError::LedAstray(trouble))
+    }
+
+    /// What a refusal says of a request that wrote nothing.
+    pub(crate) async fn explain(&self, response: Response) -> Trouble {
+        self.explain_write(response, Wrote::Nothing).await
+    }
+
+    /// What a refusal says of a request that wrote so much.
+    pub(crate) async fn explain_write(&self, response: Response, wrote: Wrote) -> Trouble {
+        refusal::explain(
+            response,
+            wrote,
+            self.timeouts.answer,
+            self.clock.as_ref(),
+            &self.secrets,
+        )
+        .await
+    }
+
+    /// Sends a request to `url`: its own, or where it was redirected to.
+    async fn hop(&self, request: &mut Outgoing<'_>, url: &Url) -> Result<Response, SendError> {
+        let profile = self.profile_for(url, &request.url, request.profile);
+        let mut hop = Request::new(request.method.clone(), url.clone());
+        hop.headers_mut().clone_from(&request.headers);
+        if let Some(authorization) = &request.authorization
+            && same_origin(&request.url, url)
+        {
+            self.secrets.note_authorization(authorization);
+            let mut authorization = authorization.clone();
+            authorization.set_sensitive(true);
+            hop.headers_mut().insert(AUTHORIZATION, authorization);
+        }
+        if request.body.is_none() && anticipates_body(hop.method()) {
+            // Left out, it is 411 at some front ends, Google's among them.
+            let none = HeaderValue::from(0);
+            hop.headers_mut().insert(CONTENT_LENGTH, none);
+        }
+        // Only the first hop has one: what has a body is not redirected.
+        *hop.body_mut() = request.body.take();
+        self.once(&profile, hop, request).await
+    }
+
+    /// How far a request may go that is to `url`, where the registry it is for, or the user, has named that.
+    fn reach(&self, url: &Url, home: Home<'_>) -> Reach {
+        let Home { endpoint, base } = home;
+        let is_named = |named: &Url| same_origin(named, url);
+        if is_named(base) || endpoint.token_realm.as_ref().is_some_and(is_named) {
+            Reach::Named
+        } else if endpoint.allow_private {
+            Reach::UpTo(AddressClass::Loopback)
+        } else {
+            self.network.reach_from(base)
+        }
+    }
+
+    /// How connections to `url` are secured, where a server at `home`, which is secured by `profile`, leads to it.
+    pub(crate) fn profile_for<'p>(
+        &self,
+        url: &Url,
+        home: &Url,
+        profile: &'p Profile,
+    ) -> Cow<'p, Profile> {
+        if url.host() == home.host() {
+            return Cow::Borrowed(profile);
+        }
+        let own = self.profiles.get(&authority(url));
+        Cow::Owned(own.cloned().unwrap_or_else(|| profile.for_another_host()))
+    }
+
+    async fn once(
+        &self,
+        profile: &Profile,
+        request: Request,
+        outgoing: &Outgoing<'_>,
+    ) -> Result<Response, SendError> {
+        let answer_within = outgoing.answer_within;
+        let registry = &outgoing.home.endpoint.host;
+        let host = authority(request.url());
+        let reach = self.reach(request.url(), outgoing.home);
+        let inside = |refused: &AddressRefused| SendError::Other(refused.trouble(registry));
+        let checked = network::check(request.url(), reach);
+        checked.map_err(|refused| inside(&refused))?;
+        let pool = self.pools.pool(request.url(), profile, reach);
+        let pool = pool.map_err(|error| unusable(error, profile))?;
+        let method = request.method().clone();
+        let url = request.url().clone();
+        let started = Instant::now();
+        let answer = match answer_within {
+            Some(limit) => timeout(limit, pool.send(request)).await,
+            None => Ok(pool.send(request).await),
+        };
+        let response = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok());
+        self.measures.request_ended(RequestEnded {
+            host: &host,
+            method: method.as_str(),
+            status: response.map(|response| response.status().as_u16()),
+            took: started.elapsed(),
+        });
+        let answer = answer.map_err(|_elapsed| {
+            let limit = answer_within.unwrap_or_default();
+            let answer = format!("no answer of {host} within {} s", limit.as_secs_f32());
+            SendError::Other(Trouble::new(FailureClass::Timeout, answer))
+        })?;
+        if let Ok(response) = &answer {
+            let path = self.secrets.hide_in(response.url().path());
+            tracing::trace!(%method, host, path, status = response.status().as_u16(), "answered");
+        }
+        answer.map_err(|error| {
+            let error: &(dyn Error + 'static) = error.as_ref();
+            if let Some(refused) = connection::address_refused(error) {
+                return inside(refused);
+            }
+            let mut trouble = connection::explain(&host, error);
+            if let Some(proxy) = self.pools.proxy(&url, profile) {
+                trouble.answer = format!(
+                    "{} (through the proxy {})",
+                    trouble.answer,
+                    proxy.authority()
+                );
+            }
+            if connection::speaks_no_tls(error) {
+                SendError::NoTls(trouble)
+            } else if connection::untrusted(error) {
+                SendError::Untrusted(trouble)
+            } else if connection::hung_up(error) {
+                SendError::HungUp(trouble)
+            } else if connection::refused(error) {
+                SendError::Refused(trouble)
+            } else {
+                SendError::Other(trouble)
+            }
+        })
+    }
+}
+
+/// Settings of TLS that cannot be used. Without files they are the system's own certificates, which may be missing where
+/// no certificate is to be verified.
+fn unusable(error: SetupError, profile: &Profile) -> SendError {
+    let trouble = Trouble::new(FailureClass::Local, error);
+    if profile.has_files() {
+        SendError::Other(trouble)
+    } else {
+        SendError::Untrusted(trouble)
+    }
+}
+
+/// Whether a request of this method states its length even where it has no body (RFC 9110, section 8.6).
+fn anticipates_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
