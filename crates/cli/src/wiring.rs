@@ -15,7 +15,7 @@ use image_sync_shared::ports::memo::Memo;
 use image_sync_shared::ports::progress::Progress;
 use image_sync_shared::ports::registries::Registries;
 use image_sync_shared::run::Trigger;
-use image_sync_worker::Ports as WorkerPorts;
+use image_sync_worker::WorkerPorts;
 
 use crate::telemetry;
 

@@ -26,13 +26,13 @@ use image_sync_shared::ports::trace_context::Propagator;
 use tokio::sync::Semaphore;
 
 use crate::decide::manifest_budget::LARGE_AT_ONCE;
-use blob_index::{BlobIndex, FlightKey};
+use blob_index::{BlobFlight, BlobIndex};
 use settings::WorkerSettings;
-use single_flight::Flights;
+use single_flight::SingleFlight;
 
 /// All that a worker reaches the outside through.
 #[derive(Clone)]
-pub struct Ports {
+pub struct WorkerPorts {
     /// Where images are read and written.
     pub registries: Arc<dyn Registries>,
     /// Where jobs come from and go back to.
@@ -58,23 +58,23 @@ pub struct Ports {
 }
 
 /// What all jobs of a process share.
-pub(crate) struct Workshop {
-    pub(crate) ports: Ports,
+pub(crate) struct WorkerContext {
+    pub(crate) ports: WorkerPorts,
     pub(crate) settings: WorkerSettings,
     pub(crate) blobs: BlobIndex,
-    pub(crate) flights: Flights<FlightKey>,
+    pub(crate) single_flight: SingleFlight<BlobFlight>,
     /// The right to hold the manifests of a large image in memory.
     pub(crate) large_images: Semaphore,
 }
 
-impl Workshop {
+impl WorkerContext {
     /// What a worker that knows nothing yet shares.
-    pub(crate) fn new(ports: Ports, settings: WorkerSettings) -> Self {
+    pub(crate) fn new(ports: WorkerPorts, settings: WorkerSettings) -> Self {
         Self {
             ports,
             settings,
             blobs: BlobIndex::default(),
-            flights: Flights::default(),
+            single_flight: SingleFlight::default(),
             large_images: Semaphore::new(LARGE_AT_ONCE),
         }
     }

@@ -16,10 +16,12 @@ use time::macros::datetime;
 
 use crate::context::settings::WorkerSettings;
 use crate::decide::convert::to_oci;
-use crate::decide::plan::{Image, Node, plan};
+use crate::decide::plan::{CopyPlan, Node, plan};
 use crate::decide::platforms::{Choice, choose};
-use crate::decide::settlement::{Ended, Paused, Settlement, after_work, before_work};
-use crate::decide::tally::Account;
+use crate::decide::settlement::{
+    AttemptOutcome, PausedHost, Settlement, after_attempt, before_attempt,
+};
+use crate::decide::tally::Tally;
 
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
@@ -79,7 +81,7 @@ fn choice_holds(index: &RawManifest, children: &[Descriptor], wanted: &Platforms
     }
 }
 
-fn conversion_holds(image: &Image) {
+fn conversion_holds(image: &CopyPlan) {
     let converted = to_oci(image);
     assert_eq!(converted, to_oci(image));
     let Some(converted) = converted else { return };
@@ -111,23 +113,23 @@ pub fn settle(input: &[u8]) {
     let settings = WorkerSettings::new("w1", 1);
     let date = text(date);
     if let Ok(until) = OffsetDateTime::parse(date, &Rfc3339) {
-        let paused = [Paused {
+        let paused = [PausedHost {
             side: Side::Source,
             host: "a.test",
             until,
         }];
-        let settled = before_work(&job, false, &paused, &settings, NOW);
+        let settled = before_attempt(&job, false, &paused, &settings, NOW);
         if let Some(settled) = &settled {
             holds(&job, settled);
         }
     }
     if let Ok(failure) = serde_json::from_slice::<Failure>(failure) {
-        let ended = Ended {
+        let ended = AttemptOutcome {
             outcome: Err(failure),
-            account: Account::default(),
+            tally: Tally::default(),
             duration: Duration::from_secs(1),
         };
-        holds(&job, &after_work(&job, ended, false, &settings, NOW));
+        holds(&job, &after_attempt(&job, ended, false, &settings, NOW));
     }
 }
 

@@ -12,7 +12,7 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
-pub use context::Ports;
+pub use context::WorkerPorts;
 pub use context::settings::WorkerSettings;
 pub use decide::admission::{Admission, Rules};
 pub use run_loop::Worker;

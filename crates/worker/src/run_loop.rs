@@ -1,7 +1,6 @@
 //! The loop of a worker: pulls as many jobs as it has free slots, works each delivery, and settles it.
 
 pub(crate) mod delivery;
-pub(crate) mod lanes;
 pub(crate) mod settle;
 pub(crate) mod shutdown;
 pub(crate) mod slots;
@@ -11,21 +10,21 @@ use std::sync::Arc;
 use image_sync_shared::ports::QueueError;
 
 use crate::context::settings::WorkerSettings;
-use crate::context::{Ports, Workshop};
+use crate::context::{WorkerContext, WorkerPorts};
 use shutdown::Shutdown;
-use slots::{Serves, Slots};
+use slots::{ServedLanes, Slots};
 
 /// Takes jobs from the queue and works them.
 pub struct Worker {
-    workshop: Arc<Workshop>,
+    context: Arc<WorkerContext>,
 }
 
 impl Worker {
     /// A worker that has taken no job yet.
     #[must_use]
-    pub fn new(ports: Ports, settings: WorkerSettings) -> Self {
+    pub fn new(ports: WorkerPorts, settings: WorkerSettings) -> Self {
         Self {
-            workshop: Arc::new(Workshop::new(ports, settings)),
+            context: Arc::new(WorkerContext::new(ports, settings)),
         }
     }
 
@@ -33,10 +32,10 @@ impl Worker {
     /// queue refuses to hand out jobs. The call must run to its end: dropping it drops the jobs in hand, which come again
     /// after the queue's visibility time.
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), QueueError> {
-        let settings = &self.workshop.settings;
-        let slots = |serves, count| Slots::new(Arc::clone(&self.workshop), serves, count);
-        let common = slots(Serves::AllLanes, settings.common_slots());
-        let reserved = slots(Serves::Now, settings.reserved_for_now);
+        let settings = &self.context.settings;
+        let slots = |serves, count| Slots::new(Arc::clone(&self.context), serves, count);
+        let common = slots(ServedLanes::AllLanes, settings.common_slots());
+        let reserved = slots(ServedLanes::Now, settings.reserved_for_now);
         // If the queue refuses one set of slots, both end, and nobody else does.
         let shutdown = shutdown.child();
         let (common, reserved) = tokio::join!(common.serve(&shutdown), reserved.serve(&shutdown));

@@ -9,7 +9,7 @@ mod transfer;
 use std::time::Duration;
 
 pub(crate) use staged_faults::Call;
-pub(crate) use test_worker::{House, job};
+pub(crate) use test_worker::{TestWorker, job};
 
 /// Longer than anything a test waits for.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);

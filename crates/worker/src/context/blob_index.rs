@@ -11,7 +11,7 @@ use image_sync_shared::reference::Repository;
 use lru::LruCache;
 use tokio::time::Instant;
 
-use crate::decide::first_request::Known;
+use crate::decide::first_request::KnownBlob;
 
 const BLOBS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
 const REPOSITORIES: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
@@ -38,9 +38,9 @@ impl Store {
     }
 }
 
-/// What must not be sent twice at the same time.
+/// The key of a single flight: what must not be sent twice at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum FlightKey {
+pub(crate) enum BlobFlight {
     /// A blob to a store within which it can be mounted afterwards.
     Store(Store, Digest),
     /// A blob to a repository of a registry that does not mount.
@@ -89,7 +89,7 @@ impl BlobIndex {
     }
 
     /// What is known of a blob before it goes to `target`.
-    pub(crate) fn known(&self, target: &Repository, digest: &Digest) -> Known {
+    pub(crate) fn known(&self, target: &Repository, digest: &Digest) -> KnownBlob {
         let store = Store::of(target);
         let mut inner = self.inner();
         let refuses_mounts = inner.mounts.get(&store) == Some(&false);
@@ -97,7 +97,7 @@ impl BlobIndex {
         let places = inner.blobs.get(&(store, digest.clone()));
         let places = places.map_or(&[][..], Vec::as_slice).iter().rev();
         let mut places = places.filter(|(_, seen)| seen.elapsed() < COUNTS_FOR);
-        Known {
+        KnownBlob {
             here: places.clone().any(|(place, _)| place == target),
             elsewhere: places
                 .find(|(place, _)| place != target)
@@ -197,7 +197,7 @@ mod tests {
             repository("cache.test/here"),
             repository("cache.test/other"),
         );
-        assert_eq!(index.known(&here, &blob()), Known::default());
+        assert_eq!(index.known(&here, &blob()), KnownBlob::default());
         index.note(&other, &blob());
         index.note(&repository("elsewhere.test/other"), &blob());
         let known = index.known(&here, &blob());
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn remembers_few_repositories_of_a_blob() {
+    fn few_repositories_of_a_blob_are_remembered() {
         let index = BlobIndex::default();
         for number in 0..20 {
             index.note(&repository(&format!("cache.test/r{number}")), &blob());

@@ -6,25 +6,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use image_sync_shared::failure::Side;
 use tracing::{info, warn};
 
-use crate::context::Ports;
-use crate::context::retry::patiently;
-use crate::decide::settlement::Paused;
+use crate::context::WorkerPorts;
+use crate::context::retry::retry_queue;
+use crate::decide::settlement::PausedHost;
 
 /// The paused hosts that an attempt asks.
-pub(crate) struct Trial<'a> {
-    ports: &'a Ports,
-    hosts: Vec<Asked<'a>>,
+pub(crate) struct HalfOpen<'a> {
+    ports: &'a WorkerPorts,
+    hosts: Vec<HalfOpenHost<'a>>,
 }
 
-struct Asked<'a> {
-    paused: Paused<'a>,
+struct HalfOpenHost<'a> {
+    paused: PausedHost<'a>,
     has_answered: AtomicBool,
 }
 
-impl<'a> Trial<'a> {
+impl<'a> HalfOpen<'a> {
     /// Of these hosts, perhaps none.
-    pub(crate) fn new(ports: &'a Ports, hosts: Vec<Paused<'a>>) -> Self {
-        let asked = |paused| Asked {
+    pub(crate) fn new(ports: &'a WorkerPorts, hosts: Vec<PausedHost<'a>>) -> Self {
+        let asked = |paused| HalfOpenHost {
             paused,
             has_answered: AtomicBool::new(false),
         };
@@ -45,7 +45,7 @@ impl<'a> Trial<'a> {
     }
 
     async fn resume(&self, host: &str) {
-        match patiently(|| self.ports.pauses.resume(host)).await {
+        match retry_queue(|| self.ports.pauses.resume(host)).await {
             Ok(_) => {
                 let measures = &self.ports.measures;
                 measures.host_paused(host, self.ports.clock.now());

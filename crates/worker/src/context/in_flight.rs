@@ -1,49 +1,52 @@
-//! What an attempt is doing at the moment, so that one that runs out of time can say where it hung.
+//! The operations of an attempt that are in flight, so that one that runs out of time can say where it hung.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use image_sync_shared::failure::Side;
 
-/// The activities that are under way.
+/// The operations in flight.
 #[derive(Debug, Default)]
-pub(crate) struct Doing(Mutex<Log>);
+pub(crate) struct InFlight(Mutex<Operations>);
 
 #[derive(Debug, Default)]
-struct Log {
+struct Operations {
     next: u64,
-    under_way: BTreeMap<u64, (Side, String)>,
+    by_start: BTreeMap<u64, (Side, String)>,
 }
 
-/// An activity; it ends when this is dropped.
-pub(crate) struct Activity<'a> {
-    doing: &'a Doing,
+/// An operation; it ends when this is dropped.
+pub(crate) struct Operation<'a> {
+    in_flight: &'a InFlight,
     id: u64,
 }
 
-impl Doing {
-    /// Begins an activity on `side`.
-    pub(crate) fn start(&self, side: Side, what: String) -> Activity<'_> {
-        let mut log = self.log();
-        let id = log.next;
-        log.next += 1;
-        log.under_way.insert(id, (side, what));
-        Activity { doing: self, id }
+impl InFlight {
+    /// Begins an operation on `side`.
+    pub(crate) fn start(&self, side: Side, what: String) -> Operation<'_> {
+        let mut operations = self.operations();
+        let id = operations.next;
+        operations.next += 1;
+        operations.by_start.insert(id, (side, what));
+        Operation {
+            in_flight: self,
+            id,
+        }
     }
 
-    /// The activity that has taken longest.
+    /// The operation that has taken longest.
     pub(crate) fn oldest(&self) -> Option<(Side, String)> {
-        self.log().under_way.values().next().cloned()
+        self.operations().by_start.values().next().cloned()
     }
 
-    fn log(&self) -> MutexGuard<'_, Log> {
+    fn operations(&self) -> MutexGuard<'_, Operations> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Activity<'_> {
+impl Drop for Operation<'_> {
     fn drop(&mut self) {
-        self.doing.log().under_way.remove(&self.id);
+        self.in_flight.operations().by_start.remove(&self.id);
     }
 }
 
@@ -52,14 +55,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_what_has_taken_longest() {
-        let doing = Doing::default();
-        let first = doing.start(Side::Source, "one".to_owned());
-        let second = doing.start(Side::Target, "two".to_owned());
-        assert_eq!(doing.oldest(), Some((Side::Source, "one".to_owned())));
+    fn the_operation_that_has_taken_longest_is_told() {
+        let in_flight = InFlight::default();
+        let first = in_flight.start(Side::Source, "one".to_owned());
+        let second = in_flight.start(Side::Target, "two".to_owned());
+        assert_eq!(in_flight.oldest(), Some((Side::Source, "one".to_owned())));
         drop(first);
-        assert_eq!(doing.oldest(), Some((Side::Target, "two".to_owned())));
+        assert_eq!(in_flight.oldest(), Some((Side::Target, "two".to_owned())));
         drop(second);
-        assert_eq!(doing.oldest(), None);
+        assert_eq!(in_flight.oldest(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Keeps an attempt's delivery and lease alive. It lives inside the attempt and ends with it.
+//! Heartbeats for an attempt's delivery and for the lease of its target. It lives inside the attempt and ends with it.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
-use crate::context::retry::patiently;
+use crate::context::retry::retry_queue;
 
-/// The keeper of one attempt.
-pub(crate) struct Keeper<'a> {
+/// Guards the delivery and the lease of one attempt.
+pub(crate) struct LeaseGuard<'a> {
     /// Whose delivery and target it keeps.
     pub(crate) job: &'a Job,
     /// The delivery.
@@ -29,7 +29,7 @@ pub(crate) struct Keeper<'a> {
     pub(crate) lease: Mutex<Option<Lease>>,
 }
 
-impl Keeper<'_> {
+impl LeaseGuard<'_> {
     /// Gives signs of life until the attempt must end: returns why.
     pub(crate) async fn watch(&self) -> Failure {
         let mut ticks = interval_at(tokio::time::Instant::now() + self.every, self.every);
@@ -55,7 +55,7 @@ impl Keeper<'_> {
         if lease.is_some() {
             return Ok(());
         }
-        match patiently(|| self.leases.acquire(&key, self.holder)).await {
+        match retry_queue(|| self.leases.acquire(&key, self.holder)).await {
             Ok(Some(taken)) => {
                 *lease = Some(taken);
                 Ok(())
@@ -70,7 +70,7 @@ impl Keeper<'_> {
 
     /// Makes sure that the lease is still held, for a full term from now on.
     pub(crate) async fn confirm(&self) -> Result<(), Failure> {
-        match patiently(|| self.renew()).await {
+        match retry_queue(|| self.renew()).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.lost()),
             Err(error) => Err(self.failure(FailureClass::LeaseLost, &error.to_string())),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 /// The tries of one request of a job with this policy; they never wait longer than the job itself would.
-pub(crate) fn tries(job: &RetryPolicy) -> RetryPolicy {
+pub(crate) fn request_policy(job: &RetryPolicy) -> RetryPolicy {
     RetryPolicy {
         initial: RetryPolicy::IN_PLACE.initial.min(job.initial),
         max: RetryPolicy::IN_PLACE.max.min(job.max),
@@ -19,8 +19,8 @@ pub(crate) fn tries(job: &RetryPolicy) -> RetryPolicy {
 }
 
 /// Makes a request, and again a few times if it fails in a way that may pass. Other failures go to the caller at once.
-pub(crate) async fn in_place<T, F>(
-    tries: RetryPolicy,
+pub(crate) async fn retry_request<T, F>(
+    policy: RetryPolicy,
     mut request: impl FnMut() -> F,
 ) -> Result<T, Failure>
 where
@@ -29,9 +29,9 @@ where
     let mut attempt = 1;
     loop {
         match request().await {
-            Err(failure) if again(&failure, tries, attempt) => {
+            Err(failure) if again(&failure, policy, attempt) => {
                 debug!(error = %failure, attempt, "a request failed and is made again");
-                sleep(tries.delay(attempt)).await;
+                sleep(policy.delay(attempt)).await;
                 attempt += 1;
             }
             outcome => return outcome,
@@ -39,12 +39,12 @@ where
     }
 }
 
-fn again(failure: &Failure, tries: RetryPolicy, attempt: u32) -> bool {
-    failure.class.reaction() == Reaction::Retry && tries.allows_another(attempt)
+fn again(failure: &Failure, policy: RetryPolicy, attempt: u32) -> bool {
+    failure.class.reaction() == Reaction::Retry && policy.allows_another(attempt)
 }
 
 /// The pauses between the tries of a request to the queue.
-const PATIENCE: RetryPolicy = RetryPolicy {
+const QUEUE_RETRY: RetryPolicy = RetryPolicy {
     attempts: 6,
     initial: Duration::from_millis(500),
     max: Duration::from_secs(5),
@@ -52,20 +52,21 @@ const PATIENCE: RetryPolicy = RetryPolicy {
 
 /// How long a request to the queue is made again, what it takes itself included. A queue may have asked again for longer
 /// than that before it fails: then this was all.
-const BUDGET: Duration = Duration::from_secs(10);
+const QUEUE_RETRY_BUDGET: Duration = Duration::from_secs(10);
 
 /// Makes a request to the queue, and again for some seconds while it cannot be reached.
-pub(crate) async fn patiently<T, F>(mut request: impl FnMut() -> F) -> Result<T, QueueError>
+pub(crate) async fn retry_queue<T, F>(mut request: impl FnMut() -> F) -> Result<T, QueueError>
 where
     F: Future<Output = Result<T, QueueError>>,
 {
     let (start, mut attempt) = (Instant::now(), 1);
-    let is_left = |attempt| PATIENCE.allows_another(attempt) && start.elapsed() < BUDGET;
+    let is_left =
+        |attempt| QUEUE_RETRY.allows_another(attempt) && start.elapsed() < QUEUE_RETRY_BUDGET;
     loop {
         match request().await {
             Err(QueueError::Unreachable(error)) if is_left(attempt) => {
                 debug!(error, "the queue cannot be reached: asking again");
-                sleep(PATIENCE.delay(attempt)).await;
+                sleep(QUEUE_RETRY.delay(attempt)).await;
                 attempt += 1;
             }
             outcome => return outcome,
@@ -83,7 +84,7 @@ mod tests {
 
     async fn requests_until_given_up(class: FailureClass) -> u32 {
         let mut requests = 0;
-        let outcome: Result<(), Failure> = in_place(RetryPolicy::IN_PLACE, || {
+        let outcome: Result<(), Failure> = retry_request(RetryPolicy::IN_PLACE, || {
             requests += 1;
             async move { Err(Failure::new(Side::Source, Step::Check, "t", class, "")) }
         })
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_what_may_pass_is_tried_again() {
+    async fn only_transient_failures_are_retried() {
         assert_eq!(requests_until_given_up(FailureClass::Unavailable).await, 3);
         assert_eq!(
             requests_until_given_up(FailureClass::DigestMismatch).await,
@@ -107,20 +108,20 @@ mod tests {
     }
 
     #[test]
-    fn never_waits_longer_than_the_job() {
+    fn a_retry_never_waits_longer_than_the_job() {
         let job = RetryPolicy {
             attempts: 9,
             initial: Duration::from_millis(1),
             max: Duration::from_millis(5),
         };
-        let tries = tries(&job);
+        let tries = request_policy(&job);
         assert_eq!((tries.initial, tries.max), (job.initial, job.max));
         assert_eq!(tries.attempts, RetryPolicy::IN_PLACE.attempts);
     }
 
     async fn tries_of_requests_that_take(time: Duration) -> u32 {
         let tries = AtomicU32::new(0);
-        let failed = patiently(|| async {
+        let failed = retry_queue(|| async {
             tries.fetch_add(1, Ordering::Relaxed);
             sleep(time).await;
             Err::<(), _>(QueueError::Unreachable("away".to_owned()))

@@ -18,7 +18,7 @@ pub struct WorkerSettings {
     /// Slots that only lane now may use; at least one slot is left to all lanes.
     pub reserved_for_now: usize,
     /// Blobs of one image that are asked for or sent at the same time.
-    pub blobs_at_once: usize,
+    pub blob_concurrency: usize,
     /// Attempts at a job, and the waits between them.
     pub retry: RetryPolicy,
     /// The time between two signs of life: of the delivery, and of the lease.
@@ -44,7 +44,7 @@ impl WorkerSettings {
             admission: Admission::default(),
             slots,
             reserved_for_now: 0,
-            blobs_at_once: 4,
+            blob_concurrency: 4,
             retry: RetryPolicy::default(),
             heartbeat: Duration::from_secs(15),
             pull_wait: Duration::from_secs(5),

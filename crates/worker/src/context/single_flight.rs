@@ -1,4 +1,5 @@
-//! One blob is sent to one registry by one image of this process at a time; others wait, and find it there.
+//! Single flight: one blob is sent to one registry by one image of this process at a time, the leader; the followers wait, and
+//! find it there.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,23 +13,23 @@ use tokio::time::timeout;
 
 /// How long another image's sending may stand still before it is no longer waited for: its source may hang, and one image's
 /// trouble must not become another's.
-const STANDSTILL: Duration = Duration::from_secs(10);
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is under way, by key.
 #[derive(Debug)]
-pub(crate) struct Flights<K: Eq + Hash>(Mutex<HashMap<K, Other>>);
+pub(crate) struct SingleFlight<K: Eq + Hash>(Mutex<HashMap<K, Follower>>);
 
-/// Whose turn it is.
-pub(crate) enum Turn<'a, K: Eq + Hash> {
+/// The role of who asks for a key.
+pub(crate) enum Role<'a, K: Eq + Hash> {
     /// The caller's.
-    Mine(Flight<'a, K>),
+    Leader(Leader<'a, K>),
     /// Another's, who is at it.
-    Other(Other),
+    Follower(Follower),
 }
 
 /// The right to send. Dropping it, in whatever way the sending ended, wakes all who wait.
-pub(crate) struct Flight<'a, K: Eq + Hash> {
-    flights: &'a Flights<K>,
+pub(crate) struct Leader<'a, K: Eq + Hash> {
+    single_flight: &'a SingleFlight<K>,
     key: K,
     bytes: Arc<AtomicU64>,
     _wakes: watch::Sender<()>,
@@ -36,40 +37,40 @@ pub(crate) struct Flight<'a, K: Eq + Hash> {
 
 /// The sending of another image.
 #[derive(Clone, Debug)]
-pub(crate) struct Other {
+pub(crate) struct Follower {
     bytes: Arc<AtomicU64>,
     ended: watch::Receiver<()>,
 }
 
 /// How waiting for another came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waited {
+pub(crate) enum LeaderState {
     /// It ended, well or not.
     Ended,
     /// It stands still.
-    StandsStill,
+    Stalled,
 }
 
-impl<K: Eq + Hash> Default for Flights<K> {
+impl<K: Eq + Hash> Default for SingleFlight<K> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Eq + Hash + Clone> Flights<K> {
-    /// Takes the turn for `key`, unless another has it.
-    pub(crate) fn take(&self, key: &K) -> Turn<'_, K> {
-        match self.under_way().entry(key.clone()) {
-            Entry::Occupied(other) => Turn::Other(other.get().clone()),
+impl<K: Eq + Hash + Clone> SingleFlight<K> {
+    /// Leads for `key`, or follows who does.
+    pub(crate) fn join(&self, key: &K) -> Role<'_, K> {
+        match self.in_flight().entry(key.clone()) {
+            Entry::Occupied(other) => Role::Follower(other.get().clone()),
             Entry::Vacant(free) => {
                 let (wakes, ended) = watch::channel(());
                 let bytes = Arc::new(AtomicU64::new(0));
-                free.insert(Other {
+                free.insert(Follower {
                     bytes: Arc::clone(&bytes),
                     ended,
                 });
-                Turn::Mine(Flight {
-                    flights: self,
+                Role::Leader(Leader {
+                    single_flight: self,
                     key: key.clone(),
                     bytes,
                     _wakes: wakes,
@@ -79,38 +80,38 @@ impl<K: Eq + Hash + Clone> Flights<K> {
     }
 }
 
-impl<K: Eq + Hash> Flights<K> {
-    fn under_way(&self) -> MutexGuard<'_, HashMap<K, Other>> {
+impl<K: Eq + Hash> SingleFlight<K> {
+    fn in_flight(&self) -> MutexGuard<'_, HashMap<K, Follower>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Eq + Hash> Flight<'_, K> {
+impl<K: Eq + Hash> Leader<'_, K> {
     /// Some bytes were sent.
     pub(crate) fn advanced(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
-impl Other {
+impl Follower {
     /// Waits until it ends, or stands still.
-    pub(crate) async fn wait(mut self) -> Waited {
+    pub(crate) async fn wait(mut self) -> LeaderState {
         loop {
             let before = self.bytes.load(Ordering::Relaxed);
             // Nothing is ever sent: the channel only closes.
-            if timeout(STANDSTILL, self.ended.changed()).await.is_ok() {
-                return Waited::Ended;
+            if timeout(STALL_TIMEOUT, self.ended.changed()).await.is_ok() {
+                return LeaderState::Ended;
             }
             if self.bytes.load(Ordering::Relaxed) == before {
-                return Waited::StandsStill;
+                return LeaderState::Stalled;
             }
         }
     }
 }
 
-impl<K: Eq + Hash> Drop for Flight<'_, K> {
+impl<K: Eq + Hash> Drop for Leader<'_, K> {
     fn drop(&mut self) {
-        self.flights.under_way().remove(&self.key);
+        self.single_flight.in_flight().remove(&self.key);
     }
 }
 
@@ -118,46 +119,46 @@ impl<K: Eq + Hash> Drop for Flight<'_, K> {
 mod tests {
     use super::*;
 
-    fn is_mine(turn: &Turn<'_, u8>) -> bool {
-        matches!(turn, Turn::Mine(_))
+    fn leads(role: &Role<'_, u8>) -> bool {
+        matches!(role, Role::Leader(_))
     }
 
-    fn other(flights: &Flights<u8>) -> Other {
-        match flights.take(&1) {
-            Turn::Other(other) => other,
-            Turn::Mine(_) => panic!("two send the same"),
+    fn follower(single_flight: &SingleFlight<u8>) -> Follower {
+        match single_flight.join(&1) {
+            Role::Follower(other) => other,
+            Role::Leader(_) => panic!("two send the same"),
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_sends_and_the_next_follows_when_it_ended() {
-        let flights = Flights::default();
-        let first = flights.take(&1);
-        assert!(is_mine(&first));
-        assert!(is_mine(&flights.take(&2)), "another key is free");
-        let (second, third) = (other(&flights), other(&flights));
+    async fn one_leads_and_the_next_follows_when_it_ended() {
+        let single_flight = SingleFlight::default();
+        let first = single_flight.join(&1);
+        assert!(leads(&first));
+        assert!(leads(&single_flight.join(&2)), "another key is free");
+        let (second, third) = (follower(&single_flight), follower(&single_flight));
         let (second, third, ()) = tokio::join!(second.wait(), third.wait(), async { drop(first) });
-        assert_eq!((second, third), (Waited::Ended, Waited::Ended));
-        let next = flights.take(&1);
-        assert!(is_mine(&next));
-        assert!(!is_mine(&flights.take(&1)));
+        assert_eq!((second, third), (LeaderState::Ended, LeaderState::Ended));
+        let next = single_flight.join(&1);
+        assert!(leads(&next));
+        assert!(!leads(&single_flight.join(&1)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_stands_still_is_not_waited_for() {
-        let flights = Flights::default();
-        let Turn::Mine(first) = flights.take(&1) else {
+    async fn a_stalled_leader_is_not_waited_for() {
+        let single_flight = SingleFlight::default();
+        let Role::Leader(first) = single_flight.join(&1) else {
             panic!("nobody else sends");
         };
-        assert_eq!(other(&flights).wait().await, Waited::StandsStill);
+        assert_eq!(follower(&single_flight).wait().await, LeaderState::Stalled);
         let sending = async {
             for _ in 0..6 {
-                tokio::time::sleep(STANDSTILL / 2).await;
+                tokio::time::sleep(STALL_TIMEOUT / 2).await;
                 first.advanced(1);
             }
             drop(first);
         };
-        let (waited, ()) = tokio::join!(other(&flights).wait(), sending);
-        assert_eq!(waited, Waited::Ended, "however long it takes");
+        let (waited, ()) = tokio::join!(follower(&single_flight).wait(), sending);
+        assert_eq!(waited, LeaderState::Ended, "however long it takes");
     }
 }

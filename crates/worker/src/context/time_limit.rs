@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waits_at_the_same_time_count_once() {
+    async fn overlapping_waits_count_once_in_the_timeout() {
         let both = async |limit: &TimeLimit| {
             tokio::join!(limit.wait(seconds(50)), async {
                 seconds(20).await;

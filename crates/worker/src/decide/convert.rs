@@ -11,7 +11,7 @@ use serde_json::Error;
 use serde_json::value::RawValue;
 
 use crate::decide::json_rewrite::{self, Item};
-use crate::decide::plan::Image;
+use crate::decide::plan::CopyPlan;
 
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
@@ -23,16 +23,16 @@ const OCI_FOREIGN_LAYER: &str = "application/vnd.oci.image.layer.nondistributabl
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Converted {
     /// The image.
-    pub(crate) image: Image,
+    pub(crate) image: CopyPlan,
     /// The digest of each manifest that changed, and what it became.
     pub(crate) changed: Vec<(Digest, Digest)>,
 }
 
 /// Converts what is Docker's in `image`, children first, or nothing if there is nothing.
-pub(crate) fn to_oci(image: &Image) -> Option<Converted> {
+pub(crate) fn to_oci(image: &CopyPlan) -> Option<Converted> {
     let mut changed: HashMap<Digest, RawManifest> = HashMap::new();
     let mut converted = Converted {
-        image: Image {
+        image: CopyPlan {
             blobs: image.blobs.clone(),
             foreign: image.foreign.clone(),
             manifests: Vec::with_capacity(image.manifests.len()),
@@ -53,7 +53,7 @@ pub(crate) fn to_oci(image: &Image) -> Option<Converted> {
 }
 
 /// Converts `image` if that is what `target` has: then it was converted before, and the memory of it was lost.
-pub(crate) fn found_at_target(image: &Image, target: Option<&Resolved>) -> Option<Converted> {
+pub(crate) fn found_at_target(image: &CopyPlan, target: Option<&Resolved>) -> Option<Converted> {
     let target = target?;
     let converted = to_oci(image)?;
     let root = converted.image.manifests.last()?;
@@ -215,8 +215,8 @@ mod tests {
         )
     }
 
-    fn image(manifests: &[&RawManifest]) -> Image {
-        Image {
+    fn image(manifests: &[&RawManifest]) -> CopyPlan {
+        CopyPlan {
             blobs: Vec::new(),
             foreign: Vec::new(),
             manifests: manifests.iter().copied().cloned().collect(),

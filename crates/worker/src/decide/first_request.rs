@@ -4,7 +4,7 @@ use image_sync_shared::reference::Repository;
 
 /// What is known of a blob at a target before anything is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownBlob {
     /// This process put it into the target's repository, or saw it there.
     pub(crate) here: bool,
     /// A repository of the same registry into which this process put it, or in which it saw it.
@@ -30,18 +30,18 @@ pub(crate) enum FirstRequest {
 }
 
 /// Decides on the first request.
-pub(crate) fn first_request(known: &Known) -> FirstRequest {
+pub(crate) fn first_request(known: &KnownBlob) -> FirstRequest {
     match known {
-        Known { here: true, .. } => FirstRequest::Nothing,
-        Known {
+        KnownBlob { here: true, .. } => FirstRequest::Nothing,
+        KnownBlob {
             refuses_mounts: true,
             ..
         } => FirstRequest::Head,
-        Known {
+        KnownBlob {
             elsewhere: Some(from),
             ..
         } => FirstRequest::Mount(from.clone()),
-        Known {
+        KnownBlob {
             new_repository: true,
             ..
         } => FirstRequest::MountFromItself,
@@ -57,7 +57,7 @@ mod tests {
     fn the_first_request_follows_from_what_is_known() {
         let other: Repository = "cache.test/other".parse().unwrap();
         let elsewhere = Some(other.clone());
-        let known = |here, elsewhere, new_repository, refuses_mounts| Known {
+        let known = |here, elsewhere, new_repository, refuses_mounts| KnownBlob {
             here,
             elsewhere,
             new_repository,

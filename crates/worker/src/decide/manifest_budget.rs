@@ -1,4 +1,4 @@
-//! How much of an image's manifests is held in memory.
+//! The memory that the manifests of one image may take.
 
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::Failure;
@@ -15,8 +15,8 @@ const LARGE_BYTES: u64 = 1024 * 1024;
 /// How many large images a process works at the same time.
 pub(crate) const LARGE_AT_ONCE: usize = 2;
 
-/// The manifests of one image that are held.
-pub(crate) struct Held<'a> {
+/// The manifests of one image that are held, against the memory that they may take.
+pub(crate) struct ManifestBudget<'a> {
     root: &'a Digest,
     /// Bytes of manifests.
     read: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Held<'a> {
     descriptors: u64,
 }
 
-impl<'a> Held<'a> {
+impl<'a> ManifestBudget<'a> {
     /// Nothing of the image `root` yet.
     pub(crate) fn new(root: &'a Digest) -> Self {
         Self {

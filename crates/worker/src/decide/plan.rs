@@ -18,7 +18,7 @@ pub(crate) struct Node {
 
 /// An image to be written: first all blobs, then the manifests in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Image {
+pub(crate) struct CopyPlan {
     /// The blobs that must be at the target, each once.
     pub(crate) blobs: Vec<Descriptor>,
     /// The foreign layers, each once.
@@ -27,7 +27,7 @@ pub(crate) struct Image {
     pub(crate) manifests: Vec<RawManifest>,
 }
 
-impl Image {
+impl CopyPlan {
     /// All blobs, the foreign layers last.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
         self.blobs.iter().chain(&self.foreign)
@@ -67,13 +67,13 @@ pub(crate) fn plan(
     root: &Digest,
     nodes: HashMap<Digest, Node>,
     blobs: Vec<Descriptor>,
-) -> Result<Image, Failure> {
+) -> Result<CopyPlan, Failure> {
     check_kinds(&nodes)?;
     let mut planner = Planner {
         nodes,
         above: Vec::new(),
         seen: HashSet::new(),
-        image: Image::default(),
+        image: CopyPlan::default(),
     };
     planner.visit(root)?;
     let Planner {
@@ -114,7 +114,7 @@ struct Planner {
     above: Vec<Digest>,
     /// The blobs so far.
     seen: HashSet<Digest>,
-    image: Image,
+    image: CopyPlan,
 }
 
 impl Planner {
@@ -197,7 +197,7 @@ mod tests {
         node(media_type::OCI_INDEX, &json)
     }
 
-    fn planned(root: &Node, others: &[&Node]) -> Result<Image, Failure> {
+    fn planned(root: &Node, others: &[&Node]) -> Result<CopyPlan, Failure> {
         let nodes = std::iter::once(root).chain(others.iter().copied());
         let nodes: HashMap<Digest, Node> = nodes
             .map(|node| (node.raw.digest.clone(), node.clone()))
@@ -205,7 +205,7 @@ mod tests {
         plan(&root.raw.digest, nodes, Vec::new())
     }
 
-    fn digests(image: &Image) -> Vec<&Digest> {
+    fn digests(image: &CopyPlan) -> Vec<&Digest> {
         image.manifests.iter().map(|raw| &raw.digest).collect()
     }
 

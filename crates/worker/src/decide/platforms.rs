@@ -21,13 +21,13 @@ pub(crate) enum Choice {
     Index(RawManifest),
 }
 
-/// Chooses from `index`, whose children are `children`, without the attestations that are `unserved`. An index that states no
-/// platforms is no image for several of them but a list of something else, and is taken whole.
+/// Chooses from `index`, whose children are `children`, without the `missing_attestations`. An index that states no platforms is no
+/// image for several of them but a list of something else, and is taken whole.
 pub(crate) fn choose(
     index: &RawManifest,
     children: &[Descriptor],
     wanted: &Platforms,
-    unserved: &HashSet<Digest>,
+    missing_attestations: &HashSet<Digest>,
 ) -> Result<Choice, Failure> {
     let stated = stated_platforms(children);
     let wanted = match wanted {
@@ -51,7 +51,7 @@ pub(crate) fn choose(
     if !missing.is_empty() {
         return Err(none(index, &Platforms::of(missing), &stated));
     }
-    let kept = with_attestations(children, &chosen, unserved);
+    let kept = with_attestations(children, &chosen, missing_attestations);
     if kept.len() == children.len() {
         return Ok(Choice::Whole);
     }
@@ -97,11 +97,11 @@ fn children_for(wanted: &Platform, stated: &[(usize, Platform)]) -> Vec<usize> {
     any_variant.map_or_else(Vec::new, |(_, platform)| of(platform.variant()))
 }
 
-/// The chosen children and the attestation manifests that name one of them and are not `unserved`.
+/// The chosen children and the attestation manifests that name one of them and are not missing.
 fn with_attestations(
     children: &[Descriptor],
     chosen: &HashSet<usize>,
-    unserved: &HashSet<Digest>,
+    missing_attestations: &HashSet<Digest>,
 ) -> HashSet<usize> {
     let digests: HashSet<&str> = chosen
         .iter()
@@ -110,7 +110,7 @@ fn with_attestations(
     let attests = |child: &Descriptor| {
         let attested = child.annotations.get(ATTESTED_DIGEST);
         attested.is_some_and(|digest| digests.contains(digest.as_str()))
-            && !unserved.contains(&child.digest)
+            && !missing_attestations.contains(&child.digest)
     };
     (0..children.len())
         .filter(|place| chosen.contains(place) || attests(&children[*place]))

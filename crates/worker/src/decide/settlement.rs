@@ -1,4 +1,4 @@
-//! What becomes of a job after an attempt: decided here, carried out in `publish`.
+//! What becomes of a job after an attempt: decided here, carried out in `run_loop::settle`.
 
 mod decision;
 
@@ -14,26 +14,26 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::context::settings::WorkerSettings;
-use crate::decide::tally::{Account, Ledger};
+use crate::decide::tally::Tally;
 use decision::{Decision, place, put_back, spread, too_late};
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub(crate) struct AttemptOutcome {
     /// What was done, or why nothing was.
     pub(crate) outcome: Result<Action, Failure>,
     /// What was found on the way.
-    pub(crate) account: Account,
+    pub(crate) tally: Tally,
     /// How long it took, with all attempts before.
     pub(crate) duration: Duration,
 }
 
-impl Ended {
+impl AttemptOutcome {
     /// The end of a job without an attempt.
     pub(crate) fn unworked(job: &Job, failure: Failure) -> Self {
         Self {
             outcome: Err(failure),
-            account: Ledger::begun_with(&job.so_far).account().clone(),
+            tally: Tally::starting_with(&job.so_far),
             duration: Duration::from_millis(job.so_far.duration_ms),
         }
     }
@@ -42,9 +42,9 @@ impl Ended {
     fn work(&self) -> Work {
         Work {
             duration_ms: u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
-            bytes_copied: self.account.bytes_copied,
-            copied: self.account.blobs.copied,
-            mounted: self.account.blobs.mounted,
+            bytes_copied: self.tally.bytes_copied,
+            copied: self.tally.blobs.copied,
+            mounted: self.tally.blobs.mounted,
         }
     }
 }
@@ -61,7 +61,7 @@ pub(crate) enum Settlement {
         /// The dead letter.
         letter: Option<Box<DeadLetter>>,
         /// The host that is to be left alone, beyond the end of the job's run.
-        pause: Option<Pause>,
+        pause: Option<HostPause>,
     },
     /// Another attempt follows.
     Requeue {
@@ -77,7 +77,7 @@ pub(crate) enum Settlement {
         /// What the run's log is told of it.
         event: Option<RunEvent>,
         /// The host that is to be left alone.
-        pause: Option<Pause>,
+        pause: Option<HostPause>,
         /// Why.
         why: String,
     },
@@ -92,7 +92,7 @@ impl Settlement {
 
 /// A host that is to be left alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pause {
+pub(crate) struct HostPause {
     /// The host.
     pub(crate) host: String,
     /// Until when.
@@ -105,7 +105,7 @@ pub(crate) struct Pause {
 
 /// A host of a job that is left alone at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Paused<'a> {
+pub(crate) struct PausedHost<'a> {
     /// Which side's.
     pub(crate) side: Side,
     /// The host.
@@ -115,24 +115,24 @@ pub(crate) struct Paused<'a> {
 }
 
 /// Whether a job does not wait for the end of pauses: one by hand asks each host once more.
-pub(crate) fn asks_paused_hosts(job: &Job) -> bool {
+pub(crate) fn tries_paused_hosts(job: &Job) -> bool {
     job.trigger == Trigger::Manual && (job.attempt, job.defers) == (1, 0)
 }
 
 /// Whether a job is to be worked at all: no settlement means that it is. Of being put back so it tells once: at each pause of a
 /// host a whole catalog may be.
-pub(crate) fn before_work(
+pub(crate) fn before_attempt(
     job: &Job,
     cancelled: bool,
-    paused: &[Paused<'_>],
+    paused: &[PausedHost<'_>],
     settings: &WorkerSettings,
     now: OffsetDateTime,
 ) -> Option<Settlement> {
     if cancelled {
         return Some(Settlement::Drop);
     }
-    let Paused { side, host, until } = paused.iter().max_by_key(|paused| paused.until)?;
-    let end = in_seconds(*until);
+    let PausedHost { side, host, until } = paused.iter().max_by_key(|paused| paused.until)?;
+    let end = rfc3339(*until);
     let why = format!("{host} answered 429 or 503 and is left alone until {end}");
     let due = later(*until, spread(settings.pause_spread));
     let decision = Decision { job, settings, now };
@@ -144,7 +144,7 @@ pub(crate) fn before_work(
         let failure = Failure::new(*side, Step::Check, image, class, host);
         let why = format!("answered 429 or 503 and is left alone until {end}");
         let failure = too_late(failure, " ", &why, deadline);
-        return Some(decision.finish(Ended::unworked(job, failure), None));
+        return Some(decision.finish(AttemptOutcome::unworked(job, failure), None));
     }
     let why = format!("{side}: {why}");
     Some(Settlement::Defer {
@@ -156,9 +156,9 @@ pub(crate) fn before_work(
 }
 
 /// What becomes of a job after an attempt. Pure but for the spread of the waits.
-pub(crate) fn after_work(
+pub(crate) fn after_attempt(
     job: &Job,
-    ended: Ended,
+    ended: AttemptOutcome,
     cancelled: bool,
     settings: &WorkerSettings,
     now: OffsetDateTime,
@@ -181,7 +181,7 @@ pub(crate) fn after_work(
 }
 
 /// A time as people read it.
-pub(crate) fn in_seconds(time: OffsetDateTime) -> String {
+pub(crate) fn rfc3339(time: OffsetDateTime) -> String {
     let time = time.truncate_to_second();
     time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
 }
@@ -196,10 +196,10 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
-    fn failed(side: Side, class: FailureClass) -> Ended {
-        Ended {
+    fn failed(side: Side, class: FailureClass) -> AttemptOutcome {
+        AttemptOutcome {
             outcome: Err(Failure::new(side, Step::Check, "t", class, "no")),
-            account: Account::default(),
+            tally: Tally::default(),
             duration: Duration::from_millis(7),
         }
     }
@@ -209,14 +209,14 @@ mod tests {
     }
 
     fn after(job: &Job, class: FailureClass) -> Settlement {
-        after_work(job, failed(Side::Source, class), false, &settings(), NOW)
+        after_attempt(job, failed(Side::Source, class), false, &settings(), NOW)
     }
 
     fn app() -> Job {
         job("source.test/app:1", "cache.test/app:1")
     }
 
-    fn deferred(settlement: Settlement) -> (Job, Option<Pause>) {
+    fn deferred(settlement: Settlement) -> (Job, Option<HostPause>) {
         match settlement {
             Settlement::Defer {
                 successor, pause, ..
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_gets_another_attempt_until_they_are_used_up() {
+    fn a_transient_failure_is_retried_with_backoff_until_the_attempts_are_used_up() {
         let mut job = app();
         for attempt in 1..4 {
             let Settlement::Requeue { successor, event } = after(&job, FailureClass::Timeout)
@@ -256,7 +256,7 @@ mod tests {
         let mut now = NOW;
         for attempt in 1..=settings().retry.attempts {
             let ended = failed(Side::Source, class);
-            let settlement = after_work(&job, ended, false, &settings(), now);
+            let settlement = after_attempt(&job, ended, false, &settings(), now);
             let until = now + Duration::from_secs(20);
             let paused = match settlement {
                 Settlement::Defer {
@@ -290,7 +290,7 @@ mod tests {
             retry_after_ms: Some(3_600_000),
         };
         for (side, host) in [(Side::Source, "source.test"), (Side::Target, "cache.test")] {
-            let settlement = after_work(&app(), failed(side, class), false, &settings(), NOW);
+            let settlement = after_attempt(&app(), failed(side, class), false, &settings(), NOW);
             let (successor, pause) = deferred(settlement);
             let pause = pause.unwrap();
             let until = NOW + settings().max_pause;
@@ -331,7 +331,7 @@ mod tests {
         }
     }
 
-    fn failed_late(settlement: Settlement) -> (String, Option<Pause>) {
+    fn failed_late(settlement: Settlement) -> (String, Option<HostPause>) {
         match settlement {
             Settlement::Finish { result, pause, .. } => (result.entry.error.unwrap(), pause),
             other => panic!("not failed: {other:?}"),
@@ -359,7 +359,7 @@ mod tests {
         let job = due_within(Duration::from_secs(12));
         let before = |until| {
             let one = [paused(Side::Source, until)];
-            before_work(&job, false, &one, &settings(), NOW).unwrap()
+            before_attempt(&job, false, &one, &settings(), NOW).unwrap()
         };
         let (error, pause) = failed_late(before(NOW + Duration::from_secs(60)));
         assert_eq!(
@@ -377,7 +377,8 @@ mod tests {
         settings.busy_wait = Duration::from_secs(15);
         let job = due_within(Duration::from_nanos(1));
         for class in [FailureClass::Unavailable, FailureClass::LeaseLost] {
-            let settlement = after_work(&job, failed(Side::Source, class), false, &settings, NOW);
+            let settlement =
+                after_attempt(&job, failed(Side::Source, class), false, &settings, NOW);
             let (error, _) = failed_late(settlement);
             let start = "source: check t: no; the next attempt would begin at 2026-11-20T12:00:";
             assert!(error.starts_with(start), "{error}");
@@ -411,10 +412,13 @@ mod tests {
             trigger: Trigger::Manual,
             ..app()
         };
-        assert!(asks_paused_hosts(&by_hand));
-        assert!(!asks_paused_hosts(&by_hand.deferred(NOW)));
+        assert!(tries_paused_hosts(&by_hand));
+        assert!(!tries_paused_hosts(&by_hand.deferred(NOW)));
         for trigger in [Trigger::Cron, Trigger::Webhook, Trigger::Replay] {
-            assert!(!asks_paused_hosts(&Job { trigger, ..app() }), "{trigger:?}");
+            assert!(
+                !tries_paused_hosts(&Job { trigger, ..app() }),
+                "{trigger:?}"
+            );
         }
     }
 
@@ -425,13 +429,13 @@ mod tests {
             defers: u32::MAX,
             ..app()
         };
-        let paused = Paused {
+        let paused = PausedHost {
             side: Side::Source,
             host: "source.test",
             until: datetime!(9999-12-31 23:59:59.999 UTC),
         };
         let (successor, _) =
-            deferred(before_work(&job, false, &[paused], &settings(), NOW).unwrap());
+            deferred(before_attempt(&job, false, &[paused], &settings(), NOW).unwrap());
         assert_eq!(successor.not_before.unwrap().year(), 9999);
         for class in [
             FailureClass::RateLimited {
@@ -441,18 +445,18 @@ mod tests {
             FailureClass::Timeout,
             FailureClass::Denied,
         ] {
-            let ended = Ended {
+            let ended = AttemptOutcome {
                 duration: Duration::MAX,
                 ..failed(Side::Source, class)
             };
             let last = datetime!(9999-12-31 23:59:59.999 UTC);
-            let settlement = after_work(&job, ended, false, &settings(), last);
+            let settlement = after_attempt(&job, ended, false, &settings(), last);
             assert_ne!(settlement, Settlement::Drop);
         }
     }
 
     #[test]
-    fn an_unstated_pause_grows_with_the_defers() {
+    fn a_429_without_retry_after_pauses_with_exponential_backoff() {
         let class = FailureClass::RateLimited {
             retry_after_ms: None,
         };
@@ -483,13 +487,13 @@ mod tests {
     fn a_cancelled_run_gets_no_more_failures_but_keeps_what_was_done() {
         let settings = settings();
         let denied = failed(Side::Target, FailureClass::Denied);
-        let dropped = after_work(&app(), denied.clone(), true, &settings, NOW);
+        let dropped = after_attempt(&app(), denied.clone(), true, &settings, NOW);
         assert_eq!(dropped, Settlement::Drop);
-        let done = Ended {
+        let done = AttemptOutcome {
             outcome: Ok(Action::Pulled),
             ..denied
         };
-        let finished = after_work(&app(), done, true, &settings, NOW);
+        let finished = after_attempt(&app(), done, true, &settings, NOW);
         assert!(matches!(finished, Settlement::Finish { letter: None, .. }));
     }
 
@@ -532,7 +536,7 @@ mod tests {
     #[test]
     fn the_log_is_told_once_that_a_job_is_not_begun() {
         let one = [paused(Side::Target, NOW)];
-        let of = |job| told(before_work(&job, false, &one, &settings(), NOW).unwrap());
+        let of = |job| told(before_attempt(&job, false, &one, &settings(), NOW).unwrap());
         let Some(RunEvent::Attempt { attempt, error, .. }) = of(app()) else {
             panic!("nothing was told");
         };
@@ -544,12 +548,12 @@ mod tests {
         assert_eq!(of(app().deferred(NOW)), None);
     }
 
-    fn paused(side: Side, until: OffsetDateTime) -> Paused<'static> {
+    fn paused(side: Side, until: OffsetDateTime) -> PausedHost<'static> {
         let host = match side {
             Side::Source => "source.test",
             Side::Target => "cache.test",
         };
-        Paused { side, host, until }
+        PausedHost { side, host, until }
     }
 
     #[test]
@@ -557,13 +561,13 @@ mod tests {
         let settings = settings();
         let soon = NOW + Duration::from_secs(5);
         let later = NOW + Duration::from_secs(50);
-        assert_eq!(before_work(&app(), false, &[], &settings, NOW), None);
+        assert_eq!(before_attempt(&app(), false, &[], &settings, NOW), None);
         assert_eq!(
-            before_work(&app(), true, &[paused(Side::Source, soon)], &settings, NOW),
+            before_attempt(&app(), true, &[paused(Side::Source, soon)], &settings, NOW),
             Some(Settlement::Drop)
         );
         let both = [paused(Side::Source, soon), paused(Side::Target, later)];
-        let settlement = before_work(&app(), false, &both, &settings, NOW);
+        let settlement = before_attempt(&app(), false, &both, &settings, NOW);
         let (successor, pause) = deferred(settlement.unwrap());
         assert!(successor.not_before.unwrap() >= later && pause.is_none());
         assert_eq!((successor.attempt, successor.defers), (1, 1));

@@ -8,7 +8,7 @@ use image_sync_shared::outcome::{BlobCounts, Work, WouldCopy};
 
 /// What this attempt found, and what all attempts did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Account {
+pub(crate) struct Tally {
     /// The digest of the source's tag.
     pub(crate) remote: Option<Digest>,
     /// The digest that the target's tag had at the check.
@@ -27,28 +27,28 @@ pub(crate) struct Account {
     pub(crate) attestations_left_out: u32,
 }
 
-impl Account {
+impl Tally {
     /// What a job says of its past may be any number, to which no attempt adds as much again.
-    fn begun_with(so_far: &Work) -> Self {
+    pub(crate) fn starting_with(so_far: &Work) -> Self {
         // What a message says may be any number, and there must be room to go on counting.
-        let mut account = Self {
+        let mut tally = Self {
             bytes_copied: so_far.bytes_copied.min(u64::MAX / 2),
             ..Self::default()
         };
-        account.blobs.copied = so_far.copied.min(u32::MAX / 4);
-        account.blobs.mounted = so_far.mounted.min(u32::MAX / 4);
-        account.look_anew();
-        account
+        tally.blobs.copied = so_far.copied.min(u32::MAX / 4);
+        tally.blobs.mounted = so_far.mounted.min(u32::MAX / 4);
+        tally.recount();
+        tally
     }
 
     /// From now on all blobs are looked at, those that were looked at before too.
-    pub(crate) fn look_anew(&mut self) {
+    pub(crate) fn recount(&mut self) {
         self.brought_before = self.blobs.copied + self.blobs.mounted;
         self.blobs.present = 0;
     }
 
     /// What happened to the blobs, each counted once.
-    pub(crate) fn each_blob(&self) -> BlobCounts {
+    pub(crate) fn distinct_blobs(&self) -> BlobCounts {
         BlobCounts {
             present: self.blobs.present.saturating_sub(self.brought_before),
             ..self.blobs
@@ -56,18 +56,18 @@ impl Account {
     }
 }
 
-/// An [`Account`] that the blobs of an image write to at the same time.
+/// A [`Tally`] that the blobs of an image write to at the same time.
 #[derive(Debug)]
-pub(crate) struct Ledger(Mutex<Account>);
+pub(crate) struct SharedTally(Mutex<Tally>);
 
-impl Ledger {
-    /// The ledger of an attempt at a job that did so much already.
-    pub(crate) fn begun_with(so_far: &Work) -> Self {
-        Self(Mutex::new(Account::begun_with(so_far)))
+impl SharedTally {
+    /// The tally of an attempt at a job that did so much already.
+    pub(crate) fn starting_with(so_far: &Work) -> Self {
+        Self(Mutex::new(Tally::starting_with(so_far)))
     }
 
-    /// The account, for a moment: no await may come before it is dropped.
-    pub(crate) fn account(&self) -> MutexGuard<'_, Account> {
+    /// The tally, for a moment: no await may come before it is dropped.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Tally> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,12 +84,12 @@ mod tests {
             copied: u32::MAX,
             mounted: u32::MAX,
         };
-        let ledger = Ledger::begun_with(&work);
-        let mut account = ledger.account();
-        account.blobs.copied += 1;
-        account.blobs.mounted += 1;
-        account.bytes_copied += 1;
-        account.look_anew();
-        assert_eq!(account.each_blob().present, 0);
+        let tally = SharedTally::starting_with(&work);
+        let mut tally = tally.lock();
+        tally.blobs.copied += 1;
+        tally.blobs.mounted += 1;
+        tally.bytes_copied += 1;
+        tally.recount();
+        assert_eq!(tally.distinct_blobs().present, 0);
     }
 }

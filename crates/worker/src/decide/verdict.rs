@@ -7,7 +7,7 @@ use image_sync_shared::ports::registries::Resolved;
 
 /// What both ends have for their tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct ResolvedTags {
     /// The source's.
     pub(crate) source: Resolved,
     /// The target's, if it has one.
@@ -28,7 +28,7 @@ pub(crate) struct Remembered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Nothing: the target has this digest, and that is the right one.
-    InPlace(Digest),
+    UpToDate(Digest),
     /// The source may be an index, and platforms of it have to be chosen.
     NeedsManifest,
     /// The manifest of this digest has to be copied.
@@ -36,28 +36,32 @@ pub(crate) enum Verdict {
 }
 
 /// The verdict on what was found.
-pub(crate) fn verdict(found: &Found, platforms: &Platforms, remembered: &Remembered) -> Verdict {
-    let choice = needs_choice(&found.source, platforms);
+pub(crate) fn verdict(
+    tags: &ResolvedTags,
+    platforms: &Platforms,
+    remembered: &Remembered,
+) -> Verdict {
+    let choice = needs_choice(&tags.source, platforms);
     let expected = if choice {
         remembered.chosen.as_ref()
     } else {
-        Some(&found.source.digest)
+        Some(&tags.source.digest)
     };
-    let at_target = found.target.as_ref().map(|target| &target.digest);
+    let at_target = tags.target.as_ref().map(|target| &target.digest);
     if let (Some(expected), Some(at_target)) = (expected, at_target)
-        && is_in_place(at_target, expected, remembered.converted.as_ref())
+        && is_up_to_date(at_target, expected, remembered.converted.as_ref())
     {
-        return Verdict::InPlace(at_target.clone());
+        return Verdict::UpToDate(at_target.clone());
     }
     if choice {
         Verdict::NeedsManifest
     } else {
-        Verdict::Copy(found.source.digest.clone())
+        Verdict::Copy(tags.source.digest.clone())
     }
 }
 
 /// Whether the target, having `at_target`, has what is expected, or what it was converted to.
-pub(crate) fn is_in_place(
+pub(crate) fn is_up_to_date(
     at_target: &Digest,
     expected: &Digest,
     converted: Option<&Digest>,
@@ -80,12 +84,12 @@ mod tests {
         Digest::of(text.as_bytes())
     }
 
-    fn found(media_type: &str, source: &str, target: Option<&str>) -> Found {
+    fn tags(media_type: &str, source: &str, target: Option<&str>) -> ResolvedTags {
         let resolved = |text: &str| Resolved {
             digest: digest(text),
             media_type: media_type.to_owned(),
         };
-        Found {
+        ResolvedTags {
             source: resolved(source),
             target: target.map(resolved),
         }
@@ -105,26 +109,26 @@ mod tests {
     #[test]
     fn all_platforms_compare_the_digests_themselves() {
         let nothing = Remembered::default();
-        let same = found(media_type::OCI_INDEX, "a", Some("a"));
-        let in_place = Verdict::InPlace(digest("a"));
-        assert_eq!(verdict(&same, &Platforms::All, &nothing), in_place);
+        let same = tags(media_type::OCI_INDEX, "a", Some("a"));
+        let up_to_date = Verdict::UpToDate(digest("a"));
+        assert_eq!(verdict(&same, &Platforms::All, &nothing), up_to_date);
         let copy = Verdict::Copy(digest("a"));
         for target in [None, Some("b")] {
-            let other = found(media_type::OCI_INDEX, "a", target);
+            let other = tags(media_type::OCI_INDEX, "a", target);
             assert_eq!(verdict(&other, &Platforms::All, &nothing), copy);
         }
     }
 
     #[test]
     fn one_platform_of_an_index_compares_the_remembered_child() {
-        let at_child = found(media_type::OCI_INDEX, "index", Some("child"));
-        let in_place = Verdict::InPlace(digest("child"));
-        assert_eq!(verdict(&at_child, &amd64(), &chosen("child")), in_place);
+        let at_child = tags(media_type::OCI_INDEX, "index", Some("child"));
+        let up_to_date = Verdict::UpToDate(digest("child"));
+        assert_eq!(verdict(&at_child, &amd64(), &chosen("child")), up_to_date);
         for remembered in [Remembered::default(), chosen("other child")] {
             let verdict = verdict(&at_child, &amd64(), &remembered);
             assert_eq!(verdict, Verdict::NeedsManifest, "memory alone never copies");
         }
-        let at_index = found(media_type::OCI_INDEX, "index", Some("index"));
+        let at_index = tags(media_type::OCI_INDEX, "index", Some("index"));
         assert_eq!(
             verdict(&at_index, &amd64(), &chosen("child")),
             Verdict::NeedsManifest,
@@ -135,19 +139,19 @@ mod tests {
     #[test]
     fn a_single_manifest_is_expected_as_it_is() {
         for media_type in [media_type::OCI_MANIFEST, media_type::DOCKER_MANIFEST] {
-            let same = found(media_type, "a", Some("a"));
+            let same = tags(media_type, "a", Some("a"));
             let nothing = Remembered::default();
             assert_eq!(
                 verdict(&same, &amd64(), &nothing),
-                Verdict::InPlace(digest("a"))
+                Verdict::UpToDate(digest("a"))
             );
-            let other = found(media_type, "a", None);
+            let other = tags(media_type, "a", None);
             assert_eq!(
                 verdict(&other, &amd64(), &nothing),
                 Verdict::Copy(digest("a"))
             );
         }
-        let unstated = found("", "a", None);
+        let unstated = tags("", "a", None);
         assert_eq!(
             verdict(&unstated, &amd64(), &Remembered::default()),
             Verdict::NeedsManifest,
@@ -156,22 +160,22 @@ mod tests {
     }
 
     #[test]
-    fn what_it_was_converted_to_counts_as_in_place() {
+    fn what_it_was_converted_to_counts_as_up_to_date() {
         let converted = Remembered {
             chosen: Some(digest("child")),
             converted: Some(digest("oci")),
         };
-        let all = found(media_type::DOCKER_MANIFEST, "docker", Some("oci"));
+        let all = tags(media_type::DOCKER_MANIFEST, "docker", Some("oci"));
         assert_eq!(
             verdict(&all, &Platforms::All, &converted),
-            Verdict::InPlace(digest("oci"))
+            Verdict::UpToDate(digest("oci"))
         );
-        let one = found(media_type::DOCKER_LIST, "list", Some("oci"));
+        let one = tags(media_type::DOCKER_LIST, "list", Some("oci"));
         assert_eq!(
             verdict(&one, &amd64(), &converted),
-            Verdict::InPlace(digest("oci"))
+            Verdict::UpToDate(digest("oci"))
         );
-        let elsewhere = found(media_type::DOCKER_MANIFEST, "docker", Some("stale"));
+        let elsewhere = tags(media_type::DOCKER_MANIFEST, "docker", Some("stale"));
         assert_eq!(
             verdict(&elsewhere, &Platforms::All, &converted),
             Verdict::Copy(digest("docker"))

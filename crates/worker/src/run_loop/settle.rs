@@ -12,13 +12,13 @@ use image_sync_shared::run::RunEvent;
 use tokio::time::sleep;
 use tracing::{debug, error, info, warn};
 
-use crate::context::Ports;
-use crate::context::retry::patiently;
-use crate::decide::settlement::{Pause, Settlement, in_seconds};
+use crate::context::WorkerPorts;
+use crate::context::retry::retry_queue;
+use crate::decide::settlement::{HostPause, Settlement, rfc3339};
 
 /// Carries out `settling`, which may take as long as a queue is away, and gives signs of life for the delivery meanwhile, or
 /// it would be another's before it is settled.
-pub(crate) async fn while_giving_signs_of_life<T>(
+pub(crate) async fn with_heartbeats<T>(
     settle: &dyn Settle,
     every: Duration,
     settling: impl Future<Output = T>,
@@ -40,8 +40,13 @@ pub(crate) async fn while_giving_signs_of_life<T>(
 
 /// Carries out `settlement` for `job`. If the queue fails, the delivery stays unsettled and the job comes again: work done
 /// twice is harmless, work lost is not.
-pub(crate) async fn publish(ports: &Ports, job: &Job, settle: &dyn Settle, settlement: Settlement) {
-    let published = match settlement {
+pub(crate) async fn settle_delivery(
+    ports: &WorkerPorts,
+    job: &Job,
+    settle: &dyn Settle,
+    settlement: Settlement,
+) {
+    let settled = match settlement {
         Settlement::Drop => {
             info!("dropped: the run was cancelled");
             ports.progress.image_put_back(job, "the run was cancelled");
@@ -52,7 +57,7 @@ pub(crate) async fn publish(ports: &Ports, job: &Job, settle: &dyn Settle, settl
             letter,
             pause,
         } => {
-            tell_of_pause(ports, pause).await;
+            publish_pause(ports, pause).await;
             finish(ports, job, settle, result, letter).await
         }
         Settlement::Requeue { successor, event } => {
@@ -66,28 +71,28 @@ pub(crate) async fn publish(ports: &Ports, job: &Job, settle: &dyn Settle, settl
         } => {
             info!(why, due = ?successor.not_before, "put back");
             ports.progress.image_put_back(job, &why);
-            tell_of_pause(ports, pause).await;
+            publish_pause(ports, pause).await;
             defer(ports, settle, &successor, event).await
         }
     };
-    if let Err(error) = published {
+    if let Err(error) = settled {
         error!(%error, "could not settle the job: it will be delivered again");
     }
 }
 
 async fn finish(
-    ports: &Ports,
+    ports: &WorkerPorts,
     job: &Job,
     settle: &dyn Settle,
     result: Box<JobResult>,
     letter: Option<Box<DeadLetter>>,
 ) -> Result<(), QueueError> {
-    tell(&result.entry);
+    log_result(&result.entry);
     if let Some(letter) = letter {
-        patiently(|| settle.bury(DeadLetter::clone(&letter))).await?;
+        retry_queue(|| settle.bury(DeadLetter::clone(&letter))).await?;
     }
     let event = RunEvent::Result(result);
-    patiently(|| ports.run_log.append(&job.run_id, &event)).await?;
+    retry_queue(|| ports.run_log.append(&job.run_id, &event)).await?;
     settle.done().await?;
     if let RunEvent::Result(result) = event {
         ports.measures.job_ended(result.entry.action);
@@ -96,7 +101,7 @@ async fn finish(
     Ok(())
 }
 
-fn tell(entry: &ImageResult) {
+fn log_result(entry: &ImageResult) {
     let (attempts, ms) = (entry.attempts, entry.duration_ms);
     match entry.action {
         Action::AlreadyCached => info!(ms, "in place"),
@@ -113,7 +118,7 @@ fn tell(entry: &ImageResult) {
 }
 
 async fn requeue(
-    ports: &Ports,
+    ports: &WorkerPorts,
     job: &Job,
     settle: &dyn Settle,
     successor: &Job,
@@ -124,26 +129,26 @@ async fn requeue(
         ports.progress.image_put_back(job, error);
     }
     let event = event.due_at(successor.not_before);
-    patiently(|| ports.run_log.append(&job.run_id, &event)).await?;
+    retry_queue(|| ports.run_log.append(&job.run_id, &event)).await?;
     settle.requeue(successor).await
 }
 
 async fn defer(
-    ports: &Ports,
+    ports: &WorkerPorts,
     settle: &dyn Settle,
     successor: &Job,
     event: Option<RunEvent>,
 ) -> Result<(), QueueError> {
     if let Some(event) = event {
         let event = event.due_at(successor.not_before);
-        patiently(|| ports.run_log.append(&successor.run_id, &event)).await?;
+        retry_queue(|| ports.run_log.append(&successor.run_id, &event)).await?;
     }
     settle.requeue(successor).await
 }
 
 /// Tells all workers of a pause. If that fails it holds here: no reason to keep a job from its settlement.
-async fn tell_of_pause(ports: &Ports, pause: Option<Pause>) {
-    let Some(Pause {
+async fn publish_pause(ports: &WorkerPorts, pause: Option<HostPause>) {
+    let Some(HostPause {
         host,
         until,
         reason,
@@ -153,10 +158,10 @@ async fn tell_of_pause(ports: &Ports, pause: Option<Pause>) {
         return;
     };
     ports.measures.host_paused(&host, until);
-    let told = patiently(|| ports.pauses.pause(&host, until, &reason, longest)).await;
+    let told = retry_queue(|| ports.pauses.pause(&host, until, &reason, longest)).await;
     match told {
         Ok(true) => {
-            let until = in_seconds(until);
+            let until = rfc3339(until);
             warn!(host, reason, "host paused until {until}");
         }
         Ok(false) => {}
@@ -197,14 +202,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_settlement_that_takes_long_gives_heartbeats_for_its_delivery() {
+    async fn a_settlement_that_takes_long_sends_heartbeats_for_its_delivery() {
         let delivery = Delivery::default();
         let every = Duration::from_secs(15);
         let settling = async {
             sleep(Duration::from_secs(50)).await;
             delivery.done().await
         };
-        let settled = while_giving_signs_of_life(&delivery, every, settling).await;
+        let settled = with_heartbeats(&delivery, every, settling).await;
         assert_eq!(settled, Ok(()));
         assert_eq!(delivery.0.load(Ordering::Relaxed), 3);
     }

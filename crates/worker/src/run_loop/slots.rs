@@ -11,9 +11,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::context::Workshop;
+use crate::context::WorkerContext;
 use crate::run_loop::delivery;
-use crate::run_loop::lanes::lane_order;
 use crate::run_loop::shutdown::Shutdown;
 
 /// The waits while the queue cannot be reached.
@@ -25,7 +24,7 @@ const OUTAGE: RetryPolicy = RetryPolicy {
 
 /// Which lanes a set of slots serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Serves {
+pub(crate) enum ServedLanes {
     /// All.
     AllLanes,
     /// Lane now alone.
@@ -34,8 +33,8 @@ pub(crate) enum Serves {
 
 /// A set of slots.
 pub(crate) struct Slots {
-    workshop: Arc<Workshop>,
-    serves: Serves,
+    context: Arc<WorkerContext>,
+    serves: ServedLanes,
     count: usize,
     jobs: JoinSet<()>,
     pulls: u64,
@@ -45,9 +44,9 @@ pub(crate) struct Slots {
 
 impl Slots {
     /// `count` slots.
-    pub(crate) fn new(workshop: Arc<Workshop>, serves: Serves, count: usize) -> Self {
+    pub(crate) fn new(context: Arc<WorkerContext>, serves: ServedLanes, count: usize) -> Self {
         Self {
-            workshop,
+            context,
             serves,
             count,
             jobs: JoinSet::new(),
@@ -67,7 +66,7 @@ impl Slots {
             biased;
             () = shutdown.stop.cancelled() => Ok(()),
             () = shutdown.abort.cancelled() => Ok(()),
-            ended = self.take_jobs(&shutdown.abort) => ended,
+            ended = self.pull_jobs(&shutdown.abort) => ended,
         };
         if ended.is_err() {
             shutdown.stop.cancel();
@@ -76,7 +75,7 @@ impl Slots {
         ended
     }
 
-    async fn take_jobs(&mut self, abort: &CancellationToken) -> Result<(), QueueError> {
+    async fn pull_jobs(&mut self, abort: &CancellationToken) -> Result<(), QueueError> {
         loop {
             while let Some(ended) = self.jobs.try_join_next() {
                 log_panic(ended);
@@ -92,7 +91,7 @@ impl Slots {
                 Ok(deliveries) => {
                     self.outage = 0;
                     for delivery in deliveries {
-                        self.begin(delivery, abort.clone());
+                        self.spawn(delivery, abort.clone());
                     }
                 }
                 Err(QueueError::Closed) => return Ok(()),
@@ -106,17 +105,17 @@ impl Slots {
         let order = lane_order(self.pulls);
         self.pulls += 1;
         let lanes: &[Lane] = match self.serves {
-            Serves::AllLanes => &order,
-            Serves::Now => &[Lane::Now],
+            ServedLanes::AllLanes => &order,
+            ServedLanes::Now => &[Lane::Now],
         };
-        let wait = self.workshop.settings.pull_wait;
-        self.workshop.ports.queue.pull(lanes, free, wait).await
+        let wait = self.context.settings.pull_wait;
+        self.context.ports.queue.pull(lanes, free, wait).await
     }
 
-    fn begin(&mut self, delivery: Delivery, abort: CancellationToken) {
-        let workshop = Arc::clone(&self.workshop);
+    fn spawn(&mut self, delivery: Delivery, abort: CancellationToken) {
+        let context = Arc::clone(&self.context);
         self.jobs
-            .spawn(async move { delivery::work(&workshop, delivery, &abort).await });
+            .spawn(async move { delivery::process(&context, delivery, &abort).await });
     }
 
     async fn wait_for_queue(&mut self, error: &QueueError) {
@@ -130,7 +129,7 @@ impl Slots {
     /// Lets the jobs in hand end: without limit as long as nobody asks to stop, then for the grace time, then they are put
     /// back.
     async fn finish(&mut self, shutdown: &Shutdown) {
-        let grace = self.workshop.settings.grace;
+        let grace = self.context.settings.grace;
         let limit = async {
             shutdown.stop.cancelled().await;
             tokio::time::sleep(grace).await;
@@ -155,5 +154,32 @@ async fn wait_for_all(jobs: &mut JoinSet<()>) {
 fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         error!(%error, "a job died of a defect in this program: it will be delivered again");
+    }
+}
+
+/// The lanes for pull number `pull`: most urgent first, but every eighth pull begins with lane retry and another eighth with
+/// lane bulk, so that a lane that never runs dry starves none.
+pub(crate) fn lane_order(pull: u64) -> [Lane; 3] {
+    match pull % 8 {
+        3 => [Lane::Retry, Lane::Now, Lane::Bulk],
+        7 => [Lane::Bulk, Lane::Now, Lane::Retry],
+        _ => Lane::ALL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lane_comes_first_in_every_eight_pulls() {
+        let firsts: Vec<Lane> = (0..8).map(|pull| lane_order(pull)[0]).collect();
+        assert_eq!(firsts.iter().filter(|lane| **lane == Lane::Now).count(), 6);
+        assert!(firsts.contains(&Lane::Retry) && firsts.contains(&Lane::Bulk));
+        for pull in 0..8 {
+            let mut lanes = lane_order(pull);
+            lanes.sort();
+            assert_eq!(lanes, Lane::ALL, "every pull asks all lanes");
+        }
     }
 }

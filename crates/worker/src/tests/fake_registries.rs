@@ -15,7 +15,7 @@ use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolv
 use image_sync_shared::reference::{Reference, Repository, split};
 use image_sync_testkit::Image;
 
-use super::staged_faults::{Call, Gate, Staged, What};
+use super::staged_faults::{Call, Effect, Gate, StagedFault};
 
 /// How long a blob takes, so that transfers overlap.
 const TRANSFER: Duration = Duration::from_millis(1);
@@ -31,7 +31,7 @@ struct Content {
 struct State {
     content: HashMap<Repository, Content>,
     requests: Vec<String>,
-    staged: Vec<Staged>,
+    staged: Vec<StagedFault>,
     takes_no_docker: HashSet<String>,
     mounts_nothing: HashSet<String>,
     pretends_to_mount: HashSet<String>,
@@ -46,7 +46,7 @@ pub(crate) struct FakeRegistries(Mutex<State>);
 
 impl FakeRegistries {
     /// Puts an image in place.
-    pub(crate) fn hold(&self, place: &str, image: &Image) {
+    pub(crate) fn put_image(&self, place: &str, image: &Image) {
         let (repository, reference) = split(place).unwrap();
         let mut state = self.state();
         let content = state.content.entry(repository).or_default();
@@ -64,7 +64,12 @@ impl FakeRegistries {
     }
 
     /// Puts manifest bytes under a digest that is not theirs.
-    pub(crate) fn hold_as(&self, repository: &str, digest: &Digest, manifest: &RawManifest) {
+    pub(crate) fn put_manifest_as(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        manifest: &RawManifest,
+    ) {
         let lie = RawManifest {
             digest: digest.clone(),
             ..manifest.clone()
@@ -113,13 +118,13 @@ impl FakeRegistries {
         class: FailureClass,
         times: usize,
     ) {
-        self.stage(call, about, times, What::Fail(side, class));
+        self.stage(call, about, times, Effect::Fail(side, class));
     }
 
     /// Holds the next call whose description contains `about`.
     pub(crate) fn gate(&self, call: Call, about: &str) -> Gate {
         let gate = Gate::new();
-        self.stage(call, about, 1, What::Hold(gate.clone()));
+        self.stage(call, about, 1, Effect::Hold(gate.clone()));
         gate
     }
 
@@ -130,15 +135,15 @@ impl FakeRegistries {
 
     /// Lets the next `times` calls panic whose description contains `about`.
     pub(crate) fn panic(&self, call: Call, about: &str, times: usize) {
-        self.stage(call, about, times, What::Panic);
+        self.stage(call, about, times, Effect::Panic);
     }
 
-    fn stage(&self, call: Call, about: &str, times: usize, what: What) {
-        self.state().staged.push(Staged {
+    fn stage(&self, call: Call, about: &str, times: usize, effect: Effect) {
+        self.state().staged.push(StagedFault {
             call,
             about: about.to_owned(),
             times,
-            what,
+            effect,
         });
     }
 
@@ -193,12 +198,12 @@ impl FakeRegistries {
 
     /// Lets happen what is staged for a call.
     async fn staged(&self, call: Call, subject: &str) -> Result<(), Failure> {
-        let what = {
+        let effect = {
             let mut state = self.state();
             let requests = state.requests.len();
             if state.broken_from.is_some_and(|from| requests >= from) {
                 let class = FailureClass::Denied;
-                return Err(Staged::failure(Side::Target, class, call, subject));
+                return Err(StagedFault::failure(Side::Target, class, call, subject));
             }
             let mut staged = state.staged.iter_mut();
             let next = staged.find(|staged| {
@@ -206,14 +211,16 @@ impl FakeRegistries {
             });
             next.map(|staged| {
                 staged.times -= 1;
-                staged.what.clone()
+                staged.effect.clone()
             })
         };
-        match what {
+        match effect {
             None => Ok(()),
-            Some(What::Fail(side, class)) => Err(Staged::failure(side, class, call, subject)),
-            Some(What::Panic) => panic!("staged"),
-            Some(What::Hold(gate)) => {
+            Some(Effect::Fail(side, class)) => {
+                Err(StagedFault::failure(side, class, call, subject))
+            }
+            Some(Effect::Panic) => panic!("staged"),
+            Some(Effect::Hold(gate)) => {
                 gate.pass().await;
                 Ok(())
             }

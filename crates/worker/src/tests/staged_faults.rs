@@ -19,16 +19,16 @@ pub(crate) enum Call {
 }
 
 /// Something that happens to a call whose description contains `about`.
-pub(crate) struct Staged {
+pub(crate) struct StagedFault {
     pub(crate) call: Call,
     pub(crate) about: String,
     /// How often yet.
     pub(crate) times: usize,
-    pub(crate) what: What,
+    pub(crate) effect: Effect,
 }
 
 #[derive(Clone)]
-pub(crate) enum What {
+pub(crate) enum Effect {
     Fail(Side, FailureClass),
     Hold(Gate),
     Panic,
@@ -67,7 +67,7 @@ impl Gate {
     }
 }
 
-impl Staged {
+impl StagedFault {
     pub(crate) fn failure(side: Side, class: FailureClass, call: Call, subject: &str) -> Failure {
         let step = match call {
             Call::Resolve => Step::Check,

@@ -1,4 +1,4 @@
-//! A whole house: a queue in memory, registries in memory, and workers over both.
+//! A worker to test: a queue in memory, registries in memory, and workers over both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,13 +20,13 @@ use tokio::task::JoinSet;
 
 use super::FOREVER;
 use super::fake_registries::FakeRegistries;
-use crate::context::Ports;
+use crate::context::WorkerPorts;
 use crate::context::settings::WorkerSettings;
 use crate::run_loop::Worker;
 use crate::run_loop::shutdown::Shutdown;
 
 /// Everything that outlives a worker.
-pub(crate) struct House {
+pub(crate) struct TestWorker {
     pub(crate) registries: Arc<FakeRegistries>,
     pub(crate) queue: InProcess,
     pub(crate) memo: Arc<MemoryMemo>,
@@ -36,7 +36,7 @@ pub(crate) struct House {
 }
 
 /// What a run came to.
-pub(crate) struct Ran {
+pub(crate) struct TestRun {
     pub(crate) run: RunId,
     /// In the order of the jobs.
     pub(crate) results: Vec<JobResult>,
@@ -45,12 +45,12 @@ pub(crate) struct Ran {
 }
 
 /// A worker at work.
-pub(crate) struct AtWork {
+pub(crate) struct RunningWorker {
     pub(crate) shutdown: Shutdown,
     worker: JoinSet<()>,
 }
 
-impl House {
+impl TestWorker {
     pub(crate) fn new() -> Self {
         Self::with_queue(InProcessSettings::default())
     }
@@ -68,9 +68,9 @@ impl House {
         }
     }
 
-    pub(crate) fn ports(&self) -> Ports {
+    pub(crate) fn ports(&self) -> WorkerPorts {
         let queue = self.queue.ports();
-        Ports {
+        WorkerPorts {
             registries: Arc::<FakeRegistries>::clone(&self.registries),
             queue: Arc::clone(&queue.jobs),
             run_log: Arc::clone(&queue.log),
@@ -90,7 +90,7 @@ impl House {
     }
 
     /// Works jobs as a run of their own, with a worker that remembers nothing, until each has its result.
-    pub(crate) async fn work(&self, jobs: impl IntoIterator<Item = Job>) -> Ran {
+    pub(crate) async fn work(&self, jobs: impl IntoIterator<Item = Job>) -> TestRun {
         self.work_with(self.worker(), jobs).await.1
     }
 
@@ -99,7 +99,7 @@ impl House {
         &self,
         worker: Worker,
         jobs: impl IntoIterator<Item = Job>,
-    ) -> (Worker, Ran) {
+    ) -> (Worker, TestRun) {
         let (run, expected) = self.publish(Lane::Bulk, jobs).await;
         let shutdown = Shutdown::default();
         let ran = async {
@@ -113,16 +113,16 @@ impl House {
     }
 
     /// Begins work in the background.
-    pub(crate) fn start(&self) -> AtWork {
+    pub(crate) fn start(&self) -> RunningWorker {
         let (shutdown, worker) = (Shutdown::default(), self.worker());
-        let mut at_work = AtWork {
+        let mut running = RunningWorker {
             shutdown: shutdown.clone(),
             worker: JoinSet::new(),
         };
-        at_work
+        running
             .worker
             .spawn(async move { worker.run(&shutdown).await.unwrap() });
-        at_work
+        running
     }
 
     /// Publishes jobs as a run of their own.
@@ -148,8 +148,8 @@ impl House {
     }
 
     /// Waits for the results of a run.
-    pub(crate) async fn results(&self, run: &RunId, expected: usize) -> Ran {
-        let mut ran = Ran {
+    pub(crate) async fn results(&self, run: &RunId, expected: usize) -> TestRun {
+        let mut ran = TestRun {
             run: run.clone(),
             results: Vec::new(),
             attempts: Vec::new(),
@@ -197,7 +197,7 @@ impl House {
     }
 }
 
-impl AtWork {
+impl RunningWorker {
     /// Waits until the worker ended.
     pub(crate) async fn ended(mut self) {
         self.worker.join_next().await.unwrap().unwrap();
@@ -210,7 +210,7 @@ impl AtWork {
     }
 }
 
-impl Ran {
+impl TestRun {
     /// The only result.
     pub(crate) fn only(&self) -> &JobResult {
         assert_eq!(self.results.len(), 1);

@@ -11,16 +11,16 @@ use image_sync_shared::reference::Repository;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tracing::{Instrument as _, debug, debug_span, info};
 
-use crate::context::blob_index::{FlightKey, Store};
-use crate::context::single_flight::{Flight, Other, Turn, Waited};
-use crate::decide::first_request::{FirstRequest, Known, first_request};
+use crate::context::blob_index::{BlobFlight, Store};
+use crate::context::single_flight::{Follower, Leader, LeaderState, Role};
+use crate::decide::first_request::{FirstRequest, KnownBlob, first_request};
 use crate::transfer::check_and_copy::Attempt;
 
 /// The right to make the first request for a blob.
-struct MyTurn<'s> {
+struct BlobPermit<'s> {
     request: FirstRequest,
     /// The right to send it to its store.
-    flight: Option<Flight<'s, FlightKey>>,
+    leader: Option<Leader<'s, BlobFlight>>,
     /// One of the slots of the image.
     _slot: SemaphorePermit<'s>,
 }
@@ -43,11 +43,11 @@ impl Attempt<'_> {
         blob: &Descriptor,
         slots: &Semaphore,
     ) -> Result<(), Failure> {
-        let Ok(turn) = self.turn(blob, slots).await else {
+        let Ok(permit) = self.permit(blob, slots).await else {
             return Ok(());
         };
-        let flight = turn.flight.as_ref();
-        match &turn.request {
+        let leader = permit.leader.as_ref();
+        match &permit.request {
             FirstRequest::Nothing => {
                 self.memory.rely();
                 self.count_present();
@@ -56,29 +56,33 @@ impl Attempt<'_> {
             FirstRequest::Mount(from) => self.mount(blob, from).await,
             FirstRequest::MountFromItself => {
                 let here = Some(&self.target.repository);
-                self.find_or_send(blob, here, flight).await
+                self.find_or_send(blob, here, leader).await
             }
-            FirstRequest::Head => self.ask_and_send(blob, flight).await,
+            FirstRequest::Head => self.ask_and_send(blob, leader).await,
         }
     }
 
     /// Waits for a slot, and without one while another image sends the blob: afterwards it can be mounted, or is there.
-    async fn turn<'s>(
+    async fn permit<'s>(
         &'s self,
         blob: &Descriptor,
         slots: &'s Semaphore,
-    ) -> Result<MyTurn<'s>, AcquireError> {
+    ) -> Result<BlobPermit<'s>, AcquireError> {
         let mut waits = true;
         loop {
             let slot = slots.acquire().await?;
             let known = self.known(blob);
             let request = first_request(&known);
             let sends = matches!(request, FirstRequest::Head | FirstRequest::MountFromItself);
-            let mut flight = None;
+            let mut leader = None;
             if sends && waits {
-                match self.workshop.flights.take(&self.flight_key(blob, &known)) {
-                    Turn::Mine(mine) => flight = Some(mine),
-                    Turn::Other(other) => {
+                match self
+                    .context
+                    .single_flight
+                    .join(&self.flight_key(blob, &known))
+                {
+                    Role::Leader(ours) => leader = Some(ours),
+                    Role::Follower(other) => {
                         drop(slot);
                         waits = self.wait_for(other, blob).await;
                         continue;
@@ -87,9 +91,9 @@ impl Attempt<'_> {
             }
             // Another image may have ended its sending just before.
             if self.known(blob) == known {
-                return Ok(MyTurn {
+                return Ok(BlobPermit {
                     request,
-                    flight,
+                    leader,
                     _slot: slot,
                 });
             }
@@ -97,26 +101,26 @@ impl Attempt<'_> {
     }
 
     /// Says whether the other ended. If not, it is not waited for again.
-    async fn wait_for(&self, other: Other, blob: &Descriptor) -> bool {
+    async fn wait_for(&self, other: Follower, blob: &Descriptor) -> bool {
         let what = format!("waiting for another image to send blob {}", blob.digest);
-        let _activity = self.calls.doing.start(Side::Target, what);
-        self.limit.wait(other.wait()).await == Some(Waited::Ended)
+        let _operation = self.requests.in_flight.start(Side::Target, what);
+        self.limit.wait(other.wait()).await == Some(LeaderState::Ended)
     }
 
-    fn known(&self, blob: &Descriptor) -> Known {
+    fn known(&self, blob: &Descriptor) -> KnownBlob {
         if self.memory.is_doubted() {
-            return Known::default();
+            return KnownBlob::default();
         }
         let target = &self.target.repository;
-        self.workshop.blobs.known(target, &blob.digest)
+        self.context.blobs.known(target, &blob.digest)
     }
 
-    fn flight_key(&self, blob: &Descriptor, known: &Known) -> FlightKey {
+    fn flight_key(&self, blob: &Descriptor, known: &KnownBlob) -> BlobFlight {
         let target = &self.target.repository;
         if known.refuses_mounts {
-            FlightKey::Repository(target.clone(), blob.digest.clone())
+            BlobFlight::Repository(target.clone(), blob.digest.clone())
         } else {
-            FlightKey::Store(Store::of(target), blob.digest.clone())
+            BlobFlight::Store(Store::of(target), blob.digest.clone())
         }
     }
 
@@ -125,13 +129,13 @@ impl Attempt<'_> {
             Arrival::Mounted => {
                 debug!(blob = %blob.digest, %from, "mounted");
                 self.memory.rely_on_mount(&blob.digest);
-                self.workshop.blobs.mounted(from);
+                self.context.blobs.mounted(from);
                 self.note(blob);
-                self.ledger.account().blobs.mounted += 1;
-                self.workshop.ports.measures.blob_ended(BlobEnd::Mounted);
+                self.tally.lock().blobs.mounted += 1;
+                self.context.ports.measures.blob_ended(BlobEnd::Mounted);
             }
             Arrival::Copied { bytes } => {
-                self.workshop.blobs.mount_refused(from, &blob.digest);
+                self.context.blobs.mount_refused(from, &blob.digest);
                 self.copied(blob, bytes);
             }
         }
@@ -141,26 +145,26 @@ impl Attempt<'_> {
     async fn ask_and_send(
         &self,
         blob: &Descriptor,
-        flight: Option<&Flight<'_, FlightKey>>,
+        leader: Option<&Leader<'_, BlobFlight>>,
     ) -> Result<(), Failure> {
-        if self.calls.has_blob(&self.target, &blob.digest).await? {
+        if self.requests.has_blob(&self.target, &blob.digest).await? {
             self.present(blob);
             return Ok(());
         }
         if self.memory.was_mounted(&blob.digest) {
             info!(blob = %blob.digest, "it was said to be mounted and is not there: it is sent");
-            self.workshop.blobs.mounts_nothing(&self.target.repository);
+            self.context.blobs.mounts_nothing(&self.target.repository);
         }
-        self.find_or_send(blob, None, flight).await
+        self.find_or_send(blob, None, leader).await
     }
 
     async fn find_or_send(
         &self,
         blob: &Descriptor,
         in_repository: Option<&Repository>,
-        flight: Option<&Flight<'_, FlightKey>>,
+        leader: Option<&Leader<'_, BlobFlight>>,
     ) -> Result<(), Failure> {
-        match self.send(blob, in_repository, flight).await? {
+        match self.send(blob, in_repository, leader).await? {
             Arrival::Mounted => {
                 self.memory.rely_on_mount(&blob.digest);
                 self.present(blob);
@@ -174,18 +178,18 @@ impl Attempt<'_> {
         &self,
         blob: &Descriptor,
         mount_from: Option<&Repository>,
-        flight: Option<&Flight<'_, FlightKey>>,
+        leader: Option<&Leader<'_, BlobFlight>>,
     ) -> Result<Arrival, Failure> {
-        let progress = self.workshop.ports.progress.as_ref();
-        let measures = self.workshop.ports.measures.as_ref();
+        let progress = self.context.ports.progress.as_ref();
+        let measures = self.context.ports.measures.as_ref();
         let job = &self.job.job_id;
         let on_bytes = |bytes| {
             progress.blob_advanced(job, &blob.digest, bytes);
             measures.bytes_copied(bytes);
-            flight.inspect(|flight| flight.advanced(bytes));
+            leader.inspect(|leader| leader.advanced(bytes));
         };
-        let _shown = Shown::start(progress, job, blob);
-        self.calls
+        let _progress = BlobProgress::start(progress, job, blob);
+        self.requests
             .copy_blob(&BlobCopy {
                 source: &self.source,
                 target: &self.target,
@@ -203,33 +207,33 @@ impl Attempt<'_> {
     }
 
     fn count_present(&self) {
-        self.ledger.account().blobs.present += 1;
-        self.workshop.ports.measures.blob_ended(BlobEnd::Present);
+        self.tally.lock().blobs.present += 1;
+        self.context.ports.measures.blob_ended(BlobEnd::Present);
     }
 
     fn copied(&self, blob: &Descriptor, bytes: u64) {
         debug!(blob = %blob.digest, bytes, "sent");
         self.note(blob);
-        self.workshop.ports.measures.blob_ended(BlobEnd::Copied);
-        let mut account = self.ledger.account();
-        account.blobs.copied += 1;
-        account.bytes_copied += bytes;
+        self.context.ports.measures.blob_ended(BlobEnd::Copied);
+        let mut tally = self.tally.lock();
+        tally.blobs.copied += 1;
+        tally.bytes_copied += bytes;
     }
 
     fn note(&self, blob: &Descriptor) {
         let target = &self.target.repository;
-        self.workshop.blobs.note(target, &blob.digest);
+        self.context.blobs.note(target, &blob.digest);
     }
 }
 
 /// A blob that is shown as under way; it ends when this is dropped.
-struct Shown<'a> {
+struct BlobProgress<'a> {
     progress: &'a dyn Progress,
     job: &'a JobId,
     digest: &'a Digest,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> BlobProgress<'a> {
     fn start(progress: &'a dyn Progress, job: &'a JobId, blob: &'a Descriptor) -> Self {
         let digest = &blob.digest;
         progress.blob_started(job, digest, blob.size);
@@ -241,7 +245,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-impl Drop for Shown<'_> {
+impl Drop for BlobProgress<'_> {
     fn drop(&mut self) {
         self.progress.blob_ended(self.job, self.digest);
     }

@@ -8,15 +8,15 @@ use image_sync_shared::ports::memo::{Fact, Memo};
 use image_sync_shared::reference::Repository;
 use time::OffsetDateTime;
 
-use crate::decide::verdict::{Found, Remembered, needs_choice};
-use crate::transfer::requests::Calls;
+use crate::decide::verdict::{Remembered, ResolvedTags, needs_choice};
+use crate::transfer::requests::Requests;
 
 /// Asks both ends at the same time. A source without the tag is a failure; the source's failure goes before the target's.
-pub(crate) async fn look(calls: Calls<'_>, job: &Job) -> Result<Found, Failure> {
+pub(crate) async fn look(requests: Requests<'_>, job: &Job) -> Result<ResolvedTags, Failure> {
     let (source, target) = (job.source_remote(), job.target_remote());
     let (source, target) = tokio::join!(
-        calls.resolve(&source, &job.source.image.reference),
-        calls.resolve(&target, &job.target.image.reference),
+        requests.resolve(&source, &job.source.image.reference),
+        requests.resolve(&target, &job.target.image.reference),
     );
     let source = source?.ok_or_else(|| {
         Failure::new(
@@ -27,7 +27,7 @@ pub(crate) async fn look(calls: Calls<'_>, job: &Job) -> Result<Found, Failure> 
             "not found: there is no such repository or tag",
         )
     })?;
-    Ok(Found {
+    Ok(ResolvedTags {
         source,
         target: target?,
     })
@@ -36,17 +36,17 @@ pub(crate) async fn look(calls: Calls<'_>, job: &Job) -> Result<Found, Failure> 
 /// Recalls what may show that the target is in place, asking no more than that takes.
 pub(crate) async fn recall(
     memo: &dyn Memo,
-    found: &Found,
+    tags: &ResolvedTags,
     platforms: &Platforms,
     target: &Repository,
     now: OffsetDateTime,
 ) -> Remembered {
     let mut remembered = Remembered::default();
-    let Some(at_target) = &found.target else {
+    let Some(at_target) = &tags.target else {
         return remembered;
     };
-    let mut expected = found.source.digest.clone();
-    if needs_choice(&found.source, platforms) {
+    let mut expected = tags.source.digest.clone();
+    if needs_choice(&tags.source, platforms) {
         let fact = Fact::Chosen {
             index: expected,
             platforms: platforms.clone(),

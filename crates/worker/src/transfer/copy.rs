@@ -8,8 +8,8 @@ use image_sync_shared::outcome::Action;
 use tokio::sync::Semaphore;
 use tracing::info;
 
-use crate::decide::plan::Image;
-use crate::decide::verdict::Found;
+use crate::decide::plan::CopyPlan;
+use crate::decide::verdict::ResolvedTags;
 use crate::transfer::at_once::at_once;
 use crate::transfer::blobs::leave_out_foreign;
 use crate::transfer::check_and_copy::{Attempt, Root};
@@ -20,9 +20,9 @@ const BLOBS_WAITING: usize = 64;
 impl Attempt<'_> {
     /// Copies what is under `root`, and writes the tag last. If the target says that something is missing that was taken as
     /// present, nothing is taken as present any more, and it is copied once again.
-    pub(crate) async fn copy(&self, root: Root, found: &Found) -> Result<Action, Failure> {
+    pub(crate) async fn copy(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
         let image = self.pull_image(root).await?;
-        if self.is_found_at_target(&image, found).await {
+        if self.is_found_at_target(&image, tags).await {
             return Ok(Action::AlreadyCached);
         }
         match self.write(&image).await {
@@ -39,15 +39,15 @@ impl Attempt<'_> {
         Ok(Action::Pulled)
     }
 
-    async fn write(&self, image: &Image) -> Result<(), Failure> {
+    async fn write(&self, image: &CopyPlan) -> Result<(), Failure> {
         self.bring_blobs(image).await?;
         self.push_image(image).await
     }
 
     /// Brings all blobs, some at the same time. After a failure that may pass no further one is begun, but those under way
     /// are brought to their end: a large one need not start over. A failure for good ends all.
-    async fn bring_blobs(&self, image: &Image) -> Result<(), Failure> {
-        let slots = Semaphore::new(self.workshop.settings.blobs_at_once.max(1));
+    async fn bring_blobs(&self, image: &CopyPlan) -> Result<(), Failure> {
+        let slots = Semaphore::new(self.context.settings.blob_concurrency.max(1));
         let bring = |place: usize| self.bring_blob_at(place, image, &slots);
         let mut brought = pin!(at_once(BLOBS_WAITING, image.blobs().count(), bring));
         let mut first_failure = None;
@@ -68,7 +68,7 @@ impl Attempt<'_> {
     async fn bring_blob_at(
         &self,
         place: usize,
-        image: &Image,
+        image: &CopyPlan,
         slots: &Semaphore,
     ) -> Result<(), Failure> {
         match image.blobs.get(place) {
@@ -83,16 +83,16 @@ impl Attempt<'_> {
         }
     }
 
-    fn forget(&self, image: &Image) {
+    fn forget(&self, image: &CopyPlan) {
         let target = &self.target.repository;
         for blob in image.blobs() {
-            self.workshop.blobs.forget(target, &blob.digest);
+            self.context.blobs.forget(target, &blob.digest);
         }
         for manifest in &image.manifests {
             let digest = &manifest.digest;
-            self.workshop.blobs.forget_manifest(target, digest);
+            self.context.blobs.forget_manifest(target, digest);
         }
-        self.ledger.account().look_anew();
+        self.tally.lock().recount();
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use image_sync_shared::failure::Failure;
 use image_sync_shared::outcome::{Action, WouldCopy};
 
-use crate::decide::verdict::Found;
+use crate::decide::verdict::ResolvedTags;
 use crate::transfer::at_once::at_once;
 use crate::transfer::check_and_copy::{Attempt, Root};
 
@@ -15,10 +15,10 @@ impl Attempt<'_> {
     pub(crate) async fn tell_what_is_missing(
         &self,
         root: Root,
-        found: &Found,
+        tags: &ResolvedTags,
     ) -> Result<Action, Failure> {
         let image = self.pull_image(root).await?;
-        if self.is_found_at_target(&image, found).await {
+        if self.is_found_at_target(&image, tags).await {
             return Ok(Action::AlreadyCached);
         }
         let manifests = image
@@ -32,22 +32,22 @@ impl Attempt<'_> {
         let blobs: Vec<_> = image.blobs().collect();
         let ask = async |place: usize| -> Result<_, Failure> {
             let blob = blobs[place];
-            let there = self.calls.has_blob(&self.target, &blob.digest).await?;
+            let there = self.requests.has_blob(&self.target, &blob.digest).await?;
             Ok((there, blob.size))
         };
-        let limit = self.workshop.settings.blobs_at_once;
+        let limit = self.context.settings.blob_concurrency;
         let mut answers = pin!(at_once(limit, blobs.len(), ask));
         while let Some(answer) = answers.next().await {
             let (there, size) = answer?;
-            let mut account = self.ledger.account();
+            let mut tally = self.tally.lock();
             if there {
-                account.blobs.present += 1;
+                tally.blobs.present += 1;
             } else {
                 would_copy.blobs += 1;
                 would_copy.bytes = would_copy.bytes.saturating_add(size);
             }
         }
-        self.ledger.account().would_copy = Some(would_copy);
+        self.tally.lock().would_copy = Some(would_copy);
         Ok(Action::Skipped)
     }
 }

@@ -8,21 +8,21 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 
 /// The attestations that an index lists and the source does not serve.
 #[derive(Debug, Default)]
-pub(crate) struct Unserved(Mutex<HashSet<Digest>>);
+pub(crate) struct MissingAttestations(Mutex<HashSet<Digest>>);
 
-impl Unserved {
+impl MissingAttestations {
     /// Notes an attestation.
     pub(crate) fn note(&self, attestation: Digest) {
-        self.all().insert(attestation);
+        self.lock().insert(attestation);
     }
 
     /// Those that were met.
-    pub(crate) fn met(&self) -> HashSet<Digest> {
-        self.all().clone()
+    pub(crate) fn all(&self) -> HashSet<Digest> {
+        self.lock().clone()
     }
 
     /// The failure to read an attestation, where it cannot be left out.
-    pub(crate) fn told(failure: Failure) -> Failure {
+    pub(crate) fn explain(failure: Failure) -> Failure {
         let answer = format!(
             "{}: the index lists this attestation, but the source does not serve it; where platforms are chosen, such are left out",
             failure.answer
@@ -30,13 +30,13 @@ impl Unserved {
         Failure { answer, ..failure }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashSet<Digest>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Digest>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether the source says that it does not have a manifest or a blob which its tag stands for.
-pub(crate) fn is_unserved(failure: &Failure) -> bool {
+pub(crate) fn is_missing_at_source(failure: &Failure) -> bool {
     failure.side == Side::Source
         && failure.class == FailureClass::NotFound
         && matches!(failure.step, Step::PullManifest | Step::PullBlob)

@@ -11,11 +11,11 @@ use image_sync_shared::media_type::{self, Kind};
 use image_sync_shared::reference::Reference;
 use tracing::debug;
 
-use crate::decide::manifest_budget::Held;
-use crate::decide::plan::{self, Image, Node, invalid};
+use crate::decide::manifest_budget::ManifestBudget;
+use crate::decide::plan::{self, CopyPlan, Node, invalid};
 use crate::transfer::at_once::at_once;
 use crate::transfer::check_and_copy::{Attempt, Root};
-use crate::transfer::missing_at_source::{Unserved, is_unserved};
+use crate::transfer::missing_at_source::{MissingAttestations, is_missing_at_source};
 
 /// How deep indexes may list indexes.
 const MAX_DEPTH: usize = 4;
@@ -37,7 +37,7 @@ struct Listed {
 enum Read {
     Manifest(Node),
     Blob(Descriptor),
-    Unserved(Digest, Failure),
+    MissingAttestations(Digest, Failure),
 }
 
 impl From<&Descriptor> for Listed {
@@ -59,15 +59,15 @@ impl From<&Descriptor> for Listed {
 impl Attempt<'_> {
     /// Reads the manifests under `root` that the target lacks, level by level, and plans how they are written. They are held
     /// in memory until then, so what the indexes state of their sizes decides whether they are read at all.
-    pub(crate) async fn pull_image(&self, root: Root) -> Result<Image, Failure> {
+    pub(crate) async fn pull_image(&self, root: Root) -> Result<CopyPlan, Failure> {
         let root = match root {
             Root::Unread(digest) => self.pull_root(&digest).await?,
             Root::Read(raw) => raw,
         };
         let top = root.digest.clone();
-        let mut held = Held::new(&top);
+        let mut budget = ManifestBudget::new(&top);
         let root = Node::read(root)?;
-        held.add(&root)?;
+        budget.add(&root)?;
         let mut level = vec![root];
         let (mut nodes, mut blobs) = (HashMap::new(), Vec::new());
         let mut seen = HashSet::from([top.clone()]);
@@ -87,16 +87,16 @@ impl Attempt<'_> {
             }
             let missing = self.missing(children).await?;
             let stated = missing.iter().map(|child| (&child.digest, child.size));
-            if held.expect(stated)? {
+            if budget.expect(stated)? {
                 self.wait_for_room().await;
             }
-            level = self.read(&missing, &mut held, &mut blobs).await?;
+            level = self.read(&missing, &mut budget, &mut blobs).await?;
         }
     }
 
     /// Those of `children` that the target lacks.
     async fn missing(&self, children: Vec<Listed>) -> Result<Vec<Listed>, Failure> {
-        let limit = self.workshop.settings.blobs_at_once;
+        let limit = self.context.settings.blob_concurrency;
         let ask = async |place: usize| {
             let there = self.target_has_manifest(&children[place]).await?;
             Ok::<_, Failure>((place, there))
@@ -121,12 +121,12 @@ impl Attempt<'_> {
     /// Reads the manifest that the source has for its tag. A source that serves nothing by digest is asked by the tag, if it
     /// still has that manifest.
     pub(crate) async fn pull_root(&self, digest: &Digest) -> Result<RawManifest, Failure> {
-        let pulled = self.calls.pull_manifest(&self.source, digest).await;
+        let pulled = self.requests.pull_manifest(&self.source, digest).await;
         let tag = &self.job.source.image.reference;
-        let is_tagged = self.ledger.account().remote.as_ref() == Some(digest);
+        let is_tagged = self.tally.lock().remote.as_ref() == Some(digest);
         match (pulled, tag) {
-            (Err(failure), Reference::Tag(_)) if is_tagged && is_unserved(&failure) => {
-                let by_tag = self.calls.pull_tagged(&self.source, tag).await;
+            (Err(failure), Reference::Tag(_)) if is_tagged && is_missing_at_source(&failure) => {
+                let by_tag = self.requests.pull_tagged(&self.source, tag).await;
                 let same = by_tag.ok().filter(|manifest| manifest.digest == *digest);
                 same.ok_or(failure)
             }
@@ -138,29 +138,29 @@ impl Attempt<'_> {
     async fn read(
         &self,
         listed: &[Listed],
-        held: &mut Held<'_>,
+        budget: &mut ManifestBudget<'_>,
         blobs: &mut Vec<Descriptor>,
     ) -> Result<Vec<Node>, Failure> {
-        let limit = self.workshop.settings.blobs_at_once;
+        let limit = self.context.settings.blob_concurrency;
         let read = |place: usize| self.read_listed(&listed[place]);
         let mut answers = pin!(at_once(limit, listed.len(), read));
         let mut nodes = Vec::new();
-        let mut first_unserved = None;
+        let mut first_missing = None;
         while let Some(read) = answers.next().await {
             match read? {
                 Read::Manifest(node) => {
-                    held.add(&node)?;
+                    budget.add(&node)?;
                     nodes.push(node);
                 }
                 Read::Blob(blob) => blobs.push(blob),
-                Read::Unserved(attestation, failure) => {
-                    self.unserved.note(attestation);
-                    first_unserved.get_or_insert(failure);
+                Read::MissingAttestations(attestation, failure) => {
+                    self.missing_attestations.note(attestation);
+                    first_missing.get_or_insert(failure);
                 }
             }
         }
-        match first_unserved {
-            Some(failure) => Err(Unserved::told(failure)),
+        match first_missing {
+            Some(failure) => Err(MissingAttestations::explain(failure)),
             None => Ok(nodes),
         }
     }
@@ -169,17 +169,17 @@ impl Attempt<'_> {
         let limit = usize::try_from(listed.size).unwrap_or(MAX_MANIFEST_BYTES);
         let digest = &listed.digest;
         let pulled = self
-            .calls
+            .requests
             .pull_manifest_up_to(limit, &self.source, digest)
             .await;
         match (pulled, &listed.as_blob) {
             (Ok(raw), _) => Node::read(raw).map(Read::Manifest),
-            (Err(failure), Some(blob)) if is_unserved(&failure) => {
+            (Err(failure), Some(blob)) if is_missing_at_source(&failure) => {
                 debug!(%digest, media_type = blob.media_type, "listed, and no manifest: taken as a blob");
                 Ok(Read::Blob(blob.clone()))
             }
-            (Err(failure), _) if listed.attests && is_unserved(&failure) => {
-                Ok(Read::Unserved(digest.clone(), failure))
+            (Err(failure), _) if listed.attests && is_missing_at_source(&failure) => {
+                Ok(Read::MissingAttestations(digest.clone(), failure))
             }
             (Err(failure), _) => Err(failure),
         }
@@ -191,13 +191,13 @@ impl Attempt<'_> {
         if self.memory.is_doubted() {
             return Ok(false);
         }
-        let (blobs, target) = (&self.workshop.blobs, &self.target.repository);
+        let (blobs, target) = (&self.context.blobs, &self.target.repository);
         let known = blobs.has_manifest(target, &child.digest);
         if known || blobs.is_new(target) {
             return Ok(known);
         }
         let reference = Reference::Digest(child.digest.clone());
-        let answer = self.calls.resolve(&self.target, &reference).await?;
+        let answer = self.requests.resolve(&self.target, &reference).await?;
         // What is there as another kind than the index states is read, and then refused.
         Ok(answer.is_some_and(|there| {
             let kinds = (child.kind, media_type::kind(&there.media_type));
@@ -207,7 +207,7 @@ impl Attempt<'_> {
 
     /// Waits until few enough large images are worked for their manifests to be held in memory.
     async fn wait_for_room(&self) {
-        let room = || self.workshop.large_images.acquire();
+        let room = || self.context.large_images.acquire();
         // The semaphore is never closed.
         self.large.get_or_try_init(room).await.ok();
     }

@@ -8,25 +8,25 @@ use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolv
 use image_sync_shared::reference::Reference;
 use image_sync_shared::retry::RetryPolicy;
 
-use crate::context::half_open::Trial;
-use crate::context::in_flight::Doing;
-use crate::context::retry::in_place;
+use crate::context::half_open::HalfOpen;
+use crate::context::in_flight::InFlight;
+use crate::context::retry::retry_request;
 
 /// The port to the registries, as an attempt uses it.
 #[derive(Clone, Copy)]
-pub(crate) struct Calls<'a> {
+pub(crate) struct Requests<'a> {
     /// The port.
     pub(crate) registries: &'a dyn Registries,
     /// The short tries.
-    pub(crate) tries: RetryPolicy,
+    pub(crate) retry: RetryPolicy,
     /// Where what is under way is told.
-    pub(crate) doing: &'a Doing,
+    pub(crate) in_flight: &'a InFlight,
     /// The paused hosts that are asked all the same. That they answer HEAD proves nothing: Docker Hub, for one, counts and
     /// refuses nothing but GET.
-    pub(crate) trial: &'a Trial<'a>,
+    pub(crate) half_open: &'a HalfOpen<'a>,
 }
 
-impl Calls<'_> {
+impl Requests<'_> {
     /// See [`Registries::resolve`].
     pub(crate) async fn resolve(
         &self,
@@ -35,8 +35,8 @@ impl Calls<'_> {
     ) -> Result<Option<Resolved>, Failure> {
         let image = at.repository.image(reference.clone());
         let what = format!("asking the {} for the digest of {image}", at.side);
-        let _activity = self.doing.start(at.side, what);
-        in_place(self.tries, || self.registries.resolve(at, reference)).await
+        let _operation = self.in_flight.start(at.side, what);
+        retry_request(self.retry, || self.registries.resolve(at, reference)).await
     }
 
     /// See [`Registries::pull_manifest`]; by digest, so that a tag that moves changes nothing.
@@ -58,12 +58,12 @@ impl Calls<'_> {
     ) -> Result<RawManifest, Failure> {
         let reference = Reference::Digest(digest.clone());
         let what = format!("reading manifest {digest} from the {}", at.side);
-        let _activity = self.doing.start(at.side, what);
-        let pulled = in_place(self.tries, || {
+        let _operation = self.in_flight.start(at.side, what);
+        let pulled = retry_request(self.retry, || {
             self.registries.pull_manifest_up_to(limit, at, &reference)
         })
         .await?;
-        self.trial.answered(at.side).await;
+        self.half_open.answered(at.side).await;
         Ok(pulled)
     }
 
@@ -74,8 +74,8 @@ impl Calls<'_> {
         tag: &Reference,
     ) -> Result<RawManifest, Failure> {
         let what = format!("reading manifest {tag} from the {}", at.side);
-        let _activity = self.doing.start(at.side, what);
-        in_place(self.tries, || self.registries.pull_manifest(at, tag)).await
+        let _operation = self.in_flight.start(at.side, what);
+        retry_request(self.retry, || self.registries.pull_manifest(at, tag)).await
     }
 
     /// See [`Registries::push_manifest`].
@@ -86,20 +86,20 @@ impl Calls<'_> {
         manifest: &RawManifest,
     ) -> Result<(), Failure> {
         let what = format!("writing manifest {reference} to the {}", at.side);
-        let _activity = self.doing.start(at.side, what);
-        in_place(self.tries, || {
+        let _operation = self.in_flight.start(at.side, what);
+        retry_request(self.retry, || {
             self.registries.push_manifest(at, reference, manifest)
         })
         .await?;
-        self.trial.answered(at.side).await;
+        self.half_open.answered(at.side).await;
         Ok(())
     }
 
     /// See [`Registries::has_blob`].
     pub(crate) async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
         let what = format!("asking the {} for blob {digest}", at.side);
-        let _activity = self.doing.start(at.side, what);
-        in_place(self.tries, || self.registries.has_blob(at, digest)).await
+        let _operation = self.in_flight.start(at.side, what);
+        retry_request(self.retry, || self.registries.has_blob(at, digest)).await
     }
 
     /// See [`Registries::copy_blob`].
@@ -108,12 +108,12 @@ impl Calls<'_> {
             "copying blob {} of {} bytes",
             copy.blob.digest, copy.blob.size
         );
-        let _activity = self.doing.start(Side::Source, what);
-        let arrival = in_place(self.tries, || {
+        let _operation = self.in_flight.start(Side::Source, what);
+        let arrival = retry_request(self.retry, || {
             self.registries.copy_blob(BlobCopy { ..*copy })
         })
         .await?;
-        self.trial.answered(Side::Target).await;
+        self.half_open.answered(Side::Target).await;
         Ok(arrival)
     }
 }

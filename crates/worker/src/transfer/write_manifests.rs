@@ -12,14 +12,14 @@ use image_sync_shared::reference::Reference;
 use tracing::info;
 
 use crate::decide::convert::{self, Converted};
-use crate::decide::plan::Image;
-use crate::decide::verdict::Found;
+use crate::decide::plan::CopyPlan;
+use crate::decide::verdict::ResolvedTags;
 use crate::transfer::at_once::at_once;
 use crate::transfer::check_and_copy::Attempt;
 
 impl Attempt<'_> {
     /// Writes the manifests of `image`, whose blobs are all at the target.
-    pub(crate) async fn push_image(&self, image: &Image) -> Result<(), Failure> {
+    pub(crate) async fn push_image(&self, image: &CopyPlan) -> Result<(), Failure> {
         let Err(refusal) = self.push_manifests(&image.manifests).await else {
             self.remember_other_digest(image).await;
             return Ok(());
@@ -55,7 +55,7 @@ impl Attempt<'_> {
         let (indexes, images): (Vec<_>, Vec<_>) = children
             .iter()
             .partition(|manifest| media_type::is_index(&manifest.media_type));
-        let limit = self.workshop.settings.blobs_at_once;
+        let limit = self.context.settings.blob_concurrency;
         let push = |place: usize| self.push_child(images[place]);
         let mut pushed = pin!(at_once(limit, images.len(), push));
         while let Some(outcome) = pushed.next().await {
@@ -64,9 +64,9 @@ impl Attempt<'_> {
         for index in indexes {
             self.push_child(index).await?;
         }
-        self.keeper.confirm().await?;
+        self.lease_guard.confirm().await?;
         let reference = &self.job.target.image.reference;
-        self.calls
+        self.requests
             .push_manifest(&self.target, reference, root)
             .await
     }
@@ -74,10 +74,10 @@ impl Attempt<'_> {
     async fn push_child(&self, manifest: &RawManifest) -> Result<(), Failure> {
         let reference = Reference::Digest(manifest.digest.clone());
         let target = &self.target;
-        self.calls
+        self.requests
             .push_manifest(target, &reference, manifest)
             .await?;
-        self.workshop
+        self.context
             .blobs
             .note_manifest(&target.repository, &manifest.digest);
         Ok(())
@@ -98,16 +98,16 @@ impl Attempt<'_> {
     }
 
     /// Whether the target's tag has the image already, under a digest that only the image itself tells. Remembers that.
-    pub(crate) async fn is_found_at_target(&self, image: &Image, found: &Found) -> bool {
-        if let Some(converted) = convert::found_at_target(image, found.target.as_ref()) {
+    pub(crate) async fn is_found_at_target(&self, image: &CopyPlan, tags: &ResolvedTags) -> bool {
+        if let Some(converted) = convert::found_at_target(image, tags.target.as_ref()) {
             self.remember(&converted).await;
             return true;
         }
         let other = other_digest(image).map(|(_, digest)| digest);
-        let at_target = found.target.as_ref().map(|target| target.digest.clone());
+        let at_target = tags.target.as_ref().map(|target| target.digest.clone());
         let is_there = other.is_some() && other == at_target;
         if is_there {
-            self.ledger.account().expected = other;
+            self.tally.lock().expected = other;
             self.remember_other_digest(image).await;
         }
         is_there
@@ -116,14 +116,14 @@ impl Attempt<'_> {
     /// Remembers a conversion, so that the next run sees that it is in place.
     pub(crate) async fn remember(&self, converted: &Converted) {
         if let Some(root) = converted.image.manifests.last() {
-            self.ledger.account().expected = Some(root.digest.clone());
+            self.tally.lock().expected = Some(root.digest.clone());
         }
         for (refused, digest) in &converted.changed {
             self.remember_at_target(refused, digest).await;
         }
     }
 
-    async fn remember_other_digest(&self, image: &Image) {
+    async fn remember_other_digest(&self, image: &CopyPlan) {
         if let Some((root, digest)) = other_digest(image) {
             self.remember_at_target(root, &digest).await;
         }
@@ -138,14 +138,14 @@ impl Attempt<'_> {
             refused: expected.clone(),
             host: host.to_owned(),
         };
-        let ports = &self.workshop.ports;
+        let ports = &self.context.ports;
         ports.memo.remember(&fact, digest, ports.clock.now()).await;
     }
 }
 
 /// The digest of an image, and the one that a registry may name it by: SHA-256, whatever algorithm the source goes by (OCI
 /// image spec, descriptor.md, "Digests").
-fn other_digest(image: &Image) -> Option<(&Digest, Digest)> {
+fn other_digest(image: &CopyPlan) -> Option<(&Digest, Digest)> {
     let root = image.manifests.last()?;
     let is_other = root.digest.algorithm() != Algorithm::Sha256;
     is_other.then(|| (&root.digest, Digest::of(&root.bytes)))

@@ -12,9 +12,9 @@ use image_sync_shared::run::RunEvent;
 use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 
-use super::{Ended, Pause, Settlement, in_seconds};
+use super::{AttemptOutcome, HostPause, Settlement, rfc3339};
 use crate::context::settings::WorkerSettings;
-use crate::decide::tally::Account;
+use crate::decide::tally::Tally;
 
 /// How long a host is left alone that answers 429 without saying for how long.
 const UNSTATED_PAUSE: RetryPolicy = RetryPolicy {
@@ -33,7 +33,7 @@ pub(super) struct Decision<'a> {
 }
 
 impl Decision<'_> {
-    pub(super) fn retry(self, ended: Ended, failure: Failure) -> Settlement {
+    pub(super) fn retry(self, ended: AttemptOutcome, failure: Failure) -> Settlement {
         let Self { job, now, .. } = self;
         let wait = self.settings.retry.delay(job.attempt);
         let due = later(now, wait);
@@ -56,7 +56,7 @@ impl Decision<'_> {
     /// Puts the job back until its host is asked again; if that `counts` as an attempt, unless it was the last.
     pub(super) fn pause(
         self,
-        ended: Ended,
+        ended: AttemptOutcome,
         failure: Failure,
         retry_after: Option<Duration>,
         counts: bool,
@@ -70,13 +70,13 @@ impl Decision<'_> {
         let asked = retry_after.unwrap_or_else(unstated);
         let until = later(now, asked.min(settings.max_pause));
         let place = place(job, failure.side);
-        let pause = place.image.repository.host().map(|host| Pause {
+        let pause = place.image.repository.host().map(|host| HostPause {
             host: host.to_owned(),
             until,
             reason: failure.to_string(),
             longest: settings.max_pause,
         });
-        let left_alone = format!("left alone until {}", in_seconds(until));
+        let left_alone = format!("left alone until {}", rfc3339(until));
         let due = later(until, spread(settings.pause_spread));
         if let Some(deadline) = self.missed_deadline(due) {
             let failure = too_late(failure, "; ", &left_alone, deadline);
@@ -108,7 +108,7 @@ impl Decision<'_> {
         }
     }
 
-    pub(super) fn put_back(self, ended: Ended, failure: Failure) -> Settlement {
+    pub(super) fn put_back(self, ended: AttemptOutcome, failure: Failure) -> Settlement {
         let Self { job, settings, now } = self;
         let due = later(now, put_back_for(failure.class, settings));
         if let Some(deadline) = self.missed_deadline(due) {
@@ -131,7 +131,7 @@ impl Decision<'_> {
         self.job.deadline_at.filter(is_missed)
     }
 
-    pub(super) fn finish(self, ended: Ended, pause: Option<Pause>) -> Settlement {
+    pub(super) fn finish(self, ended: AttemptOutcome, pause: Option<HostPause>) -> Settlement {
         let Self { job, settings, now } = self;
         let failure = ended.outcome.as_ref().err();
         let error = failure.map(|failure| match job.attempt {
@@ -164,8 +164,8 @@ impl Decision<'_> {
 }
 
 /// The same end with more to say of it.
-fn failed(ended: Ended, failure: Failure) -> Ended {
-    Ended {
+fn failed(ended: AttemptOutcome, failure: Failure) -> AttemptOutcome {
+    AttemptOutcome {
         outcome: Err(failure),
         ..ended
     }
@@ -178,7 +178,7 @@ pub(super) fn too_late(
     why: &str,
     deadline: OffsetDateTime,
 ) -> Failure {
-    let deadline = in_seconds(deadline);
+    let deadline = rfc3339(deadline);
     // A long answer must not crowd out what comes behind it.
     let answer = excerpt(&failure.answer);
     failure.answer = format!("{answer}{joint}{why}, too late for the run's deadline {deadline}");
@@ -186,11 +186,11 @@ pub(super) fn too_late(
 }
 
 fn next_attempt(due: OffsetDateTime) -> String {
-    format!("the next attempt would begin at {}", in_seconds(due))
+    format!("the next attempt would begin at {}", rfc3339(due))
 }
 
 /// A job with what its attempts did so far.
-fn worked(job: &Job, ended: &Ended) -> Job {
+fn worked(job: &Job, ended: &AttemptOutcome) -> Job {
     Job {
         so_far: ended.work(),
         ..job.clone()
@@ -232,17 +232,17 @@ pub(super) fn spread(over: Duration) -> Duration {
     .delay(1)
 }
 
-fn entry(job: &Job, ended: Ended, error: Option<String>) -> ImageResult {
+fn entry(job: &Job, ended: AttemptOutcome, error: Option<String>) -> ImageResult {
     let work = ended.work();
-    let blobs = ended.account.each_blob();
-    let Account {
+    let blobs = ended.tally.distinct_blobs();
+    let Tally {
         remote,
         cached,
         expected,
         would_copy,
         attestations_left_out,
         ..
-    } = ended.account;
+    } = ended.tally;
     ImageResult {
         image: job.image.clone(),
         tag: job.tag.clone(),

@@ -9,16 +9,16 @@ use image_sync_shared::ports::job_queue::Lane;
 use image_sync_testkit::images::image;
 
 use crate::decide::admission::{Admission, Rules};
-use crate::tests::{Call, House, job};
+use crate::tests::{Call, TestWorker, job};
 
 /// Longer than anything that is waited for.
 const FOREVER: Duration = Duration::from_secs(86_400);
 
-/// A house whose worker takes jobs from anybody.
-fn house() -> House {
-    let mut house = House::new();
-    house.settings.admission = Admission::Rules(Box::new(Rules::of_cache("cache.test")));
-    house
+/// A worker that takes jobs from anybody.
+fn fixture() -> TestWorker {
+    let mut fixture = TestWorker::new();
+    fixture.settings.admission = Admission::Rules(Box::new(Rules::of_cache("cache.test")));
+    fixture
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,8 +43,9 @@ async fn a_refused_job_is_one_failed_result_and_a_dead_letter_and_no_request_is_
             "--allow-folders",
         ),
     ] {
-        let house = house();
-        house.registries.hold("source.test/app:1", &image("app"));
+        let fixture = fixture();
+        let registries = &fixture.registries;
+        registries.put_image("source.test/app:1", &image("app"));
         let mut refused = job(source, target);
         refused.so_far = Work {
             duration_ms: u64::MAX,
@@ -54,7 +55,7 @@ async fn a_refused_job_is_one_failed_result_and_a_dead_letter_and_no_request_is_
         };
         refused.history.clear();
         let admitted = job("source.test/app:1", "cache.test/app:1");
-        let ran = house.work([refused, admitted]).await;
+        let ran = fixture.work([refused, admitted]).await;
         let [result, other] = &ran.results[..] else {
             panic!("one result each, not {:#?}", ran.results);
         };
@@ -66,17 +67,17 @@ async fn a_refused_job_is_one_failed_result_and_a_dead_letter_and_no_request_is_
         assert!(error.starts_with(&format!("{side}: image ")), "{error}");
         assert!(error.contains(flag), "{error}");
         assert_eq!(other.entry.action, Action::Pulled, "other jobs go on");
-        let letters = house.dead_letters().await;
+        let letters = fixture.dead_letters().await;
         assert_eq!(letters.len(), 1, "{letters:#?}");
         assert_eq!(letters[0].reason, error);
-        let requests = house.registries.requests();
+        let requests = fixture.registries.requests();
         assert!(
             !requests
                 .iter()
                 .any(|request| request.contains("/etc") || request.contains("prod")),
             "{requests:#?}"
         );
-        assert_eq!(house.jobs_left(&ran.run).await, 0);
+        assert_eq!(fixture.jobs_left(&ran.run).await, 0);
         assert!(
             ran.attempts.is_empty(),
             "it is refused, and not tried again"
@@ -86,24 +87,24 @@ async fn a_refused_job_is_one_failed_result_and_a_dead_letter_and_no_request_is_
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_is_put_back_says_of_trust_what_it_said() {
-    let house = house();
+    let fixture = fixture();
     let class = FailureClass::RateLimited {
         retry_after_ms: Some(1_000),
     };
-    house
+    fixture
         .registries
         .fail(Call::Resolve, "source.test/app", Side::Source, class, 1);
     let mut insecure = job("source.test/app:1", "cache.test/app:1");
     insecure.source.trust = Trust::Insecure;
-    let (run, _) = house.publish(Lane::Bulk, [insecure]).await;
-    let at_work = house.start();
-    let mut log = house.queue.ports().log.read(&run).await.unwrap();
+    let (run, _) = fixture.publish(Lane::Bulk, [insecure]).await;
+    let running = fixture.start();
+    let mut log = fixture.queue.ports().log.read(&run).await.unwrap();
     log.next(FOREVER)
         .await
         .unwrap()
         .expect("that it was put back");
-    at_work.stop().await;
-    let put_back = house
+    running.stop().await;
+    let put_back = fixture
         .queue
         .ports()
         .jobs

@@ -5,16 +5,16 @@ use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_testkit::images::{image, image_with_layers, schema1};
 
-use crate::tests::{Call, House, job};
+use crate::tests::{Call, TestWorker, job};
 
 const SOURCE: &str = "source.test/app:1";
 const TARGET: &str = "cache.test/app:1";
 
 /// What a failure that never passes leads to: attempts of the job, and requests in all.
 async fn outcome_of(call: Call, class: C) -> (u32, usize) {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let image = image("app");
-    house.registries.hold(SOURCE, &image);
+    fixture.registries.put_image(SOURCE, &image);
     let (side, about, request) = match call {
         Call::Resolve => (Side::Source, SOURCE.to_owned(), "HEAD source manifest"),
         Call::PullManifest => (
@@ -29,8 +29,10 @@ async fn outcome_of(call: Call, class: C) -> (u32, usize) {
             "GET source blob",
         ),
     };
-    house.registries.fail(call, &about, side, class, usize::MAX);
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    fixture
+        .registries
+        .fail(call, &about, side, class, usize::MAX);
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     let result = ran.only();
     assert_eq!(result.entry.action, Action::Failed);
     // Older releases read results too, and know no class for what may pass within a moment.
@@ -39,18 +41,18 @@ async fn outcome_of(call: Call, class: C) -> (u32, usize) {
         class => class,
     };
     assert_eq!(result.class, Some(written));
-    assert_eq!(house.registries.tag(TARGET), None);
+    assert_eq!(fixture.registries.tag(TARGET), None);
     assert_eq!(ran.attempts.len() + 1, result.entry.attempts as usize);
     let error = result.entry.error.as_deref().unwrap();
     assert!(error.starts_with(&side.to_string()), "{error}");
-    let letters = house.dead_letters().await;
+    let letters = fixture.dead_letters().await;
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].reason, error);
     let words = match call {
         Call::CopyBlob => format!("{request} {about}"),
         _ => request.to_owned(),
     };
-    (result.entry.attempts, house.registries.count(&words))
+    (result.entry.attempts, fixture.registries.count(&words))
 }
 
 const CALLS: [Call; 4] = [
@@ -61,7 +63,7 @@ const CALLS: [Call; 4] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn what_will_not_pass_fails_at_once() {
+async fn a_permanent_failure_is_not_retried() {
     for class in [
         C::NotFound,
         C::Unauthorized,
@@ -81,7 +83,7 @@ async fn what_will_not_pass_fails_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_pass_is_tried_in_place_and_then_put_back() {
+async fn a_transient_failure_is_retried_at_once_and_then_put_back_with_backoff() {
     for class in [
         C::Unavailable,
         C::Inconsistent,
@@ -102,50 +104,50 @@ async fn what_may_pass_is_tried_in_place_and_then_put_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn trouble_that_passes_is_not_seen_in_the_report() {
-    let house = House::new();
+async fn a_retry_that_succeeds_is_not_seen_in_the_report() {
+    let fixture = TestWorker::new();
     let image = image("app");
-    house.registries.hold(SOURCE, &image);
+    fixture.registries.put_image(SOURCE, &image);
     let layer = &image.blobs[1].digest;
-    house.registries.fail(
+    fixture.registries.fail(
         Call::CopyBlob,
         layer.as_str(),
         Side::Target,
         C::Unavailable,
         2,
     );
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     let entry = &ran.only().entry;
     assert_eq!((entry.action, entry.attempts), (Action::Pulled, 1));
     assert_eq!(entry.error, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn longer_trouble_takes_another_attempt() {
-    let house = House::new();
-    house.registries.hold(SOURCE, &image("app"));
-    house
+async fn a_longer_outage_takes_another_attempt() {
+    let fixture = TestWorker::new();
+    fixture.registries.put_image(SOURCE, &image("app"));
+    fixture
         .registries
         .fail(Call::Resolve, SOURCE, Side::Source, C::Connection, 3);
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     let entry = &ran.only().entry;
     assert_eq!((entry.action, entry.attempts), (Action::Pulled, 2));
     let (idx, attempt, error) = &ran.attempts[0];
     assert_eq!((*idx, *attempt), (0, 1));
     assert_eq!(error, "source: check source.test/app:1: staged");
-    assert_eq!(house.events(&ran.run).await, 2, "one attempt, one result");
+    assert_eq!(fixture.events(&ran.run).await, 2, "one attempt, one result");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_result_tells_how_long_all_attempts_took() {
-    let house = House::new();
-    house.registries.hold(SOURCE, &image("app"));
-    let slow = house.registries.gate(Call::PullManifest, "app");
-    house
+    let fixture = TestWorker::new();
+    fixture.registries.put_image(SOURCE, &image("app"));
+    let slow = fixture.registries.gate(Call::PullManifest, "app");
+    fixture
         .registries
         .fail(Call::PushManifest, TARGET, Side::Target, C::Connection, 3);
-    let before = house.clock.now();
-    let (ran, ()) = tokio::join!(house.work([job(SOURCE, TARGET)]), async {
+    let before = fixture.clock.now();
+    let (ran, ()) = tokio::join!(fixture.work([job(SOURCE, TARGET)]), async {
         slow.arrived().await;
         tokio::time::sleep(Duration::from_secs(100)).await;
         slow.open();
@@ -155,32 +157,32 @@ async fn a_result_tells_how_long_all_attempts_took() {
     let took = Duration::from_millis(entry.duration_ms);
     assert!(took >= Duration::from_secs(100), "{took:?}");
     assert!(
-        took < house.clock.now() - before,
+        took < fixture.clock.now() - before,
         "the wait in between is none"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn attempts_used_up_are_told() {
-    let house = House::new();
-    house.registries.hold(SOURCE, &image("app"));
-    house
+    let fixture = TestWorker::new();
+    fixture.registries.put_image(SOURCE, &image("app"));
+    fixture
         .registries
         .fail(Call::Resolve, SOURCE, Side::Source, C::Timeout, usize::MAX);
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     assert_eq!(
         ran.only().entry.error.as_deref(),
         Some("source: check source.test/app:1: staged (attempt 4)")
     );
-    let letters = house.dead_letters().await;
+    let letters = fixture.dead_letters().await;
     let kept = letters[0].job.as_ref().unwrap();
     assert_eq!((kept.attempt, kept.history.len()), (4, 3));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_source_tag_is_told_apart() {
-    let house = House::new();
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+async fn a_404_of_the_source_tag_is_told_apart() {
+    let fixture = TestWorker::new();
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     let result = ran.only();
     assert_eq!(result.class, Some(C::NotFound));
     assert_eq!(
@@ -191,71 +193,73 @@ async fn a_missing_source_tag_is_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn schema_1_is_a_clear_failure() {
-    let house = House::new();
-    house.registries.hold(SOURCE, &schema1("old"));
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    let fixture = TestWorker::new();
+    fixture.registries.put_image(SOURCE, &schema1("old"));
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     let error = ran.only().entry.error.as_deref().unwrap();
     assert!(error.contains("Docker schema 1"), "{error}");
-    assert_eq!(house.registries.count("blob"), 0);
+    assert_eq!(fixture.registries.count("blob"), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_bad_image_fails_alone() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let jobs: Vec<_> = (0..10)
         .map(|n| {
             let source = format!("source.test/app{n}:1");
-            house.registries.hold(&source, &image(&format!("app{n}")));
+            fixture
+                .registries
+                .put_image(&source, &image(&format!("app{n}")));
             job(&source, &format!("cache.test/app{n}:1"))
         })
         .collect();
-    house
+    fixture
         .registries
         .fail(Call::PullManifest, "app3", Side::Source, C::Denied, 1);
-    let ran = house.work(jobs).await;
+    let ran = fixture.work(jobs).await;
     for result in &ran.results {
         let failed = result.entry.action == Action::Failed;
         assert_eq!(failed, result.idx == 3, "{result:?}");
     }
-    assert!(house.registries.written_incomplete().is_empty());
+    assert!(fixture.registries.written_incomplete().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_blob_lets_those_under_way_finish_if_it_may_pass() {
-    let house = House::new();
+async fn a_transient_failure_of_a_blob_lets_those_in_flight_finish() {
+    let fixture = TestWorker::new();
     let image = image("app");
-    house.registries.hold(SOURCE, &image);
+    fixture.registries.put_image(SOURCE, &image);
     let (bad, slow) = (&image.blobs[0].digest, &image.blobs[1].digest);
-    let gate = house.registries.gate(Call::CopyBlob, slow.as_str());
-    house.registries.fail(
+    let gate = fixture.registries.gate(Call::CopyBlob, slow.as_str());
+    fixture.registries.fail(
         Call::CopyBlob,
         bad.as_str(),
         Side::Source,
         C::Unavailable,
         3,
     );
-    let (ran, ()) = tokio::join!(house.work([job(SOURCE, TARGET)]), async {
+    let (ran, ()) = tokio::join!(fixture.work([job(SOURCE, TARGET)]), async {
         gate.arrived().await;
         tokio::time::sleep(std::time::Duration::from_secs(30)).await;
         gate.open();
     });
     let entry = &ran.only().entry;
     assert_eq!((entry.action, entry.attempts), (Action::Pulled, 2));
-    let sent = house.registries.count(&format!("GET source blob {slow}"));
+    let sent = fixture.registries.count(&format!("GET source blob {slow}"));
     assert_eq!(sent, 1, "it was not cut");
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_a_failed_blob_no_further_one_is_begun() {
-    let mut house = House::new();
-    house.settings.blobs_at_once = 1;
+    let mut fixture = TestWorker::new();
+    fixture.settings.blob_concurrency = 1;
     let image = image_with_layers("app", 9, 100);
-    house.registries.hold(SOURCE, &image);
+    fixture.registries.put_image(SOURCE, &image);
     let bad = image.blobs[1].digest.as_str();
-    house
+    fixture
         .registries
         .fail(Call::CopyBlob, bad, Side::Source, C::Timeout, usize::MAX);
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     assert_eq!(ran.only().entry.attempts, 4);
-    assert_eq!(house.registries.count("GET source blob"), 1 + 4 * 3);
+    assert_eq!(fixture.registries.count("GET source blob"), 1 + 4 * 3);
 }

@@ -13,19 +13,19 @@ use image_sync_testkit::images::image;
 
 use crate::run_loop::Worker;
 use crate::run_loop::shutdown::Shutdown;
-use crate::tests::{Call, House, job};
+use crate::tests::{Call, TestWorker, job};
 
-fn hold(house: &House, name: &str) -> Job {
+fn put_image(fixture: &TestWorker, name: &str) -> Job {
     let source = format!("source.test/{name}:1");
-    house.registries.hold(&source, &image(name));
+    fixture.registries.put_image(&source, &image(name));
     job(&source, &format!("cache.test/{name}:1"))
 }
 
 #[tokio::test(start_paused = true)]
-async fn duplicates_do_no_harm() {
-    let house = House::new();
-    let app = hold(&house, "app");
-    let ran = house.work([app.clone()]).await;
+async fn a_duplicate_delivery_does_no_harm() {
+    let fixture = TestWorker::new();
+    let app = put_image(&fixture, "app");
+    let ran = fixture.work([app.clone()]).await;
     // A successor of a job that was done: what a crash between requeue and settlement leaves behind.
     let stray = Job {
         job_id: image_sync_shared::job::JobId::new(&ran.run, 0),
@@ -33,83 +33,87 @@ async fn duplicates_do_no_harm() {
         defers: 1,
         ..app
     };
-    let jobs = &house.queue.ports().jobs;
+    let jobs = &fixture.queue.ports().jobs;
     jobs.publish(Lane::Retry, &stray).await.unwrap();
-    let at_work = house.start();
+    let running = fixture.start();
     tokio::time::sleep(Duration::from_secs(600)).await;
-    at_work.stop().await;
+    running.stop().await;
     assert_eq!(
-        house.registries.count("HEAD source manifest"),
+        fixture.registries.count("HEAD source manifest"),
         2,
         "it was worked"
     );
-    assert_eq!(house.registries.count("PUT target manifest"), 1);
-    assert_eq!(house.events(&ran.run).await, 1, "and its result dropped");
-    assert_eq!(house.jobs_left(&ran.run).await, 0);
+    assert_eq!(fixture.registries.count("PUT target manifest"), 1);
+    assert_eq!(fixture.events(&ran.run).await, 1, "and its result dropped");
+    assert_eq!(fixture.jobs_left(&ran.run).await, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn jobs_of_cancelled_runs_are_dropped() {
-    let house = House::new();
-    let (run, _) = house.publish(Lane::Bulk, [hold(&house, "app")]).await;
-    house.queue.ports().runs.cancel(&run).await.unwrap();
-    let at_work = house.start();
+    let fixture = TestWorker::new();
+    let (run, _) = fixture
+        .publish(Lane::Bulk, [put_image(&fixture, "app")])
+        .await;
+    fixture.queue.ports().runs.cancel(&run).await.unwrap();
+    let running = fixture.start();
     tokio::time::sleep(Duration::from_secs(600)).await;
-    at_work.stop().await;
-    assert!(house.registries.requests().is_empty());
-    assert_eq!(house.jobs_left(&run).await, 0);
-    assert_eq!(house.events(&run).await, 0);
+    running.stop().await;
+    assert!(fixture.registries.requests().is_empty());
+    assert_eq!(fixture.jobs_left(&run).await, 0);
+    assert_eq!(fixture.events(&run).await, 0);
 }
 
 /// For as many signs of life as it takes.
 #[tokio::test(start_paused = true)]
-async fn what_is_in_hand_is_finished_when_its_run_is_cancelled() {
-    let house = House::new();
-    let gate = house.registries.gate(Call::CopyBlob, "app");
-    let at_work = house.start();
-    let app = hold(&house, "app");
-    let (run, expected) = house.publish(Lane::Bulk, [app]).await;
+async fn a_job_in_flight_is_finished_when_its_run_is_cancelled() {
+    let fixture = TestWorker::new();
+    let gate = fixture.registries.gate(Call::CopyBlob, "app");
+    let running = fixture.start();
+    let app = put_image(&fixture, "app");
+    let (run, expected) = fixture.publish(Lane::Bulk, [app]).await;
     gate.arrived().await;
-    house.queue.ports().runs.cancel(&run).await.unwrap();
-    tokio::time::sleep(house.settings.heartbeat * 3).await;
+    fixture.queue.ports().runs.cancel(&run).await.unwrap();
+    tokio::time::sleep(fixture.settings.heartbeat * 3).await;
     gate.open();
-    let ran = house.results(&run, expected).await;
-    at_work.stop().await;
+    let ran = fixture.results(&run, expected).await;
+    running.stop().await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
-    let tag = house.registries.tag("cache.test/app:1");
+    let tag = fixture.registries.tag("cache.test/app:1");
     assert_eq!(tag.as_ref(), Some(image("app").digest()));
-    assert_eq!(house.jobs_left(&run).await, 0);
+    assert_eq!(fixture.jobs_left(&run).await, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_panics_takes_nothing_with_it_and_comes_again() {
-    let house = House::new();
-    house.registries.panic(Call::PullManifest, "bad", 1);
-    let ran = house
-        .work([hold(&house, "bad"), hold(&house, "good")])
+    let fixture = TestWorker::new();
+    fixture.registries.panic(Call::PullManifest, "bad", 1);
+    let ran = fixture
+        .work([put_image(&fixture, "bad"), put_image(&fixture, "good")])
         .await;
     for result in &ran.results {
         assert_eq!(result.entry.action, Action::Pulled);
     }
-    assert_eq!(house.registries.count("HEAD source.test/bad:1"), 2);
+    assert_eq!(fixture.registries.count("HEAD source.test/bad:1"), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_jobs_are_taken_than_there_are_slots() {
-    let mut house = House::new();
-    house.settings.slots = 2;
-    let jobs: Vec<Job> = (0..3).map(|n| hold(&house, &format!("app{n}"))).collect();
+async fn no_more_jobs_are_pulled_than_there_are_free_slots() {
+    let mut fixture = TestWorker::new();
+    fixture.settings.slots = 2;
+    let jobs: Vec<Job> = (0..3)
+        .map(|n| put_image(&fixture, &format!("app{n}")))
+        .collect();
     let gates = [0, 1].map(|n| {
-        house
+        fixture
             .registries
             .gate(Call::PullManifest, &format!("app{n}"))
     });
-    let at_work = house.start();
-    let (run, expected) = house.publish(Lane::Bulk, jobs).await;
+    let running = fixture.start();
+    let (run, expected) = fixture.publish(Lane::Bulk, jobs).await;
     for gate in &gates {
         gate.arrived().await;
     }
-    let mut others = house
+    let mut others = fixture
         .queue
         .ports()
         .jobs
@@ -118,31 +122,33 @@ async fn no_more_jobs_are_taken_than_there_are_slots() {
         .unwrap();
     assert_eq!(others.len(), 1, "the third is left for another worker");
     let third = others.remove(0);
-    let again = third.job.deferred(house.clock.now());
+    let again = third.job.deferred(fixture.clock.now());
     third.settle.requeue(&again).await.unwrap();
     for gate in &gates {
         gate.open();
     }
-    house.results(&run, expected).await;
-    at_work.stop().await;
+    fixture.results(&run, expected).await;
+    running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn reserved_slots_are_kept_for_lane_now() {
-    let mut house = House::new();
-    house.settings.slots = 2;
-    house.settings.reserved_for_now = 1;
-    let gate = house.registries.gate(Call::PullManifest, "bulk0");
-    let at_work = house.start();
-    let bulk = [hold(&house, "bulk0"), hold(&house, "bulk1")];
-    let (bulk_run, _) = house.publish(Lane::Bulk, bulk).await;
+    let mut fixture = TestWorker::new();
+    fixture.settings.slots = 2;
+    fixture.settings.reserved_for_now = 1;
+    let gate = fixture.registries.gate(Call::PullManifest, "bulk0");
+    let running = fixture.start();
+    let bulk = [put_image(&fixture, "bulk0"), put_image(&fixture, "bulk1")];
+    let (bulk_run, _) = fixture.publish(Lane::Bulk, bulk).await;
     gate.arrived().await;
-    let (run, expected) = house.publish(Lane::Now, [hold(&house, "urgent")]).await;
-    house.results(&run, expected).await;
-    assert_eq!(house.registries.count("source.test/bulk1"), 0);
+    let (run, expected) = fixture
+        .publish(Lane::Now, [put_image(&fixture, "urgent")])
+        .await;
+    fixture.results(&run, expected).await;
+    assert_eq!(fixture.registries.count("source.test/bulk1"), 0);
     gate.open();
-    house.results(&bulk_run, 2).await;
-    at_work.stop().await;
+    fixture.results(&bulk_run, 2).await;
+    running.stop().await;
 }
 
 /// A queue that cannot be reached for some pulls, and then refuses.
@@ -174,15 +180,15 @@ impl JobQueue for Failing {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unreachable_queue_is_asked_again_and_a_refusal_ends_the_worker() {
-    let house = House::new();
+async fn an_unreachable_queue_is_retried_and_a_refusal_ends_the_worker() {
+    let fixture = TestWorker::new();
     let queue = Arc::new(Failing {
         pulls: AtomicU32::new(0),
         unreachable: 5,
     });
-    let mut ports = house.ports();
+    let mut ports = fixture.ports();
     ports.queue = Arc::<Failing>::clone(&queue);
-    let worker = Worker::new(ports, house.settings.clone());
+    let worker = Worker::new(ports, fixture.settings.clone());
     let ended = worker.run(&Shutdown::default()).await;
     assert_eq!(ended, Err(QueueError::Refused("no such stream".to_owned())));
     assert_eq!(queue.pulls.load(Ordering::Relaxed), 6);

@@ -2,7 +2,7 @@ use image_sync_shared::job::Job;
 use image_sync_shared::outcome::{Action, WouldCopy};
 use image_sync_testkit::images::{image_with_layers, index};
 
-use crate::tests::{House, job};
+use crate::tests::{TestWorker, job};
 
 const SOURCE: &str = "source.test/app:1";
 const TARGET: &str = "cache.test/app:1";
@@ -14,13 +14,13 @@ fn dry() -> Job {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tells_what_it_would_copy_and_only_reads() {
-    let house = House::new();
+async fn a_dry_run_tells_what_it_would_copy_and_only_reads() {
+    let fixture = TestWorker::new();
     let image = image_with_layers("app", 2, 100);
-    house.registries.hold(SOURCE, &image);
+    fixture.registries.put_image(SOURCE, &image);
     let other = image_with_layers("app", 1, 100);
-    house.registries.hold("cache.test/app:0", &other);
-    let ran = house.work([dry()]).await;
+    fixture.registries.put_image("cache.test/app:0", &other);
+    let ran = fixture.work([dry()]).await;
     let entry = &ran.only().entry;
     assert_eq!(entry.action, Action::Skipped);
     assert_eq!((entry.bytes_copied, entry.blobs.present), (0, 1));
@@ -30,22 +30,22 @@ async fn tells_what_it_would_copy_and_only_reads() {
         bytes: missing.iter().sum::<usize>() as u64,
     };
     assert_eq!(entry.would_copy, Some(expected));
-    let requests = house.registries.requests();
+    let requests = fixture.registries.requests();
     let reads = |request: &String| request.starts_with("GET") || request.starts_with("HEAD");
     assert!(requests.iter().all(reads), "{requests:#?}");
-    assert_eq!(house.registries.count("HEAD target blob"), 3);
-    assert_eq!(house.registries.count("GET source blob"), 0);
-    assert_eq!(house.registries.tag(TARGET), None);
+    assert_eq!(fixture.registries.count("HEAD target blob"), 3);
+    assert_eq!(fixture.registries.count("GET source blob"), 0);
+    assert_eq!(fixture.registries.tag(TARGET), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_an_updated_index_counts_only_what_is_new() {
-    let house = House::new();
+async fn a_dry_run_of_an_updated_index_counts_only_what_is_new() {
+    let fixture = TestWorker::new();
     let old = index("app", &["linux/amd64"]);
     let new = index("app", &["linux/amd64", "linux/arm64"]);
-    house.registries.hold(TARGET, &old);
-    house.registries.hold(SOURCE, &new);
-    let ran = house.work([dry()]).await;
+    fixture.registries.put_image(TARGET, &old);
+    fixture.registries.put_image(SOURCE, &new);
+    let ran = fixture.work([dry()]).await;
     let child = new.child("linux/arm64").unwrap();
     let blobs: usize = child.blobs.iter().map(|blob| blob.bytes.len()).sum();
     let expected = WouldCopy {
@@ -56,20 +56,20 @@ async fn of_an_updated_index_counts_only_what_is_new() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_image_in_place_is_told_as_that() {
-    let house = House::new();
+async fn a_dry_run_tells_that_an_image_is_up_to_date() {
+    let fixture = TestWorker::new();
     let image = image_with_layers("app", 2, 100);
-    house.registries.hold(SOURCE, &image);
-    house.registries.hold(TARGET, &image);
-    let ran = house.work([dry()]).await;
+    fixture.registries.put_image(SOURCE, &image);
+    fixture.registries.put_image(TARGET, &image);
+    let ran = fixture.work([dry()]).await;
     assert_eq!(ran.only().entry.action, Action::AlreadyCached);
     assert_eq!(ran.only().entry.would_copy, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_leaves_no_dead_letter() {
-    let house = House::new();
-    let ran = house.work([dry()]).await;
+async fn a_failed_dry_run_leaves_no_dead_letter() {
+    let fixture = TestWorker::new();
+    let ran = fixture.work([dry()]).await;
     assert_eq!(ran.only().entry.action, Action::Failed);
-    assert!(house.dead_letters().await.is_empty());
+    assert!(fixture.dead_letters().await.is_empty());
 }

@@ -6,7 +6,7 @@ use image_sync_testkit::Image;
 use image_sync_testkit::images::{Blob, ImageBuilder, image, index_of};
 use serde_json::{Value, json};
 
-use crate::tests::{Call, House, job};
+use crate::tests::{Call, TestWorker, job};
 
 const SOURCE: &str = "source.test/app:1";
 const TARGET: &str = "cache.test/app:1";
@@ -34,18 +34,18 @@ fn listing(media_type: &str, children: &[Value]) -> Image {
     Image::from_bytes(media_type, json)
 }
 
-async fn refused(house: &House, why: &str) {
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+async fn refused(fixture: &TestWorker, why: &str) {
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     let result = ran.only();
     let error = result.entry.error.as_deref().unwrap_or("copied");
     assert!(error.contains(why), "{error}");
     assert_eq!(result.class, Some(FailureClass::Invalid), "{error}");
-    assert_eq!(house.registries.tag(TARGET), None);
-    assert_eq!(house.registries.count("PUT"), 0, "{error}");
+    assert_eq!(fixture.registries.tag(TARGET), None);
+    assert_eq!(fixture.registries.count("PUT"), 0, "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_manifest_that_readers_take_for_different_things_is_refused() {
+async fn an_ambiguous_manifest_is_refused() {
     let config = json!(image("app").blobs[0].descriptor());
     let layers = json!([described("m", "missing")]);
     for (media_type, members, why) in [
@@ -91,9 +91,9 @@ async fn a_manifest_that_readers_take_for_different_things_is_refused() {
             "is there twice",
         ),
     ] {
-        let house = House::new();
-        house.registries.hold(SOURCE, &manifest(media_type, &members));
-        refused(&house, why).await;
+        let fixture = TestWorker::new();
+        fixture.registries.put_image(SOURCE, &manifest(media_type, &members));
+        refused(&fixture, why).await;
     }
 }
 
@@ -107,13 +107,13 @@ async fn what_is_no_foreign_layer_is_never_left_out() {
         json!({"config": config, "layers": [foreign("x/y.nondistributable.z", "missing")]}),
         json!({"config": config, "layers": [described(FOREIGN, "missing")]}),
     ] {
-        let house = House::new();
-        house
+        let fixture = TestWorker::new();
+        fixture
             .registries
-            .hold(SOURCE, &manifest(OCI_MANIFEST, &members.to_string()));
-        let ran = house.work([job(SOURCE, TARGET)]).await;
+            .put_image(SOURCE, &manifest(OCI_MANIFEST, &members.to_string()));
+        let ran = fixture.work([job(SOURCE, TARGET)]).await;
         assert_eq!(ran.only().class, Some(FailureClass::NotFound), "{members}");
-        assert_eq!(house.registries.tag(TARGET), None);
+        assert_eq!(fixture.registries.tag(TARGET), None);
     }
 }
 
@@ -129,13 +129,13 @@ async fn a_foreign_layer_that_a_sibling_needs_is_not_left_out() {
         vec![optional.clone(), needed.clone()],
         vec![needed, optional],
     ] {
-        let house = House::new();
-        house
+        let fixture = TestWorker::new();
+        fixture
             .registries
-            .hold(SOURCE, &index_of(OCI_INDEX, children));
-        let ran = house.work([job(SOURCE, TARGET)]).await;
+            .put_image(SOURCE, &index_of(OCI_INDEX, children));
+        let ran = fixture.work([job(SOURCE, TARGET)]).await;
         assert_eq!(ran.only().class, Some(FailureClass::NotFound));
-        assert_eq!(house.registries.tag(TARGET), None);
+        assert_eq!(fixture.registries.tag(TARGET), None);
     }
 }
 
@@ -155,9 +155,9 @@ async fn a_child_of_another_kind_than_its_index_states_is_refused() {
         for listed in [vec![lie.clone()], vec![truth, lie]] {
             let mut index = listing(OCI_INDEX, &listed);
             index.children = vec![plain.clone(), inner.clone()];
-            let house = House::new();
-            house.registries.hold(SOURCE, &index);
-            refused(&house, "the index lists it as").await;
+            let fixture = TestWorker::new();
+            fixture.registries.put_image(SOURCE, &index);
+            refused(&fixture, "the index lists it as").await;
         }
     }
 }
@@ -178,12 +178,12 @@ async fn manifests_that_are_too_much_in_all_are_not_read() {
             "at most 4194304",
         ),
     ] {
-        let house = House::new();
-        house
+        let fixture = TestWorker::new();
+        fixture
             .registries
-            .hold(SOURCE, &listing(OCI_INDEX, &children));
-        refused(&house, why).await;
-        assert_eq!(house.registries.count("GET"), 1, "the index alone");
+            .put_image(SOURCE, &listing(OCI_INDEX, &children));
+        refused(&fixture, why).await;
+        assert_eq!(fixture.registries.count("GET"), 1, "the index alone");
     }
 }
 
@@ -194,10 +194,10 @@ async fn descriptors_count_as_what_they_take_in_memory() {
         let members = json!({"layers": layers, "n": n}).to_string();
         Image::from_bytes(OCI_MANIFEST, members)
     });
-    let house = House::new();
+    let fixture = TestWorker::new();
     let index = index_of(OCI_INDEX, children.collect());
-    house.registries.hold(SOURCE, &index);
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    fixture.registries.put_image(SOURCE, &index);
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     // The same layer again and again is one.
     assert_eq!(ran.only().class, Some(FailureClass::NotFound));
 
@@ -207,10 +207,10 @@ async fn descriptors_count_as_what_they_take_in_memory() {
             .collect();
         Image::from_bytes(OCI_MANIFEST, json!({ "layers": layers }).to_string())
     });
-    let house = House::new();
+    let fixture = TestWorker::new();
     let index = index_of(OCI_INDEX, children.collect());
-    house.registries.hold(SOURCE, &index);
-    refused(&house, "descriptors of 512 bytes").await;
+    fixture.registries.put_image(SOURCE, &index);
+    refused(&fixture, "descriptors of 512 bytes").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,9 +220,9 @@ async fn a_child_that_is_longer_than_its_index_states_is_refused() {
     listed["size"] = (plain.bytes().len() - 1).into();
     let mut index = listing(OCI_INDEX, &[listed]);
     index.children = vec![plain];
-    let house = House::new();
-    house.registries.hold(SOURCE, &index);
-    refused(&house, "longer than it may be").await;
+    let fixture = TestWorker::new();
+    fixture.registries.put_image(SOURCE, &index);
+    refused(&fixture, "longer than it may be").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,22 +233,22 @@ async fn a_blob_with_the_bytes_of_a_manifest_is_not_taken_for_the_manifest() {
         .blob("application/vnd.acme", bytes)
         .build();
     let index = index_of(OCI_INDEX, vec![hidden]);
-    let house = House::new();
-    house.registries.hold("source.test/app:bait", &bait);
-    house.registries.hold(SOURCE, &index);
+    let fixture = TestWorker::new();
+    fixture.registries.put_image("source.test/app:bait", &bait);
+    fixture.registries.put_image(SOURCE, &index);
     // The repository is not a new one, so that its children are asked for.
-    house.registries.hold(TARGET, &image("old"));
+    fixture.registries.put_image(TARGET, &image("old"));
     let bait = job("source.test/app:bait", "cache.test/app:bait");
-    let (worker, ran) = house.work_with(house.worker(), [bait]).await;
+    let (worker, ran) = fixture.work_with(fixture.worker(), [bait]).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
-    let (_, ran) = house.work_with(worker, [job(SOURCE, TARGET)]).await;
+    let (_, ran) = fixture.work_with(worker, [job(SOURCE, TARGET)]).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
-    assert!(house.registries.written_incomplete().is_empty());
+    assert!(fixture.registries.written_incomplete().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn few_images_with_large_manifests_are_held_at_the_same_time() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let mut gates = Vec::new();
     let mut jobs = Vec::new();
     for name in ["a", "b", "c"] {
@@ -260,10 +260,10 @@ async fn few_images_with_large_manifests_are_held_at_the_same_time() {
             format!("source.test/{name}:1"),
             format!("cache.test/{name}:1"),
         );
-        house
+        fixture
             .registries
-            .hold(&from, &index_of(OCI_INDEX, vec![large]));
-        gates.push(house.registries.gate(Call::PullManifest, &child));
+            .put_image(&from, &index_of(OCI_INDEX, vec![large]));
+        gates.push(fixture.registries.gate(Call::PullManifest, &child));
         jobs.push(job(&from, &to));
     }
     let held = async {
@@ -281,12 +281,12 @@ async fn few_images_with_large_manifests_are_held_at_the_same_time() {
         }
         // Time stands still until everybody waits for something.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        assert_eq!(house.registries.count("GET source manifest"), 5);
+        assert_eq!(fixture.registries.count("GET source manifest"), 5);
         for gate in &gates {
             gate.open();
         }
     };
-    let (ran, ()) = tokio::join!(house.work(jobs), held);
+    let (ran, ()) = tokio::join!(fixture.work(jobs), held);
     assert!(
         ran.results
             .iter()

@@ -8,7 +8,7 @@ use image_sync_testkit::Image;
 use image_sync_testkit::images::{Blob, image, index_with_attestations};
 use serde_json::json;
 
-use crate::tests::{Call, House, job};
+use crate::tests::{Call, TestWorker, job};
 
 const SOURCE: &str = "source.test/app:1";
 const TARGET: &str = "cache.test/app:1";
@@ -22,48 +22,48 @@ fn for_platforms(platforms: &str) -> Job {
 }
 
 /// The source answers 404 to what is about `digest`, so often.
-fn lose(house: &House, call: Call, digest: &str, times: usize) {
+fn lose(fixture: &TestWorker, call: Call, digest: &str, times: usize) {
     let class = FailureClass::NotFound;
-    house
+    fixture
         .registries
         .fail(call, digest, Side::Source, class, times);
 }
 
-/// A house whose source lists attestations and serves none.
-fn without_attestations() -> (House, Image) {
-    let house = House::new();
+/// A worker whose source lists attestations and serves none.
+fn without_attestations() -> (TestWorker, Image) {
+    let fixture = TestWorker::new();
     let index = index_with_attestations("app", &THREE);
-    house.registries.hold(SOURCE, &index);
+    fixture.registries.put_image(SOURCE, &index);
     for attestation in &index.children[THREE.len()..] {
         let digest = attestation.digest().as_str();
-        lose(&house, Call::PullManifest, digest, usize::MAX);
+        lose(&fixture, Call::PullManifest, digest, usize::MAX);
     }
-    (house, index)
+    (fixture, index)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_tag_that_moves_during_the_copy_is_resolved_once_more() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let (old, new) = (image("old"), image("new"));
-    house.registries.hold(SOURCE, &old);
+    fixture.registries.put_image(SOURCE, &old);
     lose(
-        &house,
+        &fixture,
         Call::PullManifest,
         old.digest().as_str(),
         usize::MAX,
     );
-    let gate = house.registries.gate(Call::Resolve, TARGET);
+    let gate = fixture.registries.gate(Call::Resolve, TARGET);
     let moved = async {
         gate.arrived().await;
-        house.registries.hold(SOURCE, &new);
+        fixture.registries.put_image(SOURCE, &new);
         gate.open();
     };
-    let (ran, ()) = tokio::join!(house.work([job(SOURCE, TARGET)]), moved);
+    let (ran, ()) = tokio::join!(fixture.work([job(SOURCE, TARGET)]), moved);
     let entry = &ran.only().entry;
     assert_eq!(entry.action, Action::Pulled, "{:?}", entry.error);
     assert_eq!(entry.remote_digest.as_ref(), Some(new.digest()));
     assert_eq!(entry.attempts, 1);
-    assert_eq!(house.registries.tag(TARGET).as_ref(), Some(new.digest()));
+    assert_eq!(fixture.registries.tag(TARGET).as_ref(), Some(new.digest()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,61 +72,70 @@ async fn a_404_of_a_blob_or_of_a_manifest_by_digest_that_passes_fails_nothing() 
     let blob = index.children[0].blobs[0].digest.as_str();
     let child = index.children[0].digest().as_str();
     for (call, digest) in [(Call::CopyBlob, blob), (Call::PullManifest, child)] {
-        let house = House::new();
-        house.registries.hold(SOURCE, &index);
-        lose(&house, call, digest, 1);
-        let ran = house.work([job(SOURCE, TARGET)]).await;
+        let fixture = TestWorker::new();
+        fixture.registries.put_image(SOURCE, &index);
+        lose(&fixture, call, digest, 1);
+        let ran = fixture.work([job(SOURCE, TARGET)]).await;
         let entry = &ran.only().entry;
         assert_eq!((entry.action, entry.attempts), (Action::Pulled, 1));
-        assert_eq!(house.registries.tag(TARGET).as_ref(), Some(index.digest()));
-        assert!(house.registries.written_incomplete().is_empty());
+        assert_eq!(
+            fixture.registries.tag(TARGET).as_ref(),
+            Some(index.digest())
+        );
+        assert!(fixture.registries.written_incomplete().is_empty());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_404_that_does_not_pass_is_asked_for_twice_and_then_the_failure() {
+async fn a_404_that_lasts_is_retried_once_and_then_the_failure() {
     let image = image("app");
     let blob = image.blobs[0].digest.as_str();
-    let house = House::new();
-    house.registries.hold(SOURCE, &image);
-    lose(&house, Call::CopyBlob, blob, usize::MAX);
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    let fixture = TestWorker::new();
+    fixture.registries.put_image(SOURCE, &image);
+    lose(&fixture, Call::CopyBlob, blob, usize::MAX);
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     let result = ran.only();
     assert_eq!(result.class, Some(FailureClass::NotFound));
     assert_eq!(result.entry.attempts, 1);
-    let asked = house.registries.count(&format!("GET source blob {blob}"));
+    let asked = fixture.registries.count(&format!("GET source blob {blob}"));
     assert_eq!(asked, 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_source_that_serves_nothing_by_digest_is_read_by_its_tag() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let image = image("app");
-    house.registries.hold(SOURCE, &image);
+    fixture.registries.put_image(SOURCE, &image);
     lose(
-        &house,
+        &fixture,
         Call::PullManifest,
         image.digest().as_str(),
         usize::MAX,
     );
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
-    assert_eq!(house.registries.tag(TARGET).as_ref(), Some(image.digest()));
-    assert_eq!(house.registries.count("HEAD source manifest"), 1);
+    assert_eq!(
+        fixture.registries.tag(TARGET).as_ref(),
+        Some(image.digest())
+    );
+    assert_eq!(fixture.registries.count("HEAD source manifest"), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn attestations_that_are_not_served_are_left_out_where_platforms_are_chosen() {
-    let (house, index) = without_attestations();
+    let (fixture, index) = without_attestations();
     for platforms in ["linux/amd64,linux/arm64", &THREE.join(",")] {
-        let ran = house.work([for_platforms(platforms)]).await;
+        let ran = fixture.work([for_platforms(platforms)]).await;
         let entry = &ran.only().entry;
         assert_eq!(entry.action, Action::Pulled, "{:?}", entry.error);
         let chosen_count = u32::try_from(platforms.split(',').count()).unwrap();
         assert_eq!(entry.attestations_left_out, chosen_count);
-        let root = house.registries.tag(TARGET).unwrap();
+        let root = fixture.registries.tag(TARGET).unwrap();
         assert_eq!(entry.expected_digest.as_ref(), Some(&root));
-        let manifest = house.registries.manifest("cache.test/app", &root).unwrap();
+        let manifest = fixture
+            .registries
+            .manifest("cache.test/app", &root)
+            .unwrap();
         let text = String::from_utf8(manifest.bytes.to_vec()).unwrap();
         let chosen: BTreeSet<&str> = platforms.split(',').collect();
         for (platform, child) in THREE.iter().zip(&index.children) {
@@ -135,17 +144,17 @@ async fn attestations_that_are_not_served_are_left_out_where_platforms_are_chose
         }
         assert!(!text.contains("attestation-manifest"), "{text}");
 
-        house.registries.forget_requests();
-        let again = house.work([for_platforms(platforms)]).await;
+        fixture.registries.forget_requests();
+        let again = fixture.work([for_platforms(platforms)]).await;
         assert_eq!(again.only().entry.action, Action::AlreadyCached);
-        assert_eq!(house.registries.requests().len(), 2);
+        assert_eq!(fixture.registries.requests().len(), 2);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_attestation_that_is_not_served_fails_the_whole_index_and_is_told() {
-    let (house, _index) = without_attestations();
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    let (fixture, _index) = without_attestations();
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     let result = ran.only();
     assert_eq!(result.class, Some(FailureClass::NotFound));
     let error = result.entry.error.as_deref().unwrap();
@@ -153,12 +162,12 @@ async fn an_attestation_that_is_not_served_fails_the_whole_index_and_is_told() {
         error.contains("lists this attestation, but the source does not serve it"),
         "{error}"
     );
-    assert_eq!(house.registries.tag(TARGET), None);
+    assert_eq!(fixture.registries.tag(TARGET), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_an_index_lists_with_an_unknown_type_is_a_manifest_or_else_a_blob() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let child = image("app");
     let blob = Blob::new("application/vnd.acme.thing.v1", "a thing");
     let mut as_unknown = child.descriptor();
@@ -171,12 +180,17 @@ async fn what_an_index_lists_with_an_unknown_type_is_a_manifest_or_else_a_blob()
     let mut index = Image::from_bytes(OCI_INDEX, json.to_string());
     index.blobs.push(blob.clone());
     index.children.push(child.clone());
-    house.registries.hold(SOURCE, &index);
-    let ran = house.work([job(SOURCE, TARGET)]).await;
+    fixture.registries.put_image(SOURCE, &index);
+    let ran = fixture.work([job(SOURCE, TARGET)]).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
-    assert_eq!(house.registries.tag(TARGET).as_ref(), Some(index.digest()));
+    assert_eq!(
+        fixture.registries.tag(TARGET).as_ref(),
+        Some(index.digest())
+    );
     let sent = format!("PUT target blob {}", blob.digest);
-    assert_eq!(house.registries.count(&sent), 1);
-    let at_target = house.registries.manifest("cache.test/app", child.digest());
+    assert_eq!(fixture.registries.count(&sent), 1);
+    let at_target = fixture
+        .registries
+        .manifest("cache.test/app", child.digest());
     assert!(at_target.is_some());
 }

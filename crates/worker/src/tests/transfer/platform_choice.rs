@@ -11,7 +11,7 @@ use image_sync_shared::ports::memo::{Fact, Memo as _};
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{image, index, index_with_attestations};
 
-use crate::tests::{House, job};
+use crate::tests::{TestWorker, job};
 
 const SOURCE: &str = "source.test/app:1";
 const TARGET: &str = "cache.test/app:1";
@@ -34,40 +34,40 @@ fn chosen(index: &Image, platforms: &str) -> Fact {
 
 #[tokio::test(start_paused = true)]
 async fn one_platform_takes_two_requests_from_the_second_run_on() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let index = index("app", &THREE);
-    house.registries.hold(SOURCE, &index);
+    fixture.registries.put_image(SOURCE, &index);
     let child = index.child("linux/arm64").unwrap().digest();
-    let ran = house.work([for_platforms("linux/arm64")]).await;
+    let ran = fixture.work([for_platforms("linux/arm64")]).await;
     let entry = &ran.only().entry;
     assert_eq!(entry.action, Action::Pulled);
     assert_eq!(entry.remote_digest.as_ref(), Some(index.digest()));
     assert_eq!(entry.expected_digest.as_ref(), Some(child));
     assert_eq!(entry.platform, "linux/arm64");
-    assert_eq!(house.registries.tag(TARGET).as_ref(), Some(child));
+    assert_eq!(fixture.registries.tag(TARGET).as_ref(), Some(child));
 
-    house.registries.forget_requests();
-    let ran = house.work([for_platforms("linux/arm64")]).await;
+    fixture.registries.forget_requests();
+    let ran = fixture.work([for_platforms("linux/arm64")]).await;
     let entry = &ran.only().entry;
     assert_eq!(entry.action, Action::AlreadyCached);
     assert_eq!(entry.expected_digest.as_ref(), Some(child));
-    assert_eq!(house.registries.requests().len(), 2);
+    assert_eq!(fixture.registries.requests().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_memo_costs_one_request() {
-    let mut house = House::new();
-    house.registries.hold(SOURCE, &index("app", &THREE));
-    house.work([for_platforms("linux/arm64")]).await;
-    house.memo = Arc::default();
-    house.registries.forget_requests();
-    let ran = house.work([for_platforms("linux/arm64")]).await;
+    let mut fixture = TestWorker::new();
+    fixture.registries.put_image(SOURCE, &index("app", &THREE));
+    fixture.work([for_platforms("linux/arm64")]).await;
+    fixture.memo = Arc::default();
+    fixture.registries.forget_requests();
+    let ran = fixture.work([for_platforms("linux/arm64")]).await;
     assert_eq!(ran.only().entry.action, Action::AlreadyCached);
-    assert_eq!(house.registries.requests().len(), 3);
-    house.registries.forget_requests();
-    house.work([for_platforms("linux/arm64")]).await;
+    assert_eq!(fixture.registries.requests().len(), 3);
+    fixture.registries.forget_requests();
+    fixture.work([for_platforms("linux/arm64")]).await;
     assert_eq!(
-        house.registries.requests().len(),
+        fixture.registries.requests().len(),
         2,
         "it is remembered anew"
     );
@@ -75,15 +75,15 @@ async fn a_lost_memo_costs_one_request() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_remembered_is_proven_anew_after_some_days_for_one_request() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let index = index("app", &THREE);
-    house.registries.hold(SOURCE, &index);
-    house.work([for_platforms("linux/arm64")]).await;
+    fixture.registries.put_image(SOURCE, &index);
+    fixture.work([for_platforms("linux/arm64")]).await;
     let requests = async || {
-        house.registries.forget_requests();
-        let ran = house.work([for_platforms("linux/arm64")]).await;
+        fixture.registries.forget_requests();
+        let ran = fixture.work([for_platforms("linux/arm64")]).await;
         assert_eq!(ran.only().entry.action, Action::AlreadyCached);
-        house.registries.requests().len()
+        fixture.registries.requests().len()
     };
     assert_eq!(requests().await, 2);
     tokio::time::advance(DAY * 8).await;
@@ -93,64 +93,70 @@ async fn what_is_remembered_is_proven_anew_after_some_days_for_one_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_fact_does_not_keep_an_image_out_of_date_for_ever() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let (old, new) = (index("old", &THREE), index("new", &THREE));
-    house.registries.hold(SOURCE, &old);
-    house.work([for_platforms("linux/arm64")]).await;
+    fixture.registries.put_image(SOURCE, &old);
+    fixture.work([for_platforms("linux/arm64")]).await;
     let child = |index: &Image| index.child("linux/arm64").unwrap().digest().clone();
     let fact = chosen(&new, "linux/arm64");
-    house
+    fixture
         .memo
-        .remember(&fact, &child(&old), house.clock.now())
+        .remember(&fact, &child(&old), fixture.clock.now())
         .await;
-    house.registries.hold(SOURCE, &new);
-    house.work([for_platforms("linux/arm64")]).await;
-    assert_eq!(house.registries.tag(TARGET), Some(child(&old)));
+    fixture.registries.put_image(SOURCE, &new);
+    fixture.work([for_platforms("linux/arm64")]).await;
+    assert_eq!(fixture.registries.tag(TARGET), Some(child(&old)));
     tokio::time::advance(DAY * 8).await;
-    let ran = house.work([for_platforms("linux/arm64")]).await;
+    let ran = fixture.work([for_platforms("linux/arm64")]).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
-    assert_eq!(house.registries.tag(TARGET), Some(child(&new)));
+    assert_eq!(fixture.registries.tag(TARGET), Some(child(&new)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_memo_never_decides_what_is_written() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let index = index("app", &THREE);
-    house.registries.hold(SOURCE, &index);
+    fixture.registries.put_image(SOURCE, &index);
     let wrong = index.child("linux/s390x").unwrap().digest();
     let fact = chosen(&index, "linux/arm64");
-    house.memo.remember(&fact, wrong, house.clock.now()).await;
-    let ran = house.work([for_platforms("linux/arm64")]).await;
+    fixture
+        .memo
+        .remember(&fact, wrong, fixture.clock.now())
+        .await;
+    let ran = fixture.work([for_platforms("linux/arm64")]).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
     let right = index
         .child("linux/arm64")
         .map(|child| child.digest().clone());
-    assert_eq!(house.registries.tag(TARGET), right);
-    let recalled = house.memo.recall(&fact, house.clock.now()).await;
+    assert_eq!(fixture.registries.tag(TARGET), right);
+    let recalled = fixture.memo.recall(&fact, fixture.clock.now()).await;
     assert_eq!(recalled, right);
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_platforms_of_three_make_a_stable_index() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let index = index_with_attestations("app", &THREE);
-    house.registries.hold(SOURCE, &index);
+    fixture.registries.put_image(SOURCE, &index);
     let two = "linux/amd64,linux/arm64";
-    let ran = house.work([for_platforms(two)]).await;
+    let ran = fixture.work([for_platforms(two)]).await;
     assert_eq!(ran.only().entry.action, Action::Pulled);
-    assert!(house.registries.written_incomplete().is_empty());
-    let first = house.registries.tag(TARGET).unwrap();
+    assert!(fixture.registries.written_incomplete().is_empty());
+    let first = fixture.registries.tag(TARGET).unwrap();
     assert_ne!(first, *index.digest());
 
-    let mut other_house = House::new();
-    other_house.registries = Arc::clone(&house.registries);
-    other_house.memo = Arc::new(MemoryMemo::default());
-    house.registries.forget_requests();
-    let again = other_house.work([for_platforms(two)]).await;
+    let mut other_fixture = TestWorker::new();
+    other_fixture.registries = Arc::clone(&fixture.registries);
+    other_fixture.memo = Arc::new(MemoryMemo::default());
+    fixture.registries.forget_requests();
+    let again = other_fixture.work([for_platforms(two)]).await;
     assert_eq!(again.only().entry.action, Action::AlreadyCached);
     assert_eq!(again.only().entry.expected_digest.as_ref(), Some(&first));
-    assert_eq!(house.registries.requests().len(), 3);
-    let manifests = house.registries.manifest("cache.test/app", &first).unwrap();
+    assert_eq!(fixture.registries.requests().len(), 3);
+    let manifests = fixture
+        .registries
+        .manifest("cache.test/app", &first)
+        .unwrap();
     let text = String::from_utf8(manifests.bytes.to_vec()).unwrap();
     assert_eq!(
         text.matches("\"digest\"").count(),
@@ -161,28 +167,34 @@ async fn two_platforms_of_three_make_a_stable_index() {
 
 #[tokio::test(start_paused = true)]
 async fn all_platforms_of_the_index_are_the_index() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let index = index("app", &THREE);
-    house.registries.hold(SOURCE, &index);
-    house.work([for_platforms(&THREE.join(","))]).await;
-    assert_eq!(house.registries.tag(TARGET).as_ref(), Some(index.digest()));
+    fixture.registries.put_image(SOURCE, &index);
+    fixture.work([for_platforms(&THREE.join(","))]).await;
+    assert_eq!(
+        fixture.registries.tag(TARGET).as_ref(),
+        Some(index.digest())
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_single_manifest_is_taken_for_any_platform() {
-    let house = House::new();
+    let fixture = TestWorker::new();
     let image = image("app");
-    house.registries.hold(SOURCE, &image);
-    house.work([for_platforms("linux/arm64")]).await;
-    assert_eq!(house.registries.tag(TARGET).as_ref(), Some(image.digest()));
-    assert_eq!(house.registries.count("GET source manifest"), 1);
+    fixture.registries.put_image(SOURCE, &image);
+    fixture.work([for_platforms("linux/arm64")]).await;
+    assert_eq!(
+        fixture.registries.tag(TARGET).as_ref(),
+        Some(image.digest())
+    );
+    assert_eq!(fixture.registries.count("GET source manifest"), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_missing_platform_fails_and_tells_what_there_is() {
-    let house = House::new();
-    house.registries.hold(SOURCE, &index("app", &THREE));
-    let ran = house.work([for_platforms("linux/riscv64")]).await;
+    let fixture = TestWorker::new();
+    fixture.registries.put_image(SOURCE, &index("app", &THREE));
+    let ran = fixture.work([for_platforms("linux/riscv64")]).await;
     let result = ran.only();
     assert_eq!(result.class, Some(FailureClass::NotFound));
     let error = result.entry.error.as_deref().unwrap();
@@ -194,6 +206,6 @@ async fn a_missing_platform_fails_and_tells_what_there_is() {
         error.ends_with("only for linux/amd64, linux/arm64, linux/s390x"),
         "{error}"
     );
-    let nothing: Option<Digest> = house.registries.tag("cache.test/app:1");
+    let nothing: Option<Digest> = fixture.registries.tag("cache.test/app:1");
     assert_eq!(nothing, None);
 }
