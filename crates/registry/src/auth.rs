@@ -3,6 +3,7 @@
 pub(crate) mod challenge;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod host_info;
 pub(crate) mod realm;
 pub(crate) mod scopes;
 pub(crate) mod token_request;
@@ -13,32 +14,41 @@ mod www_authenticate;
 use std::sync::Arc;
 
 use image_sync_shared::failure::FailureClass;
-use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
+use reqwest::{StatusCode, Url};
 
 pub(crate) use self::challenge::Challenge;
+pub(crate) use self::host_info::HostInfo;
 
 use self::scopes::Scopes;
 use self::token_request::TokenRequest;
-use self::tokens::Token;
+use self::tokens::{Token, TokenCache};
 use self::withheld::Withheld;
-use crate::client::endpoint::{Contact, Endpoint};
 use crate::credentials::{Credential, Credentials, Identity, Lookup, Unusable};
 use crate::http::Trouble;
 use crate::http::authorization::basic;
-use crate::http::transport::{Home, Wire};
+use crate::http::connection::Profile;
+use crate::http::transport::{NamedRegistry, Wire};
 use crate::single_flight::Turn;
 
-/// Who asks what of which registry.
-pub(crate) struct Asker<'a> {
-    /// The registry.
-    pub(crate) endpoint: &'a Endpoint,
+/// What a request to a registry is to be authorized for.
+pub(crate) struct AuthRequest<'a> {
+    /// The host by which credentials know the registry.
+    pub(crate) host: &'a str,
     /// The repository, as credentials know it.
-    pub(crate) name: &'a str,
+    pub(crate) repository: &'a str,
     /// What a token must allow.
     pub(crate) scopes: &'a Scopes,
-    /// The registry that led to it, where it was not the user who named it: it may lead no further than that one.
-    pub(crate) led_by: Option<Home<'a>>,
+    /// The tokens that the registry accepts.
+    pub(crate) tokens: &'a TokenCache,
+    /// How connections to the registry are secured.
+    pub(crate) profile: &'a Profile,
+    /// Whether credentials wait for proof of who the server is, as no one wrote that they need not.
+    pub(crate) wants_proof: bool,
+    /// The token server that gets the registry's credentials wherever it is.
+    pub(crate) token_realm: Option<&'a Url>,
+    /// The registry that the user has named: this one, or the one that led to it, as it may lead no further than that.
+    pub(crate) named: NamedRegistry<'a>,
 }
 
 /// What a request shows of who asks.
@@ -104,23 +114,26 @@ impl Authenticator {
     }
 
     /// What a request is to show, given what the registry wants.
-    pub(crate) async fn pass(&self, contact: &Contact, asker: &Asker<'_>) -> Result<Pass, Trouble> {
-        let Contact {
+    pub(crate) async fn pass(
+        &self,
+        server: &HostInfo,
+        request: &AuthRequest<'_>,
+    ) -> Result<Pass, Trouble> {
+        let HostInfo {
             base, challenge, ..
-        } = contact;
-        let endpoint = asker.endpoint;
+        } = server;
         let on_loopback = self.wire.is_on_loopback(base);
-        let withheld = Withheld::from_registry(contact, endpoint.wants_proof, on_loopback);
+        let withheld = Withheld::from_registry(server, request.wants_proof, on_loopback);
         match challenge {
             Challenge::Nothing => Ok(Pass::Nothing),
             Challenge::Basic => {
-                let lookup = self.lookup(asker).await;
+                let lookup = self.lookup(request).await;
                 match (lookup.credential, lookup.unusable, withheld) {
                     (None, Some(Unusable { trouble, .. }), _) => Err(trouble),
                     (None, None, _) => Ok(Pass::Nothing),
                     (Some(found), _, None) => Ok(Pass::Basic(found)),
                     (Some(found), _, Some(withheld)) => {
-                        let why = withheld.explain(&found.origin, &endpoint.host);
+                        let why = withheld.explain(&found.origin, request.host);
                         Err(Trouble::new(
                             FailureClass::Unauthorized,
                             format!("not asked {why}"),
@@ -131,28 +144,26 @@ impl Authenticator {
             Challenge::Bearer { realm, service } => {
                 realm::check(realm, base)
                     .map_err(|refusal| Trouble::new(FailureClass::Denied, refusal))?;
-                let request = TokenRequest {
+                let token_request = TokenRequest {
                     realm,
                     service: service.as_deref(),
-                    scopes: &endpoint.tokens.wanted(asker.scopes),
-                    profile: &self
-                        .wire
-                        .profile_for(realm, base, endpoint.profile(contact)),
-                    home: asker.led_by.unwrap_or(Home { endpoint, base }),
+                    scopes: &request.tokens.wanted(request.scopes),
+                    profile: &self.wire.profile_for(realm, base, request.profile),
+                    registry: request.named,
                 };
-                let withheld = withheld.or_else(|| Withheld::from_realm(asker, contact, realm));
-                self.token(asker, &request, withheld).await
+                let withheld = withheld.or_else(|| Withheld::from_realm(request, base, realm));
+                self.token(request, &token_request, withheld).await
             }
         }
     }
 
     /// Puts aside what was refused, and says whether another request may do better.
-    pub(crate) async fn refused(&self, asker: &Asker<'_>, pass: &Pass) -> bool {
+    pub(crate) async fn refused(&self, request: &AuthRequest<'_>, pass: &Pass) -> bool {
         match pass {
             Pass::Nothing => false,
-            Pass::Basic(credential) => self.renewed(asker, credential).await.is_some(),
+            Pass::Basic(credential) => self.renewed(request, credential).await.is_some(),
             Pass::Bearer { token, fresh, .. } => {
-                let slot = asker.endpoint.tokens.slot(asker.scopes);
+                let slot = request.tokens.slot(request.scopes);
                 slot.forget_if(|kept| kept.value == token.value);
                 !fresh
             }
@@ -160,9 +171,9 @@ impl Authenticator {
     }
 
     /// With what a request was made that was refused in the end.
-    pub(crate) async fn describe(&self, pass: &Pass, asker: &Asker<'_>) -> String {
-        let host = &asker.endpoint.host;
-        let lookup = self.lookup(asker).await;
+    pub(crate) async fn describe(&self, pass: &Pass, request: &AuthRequest<'_>) -> String {
+        let host = request.host;
+        let lookup = self.lookup(request).await;
         match (lookup.credential, pass) {
             (Some(found), Pass::Nothing) => {
                 format!(
@@ -196,7 +207,7 @@ impl Authenticator {
         &self,
         status: StatusCode,
         pass: &Pass,
-        asker: &Asker<'_>,
+        request: &AuthRequest<'_>,
     ) -> Option<Trouble> {
         let refused = matches!(
             status,
@@ -205,7 +216,7 @@ impl Authenticator {
         if !refused || !matches!(pass, Pass::Bearer { .. }) {
             return None;
         }
-        let unusable = self.lookup(asker).await.unusable?;
+        let unusable = self.lookup(request).await.unusable?;
         if unusable.none_there {
             return None;
         }
@@ -214,25 +225,25 @@ impl Authenticator {
         Some(Trouble::new(class, answer))
     }
 
-    async fn lookup(&self, asker: &Asker<'_>) -> Lookup {
+    async fn lookup(&self, request: &AuthRequest<'_>) -> Lookup {
         self.credentials
-            .find(&asker.endpoint.host, asker.name)
+            .find(request.host, request.repository)
             .await
     }
 
-    async fn renewed(&self, asker: &Asker<'_>, refused: &Credential) -> Option<Credential> {
+    async fn renewed(&self, request: &AuthRequest<'_>, refused: &Credential) -> Option<Credential> {
         self.credentials
-            .renewed(&asker.endpoint.host, asker.name, refused)
+            .renewed(request.host, request.repository, refused)
             .await
     }
 
     async fn token(
         &self,
-        asker: &Asker<'_>,
-        request: &TokenRequest<'_>,
+        request: &AuthRequest<'_>,
+        token_request: &TokenRequest<'_>,
         withheld: Option<Withheld>,
     ) -> Result<Pass, Trouble> {
-        let slot = asker.endpoint.tokens.slot(asker.scopes);
+        let slot = request.tokens.slot(request.scopes);
         match slot.turn(Token::lasts).await {
             Turn::Known(token) => Ok(Pass::Bearer {
                 token,
@@ -242,8 +253,11 @@ impl Authenticator {
             Turn::Failed(trouble) => Err(trouble),
             Turn::Mine(lead) => {
                 let fetched = match &withheld {
-                    None => self.fetch(asker, request).await,
-                    Some(withheld) => self.fetch_anonymously(asker, request, withheld).await,
+                    None => self.fetch(request, token_request).await,
+                    Some(withheld) => {
+                        self.fetch_anonymously(request, token_request, withheld)
+                            .await
+                    }
                 };
                 match &fetched {
                     Ok(token) => lead.found(token.clone()),
@@ -258,21 +272,25 @@ impl Authenticator {
         }
     }
 
-    async fn fetch(&self, asker: &Asker<'_>, request: &TokenRequest<'_>) -> Result<Token, Trouble> {
-        let lookup = self.lookup(asker).await;
+    async fn fetch(
+        &self,
+        request: &AuthRequest<'_>,
+        token_request: &TokenRequest<'_>,
+    ) -> Result<Token, Trouble> {
+        let lookup = self.lookup(request).await;
         let Some(credential) = lookup.credential else {
-            let anonymous = request.send(&self.wire, None).await;
+            let anonymous = token_request.send(&self.wire, None).await;
             return anonymous.map_err(|trouble| match lookup.unusable {
                 Some(unusable) if is_refusal(&trouble) => unusable.explains(&trouble),
                 _ => trouble,
             });
         };
-        let refusal = match request.send(&self.wire, Some(&credential)).await {
+        let refusal = match token_request.send(&self.wire, Some(&credential)).await {
             Err(trouble) if is_refusal(&trouble) => trouble,
             answered => return answered,
         };
-        match self.renewed(asker, &credential).await {
-            Some(renewed) => request.send(&self.wire, Some(&renewed)).await,
+        match self.renewed(request, &credential).await {
+            Some(renewed) => token_request.send(&self.wire, Some(&renewed)).await,
             None => Err(Trouble::new(
                 refusal.class,
                 format!("{} (with {})", refusal.answer, credential.origin),
@@ -283,20 +301,20 @@ impl Authenticator {
     /// A token that serves where anyone may read, whatever the credentials.
     async fn fetch_anonymously(
         &self,
-        asker: &Asker<'_>,
-        request: &TokenRequest<'_>,
+        request: &AuthRequest<'_>,
+        token_request: &TokenRequest<'_>,
         withheld: &Withheld,
     ) -> Result<Token, Trouble> {
-        let refusal = match request.send(&self.wire, None).await {
+        let refusal = match token_request.send(&self.wire, None).await {
             Err(trouble) if is_refusal(&trouble) => trouble,
             answered => return answered,
         };
-        let lookup = self.lookup(asker).await;
+        let lookup = self.lookup(request).await;
         match (lookup.credential, lookup.unusable) {
             (None, None) => Err(refusal),
             (None, Some(unusable)) => Err(unusable.explains(&refusal)),
             (Some(found), _) => {
-                let why = withheld.explain(&found.origin, &asker.endpoint.host);
+                let why = withheld.explain(&found.origin, request.host);
                 Err(Trouble::new(
                     refusal.class,
                     format!("{} ({why})", refusal.answer),

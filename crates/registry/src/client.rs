@@ -1,6 +1,7 @@
 //! Sends requests to registries (OCI distribution spec, section "API"): TLS, tokens, redirects and failures in one place.
 
-pub(crate) mod endpoint;
+mod cooldown;
+mod endpoint;
 mod endpoints;
 mod exchange;
 pub(crate) mod mirror;

@@ -17,7 +17,7 @@ use super::tokens::{DEFAULT_LIFETIME, Token};
 use crate::credentials::{Credential, Identity};
 use crate::http::authorization::basic;
 use crate::http::connection::Profile;
-use crate::http::transport::{Home, Outgoing, Wire};
+use crate::http::transport::{NamedRegistry, Outgoing, Wire};
 use crate::http::url::authority;
 use crate::http::{Trouble, body};
 
@@ -31,7 +31,7 @@ pub(crate) struct TokenRequest<'a> {
     pub(crate) service: Option<&'a str>,
     pub(crate) scopes: &'a Scopes,
     pub(crate) profile: &'a Profile,
-    pub(crate) home: Home<'a>,
+    pub(crate) registry: NamedRegistry<'a>,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +95,7 @@ impl TokenRequest<'_> {
             body: None,
             answer_within: Some(wire.timeouts.answer),
             profile: self.profile,
-            home: self.home,
+            registry: self.registry,
             follow: false,
         };
         Ok(wire.send(request).await?)
@@ -118,7 +118,7 @@ impl TokenRequest<'_> {
             body: Some(form.into()),
             answer_within: Some(wire.timeouts.answer),
             profile: self.profile,
-            home: self.home,
+            registry: self.registry,
             follow: false,
         };
         wire.secrets.note(refresh_token);

@@ -2,8 +2,7 @@
 
 use reqwest::Url;
 
-use super::{Asker, realm};
-use crate::client::endpoint::Contact;
+use super::{AuthRequest, HostInfo, realm};
 use crate::http::url::{authority, same_origin};
 
 /// Why credentials are not shown.
@@ -21,24 +20,23 @@ pub(crate) enum Withheld {
 impl Withheld {
     /// Why the registry itself is not shown credentials. What is on loopback needs no proof.
     pub(crate) fn from_registry(
-        contact: &Contact,
+        server: &HostInfo,
         wants_proof: bool,
         on_loopback: bool,
     ) -> Option<Self> {
-        let tls = contact.base.scheme() == "https";
-        let is_proven = tls && !contact.unverified;
+        let tls = server.base.scheme() == "https";
+        let is_proven = tls && !server.unverified;
         (wants_proof && !is_proven && !on_loopback).then_some(Self::Unproven { tls })
     }
 
     /// Why the token server that the registry names is not shown credentials.
-    pub(crate) fn from_realm(asker: &Asker<'_>, contact: &Contact, realm: &Url) -> Option<Self> {
-        let endpoint = asker.endpoint;
+    pub(crate) fn from_realm(request: &AuthRequest<'_>, base: &Url, realm: &Url) -> Option<Self> {
         let is_named = |named: &Url| same_origin(named, realm);
         // Credentials are those for the host; where it is can be another one.
-        let host = format!("https://{}", endpoint.host).parse();
-        let belongs = realm::belongs_to(realm, &contact.base)
+        let host = format!("https://{}", request.host).parse();
+        let belongs = realm::belongs_to(realm, base)
             || host.is_ok_and(|host| realm::belongs_to(realm, &host))
-            || endpoint.token_realm.as_ref().is_some_and(is_named);
+            || request.token_realm.is_some_and(is_named);
         (!belongs).then(|| Self::ForeignRealm(format!("{}://{}", realm.scheme(), authority(realm))))
     }
 

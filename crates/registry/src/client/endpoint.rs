@@ -6,11 +6,13 @@ use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API, Location, canonic
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
-use super::mirror::Rest;
-use crate::auth::Challenge;
+use super::cooldown::Rest;
+use crate::auth::scopes::Scopes;
 use crate::auth::tokens::TokenCache;
+use crate::auth::{AuthRequest, Challenge, HostInfo};
 use crate::http::SetupError;
 use crate::http::connection::Profile;
+use crate::http::transport::NamedRegistry;
 use crate::http::url::{is_loopback, same_origin};
 use crate::single_flight::SingleFlight;
 
@@ -38,24 +40,13 @@ pub(crate) struct Endpoint {
     /// Whether it may lead to private and loopback addresses from anywhere.
     pub(crate) allow_private: bool,
     /// What its first answer told.
-    pub(crate) contact: SingleFlight<Contact>,
+    pub(crate) info: SingleFlight<HostInfo>,
     /// Whether it was asked for its challenge, having given a stranger an answer that may be for strangers alone.
     pub(crate) asked_for_challenge: OnceCell<()>,
     /// The tokens it accepts.
     pub(crate) tokens: TokenCache,
     /// Where it need not be asked: until when it is left alone.
     pub(crate) rest: Rest,
-}
-
-/// What the first answer of an endpoint told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Contact {
-    /// Its scheme, host and port.
-    pub(crate) base: Url,
-    /// Whether its certificate could not be verified, and it is spoken to all the same.
-    pub(crate) unverified: bool,
-    /// What it wants of who asks.
-    pub(crate) challenge: Challenge,
 }
 
 impl Endpoint {
@@ -92,7 +83,7 @@ impl Endpoint {
             profile,
             token_realm,
             allow_private: settings.allow_private,
-            contact: SingleFlight::default(),
+            info: SingleFlight::default(),
             asked_for_challenge: OnceCell::new(),
             tokens: TokenCache::default(),
             rest: Rest::default(),
@@ -139,8 +130,8 @@ impl Endpoint {
     }
 
     /// What is known of it, before it was asked too.
-    pub(crate) fn known(&self) -> Contact {
-        self.contact.peek().unwrap_or_else(|| Contact {
+    pub(crate) fn known(&self) -> HostInfo {
+        self.info.peek().unwrap_or_else(|| HostInfo {
             base: self.address.clone(),
             unverified: false,
             challenge: Challenge::Nothing,
@@ -162,10 +153,40 @@ impl Endpoint {
     }
 
     /// How connections to it are secured.
-    pub(crate) fn profile(&self, contact: &Contact) -> &Profile {
+    pub(crate) fn profile(&self, server: &HostInfo) -> &Profile {
         match &self.unverified {
-            Some(unverified) if contact.unverified => unverified,
+            Some(unverified) if server.unverified => unverified,
             _ => &self.profile,
+        }
+    }
+
+    /// The registry, as requests know it, where it is at `base`.
+    pub(crate) fn named<'a>(&'a self, base: &'a Url) -> NamedRegistry<'a> {
+        NamedRegistry {
+            host: &self.host,
+            base,
+            token_realm: self.token_realm.as_ref(),
+            allow_private: self.allow_private,
+        }
+    }
+
+    /// A request for leave to do what `scopes` say with a repository here, which is known to credentials by that name.
+    pub(crate) fn auth_request<'a>(
+        &'a self,
+        repository: &'a str,
+        scopes: &'a Scopes,
+        profile: &'a Profile,
+        named: NamedRegistry<'a>,
+    ) -> AuthRequest<'a> {
+        AuthRequest {
+            host: &self.host,
+            repository,
+            scopes,
+            tokens: &self.tokens,
+            profile,
+            wants_proof: self.wants_proof,
+            token_realm: self.token_realm.as_ref(),
+            named,
         }
     }
 

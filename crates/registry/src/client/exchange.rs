@@ -4,13 +4,13 @@ use image_sync_shared::failure::{Failure, FailureClass, Step};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode, Url};
 
-use super::endpoint::{Contact, Endpoint, below};
+use super::endpoint::{Endpoint, below};
 use super::{Call, Inner, Target};
 use crate::auth::scopes::Scopes;
-use crate::auth::{Asker, Challenge, Pass};
+use crate::auth::{AuthRequest, Challenge, HostInfo, Pass};
 use crate::http::Trouble;
 use crate::http::connection::Profile;
-use crate::http::transport::{Home, Outgoing, SendError};
+use crate::http::transport::{Outgoing, SendError};
 use crate::http::url::{authority, same_origin};
 use crate::single_flight::{Lead, Turn};
 
@@ -28,7 +28,7 @@ enum First {
     /// An answer that settles the call.
     Answer(Response),
     /// Knowing what the server wants, and the scope that it demands for this call.
-    Contact(Contact, Option<String>),
+    Info(HostInfo, Option<String>),
 }
 
 impl<'s> Exchange<'s, '_> {
@@ -60,20 +60,20 @@ impl<'s> Exchange<'s, '_> {
             let url = url.clone();
             return self.elsewhere(url).await;
         }
-        let (contact, scope) = match self.endpoint.contact.turn(|_| true).await {
-            Turn::Known(contact) => (contact, None),
+        let (server, scope) = match self.endpoint.info.turn(|_| true).await {
+            Turn::Known(server) => (server, None),
             Turn::Failed(trouble) => return Err(self.failure(trouble)),
             Turn::Mine(lead) => match self.first(lead).await? {
                 First::Answer(response) => return Ok(response),
-                First::Contact(contact, scope) => (contact, scope),
+                First::Info(server, scope) => (server, scope),
             },
         };
-        self.ask_known(contact, scope).await
+        self.ask_known(server, scope).await
     }
 
     /// Asks a server of which nothing is known, alone, while others wait for what it tells.
-    async fn first(&mut self, lead: Lead<'_, Contact>) -> Result<First, Failure> {
-        let (mut contact, response) = match self.find_server().await {
+    async fn first(&mut self, lead: Lead<'_, HostInfo>) -> Result<First, Failure> {
+        let (mut server, response) = match self.find_server().await {
             Ok(found) => found,
             // That is about this call alone.
             Err(SendError::LedAstray(trouble)) => return Err(self.failure(trouble)),
@@ -85,7 +85,7 @@ impl<'s> Exchange<'s, '_> {
         };
         let status = response.status();
         let asks_for_credentials =
-            status == StatusCode::UNAUTHORIZED && same_origin(&contact.base, response.url());
+            status == StatusCode::UNAUTHORIZED && same_origin(&server.base, response.url());
         let challenge = match status {
             _ if asks_for_credentials => Challenge::offered(response.headers()),
             // Something in front of the registry may have answered.
@@ -96,11 +96,11 @@ impl<'s> Exchange<'s, '_> {
         let Some(challenge) = challenge else {
             return Ok(First::Answer(response));
         };
-        tracing::debug!(host = self.endpoint.host, address = %contact.base, "registry reached");
-        contact.challenge = challenge;
-        lead.found(contact.clone());
+        tracing::debug!(host = self.endpoint.host, address = %server.base, "registry reached");
+        server.challenge = challenge;
+        lead.found(server.clone());
         Ok(if asks_for_credentials {
-            First::Contact(contact, Challenge::scope(response.headers()))
+            First::Info(server, Challenge::scope(response.headers()))
         } else {
             First::Answer(response)
         })
@@ -108,38 +108,38 @@ impl<'s> Exchange<'s, '_> {
 
     /// Tries TLS, without verification where that is allowed and it fails, and plain HTTP where that is allowed and the
     /// server speaks no TLS.
-    async fn find_server(&mut self) -> Result<(Contact, Response), SendError> {
-        let mut contact = self.endpoint.known();
-        let mut sent = self.send(&contact, &Pass::Nothing).await;
+    async fn find_server(&mut self) -> Result<(HostInfo, Response), SendError> {
+        let mut server = self.endpoint.known();
+        let mut sent = self.send(&server, &Pass::Nothing).await;
         if matches!(sent, Err(SendError::Untrusted(_))) && self.endpoint.may_be_unverified() {
-            contact.unverified = true;
-            sent = self.send(&contact, &Pass::Nothing).await;
+            server.unverified = true;
+            sent = self.send(&server, &Pass::Nothing).await;
         }
         let error = match sent {
-            Ok(response) => return Ok((contact, response)),
+            Ok(response) => return Ok((server, response)),
             Err(error) => error,
         };
         let Some(plain) = self.endpoint.plain.clone() else {
             return Err(error);
         };
-        let other_port = contact.base.port_or_known_default() != plain.port_or_known_default();
+        let other_port = server.base.port_or_known_default() != plain.port_or_known_default();
         match &error {
             SendError::NoTls(_) | SendError::HungUp(_) => {}
             SendError::Refused(_) if other_port => {}
             _ => return Err(error),
         }
-        contact.base = plain;
-        let response = self.send(&contact, &Pass::Nothing).await?;
-        if matches!(error, SendError::HungUp(_)) && speaks_tls(&contact.base, &response) {
+        server.base = plain;
+        let response = self.send(&server, &Pass::Nothing).await?;
+        if matches!(error, SendError::HungUp(_)) && speaks_tls(&server.base, &response) {
             return Err(error);
         }
-        Ok((contact, response))
+        Ok((server, response))
     }
 
     /// Asks a server of which it is known what it wants.
     async fn ask_known(
         &mut self,
-        mut contact: Contact,
+        mut server: HostInfo,
         scope: Option<String>,
     ) -> Result<Response, Failure> {
         let endpoint = self.endpoint;
@@ -148,33 +148,34 @@ impl<'s> Exchange<'s, '_> {
         let name_for_credentials =
             endpoint.name_for_credentials(self.call.remote.repository.name());
         let scopes = Scopes::new(&name, self.call.remote.access, also_pull.as_deref());
-        let asker = Asker {
-            endpoint,
-            name: &name_for_credentials,
-            scopes: &scopes,
-            led_by: None,
-        };
+        let base = server.base.clone();
+        let asker = endpoint.auth_request(
+            &name_for_credentials,
+            &scopes,
+            endpoint.profile(&server),
+            endpoint.named(&base),
+        );
         if let Some(scope) = scope {
             endpoint.tokens.demand(&scopes, &scope);
         }
-        let (response, pass) = self.show_pass(&contact, &asker).await?;
-        if !self.mend(&mut contact, &response, &pass, &asker).await {
+        let (response, pass) = self.show_pass(&server, &asker).await?;
+        if !self.mend(&mut server, &response, &pass, &asker).await {
             return self.settle(response, &pass, &asker).await;
         }
-        let (response, pass) = self.show_pass(&contact, &asker).await?;
-        self.mend(&mut contact, &response, &pass, &asker).await;
+        let (response, pass) = self.show_pass(&server, &asker).await?;
+        self.mend(&mut server, &response, &pass, &asker).await;
         self.settle(response, &pass, &asker).await
     }
 
     /// Puts aside what an answer refuses, and says whether another request may do better.
     async fn mend(
         &self,
-        contact: &mut Contact,
+        server: &mut HostInfo,
         answer: &Response,
         pass: &Pass,
-        asker: &Asker<'_>,
+        asker: &AuthRequest<'_>,
     ) -> bool {
-        if !same_origin(&contact.base, answer.url()) {
+        if !same_origin(&server.base, answer.url()) {
             return false;
         }
         let offered = match answer.status() {
@@ -189,9 +190,9 @@ impl<'s> Exchange<'s, '_> {
         let demanded = scope.is_some_and(|scope| self.endpoint.tokens.demand(asker.scopes, &scope));
         let renewable = self.inner.authenticator.refused(asker, pass).await || demanded;
         match offered {
-            Some(challenge) if challenge != contact.challenge => {
-                contact.challenge = challenge;
-                self.endpoint.contact.replace(contact.clone());
+            Some(challenge) if challenge != server.challenge => {
+                server.challenge = challenge;
+                self.endpoint.info.replace(server.clone());
                 true
             }
             _ => renewable,
@@ -203,7 +204,7 @@ impl<'s> Exchange<'s, '_> {
         &self,
         response: Response,
         pass: &Pass,
-        asker: &Asker<'_>,
+        asker: &AuthRequest<'_>,
     ) -> Result<Response, Failure> {
         if !self.endpoint.serves(response.url()) {
             return Ok(response);
@@ -230,24 +231,24 @@ impl<'s> Exchange<'s, '_> {
 
     async fn show_pass(
         &mut self,
-        contact: &Contact,
-        asker: &Asker<'_>,
+        server: &HostInfo,
+        asker: &AuthRequest<'_>,
     ) -> Result<(Response, Pass), Failure> {
-        let pass = self.inner.authenticator.pass(contact, asker).await;
+        let pass = self.inner.authenticator.pass(server, asker).await;
         let pass = pass.map_err(|trouble| {
             let side = self.call.remote.side;
             trouble.at(side, Step::Authenticate, &self.endpoint.host)
         })?;
         self.is_shown = !matches!(pass, Pass::Nothing);
-        match self.send(contact, &pass).await {
+        match self.send(server, &pass).await {
             Ok(response) => Ok((response, pass)),
             Err(error) => Err(self.failure(error.into())),
         }
     }
 
-    /// Sends the call to the server, which is where `contact` says.
-    async fn send(&mut self, contact: &Contact, pass: &Pass) -> Result<Response, SendError> {
-        let base = &contact.base;
+    /// Sends the call to the server, which is where `server` says.
+    async fn send(&mut self, server: &HostInfo, pass: &Pass) -> Result<Response, SendError> {
+        let base = &server.base;
         let url = match &self.call.target {
             Target::Path(path) => {
                 let name = self.endpoint.name(self.call.remote.repository.name());
@@ -255,7 +256,7 @@ impl<'s> Exchange<'s, '_> {
             }
             Target::Url(url) => url.clone(),
         };
-        let mut request = self.outgoing(url, base, self.endpoint.profile(contact))?;
+        let mut request = self.outgoing(url, base, self.endpoint.profile(server))?;
         if same_origin(base, &request.url) {
             request.authorization = pass.authorization().map_err(SendError::Other)?;
         }
@@ -264,8 +265,8 @@ impl<'s> Exchange<'s, '_> {
 
     /// Sends the call to a URL that is not at the server: it gets no credentials, and its challenge is not met.
     async fn elsewhere(&mut self, url: Url) -> Result<Response, Failure> {
-        let contact = self.endpoint.known();
-        let home = &contact.base;
+        let server = self.endpoint.known();
+        let home = &server.base;
         if home.scheme() == "https" && url.scheme() != "https" {
             let answer = format!(
                 "the registry leads from https to {} at {}, which is not followed",
@@ -275,7 +276,7 @@ impl<'s> Exchange<'s, '_> {
             return Err(self.failure(Trouble::new(FailureClass::Invalid, answer)));
         }
         let wire = &self.inner.wire;
-        let profile = wire.profile_for(&url, home, self.endpoint.profile(&contact));
+        let profile = wire.profile_for(&url, home, self.endpoint.profile(&server));
         let sent = match self.outgoing(url, home, &profile) {
             Ok(request) => wire.send(request).await,
             Err(error) => Err(error),
@@ -301,10 +302,7 @@ impl<'s> Exchange<'s, '_> {
             body,
             answer_within: self.call.answer_within,
             profile,
-            home: Home {
-                endpoint: self.endpoint,
-                base,
-            },
+            registry: self.endpoint.named(base),
             follow: true,
         })
     }

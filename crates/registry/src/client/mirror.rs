@@ -1,32 +1,9 @@
-//! Mirrors: servers that need not be asked, and are left alone for a while where they do not help.
+//! Answers of mirrors.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use reqwest::{Response, StatusCode};
-use tokio::time::Instant;
+use std::sync::Arc;
 
 use super::endpoint::Endpoint;
-
-/// How long a server is left alone.
-const REST: Duration = Duration::from_secs(60);
-
-/// Until when a server is left alone.
-#[derive(Default)]
-pub(crate) struct Rest(Mutex<Option<Instant>>);
-
-impl Rest {
-    /// Leaves the server alone from now on.
-    pub(crate) fn begin(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
-    }
-
-    /// Whether the server may be asked.
-    pub(crate) fn is_over(&self) -> bool {
-        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_none_or(|until| until <= Instant::now())
-    }
-}
+use reqwest::{Response, StatusCode};
 
 /// The mirror that an answer is of, if it is not of the registry itself.
 pub(crate) struct Mirrored(Option<Arc<Endpoint>>);
@@ -58,22 +35,4 @@ impl Mirrored {
 /// Whether whatever else is asked for will hardly get a better answer.
 pub(crate) fn is_trouble(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_rest_has_an_end_and_may_begin_again() {
-        let rest = Rest::default();
-        assert!(rest.is_over());
-        for _ in 0..2 {
-            rest.begin();
-            tokio::time::advance(REST / 2).await;
-            assert!(!rest.is_over());
-            tokio::time::advance(REST / 2).await;
-            assert!(rest.is_over());
-        }
-    }
 }

@@ -8,12 +8,11 @@ use image_sync_shared::job::{Access, Trust};
 use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API};
 use reqwest::{Response, StatusCode, Url};
 
-use super::endpoint::{Contact, Endpoint};
+use super::endpoint::Endpoint;
 use super::exchange::Exchange;
 use crate::auth::scopes::Scopes;
-use crate::auth::{Asker, Challenge};
+use crate::auth::{Challenge, HostInfo};
 use crate::http::Trouble;
-use crate::http::transport::Home;
 use crate::http::url::{authority, same_origin};
 
 /// Requests with different passes to one other registry, at most.
@@ -22,7 +21,7 @@ const MAX_PASSES: usize = 2;
 /// A registry that challenged, and of what it is asked.
 struct Other {
     endpoint: Arc<Endpoint>,
-    contact: Contact,
+    info: HostInfo,
     /// The repository there.
     name: String,
     url: Url,
@@ -39,20 +38,17 @@ impl Exchange<'_, '_> {
         let led_by = self.endpoint;
         let home = led_by.known();
         let scopes = Scopes::new(&other.name, Access::Pull, None);
-        let asker = Asker {
-            endpoint: &other.endpoint,
-            name: &other.name,
-            scopes: &scopes,
-            led_by: Some(Home {
-                endpoint: led_by,
-                base: &home.base,
-            }),
-        };
+        let asker = other.endpoint.auth_request(
+            &other.name,
+            &scopes,
+            other.endpoint.profile(&other.info),
+            led_by.named(&home.base),
+        );
         let (wire, authenticator) = (&self.inner.wire, &self.inner.authenticator);
         let profile = wire.profile_for(&other.url, &home.base, led_by.profile(&home));
         let mut passes = 1;
         loop {
-            let pass = authenticator.pass(&other.contact, &asker).await;
+            let pass = authenticator.pass(&other.info, &asker).await;
             let pass = pass.map_err(|trouble| {
                 let side = self.call.remote.side;
                 trouble.at(side, Step::Authenticate, &other.endpoint.host)
@@ -95,14 +91,14 @@ impl Exchange<'_, '_> {
             return None;
         }
         let own = self.endpoint.name(self.call.remote.repository.name());
-        let contact = Contact {
+        let info = HostInfo {
             base: origin(url),
             unverified: false,
             challenge,
         };
         Some(Other {
             endpoint,
-            contact,
+            info,
             name: name_in(url).map_or(own, str::to_owned),
             url: url.clone(),
         })

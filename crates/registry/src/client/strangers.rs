@@ -5,10 +5,9 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 
 use super::Payload;
-use super::endpoint::Contact;
 use super::exchange::Exchange;
-use crate::auth::Challenge;
-use crate::http::transport::{Home, Outgoing};
+use crate::auth::{Challenge, HostInfo};
+use crate::http::transport::Outgoing;
 use crate::http::url::same_origin;
 
 impl Exchange<'_, '_> {
@@ -47,8 +46,8 @@ impl Exchange<'_, '_> {
     /// Asks for `/v2/` (OCI distribution spec, section "Determining Support"), which no registry hides. A failure of that
     /// is none of the call.
     async fn ask_for_challenge(&self) {
-        let contact = self.endpoint.known();
-        let mut url = contact.base.clone();
+        let server = self.endpoint.known();
+        let mut url = server.base.clone();
         url.set_path("v2/");
         let request = Outgoing {
             method: Method::GET,
@@ -57,24 +56,21 @@ impl Exchange<'_, '_> {
             authorization: None,
             body: None,
             answer_within: Some(self.inner.wire.timeouts.answer),
-            profile: self.endpoint.profile(&contact),
-            home: Home {
-                endpoint: self.endpoint,
-                base: &contact.base,
-            },
+            profile: self.endpoint.profile(&server),
+            registry: self.endpoint.named(&server.base),
             follow: true,
         };
         let Ok(answer) = self.inner.wire.send(request).await else {
             return;
         };
         if answer.status() == StatusCode::UNAUTHORIZED
-            && same_origin(&contact.base, answer.url())
+            && same_origin(&server.base, answer.url())
             && let Some(challenge) = Challenge::offered(answer.headers())
         {
             tracing::debug!(host = self.endpoint.host, "asked for the challenge");
-            self.endpoint.contact.replace(Contact {
+            self.endpoint.info.replace(HostInfo {
                 challenge,
-                ..contact
+                ..server
             });
         }
     }

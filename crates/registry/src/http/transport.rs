@@ -23,7 +23,6 @@ use super::redaction::Secrets;
 use super::refusal::{self, Wrote};
 use super::url::{authority, same_origin};
 use super::{SetupError, Timeouts, Trouble};
-use crate::client::endpoint::Endpoint;
 use redirect::MAX_REDIRECTS;
 
 /// A request, as far as sending it needs to know.
@@ -40,17 +39,22 @@ pub(crate) struct Outgoing<'a> {
     /// How connections to the host of `url` are secured.
     pub(crate) profile: &'a Profile,
     /// The registry that it is for, which may lead elsewhere.
-    pub(crate) home: Home<'a>,
+    pub(crate) registry: NamedRegistry<'a>,
     /// Whether redirects are followed; where they are not, one is the last answer.
     pub(crate) follow: bool,
 }
 
 /// The registry that a request is for: the user has named it, and it names other places.
 #[derive(Clone, Copy)]
-pub(crate) struct Home<'a> {
-    pub(crate) endpoint: &'a Endpoint,
+pub(crate) struct NamedRegistry<'a> {
+    /// The host by which settings know it.
+    pub(crate) host: &'a str,
     /// Where it is, as far as is known.
     pub(crate) base: &'a Url,
+    /// The token server that the user has named.
+    pub(crate) token_realm: Option<&'a Url>,
+    /// Whether it may lead to private and loopback addresses from anywhere.
+    pub(crate) allow_private: bool,
 }
 
 /// Why there was no answer.
@@ -201,15 +205,14 @@ impl Wire {
     }
 
     /// How far a request may go that is to `url`, where the registry it is for, or the user, has named that.
-    fn reach(&self, url: &Url, home: Home<'_>) -> Reach {
-        let Home { endpoint, base } = home;
+    fn reach(&self, url: &Url, registry: NamedRegistry<'_>) -> Reach {
         let is_named = |named: &Url| same_origin(named, url);
-        if is_named(base) || endpoint.token_realm.as_ref().is_some_and(is_named) {
+        if is_named(registry.base) || registry.token_realm.is_some_and(is_named) {
             Reach::Named
-        } else if endpoint.allow_private {
+        } else if registry.allow_private {
             Reach::UpTo(AddressClass::Loopback)
         } else {
-            self.network.reach_from(base)
+            self.network.reach_from(registry.base)
         }
     }
 
@@ -234,9 +237,9 @@ impl Wire {
         outgoing: &Outgoing<'_>,
     ) -> Result<Response, SendError> {
         let answer_within = outgoing.answer_within;
-        let registry = &outgoing.home.endpoint.host;
+        let registry = outgoing.registry.host;
         let host = authority(request.url());
-        let reach = self.reach(request.url(), outgoing.home);
+        let reach = self.reach(request.url(), outgoing.registry);
         let inside = |refused: &AddressRefused| SendError::Other(refused.trouble(registry));
         let checked = network::check(request.url(), reach);
         checked.map_err(|refused| inside(&refused))?;
