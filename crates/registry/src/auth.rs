@@ -25,11 +25,11 @@ use self::token_request::TokenRequest;
 use self::tokens::{Token, TokenCache};
 use self::withheld::Withheld;
 use crate::credentials::{Credential, Credentials, Identity, Lookup, Unusable};
-use crate::http::Trouble;
+use crate::http::RequestError;
 use crate::http::authorization::basic;
 use crate::http::connection::Profile;
-use crate::http::transport::{NamedRegistry, Wire};
-use crate::single_flight::Turn;
+use crate::http::transport::{NamedRegistry, Transport};
+use crate::single_flight::Flight;
 
 /// What a request to a registry is to be authorized for.
 pub(crate) struct AuthRequest<'a> {
@@ -44,7 +44,7 @@ pub(crate) struct AuthRequest<'a> {
     /// How connections to the registry are secured.
     pub(crate) profile: &'a Profile,
     /// Whether credentials wait for proof of who the server is, as no one wrote that they need not.
-    pub(crate) wants_proof: bool,
+    pub(crate) requires_verification: bool,
     /// The token server that gets the registry's credentials wherever it is.
     pub(crate) token_realm: Option<&'a Url>,
     /// The registry that the user has named: this one, or the one that led to it, as it may lead no further than that.
@@ -52,7 +52,7 @@ pub(crate) struct AuthRequest<'a> {
 }
 
 /// What a request shows of who asks.
-pub(crate) enum Pass {
+pub(crate) enum Authorization {
     /// Nothing.
     Nothing,
     /// User name and password.
@@ -68,7 +68,7 @@ pub(crate) enum Pass {
     },
 }
 
-impl Pass {
+impl Authorization {
     /// Whether another one would be no better.
     pub(crate) fn is_fresh(&self) -> bool {
         matches!(self, Self::Bearer { fresh: true, .. })
@@ -83,7 +83,7 @@ impl Pass {
     }
 
     /// The Authorization header.
-    pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>, Trouble> {
+    pub(crate) fn header(&self) -> Result<Option<HeaderValue>, RequestError> {
         match self {
             Self::Nothing => Ok(None),
             Self::Basic(credential) => match &credential.identity {
@@ -95,7 +95,7 @@ impl Pass {
                     .map(Some)
                     .map_err(|_hidden| {
                         let answer = "the token has characters that a header cannot have";
-                        Trouble::new(FailureClass::Invalid, answer)
+                        RequestError::new(FailureClass::Invalid, answer)
                     })
             }
         }
@@ -104,37 +104,40 @@ impl Pass {
 
 /// Meets the challenges of registries.
 pub(crate) struct Authenticator {
-    wire: Arc<Wire>,
+    transport: Arc<Transport>,
     credentials: Credentials,
 }
 
 impl Authenticator {
-    pub(crate) fn new(wire: Arc<Wire>, credentials: Credentials) -> Self {
-        Self { wire, credentials }
+    pub(crate) fn new(transport: Arc<Transport>, credentials: Credentials) -> Self {
+        Self {
+            transport,
+            credentials,
+        }
     }
 
     /// What a request is to show, given what the registry wants.
-    pub(crate) async fn pass(
+    pub(crate) async fn authorize(
         &self,
         server: &HostInfo,
         request: &AuthRequest<'_>,
-    ) -> Result<Pass, Trouble> {
+    ) -> Result<Authorization, RequestError> {
         let HostInfo {
             base, challenge, ..
         } = server;
-        let on_loopback = self.wire.is_on_loopback(base);
-        let withheld = Withheld::from_registry(server, request.wants_proof, on_loopback);
+        let on_loopback = self.transport.is_on_loopback(base);
+        let withheld = Withheld::from_registry(server, request.requires_verification, on_loopback);
         match challenge {
-            Challenge::Nothing => Ok(Pass::Nothing),
+            Challenge::Nothing => Ok(Authorization::Nothing),
             Challenge::Basic => {
                 let lookup = self.lookup(request).await;
                 match (lookup.credential, lookup.unusable, withheld) {
-                    (None, Some(Unusable { trouble, .. }), _) => Err(trouble),
-                    (None, None, _) => Ok(Pass::Nothing),
-                    (Some(found), _, None) => Ok(Pass::Basic(found)),
+                    (None, Some(Unusable { error, .. }), _) => Err(error),
+                    (None, None, _) => Ok(Authorization::Nothing),
+                    (Some(found), _, None) => Ok(Authorization::Basic(found)),
                     (Some(found), _, Some(withheld)) => {
                         let why = withheld.explain(&found.origin, request.host);
-                        Err(Trouble::new(
+                        Err(RequestError::new(
                             FailureClass::Unauthorized,
                             format!("not asked {why}"),
                         ))
@@ -143,12 +146,12 @@ impl Authenticator {
             }
             Challenge::Bearer { realm, service } => {
                 realm::check(realm, base)
-                    .map_err(|refusal| Trouble::new(FailureClass::Denied, refusal))?;
+                    .map_err(|refusal| RequestError::new(FailureClass::Denied, refusal))?;
                 let token_request = TokenRequest {
                     realm,
                     service: service.as_deref(),
                     scopes: &request.tokens.wanted(request.scopes),
-                    profile: &self.wire.profile_for(realm, base, request.profile),
+                    profile: &self.transport.profile_for(realm, base, request.profile),
                     registry: request.named,
                 };
                 let withheld = withheld.or_else(|| Withheld::from_realm(request, base, realm));
@@ -158,11 +161,15 @@ impl Authenticator {
     }
 
     /// Puts aside what was refused, and says whether another request may do better.
-    pub(crate) async fn refused(&self, request: &AuthRequest<'_>, pass: &Pass) -> bool {
-        match pass {
-            Pass::Nothing => false,
-            Pass::Basic(credential) => self.renewed(request, credential).await.is_some(),
-            Pass::Bearer { token, fresh, .. } => {
+    pub(crate) async fn refused(
+        &self,
+        request: &AuthRequest<'_>,
+        authorization: &Authorization,
+    ) -> bool {
+        match authorization {
+            Authorization::Nothing => false,
+            Authorization::Basic(credential) => self.renewed(request, credential).await.is_some(),
+            Authorization::Bearer { token, fresh, .. } => {
                 let slot = request.tokens.slot(request.scopes);
                 slot.forget_if(|kept| kept.value == token.value);
                 !fresh
@@ -171,11 +178,15 @@ impl Authenticator {
     }
 
     /// With what a request was made that was refused in the end.
-    pub(crate) async fn describe(&self, pass: &Pass, request: &AuthRequest<'_>) -> String {
+    pub(crate) async fn describe(
+        &self,
+        authorization: &Authorization,
+        request: &AuthRequest<'_>,
+    ) -> String {
         let host = request.host;
         let lookup = self.lookup(request).await;
-        match (lookup.credential, pass) {
-            (Some(found), Pass::Nothing) => {
+        match (lookup.credential, authorization) {
+            (Some(found), Authorization::Nothing) => {
                 format!(
                     "without the {}, as it was not said how to show them",
                     found.origin
@@ -183,14 +194,14 @@ impl Authenticator {
             }
             (
                 Some(found),
-                Pass::Bearer {
+                Authorization::Bearer {
                     withheld: Some(withheld),
                     ..
                 },
             ) => withheld.explain(&found.origin, host),
             (Some(found), _) => format!("with {}", found.origin),
             (None, _) => match lookup.unusable {
-                Some(unusable) => format!("without credentials: {}", unusable.trouble.answer),
+                Some(unusable) => format!("without credentials: {}", unusable.error.answer),
                 None => format!("without credentials, as none are configured for {host}"),
             },
         }
@@ -202,27 +213,27 @@ impl Authenticator {
     }
 
     /// Why a request was made without credentials although there are some, if that is what refused it: registries say
-    /// that they do not have what a stranger may not see. Its class decides whether another attempt may do better.
+    /// that they do not have what anonymous clients may not see. Its class decides whether another attempt may do better.
     pub(crate) async fn missed(
         &self,
         status: StatusCode,
-        pass: &Pass,
+        authorization: &Authorization,
         request: &AuthRequest<'_>,
-    ) -> Option<Trouble> {
+    ) -> Option<RequestError> {
         let refused = matches!(
             status,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
         );
-        if !refused || !matches!(pass, Pass::Bearer { .. }) {
+        if !refused || !matches!(authorization, Authorization::Bearer { .. }) {
             return None;
         }
         let unusable = self.lookup(request).await.unusable?;
         if unusable.none_there {
             return None;
         }
-        let Trouble { class, answer } = unusable.trouble;
+        let RequestError { class, answer } = unusable.error;
         let answer = format!("{status} without credentials: {answer}");
-        Some(Trouble::new(class, answer))
+        Some(RequestError::new(class, answer))
     }
 
     async fn lookup(&self, request: &AuthRequest<'_>) -> Lookup {
@@ -242,16 +253,16 @@ impl Authenticator {
         request: &AuthRequest<'_>,
         token_request: &TokenRequest<'_>,
         withheld: Option<Withheld>,
-    ) -> Result<Pass, Trouble> {
+    ) -> Result<Authorization, RequestError> {
         let slot = request.tokens.slot(request.scopes);
-        match slot.turn(Token::lasts).await {
-            Turn::Known(token) => Ok(Pass::Bearer {
+        match slot.join(Token::lasts).await {
+            Flight::Known(token) => Ok(Authorization::Bearer {
                 token,
                 fresh: false,
                 withheld,
             }),
-            Turn::Failed(trouble) => Err(trouble),
-            Turn::Mine(lead) => {
+            Flight::Failed(error) => Err(error),
+            Flight::Leader(leader) => {
                 let fetched = match &withheld {
                     None => self.fetch(request, token_request).await,
                     Some(withheld) => {
@@ -260,10 +271,10 @@ impl Authenticator {
                     }
                 };
                 match &fetched {
-                    Ok(token) => lead.found(token.clone()),
-                    Err(trouble) => lead.failed(trouble),
+                    Ok(token) => leader.found(token.clone()),
+                    Err(error) => leader.failed(error),
                 }
-                fetched.map(|token| Pass::Bearer {
+                fetched.map(|token| Authorization::Bearer {
                     token,
                     fresh: true,
                     withheld,
@@ -276,22 +287,22 @@ impl Authenticator {
         &self,
         request: &AuthRequest<'_>,
         token_request: &TokenRequest<'_>,
-    ) -> Result<Token, Trouble> {
+    ) -> Result<Token, RequestError> {
         let lookup = self.lookup(request).await;
         let Some(credential) = lookup.credential else {
-            let anonymous = token_request.send(&self.wire, None).await;
-            return anonymous.map_err(|trouble| match lookup.unusable {
-                Some(unusable) if is_refusal(&trouble) => unusable.explains(&trouble),
-                _ => trouble,
+            let anonymous = token_request.send(&self.transport, None).await;
+            return anonymous.map_err(|error| match lookup.unusable {
+                Some(unusable) if is_refusal(&error) => unusable.explains(&error),
+                _ => error,
             });
         };
-        let refusal = match token_request.send(&self.wire, Some(&credential)).await {
-            Err(trouble) if is_refusal(&trouble) => trouble,
+        let refusal = match token_request.send(&self.transport, Some(&credential)).await {
+            Err(error) if is_refusal(&error) => error,
             answered => return answered,
         };
         match self.renewed(request, &credential).await {
-            Some(renewed) => token_request.send(&self.wire, Some(&renewed)).await,
-            None => Err(Trouble::new(
+            Some(renewed) => token_request.send(&self.transport, Some(&renewed)).await,
+            None => Err(RequestError::new(
                 refusal.class,
                 format!("{} (with {})", refusal.answer, credential.origin),
             )),
@@ -304,9 +315,9 @@ impl Authenticator {
         request: &AuthRequest<'_>,
         token_request: &TokenRequest<'_>,
         withheld: &Withheld,
-    ) -> Result<Token, Trouble> {
-        let refusal = match token_request.send(&self.wire, None).await {
-            Err(trouble) if is_refusal(&trouble) => trouble,
+    ) -> Result<Token, RequestError> {
+        let refusal = match token_request.send(&self.transport, None).await {
+            Err(error) if is_refusal(&error) => error,
             answered => return answered,
         };
         let lookup = self.lookup(request).await;
@@ -315,7 +326,7 @@ impl Authenticator {
             (None, Some(unusable)) => Err(unusable.explains(&refusal)),
             (Some(found), _) => {
                 let why = withheld.explain(&found.origin, request.host);
-                Err(Trouble::new(
+                Err(RequestError::new(
                     refusal.class,
                     format!("{} ({why})", refusal.answer),
                 ))
@@ -324,9 +335,9 @@ impl Authenticator {
     }
 }
 
-fn is_refusal(trouble: &Trouble) -> bool {
+fn is_refusal(error: &RequestError) -> bool {
     matches!(
-        trouble.class,
+        error.class,
         FailureClass::Unauthorized | FailureClass::Denied
     )
 }

@@ -1,5 +1,6 @@
 //! Sends requests to registries (OCI distribution spec, section "API"): TLS, tokens, redirects and failures in one place.
 
+mod anonymous;
 mod cooldown;
 mod endpoint;
 mod endpoints;
@@ -8,7 +9,6 @@ pub(crate) mod mirror;
 mod options;
 mod other_registry;
 mod permits;
-mod strangers;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +27,7 @@ pub(crate) use self::permits::Permits;
 use self::endpoint::Endpoint;
 use self::endpoints::Endpoints;
 use self::exchange::Exchange;
-use self::mirror::{Mirrored, is_trouble};
+use self::mirror::{Mirrored, is_unhealthy};
 use crate::auth::Authenticator;
 use crate::credentials::Credentials;
 use crate::http::connection::Pools;
@@ -35,8 +35,8 @@ use crate::http::network::Network;
 use crate::http::proxy::Proxies;
 use crate::http::refusal::Wrote;
 use crate::http::tls::HostCertificates;
-use crate::http::transport::Wire;
-use crate::http::{SetupError, Timeouts, Trouble};
+use crate::http::transport::Transport;
+use crate::http::{RequestError, SetupError, Timeouts};
 
 /// Speaks to all registries, each under its own settings. A clone shares everything.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ pub(crate) struct Client {
 }
 
 struct Inner {
-    wire: Arc<Wire>,
+    transport: Arc<Transport>,
     endpoints: Endpoints,
     authenticator: Authenticator,
     permits: permits::Hosts,
@@ -101,7 +101,7 @@ pub(crate) enum Payload {
 
 impl Payload {
     /// The body for one sending of the request.
-    fn next_body(&mut self) -> Result<Option<reqwest::Body>, Trouble> {
+    fn next_body(&mut self) -> Result<Option<reqwest::Body>, RequestError> {
         match self {
             Self::Empty => Ok(None),
             Self::Bytes(bytes) => Ok(Some(bytes.clone().into())),
@@ -109,7 +109,7 @@ impl Payload {
                 Self::Stream(body) => Ok(Some(body)),
                 _ => Ok(None),
             },
-            Self::Spent => Err(Trouble::new(
+            Self::Spent => Err(RequestError::new(
                 FailureClass::Connection,
                 "the credentials were refused when the body was already sent; the next attempt has new ones",
             )),
@@ -177,10 +177,16 @@ impl Client {
             Proxies::new(&proxies)?,
             HostCertificates::new(certificate_folders),
         );
-        let wire = Arc::new(Wire::new(&registries, timeouts, pools, clock, measures)?);
+        let transport = Arc::new(Transport::new(
+            &registries,
+            timeouts,
+            pools,
+            clock,
+            measures,
+        )?);
         let inner = Inner {
-            authenticator: Authenticator::new(Arc::clone(&wire), credentials),
-            wire,
+            authenticator: Authenticator::new(Arc::clone(&transport), credentials),
+            transport,
             permits: permits::Hosts::new(&registries),
             endpoints: Endpoints::new(registries)?,
         };
@@ -191,12 +197,12 @@ impl Client {
 
     /// How long to wait for what.
     pub(crate) fn timeouts(&self) -> Timeouts {
-        self.inner.wire.timeouts
+        self.inner.transport.timeouts
     }
 
     /// What a failure tells, without the secrets that were shown to registries.
     pub(crate) fn without_secrets(&self, failure: &Failure) -> Failure {
-        self.inner.wire.secrets.hide_in_failure(failure)
+        self.inner.transport.secrets.hide_in_failure(failure)
     }
 
     /// Waits until another request to the host of `remote` may be under way. Held until the answer is read.
@@ -253,7 +259,7 @@ impl Client {
         response: Response,
     ) -> Failure {
         self.inner
-            .wire
+            .transport
             .explain_write(response, wrote)
             .await
             .at(side, step, subject)
@@ -276,7 +282,7 @@ impl Client {
         let mirrors = self.inner.endpoints.mirrors(host);
         for mirror in mirrors.map_err(|error| unusable(error, call))? {
             let lacks_it = matches!(&call.target, Target::Url(url) if !mirror.serves(url));
-            if lacks_it || !mirror.rest.is_over() {
+            if lacks_it || !mirror.cooldown.is_over() {
                 continue;
             }
             // A mirror need not have what the registry has, so whatever is wrong there is no failure.
@@ -286,13 +292,13 @@ impl Client {
                     return Ok(Some(response));
                 }
                 Ok(response) => {
-                    if is_trouble(response.status()) {
-                        mirror.rest.begin();
+                    if is_unhealthy(response.status()) {
+                        mirror.cooldown.start();
                     }
                     response.status().to_string()
                 }
                 Err(failure) => {
-                    mirror.rest.begin();
+                    mirror.cooldown.start();
                     self.without_secrets(&failure).to_string()
                 }
             };
@@ -311,7 +317,7 @@ impl Client {
             inner: &self.inner,
             endpoint,
             call,
-            is_shown: false,
+            is_authorized: false,
         };
         // Boxed, as it is large and part of every future that speaks to a registry.
         Box::pin(exchange.run()).await
@@ -319,6 +325,6 @@ impl Client {
 }
 
 fn unusable(error: SetupError, call: &Call<'_>) -> Failure {
-    let trouble = Trouble::new(FailureClass::Local, error);
-    trouble.at(call.remote.side, call.step, &call.subject)
+    let error = RequestError::new(FailureClass::Local, error);
+    error.at(call.remote.side, call.step, &call.subject)
 }

@@ -1,11 +1,11 @@
 //! Who we are to a registry: the config's own user names and passwords, then Docker's and podman's.
 
 mod auth_file;
+mod configured;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod helper;
-mod own;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -20,11 +20,11 @@ use image_sync_shared::secret::Secret;
 use tokio::time::Instant;
 
 use self::auth_file::{Found, HelperCall};
+use self::configured::Configured;
 use self::files::{Candidate, Loaded};
 use self::helper::Helpers;
-use self::own::Own;
-use crate::http::{SetupError, Trouble};
-use crate::single_flight::{SingleFlight, Turn};
+use crate::http::{RequestError, SetupError};
+use crate::single_flight::{Flight, SingleFlight};
 
 /// What credentials take from the environment. The CLI reads it; nothing here does.
 #[derive(Clone, Default)]
@@ -88,22 +88,22 @@ pub(crate) struct Lookup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unusable {
     /// Why, as a failure that names the file or the helper.
-    pub(crate) trouble: Trouble,
+    pub(crate) error: RequestError,
     /// Whether it is unlikely that there are any.
     pub(crate) none_there: bool,
 }
 
 /// How long a helper that failed is not asked again: it may take long to fail, and every image of its registry asks.
-const HELPER_REST: Duration = Duration::from_secs(10);
+const HELPER_COOLDOWN: Duration = Duration::from_secs(10);
 
 /// Finds the credentials for a repository.
 pub(crate) struct Credentials {
-    own: BTreeMap<String, Own>,
+    configured: BTreeMap<String, Configured>,
     candidates: Vec<Candidate>,
     files: RwLock<Arc<Vec<Loaded>>>,
     helpers: Helpers,
     asked: Mutex<HashMap<HelperCall, Answered>>,
-    failed: Mutex<HashMap<HelperCall, (Instant, Trouble)>>,
+    failed: Mutex<HashMap<HelperCall, (Instant, RequestError)>>,
 }
 
 /// What a helper answered, kept until it is refused.
@@ -125,7 +125,7 @@ impl Credentials {
             }
         }
         Ok(Self {
-            own: own::all(registries, env)?,
+            configured: configured::all(registries, env)?,
             candidates,
             files: RwLock::new(Arc::new(files)),
             helpers: Helpers {
@@ -139,8 +139,8 @@ impl Credentials {
 
     /// The credentials for the repository `name` of `host`. Where a file or a helper fails, the next file is looked at.
     pub(crate) async fn find(&self, host: &str, name: &str) -> Lookup {
-        if let Some(own) = self.own.get(host) {
-            return Lookup::found(own.credential());
+        if let Some(configured) = self.configured.get(host) {
+            return Lookup::found(configured.credential());
         }
         let mut unusable = None;
         for file in self.files().iter() {
@@ -176,10 +176,10 @@ impl Credentials {
     async fn of_helper(&self, call: &HelperCall, promised: bool) -> Result<Identity, Unusable> {
         let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let lately = failed().get(call).cloned();
-        if let Some((at, trouble)) = lately
-            && at.elapsed() < HELPER_REST
+        if let Some((at, error)) = lately
+            && at.elapsed() < HELPER_COOLDOWN
         {
-            return Err(Unusable::broken(trouble.class, trouble.answer));
+            return Err(Unusable::broken(error.class, error.answer));
         }
         match self.ask(call, |_| true).await {
             Ok(Some(identity)) => Ok(identity),
@@ -190,16 +190,16 @@ impl Credentials {
                     tracing::warn!(answer, "asking without credentials");
                 }
                 Err(Unusable {
-                    trouble: Trouble::new(FailureClass::Unauthorized, answer),
+                    error: RequestError::new(FailureClass::Unauthorized, answer),
                     none_there: !promised,
                 })
             }
-            Err(trouble) => {
-                let told = failed().insert(call.clone(), (Instant::now(), trouble.clone()));
-                if told.is_none_or(|(_, told)| told != trouble) {
-                    tracing::warn!(answer = trouble.answer, "asking without credentials");
+            Err(error) => {
+                let told = failed().insert(call.clone(), (Instant::now(), error.clone()));
+                if told.is_none_or(|(_, told)| told != error) {
+                    tracing::warn!(answer = error.answer, "asking without credentials");
                 }
-                Err(Unusable::broken(trouble.class, trouble.answer))
+                Err(Unusable::broken(error.class, error.answer))
             }
         }
     }
@@ -212,10 +212,10 @@ impl Credentials {
         name: &str,
         refused: &Credential,
     ) -> Option<Credential> {
-        if let Some(own) = self.own.get(host) {
-            own.read_again();
+        if let Some(configured) = self.configured.get(host) {
+            configured.reload();
         } else {
-            self.read_again();
+            self.reload();
             let helpers = self
                 .files()
                 .iter()
@@ -239,17 +239,17 @@ impl Credentials {
         &self,
         call: &HelperCall,
         usable: impl Fn(&Option<Identity>) -> bool,
-    ) -> Result<Option<Identity>, Trouble> {
+    ) -> Result<Option<Identity>, RequestError> {
         let flight = self.flight(call);
-        match flight.turn(&usable).await {
-            Turn::Known(identity) => Ok(identity),
-            Turn::Failed(trouble) => Err(trouble),
-            Turn::Mine(lead) => {
+        match flight.join(&usable).await {
+            Flight::Known(identity) => Ok(identity),
+            Flight::Failed(error) => Err(error),
+            Flight::Leader(leader) => {
                 let answer = self.helpers.ask(call).await;
                 match &answer {
-                    Ok(identity) if usable(identity) => lead.found(identity.clone()),
-                    Ok(_) => lead.failed(&same_again(call)),
-                    Err(trouble) => lead.failed(trouble),
+                    Ok(identity) if usable(identity) => leader.found(identity.clone()),
+                    Ok(_) => leader.failed(&same_again(call)),
+                    Err(error) => leader.failed(error),
                 }
                 answer
             }
@@ -266,7 +266,7 @@ impl Credentials {
     }
 
     /// Reads the files again. Where that fails, what they held stays.
-    fn read_again(&self) {
+    fn reload(&self) {
         match files::load(&self.candidates) {
             Ok(files) => {
                 *self.files.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(files);
@@ -287,26 +287,26 @@ impl Lookup {
 
 impl Unusable {
     /// The refusal of a request that was made without them.
-    pub(crate) fn explains(self, refusal: &Trouble) -> Trouble {
-        let Trouble { class, answer } = self.trouble;
+    pub(crate) fn explains(self, refusal: &RequestError) -> RequestError {
+        let RequestError { class, answer } = self.error;
         let answer = format!("{} (without credentials: {answer})", refusal.answer);
-        Trouble::new(class, answer)
+        RequestError::new(class, answer)
     }
 
     fn broken(class: FailureClass, answer: String) -> Self {
         Self {
-            trouble: Trouble::new(class, answer),
+            error: RequestError::new(class, answer),
             none_there: false,
         }
     }
 }
 
-fn same_again(call: &HelperCall) -> Trouble {
+fn same_again(call: &HelperCall) -> RequestError {
     let answer = format!(
         "docker-credential-{} gave again what was refused",
         call.helper
     );
-    Trouble::new(FailureClass::Unauthorized, answer)
+    RequestError::new(FailureClass::Unauthorized, answer)
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@ pub(crate) mod tags;
 pub(crate) mod uploads;
 
 use crate::client::Client;
-use manifests::heads::Heads;
+use manifests::head_support::KnownHeadSupport;
 
 /// A registry over HTTP.
 #[derive(Clone)]
 pub(crate) struct HttpRegistry {
     client: Client,
-    heads: Heads,
+    head_support: KnownHeadSupport,
 }
 
 impl HttpRegistry {
@@ -21,7 +21,7 @@ impl HttpRegistry {
     pub(crate) fn new(client: Client) -> Self {
         Self {
             client,
-            heads: Heads::default(),
+            head_support: KnownHeadSupport::default(),
         }
     }
 }

@@ -15,12 +15,35 @@ pub(crate) mod network;
 pub(crate) mod proxy;
 pub(crate) mod redaction;
 pub(crate) mod refusal;
-mod setup_error;
-mod timeouts;
 pub(crate) mod tls;
 pub(crate) mod transport;
 pub(crate) mod url;
 
-pub(crate) use error::Trouble;
-pub use setup_error::SetupError;
-pub use timeouts::Timeouts;
+use std::time::Duration;
+
+pub(crate) use error::RequestError;
+pub use error::SetupError;
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For the head of an answer, once a request without a streamed body is sent.
+    pub answer: Duration,
+    /// For the next byte of a body, in either direction.
+    pub stall: Duration,
+    /// For a credential helper.
+    pub helper: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            answer: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
+            helper: Duration::from_secs(30),
+        }
+    }
+}

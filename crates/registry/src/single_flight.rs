@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::http::Trouble;
+use crate::http::RequestError;
 
 /// A value that one caller finds out while the others wait for it. A failure is shared by those who waited for it, so
 /// that a host that does not answer costs a crowd one timeout and not one after another.
@@ -14,21 +14,21 @@ pub(crate) struct SingleFlight<T> {
 struct State<T> {
     value: Option<T>,
     failures: u64,
-    last_failure: Option<Trouble>,
+    last_failure: Option<RequestError>,
 }
 
 /// What a caller gets.
-pub(crate) enum Turn<'a, T> {
+pub(crate) enum Flight<'a, T> {
     /// The value.
     Known(T),
     /// Who had the turn before failed, while this caller waited.
-    Failed(Trouble),
+    Failed(RequestError),
     /// This caller's turn to find the value out.
-    Mine(Lead<'a, T>),
+    Leader(Leader<'a, T>),
 }
 
 /// The right to find the value out. Dropping it passes the turn on, with nothing learnt.
-pub(crate) struct Lead<'a, T> {
+pub(crate) struct Leader<'a, T> {
     flight: &'a SingleFlight<T>,
     _turn: tokio::sync::MutexGuard<'a, ()>,
 }
@@ -49,22 +49,22 @@ impl<T> Default for SingleFlight<T> {
 
 impl<T: Clone> SingleFlight<T> {
     /// The value where there is one that is `usable`; else waits for this caller's turn to find it out.
-    pub(crate) async fn turn(&self, usable: impl Fn(&T) -> bool) -> Turn<'_, T> {
+    pub(crate) async fn join(&self, usable: impl Fn(&T) -> bool) -> Flight<'_, T> {
         let failures_before = {
             let state = self.state();
             if let Some(value) = state.value.as_ref().filter(|value| usable(value)) {
-                return Turn::Known(value.clone());
+                return Flight::Known(value.clone());
             }
             state.failures
         };
         let turn = self.turn.lock().await;
         let state = self.state();
         if let Some(value) = state.value.as_ref().filter(|value| usable(value)) {
-            return Turn::Known(value.clone());
+            return Flight::Known(value.clone());
         }
         match &state.last_failure {
-            Some(failure) if state.failures > failures_before => Turn::Failed(failure.clone()),
-            _ => Turn::Mine(Lead {
+            Some(failure) if state.failures > failures_before => Flight::Failed(failure.clone()),
+            _ => Flight::Leader(Leader {
                 flight: self,
                 _turn: turn,
             }),
@@ -94,14 +94,14 @@ impl<T: Clone> SingleFlight<T> {
     }
 }
 
-impl<T: Clone> Lead<'_, T> {
+impl<T: Clone> Leader<'_, T> {
     /// The value is found.
     pub(crate) fn found(self, value: T) {
         self.flight.replace(value);
     }
 
     /// It could not be found out, and those who wait need not try.
-    pub(crate) fn failed(self, failure: &Trouble) {
+    pub(crate) fn failed(self, failure: &RequestError) {
         let mut state = self.flight.state();
         state.failures += 1;
         state.last_failure = Some(failure.clone());
@@ -117,24 +117,24 @@ mod tests {
 
     use super::*;
 
-    fn failure() -> Trouble {
-        Trouble::new(FailureClass::Timeout, "no answer")
+    fn failure() -> RequestError {
+        RequestError::new(FailureClass::Timeout, "no answer")
     }
 
     async fn ask(
         flight: &SingleFlight<u32>,
         asked: &AtomicUsize,
-        answer: Result<u32, Trouble>,
-    ) -> Result<u32, Trouble> {
-        match flight.turn(|_| true).await {
-            Turn::Known(value) => Ok(value),
-            Turn::Failed(failure) => Err(failure),
-            Turn::Mine(lead) => {
+        answer: Result<u32, RequestError>,
+    ) -> Result<u32, RequestError> {
+        match flight.join(|_| true).await {
+            Flight::Known(value) => Ok(value),
+            Flight::Failed(failure) => Err(failure),
+            Flight::Leader(leader) => {
                 asked.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
                 match &answer {
-                    Ok(value) => lead.found(*value),
-                    Err(failure) => lead.failed(failure),
+                    Ok(value) => leader.found(*value),
+                    Err(failure) => leader.failed(failure),
                 }
                 answer
             }
@@ -162,11 +162,11 @@ mod tests {
     #[tokio::test]
     async fn a_turn_that_is_dropped_goes_to_the_next() {
         let flight = SingleFlight::<u32>::default();
-        let Turn::Mine(lead) = flight.turn(|_| true).await else {
+        let Flight::Leader(leader) = flight.join(|_| true).await else {
             panic!("nothing is known yet");
         };
-        drop(lead);
-        assert!(matches!(flight.turn(|_| true).await, Turn::Mine(_)));
+        drop(leader);
+        assert!(matches!(flight.join(|_| true).await, Flight::Leader(_)));
     }
 
     #[tokio::test]
@@ -174,8 +174,8 @@ mod tests {
         let flight = SingleFlight::default();
         flight.replace(1);
         assert!(matches!(
-            flight.turn(|value| *value > 1).await,
-            Turn::Mine(_)
+            flight.join(|value| *value > 1).await,
+            Flight::Leader(_)
         ));
         flight.forget_if(|value| *value == 2);
         assert_eq!(flight.peek(), Some(1));

@@ -17,9 +17,9 @@ use super::tokens::{DEFAULT_LIFETIME, Token};
 use crate::credentials::{Credential, Identity};
 use crate::http::authorization::basic;
 use crate::http::connection::Profile;
-use crate::http::transport::{NamedRegistry, Outgoing, Wire};
+use crate::http::transport::{NamedRegistry, Transport, TransportRequest};
 use crate::http::url::authority;
-use crate::http::{Trouble, body};
+use crate::http::{RequestError, body};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -46,62 +46,66 @@ impl TokenRequest<'_> {
     /// A token for who has `credential`; an anonymous one for who has none.
     pub(crate) async fn send(
         &self,
-        wire: &Wire,
+        transport: &Transport,
         credential: Option<&Credential>,
-    ) -> Result<Token, Trouble> {
+    ) -> Result<Token, RequestError> {
         let asked = Instant::now();
         let response = match credential.map(|credential| &credential.identity) {
             Some(Identity::Token(secret)) => {
-                let response = self.post(wire, secret).await?;
+                let response = self.post(transport, secret).await?;
                 // Not every token server knows OAuth 2.
                 match response.status() {
                     StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                        self.get(wire, Some(basic("<token>", secret))).await?
+                        self.get(transport, Some(basic("<token>", secret))).await?
                     }
                     _ => response,
                 }
             }
             Some(Identity::Password { username, password }) => {
-                self.get(wire, Some(basic(username, password))).await?
+                self.get(transport, Some(basic(username, password))).await?
             }
-            None => self.get(wire, None).await?,
+            None => self.get(transport, None).await?,
         };
         if response.status().is_redirection() {
             return Err(self.at_server(&redirected(&response)));
         }
         if !response.status().is_success() {
-            return Err(self.at_server(&wire.explain(response).await));
+            return Err(self.at_server(&transport.explain(response).await));
         }
-        self.read(wire, response, asked)
+        self.read(transport, response, asked)
             .await
-            .map_err(|trouble| self.at_server(&trouble))
+            .map_err(|error| self.at_server(&error))
     }
 
     async fn get(
         &self,
-        wire: &Wire,
+        transport: &Transport,
         authorization: Option<HeaderValue>,
-    ) -> Result<Response, Trouble> {
+    ) -> Result<Response, RequestError> {
         let mut url = self.realm.clone();
         let service = self.service.map(|service| ("service", service));
         let scopes = self.scopes.iter().map(|scope| ("scope", scope));
         url.query_pairs_mut()
             .extend_pairs(service.into_iter().chain(scopes));
-        let request = Outgoing {
+        let request = TransportRequest {
             method: Method::GET,
             url,
             headers: HeaderMap::new(),
             authorization,
             body: None,
-            answer_within: Some(wire.timeouts.answer),
+            answer_within: Some(transport.timeouts.answer),
             profile: self.profile,
             registry: self.registry,
             follow: false,
         };
-        Ok(wire.send(request).await?)
+        Ok(transport.send(request).await?)
     }
 
-    async fn post(&self, wire: &Wire, refresh_token: &Secret) -> Result<Response, Trouble> {
+    async fn post(
+        &self,
+        transport: &Transport,
+        refresh_token: &Secret,
+    ) -> Result<Response, RequestError> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "refresh_token")
             .append_pair("service", self.service.unwrap_or_default())
@@ -110,29 +114,29 @@ impl TokenRequest<'_> {
             .append_pair("refresh_token", refresh_token.reveal())
             .finish();
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let request = Outgoing {
+        let request = TransportRequest {
             method: Method::POST,
             url: self.realm.clone(),
             headers: HeaderMap::from_iter([(CONTENT_TYPE, form_type)]),
             authorization: None,
             body: Some(form.into()),
-            answer_within: Some(wire.timeouts.answer),
+            answer_within: Some(transport.timeouts.answer),
             profile: self.profile,
             registry: self.registry,
             follow: false,
         };
-        wire.secrets.note(refresh_token);
-        Ok(wire.send(request).await?)
+        transport.secrets.note(refresh_token);
+        Ok(transport.send(request).await?)
     }
 
     async fn read(
         &self,
-        wire: &Wire,
+        transport: &Transport,
         response: Response,
         asked: Instant,
-    ) -> Result<Token, Trouble> {
-        let body: Bytes = body::read_whole(response, MAX_ANSWER, wire.timeouts.answer).await?;
-        let invalid = |what: &str| Trouble::new(FailureClass::Invalid, what);
+    ) -> Result<Token, RequestError> {
+        let body: Bytes = body::read_whole(response, MAX_ANSWER, transport.timeouts.answer).await?;
+        let invalid = |what: &str| RequestError::new(FailureClass::Invalid, what);
         // The parser's own words could quote the token.
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|_hidden| invalid("the answer is not the JSON of a token"))?;
@@ -146,23 +150,23 @@ impl TokenRequest<'_> {
         Ok(Token::new(value, asked, lifetime))
     }
 
-    fn at_server(&self, trouble: &Trouble) -> Trouble {
+    fn at_server(&self, error: &RequestError) -> RequestError {
         let server = authority(self.realm);
-        Trouble::new(
-            trouble.class,
-            format!("token server {server}: {}", trouble.answer),
+        RequestError::new(
+            error.class,
+            format!("token server {server}: {}", error.answer),
         )
     }
 }
 
 /// Whoever is led to would see the scopes, and a registry what an inner service answers, sent to it as a token.
-fn redirected(response: &Response) -> Trouble {
+fn redirected(response: &Response) -> RequestError {
     let location = response.headers().get(LOCATION);
     let to = location.and_then(|location| response.url().join(location.to_str().ok()?).ok());
     let to = to.map_or_else(String::new, |to| format!(" to {}", authority(&to)));
     let status = response.status();
     let answer = format!("{status}{to}: a redirect of a request for a token is not followed");
-    Trouble::new(FailureClass::Invalid, answer)
+    RequestError::new(FailureClass::Invalid, answer)
 }
 
 fn seconds(value: &Value) -> Option<u64> {

@@ -9,7 +9,7 @@ use crate::http::url::{authority, same_origin};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Withheld {
     /// It is not proven who the registry is, and no one wrote that it need not be.
-    Unproven {
+    Unverified {
         /// Whether it speaks TLS, with a certificate that is not trusted.
         tls: bool,
     },
@@ -21,12 +21,12 @@ impl Withheld {
     /// Why the registry itself is not shown credentials. What is on loopback needs no proof.
     pub(crate) fn from_registry(
         server: &HostInfo,
-        wants_proof: bool,
+        requires_verification: bool,
         on_loopback: bool,
     ) -> Option<Self> {
         let tls = server.base.scheme() == "https";
         let is_proven = tls && !server.unverified;
-        (wants_proof && !is_proven && !on_loopback).then_some(Self::Unproven { tls })
+        (requires_verification && !is_proven && !on_loopback).then_some(Self::Unverified { tls })
     }
 
     /// Why the token server that the registry names is not shown credentials.
@@ -43,7 +43,7 @@ impl Withheld {
     /// What to tell of `credentials` for `host`.
     pub(crate) fn explain(&self, credentials: &str, host: &str) -> String {
         match self {
-            Self::Unproven { tls } => {
+            Self::Unverified { tls } => {
                 let why = if *tls {
                     "has a certificate that is not trusted"
                 } else {

@@ -30,7 +30,7 @@ impl Offer {
 pub(crate) fn parse(header: &[u8]) -> Vec<Offer> {
     let header = &header[..header.len().min(MAX_HEADER)];
     let text = String::from_utf8_lossy(header);
-    let mut rest = Rest(&text);
+    let mut rest = Cursor(&text);
     let mut offers: Vec<Offer> = Vec::new();
     while let Some(word) = rest.word() {
         if rest.equals() {
@@ -53,9 +53,9 @@ pub(crate) fn parse(header: &[u8]) -> Vec<Offer> {
 }
 
 /// What of a header is still to be read.
-struct Rest<'t>(&'t str);
+struct Cursor<'t>(&'t str);
 
-impl<'t> Rest<'t> {
+impl<'t> Cursor<'t> {
     /// The next scheme or name of a parameter, past blanks, commas and a `=` that belongs to nothing.
     fn word(&mut self) -> Option<&'t str> {
         let ends = |c: char| is_between(c) || c == '=';

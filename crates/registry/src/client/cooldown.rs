@@ -6,16 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a server is left alone.
-const REST: Duration = Duration::from_secs(60);
+const COOLDOWN: Duration = Duration::from_secs(60);
 
 /// Until when a server is left alone.
 #[derive(Default)]
-pub(crate) struct Rest(Mutex<Option<Instant>>);
+pub(crate) struct Cooldown(Mutex<Option<Instant>>);
 
-impl Rest {
+impl Cooldown {
     /// Leaves the server alone from now on.
-    pub(crate) fn begin(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
+    pub(crate) fn start(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + COOLDOWN);
     }
 
     /// Whether the server may be asked.
@@ -30,15 +30,15 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_rest_has_an_end_and_may_begin_again() {
-        let rest = Rest::default();
-        assert!(rest.is_over());
+    async fn a_cooldown_has_an_end_and_may_start_again() {
+        let cooldown = Cooldown::default();
+        assert!(cooldown.is_over());
         for _ in 0..2 {
-            rest.begin();
-            tokio::time::advance(REST / 2).await;
-            assert!(!rest.is_over());
-            tokio::time::advance(REST / 2).await;
-            assert!(rest.is_over());
+            cooldown.start();
+            tokio::time::advance(COOLDOWN / 2).await;
+            assert!(!cooldown.is_over());
+            tokio::time::advance(COOLDOWN / 2).await;
+            assert!(cooldown.is_over());
         }
     }
 }

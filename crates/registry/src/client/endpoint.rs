@@ -6,7 +6,7 @@ use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API, Location, canonic
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
-use super::cooldown::Rest;
+use super::cooldown::Cooldown;
 use crate::auth::scopes::Scopes;
 use crate::auth::tokens::TokenCache;
 use crate::auth::{AuthRequest, Challenge, HostInfo};
@@ -34,19 +34,19 @@ pub(crate) struct Endpoint {
     /// The same without verification, where that is allowed if verification fails.
     unverified: Option<Profile>,
     /// Whether credentials wait for proof of who the server is, as no one wrote that they need not.
-    pub(crate) wants_proof: bool,
+    pub(crate) requires_verification: bool,
     /// The token server that gets its credentials wherever it is.
     pub(crate) token_realm: Option<Url>,
     /// Whether it may lead to private and loopback addresses from anywhere.
     pub(crate) allow_private: bool,
     /// What its first answer told.
     pub(crate) info: SingleFlight<HostInfo>,
-    /// Whether it was asked for its challenge, having given a stranger an answer that may be for strangers alone.
+    /// Whether it was asked for its challenge, having given an answer that may be for anonymous clients alone.
     pub(crate) asked_for_challenge: OnceCell<()>,
     /// The tokens it accepts.
     pub(crate) tokens: TokenCache,
     /// Where it need not be asked: until when it is left alone.
-    pub(crate) rest: Rest,
+    pub(crate) cooldown: Cooldown,
 }
 
 impl Endpoint {
@@ -74,7 +74,7 @@ impl Endpoint {
         Ok(Self {
             host: host.to_owned(),
             // Whoever wrote an address on plain HTTP wrote that it is not proven who is there.
-            wants_proof: by_default && address.scheme() == "https",
+            requires_verification: by_default && address.scheme() == "https",
             unverified: by_default.then(|| profile.without_verification()),
             address,
             plain,
@@ -86,7 +86,7 @@ impl Endpoint {
             info: SingleFlight::default(),
             asked_for_challenge: OnceCell::new(),
             tokens: TokenCache::default(),
-            rest: Rest::default(),
+            cooldown: Cooldown::default(),
         })
     }
 
@@ -184,7 +184,7 @@ impl Endpoint {
             scopes,
             tokens: &self.tokens,
             profile,
-            wants_proof: self.wants_proof,
+            requires_verification: self.requires_verification,
             token_realm: self.token_realm.as_ref(),
             named,
         }

@@ -7,20 +7,20 @@ use reqwest::{Response, StatusCode, Url};
 use super::endpoint::{Endpoint, below};
 use super::{Call, Inner, Target};
 use crate::auth::scopes::Scopes;
-use crate::auth::{AuthRequest, Challenge, HostInfo, Pass};
-use crate::http::Trouble;
+use crate::auth::{AuthRequest, Authorization, Challenge, HostInfo};
+use crate::http::RequestError;
 use crate::http::connection::Profile;
-use crate::http::transport::{Outgoing, SendError};
+use crate::http::transport::{SendError, TransportRequest};
 use crate::http::url::{authority, same_origin};
-use crate::single_flight::{Lead, Turn};
+use crate::single_flight::{Flight, Leader};
 
 /// A call on its way to one server.
 pub(super) struct Exchange<'a, 'c> {
     pub(super) inner: &'a Inner,
     pub(super) endpoint: &'a Endpoint,
     pub(super) call: &'a mut Call<'c>,
-    /// Whether the call was sent with a pass.
-    pub(super) is_shown: bool,
+    /// Whether the call was sent with credentials or a token.
+    pub(super) is_authorized: bool,
 }
 
 /// What the first request to a server came to.
@@ -34,7 +34,7 @@ enum First {
 impl<'s> Exchange<'s, '_> {
     /// The answer, whatever its status but a 401: that as such is a failure, and says with which credentials it came.
     pub(super) async fn run(mut self) -> Result<Response, Failure> {
-        let mut answer = self.answer_to_known().await?;
+        let mut answer = self.answer_with_credentials().await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
             answer = self.meet_other(answer).await?;
         }
@@ -47,9 +47,9 @@ impl<'s> Exchange<'s, '_> {
         } else {
             "is not the registry and so gets no credentials"
         };
-        let trouble = self.inner.wire.explain(answer).await;
-        let answer = format!("{} ({host} {why})", trouble.answer);
-        Err(self.failure(Trouble::new(trouble.class, answer)))
+        let error = self.inner.transport.explain(answer).await;
+        let answer = format!("{} ({host} {why})", error.answer);
+        Err(self.failure(RequestError::new(error.class, answer)))
     }
 
     /// The answer, whatever its status. A 401 is one that cannot be met.
@@ -60,10 +60,10 @@ impl<'s> Exchange<'s, '_> {
             let url = url.clone();
             return self.elsewhere(url).await;
         }
-        let (server, scope) = match self.endpoint.info.turn(|_| true).await {
-            Turn::Known(server) => (server, None),
-            Turn::Failed(trouble) => return Err(self.failure(trouble)),
-            Turn::Mine(lead) => match self.first(lead).await? {
+        let (server, scope) = match self.endpoint.info.join(|_| true).await {
+            Flight::Known(server) => (server, None),
+            Flight::Failed(error) => return Err(self.failure(error)),
+            Flight::Leader(leader) => match self.first(leader).await? {
                 First::Answer(response) => return Ok(response),
                 First::Info(server, scope) => (server, scope),
             },
@@ -72,15 +72,15 @@ impl<'s> Exchange<'s, '_> {
     }
 
     /// Asks a server of which nothing is known, alone, while others wait for what it tells.
-    async fn first(&mut self, lead: Lead<'_, HostInfo>) -> Result<First, Failure> {
+    async fn first(&mut self, leader: Leader<'_, HostInfo>) -> Result<First, Failure> {
         let (mut server, response) = match self.find_server().await {
             Ok(found) => found,
             // That is about this call alone.
-            Err(SendError::LedAstray(trouble)) => return Err(self.failure(trouble)),
+            Err(SendError::RedirectFailed(error)) => return Err(self.failure(error)),
             Err(error) => {
-                let trouble = error.into();
-                lead.failed(&trouble);
-                return Err(self.failure(trouble));
+                let error = error.into();
+                leader.failed(&error);
+                return Err(self.failure(error));
             }
         };
         let status = response.status();
@@ -98,7 +98,7 @@ impl<'s> Exchange<'s, '_> {
         };
         tracing::debug!(host = self.endpoint.host, address = %server.base, "registry reached");
         server.challenge = challenge;
-        lead.found(server.clone());
+        leader.found(server.clone());
         Ok(if asks_for_credentials {
             First::Info(server, Challenge::scope(response.headers()))
         } else {
@@ -110,10 +110,10 @@ impl<'s> Exchange<'s, '_> {
     /// server speaks no TLS.
     async fn find_server(&mut self) -> Result<(HostInfo, Response), SendError> {
         let mut server = self.endpoint.known();
-        let mut sent = self.send(&server, &Pass::Nothing).await;
+        let mut sent = self.send(&server, &Authorization::Nothing).await;
         if matches!(sent, Err(SendError::Untrusted(_))) && self.endpoint.may_be_unverified() {
             server.unverified = true;
-            sent = self.send(&server, &Pass::Nothing).await;
+            sent = self.send(&server, &Authorization::Nothing).await;
         }
         let error = match sent {
             Ok(response) => return Ok((server, response)),
@@ -129,7 +129,7 @@ impl<'s> Exchange<'s, '_> {
             _ => return Err(error),
         }
         server.base = plain;
-        let response = self.send(&server, &Pass::Nothing).await?;
+        let response = self.send(&server, &Authorization::Nothing).await?;
         if matches!(error, SendError::HungUp(_)) && speaks_tls(&server.base, &response) {
             return Err(error);
         }
@@ -149,7 +149,7 @@ impl<'s> Exchange<'s, '_> {
             endpoint.name_for_credentials(self.call.remote.repository.name());
         let scopes = Scopes::new(&name, self.call.remote.access, also_pull.as_deref());
         let base = server.base.clone();
-        let asker = endpoint.auth_request(
+        let auth_request = endpoint.auth_request(
             &name_for_credentials,
             &scopes,
             endpoint.profile(&server),
@@ -158,22 +158,26 @@ impl<'s> Exchange<'s, '_> {
         if let Some(scope) = scope {
             endpoint.tokens.demand(&scopes, &scope);
         }
-        let (response, pass) = self.show_pass(&server, &asker).await?;
-        if !self.mend(&mut server, &response, &pass, &asker).await {
-            return self.settle(response, &pass, &asker).await;
+        let (response, authorization) = self.send_authorized(&server, &auth_request).await?;
+        if !self
+            .refresh(&mut server, &response, &authorization, &auth_request)
+            .await
+        {
+            return self.conclude(response, &authorization, &auth_request).await;
         }
-        let (response, pass) = self.show_pass(&server, &asker).await?;
-        self.mend(&mut server, &response, &pass, &asker).await;
-        self.settle(response, &pass, &asker).await
+        let (response, authorization) = self.send_authorized(&server, &auth_request).await?;
+        self.refresh(&mut server, &response, &authorization, &auth_request)
+            .await;
+        self.conclude(response, &authorization, &auth_request).await
     }
 
     /// Puts aside what an answer refuses, and says whether another request may do better.
-    async fn mend(
+    async fn refresh(
         &self,
         server: &mut HostInfo,
         answer: &Response,
-        pass: &Pass,
-        asker: &AuthRequest<'_>,
+        authorization: &Authorization,
+        auth_request: &AuthRequest<'_>,
     ) -> bool {
         if !same_origin(&server.base, answer.url()) {
             return false;
@@ -181,14 +185,20 @@ impl<'s> Exchange<'s, '_> {
         let offered = match answer.status() {
             StatusCode::UNAUTHORIZED => Challenge::offered(answer.headers()),
             // Amazon ECR says so of a token that has ended.
-            StatusCode::FORBIDDEN if self.call.renews && !pass.is_fresh() => None,
+            StatusCode::FORBIDDEN if self.call.renews && !authorization.is_fresh() => None,
             _ => return false,
         };
         let scope = offered
             .as_ref()
             .and_then(|_| Challenge::scope(answer.headers()));
-        let demanded = scope.is_some_and(|scope| self.endpoint.tokens.demand(asker.scopes, &scope));
-        let renewable = self.inner.authenticator.refused(asker, pass).await || demanded;
+        let demanded =
+            scope.is_some_and(|scope| self.endpoint.tokens.demand(auth_request.scopes, &scope));
+        let renewable = self
+            .inner
+            .authenticator
+            .refused(auth_request, authorization)
+            .await
+            || demanded;
         match offered {
             Some(challenge) if challenge != server.challenge => {
                 server.challenge = challenge;
@@ -200,54 +210,69 @@ impl<'s> Exchange<'s, '_> {
     }
 
     /// The last answer. A 401 by the server is a failure, and so is a 403 that credentials might have spared.
-    async fn settle(
+    async fn conclude(
         &self,
         response: Response,
-        pass: &Pass,
-        asker: &AuthRequest<'_>,
+        authorization: &Authorization,
+        auth_request: &AuthRequest<'_>,
     ) -> Result<Response, Failure> {
         if !self.endpoint.serves(response.url()) {
             return Ok(response);
         }
         let authenticator = &self.inner.authenticator;
-        if let Some(missed) = authenticator.missed(response.status(), pass, asker).await {
+        if let Some(missed) = authenticator
+            .missed(response.status(), authorization, auth_request)
+            .await
+        {
             return Err(self.failure(missed));
         }
         let is_refusal = match response.status() {
             StatusCode::UNAUTHORIZED => true,
             status @ StatusCode::FORBIDDEN => {
-                pass.is_withheld() && !self.call.accept.contains(&status)
+                authorization.is_withheld() && !self.call.accept.contains(&status)
             }
             _ => false,
         };
         if !is_refusal {
             return Ok(response);
         }
-        let trouble = self.inner.wire.explain(response).await;
-        let credentials = self.inner.authenticator.describe(pass, asker).await;
-        let answer = format!("{} ({credentials})", trouble.answer);
-        Err(self.failure(Trouble::new(trouble.class, answer)))
+        let error = self.inner.transport.explain(response).await;
+        let credentials = self
+            .inner
+            .authenticator
+            .describe(authorization, auth_request)
+            .await;
+        let answer = format!("{} ({credentials})", error.answer);
+        Err(self.failure(RequestError::new(error.class, answer)))
     }
 
-    async fn show_pass(
+    async fn send_authorized(
         &mut self,
         server: &HostInfo,
-        asker: &AuthRequest<'_>,
-    ) -> Result<(Response, Pass), Failure> {
-        let pass = self.inner.authenticator.pass(server, asker).await;
-        let pass = pass.map_err(|trouble| {
+        auth_request: &AuthRequest<'_>,
+    ) -> Result<(Response, Authorization), Failure> {
+        let authorization = self
+            .inner
+            .authenticator
+            .authorize(server, auth_request)
+            .await;
+        let authorization = authorization.map_err(|error| {
             let side = self.call.remote.side;
-            trouble.at(side, Step::Authenticate, &self.endpoint.host)
+            error.at(side, Step::Authenticate, &self.endpoint.host)
         })?;
-        self.is_shown = !matches!(pass, Pass::Nothing);
-        match self.send(server, &pass).await {
-            Ok(response) => Ok((response, pass)),
+        self.is_authorized = !matches!(authorization, Authorization::Nothing);
+        match self.send(server, &authorization).await {
+            Ok(response) => Ok((response, authorization)),
             Err(error) => Err(self.failure(error.into())),
         }
     }
 
     /// Sends the call to the server, which is where `server` says.
-    async fn send(&mut self, server: &HostInfo, pass: &Pass) -> Result<Response, SendError> {
+    async fn send(
+        &mut self,
+        server: &HostInfo,
+        authorization: &Authorization,
+    ) -> Result<Response, SendError> {
         let base = &server.base;
         let url = match &self.call.target {
             Target::Path(path) => {
@@ -256,11 +281,11 @@ impl<'s> Exchange<'s, '_> {
             }
             Target::Url(url) => url.clone(),
         };
-        let mut request = self.outgoing(url, base, self.endpoint.profile(server))?;
+        let mut request = self.transport_request(url, base, self.endpoint.profile(server))?;
         if same_origin(base, &request.url) {
-            request.authorization = pass.authorization().map_err(SendError::Other)?;
+            request.authorization = authorization.header().map_err(SendError::Other)?;
         }
-        self.inner.wire.send(request).await
+        self.inner.transport.send(request).await
     }
 
     /// Sends the call to a URL that is not at the server: it gets no credentials, and its challenge is not met.
@@ -273,28 +298,28 @@ impl<'s> Exchange<'s, '_> {
                 url.scheme(),
                 authority(&url)
             );
-            return Err(self.failure(Trouble::new(FailureClass::Invalid, answer)));
+            return Err(self.failure(RequestError::new(FailureClass::Invalid, answer)));
         }
-        let wire = &self.inner.wire;
-        let profile = wire.profile_for(&url, home, self.endpoint.profile(&server));
-        let sent = match self.outgoing(url, home, &profile) {
-            Ok(request) => wire.send(request).await,
+        let transport = &self.inner.transport;
+        let profile = transport.profile_for(&url, home, self.endpoint.profile(&server));
+        let sent = match self.transport_request(url, home, &profile) {
+            Ok(request) => transport.send(request).await,
             Err(error) => Err(error),
         };
         sent.map_err(|error| self.failure(error.into()))
     }
 
-    pub(super) fn outgoing<'p>(
+    pub(super) fn transport_request<'p>(
         &mut self,
         url: Url,
         base: &'p Url,
         profile: &'p Profile,
-    ) -> Result<Outgoing<'p>, SendError>
+    ) -> Result<TransportRequest<'p>, SendError>
     where
         's: 'p,
     {
         let body = self.call.payload.next_body().map_err(SendError::Other)?;
-        Ok(Outgoing {
+        Ok(TransportRequest {
             method: self.call.method.clone(),
             url,
             headers: self.call.headers.clone(),
@@ -307,8 +332,8 @@ impl<'s> Exchange<'s, '_> {
         })
     }
 
-    pub(super) fn failure(&self, trouble: Trouble) -> Failure {
-        trouble.at(self.call.remote.side, self.call.step, &self.call.subject)
+    pub(super) fn failure(&self, error: RequestError) -> Failure {
+        error.at(self.call.remote.side, self.call.step, &self.call.subject)
     }
 }
 

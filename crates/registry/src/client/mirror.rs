@@ -27,12 +27,12 @@ impl Mirrored {
     pub(crate) fn distrust(&self) {
         if let Some(mirror) = &self.0 {
             tracing::debug!(mirror = mirror.host, "mirror left alone");
-            mirror.rest.begin();
+            mirror.cooldown.start();
         }
     }
 }
 
 /// Whether whatever else is asked for will hardly get a better answer.
-pub(crate) fn is_trouble(status: StatusCode) -> bool {
+pub(crate) fn is_unhealthy(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }

@@ -12,11 +12,11 @@ use super::endpoint::Endpoint;
 use super::exchange::Exchange;
 use crate::auth::scopes::Scopes;
 use crate::auth::{Challenge, HostInfo};
-use crate::http::Trouble;
+use crate::http::RequestError;
 use crate::http::url::{authority, same_origin};
 
-/// Requests with different passes to one other registry, at most.
-const MAX_PASSES: usize = 2;
+/// Requests with different authorizations to one other registry, at most.
+const MAX_AUTHORIZATIONS: usize = 2;
 
 /// A registry that challenged, and of what it is asked.
 struct Other {
@@ -38,40 +38,42 @@ impl Exchange<'_, '_> {
         let led_by = self.endpoint;
         let home = led_by.known();
         let scopes = Scopes::new(&other.name, Access::Pull, None);
-        let asker = other.endpoint.auth_request(
+        let auth_request = other.endpoint.auth_request(
             &other.name,
             &scopes,
             other.endpoint.profile(&other.info),
             led_by.named(&home.base),
         );
-        let (wire, authenticator) = (&self.inner.wire, &self.inner.authenticator);
-        let profile = wire.profile_for(&other.url, &home.base, led_by.profile(&home));
-        let mut passes = 1;
+        let (transport, authenticator) = (&self.inner.transport, &self.inner.authenticator);
+        let profile = transport.profile_for(&other.url, &home.base, led_by.profile(&home));
+        let mut authorizations = 1;
         loop {
-            let pass = authenticator.pass(&other.info, &asker).await;
-            let pass = pass.map_err(|trouble| {
+            let authorization = authenticator.authorize(&other.info, &auth_request).await;
+            let authorization = authorization.map_err(|error| {
                 let side = self.call.remote.side;
-                trouble.at(side, Step::Authenticate, &other.endpoint.host)
+                error.at(side, Step::Authenticate, &other.endpoint.host)
             })?;
-            let authorization = pass.authorization();
-            let authorization = authorization.map_err(|trouble| self.failure(trouble))?;
-            let request = self.outgoing(other.url.clone(), &home.base, &profile);
+            let header = authorization.header();
+            let header = header.map_err(|error| self.failure(error))?;
+            let request = self.transport_request(other.url.clone(), &home.base, &profile);
             let mut request = request.map_err(|error| self.failure(error.into()))?;
-            request.authorization = authorization;
-            let sent = wire.send(request).await;
+            request.authorization = header;
+            let sent = transport.send(request).await;
             let response = sent.map_err(|error| self.failure(error.into()))?;
             if response.status() != StatusCode::UNAUTHORIZED
                 || !same_origin(&other.url, response.url())
             {
                 return Ok(response);
             }
-            if passes == MAX_PASSES || !authenticator.refused(&asker, &pass).await {
-                let trouble = wire.explain(response).await;
-                let credentials = authenticator.describe(&pass, &asker).await;
-                let answer = format!("{} ({credentials})", trouble.answer);
-                return Err(self.failure(Trouble::new(trouble.class, answer)));
+            if authorizations == MAX_AUTHORIZATIONS
+                || !authenticator.refused(&auth_request, &authorization).await
+            {
+                let error = transport.explain(response).await;
+                let credentials = authenticator.describe(&authorization, &auth_request).await;
+                let answer = format!("{} ({credentials})", error.answer);
+                return Err(self.failure(RequestError::new(error.class, answer)));
             }
-            passes += 1;
+            authorizations += 1;
         }
     }
 

@@ -12,9 +12,9 @@ use image_sync_testkit::images::image;
 use image_sync_testkit::{FakeRegistry, PrivateCa, TokioClock};
 use reqwest::header::CONTENT_LENGTH;
 
-mod inside;
 mod names;
-mod proof;
+mod private_addresses;
+mod unverified;
 
 use super::*;
 use crate::credentials::CredentialEnv;
@@ -65,13 +65,13 @@ fn bearer() -> (TokenService, Auth) {
     (tokens, auth)
 }
 
-struct Harness {
+struct TestClient {
     client: Client,
     remote: Remote,
     permits: Permits,
 }
 
-impl Harness {
+impl TestClient {
     async fn new(client: Client, host: &str) -> Self {
         let remote = target(host);
         let permits = client.permit(&remote).await;
@@ -117,17 +117,13 @@ async fn a_streamed_body_whose_token_ended_is_left_to_the_next_attempt() {
     let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
     let app = image("app");
     registry.put_image("app", "v1", &app);
-    let harness = Harness::new(plain(registry.host()), registry.host()).await;
-    harness
-        .get(&format!("{}/v2/app/manifests/v1", registry.url()))
+    let test = TestClient::new(plain(registry.host()), registry.host()).await;
+    test.get(&format!("{}/v2/app/manifests/v1", registry.url()))
         .await
         .unwrap();
-    harness
-        .put_streamed("v2", app.bytes().clone())
-        .await
-        .unwrap();
+    test.put_streamed("v2", app.bytes().clone()).await.unwrap();
     tokens.expire_all();
-    let failure = harness
+    let failure = test
         .put_streamed("v3", app.bytes().clone())
         .await
         .unwrap_err();
@@ -136,10 +132,7 @@ async fn a_streamed_body_whose_token_ended_is_left_to_the_next_attempt() {
         failure.answer.contains("the next attempt has new ones"),
         "{failure}"
     );
-    harness
-        .put_streamed("v3", app.bytes().clone())
-        .await
-        .unwrap();
+    test.put_streamed("v3", app.bytes().clone()).await.unwrap();
     assert_eq!(registry.tags("app"), ["v1", "v2", "v3"]);
     assert_eq!(tokens.requests().len(), 2);
 }
@@ -151,11 +144,11 @@ async fn a_mount_has_a_token_for_both_repositories() {
     let app = image("app");
     registry.put_image("other", "v1", &app);
     let blob = app.all_blobs()[0].digest.clone();
-    let harness = Harness::new(plain(registry.host()), registry.host()).await;
+    let test = TestClient::new(plain(registry.host()), registry.host()).await;
     let path = format!("blobs/uploads/?mount={blob}&from=other");
-    let mut call = harness.call(Method::POST, Target::Path(path));
+    let mut call = test.call(Method::POST, Target::Path(path));
     call.also_pull = Some("other");
-    let answer = harness.client.send(call).await.unwrap();
+    let answer = test.client.send(call).await.unwrap();
     assert_eq!(answer.status(), StatusCode::CREATED);
     let scopes = &tokens.requests()[0].scopes;
     assert_eq!(
@@ -170,10 +163,9 @@ async fn an_upload_location_on_another_host_gets_no_credentials() {
         let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
         registry.put_image("app", "v1", &image("app"));
         let elsewhere = registry.second_host().start().await.unwrap();
-        let harness = Harness::new(plain(registry.host()), registry.host()).await;
+        let test = TestClient::new(plain(registry.host()), registry.host()).await;
         for server in [&registry, &elsewhere, &registry] {
-            harness
-                .get(&format!("{}/v2/app/manifests/v1", server.url()))
+            test.get(&format!("{}/v2/app/manifests/v1", server.url()))
                 .await
                 .unwrap();
         }
@@ -198,8 +190,8 @@ async fn a_challenge_from_another_host_is_not_met() {
         .start()
         .await
         .unwrap();
-    let harness = Harness::new(plain(registry.host()), registry.host()).await;
-    let failure = harness
+    let test = TestClient::new(plain(registry.host()), registry.host()).await;
+    let failure = test
         .get(&format!("{}/v2/app/manifests/v1", elsewhere.url()))
         .await
         .unwrap_err();
@@ -217,15 +209,13 @@ async fn a_user_in_a_location_is_not_obeyed() {
     let registry = FakeRegistry::start().await.unwrap();
     registry.put_image("app", "v1", &image("app"));
     let elsewhere = registry.second_host().start().await.unwrap();
-    let harness = Harness::new(plain(registry.host()), registry.host()).await;
+    let test = TestClient::new(plain(registry.host()), registry.host()).await;
     let location = format!("http://x:y@{}", elsewhere.host());
-    harness
-        .get(&format!("{location}/v2/app/manifests/v1"))
+    test.get(&format!("{location}/v2/app/manifests/v1"))
         .await
         .unwrap();
     registry.stage(Rule::new("*", "*"), Fault::redirect(&location, ""));
-    harness
-        .get(&format!("{}/v2/app/manifests/v1", registry.url()))
+    test.get(&format!("{}/v2/app/manifests/v1", registry.url()))
         .await
         .unwrap();
     let requests = elsewhere.requests();
@@ -241,8 +231,8 @@ async fn a_registry_on_https_does_not_lead_to_plain_http() {
     let registry = FakeRegistry::builder().tls(&ca).start().await.unwrap();
     let elsewhere = FakeRegistry::start().await.unwrap();
     let client = client(registry.host(), |settings| settings.ca_file = Some(path));
-    let harness = Harness::new(client, registry.host()).await;
-    let failure = harness
+    let test = TestClient::new(client, registry.host()).await;
+    let failure = test
         .get(&format!("{}/x?signature=s3cret", elsewhere.url()))
         .await
         .unwrap_err();

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::Identity;
 use super::auth_file::HelperCall;
-use crate::http::Trouble;
+use crate::http::RequestError;
 
 /// The user name that marks a secret as an identity token.
 const IDENTITY_TOKEN_USER: &str = "<token>";
@@ -47,11 +47,11 @@ struct Answer {
 
 impl Helpers {
     /// What the helper has, or none if it has nothing for that server. It is killed when it takes too long.
-    pub(super) async fn ask(&self, call: &HelperCall) -> Result<Option<Identity>, Trouble> {
+    pub(super) async fn ask(&self, call: &HelperCall) -> Result<Option<Identity>, RequestError> {
         let program = format!("docker-credential-{}", call.helper);
         let local = |error: io::Error| {
             let answer = format!("the credential helper {program} cannot be run: {error}");
-            Trouble::new(FailureClass::Local, answer)
+            RequestError::new(FailureClass::Local, answer)
         };
         let mut command = Command::new(self.find(&program).map_err(local)?);
         command
@@ -69,7 +69,7 @@ impl Helpers {
             .map_err(|_elapsed| {
                 let limit = self.timeout.as_secs_f32();
                 let answer = format!("the credential helper {program} took longer than {limit} s");
-                Trouble::new(FailureClass::Timeout, answer)
+                RequestError::new(FailureClass::Timeout, answer)
             })?
             .map_err(local)?;
         read(&program, &call.server, &output)
@@ -113,13 +113,13 @@ async fn converse(mut child: Child, server: &str) -> io::Result<Output> {
     Ok(Output { status, stdout })
 }
 
-fn read(program: &str, server: &str, output: &Output) -> Result<Option<Identity>, Trouble> {
+fn read(program: &str, server: &str, output: &Output) -> Result<Option<Identity>, RequestError> {
     if output.status.success() {
         // The parser's own words could quote the secret.
         let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|_hidden| {
             let answer =
                 format!("the credential helper {program} gave no JSON with Username and Secret");
-            Trouble::new(FailureClass::Local, answer)
+            RequestError::new(FailureClass::Local, answer)
         })?;
         return Ok(Some(if answer.username == IDENTITY_TOKEN_USER {
             Identity::Token(answer.secret)
@@ -140,5 +140,5 @@ fn read(program: &str, server: &str, output: &Output) -> Result<Option<Identity>
          ask it by hand with {program} get",
         output.status,
     );
-    Err(Trouble::new(FailureClass::Unavailable, answer))
+    Err(RequestError::new(FailureClass::Unavailable, answer))
 }

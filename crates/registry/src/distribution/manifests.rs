@@ -1,7 +1,7 @@
 //! Reads and writes manifests at a registry (OCI distribution spec, sections "Pull" and "Push").
 
 mod digest;
-pub(crate) mod heads;
+pub(crate) mod head_support;
 
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
@@ -14,11 +14,11 @@ use image_sync_shared::text::excerpt;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 
-use self::heads::{Head, is_refusal};
+use self::head_support::{HeadSupport, is_refusal};
 use super::HttpRegistry;
 use crate::client::mirror::Mirrored;
 use crate::client::{Call, Payload, Permits, Target};
-use crate::http::{Trouble, body};
+use crate::http::{RequestError, body};
 
 /// A manifest in a repository, and what is done with it.
 #[derive(Clone, Copy)]
@@ -46,8 +46,8 @@ impl HttpRegistry {
             is_denied: false,
         };
         let permits = self.client.permit(at).await;
-        let found = match self.heads.of(asked.host()) {
-            Some(Head::Bad) => self.resolve_by_get(&asked, &permits).await,
+        let found = match self.head_support.of(asked.host()) {
+            Some(HeadSupport::Unsupported) => self.resolve_by_get(&asked, &permits).await,
             known => self.resolve_by_head(&asked, &permits, known).await,
         };
         match found {
@@ -63,10 +63,10 @@ impl HttpRegistry {
         &self,
         asked: &Asked<'_>,
         permits: &Permits,
-        known: Option<Head>,
+        known: Option<HeadSupport>,
     ) -> Result<Option<Resolved>, Failure> {
         let mut call = self.call(asked, permits, Method::HEAD);
-        call.accept = heads::refusals();
+        call.accept = head_support::refusals();
         let response = match self.client.send(call).await {
             Ok(response) => response,
             Err(refusal) if known.is_none() && is_refusal(&refusal) => {
@@ -77,7 +77,7 @@ impl HttpRegistry {
         let status = response.status();
         if status.is_success() {
             if !Mirrored::of(&response).is_mirrored() {
-                self.heads.note(asked.host(), Head::Good);
+                self.head_support.note(asked.host(), HeadSupport::Supported);
             }
         } else {
             // A target mostly lacks what it is asked for, and what it has all the same is written once more.
@@ -93,7 +93,7 @@ impl HttpRegistry {
             return self.resolve_by_get(&asked, permits).await;
         }
         let stated = digest::stated_digest(response.headers(), asked.reference);
-        if let Some(digest) = stated.map_err(|trouble| asked.failure(trouble))? {
+        if let Some(digest) = stated.map_err(|error| asked.failure(error))? {
             let media_type = content_type(response.headers()).to_owned();
             return Ok(Some(Resolved { digest, media_type }));
         }
@@ -109,7 +109,8 @@ impl HttpRegistry {
     ) -> Result<Option<Resolved>, Failure> {
         let found = self.get(asked, permits).await?;
         if found.is_some() {
-            self.heads.note(asked.host(), Head::Bad);
+            self.head_support
+                .note(asked.host(), HeadSupport::Unsupported);
         }
         Ok(found.map(Resolved::from))
     }
@@ -150,14 +151,14 @@ impl HttpRegistry {
         let mut call = self.call(&asked, &permits, Method::PUT);
         let media_type = HeaderValue::try_from(&manifest.media_type).map_err(|_reason| {
             let answer = format!("{:?} is no media type", excerpt(&manifest.media_type));
-            asked.failure(Trouble::new(FailureClass::Invalid, answer))
+            asked.failure(RequestError::new(FailureClass::Invalid, answer))
         })?;
         call.headers = HeaderMap::from_iter([(CONTENT_TYPE, media_type)]);
         call.payload = Payload::Bytes(manifest.bytes.clone());
         let response = self.client.send(call).await?;
         let pushed = Reference::Digest(manifest.digest.clone());
         let stated = digest::stated_digest(response.headers(), &pushed);
-        stated.map(drop).map_err(|trouble| asked.failure(trouble))
+        stated.map(drop).map_err(|error| asked.failure(error))
     }
 
     /// See [`Registries::has_blob`](image_sync_shared::ports::registries::Registries::has_blob). A refusal means that it is
@@ -168,7 +169,7 @@ impl HttpRegistry {
         let (step, method) = (Step::CheckBlob, Method::HEAD);
         let subject = digest.as_str();
         let mut call = Call::new(&self.client, &permits, at, step, subject, method, target);
-        call.accept = heads::refusals();
+        call.accept = head_support::refusals();
         match self.client.send(call).await {
             Ok(response) => Ok(response.status().is_success()),
             Err(refusal) if is_refusal(&refusal) => Ok(false),
@@ -208,9 +209,9 @@ impl HttpRegistry {
             let bytes = body::read_whole(response, limit.min(MAX_MANIFEST_BYTES), patience).await?;
             digest::verified(&headers, bytes, asked.reference)
         };
-        read.await.map_err(|trouble| {
+        read.await.map_err(|error| {
             mirror.distrust();
-            asked.failure(trouble)
+            asked.failure(error)
         })
     }
 
@@ -237,8 +238,8 @@ impl Asked<'_> {
         image.to_string()
     }
 
-    fn failure(&self, trouble: Trouble) -> Failure {
-        trouble.at(self.at.side, self.step, self.subject())
+    fn failure(&self, error: RequestError) -> Failure {
+        error.at(self.at.side, self.step, self.subject())
     }
 }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::HttpRegistry;
 use crate::client::{Call, Target};
-use crate::http::{Trouble, body};
+use crate::http::{RequestError, body};
 
 /// Tags asked for with one request.
 const PAGE_SIZE: usize = 1000;
@@ -43,7 +43,10 @@ impl HttpRegistry {
             };
             if seen.len() == MAX_PAGES || !seen.insert(next.clone()) {
                 let answer = "its pages of tags lead on without end";
-                return Err(failure(at, Trouble::new(FailureClass::Invalid, answer)));
+                return Err(failure(
+                    at,
+                    RequestError::new(FailureClass::Invalid, answer),
+                ));
             }
             target = Target::Url(next);
         }
@@ -67,11 +70,11 @@ impl HttpRegistry {
             target,
         );
         let response = self.client.send(call).await?;
-        let invalid = |answer| failure(at, Trouble::new(FailureClass::Invalid, answer));
+        let invalid = |answer| failure(at, RequestError::new(FailureClass::Invalid, answer));
         let next = link::next(response.url(), response.headers()).map_err(invalid)?;
         let patience = self.client.timeouts().stall;
         let bytes = body::read_whole(response, MAX_PAGE, patience).await;
-        let bytes = bytes.map_err(|trouble| failure(at, trouble))?;
+        let bytes = bytes.map_err(|error| failure(at, error))?;
         let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
             invalid(format!(
                 "its list of tags is not the JSON expected: {}",
@@ -82,6 +85,6 @@ impl HttpRegistry {
     }
 }
 
-fn failure(at: &Remote, trouble: Trouble) -> Failure {
-    trouble.at(at.side, Step::ListTags, &at.repository)
+fn failure(at: &Remote, error: RequestError) -> Failure {
+    error.at(at.side, Step::ListTags, &at.repository)
 }

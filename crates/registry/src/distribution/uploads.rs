@@ -3,10 +3,10 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod location;
-mod noted;
+mod marked_blobs;
 mod session;
-mod state;
-mod way;
+mod status;
+mod upload_method;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use self::noted::Noted;
-use self::way::Ways;
+use self::marked_blobs::MarkedBlobs;
+use self::upload_method::UploadMethods;
 use crate::client::{Call, Client, Permits, Target};
 
 pub(crate) use self::session::{Sent, Session};
-pub(crate) use self::way::{Habits, Way};
+pub(crate) use self::upload_method::{UploadMethod, UploadSupport};
 
 /// Begins uploads. A clone shares everything.
 #[derive(Clone)]
@@ -35,12 +35,12 @@ pub(crate) struct Uploads {
 
 struct Shared {
     client: Client,
-    ways: Ways,
+    methods: UploadMethods,
     /// Blobs whose last mount went wrong at the registry: the next try is without one, as it may be the mount alone that the
     /// registry cannot do.
-    unmounted: Noted,
+    unmounted: MarkedBlobs,
     /// Blobs whose end was not answered by the registry itself: they are asked for before they are sent again.
-    unanswered: Noted,
+    unanswered: MarkedBlobs,
     /// Requests that must be sent although nobody waits for them any more.
     tasks: TaskTracker,
 }
@@ -61,9 +61,9 @@ impl Uploads {
         Self {
             shared: Arc::new(Shared {
                 client,
-                ways: Ways::new(chunk_sizes),
-                unmounted: Noted::default(),
-                unanswered: Noted::default(),
+                methods: UploadMethods::new(chunk_sizes),
+                unmounted: MarkedBlobs::default(),
+                unanswered: MarkedBlobs::default(),
                 tasks: TaskTracker::new(),
             }),
         }
@@ -91,7 +91,7 @@ impl Uploads {
                 Ok(Mount::Refused)
             }
             Err(failure) => {
-                if is_trouble(failure.class) {
+                if may_be_the_mount(failure.class) {
                     unmounted.add(target, &blob.digest);
                 }
                 Err(failure)
@@ -114,16 +114,16 @@ impl Uploads {
     }
 
     /// What is known of `target` about how it takes blobs.
-    pub(crate) fn habits(&self, target: &Remote) -> Habits {
+    pub(crate) fn support(&self, target: &Remote) -> UploadSupport {
         let host = target.repository.host();
-        host.map(|host| self.shared.ways.of(host))
+        host.map(|host| self.shared.methods.of(host))
             .unwrap_or_default()
     }
 
     /// Notes what was learnt about how `target` takes blobs.
-    pub(crate) fn remember(&self, target: &Remote, habits: Habits) {
+    pub(crate) fn remember(&self, target: &Remote, support: UploadSupport) {
         if let Some(host) = target.repository.host() {
-            self.shared.ways.remember(host, habits);
+            self.shared.methods.remember(host, support);
         }
     }
 
@@ -222,7 +222,7 @@ async fn send_post(
 }
 
 /// Whether it may be the mount alone that the registry cannot do.
-fn is_trouble(class: FailureClass) -> bool {
+fn may_be_the_mount(class: FailureClass) -> bool {
     matches!(
         class,
         FailureClass::Unavailable | FailureClass::Overloaded { .. }

@@ -9,7 +9,7 @@ use time::macros::datetime;
 
 use super::redaction::Secrets;
 use super::transport::redirect::next;
-use super::{Trouble, refusal};
+use super::{RequestError, refusal};
 use crate::fuzzing::headers;
 
 /// What a registry may repeat.
@@ -25,13 +25,13 @@ pub(crate) fn redirect(from: &Url, value: &[u8]) {
                     to == Some("https") || to == Some("http") && from.scheme() == "http";
                 assert!(is_allowed, "{to:?} from {from}");
             }
-            Err(trouble) => assert_told(trouble),
+            Err(error) => assert_told(error),
         }
     }
 }
 
-fn assert_told(trouble: Trouble) {
-    let failure = trouble.at(Side::Source, Step::PullManifest, "a.test/b:1");
+fn assert_told(error: RequestError) {
+    let failure = error.at(Side::Source, Step::PullManifest, "a.test/b:1");
     assert_presentable(&failure.to_string());
 }
 
@@ -63,8 +63,8 @@ pub fn refusal_texts(input: &[u8]) {
             wait,
             &secrets.hide_in(&body),
         );
-        let trouble = secrets.hide_in_trouble(&told);
-        assert!(!trouble.answer.contains(PASSWORD), "{}", trouble.answer);
-        assert_told(trouble);
+        let error = secrets.hide_in_error(&told);
+        assert!(!error.answer.contains(PASSWORD), "{}", error.answer);
+        assert_told(error);
     }
 }

@@ -14,7 +14,7 @@ use tokio::net::lookup_host;
 
 pub(crate) use self::address::AddressClass;
 
-use super::Trouble;
+use super::RequestError;
 use super::url::authority;
 
 /// How far a request may go.
@@ -47,7 +47,7 @@ impl Network {
     /// The system's own.
     pub(crate) fn system() -> Self {
         Self {
-            names: Arc::new(SystemNames),
+            names: Arc::new(SystemResolver),
             seen: Mutex::default(),
         }
     }
@@ -101,14 +101,14 @@ impl Network {
 
 impl AddressRefused {
     /// The failure it is where `registry` led there.
-    pub(crate) fn trouble(&self, registry: &str) -> Trouble {
+    pub(crate) fn request_error(&self, registry: &str) -> RequestError {
         let hint = match self.class {
             AddressClass::Forbidden => String::new(),
             _ => format!(
                 "; if that is right, add to the config: registries: {{\"{registry}\": {{allow_private: true}}}}"
             ),
         };
-        Trouble::new(
+        RequestError::new(
             FailureClass::Denied,
             format!("{registry} leads inside: {self}, which is not asked{hint}"),
         )
@@ -188,9 +188,9 @@ impl Resolve for Resolver {
 }
 
 /// The names of the system.
-struct SystemNames;
+struct SystemResolver;
 
-impl Resolve for SystemNames {
+impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             // The port is put in by who connects.
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     fn network() -> Network {
-        Network::of_names(Arc::new(SystemNames))
+        Network::of_names(Arc::new(SystemResolver))
     }
 
     fn url(text: &str) -> Url {
@@ -284,13 +284,13 @@ mod tests {
         assert_eq!(left, Ok(vec![public]));
         let refused = allowed("cdn.example", vec![private], reach);
         assert_eq!(
-            refused.unwrap_err().trouble("r.example").answer,
+            refused.unwrap_err().request_error("r.example").answer,
             "r.example leads inside: cdn.example is at the private address 10.0.0.1, which is not asked; \
              if that is right, add to the config: registries: {\"r.example\": {allow_private: true}}"
         );
         let metadata = check(&url("http://169.254.169.254/x?y"), reach);
         assert_eq!(
-            metadata.unwrap_err().trouble("r.example").answer,
+            metadata.unwrap_err().request_error("r.example").answer,
             "r.example leads inside: 169.254.169.254 is at the link-local, multicast, reserved or metadata address \
              169.254.169.254, which is not asked"
         );

@@ -52,7 +52,7 @@ pub(crate) struct ProxyAddress {
 
 /// Which proxy a registry is reached through, and the hosts that it leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Via {
+pub(crate) enum ProxyChoice {
     /// The one that the environment names, if any.
     #[default]
     Environment,
@@ -96,18 +96,18 @@ impl Proxies {
 
     /// The proxy for `url` at a host that is reached `via` this. What is on this machine is reached past the proxies of the
     /// environment: they have other loopback addresses than this machine.
-    pub(crate) fn choose(&self, url: &Url, via: &Via) -> Option<Arc<ProxyServer>> {
+    pub(crate) fn choose(&self, url: &Url, via: &ProxyChoice) -> Option<Arc<ProxyServer>> {
         match via {
-            Via::Nothing => None,
-            Via::Server(server) => Some(Arc::clone(server)),
-            Via::Environment if is_loopback(url) || self.exceptions.hold(url) => None,
-            Via::Environment if url.scheme() == "https" => self.https.clone(),
-            Via::Environment => self.http.clone(),
+            ProxyChoice::Nothing => None,
+            ProxyChoice::Server(server) => Some(Arc::clone(server)),
+            ProxyChoice::Environment if is_loopback(url) || self.exceptions.hold(url) => None,
+            ProxyChoice::Environment if url.scheme() == "https" => self.https.clone(),
+            ProxyChoice::Environment => self.http.clone(),
         }
     }
 }
 
-impl Via {
+impl ProxyChoice {
     /// What the settings of a registry say.
     pub(crate) fn new(setting: Option<&ProxySetting>) -> Result<Self, String> {
         match setting {
@@ -197,7 +197,7 @@ mod tests {
         }
     }
 
-    fn chosen(env: &ProxyEnv, url: &str, via: &Via) -> Option<String> {
+    fn chosen(env: &ProxyEnv, url: &str, via: &ProxyChoice) -> Option<String> {
         let proxies = Proxies::new(env).unwrap();
         let chosen = proxies.choose(&url.parse().unwrap(), via);
         chosen.map(|server| server.authority())
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn each_scheme_has_its_proxy_and_this_machine_none() {
         let env = env("http://plain:1", "secure:2", "http://all:3", "past.example");
-        let of = |url| chosen(&env, url, &Via::Environment);
+        let of = |url| chosen(&env, url, &ProxyChoice::Environment);
         assert_eq!(of("http://r.example/v2/").as_deref(), Some("plain:1"));
         assert_eq!(of("https://r.example/v2/").as_deref(), Some("secure:2"));
         for direct in [
@@ -224,12 +224,16 @@ mod tests {
         };
         for url in ["http://r.example", "https://r.example"] {
             assert_eq!(
-                chosen(&all, url, &Via::Environment).as_deref(),
+                chosen(&all, url, &ProxyChoice::Environment).as_deref(),
                 Some("all:3")
             );
         }
         assert_eq!(
-            chosen(&ProxyEnv::default(), "https://r.example", &Via::Environment),
+            chosen(
+                &ProxyEnv::default(),
+                "https://r.example",
+                &ProxyChoice::Environment
+            ),
             None
         );
     }
@@ -237,11 +241,12 @@ mod tests {
     #[test]
     fn what_a_registry_says_comes_before_the_environment() {
         let env = env("http://plain:1", "http://secure:2", "", "r.example");
-        let own = Via::new(Some(&ProxySetting::Server(Secret::new("http://own:4")))).unwrap();
+        let own =
+            ProxyChoice::new(Some(&ProxySetting::Server(Secret::new("http://own:4")))).unwrap();
         for url in ["https://r.example", "http://127.0.0.1:5000"] {
             assert_eq!(chosen(&env, url, &own).as_deref(), Some("own:4"));
         }
-        let nothing = Via::new(Some(&ProxySetting::Nothing)).unwrap();
+        let nothing = ProxyChoice::new(Some(&ProxySetting::Nothing)).unwrap();
         assert_eq!(chosen(&env, "https://other.example", &nothing), None);
     }
 
@@ -277,6 +282,9 @@ mod tests {
         }
         // Whoever sets ALL_PROXY may mean other programs.
         let all = env("", "", "socks5://p:1", "");
-        assert_eq!(chosen(&all, "https://r.example", &Via::Environment), None);
+        assert_eq!(
+            chosen(&all, "https://r.example", &ProxyChoice::Environment),
+            None
+        );
     }
 }

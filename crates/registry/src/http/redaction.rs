@@ -13,7 +13,7 @@ use image_sync_shared::text;
 use reqwest::header::HeaderValue;
 
 use self::needle::Needle;
-use super::Trouble;
+use super::RequestError;
 
 /// Shorter ones would be found in any text.
 const SHORTEST: usize = 6;
@@ -26,10 +26,10 @@ const MAX_WORDS: usize = 300;
 /// The secrets that this process showed last. What is told of any answer passes here before anybody else sees it: a registry
 /// may repeat what it was shown in a body, a header, a manifest or a name, and in whatever form.
 #[derive(Default)]
-pub(crate) struct Secrets(Mutex<VecDeque<Shown>>);
+pub(crate) struct Secrets(Mutex<VecDeque<KnownSecret>>);
 
 /// A secret and its forms in which an answer may have it.
-struct Shown {
+struct KnownSecret {
     secret: Secret,
     needles: Vec<Needle>,
 }
@@ -37,21 +37,21 @@ struct Shown {
 impl Secrets {
     /// Notes a secret that is about to be sent.
     pub(crate) fn note(&self, secret: &Secret) {
-        let mut shown = self.shown();
-        if let Some(at) = shown.iter().position(|shown| shown.secret == *secret) {
+        let mut known = self.known();
+        if let Some(at) = known.iter().position(|known| known.secret == *secret) {
             // Those of one host are used again and again.
-            if let Some(known) = shown.remove(at) {
-                shown.push_back(known);
+            if let Some(again) = known.remove(at) {
+                known.push_back(again);
             }
             return;
         }
         if secret.reveal().len() < SHORTEST {
             return;
         }
-        if shown.len() == MOST {
-            shown.pop_front();
+        if known.len() == MOST {
+            known.pop_front();
         }
-        shown.push_back(Shown {
+        known.push_back(KnownSecret {
             needles: needles(secret.reveal()),
             secret: secret.clone(),
         });
@@ -69,12 +69,12 @@ impl Secrets {
         }
     }
 
-    /// `said` without them, in whatever form. A start of one at its end, where it was cut, is hidden too.
-    pub(crate) fn hide_in(&self, said: &str) -> String {
-        let (said, cut) = text::split_cut(said);
-        let shown = self.shown();
-        let needles = shown.iter().flat_map(|shown| &shown.needles);
-        let mut hidden = needles.fold(said.to_owned(), |said, needle| needle.hide_in(said));
+    /// `text` without them, in whatever form. A start of one at its end, where it was cut, is hidden too.
+    pub(crate) fn hide_in(&self, text: &str) -> String {
+        let (text, cut) = text::split_cut(text);
+        let known = self.known();
+        let needles = known.iter().flat_map(|known| &known.needles);
+        let mut hidden = needles.fold(text.to_owned(), |text, needle| needle.hide_in(text));
         hidden.push_str(cut);
         hidden
     }
@@ -89,11 +89,11 @@ impl Secrets {
     }
 
     /// The same of what went wrong.
-    pub(crate) fn hide_in_trouble(&self, trouble: &Trouble) -> Trouble {
-        Trouble::new(trouble.class, self.hide_in(&trouble.answer))
+    pub(crate) fn hide_in_error(&self, error: &RequestError) -> RequestError {
+        RequestError::new(error.class, self.hide_in(&error.answer))
     }
 
-    fn shown(&self) -> MutexGuard<'_, VecDeque<Shown>> {
+    fn known(&self) -> MutexGuard<'_, VecDeque<KnownSecret>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn what_comes_from_outside_is_made_fit_to_be_shown() {
-        let shown = presentable("a\u{1b}[31m b\r\nc \0 d");
-        assert_eq!(shown, "a [31m b c d");
+        let known = presentable("a\u{1b}[31m b\r\nc \0 d");
+        assert_eq!(known, "a [31m b c d");
         assert_eq!(presentable(&"x".repeat(1000)).len(), 300);
         assert_eq!(
             presentable("see https://cdn.example/blob?signature=s3cret for more"),
@@ -267,7 +267,7 @@ mod tests {
             secrets.note(&Secret::new(format!("secret-{number:04}")));
             secrets.note(&Secret::new("secret-0001"));
         }
-        assert_eq!(secrets.shown().len(), MOST);
+        assert_eq!(secrets.known().len(), MOST);
         let told = secrets.hide_in("secret-0000 secret-0001 secret-0064");
         assert_eq!(told, "secret-0000 [secret] [secret]");
     }

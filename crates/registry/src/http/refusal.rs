@@ -12,7 +12,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::redaction::{Secrets, presentable};
-use super::{Trouble, body};
+use super::{RequestError, body};
 
 /// How much of a refusal's body is read, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -35,13 +35,13 @@ pub(crate) async fn explain(
     patience: Duration,
     clock: &dyn Clock,
     secrets: &Secrets,
-) -> Trouble {
+) -> RequestError {
     let status = response.status();
     let retry_after = retry_after(response.headers(), clock.now());
     let body = body::read_some(response, MAX_BODY, patience).await;
     // As it came, for a secret may be cut where its words are, and once more, for they may be an encoded one.
     let body = secrets.hide_in(&String::from_utf8_lossy(&body));
-    secrets.hide_in_trouble(&judge(status, wrote, retry_after, &body))
+    secrets.hide_in_error(&judge(status, wrote, retry_after, &body))
 }
 
 pub(crate) fn judge(
@@ -49,26 +49,26 @@ pub(crate) fn judge(
     wrote: Wrote,
     retry_after: Option<Duration>,
     body: &str,
-) -> Trouble {
-    let said = Said::read(body);
+) -> RequestError {
+    let parsed = ParsedRefusal::read(body);
     let status_words = status.canonical_reason().map_or_else(
         || status.as_u16().to_string(),
         |reason| format!("{} {reason}", status.as_u16()),
     );
-    let answer = match said.words.as_str() {
+    let answer = match parsed.words.as_str() {
         "" => status_words,
         words => format!("{status_words}: {words}"),
     };
-    Trouble::new(classify(status, wrote, retry_after, &said), answer)
+    RequestError::new(classify(status, wrote, retry_after, &parsed), answer)
 }
 
 fn classify(
     status: StatusCode,
     wrote: Wrote,
     retry_after: Option<Duration>,
-    said: &Said,
+    parsed: &ParsedRefusal,
 ) -> FailureClass {
-    let code = |wanted: OciErrorCode| said.codes.contains(&wanted);
+    let code = |wanted: OciErrorCode| parsed.codes.contains(&wanted);
     let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
     let retry_after_ms = retry_after.map(millis);
     if let (StatusCode::SERVICE_UNAVAILABLE, Some(retry_after_ms)) = (status, retry_after_ms) {
@@ -79,7 +79,7 @@ fn classify(
         401 => FailureClass::Unauthorized,
         408 => FailureClass::Timeout,
         500.. => FailureClass::Unavailable,
-        _ if said.tag_is_immutable() => FailureClass::ImmutableTag,
+        _ if parsed.tag_is_immutable() => FailureClass::ImmutableTag,
         // An upload session that was lost: another attempt starts anew.
         _ if code(OciErrorCode::BlobUploadUnknown) || code(OciErrorCode::BlobUploadInvalid) => {
             FailureClass::Unavailable
@@ -87,7 +87,7 @@ fn classify(
         _ if code(OciErrorCode::DigestInvalid) || code(OciErrorCode::SizeInvalid) => {
             FailureClass::DigestMismatch
         }
-        status if said.may_pass(status, wrote) => FailureClass::Inconsistent,
+        status if parsed.may_pass(status, wrote) => FailureClass::Inconsistent,
         _ if code(OciErrorCode::ManifestBlobUnknown) => FailureClass::NotFound,
         403 => FailureClass::Denied,
         404 => FailureClass::NotFound,
@@ -97,7 +97,7 @@ fn classify(
 
 /// What the body of a refusal says.
 #[derive(Default)]
-struct Said {
+struct ParsedRefusal {
     codes: Vec<OciErrorCode>,
     words: String,
 }
@@ -121,7 +121,7 @@ struct OneError {
     message: Value,
 }
 
-impl Said {
+impl ParsedRefusal {
     fn read(body: &str) -> Self {
         match serde_json::from_str::<ErrorBody>(body) {
             Ok(body) => Self::from_json(&body),
@@ -240,7 +240,7 @@ mod tests {
 
     use super::*;
 
-    fn told(status: u16, body: &str) -> Trouble {
+    fn told(status: u16, body: &str) -> RequestError {
         judge(status_code(status), Wrote::Nothing, None, body)
     }
 

@@ -1,9 +1,9 @@
-//! TLS: whom to trust, and who we are. A verifier of ours (`own_certificates`) says in words what is wrong with a certificate.
+//! TLS: whom to trust, and who we are. A verifier of ours (`verifier`) says in words what is wrong with a certificate.
 
 pub(crate) mod certificate;
 mod client_config;
 mod host_certificates;
-mod own_certificates;
+mod verifier;
 
 pub(crate) use client_config::{TlsSettings, client_config};
 pub(crate) use host_certificates::HostCertificates;

@@ -22,11 +22,11 @@ use super::network::{self, AddressClass, AddressRefused, Network, Reach};
 use super::redaction::Secrets;
 use super::refusal::{self, Wrote};
 use super::url::{authority, same_origin};
-use super::{SetupError, Timeouts, Trouble};
+use super::{RequestError, SetupError, Timeouts};
 use redirect::MAX_REDIRECTS;
 
 /// A request, as far as sending it needs to know.
-pub(crate) struct Outgoing<'a> {
+pub(crate) struct TransportRequest<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
     /// Headers other than Authorization.
@@ -61,34 +61,34 @@ pub(crate) struct NamedRegistry<'a> {
 #[derive(Debug)]
 pub(crate) enum SendError {
     /// The host speaks something else where TLS was tried, so it may be plain HTTP.
-    NoTls(Trouble),
+    NoTls(RequestError),
     /// The host hung up when TLS was tried, as some do that speak plain HTTP.
-    HungUp(Trouble),
+    HungUp(RequestError),
     /// Its certificate is not trusted.
-    Untrusted(Trouble),
+    Untrusted(RequestError),
     /// Nothing listens there.
-    Refused(Trouble),
+    Refused(RequestError),
     /// It answered, but where it led to nothing is to be had.
-    LedAstray(Trouble),
+    RedirectFailed(RequestError),
     /// All else.
-    Other(Trouble),
+    Other(RequestError),
 }
 
-impl From<SendError> for Trouble {
+impl From<SendError> for RequestError {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::NoTls(trouble)
-            | SendError::HungUp(trouble)
-            | SendError::Untrusted(trouble)
-            | SendError::Refused(trouble)
-            | SendError::LedAstray(trouble)
-            | SendError::Other(trouble) => trouble,
+            SendError::NoTls(error)
+            | SendError::HungUp(error)
+            | SendError::Untrusted(error)
+            | SendError::Refused(error)
+            | SendError::RedirectFailed(error)
+            | SendError::Other(error) => error,
         }
     }
 }
 
 /// What all requests share, whatever they are for.
-pub(crate) struct Wire {
+pub(crate) struct Transport {
     pub(crate) timeouts: Timeouts,
     /// What was shown to registries, so that it is told to nobody else.
     pub(crate) secrets: Secrets,
@@ -99,7 +99,7 @@ pub(crate) struct Wire {
     measures: Arc<dyn Measures>,
 }
 
-impl Wire {
+impl Transport {
     /// Finds out what is wrong with the files that `registries` name.
     pub(crate) fn new(
         registries: &BTreeMap<String, RegistrySettings>,
@@ -139,7 +139,10 @@ impl Wire {
     }
 
     /// Sends a request and returns the last answer, whatever its status. Redirects of GET and HEAD are followed, if at all.
-    pub(crate) async fn send(&self, mut request: Outgoing<'_>) -> Result<Response, SendError> {
+    pub(crate) async fn send(
+        &self,
+        mut request: TransportRequest<'_>,
+    ) -> Result<Response, SendError> {
         let mut url = request.url.clone();
         let mut response = self.hop(&mut request, &url).await?;
         for redirects in 0..=MAX_REDIRECTS {
@@ -148,7 +151,7 @@ impl Wire {
             } else {
                 Ok(None)
             };
-            let Some(next) = next.map_err(SendError::LedAstray)? else {
+            let Some(next) = next.map_err(SendError::RedirectFailed)? else {
                 return Ok(response);
             };
             if redirects == MAX_REDIRECTS {
@@ -156,21 +159,21 @@ impl Wire {
             }
             url = next;
             let followed = self.hop(&mut request, &url).await;
-            response = followed.map_err(|error| SendError::LedAstray(error.into()))?;
+            response = followed.map_err(|error| SendError::RedirectFailed(error.into()))?;
         }
         let home = authority(&request.url);
         let answer = format!("more than {MAX_REDIRECTS} redirects from {home}");
-        let trouble = Trouble::new(FailureClass::Invalid, answer);
-        Err(SendError::LedAstray(trouble))
+        let error = RequestError::new(FailureClass::Invalid, answer);
+        Err(SendError::RedirectFailed(error))
     }
 
     /// What a refusal says of a request that wrote nothing.
-    pub(crate) async fn explain(&self, response: Response) -> Trouble {
+    pub(crate) async fn explain(&self, response: Response) -> RequestError {
         self.explain_write(response, Wrote::Nothing).await
     }
 
     /// What a refusal says of a request that wrote so much.
-    pub(crate) async fn explain_write(&self, response: Response, wrote: Wrote) -> Trouble {
+    pub(crate) async fn explain_write(&self, response: Response, wrote: Wrote) -> RequestError {
         refusal::explain(
             response,
             wrote,
@@ -182,7 +185,11 @@ impl Wire {
     }
 
     /// Sends a request to `url`: its own, or where it was redirected to.
-    async fn hop(&self, request: &mut Outgoing<'_>, url: &Url) -> Result<Response, SendError> {
+    async fn hop(
+        &self,
+        request: &mut TransportRequest<'_>,
+        url: &Url,
+    ) -> Result<Response, SendError> {
         let profile = self.profile_for(url, &request.url, request.profile);
         let mut hop = Request::new(request.method.clone(), url.clone());
         hop.headers_mut().clone_from(&request.headers);
@@ -234,13 +241,13 @@ impl Wire {
         &self,
         profile: &Profile,
         request: Request,
-        outgoing: &Outgoing<'_>,
+        outgoing: &TransportRequest<'_>,
     ) -> Result<Response, SendError> {
         let answer_within = outgoing.answer_within;
         let registry = outgoing.registry.host;
         let host = authority(request.url());
         let reach = self.reach(request.url(), outgoing.registry);
-        let inside = |refused: &AddressRefused| SendError::Other(refused.trouble(registry));
+        let inside = |refused: &AddressRefused| SendError::Other(refused.request_error(registry));
         let checked = network::check(request.url(), reach);
         checked.map_err(|refused| inside(&refused))?;
         let pool = self.pools.pool(request.url(), profile, reach);
@@ -262,7 +269,7 @@ impl Wire {
         let answer = answer.map_err(|_elapsed| {
             let limit = answer_within.unwrap_or_default();
             let answer = format!("no answer of {host} within {} s", limit.as_secs_f32());
-            SendError::Other(Trouble::new(FailureClass::Timeout, answer))
+            SendError::Other(RequestError::new(FailureClass::Timeout, answer))
         })?;
         if let Ok(response) = &answer {
             let path = self.secrets.hide_in(response.url().path());
@@ -273,24 +280,24 @@ impl Wire {
             if let Some(refused) = connection::address_refused(error) {
                 return inside(refused);
             }
-            let mut trouble = connection::explain(&host, error);
+            let mut explained = connection::explain(&host, error);
             if let Some(proxy) = self.pools.proxy(&url, profile) {
-                trouble.answer = format!(
+                explained.answer = format!(
                     "{} (through the proxy {})",
-                    trouble.answer,
+                    explained.answer,
                     proxy.authority()
                 );
             }
             if connection::speaks_no_tls(error) {
-                SendError::NoTls(trouble)
+                SendError::NoTls(explained)
             } else if connection::untrusted(error) {
-                SendError::Untrusted(trouble)
+                SendError::Untrusted(explained)
             } else if connection::hung_up(error) {
-                SendError::HungUp(trouble)
+                SendError::HungUp(explained)
             } else if connection::refused(error) {
-                SendError::Refused(trouble)
+                SendError::Refused(explained)
             } else {
-                SendError::Other(trouble)
+                SendError::Other(explained)
             }
         })
     }
@@ -299,11 +306,11 @@ impl Wire {
 /// Settings of TLS that cannot be used. Without files they are the system's own certificates, which may be missing where
 /// no certificate is to be verified.
 fn unusable(error: SetupError, profile: &Profile) -> SendError {
-    let trouble = Trouble::new(FailureClass::Local, error);
+    let error = RequestError::new(FailureClass::Local, error);
     if profile.has_files() {
-        SendError::Other(trouble)
+        SendError::Other(error)
     } else {
-        SendError::Untrusted(trouble)
+        SendError::Untrusted(error)
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod anonymous;
 mod certificates;
 mod challenges;
 mod connections;
@@ -20,7 +21,6 @@ mod realms;
 mod redirects;
 mod schemes;
 mod secrets;
-mod strangers;
 mod support;
 mod tags;
 mod tokens;

@@ -11,9 +11,9 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// A public address at which nothing is (RFC 5737).
 const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
-struct Names;
+struct NameResolver;
 
-impl Resolve for Names {
+impl Resolve for NameResolver {
     fn resolve(&self, name: Name) -> Resolving {
         // A public address beside the one that answers makes a public place of a name.
         let addresses = match name.as_str() {
@@ -32,7 +32,7 @@ impl Resolve for Names {
 /// A network on which registry.example and localhost are public, inner.example is on loopback, and
 /// metadata.example on a link-local address.
 pub(super) fn network() -> Network {
-    Network::of_names(Arc::new(Names))
+    Network::of_names(Arc::new(NameResolver))
 }
 
 /// `NAME:PORT`, with the port of a registry.

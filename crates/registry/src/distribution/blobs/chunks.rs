@@ -8,8 +8,8 @@ use reqwest::StatusCode;
 
 use super::feed::{Feed, body};
 use super::resumes::Resumes;
-use super::to_registry::{Stop, ToRegistry, taken};
-use super::verified::{Place, Verified};
+use super::to_registry::{ToRegistry, UploadError, taken};
+use super::verified::{Checkpoint, VerifiedBlob};
 use crate::client::{Payload, Permits};
 use crate::distribution::uploads::Session;
 
@@ -19,12 +19,12 @@ impl ToRegistry<'_> {
         &'a self,
         permits: &'a Arc<Permits>,
         session: &mut Session,
-        mut blob: Verified<'a>,
+        mut blob: VerifiedBlob<'a>,
         chunk: u64,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), UploadError> {
         let size = self.copy.blob.size;
         let mut resumes = Resumes::default();
-        while let Some(border) = blob.place() {
+        while let Some(border) = blob.checkpoint() {
             let at = border.position;
             let end = size.min(at.saturating_add(chunk));
             let sent = self.send_chunk(permits, session, &mut blob, end);
@@ -37,18 +37,18 @@ impl ToRegistry<'_> {
                     }
                     _ => continue,
                 },
-                Err(stop) if may_go_on(&stop) => {
-                    let (Stop::Failed(failure) | Stop::Refused(_, failure)) = stop;
+                Err(error) if may_go_on(&error) => {
+                    let (UploadError::Failed(failure) | UploadError::Refused(_, failure)) = error;
                     match self.ask(permits, session, &failure).await {
                         Some(reached) => (reached, failure),
-                        None => return Err(Stop::Failed(failure)),
+                        None => return Err(UploadError::Failed(failure)),
                     }
                 }
-                Err(stop) => return Err(stop),
+                Err(error) => return Err(error),
             };
             // A registry that has more than it was ever sent is at another upload.
             if reached > self.told() || !resumes.may_go_on(reached) {
-                return Err(Stop::Failed(failure));
+                return Err(UploadError::Failed(failure));
             }
             if reached == end && blob.position() == end {
                 continue;
@@ -63,12 +63,15 @@ impl ToRegistry<'_> {
         &self,
         permits: &Permits,
         session: &mut Session,
-        blob: &mut Verified<'_>,
+        blob: &mut VerifiedBlob<'_>,
         end: u64,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), UploadError> {
         let at = blob.position();
         let length = end - at;
-        let first = blob.next_within(length).await.map_err(Stop::Failed)?;
+        let first = blob
+            .next_within(length)
+            .await
+            .map_err(UploadError::Failed)?;
         let (pieces, body) = body(length);
         let request = async {
             let payload = Payload::Stream(body);
@@ -103,19 +106,22 @@ impl ToRegistry<'_> {
     async fn go_back<'a>(
         &'a self,
         permits: &'a Permits,
-        border: Place,
+        border: Checkpoint,
         reached: u64,
-    ) -> Result<Verified<'a>, Stop> {
-        let place = if border.position <= reached {
+    ) -> Result<VerifiedBlob<'a>, UploadError> {
+        let checkpoint = if border.position <= reached {
             border
         } else {
-            Place::start(self.copy.blob)
+            Checkpoint::start(self.copy.blob)
         };
-        let opened = self.read_from(permits, place).await;
-        let mut blob = opened.map_err(Stop::Failed)?;
+        let opened = self.read_from(permits, checkpoint).await;
+        let mut blob = opened.map_err(UploadError::Failed)?;
         while blob.position() < reached {
             let missing = reached - blob.position();
-            let skipped = blob.next_within(missing).await.map_err(Stop::Failed)?;
+            let skipped = blob
+                .next_within(missing)
+                .await
+                .map_err(UploadError::Failed)?;
             if skipped.is_none() {
                 break;
             }
@@ -125,10 +131,10 @@ impl ToRegistry<'_> {
 }
 
 /// Whether the registry may have taken a part of the chunk, or wants another one.
-fn may_go_on(stop: &Stop) -> bool {
-    match stop {
-        Stop::Refused(status, _) => *status == StatusCode::RANGE_NOT_SATISFIABLE,
-        Stop::Failed(Failure { side, class, .. }) => {
+fn may_go_on(error: &UploadError) -> bool {
+    match error {
+        UploadError::Refused(status, _) => *status == StatusCode::RANGE_NOT_SATISFIABLE,
+        UploadError::Failed(Failure { side, class, .. }) => {
             let passes = matches!(
                 class,
                 FailureClass::Connection | FailureClass::Timeout | FailureClass::Unavailable

@@ -9,7 +9,7 @@ use image_sync_shared::failure::Failure;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::verified::Verified;
+use super::verified::VerifiedBlob;
 
 /// How many pieces wait between the two sides.
 const WAITING_PIECES: usize = 1;
@@ -54,7 +54,7 @@ pub(super) struct Feed<'a, 'b> {
     /// Its first bytes.
     pub(super) first: Bytes,
     /// What gives the others.
-    pub(super) blob: &'a mut Verified<'b>,
+    pub(super) blob: &'a mut VerifiedBlob<'b>,
     /// How many bytes it gets in all.
     pub(super) length: u64,
     /// Where they go in.

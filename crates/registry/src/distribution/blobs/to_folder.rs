@@ -9,7 +9,7 @@ use image_sync_shared::reference::Repository;
 
 use super::Transfer;
 use super::source::Source;
-use super::verified::{Place, Verified};
+use super::verified::{Checkpoint, VerifiedBlob};
 use crate::layout::{Layout, LayoutError, Link};
 
 /// A blob that is written to a folder.
@@ -58,7 +58,8 @@ impl ToFolder<'_> {
         let blob = self.copy.blob;
         let permits = client.transfer_permits(source, self.copy.target).await;
         let opened = Source::open(client, &permits, source, blob, 0).await?;
-        let mut bytes = Verified::new(opened, source.side, blob, *stall, Place::start(blob));
+        let mut bytes =
+            VerifiedBlob::new(opened, source.side, blob, *stall, Checkpoint::start(blob));
         // A blob that fails at its first bytes leaves no trace.
         let mut next = bytes.next().await?;
         let mut file = layout.create_blob(&blob.digest).await?;

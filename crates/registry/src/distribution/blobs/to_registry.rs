@@ -14,15 +14,15 @@ use tokio::time::timeout;
 use super::Transfer;
 use super::feed::{Feed, FeedError, body};
 use super::source::Source;
-use super::verified::{Place, Verified};
+use super::verified::{Checkpoint, VerifiedBlob};
 use crate::client::{Payload, Permits};
-use crate::distribution::uploads::{Habits, Mount, Sent, Session, Way};
+use crate::distribution::uploads::{Mount, Sent, Session, UploadMethod, UploadSupport};
 
 /// How long a registry may take to answer after the last byte: it may move the blob to where it belongs first.
 const FINAL_ANSWER_WITHIN: Duration = Duration::from_secs(300);
 
 /// Why one try to send a blob ended.
-pub(super) enum Stop {
+pub(super) enum UploadError {
     /// For good.
     Failed(Failure),
     /// With a status which says that the blob may be welcome in another way, or is in place.
@@ -81,29 +81,29 @@ impl ToRegistry<'_> {
     /// Sends the blob in the way that the registry is known to want, or in others until it takes one.
     async fn send(&self, permits: &Arc<Permits>, begun: Option<Session>) -> Result<(), Failure> {
         let (uploads, size) = (&self.transfer.uploads, self.copy.blob.size);
-        let known = uploads.habits(self.copy.target);
-        let (mut habits, mut begun) = (known, begun);
+        let known = uploads.support(self.copy.target);
+        let (mut support, mut begun) = (known, begun);
         loop {
-            let tried = self.try_once(permits, begun.take(), habits).await;
-            let (way, stop) = match tried {
+            let tried = self.try_once(permits, begun.take(), support).await;
+            let (method, error) = match tried {
                 Ok(()) => break,
-                Err((None, Stop::Failed(failure) | Stop::Refused(_, failure))) => {
+                Err((None, UploadError::Failed(failure) | UploadError::Refused(_, failure))) => {
                     return Err(failure);
                 }
-                Err((Some(way), stop)) => (way, stop),
+                Err((Some(method), error)) => (method, error),
             };
-            let (status, failure) = match stop {
-                Stop::Failed(failure) => return Err(failure),
-                Stop::Refused(status, failure) => (status, failure),
+            let (status, failure) = match error {
+                UploadError::Failed(failure) => return Err(failure),
+                UploadError::Refused(status, failure) => (status, failure),
             };
-            let Some(next) = habits.after(status, way, size) else {
+            let Some(next) = support.after(status, method, size) else {
                 return Err(with_hint(status, failure));
             };
             tracing::debug!(%failure, ?next, "sending the blob in another way");
-            habits = next;
+            support = next;
         }
-        if habits != known {
-            uploads.remember(self.copy.target, habits);
+        if support != known {
+            uploads.remember(self.copy.target, support);
         }
         Ok(())
     }
@@ -112,30 +112,34 @@ impl ToRegistry<'_> {
         &self,
         permits: &Arc<Permits>,
         begun: Option<Session>,
-        habits: Habits,
-    ) -> Result<(), (Option<Way>, Stop)> {
+        support: UploadSupport,
+    ) -> Result<(), (Option<UploadMethod>, UploadError)> {
         let opened = self.open(permits, begun).await;
-        let (mut session, blob) = opened.map_err(|failure| (None, Stop::Failed(failure)))?;
-        let way = habits.way(self.copy.blob.size, session.limits());
-        let way = way.map_err(|answer| {
+        let (mut session, blob) = opened.map_err(|failure| (None, UploadError::Failed(failure)))?;
+        let method = support.method(self.copy.blob.size, session.limits());
+        let method = method.map_err(|answer| {
             let failure = self.failure(FailureClass::Invalid, &answer);
-            (None, Stop::Failed(failure))
+            (None, UploadError::Failed(failure))
         })?;
-        let sent = match way {
-            Way::Chunks(chunk) => self.send_chunks(permits, &mut session, blob, chunk).await,
-            Way::Put | Way::Patch => self.send_whole(permits, &mut session, blob, way).await,
+        let sent = match method {
+            UploadMethod::Chunks(chunk) => {
+                self.send_chunks(permits, &mut session, blob, chunk).await
+            }
+            UploadMethod::Put | UploadMethod::Patch => {
+                self.send_whole(permits, &mut session, blob, method).await
+            }
         };
         let ended = match sent {
-            Ok(()) if way != Way::Put => {
+            Ok(()) if method != UploadMethod::Put => {
                 let closing = async { taken(session.close(permits).await) };
                 self.answered(closing).await
             }
             sent => sent,
         };
         match ended {
-            Err(stop) => {
-                let stop = self.unless_arrived(permits, &mut session, stop).await;
-                stop.map_or(Ok(()), |stop| Err((Some(way), stop)))
+            Err(error) => {
+                let error = self.unless_arrived(permits, &mut session, error).await;
+                error.map_or(Ok(()), |error| Err((Some(method), error)))
             }
             Ok(()) => Ok(()),
         }
@@ -146,42 +150,49 @@ impl ToRegistry<'_> {
         &self,
         permits: &Arc<Permits>,
         session: &mut Session,
-        stop: Stop,
-    ) -> Option<Stop> {
+        error: UploadError,
+    ) -> Option<UploadError> {
         let (uploads, copy) = (&self.transfer.uploads, self.copy);
-        let failure = match stop {
-            Stop::Refused(StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT, failure) => {
+        let failure = match error {
+            UploadError::Refused(
+                StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT,
+                failure,
+            ) => {
                 if uploads.has(permits, copy.target, copy.blob).await == Ok(true) {
                     session.is_over();
                     return None;
                 }
                 failure
             }
-            Stop::Failed(failure) if is_unanswered(&failure) => failure,
-            stop => return Some(stop),
+            UploadError::Failed(failure) if is_unanswered(&failure) => failure,
+            error => return Some(error),
         };
         uploads.was_unanswered(copy.target, copy.blob);
-        Some(Stop::Failed(failure))
+        Some(UploadError::Failed(failure))
     }
 
     async fn send_whole(
         &self,
         permits: &Arc<Permits>,
         session: &mut Session,
-        mut blob: Verified<'_>,
-        way: Way,
-    ) -> Result<(), Stop> {
+        mut blob: VerifiedBlob<'_>,
+        method: UploadMethod,
+    ) -> Result<(), UploadError> {
         let length = self.copy.blob.size;
         // A blob that fails at its first bytes costs the target no request.
-        let first = blob.next().await.map_err(Stop::Failed)?.unwrap_or_default();
+        let first = blob
+            .next()
+            .await
+            .map_err(UploadError::Failed)?
+            .unwrap_or_default();
         if blob.is_done() {
-            let request = whole(way, session, permits, Payload::Bytes(first), length);
+            let request = whole(method, session, permits, Payload::Bytes(first), length);
             self.answered(request).await?;
             self.tell(0, length);
             return Ok(());
         }
         let (pieces, body) = body(length);
-        let request = whole(way, session, permits, Payload::Stream(body), length);
+        let request = whole(method, session, permits, Payload::Stream(body), length);
         let feed = Feed {
             first,
             blob: &mut blob,
@@ -198,7 +209,7 @@ impl ToRegistry<'_> {
         &'a self,
         permits: &'a Arc<Permits>,
         begun: Option<Session>,
-    ) -> Result<(Session, Verified<'a>), Failure> {
+    ) -> Result<(Session, VerifiedBlob<'a>), Failure> {
         let (uploads, copy) = (&self.transfer.uploads, self.copy);
         let opening = async {
             match begun {
@@ -206,7 +217,7 @@ impl ToRegistry<'_> {
                 None => uploads.begin(permits, copy.target, copy.blob).await,
             }
         };
-        let source = self.read_from(permits, Place::start(copy.blob));
+        let source = self.read_from(permits, Checkpoint::start(copy.blob));
         let (session, blob) = tokio::join!(opening, source);
         let blob = blob?;
         Ok((session?, blob))
@@ -216,21 +227,23 @@ impl ToRegistry<'_> {
     pub(super) async fn read_from<'a>(
         &'a self,
         permits: &'a Permits,
-        place: Place,
-    ) -> Result<Verified<'a>, Failure> {
+        checkpoint: Checkpoint,
+    ) -> Result<VerifiedBlob<'a>, Failure> {
         let (Transfer { client, stall, .. }, copy) = (self.transfer, self.copy);
-        let (remote, offset) = (copy.source, place.position);
+        let (remote, offset) = (copy.source, checkpoint.position);
         let source = Source::open(client, permits, remote, copy.blob, offset).await?;
         let side = remote.side;
-        Ok(Verified::new(source, side, copy.blob, *stall, place))
+        Ok(VerifiedBlob::new(
+            source, side, copy.blob, *stall, checkpoint,
+        ))
     }
 
     /// Feeds a request while it runs, and waits for its answer.
     pub(super) async fn stream(
         &self,
         feed: Feed<'_, '_>,
-        request: impl Future<Output = Result<(), Stop>>,
-    ) -> Result<(), Stop> {
+        request: impl Future<Output = Result<(), UploadError>>,
+    ) -> Result<(), UploadError> {
         let mut request = pin!(request);
         let ended = tokio::select! {
             ended = feed.run() => ended,
@@ -238,28 +251,35 @@ impl ToRegistry<'_> {
         };
         match ended {
             Ok(()) => self.answered(request).await,
-            Err(FeedError::Source(failure)) => Err(Stop::Failed(failure)),
-            Err(FeedError::Stalled(sent)) => Err(Stop::Failed(self.stalled(sent))),
+            Err(FeedError::Source(failure)) => Err(UploadError::Failed(failure)),
+            Err(FeedError::Stalled(sent)) => Err(UploadError::Failed(self.stalled(sent))),
             Err(FeedError::Over) => self.too_early(self.answered(request).await),
         }
     }
 
     /// Waits for the answer to a request of which all was sent.
-    async fn answered(&self, request: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+    async fn answered(
+        &self,
+        request: impl Future<Output = Result<(), UploadError>>,
+    ) -> Result<(), UploadError> {
         timeout(FINAL_ANSWER_WITHIN, request)
             .await
             .unwrap_or_else(|_| {
                 let limit = FINAL_ANSWER_WITHIN.as_secs();
                 let answer = format!("no answer for {limit} s after the last byte");
-                Err(Stop::Failed(self.failure(FailureClass::Timeout, &answer)))
+                Err(UploadError::Failed(
+                    self.failure(FailureClass::Timeout, &answer),
+                ))
             })
     }
 
     /// A refusal may come before the last byte was sent, success may not.
-    fn too_early(&self, answer: Result<(), Stop>) -> Result<(), Stop> {
+    fn too_early(&self, answer: Result<(), UploadError>) -> Result<(), UploadError> {
         answer.and_then(|()| {
             let answer = "it was accepted before all of it was sent";
-            Err(Stop::Failed(self.failure(FailureClass::Connection, answer)))
+            Err(UploadError::Failed(
+                self.failure(FailureClass::Connection, answer),
+            ))
         })
     }
 
@@ -293,23 +313,25 @@ impl ToRegistry<'_> {
 
 /// Sends the blob by PUT, which ends the upload, or by PATCH, which does not.
 async fn whole(
-    way: Way,
+    method: UploadMethod,
     session: &mut Session,
     permits: &Permits,
     payload: Payload,
     length: u64,
-) -> Result<(), Stop> {
-    taken(match way {
-        Way::Put => session.put(permits, payload).await,
-        Way::Patch | Way::Chunks(_) => session.patch(permits, payload, 0..length).await,
+) -> Result<(), UploadError> {
+    taken(match method {
+        UploadMethod::Put => session.put(permits, payload).await,
+        UploadMethod::Patch | UploadMethod::Chunks(_) => {
+            session.patch(permits, payload, 0..length).await
+        }
     })
 }
 
-pub(super) fn taken(sent: Result<Sent, Failure>) -> Result<(), Stop> {
+pub(super) fn taken(sent: Result<Sent, Failure>) -> Result<(), UploadError> {
     match sent {
         Ok(Sent::Taken) => Ok(()),
-        Ok(Sent::Refused(status, failure)) => Err(Stop::Refused(status, failure)),
-        Err(failure) => Err(Stop::Failed(failure)),
+        Ok(Sent::Refused(status, failure)) => Err(UploadError::Refused(status, failure)),
+        Err(failure) => Err(UploadError::Failed(failure)),
     }
 }
 

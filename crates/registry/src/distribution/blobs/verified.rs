@@ -12,7 +12,7 @@ use super::source::Source;
 use crate::http::body::encoding;
 
 /// The bytes of a blob, of which nobody gets all unless they have its digest and size.
-pub(super) struct Verified<'a> {
+pub(super) struct VerifiedBlob<'a> {
     source: Source<'a>,
     side: Side,
     blob: &'a Descriptor,
@@ -27,12 +27,12 @@ pub(super) struct Verified<'a> {
 
 /// A place in a blob, and what all before it hash to: from here on the blob can be read again.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct Checkpoint {
     pub(super) position: u64,
     hasher: Hasher,
 }
 
-impl Place {
+impl Checkpoint {
     /// The start of a blob.
     pub(super) fn start(blob: &Descriptor) -> Self {
         Self {
@@ -42,22 +42,22 @@ impl Place {
     }
 }
 
-impl<'a> Verified<'a> {
+impl<'a> VerifiedBlob<'a> {
     /// Verifies what `source` gives from `place` on, which may take up to `stall` for its next bytes.
     pub(super) fn new(
         source: Source<'a>,
         side: Side,
         blob: &'a Descriptor,
         stall: Duration,
-        place: Place,
+        checkpoint: Checkpoint,
     ) -> Self {
         Self {
             source,
             side,
             blob,
             stall,
-            hasher: Some(place.hasher),
-            position: place.position,
+            hasher: Some(checkpoint.hasher),
+            position: checkpoint.position,
             pending: Bytes::new(),
         }
     }
@@ -94,8 +94,8 @@ impl<'a> Verified<'a> {
     }
 
     /// Where it is; none once all bytes have come out.
-    pub(super) fn place(&self) -> Option<Place> {
-        Some(Place {
+    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
+        Some(Checkpoint {
             position: self.position,
             hasher: self.hasher.clone()?,
         })
@@ -182,8 +182,8 @@ mod tests {
             blob,
             file: tokio::fs::File::open(scratch.path()).await.unwrap(),
         };
-        let (stall, start) = (Duration::from_secs(60), Place::start(blob));
-        let mut verified = Verified::new(source, Side::Source, blob, stall, start);
+        let (stall, start) = (Duration::from_secs(60), Checkpoint::start(blob));
+        let mut verified = VerifiedBlob::new(source, Side::Source, blob, stall, start);
         let mut out = 0;
         loop {
             match verified.next().await {

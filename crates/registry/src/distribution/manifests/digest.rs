@@ -10,7 +10,7 @@ use reqwest::header::HeaderMap;
 use serde::de::IgnoredAny;
 
 use super::content_type;
-use crate::http::Trouble;
+use crate::http::RequestError;
 use crate::http::body::encoding;
 
 const DOCKER_CONTENT_DIGEST: &str = "docker-content-digest";
@@ -20,7 +20,7 @@ const DOCKER_CONTENT_DIGEST: &str = "docker-content-digest";
 pub(super) fn stated_digest(
     headers: &HeaderMap,
     asked: &Reference,
-) -> Result<Option<Digest>, Trouble> {
+) -> Result<Option<Digest>, RequestError> {
     let value = headers.get(DOCKER_CONTENT_DIGEST);
     let text = value.and_then(|value| value.to_str().ok());
     let Some(stated) = text.and_then(|text| text.parse::<Digest>().ok()) else {
@@ -41,7 +41,7 @@ pub(super) fn verified(
     headers: &HeaderMap,
     bytes: Bytes,
     asked: &Reference,
-) -> Result<RawManifest, Trouble> {
+) -> Result<RawManifest, RequestError> {
     let expected = match asked {
         Reference::Digest(digest) => Some(digest.clone()),
         Reference::Tag(_) => stated_digest(headers, asked)?,
@@ -56,12 +56,12 @@ pub(super) fn verified(
         Some(expected) if expected != digest => {
             let found = format!("the bytes received have {digest}; expected {expected}");
             let (class, answer) = encoding::mismatch(headers, &found);
-            Err(Trouble::new(class, answer))
+            Err(RequestError::new(class, answer))
         }
         // With no digest to go by, a label counts where the bytes cannot be a manifest.
         None if encoding::label(headers).is_some() && !is_json(&bytes) => {
             let (class, answer) = encoding::mismatch(headers, "what came is no manifest");
-            Err(Trouble::new(class, answer))
+            Err(RequestError::new(class, answer))
         }
         _ => Ok(RawManifest {
             media_type: media_type(content_type(headers), &bytes),
@@ -75,9 +75,9 @@ fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
-fn mismatch(found: &str, expected: &Digest) -> Trouble {
+fn mismatch(found: &str, expected: &Digest) -> RequestError {
     let answer = format!("{found}; expected {expected}");
-    Trouble::new(FailureClass::DigestMismatch, answer)
+    RequestError::new(FailureClass::DigestMismatch, answer)
 }
 
 /// The media type that is stated, unless the manifest itself has another one of the same kind, or of a kind where the stated

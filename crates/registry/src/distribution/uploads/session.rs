@@ -13,8 +13,8 @@ use reqwest::{Method, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::way::{ChunkLimits, MAY_WANT_ANOTHER_WAY};
-use super::{Shared, location, state};
+use super::upload_method::{ChunkLimits, MAY_TAKE_ANOTHER_METHOD};
+use super::{Shared, location, status};
 use crate::client::{Call, Client, Payload, Permits, Target};
 use crate::http::refusal::Wrote;
 
@@ -85,7 +85,7 @@ impl Session {
     ) -> Result<Sent, Failure> {
         let mut call = self.call(permits, Method::PUT, self.closing()?);
         carry(&mut call, payload, self.size);
-        let accepted = [&MAY_WANT_ANOTHER_WAY[..], &UNANSWERED].concat();
+        let accepted = [&MAY_TAKE_ANOTHER_METHOD[..], &UNANSWERED].concat();
         call.accept = &accepted;
         let answer = self.client().send(call).await?;
         if answer.status().is_success() {
@@ -122,7 +122,7 @@ impl Session {
             return Ok(Sent::Taken);
         }
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            self.received = state::received(answer.headers());
+            self.received = status::received(answer.headers());
         }
         Ok(self.refused(answer).await)
     }
@@ -143,10 +143,10 @@ impl Session {
     /// Asks how many bytes the registry has, as far as it says so. The upload goes on from there.
     pub(crate) async fn ask(&mut self, permits: &Permits) -> Result<Option<u64>, Failure> {
         let (client, digest) = (&self.shared.client, self.digest.as_str());
-        let asked = state::ask(client, permits, &self.remote, digest, self.location()?);
-        let state = asked.await?;
-        self.location = Some(state.location);
-        Ok(state.received)
+        let asked = status::ask(client, permits, &self.remote, digest, self.location()?);
+        let status = asked.await?;
+        self.location = Some(status.location);
+        Ok(status.received)
     }
 
     /// Notes that the blob is in place after all.
@@ -195,7 +195,7 @@ impl Session {
     fn go_on(&mut self, answer: &Response) -> Result<(), Failure> {
         let next = location::next(answer.url(), answer.headers());
         self.location = Some(next.map_err(|reason| self.invalid(&reason))?);
-        self.received = state::received(answer.headers());
+        self.received = status::received(answer.headers());
         Ok(())
     }
 
@@ -262,8 +262,8 @@ async fn cancel(client: Client, remote: Remote, digest: String, location: Url) {
             return Ok(());
         }
         // Where a request was cut, some know an upload by its new length only: distribution 3 has it in the Location.
-        let state = state::ask(&client, &permits, &remote, &digest, &location).await?;
-        match delete(&client, &permits, &remote, &digest, state.location).await? {
+        let status = status::ask(&client, &permits, &remote, &digest, &location).await?;
+        match delete(&client, &permits, &remote, &digest, status.location).await? {
             status if status.is_success() => Ok(()),
             status => {
                 let class = FailureClass::Invalid;

@@ -33,7 +33,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
-type Tcp = HttpConnector<Names>;
+type Tcp = HttpConnector<NameResolver>;
 type Maybe<T> = MaybeHttpsStream<T>;
 
 /// Makes connections that are all secured in the same way.
@@ -90,7 +90,7 @@ impl Connector {
 }
 
 fn tcp(names: Arc<dyn Resolve>, within: Duration) -> Tcp {
-    let mut tcp = HttpConnector::new_with_resolver(Names(names));
+    let mut tcp = HttpConnector::new_with_resolver(NameResolver(names));
     // It is made for HTTPS as well.
     tcp.enforce_http(false);
     // Shared by the addresses of a name, so that one that is dead leaves time for the others.
@@ -139,9 +139,9 @@ fn untunnelled<T: Send + 'static>(connecting: Connecting<T>) -> Connecting<Maybe
 
 /// Resolves names for connections.
 #[derive(Clone)]
-struct Names(Arc<dyn Resolve>);
+struct NameResolver(Arc<dyn Resolve>);
 
-impl Service<Name> for Names {
+impl Service<Name> for NameResolver {
     type Response = Addrs;
     type Error = BoxError;
     type Future = Resolving;

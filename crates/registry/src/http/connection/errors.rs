@@ -8,7 +8,7 @@ use image_sync_shared::failure::FailureClass;
 use rustls::{AlertDescription, CertificateError, OtherError};
 
 use super::informational::TooManyInformational;
-use crate::http::Trouble;
+use crate::http::RequestError;
 use crate::http::network::AddressRefused;
 use crate::http::url::authority;
 
@@ -16,15 +16,15 @@ use crate::http::url::authority;
 type AnyError = dyn Error + 'static;
 
 /// What became of a body that was cut. Names the host, never a path or a query.
-pub(crate) fn explain_cut(error: &reqwest::Error) -> Trouble {
+pub(crate) fn explain_cut(error: &reqwest::Error) -> RequestError {
     let host = error.url().map_or_else(|| "the host".to_owned(), authority);
     explain(&host, error)
 }
 
 /// What became of a request to `host`, or of a body. Names the host, never a path or a query.
-pub(crate) fn explain(host: &str, error: &AnyError) -> Trouble {
+pub(crate) fn explain(host: &str, error: &AnyError) -> RequestError {
     if let Some(too_many) = cause::<TooManyInformational>(error) {
-        return Trouble::new(FailureClass::Invalid, format!("{host} sent {too_many}"));
+        return RequestError::new(FailureClass::Invalid, format!("{host} sent {too_many}"));
     }
     if is_timeout(error) {
         let missing = if is_connect(error) {
@@ -32,7 +32,7 @@ pub(crate) fn explain(host: &str, error: &AnyError) -> Trouble {
         } else {
             "answer of"
         };
-        return Trouble::new(
+        return RequestError::new(
             FailureClass::Timeout,
             format!("no {missing} {host} in time"),
         );
@@ -58,7 +58,7 @@ pub(crate) fn explain(host: &str, error: &AnyError) -> Trouble {
                 |cause| format!("connection to {host} failed: {cause}"),
             ),
     };
-    Trouble::new(FailureClass::Connection, answer)
+    RequestError::new(FailureClass::Connection, answer)
 }
 
 /// Whether the host speaks something else where TLS was tried.
@@ -97,16 +97,16 @@ pub(crate) fn refused(error: &AnyError) -> bool {
     cause::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-fn explain_tls(host: &str, error: &rustls::Error) -> Trouble {
+fn explain_tls(host: &str, error: &rustls::Error) -> RequestError {
     match error {
-        rustls::Error::InvalidCertificate(reason) => Trouble::new(
+        rustls::Error::InvalidCertificate(reason) => RequestError::new(
             FailureClass::Denied,
             format!(
                 "the certificate of {host} is not trusted: {}",
                 in_words(reason)
             ),
         ),
-        rustls::Error::InvalidMessage(_) => Trouble::new(
+        rustls::Error::InvalidMessage(_) => RequestError::new(
             FailureClass::Denied,
             format!("{host} speaks no TLS (plain HTTP must be allowed for it)"),
         ),
@@ -119,11 +119,11 @@ fn explain_tls(host: &str, error: &rustls::Error) -> Trouble {
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied),
-        ) => Trouble::new(
+        ) => RequestError::new(
             FailureClass::Denied,
             format!("{host} does not accept the client certificate, or wants one: {alert:?}"),
         ),
-        other => Trouble::new(
+        other => RequestError::new(
             FailureClass::Connection,
             format!("TLS with {host} failed: {other}"),
         ),

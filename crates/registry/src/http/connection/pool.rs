@@ -11,7 +11,7 @@ use super::connector::Connector;
 use super::informational;
 
 /// What requests say of who sends them.
-pub(crate) const WHO: HeaderValue =
+pub(crate) const PRODUCT: HeaderValue =
     HeaderValue::from_static(concat!("image-sync/", env!("CARGO_PKG_VERSION")));
 
 /// How long a connection is kept for the next request.
@@ -50,7 +50,7 @@ impl Pool {
         }
         let mut request = hyper::Request::try_from(request)?;
         let headers = request.headers_mut();
-        headers.entry(USER_AGENT).or_insert(WHO);
+        headers.entry(USER_AGENT).or_insert(PRODUCT);
         let anything = HeaderValue::from_static("*/*");
         headers.entry(ACCEPT).or_insert(anything);
         if let Some(login) = &self.proxy_login {

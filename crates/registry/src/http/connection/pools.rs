@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::Url;
 
 use super::connector::Connector;
-use super::pool::{Pool, WHO};
+use super::pool::{PRODUCT, Pool};
 use super::profile::Profile;
 use crate::http::network::{Network, Reach};
 use crate::http::proxy::{Proxies, ProxyServer};
@@ -93,7 +93,7 @@ impl Pools {
 
     /// The proxy through which `url` is reached under `profile`.
     pub(crate) fn proxy(&self, url: &Url, profile: &Profile) -> Option<Arc<ProxyServer>> {
-        self.proxies.choose(url, &profile.via)
+        self.proxies.choose(url, &profile.proxy)
     }
 
     fn make(&self, key: &Key) -> Result<Pool, SetupError> {
@@ -109,7 +109,7 @@ impl Pools {
         let invalid = |why| SetupError::new(format!("proxy {}", proxy.authority()), why);
         let proxy = proxy.address().map_err(invalid)?;
         let is_tunnel = key.tls.is_some();
-        let connector = Connector::through(&proxy, is_tunnel, WHO, names, tls, within);
+        let connector = Connector::through(&proxy, is_tunnel, PRODUCT, names, tls, within);
         let login = proxy.login.filter(|_| !is_tunnel);
         Ok(Pool::new(connector, login))
     }

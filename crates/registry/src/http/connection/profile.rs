@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
 
-use crate::http::proxy::Via;
+use crate::http::proxy::ProxyChoice;
 use crate::http::tls::TlsSettings;
 
 /// How connections to a host are secured.
@@ -18,7 +18,7 @@ pub(crate) struct Profile {
     /// PEM files with a client certificate and its key.
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
     /// Through which proxy they go.
-    pub(crate) via: Via,
+    pub(crate) proxy: ProxyChoice,
 }
 
 impl Profile {
@@ -26,12 +26,12 @@ impl Profile {
     pub(crate) fn new(settings: &RegistrySettings, trust: Trust) -> Result<Self, String> {
         let certificate = settings.cert_file.clone();
         let key = settings.key_file.clone().or_else(|| certificate.clone());
-        let via = Via::new(settings.proxy.as_ref());
+        let proxy = ProxyChoice::new(settings.proxy.as_ref());
         Ok(Self {
             unverified: settings.insecure || trust == Trust::Insecure,
             ca_file: settings.ca_file.clone(),
             identity: certificate.zip(key),
-            via: via.map_err(|why| format!("proxy: {why}"))?,
+            proxy: proxy.map_err(|why| format!("proxy: {why}"))?,
         })
     }
 
@@ -62,7 +62,7 @@ impl Profile {
     pub(crate) fn for_another_host(&self) -> Self {
         Self {
             ca_file: self.ca_file.clone(),
-            via: self.via.clone(),
+            proxy: self.proxy.clone(),
             ..Self::default()
         }
     }
@@ -78,11 +78,11 @@ mod tests {
             unverified: true,
             ca_file: Some("ca.pem".into()),
             identity: Some(("c.pem".into(), "k.pem".into())),
-            via: Via::Nothing,
+            proxy: ProxyChoice::Nothing,
         };
         let other = profile.for_another_host();
         assert_eq!(other.ca_file, profile.ca_file);
-        assert_eq!(other.via, profile.via);
+        assert_eq!(other.proxy, profile.proxy);
         assert!(!other.unverified && other.identity.is_none());
     }
 }

@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 
 use super::host_certificates;
-use super::own_certificates::{self, Identity};
+use super::verifier::{self, Identity};
 use crate::http::SetupError;
 
 /// What a user says about TLS with a host.
@@ -39,7 +39,7 @@ pub(crate) fn client_config(
     let identity = settings.identity.or(in_folder.identity.as_ref());
     let identity = identity.map(read_identity).transpose()?;
     if settings.unverified {
-        let config = own_certificates::trusting_anyone(identity);
+        let config = verifier::trusting_anyone(identity);
         return config.map_err(|why| SetupError::new("TLS settings", why));
     }
     let mut named = Vec::new();
@@ -66,12 +66,12 @@ pub(crate) fn client_config(
     } else {
         places.join(", ")
     };
-    own_certificates::trusting(named, identity).map_err(|why| SetupError::new(place, why))
+    verifier::trusting(named, identity).map_err(|why| SetupError::new(place, why))
 }
 
 /// The certificates of a PEM file.
 fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
-    own_certificates::certificates(&read(path)?)
+    verifier::certificates(&read(path)?)
         .map_err(|why| SetupError::new(path.display().to_string(), why))
 }
 

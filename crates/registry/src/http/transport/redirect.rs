@@ -5,7 +5,7 @@ use image_sync_shared::text::excerpt;
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 
-use crate::http::Trouble;
+use crate::http::RequestError;
 use crate::http::url::authority;
 
 /// Redirects followed for one request, at most.
@@ -17,13 +17,13 @@ pub(crate) fn next(
     from: &Url,
     status: StatusCode,
     headers: &HeaderMap,
-) -> Result<Option<Url>, Trouble> {
+) -> Result<Option<Url>, RequestError> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
     let refuse = |why: String| {
         let place = authority(from);
-        Trouble::new(
+        RequestError::new(
             FailureClass::Invalid,
             format!("{place} answered {status}: {why}"),
         )
@@ -60,7 +60,7 @@ mod tests {
         from: &str,
         status: u16,
         location: &str,
-    ) -> Result<Option<String>, Trouble> {
+    ) -> Result<Option<String>, RequestError> {
         let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
         let status = StatusCode::from_u16(status).unwrap();
         next(method, &from.parse().unwrap(), status, &headers).map(|url| url.map(String::from))
@@ -80,9 +80,9 @@ mod tests {
     fn what_is_not_followed_says_why_and_shows_no_query() {
         let from = "https://r.example/v2/";
         let refused = |method, location| {
-            let trouble = follow(method, from, 302, location).unwrap_err();
-            assert_eq!(trouble.class, FailureClass::Invalid);
-            trouble.answer
+            let error = follow(method, from, 302, location).unwrap_err();
+            assert_eq!(error.class, FailureClass::Invalid);
+            error.answer
         };
         let downgrade = refused(&Method::GET, "http://cdn.example/x?signature=s3cret");
         assert!(

@@ -18,7 +18,7 @@ const MAX_CHUNKS: u64 = 10_000;
 
 /// How a blob's bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum UploadMethod {
     /// With the PUT that ends the upload: one request.
     Put,
     /// With one PATCH, then a PUT without a body: for what stands in front of some registries and refuses the first way.
@@ -28,7 +28,7 @@ pub(crate) enum Way {
 }
 
 /// Statuses by which a PUT with a body may be refused although the same bytes are welcome in another way.
-pub(super) const MAY_WANT_ANOTHER_WAY: [StatusCode; 7] = [
+pub(super) const MAY_TAKE_ANOTHER_METHOD: [StatusCode; 7] = [
     StatusCode::BAD_REQUEST,
     StatusCode::METHOD_NOT_ALLOWED,
     StatusCode::LENGTH_REQUIRED,
@@ -60,16 +60,16 @@ impl ChunkLimits {
 
 /// What is known of a registry about how it takes blobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Habits {
+pub(crate) struct UploadSupport {
     /// It took a PATCH after it had refused a PUT.
     patches: bool,
     /// The longest chunk, as the config says or was learnt.
     chunk: Option<u64>,
 }
 
-impl Habits {
+impl UploadSupport {
     /// How to send a blob of `size` bytes, the upload of which began with such limits.
-    pub(crate) fn way(self, size: u64, limits: ChunkLimits) -> Result<Way, String> {
+    pub(crate) fn method(self, size: u64, limits: ChunkLimits) -> Result<UploadMethod, String> {
         let usual = || limits.min.map(|min| min.max(USUAL));
         let Some(wanted) = self.chunk.or(limits.max).or_else(usual) else {
             return Ok(self.whole());
@@ -85,16 +85,16 @@ impl Habits {
                 "in chunks of {chunk} bytes it would take {count} requests, expected at most {MAX_CHUNKS}"
             ));
         }
-        Ok(Way::Chunks(chunk))
+        Ok(UploadMethod::Chunks(chunk))
     }
 
-    /// What to try after a blob of `size` bytes was refused with `status` when it was sent in `way`, if there is anything.
-    pub(crate) fn after(self, status: StatusCode, way: Way, size: u64) -> Option<Self> {
-        let next = match (status, way) {
-            (StatusCode::PAYLOAD_TOO_LARGE, way) => {
-                let refused = match way {
-                    Way::Put | Way::Patch => size,
-                    Way::Chunks(chunk) => chunk,
+    /// What to try after a blob of `size` bytes was refused with `status` when it was sent by `method`, if there is anything.
+    pub(crate) fn after(self, status: StatusCode, method: UploadMethod, size: u64) -> Option<Self> {
+        let next = match (status, method) {
+            (StatusCode::PAYLOAD_TOO_LARGE, method) => {
+                let refused = match method {
+                    UploadMethod::Put | UploadMethod::Patch => size,
+                    UploadMethod::Chunks(chunk) => chunk,
                 };
                 if refused <= SMALLEST_TRIED {
                     return None;
@@ -104,7 +104,7 @@ impl Habits {
                     ..self
                 }
             }
-            (_, Way::Put) => Self {
+            (_, UploadMethod::Put) => Self {
                 patches: true,
                 ..self
             },
@@ -114,20 +114,24 @@ impl Habits {
         (next != self).then_some(next)
     }
 
-    fn whole(self) -> Way {
-        if self.patches { Way::Patch } else { Way::Put }
+    fn whole(self) -> UploadMethod {
+        if self.patches {
+            UploadMethod::Patch
+        } else {
+            UploadMethod::Put
+        }
     }
 }
 
 /// What is known of each host.
 #[derive(Debug, Default)]
-pub(super) struct Ways {
+pub(super) struct UploadMethods {
     /// The longest chunk that the config allows.
     configured: BTreeMap<String, u64>,
-    learnt: Mutex<HashMap<String, Habits>>,
+    learnt: Mutex<HashMap<String, UploadSupport>>,
 }
 
-impl Ways {
+impl UploadMethods {
     pub(super) fn new(configured: BTreeMap<String, u64>) -> Self {
         Self {
             configured,
@@ -135,18 +139,21 @@ impl Ways {
         }
     }
 
-    pub(super) fn of(&self, host: &str) -> Habits {
-        self.learnt().get(host).copied().unwrap_or_else(|| Habits {
-            chunk: self.configured.get(host).copied(),
-            ..Habits::default()
-        })
+    pub(super) fn of(&self, host: &str) -> UploadSupport {
+        self.learnt()
+            .get(host)
+            .copied()
+            .unwrap_or_else(|| UploadSupport {
+                chunk: self.configured.get(host).copied(),
+                ..UploadSupport::default()
+            })
     }
 
-    pub(super) fn remember(&self, host: &str, habits: Habits) {
-        self.learnt().insert(host.to_owned(), habits);
+    pub(super) fn remember(&self, host: &str, support: UploadSupport) {
+        self.learnt().insert(host.to_owned(), support);
     }
 
-    fn learnt(&self) -> MutexGuard<'_, HashMap<String, Habits>> {
+    fn learnt(&self) -> MutexGuard<'_, HashMap<String, UploadSupport>> {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -161,43 +168,53 @@ mod tests {
         ChunkLimits { min, max }
     }
 
-    fn chunk(chunk: u64) -> Habits {
-        Habits {
+    fn chunk(chunk: u64) -> UploadSupport {
+        UploadSupport {
             chunk: Some(chunk),
-            ..Habits::default()
+            ..UploadSupport::default()
         }
     }
 
     #[test]
     fn a_blob_is_sent_whole_where_nothing_speaks_for_chunks() {
-        let usual = Habits::default();
+        let usual = UploadSupport::default();
         let none = ChunkLimits::default();
-        assert_eq!(usual.way(u64::MAX, none), Ok(Way::Put));
-        assert_eq!(chunk(100).way(100, none), Ok(Way::Put), "one request");
-        let patches = Habits {
+        assert_eq!(usual.method(u64::MAX, none), Ok(UploadMethod::Put));
+        assert_eq!(
+            chunk(100).method(100, none),
+            Ok(UploadMethod::Put),
+            "one request"
+        );
+        let patches = UploadSupport {
             patches: true,
             ..chunk(100)
         };
-        assert_eq!(patches.way(100, none), Ok(Way::Patch));
-        assert_eq!(patches.way(101, none), Ok(Way::Chunks(100)));
+        assert_eq!(patches.method(100, none), Ok(UploadMethod::Patch));
+        assert_eq!(patches.method(101, none), Ok(UploadMethod::Chunks(100)));
     }
 
     #[test]
     fn a_chunk_keeps_to_what_the_registry_states() {
         let gib = 1024 * MIB;
-        let of = |habits: Habits, limits| habits.way(gib, limits).unwrap();
-        let usual = Habits::default();
-        assert_eq!(of(usual, limits(Some(1), None)), Way::Chunks(USUAL));
+        let of = |support: UploadSupport, limits| support.method(gib, limits).unwrap();
+        let usual = UploadSupport::default();
+        assert_eq!(
+            of(usual, limits(Some(1), None)),
+            UploadMethod::Chunks(USUAL)
+        );
         let large = limits(Some(70 * MIB), None);
-        assert_eq!(of(usual, large), Way::Chunks(70 * MIB));
-        assert_eq!(of(usual, limits(None, Some(MIB))), Way::Chunks(MIB));
-        assert_eq!(of(usual, limits(None, Some(2 * gib))), Way::Put);
-        assert_eq!(of(chunk(9 * MIB), large), Way::Chunks(70 * MIB));
+        assert_eq!(of(usual, large), UploadMethod::Chunks(70 * MIB));
+        assert_eq!(
+            of(usual, limits(None, Some(MIB))),
+            UploadMethod::Chunks(MIB)
+        );
+        assert_eq!(of(usual, limits(None, Some(2 * gib))), UploadMethod::Put);
+        assert_eq!(of(chunk(9 * MIB), large), UploadMethod::Chunks(70 * MIB));
         let both = limits(Some(MIB), Some(2 * MIB));
-        assert_eq!(of(chunk(9 * MIB), both), Way::Chunks(2 * MIB));
+        assert_eq!(of(chunk(9 * MIB), both), UploadMethod::Chunks(2 * MIB));
         let nonsense = limits(Some(3 * MIB), Some(2 * MIB));
-        assert_eq!(of(usual, nonsense), Way::Chunks(2 * MIB));
-        let tiny = usual.way(gib, limits(None, Some(1))).unwrap_err();
+        assert_eq!(of(usual, nonsense), UploadMethod::Chunks(2 * MIB));
+        let tiny = usual.method(gib, limits(None, Some(1))).unwrap_err();
         assert!(tiny.contains("expected at most 10000"), "{tiny}");
     }
 
@@ -222,33 +239,34 @@ mod tests {
     #[test]
     fn a_413_halves_what_is_sent_down_to_five_mebibytes() {
         let too_large = StatusCode::PAYLOAD_TOO_LARGE;
-        let mut habits = Habits::default();
+        let mut support = UploadSupport::default();
         let (size, mut tried) = (24 * MIB, Vec::new());
-        let mut way = Way::Put;
-        while let Some(next) = habits.after(too_large, way, size) {
-            habits = next;
-            way = habits.way(size, ChunkLimits::default()).unwrap();
-            tried.push(way);
+        let mut method = UploadMethod::Put;
+        while let Some(next) = support.after(too_large, method, size) {
+            support = next;
+            method = support.method(size, ChunkLimits::default()).unwrap();
+            tried.push(method);
         }
-        let chunks = [12, 6, 5].map(|mib| Way::Chunks(mib * MIB));
+        let chunks = [12, 6, 5].map(|mib| UploadMethod::Chunks(mib * MIB));
         assert_eq!(tried, chunks);
-        let huge = Habits::default().after(too_large, Way::Patch, 10_000 * MIB);
+        let huge = UploadSupport::default().after(too_large, UploadMethod::Patch, 10_000 * MIB);
         assert_eq!(huge, Some(chunk(LARGEST_TRIED)));
-        let small = Habits::default().after(too_large, Way::Put, MIB);
+        let small = UploadSupport::default().after(too_large, UploadMethod::Put, MIB);
         assert_eq!(small, None);
-        let configured = chunk(MIB).after(too_large, Way::Chunks(MIB), size);
+        let configured = chunk(MIB).after(too_large, UploadMethod::Chunks(MIB), size);
         assert_eq!(configured, None);
     }
 
     #[test]
     fn another_refusal_of_a_put_leads_to_a_patch() {
-        let refused = |way| Habits::default().after(StatusCode::METHOD_NOT_ALLOWED, way, 9);
-        let patches = Habits {
+        let refused =
+            |method| UploadSupport::default().after(StatusCode::METHOD_NOT_ALLOWED, method, 9);
+        let patches = UploadSupport {
             patches: true,
             chunk: None,
         };
-        assert_eq!(refused(Way::Put), Some(patches));
-        assert_eq!(refused(Way::Patch), None);
-        assert_eq!(refused(Way::Chunks(5)), None);
+        assert_eq!(refused(UploadMethod::Put), Some(patches));
+        assert_eq!(refused(UploadMethod::Patch), None);
+        assert_eq!(refused(UploadMethod::Chunks(5)), None);
     }
 }

@@ -21,12 +21,12 @@ impl Staged {
         }
     }
 
-    async fn harness(&self, allow_private: bool) -> Harness {
+    async fn test(&self, allow_private: bool) -> TestClient {
         let client = client_on(network(), &self.host, |settings| {
             settings.plain_http = true;
             settings.allow_private = allow_private;
         });
-        Harness::new(client, &self.host).await
+        TestClient::new(client, &self.host).await
     }
 
     /// The URLs of the second one that are inside, by address and by name.
@@ -38,9 +38,9 @@ impl Staged {
     }
 }
 
-async fn get_app(harness: &Harness) -> Result<Response, Failure> {
-    let call = harness.call(Method::GET, Target::Path("manifests/v1".to_owned()));
-    harness.client.send(call).await
+async fn get_app(test: &TestClient) -> Result<Response, Failure> {
+    let call = test.call(Method::GET, Target::Path("manifests/v1".to_owned()));
+    test.client.send(call).await
 }
 
 fn assert_refused(failure: &Failure, host: &str, has_remedy: bool) {
@@ -54,7 +54,7 @@ fn assert_refused(failure: &Failure, host: &str, has_remedy: bool) {
 #[tokio::test]
 async fn a_redirect_from_the_internet_to_a_private_or_loopback_address_is_not_followed() {
     let staged = Staged::new().await;
-    let harness = staged.harness(false).await;
+    let test = staged.test(false).await;
     for (location, has_remedy) in staged
         .inside()
         .map(|inside| (inside, true))
@@ -68,25 +68,22 @@ async fn a_redirect_from_the_internet_to_a_private_or_loopback_address_is_not_fo
     {
         let fault = Fault::redirect(&location, "");
         staged.registry.stage(Rule::new("*", "*"), fault);
-        let failure = get_app(&harness).await.unwrap_err();
+        let failure = get_app(&test).await.unwrap_err();
         assert_refused(&failure, &staged.host, has_remedy);
         staged.registry.clear_faults();
     }
     assert!(staged.inner.requests().is_empty());
     // That was about those redirects alone.
-    get_app(&harness).await.unwrap();
+    get_app(&test).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_upload_location_at_a_private_or_loopback_address_is_sent_nothing() {
     let staged = Staged::new().await;
-    let harness = staged.harness(false).await;
-    get_app(&harness).await.unwrap();
+    let test = staged.test(false).await;
+    get_app(&test).await.unwrap();
     for location in staged.inside() {
-        let failure = harness
-            .get(&format!("{location}/upload"))
-            .await
-            .unwrap_err();
+        let failure = test.get(&format!("{location}/upload")).await.unwrap_err();
         assert_refused(&failure, &staged.host, true);
     }
     assert!(staged.inner.requests().is_empty());
@@ -95,17 +92,17 @@ async fn an_upload_location_at_a_private_or_loopback_address_is_sent_nothing() {
 #[tokio::test]
 async fn a_registry_that_may_lead_to_private_addresses_does() {
     let staged = Staged::new().await;
-    let harness = staged.harness(true).await;
+    let test = staged.test(true).await;
     for location in staged.inside() {
         let fault = Fault::redirect(&location, "");
         staged.registry.stage(Rule::new("*", "*"), fault);
-        get_app(&harness).await.unwrap();
+        get_app(&test).await.unwrap();
         staged.registry.clear_faults();
     }
     assert_eq!(staged.inner.requests().len(), 2);
     let fault = Fault::redirect("http://169.254.169.254", "");
     staged.registry.stage(Rule::new("*", "*"), fault);
-    let failure = get_app(&harness).await.unwrap_err();
+    let failure = get_app(&test).await.unwrap_err();
     assert_refused(&failure, &staged.host, false);
 }
 
@@ -120,7 +117,7 @@ async fn a_realm_at_a_private_address_is_asked_for_no_token() {
         ("https://metadata.example/token", false),
     ] {
         staged.registry.set_auth(Auth::bearer_at(&tokens, realm));
-        let failure = get_app(&staged.harness(false).await).await.unwrap_err();
+        let failure = get_app(&staged.test(false).await).await.unwrap_err();
         assert_eq!(failure.step, Step::Authenticate);
         assert_refused(&failure, &staged.host, has_remedy);
     }
@@ -142,7 +139,7 @@ async fn a_token_realm_that_is_named_may_be_anywhere() {
         settings.ca_file = Some(path);
         settings.token_realm = Some(realm);
     });
-    get_app(&Harness::new(client, &staged.host).await)
+    get_app(&TestClient::new(client, &staged.host).await)
         .await
         .unwrap();
     assert_eq!(tokens.requests()[0].user.as_deref(), Some("u"));

@@ -12,7 +12,7 @@ use super::{Credential, CredentialEnv, Identity};
 use crate::http::SetupError;
 
 /// A user name and password of the config.
-pub(super) struct Own {
+pub(super) struct Configured {
     username: String,
     password: RwLock<Secret>,
     /// The file it is from.
@@ -24,15 +24,15 @@ pub(super) struct Own {
 pub(super) fn all(
     registries: &BTreeMap<String, RegistrySettings>,
     env: &CredentialEnv,
-) -> Result<BTreeMap<String, Own>, SetupError> {
+) -> Result<BTreeMap<String, Configured>, SetupError> {
     let each = registries.iter().map(|(host, settings)| {
-        let own = Own::read(host, settings, env)?;
-        Ok(own.map(|own| (host.clone(), own)))
+        let configured = Configured::read(host, settings, env)?;
+        Ok(configured.map(|configured| (host.clone(), configured)))
     });
     each.filter_map(Result::transpose).collect()
 }
 
-impl Own {
+impl Configured {
     fn read(
         host: &str,
         settings: &RegistrySettings,
@@ -74,7 +74,7 @@ impl Own {
     }
 
     /// Reads its file again, if it has one. Where that fails, the password stays.
-    pub(super) fn read_again(&self) {
+    pub(super) fn reload(&self) {
         let Some(file) = &self.file else {
             return;
         };
@@ -138,14 +138,14 @@ mod tests {
         BTreeMap::from([("r.example".to_owned(), settings)])
     }
 
-    fn password(own: &Own) -> String {
-        match own.credential().identity {
+    fn password(configured: &Configured) -> String {
+        match configured.credential().identity {
             Identity::Password { password, .. } => password.reveal().to_owned(),
             Identity::Token(_) => panic!("a config has no identity tokens"),
         }
     }
 
-    fn read(password: PasswordSource) -> Result<Own, String> {
+    fn read(password: PasswordSource) -> Result<Configured, String> {
         let env = CredentialEnv {
             variable: Some(Arc::new(|name| {
                 let set = [("SET", "from env\r\n"), ("BLANK", "\n")];
@@ -154,8 +154,9 @@ mod tests {
             })),
             ..CredentialEnv::default()
         };
-        let own = all(&registries(Some("u"), Some(password)), &env);
-        own.map(|mut own| own.remove("r.example").unwrap())
+        let configured = all(&registries(Some("u"), Some(password)), &env);
+        configured
+            .map(|mut configured| configured.remove("r.example").unwrap())
             .map_err(|error| error.to_string())
     }
 
@@ -170,14 +171,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
         fs::write(&path, "first\n").unwrap();
-        let own = read(PasswordSource::File(path.clone())).unwrap();
-        assert_eq!(password(&own), "first");
+        let configured = read(PasswordSource::File(path.clone())).unwrap();
+        assert_eq!(password(&configured), "first");
         fs::write(&path, "second\r\n").unwrap();
-        own.read_again();
-        assert_eq!(password(&own), "second");
+        configured.reload();
+        assert_eq!(password(&configured), "second");
         fs::remove_file(&path).unwrap();
-        own.read_again();
-        assert_eq!(password(&own), "second");
+        configured.reload();
+        assert_eq!(password(&configured), "second");
     }
 
     #[test]

@@ -9,9 +9,9 @@ use image_sync_shared::reference::Repository;
 
 /// Blobs whose next try is to be another one than their last, each with the repository it is for.
 #[derive(Debug, Default)]
-pub(super) struct Noted(Mutex<HashSet<(Repository, Digest)>>);
+pub(super) struct MarkedBlobs(Mutex<HashSet<(Repository, Digest)>>);
 
-impl Noted {
+impl MarkedBlobs {
     pub(super) fn add(&self, target: &Remote, blob: &Digest) {
         self.set().insert((target.repository.clone(), blob.clone()));
     }

@@ -42,7 +42,7 @@ pub(crate) fn trusting(
     named: Vec<CertificateDer<'static>>,
     identity: Option<Identity>,
 ) -> Result<ClientConfig, String> {
-    let verifier = OwnCertificates {
+    let verifier = CertificateVerifier {
         authorities: Verifier::new_with_extra_roots(named.clone(), Arc::new(default_provider()))
             .map_err(|error| error.to_string())?,
         named,
@@ -85,14 +85,14 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
 /// is none for a server. Docker and whatever else is written in Go takes a server's certificate where it is the very one
 /// that was named or that is in the system's store, whoever issued it, and so does this.
 #[derive(Debug)]
-struct OwnCertificates {
+struct CertificateVerifier {
     authorities: Verifier,
     named: Vec<CertificateDer<'static>>,
     /// Read when a server is met that the authorities do not vouch for, as hardly any is.
     system: OnceLock<Vec<CertificateDer<'static>>>,
 }
 
-impl OwnCertificates {
+impl CertificateVerifier {
     fn has(&self, certificate: &CertificateDer<'_>) -> bool {
         let system = || self.system.get_or_init(|| load_native_certs().certs);
         self.named.iter().any(|named| named == certificate)
@@ -100,7 +100,7 @@ impl OwnCertificates {
     }
 }
 
-impl ServerCertVerifier for OwnCertificates {
+impl ServerCertVerifier for CertificateVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

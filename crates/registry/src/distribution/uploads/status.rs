@@ -9,7 +9,7 @@ use super::location;
 use crate::client::{Call, Client, Permits, Target};
 
 /// Where an upload goes on, and how many bytes the registry has, as far as it says so.
-pub(super) struct State {
+pub(super) struct UploadStatus {
     pub(super) location: Url,
     pub(super) received: Option<u64>,
 }
@@ -21,13 +21,13 @@ pub(super) async fn ask(
     remote: &Remote,
     digest: &str,
     location: &Url,
-) -> Result<State, Failure> {
+) -> Result<UploadStatus, Failure> {
     let target = Target::Url(location.clone());
     let step = Step::PushBlob;
     let call = Call::new(client, permits, remote, step, digest, Method::GET, target);
     let answer = client.send(call).await?;
     let next = location::next(answer.url(), answer.headers());
-    Ok(State {
+    Ok(UploadStatus {
         location: next.unwrap_or_else(|_missing| location.clone()),
         received: received(answer.headers()),
     })

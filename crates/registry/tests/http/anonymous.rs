@@ -6,17 +6,17 @@ use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService
 
 use crate::support::{Setup, guarded, put_app, resolve_app, source, tag};
 
-/// Hides all repositories from strangers.
+/// Hides all repositories from anonymous clients.
 fn hide(registry: &FakeRegistry, status: u16) {
-    let stranger = |request: &Request| !request.has_credentials();
+    let is_anonymous = |request: &Request| !request.has_credentials();
     registry.stage(
-        Rule::new("*", "/v2/app/*").when(stranger),
+        Rule::new("*", "/v2/app/*").when(is_anonymous),
         Fault::status(status),
     );
 }
 
 #[tokio::test]
-async fn credentials_are_shown_where_a_stranger_is_told_that_nothing_is_there() {
+async fn credentials_are_sent_where_an_anonymous_client_is_told_that_nothing_is_there() {
     for status in [403, 404] {
         let tokens = TokenService::new().user("u", "p").no_anonymous_pulls();
         for auth in [Auth::basic("u", "p"), Auth::bearer(&tokens)] {

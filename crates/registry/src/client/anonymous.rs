@@ -1,4 +1,5 @@
-//! Registries that do not say how they want credentials: to a stranger, what is private is not there, or is forbidden.
+//! Registries that do not say how they want credentials: to anonymous clients, what is private is not there, or is
+//! forbidden.
 
 use image_sync_shared::failure::Failure;
 use reqwest::header::HeaderMap;
@@ -7,20 +8,20 @@ use reqwest::{Method, Response, StatusCode};
 use super::Payload;
 use super::exchange::Exchange;
 use crate::auth::{Challenge, HostInfo};
-use crate::http::transport::Outgoing;
+use crate::http::transport::TransportRequest;
 use crate::http::url::same_origin;
 
 impl Exchange<'_, '_> {
-    /// The answer, whatever its status; where it may be one for strangers alone, and there are credentials, that of another
+    /// The answer, whatever its status; where it may be one for anonymous clients alone, and there are credentials, that of another
     /// request which shows them.
-    pub(super) async fn answer_to_known(&mut self) -> Result<Response, Failure> {
+    pub(super) async fn answer_with_credentials(&mut self) -> Result<Response, Failure> {
         let answer = self.answer().await?;
-        let is_for_strangers = matches!(
+        let may_be_hidden = matches!(
             answer.status(),
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN
         );
         let may_be_sent_again = !matches!(self.call.payload, Payload::Spent);
-        if self.is_shown || !is_for_strangers || !may_be_sent_again {
+        if self.is_authorized || !may_be_hidden || !may_be_sent_again {
             return Ok(answer);
         }
         let (endpoint, authenticator) = (self.endpoint, &self.inner.authenticator);
@@ -28,18 +29,18 @@ impl Exchange<'_, '_> {
         if !endpoint.serves(answer.url()) || !authenticator.knows(&endpoint.host, &name).await {
             return Ok(answer);
         }
-        if self.is_stranger() {
+        if self.is_anonymous() {
             let asked = &endpoint.asked_for_challenge;
             asked.get_or_init(|| self.ask_for_challenge()).await;
         }
-        if self.is_stranger() {
+        if self.is_anonymous() {
             return Ok(answer);
         }
         self.answer().await
     }
 
     /// Whether nothing is shown to the server, as far as is known.
-    fn is_stranger(&self) -> bool {
+    fn is_anonymous(&self) -> bool {
         self.endpoint.known().challenge == Challenge::Nothing
     }
 
@@ -49,18 +50,18 @@ impl Exchange<'_, '_> {
         let server = self.endpoint.known();
         let mut url = server.base.clone();
         url.set_path("v2/");
-        let request = Outgoing {
+        let request = TransportRequest {
             method: Method::GET,
             url,
             headers: HeaderMap::new(),
             authorization: None,
             body: None,
-            answer_within: Some(self.inner.wire.timeouts.answer),
+            answer_within: Some(self.inner.transport.timeouts.answer),
             profile: self.endpoint.profile(&server),
             registry: self.endpoint.named(&server.base),
             follow: true,
         };
-        let Ok(answer) = self.inner.wire.send(request).await else {
+        let Ok(answer) = self.inner.transport.send(request).await else {
             return;
         };
         if answer.status() == StatusCode::UNAUTHORIZED

@@ -20,29 +20,29 @@ const REFUSALS: [StatusCode; 7] = [
 
 /// How a registry takes HEAD of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::distribution) enum Head {
+pub(in crate::distribution) enum HeadSupport {
     /// It has answered one.
-    Good,
+    Supported,
     /// It refused one of a manifest that it then gave by GET.
-    Bad,
+    Unsupported,
 }
 
 /// What is known of each host. A clone shares it.
 #[derive(Clone, Default)]
-pub(in crate::distribution) struct Heads(Arc<Mutex<HashMap<String, Head>>>);
+pub(in crate::distribution) struct KnownHeadSupport(Arc<Mutex<HashMap<String, HeadSupport>>>);
 
-impl Heads {
+impl KnownHeadSupport {
     /// What is known of `host`, if anything.
-    pub(in crate::distribution) fn of(&self, host: &str) -> Option<Head> {
+    pub(in crate::distribution) fn of(&self, host: &str) -> Option<HeadSupport> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(host).copied()
     }
 
     /// Notes what `host` did. One that has answered a HEAD is no worse for refusing another.
-    pub(in crate::distribution) fn note(&self, host: &str, head: Head) {
+    pub(in crate::distribution) fn note(&self, host: &str, head: HeadSupport) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get_mut(host) {
-            Some(before) if head == Head::Good => *before = head,
+            Some(before) if head == HeadSupport::Supported => *before = head,
             Some(_) => {}
             None => {
                 known.insert(host.to_owned(), head);
@@ -67,13 +67,13 @@ mod tests {
 
     #[test]
     fn a_host_that_answered_head_once_stays_good() {
-        let heads = Heads::default();
-        assert_eq!(heads.of("r.example"), None);
-        heads.note("r.example", Head::Bad);
-        assert_eq!(heads.of("r.example"), Some(Head::Bad));
-        heads.note("r.example", Head::Good);
-        heads.note("r.example", Head::Bad);
-        assert_eq!(heads.of("r.example"), Some(Head::Good));
-        assert_eq!(heads.of("other.example"), None);
+        let head_support = KnownHeadSupport::default();
+        assert_eq!(head_support.of("r.example"), None);
+        head_support.note("r.example", HeadSupport::Unsupported);
+        assert_eq!(head_support.of("r.example"), Some(HeadSupport::Unsupported));
+        head_support.note("r.example", HeadSupport::Supported);
+        head_support.note("r.example", HeadSupport::Unsupported);
+        assert_eq!(head_support.of("r.example"), Some(HeadSupport::Supported));
+        assert_eq!(head_support.of("other.example"), None);
     }
 }
