@@ -1,5 +1,5 @@
 //! What jobs are worked with: the ports, the settings and the knowledge that all jobs of a process share, and what one attempt
-//! runs under, which is its lease, its time limit, its retries and its account of what is under way.
+//! runs under, which is its lease, its time limit, its retries and its operations in flight.
 
 pub(crate) mod blob_index;
 pub(crate) mod half_open;
@@ -64,7 +64,7 @@ pub(crate) struct WorkerContext {
     pub(crate) blobs: BlobIndex,
     pub(crate) single_flight: SingleFlight<BlobFlight>,
     /// The right to hold the manifests of a large image in memory.
-    pub(crate) large_images: Semaphore,
+    pub(crate) large_images: Arc<Semaphore>,
 }
 
 impl WorkerContext {
@@ -75,7 +75,7 @@ impl WorkerContext {
             settings,
             blobs: BlobIndex::default(),
             single_flight: SingleFlight::default(),
-            large_images: Semaphore::new(LARGE_AT_ONCE),
+            large_images: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         }
     }
 }

@@ -85,8 +85,8 @@ fn conversion_holds(image: &CopyPlan) {
     let converted = to_oci(image);
     assert_eq!(converted, to_oci(image));
     let Some(converted) = converted else { return };
-    assert_eq!(converted.image.manifests.len(), image.manifests.len());
-    for (before, after) in image.manifests.iter().zip(&converted.image.manifests) {
+    assert_eq!(converted.plan.manifests.len(), image.manifests.len());
+    for (before, after) in image.manifests.iter().zip(&converted.plan.manifests) {
         assert_eq!(after.digest, Digest::of(&after.bytes));
         let listed = |raw: &RawManifest| match raw.parse() {
             Ok(Manifest::Image { blobs, foreign }) => [blobs, foreign].concat(),
@@ -100,7 +100,7 @@ fn conversion_holds(image: &CopyPlan) {
         };
         assert!(digests(before).eq(digests(after)), "{before:?} {after:?}");
     }
-    assert_eq!(to_oci(&converted.image), None, "{converted:?}");
+    assert_eq!(to_oci(&converted.plan), None, "{converted:?}");
 }
 
 /// A job in the first line, a failure in the second and a date in the third: what was put back is a job still, and what is
@@ -111,6 +111,7 @@ pub fn settle(input: &[u8]) {
         return;
     };
     let settings = WorkerSettings::new("w1", 1);
+    let policy = settings.settlement_policy();
     let date = text(date);
     if let Ok(until) = OffsetDateTime::parse(date, &Rfc3339) {
         let paused = [PausedHost {
@@ -118,7 +119,7 @@ pub fn settle(input: &[u8]) {
             host: "a.test",
             until,
         }];
-        let settled = before_attempt(&job, false, &paused, &settings, NOW);
+        let settled = before_attempt(&job, false, &paused, &policy, NOW);
         if let Some(settled) = &settled {
             holds(&job, settled);
         }
@@ -129,7 +130,7 @@ pub fn settle(input: &[u8]) {
             tally: Tally::default(),
             duration: Duration::from_secs(1),
         };
-        holds(&job, &after_attempt(&job, ended, false, &settings, NOW));
+        holds(&job, &after_attempt(&job, ended, false, &policy, NOW));
     }
 }
 

@@ -28,8 +28,8 @@ impl Worker {
         }
     }
 
-    /// Works jobs until `shutdown` says stop or the queue is closed; returns when every job in hand is settled. Fails if the
-    /// queue refuses to hand out jobs. The call must run to its end: dropping it drops the jobs in hand, which come again
+    /// Works jobs until `shutdown` says stop or the queue is closed; returns when every job in flight is settled. Fails if the
+    /// queue refuses to hand out jobs. The call must run to its end: dropping it drops the jobs in flight, which come again
     /// after the queue's visibility time.
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), QueueError> {
         let settings = &self.context.settings;

@@ -1,13 +1,14 @@
-//! One image, from its check to its tag. `check_and_copy` tells it from top to bottom.
+//! One image, from its check to its tag. `check_and_copy` tells it from top to bottom, and the other files are its steps: `check`,
+//! `facts` (what is remembered from run to run), `read_manifests`, `dry_run`, `blobs`, `write_manifests`. `requests` makes single
+//! requests with their retries, `target` has what this process knows of the target, `blob_progress` tells of blobs.
 
-pub(crate) mod at_once;
-pub(crate) mod blobs;
-pub(crate) mod check;
+mod blob_progress;
+mod blobs;
+mod check;
 pub(crate) mod check_and_copy;
-pub(crate) mod copy;
-pub(crate) mod dry_run;
-pub(crate) mod missing_at_source;
-pub(crate) mod read_manifests;
+mod dry_run;
+mod facts;
+mod read_manifests;
 pub(crate) mod requests;
-pub(crate) mod target;
-pub(crate) mod write_manifests;
+mod target;
+mod write_manifests;

@@ -23,14 +23,14 @@ pub(crate) struct LeaseGuard<'a> {
     pub(crate) leases: &'a dyn Leases,
     /// Who holds the lease.
     pub(crate) holder: &'a str,
-    /// The time between two signs of life.
+    /// The time between two heartbeats.
     pub(crate) every: Duration,
     /// The lease, once it is taken.
     pub(crate) lease: Mutex<Option<Lease>>,
 }
 
 impl LeaseGuard<'_> {
-    /// Gives signs of life until the attempt must end: returns why.
+    /// Sends heartbeats until the attempt must end: returns why.
     pub(crate) async fn watch(&self) -> Failure {
         let mut ticks = interval_at(tokio::time::Instant::now() + self.every, self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -18,29 +18,23 @@ pub(crate) fn request_policy(job: &RetryPolicy) -> RetryPolicy {
     }
 }
 
-/// Makes a request, and again a few times if it fails in a way that may pass. Other failures go to the caller at once.
+/// Makes a request to a registry, and again a few times if it fails in a way that may pass. Other failures go to the caller at
+/// once.
 pub(crate) async fn retry_request<T, F>(
     policy: RetryPolicy,
-    mut request: impl FnMut() -> F,
+    request: impl FnMut() -> F,
 ) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let mut attempt = 1;
-    loop {
-        match request().await {
-            Err(failure) if again(&failure, policy, attempt) => {
-                debug!(error = %failure, attempt, "a request failed and is made again");
-                sleep(policy.delay(attempt)).await;
-                attempt += 1;
-            }
-            outcome => return outcome,
+    retry(policy, request, |failure, attempt| {
+        let again = failure.class.reaction() == Reaction::Retry;
+        if again {
+            debug!(error = %failure, attempt, "a request failed and is made again");
         }
-    }
-}
-
-fn again(failure: &Failure, policy: RetryPolicy, attempt: u32) -> bool {
-    failure.class.reaction() == Reaction::Retry && policy.allows_another(attempt)
+        again
+    })
+    .await
 }
 
 /// The pauses between the tries of a request to the queue.
@@ -55,18 +49,35 @@ const QUEUE_RETRY: RetryPolicy = RetryPolicy {
 const QUEUE_RETRY_BUDGET: Duration = Duration::from_secs(10);
 
 /// Makes a request to the queue, and again for some seconds while it cannot be reached.
-pub(crate) async fn retry_queue<T, F>(mut request: impl FnMut() -> F) -> Result<T, QueueError>
+pub(crate) async fn retry_queue<T, F>(request: impl FnMut() -> F) -> Result<T, QueueError>
 where
     F: Future<Output = Result<T, QueueError>>,
 {
-    let (start, mut attempt) = (Instant::now(), 1);
-    let is_left =
-        |attempt| QUEUE_RETRY.allows_another(attempt) && start.elapsed() < QUEUE_RETRY_BUDGET;
+    let start = Instant::now();
+    retry(QUEUE_RETRY, request, |error, _| match error {
+        QueueError::Unreachable(error) if start.elapsed() < QUEUE_RETRY_BUDGET => {
+            debug!(error, "the queue cannot be reached: asking again");
+            true
+        }
+        _ => false,
+    })
+    .await
+}
+
+/// Makes a request until it works, `again` says of its error that it is not to be made again, or `policy` is used up.
+async fn retry<T, E, F>(
+    policy: RetryPolicy,
+    mut request: impl FnMut() -> F,
+    again: impl Fn(&E, u32) -> bool,
+) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let mut attempt = 1;
     loop {
         match request().await {
-            Err(QueueError::Unreachable(error)) if is_left(attempt) => {
-                debug!(error, "the queue cannot be reached: asking again");
-                sleep(QUEUE_RETRY.delay(attempt)).await;
+            Err(error) if policy.allows_another(attempt) && again(&error, attempt) => {
+                sleep(policy.delay(attempt)).await;
                 attempt += 1;
             }
             outcome => return outcome,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use image_sync_shared::retry::RetryPolicy;
 
 use crate::decide::admission::Admission;
+use crate::decide::settlement::SettlementPolicy;
 
 /// How a worker works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +22,11 @@ pub struct WorkerSettings {
     pub blob_concurrency: usize,
     /// Attempts at a job, and the waits between them.
     pub retry: RetryPolicy,
-    /// The time between two signs of life: of the delivery, and of the lease.
+    /// The time between two heartbeats: of the delivery, and of the lease.
     pub heartbeat: Duration,
     /// How long one pull waits for a first job.
     pub pull_wait: Duration,
-    /// How long jobs in hand may still take once the worker is told to stop.
+    /// How long jobs in flight may still take once the worker is told to stop.
     pub grace: Duration,
     /// The shortest time that a job is put back for when another worker holds its target; spread up to twice as long.
     pub busy_wait: Duration,
@@ -52,6 +53,17 @@ impl WorkerSettings {
             busy_wait: Duration::from_secs(15),
             max_pause: Duration::from_secs(15 * 60),
             pause_spread: Duration::from_secs(2),
+        }
+    }
+
+    /// How it settles jobs.
+    pub(crate) fn settlement_policy(&self) -> SettlementPolicy<'_> {
+        SettlementPolicy {
+            worker: &self.name,
+            retry: self.retry,
+            busy_wait: self.busy_wait,
+            max_pause: self.max_pause,
+            pause_spread: self.pause_spread,
         }
     }
 

@@ -3,10 +3,9 @@
 
 use std::collections::HashMap;
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::digest::{Algorithm, Digest};
 use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
 use image_sync_shared::media_type;
-use image_sync_shared::ports::registries::Resolved;
 use serde_json::Error;
 use serde_json::value::RawValue;
 
@@ -23,41 +22,68 @@ const OCI_FOREIGN_LAYER: &str = "application/vnd.oci.image.layer.nondistributabl
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Converted {
     /// The image.
-    pub(crate) image: CopyPlan,
-    /// The digest of each manifest that changed, and what it became.
-    pub(crate) changed: Vec<(Digest, Digest)>,
+    pub(crate) plan: CopyPlan,
+    /// Each manifest that changed.
+    pub(crate) replaced: Vec<Replaced>,
 }
 
-/// Converts what is Docker's in `image`, children first, or nothing if there is nothing.
-pub(crate) fn to_oci(image: &CopyPlan) -> Option<Converted> {
+/// What a target has in the place of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    /// The digest of the manifest as the source has it, or as it was made from that.
+    pub(crate) expected: Digest,
+    /// The digest that stands for it at the target.
+    pub(crate) digest: Digest,
+}
+
+/// Converts what is Docker's in `plan`, children first, or nothing if there is nothing.
+pub(crate) fn to_oci(plan: &CopyPlan) -> Option<Converted> {
     let mut changed: HashMap<Digest, RawManifest> = HashMap::new();
-    let mut converted = Converted {
-        image: CopyPlan {
-            blobs: image.blobs.clone(),
-            foreign: image.foreign.clone(),
-            manifests: Vec::with_capacity(image.manifests.len()),
-        },
-        changed: Vec::new(),
-    };
-    for manifest in &image.manifests {
+    let mut manifests = Vec::with_capacity(plan.manifests.len());
+    let mut replaced = Vec::new();
+    for manifest in &plan.manifests {
         let Some(new) = convert(manifest, &changed) else {
-            converted.image.manifests.push(manifest.clone());
+            manifests.push(manifest.clone());
             continue;
         };
-        let digests = (manifest.digest.clone(), new.digest.clone());
-        converted.changed.push(digests);
-        converted.image.manifests.push(new.clone());
+        replaced.push(Replaced {
+            expected: manifest.digest.clone(),
+            digest: new.digest.clone(),
+        });
+        manifests.push(new.clone());
         changed.insert(manifest.digest.clone(), new);
     }
-    (!converted.changed.is_empty()).then_some(converted)
+    let plan = CopyPlan {
+        blobs: plan.blobs.clone(),
+        foreign: plan.foreign.clone(),
+        manifests,
+    };
+    (!replaced.is_empty()).then_some(Converted { plan, replaced })
 }
 
-/// Converts `image` if that is what `target` has: then it was converted before, and the memory of it was lost.
-pub(crate) fn found_at_target(image: &CopyPlan, target: Option<&Resolved>) -> Option<Converted> {
-    let target = target?;
-    let converted = to_oci(image)?;
-    let root = converted.image.manifests.last()?;
-    (root.digest == target.digest).then_some(converted)
+/// What `target`, the digest that the target's tag has, shows to be there in the place of what, if that is the image: then it was
+/// converted or renamed before, and the memory of it was lost.
+pub(crate) fn found_at_target(plan: &CopyPlan, target: &Digest) -> Option<Vec<Replaced>> {
+    if let Some(converted) = to_oci(plan)
+        && converted.plan.manifests.last()?.digest == *target
+    {
+        return Some(converted.replaced);
+    }
+    let renamed = renamed(plan);
+    let is_there = renamed.iter().any(|root| root.digest == *target);
+    is_there.then_some(renamed)
+}
+
+/// The root, if a registry may name it by another digest than the source does: SHA-256, whatever algorithm the source goes by
+/// (OCI image spec, descriptor.md, "Digests").
+pub(crate) fn renamed(plan: &CopyPlan) -> Vec<Replaced> {
+    let root = plan.manifests.last();
+    let other = root.filter(|root| root.digest.algorithm() != Algorithm::Sha256);
+    let replaced = |root: &RawManifest| Replaced {
+        expected: root.digest.clone(),
+        digest: Digest::of(&root.bytes),
+    };
+    other.map(replaced).into_iter().collect()
 }
 
 /// The manifest with OCI's media types and with the new digests of what it lists, if any of that is different.
@@ -232,7 +258,7 @@ mod tests {
     fn an_image_keeps_all_but_its_media_types() {
         let docker = docker_image();
         let converted = to_oci(&image(&[&docker])).unwrap();
-        let [oci] = &converted.image.manifests[..] else {
+        let [oci] = &converted.plan.manifests[..] else {
             panic!("expected one manifest");
         };
         assert_eq!(oci.media_type, media_type::OCI_MANIFEST);
@@ -270,7 +296,7 @@ mod tests {
         let docker = docker_image();
         let list = index(media_type::DOCKER_LIST, &[&docker]);
         let converted = to_oci(&image(&[&docker, &list])).unwrap();
-        let [child, root] = &converted.image.manifests[..] else {
+        let [child, root] = &converted.plan.manifests[..] else {
             panic!("expected two manifests");
         };
         assert_eq!(root.media_type, media_type::OCI_INDEX);
@@ -282,11 +308,12 @@ mod tests {
             listed["annotations"][ATTESTED_DIGEST],
             child.digest.as_str()
         );
-        let changed = [
-            (docker.digest, child.digest.clone()),
-            (list.digest, root.digest.clone()),
-        ];
-        assert_eq!(converted.changed, changed);
+        let replaced = |manifest: &RawManifest, new: &RawManifest| Replaced {
+            expected: manifest.digest.clone(),
+            digest: new.digest.clone(),
+        };
+        let both = [replaced(&docker, child), replaced(&list, root)];
+        assert_eq!(converted.replaced, both);
     }
 
     #[test]
@@ -294,7 +321,7 @@ mod tests {
         let docker = docker_image();
         let root = index(media_type::OCI_INDEX, &[&docker]);
         let converted = to_oci(&image(&[&docker, &root])).unwrap();
-        let new = converted.image.manifests.last().unwrap();
+        let new = converted.plan.manifests.last().unwrap();
         assert_eq!(new.media_type, media_type::OCI_INDEX);
         assert_ne!(new.digest, root.digest);
     }

@@ -9,13 +9,28 @@ use image_sync_shared::job::Job;
 use image_sync_shared::outcome::{Action, JobResult, Work};
 use image_sync_shared::ports::clock::later;
 use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::{RunEvent, Trigger};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::context::settings::WorkerSettings;
 use crate::decide::tally::Tally;
 use decision::{Decision, place, put_back, spread, too_late};
+
+/// How a worker settles jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SettlementPolicy<'a> {
+    /// The worker, as its results tell it.
+    pub(crate) worker: &'a str,
+    /// Attempts at a job, and the waits between them.
+    pub(crate) retry: RetryPolicy,
+    /// The shortest time that a job is put back for when another worker holds its target; spread up to twice as long.
+    pub(crate) busy_wait: Duration,
+    /// How long a host that answered 429 is left alone at most.
+    pub(crate) max_pause: Duration,
+    /// Over how long the jobs of a paused host are spread once its pause is over.
+    pub(crate) pause_spread: Duration,
+}
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +140,7 @@ pub(crate) fn before_attempt(
     job: &Job,
     cancelled: bool,
     paused: &[PausedHost<'_>],
-    settings: &WorkerSettings,
+    policy: &SettlementPolicy<'_>,
     now: OffsetDateTime,
 ) -> Option<Settlement> {
     if cancelled {
@@ -134,8 +149,8 @@ pub(crate) fn before_attempt(
     let PausedHost { side, host, until } = paused.iter().max_by_key(|paused| paused.until)?;
     let end = rfc3339(*until);
     let why = format!("{host} answered 429 or 503 and is left alone until {end}");
-    let due = later(*until, spread(settings.pause_spread));
-    let decision = Decision { job, settings, now };
+    let due = later(*until, spread(policy.pause_spread));
+    let decision = Decision { job, policy, now };
     if let Some(deadline) = decision.missed_deadline(due) {
         let class = FailureClass::RateLimited {
             retry_after_ms: None,
@@ -160,17 +175,17 @@ pub(crate) fn after_attempt(
     job: &Job,
     ended: AttemptOutcome,
     cancelled: bool,
-    settings: &WorkerSettings,
+    policy: &SettlementPolicy<'_>,
     now: OffsetDateTime,
 ) -> Settlement {
-    let decision = Decision { job, settings, now };
+    let decision = Decision { job, policy, now };
     let failure = match &ended.outcome {
         Ok(_) => return decision.finish(ended, None),
         Err(_) if cancelled => return Settlement::Drop,
         Err(failure) => failure.clone(),
     };
     match failure.class.reaction() {
-        Reaction::Retry if settings.retry.allows_another(job.attempt) => {
+        Reaction::Retry if policy.retry.allows_another(job.attempt) => {
             decision.retry(ended, failure)
         }
         Reaction::Fail | Reaction::Retry => decision.finish(ended, None),
@@ -204,12 +219,18 @@ mod tests {
         }
     }
 
-    fn settings() -> WorkerSettings {
-        WorkerSettings::new("w1", 1)
+    fn policy() -> SettlementPolicy<'static> {
+        SettlementPolicy {
+            worker: "w1",
+            retry: RetryPolicy::default(),
+            busy_wait: Duration::from_secs(15),
+            max_pause: Duration::from_secs(15 * 60),
+            pause_spread: Duration::from_secs(2),
+        }
     }
 
     fn after(job: &Job, class: FailureClass) -> Settlement {
-        after_attempt(job, failed(Side::Source, class), false, &settings(), NOW)
+        after_attempt(job, failed(Side::Source, class), false, &policy(), NOW)
     }
 
     fn app() -> Job {
@@ -235,7 +256,7 @@ mod tests {
             };
             assert!(matches!(event, RunEvent::Attempt { attempt: told, .. } if told == attempt));
             assert_eq!(successor.attempt, attempt + 1);
-            let longest = settings().retry.initial * 2_u32.pow(attempt - 1);
+            let longest = policy().retry.initial * 2_u32.pow(attempt - 1);
             assert!(successor.not_before.unwrap() <= NOW + longest);
             job = *successor;
         }
@@ -254,9 +275,9 @@ mod tests {
         };
         let mut job = app();
         let mut now = NOW;
-        for attempt in 1..=settings().retry.attempts {
+        for attempt in 1..=policy().retry.attempts {
             let ended = failed(Side::Source, class);
-            let settlement = after_attempt(&job, ended, false, &settings(), now);
+            let settlement = after_attempt(&job, ended, false, &policy(), now);
             let until = now + Duration::from_secs(20);
             let paused = match settlement {
                 Settlement::Defer {
@@ -268,12 +289,12 @@ mod tests {
                     assert_eq!((told, successor.attempt), (attempt, attempt + 1));
                     assert_eq!(successor.defers, 0);
                     let due = successor.not_before.unwrap();
-                    assert!(until <= due && due <= until + settings().pause_spread);
+                    assert!(until <= due && due <= until + policy().pause_spread);
                     (job, now) = (*successor, due);
                     pause
                 }
                 Settlement::Finish { result, pause, .. } => {
-                    assert_eq!(attempt, settings().retry.attempts);
+                    assert_eq!(attempt, policy().retry.attempts);
                     assert_eq!(result.entry.attempts, attempt);
                     pause
                 }
@@ -290,14 +311,14 @@ mod tests {
             retry_after_ms: Some(3_600_000),
         };
         for (side, host) in [(Side::Source, "source.test"), (Side::Target, "cache.test")] {
-            let settlement = after_attempt(&app(), failed(side, class), false, &settings(), NOW);
+            let settlement = after_attempt(&app(), failed(side, class), false, &policy(), NOW);
             let (successor, pause) = deferred(settlement);
             let pause = pause.unwrap();
-            let until = NOW + settings().max_pause;
+            let until = NOW + policy().max_pause;
             assert_eq!((pause.host.as_str(), pause.until), (host, until));
             assert_eq!((successor.attempt, successor.defers), (1, 1));
             let due = successor.not_before.unwrap();
-            assert!(until <= due && due <= until + settings().pause_spread);
+            assert!(until <= due && due <= until + policy().pause_spread);
         }
     }
 
@@ -315,7 +336,7 @@ mod tests {
             let (successor, pause) = deferred(after(&app(), class));
             let until = NOW + Duration::from_millis(pause_ms);
             assert_eq!(pause.unwrap().until, until, "{retry_after_ms}");
-            assert!(successor.not_before.unwrap() <= until + settings().pause_spread);
+            assert!(successor.not_before.unwrap() <= until + policy().pause_spread);
         }
     }
 
@@ -347,7 +368,7 @@ mod tests {
             "source: check t: no; left alone until 2026-11-20T12:15:00Z, too late for the run's deadline \
              2026-11-20T12:00:12Z"
         );
-        let until = NOW + settings().max_pause;
+        let until = NOW + policy().max_pause;
         assert_eq!(pause.unwrap().until, until);
         let soon = limited(Some(1_000));
         let (successor, _) = deferred(after(&due_within(Duration::from_secs(12)), soon));
@@ -359,7 +380,7 @@ mod tests {
         let job = due_within(Duration::from_secs(12));
         let before = |until| {
             let one = [paused(Side::Source, until)];
-            before_attempt(&job, false, &one, &settings(), NOW).unwrap()
+            before_attempt(&job, false, &one, &policy(), NOW).unwrap()
         };
         let (error, pause) = failed_late(before(NOW + Duration::from_secs(60)));
         assert_eq!(
@@ -373,12 +394,11 @@ mod tests {
 
     #[test]
     fn a_retry_that_would_begin_after_the_deadline_is_not_waited_for() {
-        let mut settings = settings();
-        settings.busy_wait = Duration::from_secs(15);
+        let mut policy = policy();
+        policy.busy_wait = Duration::from_secs(15);
         let job = due_within(Duration::from_nanos(1));
         for class in [FailureClass::Unavailable, FailureClass::LeaseLost] {
-            let settlement =
-                after_attempt(&job, failed(Side::Source, class), false, &settings, NOW);
+            let settlement = after_attempt(&job, failed(Side::Source, class), false, &policy, NOW);
             let (error, _) = failed_late(settlement);
             let start = "source: check t: no; the next attempt would begin at 2026-11-20T12:00:";
             assert!(error.starts_with(start), "{error}");
@@ -435,7 +455,7 @@ mod tests {
             until: datetime!(9999-12-31 23:59:59.999 UTC),
         };
         let (successor, _) =
-            deferred(before_attempt(&job, false, &[paused], &settings(), NOW).unwrap());
+            deferred(before_attempt(&job, false, &[paused], &policy(), NOW).unwrap());
         assert_eq!(successor.not_before.unwrap().year(), 9999);
         for class in [
             FailureClass::RateLimited {
@@ -450,7 +470,7 @@ mod tests {
                 ..failed(Side::Source, class)
             };
             let last = datetime!(9999-12-31 23:59:59.999 UTC);
-            let settlement = after_attempt(&job, ended, false, &settings(), last);
+            let settlement = after_attempt(&job, ended, false, &policy(), last);
             assert_ne!(settlement, Settlement::Drop);
         }
     }
@@ -479,21 +499,21 @@ mod tests {
         assert_eq!((interrupted.not_before, pause), (Some(NOW), None));
         let (busy, _) = deferred(after(&app(), FailureClass::LeaseLost));
         let wait = busy.not_before.unwrap() - NOW;
-        assert!(wait >= settings().busy_wait && wait <= settings().busy_wait * 2);
+        assert!(wait >= policy().busy_wait && wait <= policy().busy_wait * 2);
         assert_eq!((busy.attempt, busy.defers), (1, 1));
     }
 
     #[test]
     fn a_cancelled_run_gets_no_more_failures_but_keeps_what_was_done() {
-        let settings = settings();
+        let policy = policy();
         let denied = failed(Side::Target, FailureClass::Denied);
-        let dropped = after_attempt(&app(), denied.clone(), true, &settings, NOW);
+        let dropped = after_attempt(&app(), denied.clone(), true, &policy, NOW);
         assert_eq!(dropped, Settlement::Drop);
         let done = AttemptOutcome {
             outcome: Ok(Action::Pulled),
             ..denied
         };
-        let finished = after_attempt(&app(), done, true, &settings, NOW);
+        let finished = after_attempt(&app(), done, true, &policy, NOW);
         assert!(matches!(finished, Settlement::Finish { letter: None, .. }));
     }
 
@@ -536,7 +556,7 @@ mod tests {
     #[test]
     fn the_log_is_told_once_that_a_job_is_not_begun() {
         let one = [paused(Side::Target, NOW)];
-        let of = |job| told(before_attempt(&job, false, &one, &settings(), NOW).unwrap());
+        let of = |job| told(before_attempt(&job, false, &one, &policy(), NOW).unwrap());
         let Some(RunEvent::Attempt { attempt, error, .. }) = of(app()) else {
             panic!("nothing was told");
         };
@@ -558,16 +578,16 @@ mod tests {
 
     #[test]
     fn jobs_of_cancelled_runs_and_paused_hosts_are_not_worked() {
-        let settings = settings();
+        let policy = policy();
         let soon = NOW + Duration::from_secs(5);
         let later = NOW + Duration::from_secs(50);
-        assert_eq!(before_attempt(&app(), false, &[], &settings, NOW), None);
+        assert_eq!(before_attempt(&app(), false, &[], &policy, NOW), None);
         assert_eq!(
-            before_attempt(&app(), true, &[paused(Side::Source, soon)], &settings, NOW),
+            before_attempt(&app(), true, &[paused(Side::Source, soon)], &policy, NOW),
             Some(Settlement::Drop)
         );
         let both = [paused(Side::Source, soon), paused(Side::Target, later)];
-        let settlement = before_attempt(&app(), false, &both, &settings, NOW);
+        let settlement = before_attempt(&app(), false, &both, &policy, NOW);
         let (successor, pause) = deferred(settlement.unwrap());
         assert!(successor.not_before.unwrap() >= later && pause.is_none());
         assert_eq!((successor.attempt, successor.defers), (1, 1));

@@ -15,10 +15,10 @@ pub(crate) struct Tally {
     pub(crate) cached: Option<Digest>,
     /// The digest that the target's tag has to have.
     pub(crate) expected: Option<Digest>,
-    /// What happened to the blobs, those that this job brought counted as present too when they are met again.
+    /// What happened to the blobs, those that this job copied or mounted counted as present too when they are met again.
     pub(crate) blobs: BlobCounts,
-    /// How many this job had brought before all were looked at last.
-    brought_before: u32,
+    /// How many this job had copied or mounted before all were looked at last.
+    copied_before: u32,
     /// Bytes of blobs that were sent.
     pub(crate) bytes_copied: u64,
     /// What a dry run found missing.
@@ -43,14 +43,14 @@ impl Tally {
 
     /// From now on all blobs are looked at, those that were looked at before too.
     pub(crate) fn recount(&mut self) {
-        self.brought_before = self.blobs.copied + self.blobs.mounted;
+        self.copied_before = self.blobs.copied + self.blobs.mounted;
         self.blobs.present = 0;
     }
 
     /// What happened to the blobs, each counted once.
     pub(crate) fn distinct_blobs(&self) -> BlobCounts {
         BlobCounts {
-            present: self.blobs.present.saturating_sub(self.brought_before),
+            present: self.blobs.present.saturating_sub(self.copied_before),
             ..self.blobs
         }
     }

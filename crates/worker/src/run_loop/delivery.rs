@@ -8,7 +8,7 @@ use image_sync_shared::job::Job;
 use image_sync_shared::ports::host_pauses::HostPauses;
 use image_sync_shared::ports::job_queue::{Delivery, Settle};
 use image_sync_shared::ports::measures::Measures;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span, warn};
@@ -23,9 +23,7 @@ use crate::decide::settlement::{self, AttemptOutcome, PausedHost, Settlement};
 use crate::decide::tally::SharedTally;
 use crate::run_loop::settle::{settle_delivery, with_heartbeats};
 use crate::transfer::check_and_copy::Attempt;
-use crate::transfer::missing_at_source::MissingAttestations;
 use crate::transfer::requests::Requests;
-use crate::transfer::target::Memory;
 
 /// Works a delivery and settles it.
 pub(crate) async fn process(
@@ -65,13 +63,13 @@ async fn process_in_span(context: &WorkerContext, delivery: Delivery, abort: &Ca
     if deliveries > 1 {
         warn!(deliveries, "delivered again: its last worker lost it");
     }
-    let ports = &context.ports;
+    let (ports, policy) = (&context.ports, context.settings.settlement_policy());
     let settlement = match context.settings.admission.admit(&job) {
         Ok(admitted) => process_admitted(context, &job, &admitted, settle.as_ref(), abort).await,
         Err(refusal) => {
             let (cancelled, now) = (ports.runs.is_cancelled(&job.run_id), ports.clock.now());
             let unworked = AttemptOutcome::unworked(&job, refusal);
-            settlement::after_attempt(&job, unworked, cancelled, &context.settings, now)
+            settlement::after_attempt(&job, unworked, cancelled, &policy, now)
         }
     };
     let every = context.settings.heartbeat;
@@ -87,7 +85,7 @@ async fn process_admitted(
     settle: &dyn Settle,
     abort: &CancellationToken,
 ) -> Settlement {
-    let ports = &context.ports;
+    let (ports, policy) = (&context.ports, context.settings.settlement_policy());
     let cancelled = || ports.runs.is_cancelled(&job.run_id);
     let longest = context.settings.max_pause;
     let paused = paused(job, ports.pauses.as_ref(), longest);
@@ -101,7 +99,7 @@ async fn process_admitted(
     };
     let half_open = HalfOpen::new(ports, tried);
     let now = ports.clock.now();
-    let refused = settlement::before_attempt(job, cancelled(), &held_by, &context.settings, now);
+    let refused = settlement::before_attempt(job, cancelled(), &held_by, &policy, now);
     if let Some(settlement) = refused {
         return settlement;
     }
@@ -112,7 +110,7 @@ async fn process_admitted(
         failure.class
     });
     let now = ports.clock.now();
-    let settlement = settlement::after_attempt(job, ended, cancelled(), &context.settings, now);
+    let settlement = settlement::after_attempt(job, ended, cancelled(), &policy, now);
     if let (Some(class), true) = (failure, settlement.puts_back()) {
         ports.measures.job_put_back(class);
     }
@@ -165,24 +163,13 @@ async fn run_attempt(
         every: context.settings.heartbeat,
         lease: Mutex::new(None),
     };
-    let attempt = Attempt {
-        context,
-        job,
-        source: job.source_remote(),
-        target: job.target_remote(),
-        requests: Requests {
-            registries: context.ports.registries.as_ref(),
-            retry: retry::request_policy(&context.settings.retry),
-            in_flight: &in_flight,
-            half_open,
-        },
-        tally: &tally,
-        lease_guard: &lease_guard,
-        limit: &limit,
-        memory: Memory::default(),
-        missing_attestations: MissingAttestations::default(),
-        large: OnceCell::new(),
+    let requests = Requests {
+        registries: context.ports.registries.as_ref(),
+        retry: retry::request_policy(&context.settings.retry),
+        in_flight: &in_flight,
+        half_open,
     };
+    let attempt = Attempt::new(context, job, requests, &tally, &lease_guard, &limit);
     let outcome = {
         let mut work = pin!(attempt.run());
         tokio::select! {

@@ -16,14 +16,14 @@ use crate::context::WorkerPorts;
 use crate::context::retry::retry_queue;
 use crate::decide::settlement::{HostPause, Settlement, rfc3339};
 
-/// Carries out `settling`, which may take as long as a queue is away, and gives signs of life for the delivery meanwhile, or
+/// Carries out `settling`, which may take as long as a queue is away, and sends heartbeats for the delivery meanwhile, or
 /// it would be another's before it is settled.
 pub(crate) async fn with_heartbeats<T>(
     settle: &dyn Settle,
     every: Duration,
     settling: impl Future<Output = T>,
 ) -> T {
-    let signs = async {
+    let heartbeats = async {
         loop {
             sleep(every).await;
             if let Err(error) = settle.in_progress().await {
@@ -34,7 +34,7 @@ pub(crate) async fn with_heartbeats<T>(
     tokio::select! {
         biased;
         settled = settling => settled,
-        never = signs => never,
+        never = heartbeats => never,
     }
 }
 
@@ -177,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts signs of life.
+    /// Counts heartbeats.
     #[derive(Default)]
     struct Delivery(AtomicU32);
 

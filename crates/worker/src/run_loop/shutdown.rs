@@ -5,9 +5,9 @@ use tokio_util::sync::CancellationToken;
 /// The two steps. A clone is the same shutdown.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
-    /// Take nothing new; finish what is in hand within the grace time.
+    /// Take nothing new; finish what is in flight within the grace time.
     pub stop: CancellationToken,
-    /// Put back what is in hand.
+    /// Put back what is in flight.
     pub abort: CancellationToken,
 }
 

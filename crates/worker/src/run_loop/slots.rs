@@ -55,7 +55,7 @@ impl Slots {
         }
     }
 
-    /// Works jobs until it is told to stop or the queue is closed, then ends what is in hand.
+    /// Works jobs until it is told to stop or the queue is closed, then ends what is in flight.
     pub(crate) async fn serve(mut self, shutdown: &Shutdown) -> Result<(), QueueError> {
         if self.count == 0 {
             return Ok(());
@@ -126,7 +126,7 @@ impl Slots {
         tokio::time::sleep(OUTAGE.delay(self.outage)).await;
     }
 
-    /// Lets the jobs in hand end: without limit as long as nobody asks to stop, then for the grace time, then they are put
+    /// Lets the jobs in flight end: without limit as long as nobody asks to stop, then for the grace time, then they are put
     /// back.
     async fn finish(&mut self, shutdown: &Shutdown) {
         let grace = self.context.settings.grace;

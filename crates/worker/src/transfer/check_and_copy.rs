@@ -1,55 +1,60 @@
-//! One attempt at a job: check, then copy what differs.
+//! Check and copy: one attempt at one image, told from top to bottom. What is decided on the way is in `decide`, what is
+//! requested beside this file.
+//!
+//! 1. *Check*: both tags are resolved, and that is all if they are the same.
+//! 2. *Pin*: from then on the source is its digest, whatever becomes of its tag.
+//! 3. *Platforms*: an index is read, and what stands for the wanted platforms is chosen.
+//! 4. *Copy*: blobs, then child manifests, then the tag.
+//! 5. *Convert*, only if the target refuses Docker's manifests.
+//!
+//! What follows from the outcome is decided in `decide::settlement` and carried out in `run_loop::settle`.
 
 use image_sync_shared::digest::Digest;
-use image_sync_shared::failure::Failure;
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::job::{Job, Remote};
 use image_sync_shared::manifest::{Manifest, RawManifest};
 use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::memo::Fact;
-use tokio::sync::{OnceCell, SemaphorePermit};
+use image_sync_shared::reference::Reference;
+use tokio::time::sleep;
 use tracing::{Instrument as _, debug_span, info, warn};
 
 use crate::context::WorkerContext;
 use crate::context::lease_guard::LeaseGuard;
 use crate::context::time_limit::TimeLimit;
-use crate::decide::plan::Node;
+use crate::decide::convert::{self, Replaced};
+use crate::decide::plan::{CopyPlan, Node};
 use crate::decide::platforms::{self, Choice};
 use crate::decide::tally::SharedTally;
 use crate::decide::verdict::{self, ResolvedTags, Verdict};
-use crate::transfer::check;
-use crate::transfer::missing_at_source::{MissingAttestations, is_missing_at_source};
+use crate::transfer::blob_progress::BlobProgress;
+use crate::transfer::blobs::BlobCopier;
+use crate::transfer::check::resolve_tags;
+use crate::transfer::dry_run::what_is_missing;
+use crate::transfer::facts::Facts;
+use crate::transfer::read_manifests::{
+    LargeImage, ManifestReader, MissingAttestations, is_missing_at_source, read_root,
+};
 use crate::transfer::requests::Requests;
-use crate::transfer::target::Memory;
+use crate::transfer::target::Target;
+use crate::transfer::write_manifests::ManifestWriter;
 
-/// What an attempt works with.
+/// One attempt at a job.
 pub(crate) struct Attempt<'a> {
-    /// What all jobs of this process share.
-    pub(crate) context: &'a WorkerContext,
-    /// The job.
-    pub(crate) job: &'a Job,
-    /// Where the image comes from.
-    pub(crate) source: Remote,
-    /// Where it goes to.
-    pub(crate) target: Remote,
-    /// The requests to both.
-    pub(crate) requests: Requests<'a>,
-    /// What is found and done.
-    pub(crate) tally: &'a SharedTally,
-    /// Keeps the lease.
-    pub(crate) lease_guard: &'a LeaseGuard<'a>,
-    /// How long it may take.
-    pub(crate) limit: &'a TimeLimit,
-    /// Whether what is remembered of the target is trusted.
-    pub(crate) memory: Memory,
-    /// What the source does not serve.
-    pub(crate) missing_attestations: MissingAttestations,
-    /// The right to hold the manifests of a large image, once it has turned out to be one.
-    pub(crate) large: OnceCell<SemaphorePermit<'a>>,
+    context: &'a WorkerContext,
+    job: &'a Job,
+    requests: Requests<'a>,
+    tally: &'a SharedTally,
+    lease: &'a LeaseGuard<'a>,
+    limit: &'a TimeLimit,
+    source: Remote,
+    target: Target<'a>,
+    missing_attestations: MissingAttestations,
+    large_image: LargeImage,
 }
 
 /// The manifest that stands for the wanted platforms.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Root {
+enum Root {
     /// It is still to be read.
     Unread(Digest),
     /// It was read, or made from what was read.
@@ -57,8 +62,7 @@ pub(crate) enum Root {
 }
 
 impl Root {
-    /// Its digest.
-    pub(crate) fn digest(&self) -> &Digest {
+    fn digest(&self) -> &Digest {
         match self {
             Self::Unread(digest) => digest,
             Self::Read(raw) => &raw.digest,
@@ -66,89 +70,84 @@ impl Root {
     }
 }
 
-impl Attempt<'_> {
-    /// Works the job. What it found stays in the tally, however it ends. Where the source does not have what its tag stood for,
-    /// the tag may have moved meanwhile, or what it stands for may not have come everywhere yet: it is resolved once more.
+impl<'a> Attempt<'a> {
+    /// An attempt at `job`. What it finds and does goes to `tally`, however it ends.
+    pub(crate) fn new(
+        context: &'a WorkerContext,
+        job: &'a Job,
+        requests: Requests<'a>,
+        tally: &'a SharedTally,
+        lease: &'a LeaseGuard<'a>,
+        limit: &'a TimeLimit,
+    ) -> Self {
+        Self {
+            context,
+            job,
+            requests,
+            tally,
+            lease,
+            limit,
+            source: job.source_remote(),
+            target: Target::new(job.target_remote(), &context.blobs),
+            missing_attestations: MissingAttestations::default(),
+            large_image: LargeImage::new(&context.large_images),
+        }
+    }
+
+    /// Makes the attempt. Where the source does not have what its tag stood for, the tag may have moved meanwhile, or what it
+    /// stands for may not have come everywhere yet: it is resolved once more.
     pub(crate) async fn run(&self) -> Result<Action, Failure> {
-        let failure = match self.run_once().await {
+        let failure = match self.check_and_copy().await {
             Err(failure) if is_missing_at_source(&failure) => failure,
             ended => return ended,
         };
         info!(error = %failure, "the source does not have it: resolving its tag once more");
-        tokio::time::sleep(self.requests.retry.delay(1)).await;
+        sleep(self.requests.retry.delay(1)).await;
         self.tally.lock().recount();
-        self.run_once().await
+        self.check_and_copy().await
     }
 
-    async fn run_once(&self) -> Result<Action, Failure> {
-        let tags = check::look(self.requests, self.job)
+    /// Check and pin: two requests, and no further one where the image is up to date. Everything below goes by the digests of
+    /// `tags`.
+    async fn check_and_copy(&self) -> Result<Action, Failure> {
+        let tags = resolve_tags(self.requests, self.job)
             .instrument(debug_span!("check"))
             .await?;
-        let target_tag = tags.target.as_ref().map(|target| target.digest.clone());
-        {
-            let mut tally = self.tally.lock();
-            tally.remote = Some(tags.source.digest.clone());
-            tally.cached.clone_from(&target_tag);
-        }
-        let target = &self.target.repository;
-        self.context.blobs.met(target, target_tag.is_some());
-        let memo = self.context.ports.memo.as_ref();
-        let now = self.context.ports.clock.now();
-        let remembered = check::recall(memo, &tags, &self.job.platforms, target, now).await;
-        match verdict::verdict(&tags, &self.job.platforms, &remembered) {
+        self.note(&tags);
+        let platforms = &self.job.platforms;
+        let remembered = self.facts().recall(&tags, platforms).await;
+        match verdict::verdict(&tags, platforms, &remembered) {
             Verdict::UpToDate(digest) => Ok(self.up_to_date(digest)),
-            Verdict::NeedsManifest => self.choose_and_bring(&tags).await,
-            Verdict::Copy(digest) => self.bring(Root::Unread(digest), &tags).await,
+            Verdict::NeedsManifest => self.choose_and_copy(&tags).await,
+            Verdict::Copy(digest) => self.copy(Root::Unread(digest), &tags).await,
         }
     }
 
-    async fn choose_and_bring(&self, tags: &ResolvedTags) -> Result<Action, Failure> {
-        let index = &tags.source.digest;
+    /// Platforms. If the source turns out not to serve attestations that its index lists, platforms are chosen once more
+    /// without those.
+    async fn choose_and_copy(&self, tags: &ResolvedTags) -> Result<Action, Failure> {
         let known = self.missing_attestations.all().len();
-        let root = self.choose(index).await?;
-        let failure = match self.bring_chosen(root, tags).await {
+        let root = self.choose_platforms(tags).await?;
+        let failure = match self.copy_chosen(root, tags).await {
             Err(failure) if self.missing_attestations.all().len() > known => failure,
             ended => return ended,
         };
         let left_out = u32::try_from(self.missing_attestations.all().len()).unwrap_or(u32::MAX);
         self.tally.lock().attestations_left_out = left_out;
         warn!(left_out, error = %failure, "attestations that the source does not serve are left out");
-        let root = self.choose(index).await?;
-        self.bring_chosen(root, tags).await
+        let root = self.choose_platforms(tags).await?;
+        self.copy_chosen(root, tags).await
     }
 
-    async fn bring_chosen(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
-        let (memo, now) = (&self.context.ports.memo, self.context.ports.clock.now());
-        let fact = Fact::Chosen {
-            index: tags.source.digest.clone(),
-            platforms: self.job.platforms.clone(),
-        };
-        memo.remember(&fact, root.digest(), now).await;
-        if let Some(target) = tags.target.as_ref().map(|target| &target.digest) {
-            let repository = &self.target.repository;
-            let refused = root.digest().clone();
-            let converted = check::recall_converted(memo.as_ref(), refused, repository, now).await;
-            if verdict::is_up_to_date(target, root.digest(), converted.as_ref()) {
-                return Ok(self.up_to_date(target.clone()));
-            }
-        }
-        self.bring(root, tags).await
-    }
-
-    /// Reads the source's manifest and chooses the platforms from it.
-    async fn choose(&self, digest: &Digest) -> Result<Root, Failure> {
-        let raw = self.pull_root(digest).await?;
-        let node = Node::read(raw)?;
+    /// Reads what the source's tag stands for, and chooses from it.
+    async fn choose_platforms(&self, tags: &ResolvedTags) -> Result<Root, Failure> {
+        let root = Root::Unread(tags.source.digest.clone());
+        let node = Node::read(self.read(root, tags).await?)?;
         let Manifest::Index { children } = &node.refers else {
             return Ok(Root::Read(node.raw));
         };
-        let missing_attestations = self.missing_attestations.all();
-        let chosen = platforms::choose(
-            &node.raw,
-            children,
-            &self.job.platforms,
-            &missing_attestations,
-        )?;
+        let missing = self.missing_attestations.all();
+        let chosen = platforms::choose(&node.raw, children, &self.job.platforms, &missing)?;
         Ok(match chosen {
             Choice::Whole => Root::Read(node.raw),
             Choice::Child(digest) => Root::Unread(digest),
@@ -156,18 +155,214 @@ impl Attempt<'_> {
         })
     }
 
-    async fn bring(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
+    /// Copies what was chosen, unless the target has it: only now is it known which digest that would be.
+    async fn copy_chosen(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
+        let (facts, index) = (self.facts(), &tags.source.digest);
+        facts
+            .remember_chosen(index, &self.job.platforms, root.digest())
+            .await;
+        if let Some(target) = tags.target.as_ref().map(|target| &target.digest) {
+            let converted = facts.recall_converted(root.digest()).await;
+            if verdict::is_up_to_date(target, root.digest(), converted.as_ref()) {
+                return Ok(self.up_to_date(target.clone()));
+            }
+        }
+        self.copy(root, tags).await
+    }
+
+    /// Copy: from here on the target lacks the image, as far as its tag tells.
+    async fn copy(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
         self.tally.lock().expected = Some(root.digest().clone());
         if self.job.policy.dry_run {
             return self.tell_what_is_missing(root, tags).await;
         }
-        self.lease_guard.acquire().await?;
-        self.copy(root, tags).instrument(debug_span!("copy")).await
+        self.lease.acquire().await?;
+        let copy = self.copy_under_lease(root, tags);
+        copy.instrument(debug_span!("copy")).await
+    }
+
+    /// What a dry run does in the place of a copy. It writes nothing, and needs no lease.
+    async fn tell_what_is_missing(
+        &self,
+        root: Root,
+        tags: &ResolvedTags,
+    ) -> Result<Action, Failure> {
+        let plan = self.plan(root, tags).await?;
+        if self.is_found_at_target(&plan, tags).await {
+            return Ok(Action::AlreadyCached);
+        }
+        let (target, tally) = (&self.target.remote, self.tally);
+        let concurrency = self.context.settings.blob_concurrency;
+        let missing = what_is_missing(self.requests, target, &plan, concurrency, tally).await?;
+        tally.lock().would_copy = Some(missing);
+        Ok(Action::Skipped)
+    }
+
+    /// Plans and writes. If the target says that something is missing that was taken as present, nothing is taken as present
+    /// any more, and it is copied once again.
+    async fn copy_under_lease(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
+        let plan = self.plan(root, tags).await?;
+        if self.is_found_at_target(&plan, tags).await {
+            return Ok(Action::AlreadyCached);
+        }
+        match self.write(&plan).await {
+            Err(refusal) if may_lack_something(&refusal) && self.target.was_relied_on() => {
+                info!(error = %refusal, "the target may have lost what was there: asking for everything");
+                self.target.distrust(&plan);
+                self.tally.lock().recount();
+                let root = plan.manifests.last().cloned().map(Root::Read);
+                let plan = self.plan(root.ok_or(refusal)?, tags).await?;
+                self.write(&plan).await?;
+            }
+            written => written?,
+        }
+        Ok(Action::Pulled)
+    }
+
+    /// The blobs first: a manifest is written when all that it refers to is there.
+    async fn write(&self, plan: &CopyPlan) -> Result<(), Failure> {
+        self.blobs().copy_all(plan).await?;
+        self.write_manifests(plan).await
+    }
+
+    /// The manifests as they are, the tag last. Converted only if they are refused.
+    async fn write_manifests(&self, plan: &CopyPlan) -> Result<(), Failure> {
+        let writer = self.manifest_writer();
+        let Err(refusal) = writer.write(&plan.manifests).await else {
+            self.remember(&convert::renamed(plan)).await;
+            return Ok(());
+        };
+        if !(refusal.class == FailureClass::Invalid && refusal.step == Step::PushManifest) {
+            return Err(refusal);
+        }
+        let Some(converted) = convert::to_oci(plan) else {
+            return Err(refusal);
+        };
+        info!(error = %refusal, "the target refuses the Docker manifest: converting it to OCI");
+        match writer.write(&converted.plan.manifests).await {
+            Ok(()) => {
+                let root = converted.plan.manifests.last();
+                self.tally.lock().expected = root.map(|root| root.digest.clone());
+                self.remember(&converted.replaced).await;
+                Ok(())
+            }
+            Err(second) if second.class == FailureClass::Invalid => Err(Failure {
+                answer: format!(
+                    "{}; converted to OCI it was refused too: {}",
+                    refusal.answer, second.answer
+                ),
+                ..refusal
+            }),
+            Err(second) => Err(second),
+        }
+    }
+
+    /// The manifest of `root`, by its digest: the source is pinned. A source that serves nothing by digest may be asked by the
+    /// tag that stood for it.
+    async fn read(&self, root: Root, tags: &ResolvedTags) -> Result<RawManifest, Failure> {
+        let digest = match root {
+            Root::Read(raw) => return Ok(raw),
+            Root::Unread(digest) => digest,
+        };
+        let tag = &self.job.source.image.reference;
+        let stands_for_it = digest == tags.source.digest && matches!(tag, Reference::Tag(_));
+        let tag = stands_for_it.then_some(tag);
+        read_root(self.requests, &self.source, &digest, tag).await
+    }
+
+    /// Reads what is under `root` and is missing at the target: all that has to be written.
+    async fn plan(&self, root: Root, tags: &ResolvedTags) -> Result<CopyPlan, Failure> {
+        let root = self.read(root, tags).await?;
+        self.manifest_reader().plan(root).await
+    }
+
+    /// Whether the target's tag has the image already, under a digest that only the image itself tells. Remembers that.
+    async fn is_found_at_target(&self, plan: &CopyPlan, tags: &ResolvedTags) -> bool {
+        let Some(target) = &tags.target else {
+            return false;
+        };
+        let Some(replaced) = convert::found_at_target(plan, &target.digest) else {
+            return false;
+        };
+        self.tally.lock().expected = Some(target.digest.clone());
+        self.remember(&replaced).await;
+        true
+    }
+
+    /// Remembers what the target has in the place of what, so that the next run sees that it is up to date.
+    async fn remember(&self, replaced: &[Replaced]) {
+        for Replaced { expected, digest } in replaced {
+            self.facts().remember_converted(expected, digest).await;
+        }
+    }
+
+    fn note(&self, tags: &ResolvedTags) {
+        let target = tags.target.as_ref().map(|target| target.digest.clone());
+        self.target.met(target.is_some());
+        let mut tally = self.tally.lock();
+        tally.remote = Some(tags.source.digest.clone());
+        tally.cached = target;
     }
 
     /// The target has `digest`, which is the right one.
-    pub(crate) fn up_to_date(&self, digest: Digest) -> Action {
+    fn up_to_date(&self, digest: Digest) -> Action {
         self.tally.lock().expected = Some(digest);
         Action::AlreadyCached
     }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            memo: self.context.ports.memo.as_ref(),
+            clock: self.context.ports.clock.as_ref(),
+            target: self.target.repository(),
+        }
+    }
+
+    fn manifest_reader(&self) -> ManifestReader<'_> {
+        ManifestReader {
+            requests: self.requests,
+            source: &self.source,
+            target: &self.target,
+            concurrency: self.context.settings.blob_concurrency,
+            missing_attestations: &self.missing_attestations,
+            large_image: &self.large_image,
+        }
+    }
+
+    fn blobs(&self) -> BlobCopier<'_> {
+        BlobCopier {
+            requests: self.requests,
+            source: &self.source,
+            target: &self.target,
+            concurrency: self.context.settings.blob_concurrency,
+            single_flight: &self.context.single_flight,
+            limit: self.limit,
+            progress: BlobProgress {
+                job: &self.job.job_id,
+                progress: self.context.ports.progress.as_ref(),
+                measures: self.context.ports.measures.as_ref(),
+                tally: self.tally,
+            },
+        }
+    }
+
+    fn manifest_writer(&self) -> ManifestWriter<'_> {
+        ManifestWriter {
+            requests: self.requests,
+            target: &self.target,
+            image: &self.job.target.image,
+            concurrency: self.context.settings.blob_concurrency,
+            lease: self.lease,
+        }
+    }
+}
+
+/// Whether the target refused a manifest in a way that something it refers to may be the cause of.
+fn may_lack_something(refusal: &Failure) -> bool {
+    refusal.side == Side::Target
+        && refusal.step == Step::PushManifest
+        && matches!(
+            refusal.class,
+            FailureClass::Invalid | FailureClass::NotFound | FailureClass::Inconsistent
+        )
 }

@@ -1,53 +1,46 @@
 //! What would be copied: nothing is written to find out.
 
-use std::pin::pin;
-
-use futures_util::StreamExt as _;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use image_sync_shared::failure::Failure;
-use image_sync_shared::outcome::{Action, WouldCopy};
+use image_sync_shared::job::Remote;
+use image_sync_shared::outcome::WouldCopy;
 
-use crate::decide::verdict::ResolvedTags;
-use crate::transfer::at_once::at_once;
-use crate::transfer::check_and_copy::{Attempt, Root};
+use crate::decide::plan::CopyPlan;
+use crate::decide::tally::SharedTally;
+use crate::transfer::requests::Requests;
 
-impl Attempt<'_> {
-    /// Reads the manifests and asks for each blob.
-    pub(crate) async fn tell_what_is_missing(
-        &self,
-        root: Root,
-        tags: &ResolvedTags,
-    ) -> Result<Action, Failure> {
-        let image = self.pull_image(root).await?;
-        if self.is_found_at_target(&image, tags).await {
-            return Ok(Action::AlreadyCached);
+/// Asks `target` for each blob of `plan`, for some of them at the same time. Those that are there are counted as they are met.
+pub(crate) async fn what_is_missing(
+    requests: Requests<'_>,
+    target: &Remote,
+    plan: &CopyPlan,
+    concurrency: usize,
+    tally: &SharedTally,
+) -> Result<WouldCopy, Failure> {
+    let manifests = plan
+        .manifests
+        .iter()
+        .map(|manifest| manifest.bytes.len() as u64);
+    let mut missing = WouldCopy {
+        blobs: 0,
+        bytes: manifests.sum(),
+    };
+    let blobs: Vec<_> = plan.blobs().collect();
+    let ask = async |place: usize| -> Result<_, Failure> {
+        let blob = blobs[place];
+        let there = requests.has_blob(target, &blob.digest).await?;
+        Ok((there, blob.size))
+    };
+    let mut answers = stream::iter(0..blobs.len())
+        .map(ask)
+        .buffer_unordered(concurrency.max(1));
+    while let Some((there, size)) = answers.try_next().await? {
+        if there {
+            tally.lock().blobs.present += 1;
+        } else {
+            missing.blobs += 1;
+            missing.bytes = missing.bytes.saturating_add(size);
         }
-        let manifests = image
-            .manifests
-            .iter()
-            .map(|manifest| manifest.bytes.len() as u64);
-        let mut would_copy = WouldCopy {
-            blobs: 0,
-            bytes: manifests.sum(),
-        };
-        let blobs: Vec<_> = image.blobs().collect();
-        let ask = async |place: usize| -> Result<_, Failure> {
-            let blob = blobs[place];
-            let there = self.requests.has_blob(&self.target, &blob.digest).await?;
-            Ok((there, blob.size))
-        };
-        let limit = self.context.settings.blob_concurrency;
-        let mut answers = pin!(at_once(limit, blobs.len(), ask));
-        while let Some(answer) = answers.next().await {
-            let (there, size) = answer?;
-            let mut tally = self.tally.lock();
-            if there {
-                tally.blobs.present += 1;
-            } else {
-                would_copy.blobs += 1;
-                would_copy.bytes = would_copy.bytes.saturating_add(size);
-            }
-        }
-        self.tally.lock().would_copy = Some(would_copy);
-        Ok(Action::Skipped)
     }
+    Ok(missing)
 }

@@ -1,21 +1,22 @@
 //! Reads the manifests of an image, all of them by digest.
 
 use std::collections::{HashMap, HashSet};
-use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::StreamExt as _;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use image_sync_shared::digest::Digest;
-use image_sync_shared::failure::Failure;
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::job::Remote;
 use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, MAX_MANIFEST_BYTES, RawManifest};
 use image_sync_shared::media_type::{self, Kind};
 use image_sync_shared::reference::Reference;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
 use crate::decide::manifest_budget::ManifestBudget;
 use crate::decide::plan::{self, CopyPlan, Node, invalid};
-use crate::transfer::at_once::at_once;
-use crate::transfer::check_and_copy::{Attempt, Root};
-use crate::transfer::missing_at_source::{MissingAttestations, is_missing_at_source};
+use crate::transfer::requests::Requests;
+use crate::transfer::target::Target;
 
 /// How deep indexes may list indexes.
 const MAX_DEPTH: usize = 4;
@@ -37,7 +38,7 @@ struct Listed {
 enum Read {
     Manifest(Node),
     Blob(Descriptor),
-    MissingAttestations(Digest, Failure),
+    MissingAttestation(Digest, Failure),
 }
 
 impl From<&Descriptor> for Listed {
@@ -56,14 +57,44 @@ impl From<&Descriptor> for Listed {
     }
 }
 
-impl Attempt<'_> {
+/// Reads the manifests of one image.
+pub(crate) struct ManifestReader<'a> {
+    /// The requests.
+    pub(crate) requests: Requests<'a>,
+    /// Where it is read.
+    pub(crate) source: &'a Remote,
+    /// Where it goes to: what is there already is not read.
+    pub(crate) target: &'a Target<'a>,
+    /// Manifests that are asked for at the same time.
+    pub(crate) concurrency: usize,
+    /// Where attestations are noted that the source does not serve.
+    pub(crate) missing_attestations: &'a MissingAttestations,
+    /// The right to hold many manifests.
+    pub(crate) large_image: &'a LargeImage,
+}
+
+/// Reads the manifest `digest`. A source that serves nothing by digest is asked by `tag`, where one is given, if it still has that
+/// manifest.
+pub(crate) async fn read_root(
+    requests: Requests<'_>,
+    source: &Remote,
+    digest: &Digest,
+    tag: Option<&Reference>,
+) -> Result<RawManifest, Failure> {
+    match (requests.pull_manifest(source, digest).await, tag) {
+        (Err(failure), Some(tag)) if is_missing_at_source(&failure) => {
+            let by_tag = requests.pull_tagged(source, tag).await;
+            let same = by_tag.ok().filter(|manifest| manifest.digest == *digest);
+            same.ok_or(failure)
+        }
+        (pulled, _) => pulled,
+    }
+}
+
+impl ManifestReader<'_> {
     /// Reads the manifests under `root` that the target lacks, level by level, and plans how they are written. They are held
     /// in memory until then, so what the indexes state of their sizes decides whether they are read at all.
-    pub(crate) async fn pull_image(&self, root: Root) -> Result<CopyPlan, Failure> {
-        let root = match root {
-            Root::Unread(digest) => self.pull_root(&digest).await?,
-            Root::Read(raw) => raw,
-        };
+    pub(crate) async fn plan(&self, root: RawManifest) -> Result<CopyPlan, Failure> {
         let top = root.digest.clone();
         let mut budget = ManifestBudget::new(&top);
         let root = Node::read(root)?;
@@ -88,7 +119,7 @@ impl Attempt<'_> {
             let missing = self.missing(children).await?;
             let stated = missing.iter().map(|child| (&child.digest, child.size));
             if budget.expect(stated)? {
-                self.wait_for_room().await;
+                self.large_image.permit().await;
             }
             level = self.read(&missing, &mut budget, &mut blobs).await?;
         }
@@ -96,42 +127,25 @@ impl Attempt<'_> {
 
     /// Those of `children` that the target lacks.
     async fn missing(&self, children: Vec<Listed>) -> Result<Vec<Listed>, Failure> {
-        let limit = self.context.settings.blob_concurrency;
         let ask = async |place: usize| {
             let there = self.target_has_manifest(&children[place]).await?;
             Ok::<_, Failure>((place, there))
         };
         let mut lacks = vec![true; children.len()];
-        {
-            let mut answers = pin!(at_once(limit, children.len(), ask));
-            while let Some(answer) = answers.next().await {
-                let (place, there) = answer?;
-                if there {
-                    self.memory.rely();
-                    lacks[place] = false;
-                }
+        let mut answers = stream::iter(0..children.len())
+            .map(ask)
+            .buffer_unordered(self.concurrency.max(1));
+        while let Some((place, there)) = answers.try_next().await? {
+            if there {
+                self.target.rely();
+                lacks[place] = false;
             }
         }
+        drop(answers);
         let children = children.into_iter().zip(lacks);
         Ok(children
             .filter_map(|(child, lacks)| lacks.then_some(child))
             .collect())
-    }
-
-    /// Reads the manifest that the source has for its tag. A source that serves nothing by digest is asked by the tag, if it
-    /// still has that manifest.
-    pub(crate) async fn pull_root(&self, digest: &Digest) -> Result<RawManifest, Failure> {
-        let pulled = self.requests.pull_manifest(&self.source, digest).await;
-        let tag = &self.job.source.image.reference;
-        let is_tagged = self.tally.lock().remote.as_ref() == Some(digest);
-        match (pulled, tag) {
-            (Err(failure), Reference::Tag(_)) if is_tagged && is_missing_at_source(&failure) => {
-                let by_tag = self.requests.pull_tagged(&self.source, tag).await;
-                let same = by_tag.ok().filter(|manifest| manifest.digest == *digest);
-                same.ok_or(failure)
-            }
-            (pulled, _) => pulled,
-        }
     }
 
     /// Reads listed manifests, of each no more than its index states. Those that are no manifests are added to `blobs`.
@@ -141,19 +155,20 @@ impl Attempt<'_> {
         budget: &mut ManifestBudget<'_>,
         blobs: &mut Vec<Descriptor>,
     ) -> Result<Vec<Node>, Failure> {
-        let limit = self.context.settings.blob_concurrency;
         let read = |place: usize| self.read_listed(&listed[place]);
-        let mut answers = pin!(at_once(limit, listed.len(), read));
+        let mut answers = stream::iter(0..listed.len())
+            .map(read)
+            .buffer_unordered(self.concurrency.max(1));
         let mut nodes = Vec::new();
         let mut first_missing = None;
-        while let Some(read) = answers.next().await {
-            match read? {
+        while let Some(read) = answers.try_next().await? {
+            match read {
                 Read::Manifest(node) => {
                     budget.add(&node)?;
                     nodes.push(node);
                 }
                 Read::Blob(blob) => blobs.push(blob),
-                Read::MissingAttestations(attestation, failure) => {
+                Read::MissingAttestation(attestation, failure) => {
                     self.missing_attestations.note(attestation);
                     first_missing.get_or_insert(failure);
                 }
@@ -170,7 +185,7 @@ impl Attempt<'_> {
         let digest = &listed.digest;
         let pulled = self
             .requests
-            .pull_manifest_up_to(limit, &self.source, digest)
+            .pull_manifest_up_to(limit, self.source, digest)
             .await;
         match (pulled, &listed.as_blob) {
             (Ok(raw), _) => Node::read(raw).map(Read::Manifest),
@@ -179,7 +194,7 @@ impl Attempt<'_> {
                 Ok(Read::Blob(blob.clone()))
             }
             (Err(failure), _) if listed.attests && is_missing_at_source(&failure) => {
-                Ok(Read::MissingAttestations(digest.clone(), failure))
+                Ok(Read::MissingAttestation(digest.clone(), failure))
             }
             (Err(failure), _) => Err(failure),
         }
@@ -188,27 +203,79 @@ impl Attempt<'_> {
     /// Whether the target has a child manifest: then it has all that this refers to, which is written first. A repository
     /// that nothing else was seen in is not asked.
     async fn target_has_manifest(&self, child: &Listed) -> Result<bool, Failure> {
-        if self.memory.is_doubted() {
-            return Ok(false);
-        }
-        let (blobs, target) = (&self.context.blobs, &self.target.repository);
-        let known = blobs.has_manifest(target, &child.digest);
-        if known || blobs.is_new(target) {
+        if let Some(known) = self.target.knows_manifest(&child.digest) {
             return Ok(known);
         }
         let reference = Reference::Digest(child.digest.clone());
-        let answer = self.requests.resolve(&self.target, &reference).await?;
+        let answer = self
+            .requests
+            .resolve(&self.target.remote, &reference)
+            .await?;
         // What is there as another kind than the index states is read, and then refused.
         Ok(answer.is_some_and(|there| {
             let kinds = (child.kind, media_type::kind(&there.media_type));
             !matches!(kinds, (Some(stated), Some(found)) if stated != found)
         }))
     }
+}
 
-    /// Waits until few enough large images are worked for their manifests to be held in memory.
-    async fn wait_for_room(&self) {
-        let room = || self.context.large_images.acquire();
+/// The attestations that an index lists and the source does not serve.
+#[derive(Debug, Default)]
+pub(crate) struct MissingAttestations(Mutex<HashSet<Digest>>);
+
+impl MissingAttestations {
+    /// Notes an attestation.
+    pub(crate) fn note(&self, attestation: Digest) {
+        self.lock().insert(attestation);
+    }
+
+    /// Those that were met.
+    pub(crate) fn all(&self) -> HashSet<Digest> {
+        self.lock().clone()
+    }
+
+    /// The failure to read an attestation, where it cannot be left out.
+    pub(crate) fn explain(failure: Failure) -> Failure {
+        let answer = format!(
+            "{}: the index lists this attestation, but the source does not serve it; where platforms are chosen, such are left out",
+            failure.answer
+        );
+        Failure { answer, ..failure }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the source says that it does not have a manifest or a blob which its tag stands for.
+pub(crate) fn is_missing_at_source(failure: &Failure) -> bool {
+    failure.side == Side::Source
+        && failure.class == FailureClass::NotFound
+        && matches!(failure.step, Step::PullManifest | Step::PullBlob)
+}
+
+/// The right of one image to hold many manifests in memory, once it has turned out to need it.
+#[derive(Debug)]
+pub(crate) struct LargeImage {
+    permits: Arc<Semaphore>,
+    /// Held as long as the attempt, since its manifests are.
+    permit: OnceCell<OwnedSemaphorePermit>,
+}
+
+impl LargeImage {
+    /// No right yet, to be one of those that `permits` has.
+    pub(crate) fn new(permits: &Arc<Semaphore>) -> Self {
+        Self {
+            permits: Arc::clone(permits),
+            permit: OnceCell::new(),
+        }
+    }
+
+    /// Waits until few enough large images are worked.
+    async fn permit(&self) {
+        let permit = || Arc::clone(&self.permits).acquire_owned();
         // The semaphore is never closed.
-        self.large.get_or_try_init(room).await.ok();
+        self.permit.get_or_try_init(permit).await.ok();
     }
 }

@@ -1,21 +1,107 @@
-//! Whether an attempt trusts what this process remembers of the target.
+//! The target of one image: what this process knows of it, and whether that is trusted.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use image_sync_shared::digest::Digest;
+use image_sync_shared::job::Remote;
+use image_sync_shared::reference::Repository;
 
-/// Trusts until it is told to doubt, and notes down whether trust was made use of.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    doubted: AtomicBool,
+use crate::context::blob_index::{BlobFlight, BlobIndex, Store};
+use crate::decide::first_request::KnownBlob;
+use crate::decide::plan::CopyPlan;
+
+/// The target. What is known of it is trusted until the target contradicts it, and it is noted whether that trust was made
+/// use of: only then can a refused manifest be the fault of what was taken as present.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    /// Where it is.
+    pub(crate) remote: Remote,
+    index: &'a BlobIndex,
+    distrusted: AtomicBool,
     relied_on: AtomicBool,
     /// What the target said it has mounted.
     mounted: Mutex<HashSet<Digest>>,
 }
 
-impl Memory {
+impl<'a> Target<'a> {
+    /// The target `remote`, of which `index` tells what is known.
+    pub(crate) fn new(remote: Remote, index: &'a BlobIndex) -> Self {
+        Self {
+            remote,
+            index,
+            distrusted: AtomicBool::new(false),
+            relied_on: AtomicBool::new(false),
+            mounted: Mutex::default(),
+        }
+    }
+
+    /// Its repository.
+    pub(crate) fn repository(&self) -> &Repository {
+        &self.remote.repository
+    }
+
+    /// Its tag was asked for: it was there, or it was not.
+    pub(crate) fn met(&self, tag_there: bool) {
+        self.index.met(self.repository(), tag_there);
+    }
+
+    /// What is known of a blob, which is nothing without trust.
+    pub(crate) fn known_blob(&self, digest: &Digest) -> KnownBlob {
+        if self.is_distrusted() {
+            return KnownBlob::default();
+        }
+        self.index.known(self.repository(), digest)
+    }
+
+    /// Whether it is known that a manifest and all that it refers to is there, or not there: then nobody is asked. A repository
+    /// that nothing else was seen in need not be.
+    pub(crate) fn knows_manifest(&self, digest: &Digest) -> Option<bool> {
+        if self.is_distrusted() {
+            return Some(false);
+        }
+        let known = self.index.has_manifest(self.repository(), digest);
+        (known || self.index.is_new(self.repository())).then_some(known)
+    }
+
+    /// It has a blob.
+    pub(crate) fn note_blob(&self, digest: &Digest) {
+        self.index.note(self.repository(), digest);
+    }
+
+    /// It has a manifest and all that it refers to.
+    pub(crate) fn note_manifest(&self, digest: &Digest) {
+        self.index.note_manifest(self.repository(), digest);
+    }
+
+    /// A blob was mounted from another repository of its registry.
+    pub(crate) fn note_mount(&self, from: &Repository, digest: &Digest) {
+        self.rely_on_mount(digest);
+        self.index.mounted(from);
+        self.note_blob(digest);
+    }
+
+    /// A blob could not be mounted.
+    pub(crate) fn note_refused_mount(&self, from: &Repository, digest: &Digest) {
+        self.index.mount_refused(from, digest);
+    }
+
+    /// Its registry says of mounts that they were done, and does none.
+    pub(crate) fn note_pretended_mount(&self) {
+        self.index.mounts_nothing(self.repository());
+    }
+
+    /// What must not be sent there twice at the same time.
+    pub(crate) fn flight(&self, digest: &Digest, known: &KnownBlob) -> BlobFlight {
+        let target = self.repository();
+        if known.refuses_mounts {
+            BlobFlight::Repository(target.clone(), digest.clone())
+        } else {
+            BlobFlight::Store(Store::of(target), digest.clone())
+        }
+    }
+
     /// Something was taken as present without bringing it.
     pub(crate) fn rely(&self) {
         self.relied_on.store(true, Ordering::Relaxed);
@@ -37,14 +123,21 @@ impl Memory {
         self.relied_on.load(Ordering::Relaxed)
     }
 
-    /// The target contradicted it: from now on everything is asked for.
-    pub(crate) fn doubt(&self) {
-        self.doubted.store(true, Ordering::Relaxed);
+    /// The target contradicted what is known of it: what was known of this image is forgotten, and everything is asked for.
+    pub(crate) fn distrust(&self, plan: &CopyPlan) {
+        self.distrusted.store(true, Ordering::Relaxed);
+        for blob in plan.blobs() {
+            self.index.forget(self.repository(), &blob.digest);
+        }
+        for manifest in &plan.manifests {
+            let digest = &manifest.digest;
+            self.index.forget_manifest(self.repository(), digest);
+        }
     }
 
-    /// Whether it was contradicted.
-    pub(crate) fn is_doubted(&self) -> bool {
-        self.doubted.load(Ordering::Relaxed)
+    /// Whether what is known of it was contradicted.
+    pub(crate) fn is_distrusted(&self) -> bool {
+        self.distrusted.load(Ordering::Relaxed)
     }
 
     fn mounted(&self) -> MutexGuard<'_, HashSet<Digest>> {

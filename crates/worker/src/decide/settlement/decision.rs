@@ -12,8 +12,7 @@ use image_sync_shared::run::RunEvent;
 use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 
-use super::{AttemptOutcome, HostPause, Settlement, rfc3339};
-use crate::context::settings::WorkerSettings;
+use super::{AttemptOutcome, HostPause, Settlement, SettlementPolicy, rfc3339};
 use crate::decide::tally::Tally;
 
 /// How long a host is left alone that answers 429 without saying for how long.
@@ -28,14 +27,14 @@ pub(super) const SHORTEST_UNSTATED_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy)]
 pub(super) struct Decision<'a> {
     pub(super) job: &'a Job,
-    pub(super) settings: &'a WorkerSettings,
+    pub(super) policy: &'a SettlementPolicy<'a>,
     pub(super) now: OffsetDateTime,
 }
 
 impl Decision<'_> {
     pub(super) fn retry(self, ended: AttemptOutcome, failure: Failure) -> Settlement {
         let Self { job, now, .. } = self;
-        let wait = self.settings.retry.delay(job.attempt);
+        let wait = self.policy.retry.delay(job.attempt);
         let due = later(now, wait);
         if let Some(deadline) = self.missed_deadline(due) {
             let failure = too_late(failure, "; ", &next_attempt(due), deadline);
@@ -61,28 +60,28 @@ impl Decision<'_> {
         retry_after: Option<Duration>,
         counts: bool,
     ) -> Settlement {
-        let Self { job, settings, now } = self;
+        let Self { job, policy, now } = self;
         let unstated = || {
             UNSTATED_PAUSE
                 .delay(job.defers.saturating_add(1))
                 .max(SHORTEST_UNSTATED_PAUSE)
         };
         let asked = retry_after.unwrap_or_else(unstated);
-        let until = later(now, asked.min(settings.max_pause));
+        let until = later(now, asked.min(policy.max_pause));
         let place = place(job, failure.side);
         let pause = place.image.repository.host().map(|host| HostPause {
             host: host.to_owned(),
             until,
             reason: failure.to_string(),
-            longest: settings.max_pause,
+            longest: policy.max_pause,
         });
         let left_alone = format!("left alone until {}", rfc3339(until));
-        let due = later(until, spread(settings.pause_spread));
+        let due = later(until, spread(policy.pause_spread));
         if let Some(deadline) = self.missed_deadline(due) {
             let failure = too_late(failure, "; ", &left_alone, deadline);
             return self.finish(failed(ended, failure), pause);
         }
-        if counts && !settings.retry.allows_another(job.attempt) {
+        if counts && !policy.retry.allows_another(job.attempt) {
             return self.finish(ended, pause);
         }
         let why = format!("{failure}; {left_alone}");
@@ -109,8 +108,8 @@ impl Decision<'_> {
     }
 
     pub(super) fn put_back(self, ended: AttemptOutcome, failure: Failure) -> Settlement {
-        let Self { job, settings, now } = self;
-        let due = later(now, put_back_for(failure.class, settings));
+        let Self { job, policy, now } = self;
+        let due = later(now, put_back_for(failure.class, policy));
         if let Some(deadline) = self.missed_deadline(due) {
             let failure = too_late(failure, "; ", &next_attempt(due), deadline);
             return self.finish(failed(ended, failure), None);
@@ -132,7 +131,7 @@ impl Decision<'_> {
     }
 
     pub(super) fn finish(self, ended: AttemptOutcome, pause: Option<HostPause>) -> Settlement {
-        let Self { job, settings, now } = self;
+        let Self { job, policy, now } = self;
         let failure = ended.outcome.as_ref().err();
         let error = failure.map(|failure| match job.attempt {
             1 => failure.to_string(),
@@ -152,7 +151,7 @@ impl Decision<'_> {
         Settlement::Finish {
             result: Box::new(JobResult {
                 idx: job.idx,
-                worker: settings.name.clone(),
+                worker: policy.worker.to_owned(),
                 class,
                 mac: job.mac,
                 entry: entry(job, ended, error),
@@ -215,10 +214,10 @@ pub(super) fn put_back(job: &Job, why: &str) -> RunEvent {
 }
 
 /// A worker that was told to stop hands its job to the next one at once; a target that another worker writes takes a while.
-fn put_back_for(class: FailureClass, settings: &WorkerSettings) -> Duration {
+fn put_back_for(class: FailureClass, policy: &SettlementPolicy<'_>) -> Duration {
     match class {
         FailureClass::Interrupted => Duration::ZERO,
-        _ => settings.busy_wait + spread(settings.busy_wait),
+        _ => policy.busy_wait + spread(policy.busy_wait),
     }
 }
 

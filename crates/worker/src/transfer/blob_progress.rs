@@ -1,0 +1,77 @@
+//! What is told of blobs: to who watches, to the metrics, and to the tally of the attempt.
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::job::JobId;
+use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::ports::measures::{BlobEnd, Measures};
+use image_sync_shared::ports::progress::Progress;
+use tracing::debug;
+
+use crate::decide::tally::SharedTally;
+
+/// Those who are told of the blobs of one job.
+#[derive(Clone, Copy)]
+pub(crate) struct BlobProgress<'a> {
+    /// The job.
+    pub(crate) job: &'a JobId,
+    /// Who watches.
+    pub(crate) progress: &'a dyn Progress,
+    /// Who counts.
+    pub(crate) measures: &'a dyn Measures,
+    /// What the attempt did.
+    pub(crate) tally: &'a SharedTally,
+}
+
+impl<'a> BlobProgress<'a> {
+    /// A blob is being sent until what this returns is dropped.
+    pub(crate) fn start(self, blob: &'a Descriptor) -> BlobUnderWay<'a> {
+        let Self { job, progress, .. } = self;
+        let digest = &blob.digest;
+        progress.blob_started(job, digest, blob.size);
+        BlobUnderWay {
+            progress,
+            job,
+            digest,
+        }
+    }
+
+    /// Some bytes of it were sent.
+    pub(crate) fn advanced(self, digest: &Digest, bytes: u64) {
+        self.progress.blob_advanced(self.job, digest, bytes);
+        self.measures.bytes_copied(bytes);
+    }
+
+    /// It was there.
+    pub(crate) fn present(self) {
+        self.tally.lock().blobs.present += 1;
+        self.measures.blob_ended(BlobEnd::Present);
+    }
+
+    /// It was mounted.
+    pub(crate) fn mounted(self) {
+        self.tally.lock().blobs.mounted += 1;
+        self.measures.blob_ended(BlobEnd::Mounted);
+    }
+
+    /// It was sent.
+    pub(crate) fn copied(self, digest: &Digest, bytes: u64) {
+        debug!(blob = %digest, bytes, "sent");
+        self.measures.blob_ended(BlobEnd::Copied);
+        let mut tally = self.tally.lock();
+        tally.blobs.copied += 1;
+        tally.bytes_copied += bytes;
+    }
+}
+
+/// A blob that is shown as under way.
+pub(crate) struct BlobUnderWay<'a> {
+    progress: &'a dyn Progress,
+    job: &'a JobId,
+    digest: &'a Digest,
+}
+
+impl Drop for BlobUnderWay<'_> {
+    fn drop(&mut self) {
+        self.progress.blob_ended(self.job, self.digest);
+    }
+}

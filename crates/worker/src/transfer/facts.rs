@@ -1,0 +1,80 @@
+//! What is remembered of digests from run to run, so that an image that is up to date need not be read again.
+
+use image_sync_shared::digest::Digest;
+use image_sync_shared::platform::Platforms;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::memo::{Fact, Memo};
+use image_sync_shared::reference::Repository;
+
+use crate::decide::verdict::{Remembered, ResolvedTags, needs_choice};
+
+/// The facts about the images of one target. Nothing is ever written on their word.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// Where they are kept.
+    pub(crate) memo: &'a dyn Memo,
+    /// Tells how old their proofs are.
+    pub(crate) clock: &'a dyn Clock,
+    /// The target.
+    pub(crate) target: &'a Repository,
+}
+
+impl Facts<'_> {
+    /// Recalls what may show that the target is up to date, asking no more than that takes.
+    pub(crate) async fn recall(&self, tags: &ResolvedTags, platforms: &Platforms) -> Remembered {
+        let mut remembered = Remembered::default();
+        let Some(at_target) = &tags.target else {
+            return remembered;
+        };
+        let mut expected = tags.source.digest.clone();
+        if needs_choice(&tags.source, platforms) {
+            let fact = Fact::Chosen {
+                index: expected,
+                platforms: platforms.clone(),
+            };
+            let Some(chosen) = self.memo.recall(&fact, self.clock.now()).await else {
+                return remembered;
+            };
+            remembered.chosen = Some(chosen.clone());
+            expected = chosen;
+        }
+        if expected != at_target.digest {
+            remembered.converted = self.recall_converted(&expected).await;
+        }
+        remembered
+    }
+
+    /// What the target's registry has in the place of `expected`, if that is remembered.
+    pub(crate) async fn recall_converted(&self, expected: &Digest) -> Option<Digest> {
+        let fact = self.converted(expected)?;
+        self.memo.recall(&fact, self.clock.now()).await
+    }
+
+    /// Remembers which digest stands for some platforms of `index`.
+    pub(crate) async fn remember_chosen(
+        &self,
+        index: &Digest,
+        platforms: &Platforms,
+        chosen: &Digest,
+    ) {
+        let fact = Fact::Chosen {
+            index: index.clone(),
+            platforms: platforms.clone(),
+        };
+        self.memo.remember(&fact, chosen, self.clock.now()).await;
+    }
+
+    /// Remembers that the target's registry has `digest` in the place of `expected`.
+    pub(crate) async fn remember_converted(&self, expected: &Digest, digest: &Digest) {
+        if let Some(fact) = self.converted(expected) {
+            self.memo.remember(&fact, digest, self.clock.now()).await;
+        }
+    }
+
+    fn converted(&self, refused: &Digest) -> Option<Fact> {
+        Some(Fact::Converted {
+            refused: refused.clone(),
+            host: self.target.host()?.to_owned(),
+        })
+    }
+}
