@@ -15,7 +15,7 @@ use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolv
 use image_sync_shared::reference::{Reference, Repository, split};
 use image_sync_testkit::Image;
 
-use super::staged_faults::{Call, Effect, Gate, StagedFault};
+use super::staged_faults::{Call, Effect, Fault, Gate};
 
 /// How long a blob takes, so that transfers overlap.
 const TRANSFER: Duration = Duration::from_millis(1);
@@ -31,7 +31,7 @@ struct Content {
 struct State {
     content: HashMap<Repository, Content>,
     requests: Vec<String>,
-    staged: Vec<StagedFault>,
+    staged: Vec<Fault>,
     takes_no_docker: HashSet<String>,
     mounts_nothing: HashSet<String>,
     pretends_to_mount: HashSet<String>,
@@ -64,12 +64,7 @@ impl FakeRegistries {
     }
 
     /// Puts manifest bytes under a digest that is not theirs.
-    pub(crate) fn put_manifest_as(
-        &self,
-        repository: &str,
-        digest: &Digest,
-        manifest: &RawManifest,
-    ) {
+    pub(crate) fn put_manifest(&self, repository: &str, digest: &Digest, manifest: &RawManifest) {
         let lie = RawManifest {
             digest: digest.clone(),
             ..manifest.clone()
@@ -139,7 +134,7 @@ impl FakeRegistries {
     }
 
     fn stage(&self, call: Call, about: &str, times: usize, effect: Effect) {
-        self.state().staged.push(StagedFault {
+        self.state().staged.push(Fault {
             call,
             about: about.to_owned(),
             times,
@@ -203,7 +198,7 @@ impl FakeRegistries {
             let requests = state.requests.len();
             if state.broken_from.is_some_and(|from| requests >= from) {
                 let class = FailureClass::Denied;
-                return Err(StagedFault::failure(Side::Target, class, call, subject));
+                return Err(Fault::failure(Side::Target, class, call, subject));
             }
             let mut staged = state.staged.iter_mut();
             let next = staged.find(|staged| {
@@ -216,9 +211,7 @@ impl FakeRegistries {
         };
         match effect {
             None => Ok(()),
-            Some(Effect::Fail(side, class)) => {
-                Err(StagedFault::failure(side, class, call, subject))
-            }
+            Some(Effect::Fail(side, class)) => Err(Fault::failure(side, class, call, subject)),
             Some(Effect::Panic) => panic!("staged"),
             Some(Effect::Hold(gate)) => {
                 gate.pass().await;

@@ -19,7 +19,7 @@ pub(crate) enum Call {
 }
 
 /// Something that happens to a call whose description contains `about`.
-pub(crate) struct StagedFault {
+pub(crate) struct Fault {
     pub(crate) call: Call,
     pub(crate) about: String,
     /// How often yet.
@@ -67,7 +67,7 @@ impl Gate {
     }
 }
 
-impl StagedFault {
+impl Fault {
     pub(crate) fn failure(side: Side, class: FailureClass, call: Call, subject: &str) -> Failure {
         let step = match call {
             Call::Resolve => Step::Check,

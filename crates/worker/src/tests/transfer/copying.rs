@@ -238,7 +238,7 @@ async fn an_index_that_contains_itself_is_refused() {
     fixture.registries.put_image(SOURCE, &index);
     fixture
         .registries
-        .put_manifest_as("source.test/app", &claimed, &index.manifest);
+        .put_manifest("source.test/app", &claimed, &index.manifest);
     let ran = fixture.work([job(SOURCE, TARGET)]).await;
     let error = ran.only().entry.error.as_deref().unwrap();
     assert!(error.contains("the index contains itself"), "{error}");
