@@ -34,10 +34,10 @@ use tokio_util::sync::DropGuard;
 
 pub use client::{Auth, ConnectError, ConnectSettings, Connection, TlsFiles};
 pub use jobs::Backlog;
-pub use names::{InvalidPrefix, Prefix};
+pub use names::{InvalidPrefix, Prefix, Role};
 pub use provision::{
-    Change, Difference, ProvisionError, ProvisionSettings, Role, Storage, Timing, installed,
-    provision, storage, verify,
+    Change, Difference, ProvisionError, ProvisionSettings, Storage, Timing, installed, provision,
+    storage, verify,
 };
 pub use state::{History, Reports, RunFrame, StoredReport, StoredSize, Strays};
 

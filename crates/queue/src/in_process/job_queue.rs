@@ -9,7 +9,8 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
 use image_sync_shared::run::RunId;
 
-use super::jobs::Jobs;
+use super::jobs::{Jobs, Opened};
+use super::settle::InHand;
 use super::store::Pick;
 use super::waiting::within;
 
@@ -22,6 +23,29 @@ pub(super) struct InProcessJobQueue(Arc<Jobs>);
 impl InProcessJobQueue {
     pub(super) fn new(jobs: Arc<Jobs>) -> Self {
         Self(jobs)
+    }
+
+    /// Waits for jobs and takes up to `max` of them.
+    async fn take(
+        &self,
+        pick: Pick<'_>,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        let opened = within(wait, self.0.take(pick, max)).await?;
+        Ok(opened
+            .into_iter()
+            .map(|opened| self.deliver(opened))
+            .collect())
+    }
+
+    fn deliver(&self, opened: Opened) -> Delivery {
+        Delivery {
+            settle: Box::new(InHand::new(Arc::clone(&self.0), opened.number)),
+            job: opened.job,
+            lane: opened.lane,
+            deliveries: opened.deliveries,
+        }
     }
 }
 
@@ -40,11 +64,11 @@ impl JobQueue for InProcessJobQueue {
         if max == 0 {
             return Ok(Vec::new());
         }
-        within(wait, self.0.take(Pick::Lanes(lanes), max)).await
+        self.take(Pick::Lanes(lanes), max, wait).await
     }
 
     async fn poisoned(&self, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
-        within(wait, self.0.take(Pick::Poison, MAX_POISON)).await
+        self.take(Pick::Poison, MAX_POISON, wait).await
     }
 
     async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {

@@ -8,7 +8,7 @@ use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::ports::job_queue::{Delivery, Lane, Stored};
+use image_sync_shared::ports::job_queue::{Lane, Stored};
 use image_sync_shared::run::RunId;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
@@ -17,7 +17,6 @@ use tokio::time::Instant;
 use super::InProcessSettings;
 use super::dead_letters::InProcessDeadLetters;
 use super::recent_ids::RecentIds;
-use super::settle::InHand;
 use super::store::{Parcel, Pick, Store, Taken};
 use super::waiting::news_or_instant;
 use crate::lock::lock;
@@ -27,6 +26,14 @@ struct State {
     store: Store,
     recent: RecentIds,
     closed: bool,
+}
+
+/// A job that was taken.
+pub(super) struct Opened {
+    pub(super) number: u64,
+    pub(super) job: Job,
+    pub(super) lane: Lane,
+    pub(super) deliveries: u64,
 }
 
 /// The jobs of a single process.
@@ -162,11 +169,7 @@ impl Jobs {
 
     /// Waits for the first job, and takes up to `max`. What is taken is returned without waiting again, so a call that is
     /// dropped took nothing.
-    pub(super) async fn take(
-        self: &Arc<Self>,
-        pick: Pick<'_>,
-        max: usize,
-    ) -> Result<Vec<Delivery>, QueueError> {
+    pub(super) async fn take(&self, pick: Pick<'_>, max: usize) -> Result<Vec<Opened>, QueueError> {
         loop {
             let arrived = self.arrived.notified();
             let (taken, next_visible) = self.try_take(pick, max)?;
@@ -174,10 +177,9 @@ impl Jobs {
                 news_or_instant(arrived, next_visible).await;
                 continue;
             }
-            let deliveries: Vec<Delivery> =
-                taken.iter().filter_map(|taken| self.open(taken)).collect();
-            if !deliveries.is_empty() {
-                return Ok(deliveries);
+            let opened: Vec<Opened> = taken.iter().filter_map(|taken| self.open(taken)).collect();
+            if !opened.is_empty() {
+                return Ok(opened);
             }
         }
     }
@@ -201,17 +203,17 @@ impl Jobs {
         Ok((taken, state.store.next_visible(pick)))
     }
 
-    /// A message as a delivery, if it is a job that this program knows.
-    fn open(self: &Arc<Self>, taken: &Taken) -> Option<Delivery> {
+    /// A message as a job, if it is one that this program knows.
+    fn open(&self, taken: &Taken) -> Option<Opened> {
         match messages::decode_job(&taken.parcel.body) {
-            Message::Job(job) => Some(Delivery {
+            Message::Job(job) => Some(Opened {
+                number: taken.number,
                 job: Job {
                     trace: taken.parcel.trace.clone(),
                     ..*job
                 },
                 lane: taken.lane,
                 deliveries: taken.deliveries,
-                settle: Box::new(InHand::new(Arc::clone(self), taken.number)),
             }),
             Message::Newer(version) => {
                 tracing::warn!(version, lane = ?taken.lane, "put back a message of a newer version");

@@ -15,6 +15,5 @@ pub(super) mod stalled;
 mod unparsable;
 
 pub use backlog::Backlog;
-pub(super) use envelope::{MESSAGE_ID, set};
 pub(super) use job_queue::{JetStreamJobQueue, Tasks};
 pub(super) use job_store::Jobs;

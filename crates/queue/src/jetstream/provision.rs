@@ -1,6 +1,7 @@
 //! Making an installation, or making it what it should be.
 
 mod difference;
+mod error;
 mod installed;
 mod settings;
 mod storage;
@@ -10,64 +11,28 @@ mod update_check;
 mod verify;
 
 pub use difference::Difference;
+pub use error::ProvisionError;
 pub use installed::installed;
 pub use settings::ProvisionSettings;
 pub use storage::{Storage, storage};
 pub use timing::Timing;
-pub use verify::{Role, verify};
+pub use verify::verify;
 
 use async_nats::jetstream::stream;
 use image_sync_shared::ports::QueueError;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use crate::jetstream::client::{Connection, PAUSE, Tries};
+use crate::jetstream::streams::{
+    Described, StreamInfo, consumer_config, consumer_object, describe, stream_object,
+};
 use difference::first_difference;
 use topology::ConsumerPlan;
-use update_check::FoundStream;
 use verify::CONSUMER_KIND;
-
-/// Why an installation is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ProvisionError {
-    /// The server does not do what it is asked for.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// What was asked for makes no sense.
-    #[error("{0}")]
-    Settings(String),
-    /// Something cannot be changed into what was asked for, or the server does not know a part of it.
-    #[error("{object}: {difference}")]
-    Different {
-        /// The stream or consumer.
-        object: String,
-        /// How.
-        difference: Difference,
-    },
-    /// Something would lose what it holds.
-    #[error("{0}: nothing was changed")]
-    Loss(String),
-    /// Something is missing, and others of the installation are there.
-    #[error(
-        "{object} is missing, although others of this installation are there: nats-server leaves out what does not fit into its \
-         storage when it starts (see its log; set its max_file_store or make room, and restart it). If it was never made, or is \
-         lost, `image-sync provision` makes it"
-    )]
-    Lost {
-        /// The stream.
-        object: String,
-    },
-    /// Something is missing.
-    #[error("{object} is missing: run `image-sync provision`")]
-    Missing {
-        /// The stream or consumer.
-        object: String,
-    },
-}
 
 /// What was done about a stream or consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,12 +43,6 @@ pub enum Change {
     Updated,
     /// It was as it should be.
     None,
-}
-
-/// A stream or consumer as the server describes it.
-#[derive(Deserialize)]
-struct Described {
-    config: Value,
 }
 
 /// Something to be made or changed.
@@ -131,7 +90,7 @@ async fn stream_step(
 ) -> Result<Step, ProvisionError> {
     let (name, object, asked) = (&config.name, stream_object(&config.name), value(config)?);
     let subject = format!("STREAM.INFO.{name}");
-    let found: Option<FoundStream> = describe(connection, &subject, &object).await?;
+    let found: Option<StreamInfo<Value>> = describe(connection, &subject, &object).await?;
     let change = match &found {
         None => Change::Created,
         Some(found) => {
@@ -156,7 +115,7 @@ async fn consumer_step(
 ) -> Result<Step, ProvisionError> {
     let (stream, name) = (&plan.stream, plan.name);
     let (object, asked) = (consumer_object(name, stream), value(&plan.config)?);
-    let change = match describe_consumer(connection, stream, name).await? {
+    let change = match consumer_config(connection, stream, name).await? {
         None => Change::Created,
         Some(found) => {
             verify::check(&CONSUMER_KIND, &asked, Some(&found), object.clone())?;
@@ -241,48 +200,6 @@ async fn make(
             difference,
         }),
     }
-}
-
-/// The config of a stream, if it is there.
-pub(crate) async fn describe_stream(
-    connection: &Connection,
-    stream: &str,
-) -> Result<Option<Value>, QueueError> {
-    let subject = format!("STREAM.INFO.{stream}");
-    let found = describe::<Described>(connection, &subject, &stream_object(stream)).await?;
-    Ok(found.map(|found| found.config))
-}
-
-/// The config of a consumer, if it is there.
-pub(crate) async fn describe_consumer(
-    connection: &Connection,
-    stream: &str,
-    name: &str,
-) -> Result<Option<Value>, QueueError> {
-    let subject = format!("CONSUMER.INFO.{stream}.{name}");
-    let object = consumer_object(name, stream);
-    let found = describe::<Described>(connection, &subject, &object).await?;
-    Ok(found.map(|found| found.config))
-}
-
-async fn describe<T: DeserializeOwned>(
-    connection: &Connection,
-    subject: &str,
-    object: &str,
-) -> Result<Option<T>, QueueError> {
-    match connection.api(subject, &json!({}), Tries::One).await? {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.refusing(object)),
-    }
-}
-
-pub(crate) fn stream_object(stream: &str) -> String {
-    format!("stream {stream}")
-}
-
-pub(crate) fn consumer_object(name: &str, stream: &str) -> String {
-    format!("consumer {name} of stream {stream}")
 }
 
 pub(crate) fn value(config: &impl Serialize) -> Result<Value, QueueError> {

@@ -4,6 +4,7 @@
 mod capacity;
 mod delivered_message;
 mod ephemeral_consumer;
+mod info;
 mod ordered_consumer;
 pub(super) mod parsable;
 mod pull_status;
@@ -12,6 +13,12 @@ mod stored_message;
 
 pub(super) use capacity::Room;
 pub(super) use delivered_message::{Handle, Received, Verdict};
+pub(super) use info::{
+    Described, StreamInfo, consumer_config, consumer_object, describe, stream_config, stream_info,
+    stream_info_with_subjects, stream_object,
+};
+#[cfg(test)]
+pub(super) use info::{StreamLimits, StreamState};
 pub(super) use ordered_consumer::Follower;
 pub(super) use server_clock::ServerClock;
 pub(super) use stored_message::{

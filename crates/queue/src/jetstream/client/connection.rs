@@ -7,9 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_nats::{
-    Client, HeaderMap, HeaderValue, Message, Request, RequestError, RequestErrorKind,
-};
+use async_nats::{Client, HeaderMap, Message, Request, RequestError, RequestErrorKind};
 use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
 use tokio::time::{Instant, sleep};
@@ -17,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::api::says_not_ready;
 use super::connect::PING;
 use super::events::Events;
+use super::headers::length;
 use super::live_client::LiveClient;
 use super::server_time::ServerTime;
 use crate::jetstream::names::{Consumer, Names};
@@ -239,16 +238,6 @@ impl Connection {
 
 fn bytes_heard(client: &Client) -> u64 {
     client.statistics().in_bytes.load(Ordering::Relaxed)
-}
-
-/// How many bytes the lines of these headers have.
-pub(crate) fn length(headers: &HeaderMap) -> usize {
-    let lines = headers.iter().flat_map(|(name, values)| {
-        let name: &str = name.as_ref();
-        let line = move |value: &HeaderValue| name.len() + value.as_str().len() + ": \r\n".len();
-        values.iter().map(line)
-    });
-    lines.sum()
 }
 
 impl From<&RequestError> for NoAnswer {

@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use image_sync_shared::ports::QueueError;
-use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::jetstream::client::{Connection, Tries};
-use crate::jetstream::names::Consumer;
-use crate::jetstream::provision::Role;
-use crate::jetstream::provision::stream_object;
+use crate::jetstream::names::{Consumer, Role};
 use crate::jetstream::state::Reports;
+use crate::jetstream::streams::{StreamInfo, stream_info};
 use crate::{Fill, LaneLength, Length};
 
 /// For how long an answer is good: many may ask, and the server has other work.
@@ -31,24 +28,6 @@ struct Seen {
     /// The number of the connection over which it was seen: after another one all may be different.
     connection: u64,
     length: Length,
-}
-
-#[derive(Deserialize)]
-struct StreamInfo {
-    config: StreamLimits,
-    state: StreamState,
-}
-
-#[derive(Deserialize)]
-struct StreamLimits {
-    #[serde(default)]
-    max_bytes: i64,
-}
-
-#[derive(Deserialize)]
-struct StreamState {
-    messages: u64,
-    bytes: u64,
 }
 
 impl Backlog {
@@ -85,14 +64,15 @@ impl Backlog {
     async fn ask(&self) -> Result<Length, QueueError> {
         let (names, mut length) = (self.connection.names(), Length::default());
         for stream in self.role.streams(names) {
-            let StreamInfo { config, state } = self.info(&stream).await?;
+            let StreamInfo { config, state } =
+                stream_info(&self.connection, &stream, Tries::One).await?;
             if stream == names.dead_letters() {
                 length.dead_letters = Some(state.messages);
             }
             length.stores.push(Fill {
                 store: names.holds(&stream),
                 bytes: state.bytes,
-                max_bytes: u64::try_from(config.max_bytes).ok().filter(|max| *max > 0),
+                max_bytes: config.max_bytes(),
             });
         }
         if self.role == Role::Aggregator {
@@ -110,17 +90,5 @@ impl Backlog {
             }
         }
         Ok(length)
-    }
-
-    async fn info(&self, stream: &str) -> Result<StreamInfo, QueueError> {
-        let subject = format!("STREAM.INFO.{stream}");
-        match self
-            .connection
-            .api(&subject, &json!({}), Tries::One)
-            .await?
-        {
-            Ok(info) => Ok(info),
-            Err(error) => Err(error.refusing(&stream_object(stream))),
-        }
     }
 }

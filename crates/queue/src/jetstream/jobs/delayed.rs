@@ -15,8 +15,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::envelope::{earlier_deliveries, held_until};
-use super::job_queue::panicked_in;
-use super::job_store::{Jobs, no_subject};
+use super::job_store::{Jobs, no_subject, panicked_in};
 use super::poll_backoff::Pace;
 use crate::jetstream::client::Tries;
 use crate::jetstream::names::{Area, Consumer};

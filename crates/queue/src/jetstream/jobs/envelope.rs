@@ -1,17 +1,15 @@
 //! The headers of a job's message, beside the job itself.
 
-use async_nats::{HeaderMap, HeaderValue};
+use async_nats::HeaderMap;
 use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::trace_context::TraceContext;
-use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::jetstream::client::{MESSAGE_ID, set};
 use crate::jetstream::streams::Received;
 
-/// By this id a stream drops repeats (`JetStream`, "Message Deduplication").
-pub(crate) const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// Until when a held message is held, in RFC 3339: so that holding it needs no look into it.
 const NOT_BEFORE: &str = "Imgsync-Not-Before";
 /// How often the job was delivered before this message of it was published.
@@ -46,19 +44,6 @@ impl Envelope {
         }
         Ok(headers)
     }
-}
-
-/// Gives a header its value, unless that has a line break: the library would panic.
-pub(crate) fn set(
-    headers: &mut HeaderMap,
-    name: &'static str,
-    value: &str,
-) -> Result<(), QueueError> {
-    let value: HeaderValue = value.parse().map_err(|error| {
-        QueueError::Refused(format!("{:?} is no {name}: {error}", excerpt(value)))
-    })?;
-    headers.insert(name, value);
-    Ok(())
 }
 
 /// The trace that a message belongs to.

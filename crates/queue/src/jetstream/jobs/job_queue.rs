@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::job::Job;
-use image_sync_shared::panics::{Panicked, caught};
+use image_sync_shared::panics::caught;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
 use image_sync_shared::run::RunId;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::delayed;
-use super::job_store::{Jobs, Opened};
+use super::job_store::{Jobs, Opened, panicked_in};
 use super::poison;
 use super::poll_backoff::Pace;
 use super::purge;
@@ -106,12 +106,6 @@ impl JetStreamJobQueue {
             deliveries: opened.deliveries,
         }
     }
-}
-
-/// A look that panicked is one to be repeated: the messages that it took come again.
-pub(super) fn panicked_in(look: &Panicked) -> QueueError {
-    tracing::error!(error = %look, "a look for jobs was broken off: it is repeated");
-    QueueError::Unreachable(format!("a look for jobs was broken off by {look}"))
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use image_sync_shared::job::Job;
+use image_sync_shared::panics::Panicked;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::{Clock, later};
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
@@ -297,6 +298,12 @@ impl Jobs {
             Stored::New
         })
     }
+}
+
+/// A look that panicked is one to be repeated: the messages that it took come again.
+pub(super) fn panicked_in(look: &Panicked) -> QueueError {
+    tracing::error!(error = %look, "a look for jobs was broken off: it is repeated");
+    QueueError::Unreachable(format!("a look for jobs was broken off by {look}"))
 }
 
 /// Why a message that is a job on a subject of its own making is none.

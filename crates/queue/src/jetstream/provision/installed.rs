@@ -7,19 +7,19 @@ use image_sync_shared::ports::job_queue::Lane;
 use serde_json::Value;
 
 use super::settings::ProvisionSettings;
-use super::{describe_consumer, describe_stream};
 use crate::jetstream::client::Connection;
 use crate::jetstream::names::{Consumer, bucket_stream, object_stream};
+use crate::jetstream::streams::{consumer_config, stream_config};
 
 /// What was provisioned, with the defaults for what is missing.
 pub async fn installed(connection: &Connection) -> Result<ProvisionSettings, QueueError> {
     let names = connection.names();
     let stream = async |name: String| {
-        let config = describe_stream(connection, &name).await;
+        let config = stream_config(connection, &name).await;
         config.map(Option::unwrap_or_default)
     };
     let consumer = async |consumer: Consumer| {
-        let config = describe_consumer(connection, &names.jobs(), consumer.name()).await;
+        let config = consumer_config(connection, &names.jobs(), consumer.name()).await;
         config.map(Option::unwrap_or_default)
     };
     let (jobs, log) = (stream(names.jobs()).await?, stream(names.run_log()).await?);

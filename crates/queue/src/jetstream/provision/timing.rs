@@ -6,9 +6,9 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
 use serde_json::Value;
 
-use super::{describe_consumer, describe_stream};
 use crate::jetstream::client::Connection;
 use crate::jetstream::names::{Consumer, bucket_stream};
+use crate::jetstream::streams::{consumer_config, stream_config};
 
 /// Within which times a worker has to give signs of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +24,10 @@ pub(crate) async fn timing(connection: &Connection) -> Result<Timing, QueueError
     let (names, mut visibility) = (connection.names(), Duration::MAX);
     for lane in Lane::ALL {
         let consumer = Consumer::Lane(lane).name();
-        let found = describe_consumer(connection, &names.jobs(), consumer).await?;
+        let found = consumer_config(connection, &names.jobs(), consumer).await?;
         visibility = visibility.min(duration(found.as_ref(), "ack_wait"));
     }
-    let leases = describe_stream(connection, &bucket_stream(&names.leases())).await?;
+    let leases = stream_config(connection, &bucket_stream(&names.leases())).await?;
     Ok(Timing {
         visibility,
         lease_term: duration(leases.as_ref(), "max_age"),

@@ -1,38 +1,19 @@
 //! Whether what there is can become what it should be, without a loss.
 
 use async_nats::jetstream::stream::{Config, RetentionPolicy};
-use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::difference::first_difference_in;
+use super::error::ProvisionError;
+use super::value;
 use super::verify::STREAM_KIND;
-use super::{ProvisionError, stream_object, value};
-
-/// A stream as it is.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct FoundStream {
-    pub(crate) config: Value,
-    pub(crate) state: Held,
-}
-
-/// What a stream holds.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Held {
-    messages: u64,
-    bytes: u64,
-    /// When its first message was stored.
-    #[serde(with = "time::serde::rfc3339")]
-    first_ts: OffsetDateTime,
-    /// When its last one was.
-    #[serde(with = "time::serde::rfc3339")]
-    last_ts: OffsetDateTime,
-}
+use crate::jetstream::streams::{StreamInfo, stream_object};
 
 /// Why `found` cannot become `asked`, if so. Only jobs are lost with their age: all else is kept for a time and no longer.
 pub(crate) fn check(
     asked: &Config,
-    found: &FoundStream,
+    found: &StreamInfo<Value>,
     now: OffsetDateTime,
 ) -> Result<(), ProvisionError> {
     let object = stream_object(&asked.name);
@@ -72,6 +53,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::jetstream::streams::StreamState;
 
     const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
@@ -103,13 +85,15 @@ mod tests {
             max_bytes,
             ..asked.clone()
         };
-        let found = FoundStream {
+        let found = StreamInfo {
             config: json!(config),
-            state: Held {
+            state: StreamState {
                 messages: 1,
                 bytes,
                 first_ts: NOW - Duration::from_secs(seconds),
                 last_ts: NOW,
+                last_seq: 1,
+                subjects: None,
             },
         };
         check(asked, &found, now)

@@ -2,26 +2,13 @@
 //! own.
 
 use super::difference::first_difference_in;
+use super::error::ProvisionError;
 use super::settings::ProvisionSettings;
 use super::topology;
-use super::{
-    ProvisionError, consumer_object, describe_consumer, describe_stream, stream_object, value,
-};
+use super::value;
 use crate::jetstream::client::Connection;
-use crate::jetstream::names::{Names, bucket_stream, object_stream};
-
-/// What a client is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Opens runs and publishes their jobs.
-    Producer,
-    /// Works jobs.
-    Worker,
-    /// Folds the logs of runs into reports, and looks after poison.
-    Aggregator,
-    /// Looks at runs and dead letters, and cancels or replays them.
-    Operator,
-}
+use crate::jetstream::names::Role;
+use crate::jetstream::streams::{consumer_config, consumer_object, stream_config, stream_object};
 
 /// What makes a stream the right one, whatever its size.
 pub(super) const STREAM_KIND: [&str; 5] = [
@@ -39,41 +26,6 @@ pub(super) const CONSUMER_KIND: [&str; 4] = [
     "max_deliver",
 ];
 
-impl Role {
-    pub(crate) fn streams(self, names: &Names) -> Vec<String> {
-        let runs = bucket_stream(&names.runs());
-        match self {
-            Self::Producer => vec![names.jobs(), names.run_log(), runs],
-            Self::Worker => vec![
-                names.jobs(),
-                names.run_log(),
-                names.dead_letters(),
-                runs,
-                bucket_stream(&names.leases()),
-                bucket_stream(&names.hosts()),
-                bucket_stream(&names.memo()),
-            ],
-            Self::Aggregator | Self::Operator => vec![
-                names.jobs(),
-                names.run_log(),
-                names.dead_letters(),
-                runs,
-                object_stream(&names.reports()),
-            ],
-        }
-    }
-
-    /// Whether it goes on until it is told to stop, and waits for what it lacks meanwhile.
-    #[must_use]
-    pub fn lasts(self) -> bool {
-        matches!(self, Self::Worker | Self::Aggregator)
-    }
-
-    pub(crate) fn takes_jobs(self) -> bool {
-        matches!(self, Self::Worker | Self::Aggregator)
-    }
-}
-
 /// Makes sure that all that `role` needs is there.
 pub async fn verify(connection: &Connection, role: Role) -> Result<(), ProvisionError> {
     let (names, settings) = (connection.names(), ProvisionSettings::default());
@@ -84,7 +36,7 @@ pub async fn verify(connection: &Connection, role: Role) -> Result<(), Provision
             continue;
         }
         let object = stream_object(&config.name);
-        match describe_stream(connection, &config.name).await? {
+        match stream_config(connection, &config.name).await? {
             None => {
                 missing.get_or_insert(object);
             }
@@ -103,7 +55,7 @@ pub async fn verify(connection: &Connection, role: Role) -> Result<(), Provision
         return Ok(());
     }
     for plan in topology::consumers(names, &settings) {
-        let found = describe_consumer(connection, &plan.stream, plan.name).await?;
+        let found = consumer_config(connection, &plan.stream, plan.name).await?;
         let object = consumer_object(plan.name, &plan.stream);
         check(
             &CONSUMER_KIND,

@@ -23,8 +23,7 @@ use tokio::task::spawn_blocking;
 pub use compressed::{StoredReport, StoredSize};
 pub use shelf::{History, Strays};
 
-use crate::jetstream::client::{Connection, Tries};
-use crate::jetstream::jobs::{MESSAGE_ID, set};
+use crate::jetstream::client::{Connection, MESSAGE_ID, Tries, set};
 use crate::jetstream::names::object_stream;
 use crate::jetstream::names::token;
 use crate::jetstream::streams::Follower;

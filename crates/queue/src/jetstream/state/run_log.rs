@@ -9,13 +9,9 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId, RunOpened};
 use image_sync_shared::text::{bounded, excerpt};
-use serde::Deserialize;
-use serde_json::json;
 
-use crate::jetstream::client::{Connection, Tries};
-use crate::jetstream::jobs::{MESSAGE_ID, set};
-use crate::jetstream::provision::{describe_stream, stream_object};
-use crate::jetstream::streams::Follower;
+use crate::jetstream::client::{Connection, MESSAGE_ID, Tries, set};
+use crate::jetstream::streams::{Follower, StreamInfo, stream_config, stream_info_with_subjects};
 use crate::messages;
 
 /// What an image takes in the log of its run, if its first attempt is good, in bytes.
@@ -24,7 +20,7 @@ const PER_IMAGE: u64 = 925;
 /// Makes sure that the log of a run of so many images can be kept whole, if it were the only one.
 pub(crate) async fn check(connection: &Connection, images: usize) -> Result<(), QueueError> {
     let stream = connection.names().run_log();
-    let config = describe_stream(connection, &stream).await?;
+    let config = stream_config(connection, &stream).await?;
     let limit = config.and_then(|config| config.get("max_bytes")?.as_u64());
     let needed = PER_IMAGE.saturating_mul(u64::try_from(images).unwrap_or(u64::MAX));
     match limit {
@@ -143,35 +139,12 @@ impl RunLogReader for Reader {
 
     async fn end(&mut self) -> Result<LogPlace, QueueError> {
         let stream = self.connection.names().run_log();
-        let (subject, filter) = (
-            format!("STREAM.INFO.{stream}"),
-            json!({ "subjects_filter": self.subjects }),
-        );
-        let told = self
-            .connection
-            .api::<Told>(&subject, &filter, Tries::WhileAway);
-        let state = told
-            .await?
-            .map_err(|error| error.refusing(&stream_object(&stream)))?
-            .state;
+        let StreamInfo { state, .. } =
+            stream_info_with_subjects(&self.connection, &stream, &self.subjects).await?;
         let count = |counts: HashMap<String, u64>| counts.into_values().sum();
         Ok(LogPlace {
             last: state.last_seq,
             events: state.subjects.map_or(0, count),
         })
     }
-}
-
-/// What the leader of a stream tells of it.
-#[derive(Deserialize)]
-struct Told {
-    state: State,
-}
-
-#[derive(Deserialize)]
-struct State {
-    last_seq: u64,
-    /// How many messages each subject has.
-    #[serde(default)]
-    subjects: Option<HashMap<String, u64>>,
 }

@@ -6,12 +6,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use image_sync_shared::ports::QueueError;
-use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
+use super::info::{StreamInfo, stream_info, stream_object};
 use crate::jetstream::client::{Connection, Tries};
-use crate::jetstream::provision::stream_object;
 
 /// As much of what is free may be stored before the stream is asked again: others store there too.
 const GRANT: u64 = 4;
@@ -25,22 +23,6 @@ pub(crate) struct Room {
     rest: &'static str,
     /// What may be stored before the stream is asked again.
     granted: RwLock<AtomicU64>,
-}
-
-#[derive(Deserialize)]
-struct Info {
-    config: Limit,
-    state: State,
-}
-
-#[derive(Deserialize)]
-struct Limit {
-    max_bytes: i64,
-}
-
-#[derive(Deserialize)]
-struct State {
-    bytes: u64,
 }
 
 impl Room {
@@ -78,21 +60,17 @@ impl Room {
     }
 
     async fn ask(&self, connection: &Connection, bytes: u64) -> Result<u64, QueueError> {
-        let (subject, object) = (
-            format!("STREAM.INFO.{}", self.stream),
-            stream_object(&self.stream),
-        );
-        let Info { config, state } = connection
-            .api(&subject, &json!({}), Tries::WhileAway)
-            .await?
-            .map_err(|error| error.refusing(&object))?;
-        let Ok(limit) = u64::try_from(config.max_bytes) else {
+        let StreamInfo { config, state } =
+            stream_info(connection, &self.stream, Tries::WhileAway).await?;
+        let Some(limit) = config.max_bytes() else {
             return Ok(u64::MAX);
         };
         grant(limit / 16 * self.sixteenths, state.bytes, bytes).ok_or_else(|| {
             QueueError::Full(format!(
-                "{object} is full: it holds {} of {limit} bytes, and {}",
-                state.bytes, self.rest
+                "{} is full: it holds {} of {limit} bytes, and {}",
+                stream_object(&self.stream),
+                state.bytes,
+                self.rest
             ))
         })
     }

@@ -12,8 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::ephemeral_consumer::Ephemeral;
 use crate::jetstream::client::Connection;
 use crate::jetstream::client::ServerTime;
-use crate::jetstream::names::{Names, bucket_stream, key_subject, object_stream};
-use crate::jetstream::provision::Role;
+use crate::jetstream::names::{Names, Role, bucket_stream, key_subject, object_stream};
 
 /// After how long the server's time is asked for anew, if no answer told it meanwhile.
 const OLD: Duration = Duration::from_secs(10 * 60);

@@ -7,16 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::run::RunId;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
-use time::OffsetDateTime;
 
 use super::Reports;
 use crate::jetstream::client::Tries;
 use crate::jetstream::names::object_stream;
 use crate::jetstream::names::token;
-use crate::jetstream::provision::stream_object;
+use crate::jetstream::streams::{StreamInfo, stream_info_with_subjects, stream_object};
 
 /// Room that is not counted on: for what a server keeps beside a message, and for others that store something now.
 const SPARE: u64 = 16 * 1024;
@@ -24,32 +22,7 @@ const SPARE: u64 = 16 * 1024;
 const SHARE: u64 = 16;
 
 /// What the server says of the store.
-#[derive(Deserialize)]
-pub(super) struct Shelf {
-    config: ShelfConfig,
-    state: ShelfState,
-}
-
-#[derive(Deserialize)]
-struct ShelfConfig {
-    #[serde(default)]
-    max_bytes: i64,
-    /// In nanoseconds.
-    #[serde(default)]
-    max_age: u64,
-}
-
-#[derive(Deserialize)]
-struct ShelfState {
-    bytes: u64,
-    #[serde(with = "time::serde::rfc3339")]
-    first_ts: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
-    last_ts: OffsetDateTime,
-    /// How many messages the subjects have that were asked for.
-    #[serde(default)]
-    subjects: Option<HashMap<String, u64>>,
-}
+pub(super) struct Shelf(StreamInfo);
 
 /// How much of its history an installation keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,16 +41,15 @@ pub struct History {
 impl Shelf {
     /// How much it may hold, if there is a limit.
     pub(super) fn limit(&self) -> Option<u64> {
-        u64::try_from(self.config.max_bytes)
-            .ok()
-            .filter(|max| *max > 0)
+        self.0.config.max_bytes()
     }
 
     /// How much has to go so that `needed` bytes fit. None if they fit: then it is not this store that is full.
     pub(super) fn excess(&self, needed: u64) -> Option<u64> {
         let limit = self.limit()?;
         let wanted = |spare: u64| {
-            self.state
+            self.0
+                .state
                 .bytes
                 .saturating_add(needed)
                 .saturating_add(spare)
@@ -91,18 +63,21 @@ impl Shelf {
     }
 
     fn subjects(self) -> HashMap<String, u64> {
-        self.state.subjects.unwrap_or_default()
+        self.0.state.subjects.unwrap_or_default()
     }
 
     pub(super) fn history(&self) -> History {
         let reports = self
+            .0
             .state
             .subjects
             .as_ref()
             .map_or(0, |subjects| subjects.len() as u64);
-        let (bytes, max_bytes) = (self.state.bytes, self.limit().unwrap_or(0));
-        let max_age = Some(Duration::from_nanos(self.config.max_age)).filter(|age| !age.is_zero());
-        let span = Duration::try_from(self.state.last_ts - self.state.first_ts).unwrap_or_default();
+        let (bytes, max_bytes) = (self.0.state.bytes, self.limit().unwrap_or(0));
+        let max_age =
+            Some(Duration::from_nanos(self.0.config.max_age)).filter(|age| !age.is_zero());
+        let span =
+            Duration::try_from(self.0.state.last_ts - self.0.state.first_ts).unwrap_or_default();
         let lasts = if reports < 2 || span.is_zero() || bytes == 0 {
             None
         } else {
@@ -143,15 +118,8 @@ impl Reports {
     /// What the store holds, with the subjects that match `filter`.
     pub(super) async fn shelf(&self, filter: &str) -> Result<Shelf, QueueError> {
         let stream = object_stream(&self.bucket());
-        let (subject, body) = (
-            format!("STREAM.INFO.{stream}"),
-            json!({ "subjects_filter": filter }),
-        );
-        let told = self
-            .connection
-            .api::<Shelf>(&subject, &body, Tries::WhileAway);
-        told.await?
-            .map_err(|error| error.refusing(&stream_object(&stream)))
+        let info = stream_info_with_subjects(&self.connection, &stream, filter);
+        info.await.map(Shelf)
     }
 
     /// How much of its history the installation keeps.
@@ -291,23 +259,26 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::jetstream::streams::{StreamLimits, StreamState};
 
     const MIB: u64 = 1024 * 1024;
 
     fn shelf(reports: u64, bytes: u64, max_mib: u64, hours: i64) -> Shelf {
         let first_ts = datetime!(2026-11-20 12:00 UTC);
-        Shelf {
-            config: ShelfConfig {
+        Shelf(StreamInfo {
+            config: StreamLimits {
                 max_bytes: (max_mib * MIB).cast_signed(),
                 max_age: 90 * 24 * 3_600 * 1_000_000_000,
             },
-            state: ShelfState {
+            state: StreamState {
+                messages: reports,
                 bytes,
                 first_ts,
                 last_ts: first_ts + time::Duration::hours(hours),
+                last_seq: reports,
                 subjects: Some((0..reports).map(|name| (name.to_string(), 1)).collect()),
             },
-        }
+        })
     }
 
     #[test]
