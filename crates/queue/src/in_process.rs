@@ -13,8 +13,8 @@ mod leases;
 mod recent_ids;
 mod run_control;
 mod run_log;
+mod schedule;
 mod settle;
-mod store;
 mod waiting;
 
 use std::path::PathBuf;

@@ -44,13 +44,13 @@ pub use state::{History, Reports, RunFrame, StoredReport, StoredSize, Strays};
 use crate::Ports;
 use crate::known_pauses::KnownPauses;
 use client::Tries;
-use jobs::{JetStreamJobQueue, Jobs, Tasks, stalled};
+use jobs::{BackgroundTasks, JetStreamJobQueue, JobStore, stalled};
 use names::Area;
 use provision::timing;
 use state::{
-    Bucket, CANCEL, JetStreamDeadLetters, JetStreamHostPauses, JetStreamLeases, JetStreamMemo,
-    JetStreamRunControl, JetStreamRunLog, JetStreamRunStates, KeyChange, KnownCancels, host_pauses,
-    run_log, watch,
+    Bucket, CANCEL, CancelledRuns, JetStreamDeadLetters, JetStreamHostPauses, JetStreamLeases,
+    JetStreamMemo, JetStreamRunControl, JetStreamRunLog, JetStreamRunStates, KeyChange,
+    host_pauses, run_log, watch,
 };
 use streams::{ServerClock, server_clock};
 
@@ -63,9 +63,9 @@ pub struct JetStream {
     connection: Connection,
     ports: Ports,
     role: Role,
-    tasks: Tasks,
+    tasks: BackgroundTasks,
     _stop_in_the_end: DropGuard,
-    _followers: JoinSet<()>,
+    _watches: JoinSet<()>,
 }
 
 impl JetStream {
@@ -79,23 +79,23 @@ impl JetStream {
         max_deliver: u64,
     ) -> Result<Self, ProvisionError> {
         verify(&connection, role).await?;
-        let (cancels, pauses) = (
-            Arc::<KnownCancels>::default(),
+        let (cancelled, pauses) = (
+            Arc::<CancelledRuns>::default(),
             Arc::<KnownPauses>::default(),
         );
-        let mut followers = JoinSet::new();
+        let mut watches = JoinSet::new();
         let server = Arc::new(ServerClock::new(&connection, clock));
         let clock: Arc<dyn Clock> = Arc::<ServerClock>::clone(&server);
         if matches!(role, Role::Worker | Role::Aggregator) {
-            follow_cancels(&mut followers, &connection, &cancels).await?;
+            watch_cancelled_runs(&mut watches, &connection, &cancelled).await?;
         }
         if role == Role::Worker {
-            follow_pauses(&mut followers, &connection, &clock, &pauses).await?;
+            watch_host_pauses(&mut watches, &connection, &clock, &pauses).await?;
         }
-        server_clock::keep(&mut followers, &connection, role, &server).await;
-        let tasks = Tasks::default();
+        server_clock::keep(&mut watches, &connection, role, &server).await;
+        let tasks = BackgroundTasks::default();
         let letters = JetStreamDeadLetters::new(connection.clone());
-        let jobs = Arc::new(Jobs::new(
+        let jobs = Arc::new(JobStore::new(
             connection.clone(),
             Arc::clone(&clock),
             letters.clone(),
@@ -108,7 +108,7 @@ impl JetStream {
             runs: Arc::new(JetStreamRunControl::new(
                 connection.clone(),
                 Arc::clone(&clock),
-                cancels,
+                cancelled,
             )),
             leases: Arc::new(JetStreamLeases::new(connection.clone())),
             pauses: Arc::new(JetStreamHostPauses::new(
@@ -124,7 +124,7 @@ impl JetStream {
             ports,
             _stop_in_the_end: tasks.stop.clone().drop_guard(),
             tasks,
-            _followers: followers,
+            _watches: watches,
         })
     }
 
@@ -212,18 +212,18 @@ impl JetStream {
 }
 
 /// Follows which runs other clients cancel.
-async fn follow_cancels(
+async fn watch_cancelled_runs(
     tasks: &mut JoinSet<()>,
     connection: &Connection,
-    cancels: &Arc<KnownCancels>,
+    cancelled: &Arc<CancelledRuns>,
 ) -> Result<(), QueueError> {
-    let (runs, cancels) = (connection.names().runs(), Arc::clone(cancels));
-    let learn = move |change: &KeyChange<'_>| cancels.learn(change.key);
-    watch::follow(tasks, connection, &runs, &format!("{CANCEL}.>"), learn).await
+    let (runs, cancelled) = (connection.names().runs(), Arc::clone(cancelled));
+    let learn = move |change: &KeyChange<'_>| cancelled.learn(change.key);
+    watch::watch(tasks, connection, &runs, &format!("{CANCEL}.>"), learn).await
 }
 
 /// Follows which hosts other clients leave alone.
-async fn follow_pauses(
+async fn watch_host_pauses(
     tasks: &mut JoinSet<()>,
     connection: &Connection,
     clock: &Arc<dyn Clock>,
@@ -235,5 +235,5 @@ async fn follow_pauses(
         Arc::clone(pauses),
     );
     let learn = move |change: &KeyChange<'_>| host_pauses::learn(&pauses, change, clock.now());
-    watch::follow(tasks, connection, &hosts, ">", learn).await
+    watch::watch(tasks, connection, &hosts, ">", learn).await
 }

@@ -9,9 +9,9 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
 use image_sync_shared::run::RunId;
 
-use super::jobs::{Jobs, Opened};
-use super::settle::InHand;
-use super::store::Pick;
+use super::jobs::{Jobs, TakenJob};
+use super::schedule::Selection;
+use super::settle::InProcessSettle;
 use super::waiting::within;
 
 /// How many poison events are handed over at once.
@@ -28,20 +28,20 @@ impl InProcessJobQueue {
     /// Waits for jobs and takes up to `max` of them.
     async fn take(
         &self,
-        pick: Pick<'_>,
+        selection: Selection<'_>,
         max: usize,
         wait: Duration,
     ) -> Result<Vec<Delivery>, QueueError> {
-        let opened = within(wait, self.0.take(pick, max)).await?;
+        let opened = within(wait, self.0.take(selection, max)).await?;
         Ok(opened
             .into_iter()
             .map(|opened| self.deliver(opened))
             .collect())
     }
 
-    fn deliver(&self, opened: Opened) -> Delivery {
+    fn deliver(&self, opened: TakenJob) -> Delivery {
         Delivery {
-            settle: Box::new(InHand::new(Arc::clone(&self.0), opened.number)),
+            settle: Box::new(InProcessSettle::new(Arc::clone(&self.0), opened.number)),
             job: opened.job,
             lane: opened.lane,
             deliveries: opened.deliveries,
@@ -64,11 +64,11 @@ impl JobQueue for InProcessJobQueue {
         if max == 0 {
             return Ok(Vec::new());
         }
-        self.take(Pick::Lanes(lanes), max, wait).await
+        self.take(Selection::Lanes(lanes), max, wait).await
     }
 
     async fn poisoned(&self, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
-        self.take(Pick::Poison, MAX_POISON, wait).await
+        self.take(Selection::Poison, MAX_POISON, wait).await
     }
 
     async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {

@@ -17,19 +17,19 @@ use tokio::time::Instant;
 use super::InProcessSettings;
 use super::dead_letters::InProcessDeadLetters;
 use super::recent_ids::RecentIds;
-use super::store::{Parcel, Pick, Store, Taken};
-use super::waiting::news_or_instant;
+use super::schedule::{JobMessage, Schedule, Selection, Taken};
+use super::waiting::notified_or_at;
 use crate::lock::lock;
 use crate::messages::{self, MAX_RAW, Message};
 
-struct State {
-    store: Store,
+struct JobsState {
+    schedule: Schedule,
     recent: RecentIds,
     closed: bool,
 }
 
 /// A job that was taken.
-pub(super) struct Opened {
+pub(super) struct TakenJob {
     pub(super) number: u64,
     pub(super) job: Job,
     pub(super) lane: Lane,
@@ -41,7 +41,7 @@ pub(super) struct Jobs {
     bulk_capacity: usize,
     clock: Arc<dyn Clock>,
     letters: Arc<InProcessDeadLetters>,
-    state: Mutex<State>,
+    state: Mutex<JobsState>,
     /// A job may be visible earlier than those who wait believe.
     arrived: Notify,
     /// Lane bulk became shorter.
@@ -58,8 +58,8 @@ impl Jobs {
             bulk_capacity: settings.bulk_capacity.max(1),
             clock,
             letters,
-            state: Mutex::new(State {
-                store: Store::new(settings.visibility, settings.max_deliver),
+            state: Mutex::new(JobsState {
+                schedule: Schedule::new(settings.visibility, settings.max_deliver),
                 recent: RecentIds::new(settings.dedupe_window, settings.dedupe_capacity),
                 closed: false,
             }),
@@ -75,17 +75,17 @@ impl Jobs {
     }
 
     pub(super) fn held(&self, lane: Lane) -> u64 {
-        lock(&self.state).store.held(lane) as u64
+        lock(&self.state).schedule.held(lane) as u64
     }
 
     pub(super) fn store_raw(&self, lane: Lane, run: &RunId, message: &[u8]) {
-        let parcel = Parcel {
+        let parcel = JobMessage {
             body: message.into(),
-            ..Parcel::default()
+            ..JobMessage::default()
         };
         let mut state = lock(&self.state);
         state
-            .store
+            .schedule
             .insert(lane, run.clone(), parcel.into(), Instant::now());
         drop(state);
         self.arrived.notify_waiters();
@@ -98,11 +98,11 @@ impl Jobs {
     }
 
     pub(super) fn prolong(&self, number: u64) {
-        lock(&self.state).store.prolong(number, Instant::now());
+        lock(&self.state).schedule.prolong(number, Instant::now());
     }
 
     pub(super) fn remove(&self, number: u64) {
-        let shorter = lock(&self.state).store.remove(number);
+        let shorter = lock(&self.state).schedule.remove(number);
         if shorter == Some(Lane::Bulk) {
             self.freed.notify_waiters();
         }
@@ -124,7 +124,7 @@ impl Jobs {
     }
 
     pub(super) fn purge(&self, run: &RunId) -> u64 {
-        let dropped = lock(&self.state).store.purge(run, Instant::now());
+        let dropped = lock(&self.state).schedule.purge(run, Instant::now());
         self.freed.notify_waiters();
         dropped
     }
@@ -134,20 +134,26 @@ impl Jobs {
         &self,
         lane: Lane,
         job: &Job,
-        parcel: &Arc<Parcel>,
+        parcel: &Arc<JobMessage>,
     ) -> Result<Option<Stored>, QueueError> {
         let mut state = lock(&self.state);
         if state.closed {
             return Err(QueueError::Closed);
         }
-        let is_full = lane == Lane::Bulk && state.store.held(Lane::Bulk) >= self.bulk_capacity;
+        let is_full = lane == Lane::Bulk && state.schedule.held(Lane::Bulk) >= self.bulk_capacity;
         if is_full && !state.recent.contains(&job.message_id(), Instant::now()) {
             return Ok(None);
         }
         Ok(Some(self.store(&mut state, lane, job, parcel)))
     }
 
-    fn store(&self, state: &mut State, lane: Lane, job: &Job, parcel: &Arc<Parcel>) -> Stored {
+    fn store(
+        &self,
+        state: &mut JobsState,
+        lane: Lane,
+        job: &Job,
+        parcel: &Arc<JobMessage>,
+    ) -> Stored {
         let (id, now) = (job.message_id(), Instant::now());
         if state.recent.contains(&id, now) {
             return Stored::Duplicate;
@@ -155,7 +161,7 @@ impl Jobs {
         state.recent.insert(&id, now);
         let visible_at = self.instant_of(job.not_before);
         state
-            .store
+            .schedule
             .insert(lane, job.run_id.clone(), Arc::clone(parcel), visible_at);
         self.arrived.notify_waiters();
         Stored::New
@@ -169,15 +175,19 @@ impl Jobs {
 
     /// Waits for the first job, and takes up to `max`. What is taken is returned without waiting again, so a call that is
     /// dropped took nothing.
-    pub(super) async fn take(&self, pick: Pick<'_>, max: usize) -> Result<Vec<Opened>, QueueError> {
+    pub(super) async fn take(
+        &self,
+        selection: Selection<'_>,
+        max: usize,
+    ) -> Result<Vec<TakenJob>, QueueError> {
         loop {
             let arrived = self.arrived.notified();
-            let (taken, next_visible) = self.try_take(pick, max)?;
+            let (taken, next_visible) = self.try_take(selection, max)?;
             if taken.is_empty() {
-                news_or_instant(arrived, next_visible).await;
+                notified_or_at(arrived, next_visible).await;
                 continue;
             }
-            let opened: Vec<Opened> = taken.iter().filter_map(|taken| self.open(taken)).collect();
+            let opened: Vec<TakenJob> = taken.iter().filter_map(|taken| self.open(taken)).collect();
             if !opened.is_empty() {
                 return Ok(opened);
             }
@@ -186,7 +196,7 @@ impl Jobs {
 
     fn try_take(
         &self,
-        pick: Pick<'_>,
+        selection: Selection<'_>,
         max: usize,
     ) -> Result<(Vec<Taken>, Option<Instant>), QueueError> {
         let mut state = lock(&self.state);
@@ -194,19 +204,22 @@ impl Jobs {
             return Err(QueueError::Closed);
         }
         let now = Instant::now();
-        let taken: Vec<Taken> = iter::from_fn(|| state.store.take(pick, now))
+        let taken: Vec<Taken> = iter::from_fn(|| state.schedule.take(selection, now))
             .take(max)
             .collect();
-        if taken.iter().any(|taken| state.store.is_last_chance(taken)) {
+        if taken
+            .iter()
+            .any(|taken| state.schedule.is_last_chance(taken))
+        {
             self.arrived.notify_waiters();
         }
-        Ok((taken, state.store.next_visible(pick)))
+        Ok((taken, state.schedule.next_visible(selection)))
     }
 
     /// A message as a job, if it is one that this program knows.
-    fn open(&self, taken: &Taken) -> Option<Opened> {
+    fn open(&self, taken: &Taken) -> Option<TakenJob> {
         match messages::decode_job(&taken.parcel.body) {
-            Message::Job(job) => Some(Opened {
+            Message::Job(job) => Some(TakenJob {
                 number: taken.number,
                 job: Job {
                     trace: taken.parcel.trace.clone(),
@@ -218,7 +231,7 @@ impl Jobs {
             Message::Newer(version) => {
                 tracing::warn!(version, lane = ?taken.lane, "put back a message of a newer version");
                 lock(&self.state)
-                    .store
+                    .schedule
                     .put_back(taken.number, Instant::now());
                 None
             }
@@ -240,8 +253,8 @@ impl Jobs {
     }
 }
 
-fn parcel(job: &Job) -> Result<Arc<Parcel>, QueueError> {
+fn parcel(job: &Job) -> Result<Arc<JobMessage>, QueueError> {
     let body = messages::encode_job(job, usize::MAX)?;
     let trace = job.trace.clone();
-    Ok(Arc::new(Parcel { body, trace }))
+    Ok(Arc::new(JobMessage { body, trace }))
 }

@@ -11,28 +11,28 @@ use tokio::time::Instant;
 
 use crate::lock::lock;
 
-struct Held {
+struct Grant {
     revision: u64,
     holder: String,
     until: Instant,
 }
 
 #[derive(Default)]
-struct State {
+struct LeaseTable {
     last_revision: u64,
-    held: HashMap<String, Held>,
+    grants: HashMap<String, Grant>,
 }
 
-impl State {
+impl LeaseTable {
     fn grant(&mut self, key: &str, holder: String, until: Instant) -> Lease {
         self.last_revision += 1;
         let revision = self.last_revision;
-        let held = Held {
+        let grants = Grant {
             revision,
             holder,
             until,
         };
-        self.held.insert(key.to_owned(), held);
+        self.grants.insert(key.to_owned(), grants);
         Lease {
             key: key.to_owned(),
             revision,
@@ -40,20 +40,20 @@ impl State {
     }
 
     fn is_current(&self, lease: &Lease) -> bool {
-        self.held
+        self.grants
             .get(&lease.key)
-            .is_some_and(|held| held.revision == lease.revision)
+            .is_some_and(|grants| grants.revision == lease.revision)
     }
 
     fn end_overdue(&mut self, now: Instant) {
-        self.held.retain(|_, held| held.until > now);
+        self.grants.retain(|_, grants| grants.until > now);
     }
 }
 
 /// Grants leases within one process.
 pub(super) struct InProcessLeases {
     term: Duration,
-    state: Mutex<State>,
+    state: Mutex<LeaseTable>,
 }
 
 impl InProcessLeases {
@@ -70,7 +70,7 @@ impl Leases for InProcessLeases {
     async fn acquire(&self, key: &str, holder: &str) -> Result<Option<Lease>, QueueError> {
         let (mut state, now) = (lock(&self.state), Instant::now());
         state.end_overdue(now);
-        if state.held.contains_key(key) {
+        if state.grants.contains_key(key) {
             return Ok(None);
         }
         tracing::debug!(key, holder, "lease granted");
@@ -83,8 +83,8 @@ impl Leases for InProcessLeases {
         if !state.is_current(lease) {
             return Ok(Renewal::Lost);
         }
-        let held = state.held.remove(&lease.key);
-        let holder = held.map(|held| held.holder).unwrap_or_default();
+        let grants = state.grants.remove(&lease.key);
+        let holder = grants.map(|grants| grants.holder).unwrap_or_default();
         let renewed = state.grant(&lease.key, holder, now + self.term);
         Ok(Renewal::Held(renewed))
     }
@@ -92,16 +92,16 @@ impl Leases for InProcessLeases {
     async fn holders(&self) -> Result<BTreeMap<String, String>, QueueError> {
         let (mut state, now) = (lock(&self.state), Instant::now());
         state.end_overdue(now);
-        let holders = state.held.iter();
+        let holders = state.grants.iter();
         Ok(holders
-            .map(|(key, held)| (key.clone(), held.holder.clone()))
+            .map(|(key, grants)| (key.clone(), grants.holder.clone()))
             .collect())
     }
 
     async fn release(&self, lease: Lease) -> Result<(), QueueError> {
         let mut state = lock(&self.state);
         if state.is_current(&lease) {
-            state.held.remove(&lease.key);
+            state.grants.remove(&lease.key);
         }
         Ok(())
     }

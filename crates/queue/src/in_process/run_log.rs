@@ -21,11 +21,11 @@ use crate::lock::lock;
 use crate::spool::Spool;
 
 struct Log {
-    stored: Mutex<Stored>,
+    stored: Mutex<StoredEvents>,
     appended: Notify,
 }
 
-struct Stored {
+struct StoredEvents {
     spool: Spool,
     end: LogPlace,
     recent: RecentIds,
@@ -55,7 +55,7 @@ impl InProcessRunLog {
             return Arc::clone(log);
         }
         let log = Arc::new(Log {
-            stored: Mutex::new(Stored {
+            stored: Mutex::new(StoredEvents {
                 spool: Spool::new(self.temp_dir.clone()),
                 end: LogPlace::default(),
                 recent: RecentIds::new(self.dedupe_window, self.dedupe_capacity),
@@ -87,7 +87,7 @@ impl RunLog for InProcessRunLog {
     async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
         let log = self.log_of(run);
         Ok(Box::new(Reader {
-            lines: BufReader::new(Position {
+            lines: BufReader::new(LogCursor {
                 log: Arc::clone(&log),
                 offset: 0,
             }),
@@ -98,12 +98,12 @@ impl RunLog for InProcessRunLog {
 }
 
 /// A place in a log.
-struct Position {
+struct LogCursor {
     log: Arc<Log>,
     offset: u64,
 }
 
-impl Read for Position {
+impl Read for LogCursor {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = lock(&self.log.stored).spool.read_at(self.offset, buffer)?;
         self.offset += count as u64;
@@ -113,7 +113,7 @@ impl Read for Position {
 
 struct Reader {
     log: Arc<Log>,
-    lines: BufReader<Position>,
+    lines: BufReader<LogCursor>,
     place: LogPlace,
 }
 
@@ -152,7 +152,7 @@ fn behind(place: LogPlace, line: &[u8]) -> LogPlace {
 
 /// The next event. Lines are appended whole, so one that was begun also ends.
 fn next_stored(
-    lines: &mut BufReader<Position>,
+    lines: &mut BufReader<LogCursor>,
     place: &mut LogPlace,
 ) -> Result<Option<RunEvent>, QueueError> {
     let mut line = Vec::new();

@@ -14,19 +14,19 @@ use image_sync_shared::ports::job_queue::Settle;
 use super::jobs::Jobs;
 
 /// A job in the hands of a worker. Dropped, it leaves the job where it is, to be visible again in time.
-pub(super) struct InHand {
+pub(super) struct InProcessSettle {
     jobs: Arc<Jobs>,
     number: u64,
 }
 
-impl InHand {
+impl InProcessSettle {
     pub(super) fn new(jobs: Arc<Jobs>, number: u64) -> Self {
         Self { jobs, number }
     }
 }
 
 #[async_trait]
-impl Settle for InHand {
+impl Settle for InProcessSettle {
     async fn done(&self) -> Result<(), QueueError> {
         self.jobs.remove(self.number);
         Ok(())

@@ -18,7 +18,7 @@ pub(super) async fn within<T: Default>(
 }
 
 /// Returns when `news` comes or at `instant`, whichever is first.
-pub(super) async fn news_or_instant(news: Notified<'_>, instant: Option<Instant>) {
+pub(super) async fn notified_or_at(news: Notified<'_>, instant: Option<Instant>) {
     let at_instant = async {
         match instant {
             Some(instant) => sleep_until(instant).await,

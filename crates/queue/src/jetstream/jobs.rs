@@ -3,8 +3,8 @@
 
 mod backlog;
 mod delayed;
-mod envelope;
 mod fetch;
+mod job_headers;
 mod job_queue;
 mod job_store;
 mod poison;
@@ -15,5 +15,5 @@ pub(super) mod stalled;
 mod unparsable;
 
 pub use backlog::Backlog;
-pub(super) use job_queue::{JetStreamJobQueue, Tasks};
-pub(super) use job_store::Jobs;
+pub(super) use job_queue::{BackgroundTasks, JetStreamJobQueue};
+pub(super) use job_store::JobStore;

@@ -120,7 +120,7 @@ impl Names {
             Consumer::Lane(lane) => {
                 format!("{}.{}.{}.>", self.prefix, Area::Lane.name(), lane.name())
             }
-            Consumer::Held => format!("{}.{}.>", self.prefix, Area::Held.name()),
+            Consumer::Delayed => format!("{}.{}.>", self.prefix, Area::Delayed.name()),
             Consumer::Poison => format!("{}.{}.>", self.prefix, Area::Poison.name()),
         }
     }
@@ -235,10 +235,10 @@ mod tests {
                 let parsed = names.parse_job(&subject).unwrap();
                 assert_eq!((parsed.area, parsed.lane), (area, lane));
                 assert_eq!(names.job_subject(&parsed), subject);
-                let moved = names.job_subject(&parsed.on(Area::Held));
+                let moved = names.job_subject(&parsed.on(Area::Delayed));
                 assert_eq!(
                     moved,
-                    names.subject_for(Area::Held, lane, "docker.io", &run)
+                    names.subject_for(Area::Delayed, lane, "docker.io", &run)
                 );
             }
         }

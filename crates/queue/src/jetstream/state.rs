@@ -17,7 +17,7 @@ pub(super) use host_pauses::JetStreamHostPauses;
 pub(super) use leases::JetStreamLeases;
 pub(super) use memo::JetStreamMemo;
 pub use reports::{History, Reports, StoredReport, StoredSize, Strays};
-pub(super) use run_control::{CANCEL, JetStreamRunControl, KnownCancels};
+pub(super) use run_control::{CANCEL, CancelledRuns, JetStreamRunControl};
 pub(super) use run_log::JetStreamRunLog;
 pub use run_log::RunFrame;
 pub(super) use run_states::JetStreamRunStates;

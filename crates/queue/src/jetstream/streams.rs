@@ -11,15 +11,15 @@ mod pull_status;
 pub(super) mod server_clock;
 mod stored_message;
 
-pub(super) use capacity::Room;
-pub(super) use delivered_message::{Handle, Received, Verdict};
+pub(super) use capacity::Capacity;
+pub(super) use delivered_message::{AckKind, Acker, DeliveredMessage};
 pub(super) use info::{
     Described, StreamInfo, consumer_config, consumer_object, describe, stream_config, stream_info,
     stream_info_with_subjects, stream_object,
 };
 #[cfg(test)]
 pub(super) use info::{StreamLimits, StreamState};
-pub(super) use ordered_consumer::Follower;
+pub(super) use ordered_consumer::OrderedConsumer;
 pub(super) use server_clock::ServerClock;
 pub(super) use stored_message::{
     StoredMessage, delete_message, last_message, last_message_within, next_message,

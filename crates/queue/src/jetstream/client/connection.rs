@@ -120,7 +120,7 @@ impl Connection {
     }
 
     /// How many bytes a message beside these headers may have.
-    pub(crate) fn room_beside(&self, headers: &HeaderMap) -> usize {
+    pub(crate) fn max_payload_beside(&self, headers: &HeaderMap) -> usize {
         let block = if headers.is_empty() {
             0
         } else {

@@ -20,7 +20,7 @@ use crate::lock::lock;
 
 /// A client, and whether it lives.
 #[derive(Clone)]
-struct Made {
+struct RunningClient {
     client: Client,
     /// Cancelled when the client's own tasks have ended: nothing that is asked of it is ever answered.
     ended: CancellationToken,
@@ -30,7 +30,7 @@ struct Made {
 pub(crate) struct LiveClient {
     settings: ConnectSettings,
     events: Arc<Events>,
-    current: Mutex<Made>,
+    current: Mutex<RunningClient>,
     /// Held by who makes another: those that need one meanwhile wait for it.
     renewing: tokio::sync::Mutex<()>,
 }
@@ -88,7 +88,10 @@ impl LiveClient {
 
 /// Connects, and returns when that was told as an event: from then on each further event of the kind says that what was
 /// asked before is lost.
-async fn make(settings: &ConnectSettings, events: &Arc<Events>) -> Result<Made, ConnectError> {
+async fn make(
+    settings: &ConnectSettings,
+    events: &Arc<Events>,
+) -> Result<RunningClient, ConnectError> {
     let (addresses, url_auth) = servers::parse(&settings.servers)?;
     let places = servers::places(&addresses);
     let ended = CancellationToken::new();
@@ -109,7 +112,7 @@ async fn make(settings: &ConnectSettings, events: &Arc<Events>) -> Result<Made, 
         .await
         .map_err(|error| ConnectError::of(&places, &error))?;
     match timeout(settings.request_timeout, connections.changed()).await {
-        Ok(_changed) => Ok(Made { client, ended }),
+        Ok(_changed) => Ok(RunningClient { client, ended }),
         Err(_elapsed) => Err(ConnectError::Unreachable {
             servers: places,
             why: "it did not say that it is connected".to_owned(),

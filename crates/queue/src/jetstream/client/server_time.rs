@@ -60,7 +60,7 @@ impl Estimate {
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownTime {
     best: Estimate,
     /// When the server told a time last.
     told: Instant,
@@ -68,7 +68,7 @@ struct Known {
 
 /// The server's time, as far as it is known.
 #[derive(Debug, Default)]
-pub(crate) struct ServerTime(Mutex<Option<Known>>);
+pub(crate) struct ServerTime(Mutex<Option<KnownTime>>);
 
 impl ServerTime {
     /// The answer of now to what was asked at `asked` has this time of the server.
@@ -82,7 +82,7 @@ impl ServerTime {
         let mut known = lock(&self.0);
         let kept = known.as_ref().map(|known| known.best);
         let best = kept.filter(|kept| !new.replaces(kept)).unwrap_or(new);
-        *known = Some(Known { best, told });
+        *known = Some(KnownTime { best, told });
     }
 
     /// The time now, unless the server never told one.

@@ -19,11 +19,11 @@ const FRESH: Duration = Duration::from_secs(5);
 pub struct Backlog {
     connection: Connection,
     role: Role,
-    last: Mutex<Option<Seen>>,
+    last: Mutex<Option<CachedLength>>,
 }
 
 /// What was seen last.
-struct Seen {
+struct CachedLength {
     at: Instant,
     /// The number of the connection over which it was seen: after another one all may be different.
     connection: u64,
@@ -48,12 +48,13 @@ impl Backlog {
         // Who asks meanwhile waits for the same answer.
         let mut last = self.last.lock().await;
         let connection = *self.connection.events().connections().borrow();
-        let is_fresh = |seen: &&Seen| seen.connection == connection && seen.at.elapsed() < FRESH;
+        let is_fresh =
+            |seen: &&CachedLength| seen.connection == connection && seen.at.elapsed() < FRESH;
         if let Some(seen) = last.as_ref().filter(is_fresh) {
             return Ok(seen.length.clone());
         }
         let length = self.ask().await?;
-        *last = Some(Seen {
+        *last = Some(CachedLength {
             at: Instant::now(),
             connection,
             length: length.clone(),

@@ -14,12 +14,12 @@ use image_sync_shared::ports::QueueError;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::envelope::{earlier_deliveries, held_until};
-use super::job_store::{Jobs, no_subject, panicked_in};
-use super::poll_backoff::Pace;
+use super::job_headers::{earlier_deliveries, held_until};
+use super::job_store::{JobStore, no_subject, panicked_in};
+use super::poll_backoff::PollBackoff;
 use crate::jetstream::client::Tries;
 use crate::jetstream::names::{Area, Consumer};
-use crate::jetstream::streams::{Received, Verdict};
+use crate::jetstream::streams::{AckKind, DeliveredMessage};
 
 /// How many messages are looked at together.
 const BATCH: usize = 100;
@@ -31,14 +31,14 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// Does so until it is told to stop, and then ends what is in hand. Any number of clients may do so at once.
-pub(crate) async fn keep(jobs: Arc<Jobs>, stop: CancellationToken) {
-    let (mut pace, mut is_failing) = (Pace::new(), false);
+pub(crate) async fn run(jobs: Arc<JobStore>, stop: CancellationToken) {
+    let (mut pace, mut is_failing) = (PollBackoff::new(), false);
     while !stop.is_cancelled() {
         let looked = caught(Box::pin(look(&jobs))).await;
         let wait = match looked.unwrap_or_else(|panicked| Err(panicked_in(&panicked))) {
             Ok(0) => pace.step(),
             Ok(_) => {
-                (pace, is_failing) = (Pace::new(), false);
+                (pace, is_failing) = (PollBackoff::new(), false);
                 continue;
             }
             Err(error) => {
@@ -53,14 +53,14 @@ pub(crate) async fn keep(jobs: Arc<Jobs>, stop: CancellationToken) {
 }
 
 /// Looks at messages that were not looked at yet, or whose time has come, and says how many there were.
-async fn look(jobs: &Jobs) -> Result<usize, QueueError> {
-    let fetched = jobs.fetch(Consumer::Held, BATCH).await?;
+async fn look(jobs: &JobStore) -> Result<usize, QueueError> {
+    let fetched = jobs.fetch(Consumer::Delayed, BATCH).await?;
     let decided = join_all(fetched.iter().map(|received| decide(jobs, received))).await;
     decided.into_iter().collect::<Result<(), QueueError>>()?;
     Ok(fetched.len())
 }
 
-async fn decide(jobs: &Jobs, received: &Received) -> Result<(), QueueError> {
+async fn decide(jobs: &JobStore, received: &DeliveredMessage) -> Result<(), QueueError> {
     if let Some(left) = left(jobs, received) {
         return look_again(jobs, received, left).await;
     }
@@ -68,7 +68,7 @@ async fn decide(jobs: &Jobs, received: &Received) -> Result<(), QueueError> {
         return jobs.bury(received, no_subject(received)).await;
     };
     let (lane, before) = (subject.on(Area::Lane), earlier_deliveries(received));
-    let moved = jobs.put_elsewhere(received, &lane, None, before).await;
+    let moved = jobs.republish(received, &lane, None, before).await;
     match moved {
         Err(full @ QueueError::Full(_)) => {
             // Those that are being moved at the same time take room twice, but not for long.
@@ -88,17 +88,21 @@ async fn decide(jobs: &Jobs, received: &Received) -> Result<(), QueueError> {
     }
 }
 
-async fn look_again(jobs: &Jobs, received: &Received, wait: Duration) -> Result<(), QueueError> {
+async fn look_again(
+    jobs: &JobStore,
+    received: &DeliveredMessage,
+    wait: Duration,
+) -> Result<(), QueueError> {
     let nanoseconds = u64::try_from(wait.min(LONGEST).as_nanos()).unwrap_or(u64::MAX);
-    let verdict = Verdict::Later(nanoseconds);
+    let kind = AckKind::Nak(nanoseconds);
     received
-        .handle()
-        .tell(&jobs.connection, verdict, Tries::One)
+        .acker()
+        .ack(&jobs.connection, kind, Tries::One)
         .await
 }
 
 /// How long a message is still to be held.
-fn left(jobs: &Jobs, received: &Received) -> Option<Duration> {
+fn left(jobs: &JobStore, received: &DeliveredMessage) -> Option<Duration> {
     let left = held_until(received)? - jobs.clock.now();
     Duration::try_from(left).ok().filter(|left| !left.is_zero())
 }

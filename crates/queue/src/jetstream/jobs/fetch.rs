@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::jetstream::client::{Connection, Tries};
 use crate::jetstream::names::Consumer;
-use crate::jetstream::streams::Received;
+use crate::jetstream::streams::DeliveredMessage;
 use crate::lock::lock;
 
 /// How long a consumer may take to say what it has. Where another client took the last messages meanwhile, old servers
@@ -24,7 +24,7 @@ use crate::lock::lock;
 const ANSWER: Duration = Duration::from_millis(500);
 
 /// How a consumer's answer ended.
-enum End {
+enum FetchEnd {
     /// All that was asked for came, or the consumer said that there is no more.
     Said,
     /// Nothing came any more.
@@ -41,14 +41,14 @@ pub(super) struct ConsumerState {
     /// Messages that were delivered and not acknowledged.
     pub(super) num_ack_pending: u64,
     /// How far it has delivered.
-    pub(crate) delivered: Progress,
+    pub(crate) delivered: ConsumerPlace,
     /// Up to where all that was delivered is acknowledged.
-    pub(super) ack_floor: Progress,
+    pub(super) ack_floor: ConsumerPlace,
 }
 
 /// How far a consumer has come.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Progress {
+pub(super) struct ConsumerPlace {
     /// A place in the stream.
     pub(super) stream_seq: u64,
 }
@@ -59,7 +59,7 @@ impl Connection {
         &self,
         consumer: Consumer,
         max: usize,
-    ) -> Result<Vec<Received>, QueueError> {
+    ) -> Result<Vec<DeliveredMessage>, QueueError> {
         let start = Instant::now();
         let mut connections = self.events().connections();
         connections.mark_unchanged();
@@ -78,9 +78,9 @@ impl Connection {
             .map_err(|error| cut(&error))?;
         let mut fetched = Vec::new();
         match receive(&mut answers, max, &mut fetched, &mut connections).await {
-            End::Said => return Ok(fetched),
-            End::Silence => receive_the_rest(&mut answers, &mut fetched).await,
-            End::Cut => {
+            FetchEnd::Said => return Ok(fetched),
+            FetchEnd::Silence => receive_the_rest(&mut answers, &mut fetched).await,
+            FetchEnd::Cut => {
                 lock(&self.shared.cut_short).push(consumer);
                 return Ok(fetched);
             }
@@ -135,34 +135,34 @@ impl Connection {
 async fn receive(
     answers: &mut Subscriber,
     max: usize,
-    fetched: &mut Vec<Received>,
+    fetched: &mut Vec<DeliveredMessage>,
     connections: &mut watch::Receiver<u64>,
-) -> End {
+) -> FetchEnd {
     while fetched.len() < max {
         let answer = tokio::select! {
             biased;
             answer = timeout(ANSWER, answers.next()) => answer,
-            _ = connections.changed() => return End::Cut,
+            _ = connections.changed() => return FetchEnd::Cut,
         };
         let message = match answer {
             Ok(Some(message)) => message,
-            Ok(None) => return End::Cut,
-            Err(_elapsed) => return End::Silence,
+            Ok(None) => return FetchEnd::Cut,
+            Err(_elapsed) => return FetchEnd::Silence,
         };
         // A status: no messages (404), others took them (408), a limit of the consumer (409), nobody there (503).
-        let Some(received) = Received::new(message) else {
-            return End::Said;
+        let Some(received) = DeliveredMessage::new(message) else {
+            return FetchEnd::Said;
         };
         fetched.push(received);
     }
-    End::Said
+    FetchEnd::Said
 }
 
 /// Takes the request back, and receives what was sent before the server knew.
-async fn receive_the_rest(answers: &mut Subscriber, fetched: &mut Vec<Received>) {
+async fn receive_the_rest(answers: &mut Subscriber, fetched: &mut Vec<DeliveredMessage>) {
     if answers.drain().await.is_ok() {
         while let Ok(Some(message)) = timeout(ANSWER, answers.next()).await {
-            fetched.extend(Received::new(message));
+            fetched.extend(DeliveredMessage::new(message));
         }
     }
 }

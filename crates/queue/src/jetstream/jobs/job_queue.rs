@@ -15,15 +15,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::delayed;
-use super::job_store::{Jobs, Opened, panicked_in};
+use super::job_store::{JobStore, TakenJob, panicked_in};
 use super::poison;
-use super::poll_backoff::Pace;
+use super::poll_backoff::PollBackoff;
 use super::purge;
-use super::settle::InHand;
+use super::settle::JetStreamSettle;
 
 /// What must not be left half done at the end.
 #[derive(Clone, Default)]
-pub(crate) struct Tasks {
+pub(crate) struct BackgroundTasks {
     pub(crate) tracker: TaskTracker,
     /// Ends those that would go on.
     pub(crate) stop: CancellationToken,
@@ -31,38 +31,38 @@ pub(crate) struct Tasks {
 
 /// The jobs of one installation.
 pub(crate) struct JetStreamJobQueue {
-    jobs: Arc<Jobs>,
-    tasks: Tasks,
+    jobs: Arc<JobStore>,
+    tasks: BackgroundTasks,
     /// Whether the jobs that wait are kept. Only who takes jobs does so, from then on.
-    keeps_what_waits: Once,
+    moves_delayed_jobs: Once,
 }
 
 impl JetStreamJobQueue {
-    pub(crate) fn new(jobs: Arc<Jobs>, tasks: Tasks) -> Self {
+    pub(crate) fn new(jobs: Arc<JobStore>, tasks: BackgroundTasks) -> Self {
         Self {
             jobs,
             tasks,
-            keeps_what_waits: Once::new(),
+            moves_delayed_jobs: Once::new(),
         }
     }
 
-    fn keep_what_waits(&self) {
-        self.keeps_what_waits.call_once(|| {
+    fn start_moving_delayed_jobs(&self) {
+        self.moves_delayed_jobs.call_once(|| {
             let (jobs, stop) = (Arc::clone(&self.jobs), self.tasks.stop.clone());
-            self.tasks.tracker.spawn(delayed::keep(jobs, stop));
+            self.tasks.tracker.spawn(delayed::run(jobs, stop));
         });
     }
 
     /// Repeats a look until it finds something, or until `wait` is over.
-    async fn look_for<F>(
+    async fn poll_until<F>(
         &self,
         wait: Duration,
-        look: impl Fn(Arc<Jobs>) -> F,
+        look: impl Fn(Arc<JobStore>) -> F,
     ) -> Result<Vec<Delivery>, QueueError>
     where
-        F: Future<Output = Result<Vec<Opened>, QueueError>> + Send + 'static,
+        F: Future<Output = Result<Vec<TakenJob>, QueueError>> + Send + 'static,
     {
-        let (deadline, mut pace) = (Instant::now() + wait, Pace::new());
+        let (deadline, mut pace) = (Instant::now() + wait, PollBackoff::new());
         loop {
             let opened = self.claim(look(Arc::clone(&self.jobs))).await?;
             if !opened.is_empty() || !pace.wait_until(deadline).await {
@@ -75,9 +75,9 @@ impl JetStreamJobQueue {
     }
 
     /// Carries out a look to its end, even if nobody waits for it any more: what it took is given back then.
-    async fn claim<F>(&self, look: F) -> Result<Vec<Opened>, QueueError>
+    async fn claim<F>(&self, look: F) -> Result<Vec<TakenJob>, QueueError>
     where
-        F: Future<Output = Result<Vec<Opened>, QueueError>> + Send + 'static,
+        F: Future<Output = Result<Vec<TakenJob>, QueueError>> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
         let jobs = Arc::clone(&self.jobs);
@@ -95,11 +95,11 @@ impl JetStreamJobQueue {
         receiver.await.unwrap_or(Err(QueueError::Closed))
     }
 
-    fn deliver(&self, opened: Opened) -> Delivery {
+    fn deliver(&self, opened: TakenJob) -> Delivery {
         Delivery {
-            settle: Box::new(InHand::new(
+            settle: Box::new(JetStreamSettle::new(
                 Arc::clone(&self.jobs),
-                opened.received.handle(),
+                opened.received.acker(),
             )),
             job: opened.job,
             lane: opened.lane,
@@ -124,16 +124,16 @@ impl JobQueue for JetStreamJobQueue {
         if max == 0 {
             return Ok(Vec::new());
         }
-        self.keep_what_waits();
-        let look = |jobs: Arc<Jobs>| {
+        self.start_moving_delayed_jobs();
+        let look = |jobs: Arc<JobStore>| {
             let lanes = lanes.to_vec();
             async move { jobs.look(&lanes, max).await }
         };
-        self.look_for(wait, look).await
+        self.poll_until(wait, look).await
     }
 
     async fn poisoned(&self, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
-        self.look_for(wait, |jobs| async move { poison::look(&jobs).await })
+        self.poll_until(wait, |jobs| async move { poison::look(&jobs).await })
             .await
     }
 

@@ -1,4 +1,4 @@
-//! The jobs, as the queue, its deliveries and its keepers share them.
+//! The jobs, as the queue, its deliveries and what runs beside it share them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use image_sync_shared::ports::job_queue::{Lane, Stored};
 use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 
-use super::envelope::{Envelope, earlier_deliveries, trace_of, traced};
+use super::job_headers::{JobHeaders, earlier_deliveries, trace_of, traced};
 use crate::jetstream::client::{Connection, Tries, length};
 use crate::jetstream::names::{Area, Consumer, JobSubject};
 use crate::jetstream::state::JetStreamDeadLetters;
-use crate::jetstream::streams::Room;
-use crate::jetstream::streams::{Received, Verdict};
+use crate::jetstream::streams::Capacity;
+use crate::jetstream::streams::{AckKind, DeliveredMessage};
 use crate::messages::{self, MAX_RAW, Message};
 
 /// How long a message of a newer version is held before it is offered again, perhaps to a newer program.
@@ -28,30 +28,30 @@ const NEWER_HOLD: Duration = Duration::from_secs(60);
 const FRAME: usize = 48;
 
 /// The jobs of one installation.
-pub(crate) struct Jobs {
+pub(crate) struct JobStore {
     pub(crate) connection: Connection,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) letters: JetStreamDeadLetters,
     max_deliver: u64,
     /// For new jobs.
-    room: Room,
+    for_new_jobs: Capacity,
     /// For what jobs grow by as they are put back.
-    room_to_grow: Room,
+    for_growth: Capacity,
     /// For jobs that stand twice in the stream until they are settled where they were. Never all of it: a server that is
     /// about to be full looks at the size of a message without that of its frame, takes one that does not fit, and drops the
     /// oldest one for it, although it is told to refuse new ones.
-    room_to_move: Room,
+    for_moves: Capacity,
 }
 
 /// A job that was taken.
-pub(crate) struct Opened {
+pub(crate) struct TakenJob {
     pub(crate) job: Job,
     pub(crate) lane: Lane,
     pub(super) deliveries: u64,
-    pub(crate) received: Received,
+    pub(crate) received: DeliveredMessage,
 }
 
-impl Jobs {
+impl JobStore {
     pub(crate) fn new(
         connection: Connection,
         clock: Arc<dyn Clock>,
@@ -60,17 +60,17 @@ impl Jobs {
     ) -> Self {
         let stream = connection.names().jobs();
         Self {
-            room: Room::new(
+            for_new_jobs: Capacity::new(
                 stream.clone(),
                 8,
                 "the rest is kept for jobs that are put back: wait until some are worked off, or provision a larger one",
             ),
-            room_to_grow: Room::new(
+            for_growth: Capacity::new(
                 stream.clone(),
                 12,
                 "the rest is kept for jobs that do not grow",
             ),
-            room_to_move: Room::new(stream, 15, "its last bytes are never used"),
+            for_moves: Capacity::new(stream, 15, "its last bytes are never used"),
             connection,
             clock,
             letters,
@@ -80,59 +80,68 @@ impl Jobs {
 
     /// Stores a new job.
     pub(crate) async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
-        self.store_job(lane, job, &self.room).await
+        self.store_job(lane, job, &self.for_new_jobs).await
     }
 
     /// Stores the successor of a job: without its past attempts where room is short, as jobs that grew no more have room.
     pub(super) async fn store_successor(&self, successor: &Job) -> Result<Stored, QueueError> {
         let grows = !successor.history.is_empty();
-        let room = if grows {
-            &self.room_to_grow
+        let capacity = if grows {
+            &self.for_growth
         } else {
-            &self.room_to_move
+            &self.for_moves
         };
-        match self.store_job(Lane::Retry, successor, room).await {
+        match self.store_job(Lane::Retry, successor, capacity).await {
             Err(QueueError::Full(error)) if grows => {
                 tracing::warn!(error, job = %successor.job_id, "put back without its past attempts");
                 let smaller = Job {
                     history: Vec::new(),
                     ..successor.clone()
                 };
-                self.store_job(Lane::Retry, &smaller, &self.room_to_move)
-                    .await
+                self.store_job(Lane::Retry, &smaller, &self.for_moves).await
             }
             stored => stored,
         }
     }
 
     /// Stores a job in its lane, or beside it as long as it is not due.
-    async fn store_job(&self, lane: Lane, job: &Job, room: &Room) -> Result<Stored, QueueError> {
+    async fn store_job(
+        &self,
+        lane: Lane,
+        job: &Job,
+        capacity: &Capacity,
+    ) -> Result<Stored, QueueError> {
         let held = job.not_before.filter(|due| *due > self.clock.now());
         let area = if held.is_some() {
-            Area::Held
+            Area::Delayed
         } else {
             Area::Lane
         };
         let subject = self.connection.names().job(area, lane, job);
-        let envelope = Envelope {
+        let job_headers = JobHeaders {
             message_id: job.message_id(),
             not_before: held,
             deliveries: 0,
         };
-        let headers = envelope.headers(&job.trace)?;
-        let payload = messages::encode_job(job, self.connection.room_beside(&headers))?;
-        self.store(room, &subject, &headers, payload.into()).await
+        let headers = job_headers.headers(&job.trace)?;
+        let payload = messages::encode_job(job, self.connection.max_payload_beside(&headers))?;
+        self.store(capacity, &subject, &headers, payload.into())
+            .await
     }
 
     /// Up to `max` jobs that can be worked now, of the first lane that has any, and then of the next ones.
-    pub(crate) async fn look(&self, lanes: &[Lane], max: usize) -> Result<Vec<Opened>, QueueError> {
+    pub(crate) async fn look(
+        &self,
+        lanes: &[Lane],
+        max: usize,
+    ) -> Result<Vec<TakenJob>, QueueError> {
         let mut opened = Vec::new();
         for lane in lanes {
-            let room = max.saturating_sub(opened.len());
-            if room == 0 {
+            let left = max.saturating_sub(opened.len());
+            if left == 0 {
                 break;
             }
-            match self.fetch(Consumer::Lane(*lane), room).await {
+            match self.fetch(Consumer::Lane(*lane), left).await {
                 Ok(fetched) => {
                     for received in fetched {
                         opened.extend(self.open_or_log(received).await);
@@ -147,12 +156,12 @@ impl Jobs {
     }
 
     /// A message of a lane as a job that can be worked. What is none is put where it belongs.
-    async fn open_or_log(&self, received: Received) -> Option<Opened> {
+    async fn open_or_log(&self, received: DeliveredMessage) -> Option<TakenJob> {
         let (sequence, subject) = (received.sequence, received.subject.clone());
         opened_or_logged(self.open(received).await, sequence, &subject)
     }
 
-    async fn open(&self, received: Received) -> Result<Option<Opened>, QueueError> {
+    async fn open(&self, received: DeliveredMessage) -> Result<Option<TakenJob>, QueueError> {
         let Some(subject) = self.connection.names().parse_job(&received.subject) else {
             let reason = no_subject(&received);
             return self.bury(&received, reason).await.map(|()| None);
@@ -167,12 +176,12 @@ impl Jobs {
                 "a job was delivered too often"
             );
             return self
-                .put_elsewhere(&received, &area, None, self.max_deliver)
+                .republish(&received, &area, None, self.max_deliver)
                 .await
                 .map(|()| None);
         }
         match messages::decode_job(&received.payload) {
-            Message::Job(job) => Ok(Some(Opened {
+            Message::Job(job) => Ok(Some(TakenJob {
                 job: traced(*job, &received),
                 lane: subject.lane,
                 deliveries,
@@ -187,21 +196,25 @@ impl Jobs {
     }
 
     /// Holds a message that only a newer program knows for a while, as if it had never been taken.
-    async fn put_back(&self, received: &Received, subject: &JobSubject) -> Result<(), QueueError> {
+    async fn put_back(
+        &self,
+        received: &DeliveredMessage,
+        subject: &JobSubject,
+    ) -> Result<(), QueueError> {
         let until = later(self.clock.now(), NEWER_HOLD);
         let before =
             earlier_deliveries(received).saturating_add(received.delivered.saturating_sub(1));
-        self.put_elsewhere(received, &subject.on(Area::Held), Some(until), before)
+        self.republish(received, &subject.on(Area::Delayed), Some(until), before)
             .await
     }
 
     /// Gives back what nobody wants, as if it had never been taken.
-    pub(super) async fn give_back(&self, opened: &Opened) -> Result<(), QueueError> {
+    pub(super) async fn give_back(&self, opened: &TakenJob) -> Result<(), QueueError> {
         let names = self.connection.names();
         let Some(subject) = names.parse_job(&opened.received.subject) else {
             return Ok(());
         };
-        self.put_elsewhere(
+        self.republish(
             &opened.received,
             &subject,
             None,
@@ -212,39 +225,43 @@ impl Jobs {
 
     /// Publishes a message again on `subject`, then settles it where it was. A crash in between leaves both, and whoever
     /// does this again makes no third: the id is made of the message's place in the stream, which is never another's.
-    pub(super) async fn put_elsewhere(
+    pub(super) async fn republish(
         &self,
-        received: &Received,
+        received: &DeliveredMessage,
         subject: &JobSubject,
         not_before: Option<OffsetDateTime>,
         deliveries: u64,
     ) -> Result<(), QueueError> {
-        let envelope = Envelope {
+        let job_headers = JobHeaders {
             // No job's id begins like this.
             message_id: format!("/{}", received.sequence),
             not_before,
             deliveries,
         };
         let subject = self.connection.names().job_subject(subject);
-        let headers = envelope.headers(&trace_of(received))?;
-        let room = self.connection.room_beside(&headers);
-        let payload = if received.payload.len() <= room {
+        let headers = job_headers.headers(&trace_of(received))?;
+        let limit = self.connection.max_payload_beside(&headers);
+        let payload = if received.payload.len() <= limit {
             received.payload.clone()
         } else {
             // It just fitted, without the headers that are added here.
             let Message::Job(job) = messages::decode_job(&received.payload) else {
                 let reason =
-                    format!("the message is too large to be moved, as NATS takes {room} bytes");
+                    format!("the message is too large to be moved, as NATS takes {limit} bytes");
                 return self.bury(received, reason).await;
             };
-            messages::encode_job(&job, room)?.into()
+            messages::encode_job(&job, limit)?.into()
         };
-        self.store(&self.room_to_move, &subject, &headers, payload)
+        self.store(&self.for_moves, &subject, &headers, payload)
             .await?;
         self.settle(received).await
     }
 
-    pub(super) async fn bury(&self, received: &Received, reason: String) -> Result<(), QueueError> {
+    pub(super) async fn bury(
+        &self,
+        received: &DeliveredMessage,
+        reason: String,
+    ) -> Result<(), QueueError> {
         let letter = self.letter_of_no_job(received.sequence, &received.payload, reason);
         self.letters.put(letter).await?;
         self.settle(received).await
@@ -272,22 +289,22 @@ impl Jobs {
         }
     }
 
-    async fn settle(&self, received: &Received) -> Result<(), QueueError> {
-        let handle = received.handle();
-        handle
-            .tell(&self.connection, Verdict::Done, Tries::WhileAway)
+    async fn settle(&self, received: &DeliveredMessage) -> Result<(), QueueError> {
+        let acker = received.acker();
+        acker
+            .ack(&self.connection, AckKind::Ack, Tries::WhileAway)
             .await
     }
 
     async fn store(
         &self,
-        room: &Room,
+        capacity: &Capacity,
         subject: &str,
         headers: &async_nats::HeaderMap,
         payload: Bytes,
     ) -> Result<Stored, QueueError> {
         let bytes = size(subject, headers, &payload);
-        let _taken = room.take(&self.connection, bytes).await?;
+        let _reserved = capacity.reserve(&self.connection, bytes).await?;
         let stored = self
             .connection
             .store(subject, headers, payload, Tries::WhileAway)
@@ -307,17 +324,17 @@ pub(super) fn panicked_in(look: &Panicked) -> QueueError {
 }
 
 /// Why a message that is a job on a subject of its own making is none.
-pub(super) fn no_subject(received: &Received) -> String {
+pub(super) fn no_subject(received: &DeliveredMessage) -> String {
     format!("{} is not the subject of a job", excerpt(&received.subject))
 }
 
 /// What came of opening a message. One that cannot be put where it belongs does not stand in the way of others: it comes
 /// again in time.
 pub(super) fn opened_or_logged(
-    opened: Result<Option<Opened>, QueueError>,
+    opened: Result<Option<TakenJob>, QueueError>,
     sequence: u64,
     subject: &str,
-) -> Option<Opened> {
+) -> Option<TakenJob> {
     opened.unwrap_or_else(|error| {
         let subject = excerpt(subject);
         tracing::warn!(%error, sequence, subject, "could not put a message where it belongs: it comes again");

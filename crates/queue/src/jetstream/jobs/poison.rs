@@ -7,17 +7,17 @@
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::job_queue::Lane;
 
-use super::envelope::{earlier_deliveries, traced};
-use super::job_store::{Jobs, Opened, no_subject, opened_or_logged};
+use super::job_headers::{earlier_deliveries, traced};
+use super::job_store::{JobStore, TakenJob, no_subject, opened_or_logged};
 use crate::jetstream::names::Consumer;
-use crate::jetstream::streams::Received;
+use crate::jetstream::streams::DeliveredMessage;
 use crate::messages::{self, Message};
 
 /// How many are handed over at once.
 const BATCH: usize = 100;
 
 /// The jobs on the area that nobody else is looking at. If there are none, one may still be in its lane.
-pub(crate) async fn look(jobs: &Jobs) -> Result<Vec<Opened>, QueueError> {
+pub(crate) async fn look(jobs: &JobStore) -> Result<Vec<TakenJob>, QueueError> {
     let fetched = jobs.fetch(Consumer::Poison, BATCH).await?;
     let mut opened = Vec::new();
     for received in fetched {
@@ -35,10 +35,10 @@ pub(crate) async fn look(jobs: &Jobs) -> Result<Vec<Opened>, QueueError> {
 }
 
 /// Being handed over as poison is no delivery to work, and is not counted.
-async fn open(jobs: &Jobs, received: Received) -> Result<Option<Opened>, QueueError> {
+async fn open(jobs: &JobStore, received: DeliveredMessage) -> Result<Option<TakenJob>, QueueError> {
     let subject = jobs.connection.names().parse_job(&received.subject);
     match (messages::decode_job(&received.payload), subject) {
-        (Message::Job(job), Some(subject)) => Ok(Some(Opened {
+        (Message::Job(job), Some(subject)) => Ok(Some(TakenJob {
             job: traced(*job, &received),
             lane: subject.lane,
             deliveries: earlier_deliveries(&received),
@@ -58,7 +58,7 @@ async fn open(jobs: &Jobs, received: Received) -> Result<Option<Opened>, QueueEr
 
 /// Where a worker died and no other asks for jobs, its job stays unseen. So wherever nothing new waits in a lane, and
 /// something was delivered, this looks as a worker would, and gives back what is no poison.
-async fn look_into_idle_lanes(jobs: &Jobs) -> Result<(), QueueError> {
+async fn look_into_idle_lanes(jobs: &JobStore) -> Result<(), QueueError> {
     for lane in Lane::ALL {
         let state = jobs.connection.consumer_state(Consumer::Lane(lane)).await?;
         if state.num_pending == 0 && state.num_ack_pending > 0 {

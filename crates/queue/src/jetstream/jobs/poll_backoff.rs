@@ -8,11 +8,11 @@ const FIRST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_millis(250);
 
 /// Pauses that double up to a limit.
-pub(super) struct Pace {
+pub(super) struct PollBackoff {
     next: Duration,
 }
 
-impl Pace {
+impl PollBackoff {
     pub(crate) fn new() -> Self {
         Self { next: FIRST }
     }
@@ -41,14 +41,14 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_limit() {
-        let mut pace = Pace::new();
+        let mut pace = PollBackoff::new();
         let pauses = [(); 7].map(|()| pace.step().as_millis());
         assert_eq!(pauses, [10, 20, 40, 80, 160, 250, 250]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_last_pause_ends_at_the_deadline() {
-        let (mut pace, start) = (Pace::new(), Instant::now());
+        let (mut pace, start) = (PollBackoff::new(), Instant::now());
         let deadline = start + Duration::from_millis(35);
         let mut looks = 1;
         while pace.wait_until(deadline).await {

@@ -8,37 +8,35 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
 use image_sync_shared::ports::job_queue::Settle;
 
-use super::job_store::Jobs;
+use super::job_store::JobStore;
 use crate::jetstream::client::Tries;
-use crate::jetstream::streams::{Handle, Verdict};
+use crate::jetstream::streams::{AckKind, Acker};
 
 /// A job in the hands of a worker. Dropped, it leaves the job where it is, to come again in time.
-pub(super) struct InHand {
-    jobs: Arc<Jobs>,
-    handle: Handle,
+pub(super) struct JetStreamSettle {
+    jobs: Arc<JobStore>,
+    acker: Acker,
 }
 
-impl InHand {
-    pub(crate) fn new(jobs: Arc<Jobs>, handle: Handle) -> Self {
-        Self { jobs, handle }
+impl JetStreamSettle {
+    pub(crate) fn new(jobs: Arc<JobStore>, acker: Acker) -> Self {
+        Self { jobs, acker }
     }
 
-    async fn tell(&self, verdict: Verdict, tries: Tries) -> Result<(), QueueError> {
-        self.handle
-            .tell(&self.jobs.connection, verdict, tries)
-            .await
+    async fn ack(&self, kind: AckKind, tries: Tries) -> Result<(), QueueError> {
+        self.acker.ack(&self.jobs.connection, kind, tries).await
     }
 }
 
 #[async_trait]
-impl Settle for InHand {
+impl Settle for JetStreamSettle {
     async fn done(&self) -> Result<(), QueueError> {
-        self.tell(Verdict::Done, Tries::WhileAway).await
+        self.ack(AckKind::Ack, Tries::WhileAway).await
     }
 
     async fn requeue(&self, successor: &Job) -> Result<(), QueueError> {
         self.jobs.store_successor(successor).await?;
-        self.tell(Verdict::Done, Tries::WhileAway).await
+        self.ack(AckKind::Ack, Tries::WhileAway).await
     }
 
     async fn bury(&self, letter: DeadLetter) -> Result<(), QueueError> {
@@ -47,6 +45,6 @@ impl Settle for InHand {
 
     /// Asked once: the caller gives the next sign of life soon.
     async fn in_progress(&self) -> Result<(), QueueError> {
-        self.tell(Verdict::InProgress, Tries::One).await
+        self.ack(AckKind::Progress, Tries::One).await
     }
 }

@@ -10,7 +10,7 @@ use super::fetch::ConsumerState;
 use crate::jetstream::client::Connection;
 use crate::jetstream::names::Consumer;
 
-/// Workers that are there ask far more often than this (see [`super::pace`]).
+/// Workers that are there ask far more often than this (see [`super::poll_backoff`]).
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Whether jobs wait in lanes, none is in anybody's hand, and nobody takes one.

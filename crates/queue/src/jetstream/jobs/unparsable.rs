@@ -7,10 +7,10 @@
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::DeadLetters as _;
 
-use super::job_store::Jobs;
+use super::job_store::JobStore;
 use crate::jetstream::client::Tries;
 use crate::jetstream::names::Consumer;
-use crate::jetstream::streams::Received;
+use crate::jetstream::streams::DeliveredMessage;
 use crate::jetstream::streams::parsable;
 use crate::jetstream::streams::{StoredMessage, delete_message, next_message};
 use crate::lock::lock;
@@ -23,26 +23,26 @@ const GOOD_ONES: usize = 32;
 /// How many messages are looked at, at most. Between two searches others get on with their work.
 const AT_MOST: usize = 10_000;
 
-impl Jobs {
+impl JobStore {
     /// Up to `max` messages that `consumer` has now.
     pub(crate) async fn fetch(
         &self,
         consumer: Consumer,
         max: usize,
-    ) -> Result<Vec<Received>, QueueError> {
+    ) -> Result<Vec<DeliveredMessage>, QueueError> {
         for _ in 1..TRIES {
-            Box::pin(self.take_out_what_cut(consumer)).await?;
+            Box::pin(self.remove_what_cut(consumer)).await?;
             let fetched = self.connection.fetch(consumer, max).await?;
             if !fetched.is_empty() || !self.is_cut_short(consumer) {
                 return Ok(fetched);
             }
         }
-        Box::pin(self.take_out_what_cut(consumer)).await?;
+        Box::pin(self.remove_what_cut(consumer)).await?;
         self.connection.fetch(consumer, max).await
     }
 
     /// If a connection was cut while `consumer` was asked, looks for what did it.
-    async fn take_out_what_cut(&self, consumer: Consumer) -> Result<(), QueueError> {
+    async fn remove_what_cut(&self, consumer: Consumer) -> Result<(), QueueError> {
         if !self.is_cut_short(consumer) {
             return Ok(());
         }
@@ -51,7 +51,7 @@ impl Jobs {
         if !self.is_cut_short(consumer) {
             return Ok(());
         }
-        match self.take_out(consumer).await {
+        match self.remove_unparsable(consumer).await {
             Err(QueueError::Refused(error)) => {
                 let consumer = consumer.name();
                 tracing::warn!(
@@ -70,7 +70,7 @@ impl Jobs {
         lock(&self.connection.shared.cut_short).contains(&consumer)
     }
 
-    async fn take_out(&self, consumer: Consumer) -> Result<(), QueueError> {
+    async fn remove_unparsable(&self, consumer: Consumer) -> Result<(), QueueError> {
         let (connection, names) = (&self.connection, self.connection.names());
         let (stream, filter) = (names.jobs(), names.consumer_filter(consumer));
         let state = connection.consumer_state(consumer).await?;
@@ -82,7 +82,7 @@ impl Jobs {
             };
             place = message.sequence;
             if let Err(why) = parsable::check(&message.subject, &message.headers) {
-                self.take_out_one(message, why).await?;
+                self.remove_one(message, why).await?;
                 good_ones = 0;
             } else if place > state.delivered.stream_seq {
                 good_ones += 1;
@@ -95,7 +95,7 @@ impl Jobs {
     }
 
     /// Somebody else may do so at the same time: the letter is the same one.
-    async fn take_out_one(&self, message: StoredMessage, why: &str) -> Result<(), QueueError> {
+    async fn remove_one(&self, message: StoredMessage, why: &str) -> Result<(), QueueError> {
         let (sequence, stream) = (message.sequence, self.connection.names().jobs());
         let reason = format!("the message cannot be received: {why}");
         let letter = self.letter_of_no_job(sequence, &message.payload, reason);

@@ -9,18 +9,18 @@ pub(crate) enum Area {
     /// In its lane.
     Lane,
     /// It is not due yet.
-    Held,
+    Delayed,
     /// It was delivered too often.
     Poison,
 }
 
 impl Area {
-    pub(super) const ALL: [Self; 3] = [Self::Lane, Self::Held, Self::Poison];
+    pub(super) const ALL: [Self; 3] = [Self::Lane, Self::Delayed, Self::Poison];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Lane => "job",
-            Self::Held => "held",
+            Self::Delayed => "held",
             Self::Poison => "poison",
         }
     }
@@ -32,7 +32,7 @@ pub(crate) enum Consumer {
     /// A lane.
     Lane(Lane),
     /// The jobs that are not due yet.
-    Held,
+    Delayed,
     /// The jobs that were delivered too often.
     Poison,
 }
@@ -43,7 +43,7 @@ impl Consumer {
         Self::Lane(Lane::Now),
         Self::Lane(Lane::Retry),
         Self::Lane(Lane::Bulk),
-        Self::Held,
+        Self::Delayed,
         Self::Poison,
     ];
 
@@ -51,7 +51,7 @@ impl Consumer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Lane(lane) => lane.name(),
-            Self::Held => Area::Held.name(),
+            Self::Delayed => Area::Delayed.name(),
             Self::Poison => Area::Poison.name(),
         }
     }

@@ -28,7 +28,7 @@ pub async fn installed(connection: &Connection) -> Result<ProvisionSettings, Que
     let runs = stream(bucket_stream(&names.runs())).await?;
     let leases = stream(bucket_stream(&names.leases())).await?;
     let bulk = consumer(Consumer::Lane(Lane::Bulk)).await?;
-    let held = consumer(Consumer::Held).await?;
+    let held = consumer(Consumer::Delayed).await?;
     let usual = ProvisionSettings::default();
     Ok(ProvisionSettings {
         replicas: count(&jobs, "num_replicas").unwrap_or(usual.replicas),

@@ -71,7 +71,7 @@ fn max_ack_pending(consumer: Consumer, settings: &ProvisionSettings) -> i64 {
         Consumer::Lane(Lane::Now) | Consumer::Poison => 1_000,
         Consumer::Lane(Lane::Retry) => 10_000,
         Consumer::Lane(Lane::Bulk) => 5_000,
-        Consumer::Held => settings.max_held.into(),
+        Consumer::Delayed => settings.max_held.into(),
     }
 }
 

@@ -9,7 +9,7 @@ use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadL
 use image_sync_shared::text::bounded;
 
 use crate::jetstream::client::{Connection, Tries};
-use crate::jetstream::streams::Follower;
+use crate::jetstream::streams::OrderedConsumer;
 use crate::jetstream::streams::{StoredMessage, delete_message, last_message};
 use crate::messages;
 
@@ -35,7 +35,8 @@ impl DeadLetters for JetStreamDeadLetters {
     async fn put(&self, letter: DeadLetter) -> Result<(), QueueError> {
         let subject = self.connection.names().letter(&letter.id);
         let no_headers = HeaderMap::new();
-        let payload = messages::encode_letter(&letter, self.connection.room_beside(&no_headers))?;
+        let payload =
+            messages::encode_letter(&letter, self.connection.max_payload_beside(&no_headers))?;
         let stored = self
             .connection
             .store(&subject, &no_headers, payload.into(), Tries::WhileAway);
@@ -49,7 +50,7 @@ impl DeadLetters for JetStreamDeadLetters {
         Ok(Box::new(Reader {
             last: newest.map_or(0, |message| message.sequence),
             position: 0,
-            follower: Follower::new(self.connection.clone(), stream, filter),
+            consumer: OrderedConsumer::new(self.connection.clone(), stream, filter),
         }))
     }
 
@@ -72,7 +73,7 @@ impl DeadLetters for JetStreamDeadLetters {
 
 /// Reads the letters up to the one that was the newest as it began.
 struct Reader {
-    follower: Follower,
+    consumer: OrderedConsumer,
     position: u64,
     last: u64,
 }
@@ -81,7 +82,7 @@ struct Reader {
 impl DeadLetterReader for Reader {
     async fn next(&mut self) -> Result<Option<DeadLetter>, QueueError> {
         while self.position < self.last {
-            let Some(message) = self.follower.next(Duration::ZERO).await? else {
+            let Some(message) = self.consumer.next(Duration::ZERO).await? else {
                 break;
             };
             self.position = message.sequence;

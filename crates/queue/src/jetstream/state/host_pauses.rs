@@ -16,7 +16,7 @@ use super::watch::KeyChange;
 use crate::jetstream::client::Connection;
 use crate::jetstream::names::token;
 use crate::jetstream::names::{bucket_stream, key_subject};
-use crate::jetstream::streams::Follower;
+use crate::jetstream::streams::OrderedConsumer;
 use crate::known_pauses::{KnownPauses, end};
 
 /// What a host's key has. Since when, is the message's own time: that is the server's word.
@@ -145,9 +145,9 @@ impl HostPauses for JetStreamHostPauses {
         let hosts = self.connection.names().hosts();
         let prefix = key_subject(&hosts, "");
         let (stream, keys) = (bucket_stream(&hosts), key_subject(&hosts, ">"));
-        let mut follower = Follower::new(self.connection.clone(), stream, keys);
+        let mut consumer = OrderedConsumer::new(self.connection.clone(), stream, keys);
         let (pauses, now) = (KnownPauses::default(), self.clock.now());
-        while let Some(received) = follower.next(Duration::ZERO).await? {
+        while let Some(received) = consumer.next(Duration::ZERO).await? {
             if let Some(change) = KeyChange::of(&received, &prefix) {
                 learn(&pauses, &change, now);
             }

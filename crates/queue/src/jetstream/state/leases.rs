@@ -14,7 +14,7 @@ use super::watch::KeyChange;
 use crate::jetstream::client::Connection;
 use crate::jetstream::names::token;
 use crate::jetstream::names::{bucket_stream, key_subject};
-use crate::jetstream::streams::Follower;
+use crate::jetstream::streams::OrderedConsumer;
 use crate::lock::lock;
 
 /// What a lease's key has.
@@ -83,9 +83,9 @@ impl Leases for JetStreamLeases {
         let name = self.connection.names().leases();
         let (stream, prefix) = (bucket_stream(&name), key_subject(&name, ""));
         let keys = key_subject(&name, ">");
-        let mut follower = Follower::new(self.connection.clone(), stream, keys);
+        let mut consumer = OrderedConsumer::new(self.connection.clone(), stream, keys);
         let mut holders = BTreeMap::new();
-        while let Some(received) = follower.next(Duration::ZERO).await? {
+        while let Some(received) = consumer.next(Duration::ZERO).await? {
             let Some(change) = KeyChange::of(&received, &prefix) else {
                 continue;
             };

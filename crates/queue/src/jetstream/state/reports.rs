@@ -4,7 +4,7 @@
 //! oldest reports go, and what was begun and not ended is removed.
 
 mod compressed;
-mod shelf;
+mod retention;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -21,19 +21,19 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 pub use compressed::{StoredReport, StoredSize};
-pub use shelf::{History, Strays};
+pub use retention::{History, Strays};
 
 use crate::jetstream::client::{Connection, MESSAGE_ID, Tries, set};
 use crate::jetstream::names::object_stream;
 use crate::jetstream::names::token;
-use crate::jetstream::streams::Follower;
+use crate::jetstream::streams::OrderedConsumer;
 use crate::jetstream::streams::last_message;
-use compressed::{Made, PIECE_BYTES, PieceWriter};
+use compressed::{CHUNK_BYTES, ChunkWriter, WrittenChunks};
 
-/// How long the next piece of a report may take, which is stored already.
-const PIECE: Duration = Duration::from_secs(1);
-/// How many pieces are made before they are stored.
-const PIECES_AHEAD: usize = 4;
+/// How long the next chunk of a report may take, which is stored already.
+const CHUNK_WAIT: Duration = Duration::from_secs(1);
+/// How many chunks are made before they are stored.
+const CHUNKS_AHEAD: usize = 4;
 /// A message with this replaces all others of its subject (NATS ADR-20).
 const ROLLUP: (&str, &str) = ("Nats-Rollup", "sub");
 
@@ -62,14 +62,14 @@ impl Reports {
         let put = Box::pin(async {
             let (name, nuid) = (token::encode(run.as_str()), self.connection.unique_name());
             let old = self.info_of(&name).await?;
-            let stored = self.put_pieces(run, &name, &nuid, write).await;
+            let stored = self.put_chunks(run, &name, &nuid, write).await;
             // Of a report that was replaced, or of this one if it failed.
             let left = match &stored {
                 Ok(()) => old.map(|old| old.nuid),
                 Err(_) => Some(nuid),
             };
             if let Some(left) = left
-                && let Err(error) = self.purge(&self.piece_subject(&left)).await
+                && let Err(error) = self.purge(&self.chunk_subject(&left)).await
             {
                 tracing::warn!(%run, %error, "pieces of a report are left behind for now");
             }
@@ -78,22 +78,22 @@ impl Reports {
         self.connection.allowed(&bucket, put).await
     }
 
-    async fn put_pieces(
+    async fn put_chunks(
         &self,
         run: &RunId,
         name: &str,
         nuid: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Result<(), QueueError> {
-        let (sender, mut pieces) = mpsc::channel(PIECES_AHEAD);
+        let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
         let writing = spawn_blocking(move || {
-            let mut writer = PieceWriter::new(sender);
+            let mut writer = ChunkWriter::new(sender);
             write(&mut writer)?;
             writer.end()
         });
         let mut number = 0;
-        while let Some(piece) = pieces.recv().await {
-            self.store_piece(run, nuid, number, piece).await?;
+        while let Some(chunk) = chunks.recv().await {
+            self.store_chunk(run, nuid, number, chunk).await?;
             number += 1;
         }
         let made = writing.await.map_err(io::Error::other).flatten();
@@ -105,29 +105,29 @@ impl Reports {
         headers.insert(ROLLUP.0, ROLLUP.1);
         self.store(run, nuid, &subject, &headers, info.into())
             .await?;
-        // One that stood still for long may have lost pieces meanwhile: they looked like those of nothing.
-        let kept = self.shelf(&self.piece_subject(nuid)).await?.messages();
-        if kept != made.pieces as u64 {
+        // One that stood still for long may have lost chunks meanwhile: they looked like those of nothing.
+        let kept = self.usage(&self.chunk_subject(nuid)).await?.messages();
+        if kept != made.chunks as u64 {
             self.purge(&subject).await?;
             return Err(QueueError::Unreachable(format!(
                 "{kept} of {} pieces of the report of run {run} are there",
-                made.pieces
+                made.chunks
             )));
         }
         Ok(())
     }
 
-    async fn store_piece(
+    async fn store_chunk(
         &self,
         run: &RunId,
         nuid: &str,
         number: usize,
-        piece: Bytes,
+        chunk: Bytes,
     ) -> Result<(), QueueError> {
         let mut headers = HeaderMap::new();
         set(&mut headers, MESSAGE_ID, &format!("{nuid}:{number}"))?;
-        let subject = self.piece_subject(nuid);
-        self.store(run, nuid, &subject, &headers, piece).await
+        let subject = self.chunk_subject(nuid);
+        self.store(run, nuid, &subject, &headers, chunk).await
     }
 
     /// Stores a message, for which others go if need be.
@@ -155,7 +155,7 @@ impl Reports {
     }
 
     /// What an object store says of a report (NATS ADR-20).
-    fn described(&self, name: &str, nuid: &str, made: &Made) -> ObjectInfo {
+    fn described(&self, name: &str, nuid: &str, made: &WrittenChunks) -> ObjectInfo {
         ObjectInfo {
             name: name.to_owned(),
             description: Some("application/json, compressed with gzip".to_owned()),
@@ -163,12 +163,12 @@ impl Reports {
             headers: None,
             options: Some(ObjectOptions {
                 link: None,
-                max_chunk_size: Some(PIECE_BYTES),
+                max_chunk_size: Some(CHUNK_BYTES),
             }),
             bucket: self.bucket(),
             nuid: nuid.to_owned(),
             size: made.bytes,
-            chunks: made.pieces,
+            chunks: made.chunks,
             modified: None,
             digest: Some(made.digest()),
             deleted: false,
@@ -182,7 +182,7 @@ impl Reports {
             if let Some(report) = self.read(run, &info).await? {
                 return Ok(Some(report));
             }
-            // Who stores another report, as a second aggregator does, drops the pieces of this one.
+            // Who stores another report, as a second aggregator does, drops the chunks of this one.
             if last.replace(info.nuid.clone()) == Some(info.nuid) {
                 return Err(unreadable(run, &"a piece of it is missing"));
             }
@@ -196,17 +196,17 @@ impl Reports {
         run: &RunId,
         info: &ObjectInfo,
     ) -> Result<Option<StoredReport>, QueueError> {
-        let (stream, pieces) = (
+        let (stream, chunks) = (
             object_stream(&self.bucket()),
-            self.piece_subject(&info.nuid),
+            self.chunk_subject(&info.nuid),
         );
-        let mut follower = Follower::new(self.connection.clone(), stream, pieces);
+        let mut consumer = OrderedConsumer::new(self.connection.clone(), stream, chunks);
         let mut report = StoredReport::new();
         for _ in 0..info.chunks {
-            let Some(piece) = follower.next(PIECE).await? else {
+            let Some(chunk) = consumer.next(CHUNK_WAIT).await? else {
                 return Ok(None);
             };
-            let taken = report.append(&piece.payload);
+            let taken = report.append(&chunk.payload);
             taken.map_err(|error| unreadable(run, &error))?;
         }
         Ok(Some(report))
@@ -226,7 +226,7 @@ impl Reports {
         self.connection.names().reports()
     }
 
-    fn piece_subject(&self, nuid: &str) -> String {
+    fn chunk_subject(&self, nuid: &str) -> String {
         format!("$O.{}.C.{nuid}", self.bucket())
     }
 

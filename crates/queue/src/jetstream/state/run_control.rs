@@ -17,7 +17,7 @@ use super::run_states::run_key;
 use crate::jetstream::client::Connection;
 use crate::jetstream::names::bucket_stream;
 use crate::jetstream::names::token;
-use crate::jetstream::streams::Room;
+use crate::jetstream::streams::Capacity;
 use crate::lock::lock;
 
 /// The first token of the keys of cancelled runs.
@@ -42,9 +42,9 @@ struct Cancelled {
 
 /// The cancelled runs that are known here.
 #[derive(Default)]
-pub(crate) struct KnownCancels(Mutex<HashSet<RunId>>);
+pub(crate) struct CancelledRuns(Mutex<HashSet<RunId>>);
 
-impl KnownCancels {
+impl CancelledRuns {
     /// Learns of a key of the bucket.
     pub(crate) fn learn(&self, key: &str) {
         let run = key
@@ -64,20 +64,20 @@ pub(crate) struct JetStreamRunControl {
     connection: Connection,
     bucket: Bucket,
     /// For runs that begin.
-    room: Room,
+    capacity: Capacity,
     clock: Arc<dyn Clock>,
-    known: Arc<KnownCancels>,
+    known: Arc<CancelledRuns>,
 }
 
 impl JetStreamRunControl {
     pub(crate) fn new(
         connection: Connection,
         clock: Arc<dyn Clock>,
-        known: Arc<KnownCancels>,
+        known: Arc<CancelledRuns>,
     ) -> Self {
         let name = connection.names().runs();
         Self {
-            room: Room::new(
+            capacity: Capacity::new(
                 bucket_stream(&name),
                 12,
                 "the rest is kept for the ends of open runs: provision larger buckets (--bucket-max-bytes), or keep \
@@ -123,7 +123,7 @@ impl RunControl for JetStreamRunControl {
         run: &RunId,
         until: OffsetDateTime,
     ) -> Result<Opening, QueueError> {
-        let _taken = self.room.take(&self.connection, BEGINNING).await?;
+        let _reserved = self.capacity.reserve(&self.connection, BEGINNING).await?;
         let key = plan_key(catalog);
         let own = Claim {
             run: run.clone(),

@@ -11,7 +11,9 @@ use image_sync_shared::run::{RunEvent, RunId, RunOpened};
 use image_sync_shared::text::{bounded, excerpt};
 
 use crate::jetstream::client::{Connection, MESSAGE_ID, Tries, set};
-use crate::jetstream::streams::{Follower, StreamInfo, stream_config, stream_info_with_subjects};
+use crate::jetstream::streams::{
+    OrderedConsumer, StreamInfo, stream_config, stream_info_with_subjects,
+};
 use crate::messages;
 
 /// What an image takes in the log of its run, if its first attempt is good, in bytes.
@@ -50,7 +52,7 @@ impl RunLog for JetStreamRunLog {
         let subject = self.connection.names().event(run, event);
         let mut headers = HeaderMap::new();
         set(&mut headers, MESSAGE_ID, &id)?;
-        let payload = messages::encode_event(event, self.connection.room_beside(&headers))?;
+        let payload = messages::encode_event(event, self.connection.max_payload_beside(&headers))?;
         let stored = self
             .connection
             .store(&subject, &headers, payload.into(), Tries::WhileAway);
@@ -90,7 +92,7 @@ pub(crate) async fn frame(connection: &Connection, run: &RunId) -> Result<RunFra
 struct Reader {
     connection: Connection,
     subjects: String,
-    follower: Follower,
+    consumer: OrderedConsumer,
     place: LogPlace,
 }
 
@@ -98,7 +100,7 @@ impl Reader {
     fn new(connection: &Connection, subjects: String) -> Self {
         let stream = connection.names().run_log();
         Self {
-            follower: Follower::new(connection.clone(), stream, subjects.clone()),
+            consumer: OrderedConsumer::new(connection.clone(), stream, subjects.clone()),
             connection: connection.clone(),
             subjects,
             place: LogPlace::default(),
@@ -110,7 +112,7 @@ impl Reader {
 impl RunLogReader for Reader {
     async fn next(&mut self, wait: Duration) -> Result<Option<RunEvent>, QueueError> {
         loop {
-            let Some(received) = self.follower.next(wait).await? else {
+            let Some(received) = self.consumer.next(wait).await? else {
                 return Ok(None);
             };
             self.place = LogPlace {

@@ -13,7 +13,7 @@ use super::bucket::{Bucket, Entry};
 use crate::jetstream::client::Connection;
 use crate::jetstream::names::token;
 use crate::jetstream::names::{bucket_stream, key_subject};
-use crate::jetstream::streams::Follower;
+use crate::jetstream::streams::OrderedConsumer;
 
 /// The first token of the keys.
 const RUN: &str = "run";
@@ -61,7 +61,7 @@ impl RunStates for JetStreamRunStates {
 
     async fn follow(&self) -> Result<Box<dyn RunStateReader>, QueueError> {
         let bucket = self.connection.names().runs();
-        Ok(Box::new(Reader(Follower::new(
+        Ok(Box::new(Reader(OrderedConsumer::new(
             self.connection.clone(),
             bucket_stream(&bucket),
             key_subject(&bucket, &format!("{RUN}.>")),
@@ -69,7 +69,7 @@ impl RunStates for JetStreamRunStates {
     }
 }
 
-struct Reader(Follower);
+struct Reader(OrderedConsumer);
 
 #[async_trait]
 impl RunStateReader for Reader {

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use crate::jetstream::client::Connection;
 use crate::jetstream::names::{bucket_stream, key_subject};
-use crate::jetstream::streams::Follower;
-use crate::jetstream::streams::Received;
+use crate::jetstream::streams::DeliveredMessage;
+use crate::jetstream::streams::OrderedConsumer;
 
 /// How long one wait for news is.
 const WAIT: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ pub(crate) struct KeyChange<'a> {
 
 impl<'a> KeyChange<'a> {
     /// What a message says of the key behind `prefix` in its subject.
-    pub(crate) fn of(received: &'a Received, prefix: &str) -> Option<Self> {
+    pub(crate) fn of(received: &'a DeliveredMessage, prefix: &str) -> Option<Self> {
         Some(Self {
             key: received.subject.strip_prefix(prefix)?,
             value: &received.payload,
@@ -42,7 +42,7 @@ impl<'a> KeyChange<'a> {
 
 /// Tells `learn` of every key of `bucket` that begins like `keys` (`>` for all) and of its value, before it returns, and
 /// then goes on with what changes for as long as the tasks are not dropped.
-pub(crate) async fn follow(
+pub(crate) async fn watch(
     tasks: &mut JoinSet<()>,
     connection: &Connection,
     bucket: &str,
@@ -50,12 +50,12 @@ pub(crate) async fn follow(
     learn: impl Fn(&KeyChange<'_>) + Send + 'static,
 ) -> Result<(), QueueError> {
     let prefix = key_subject(bucket, "");
-    let mut follower = Follower::new(
+    let mut consumer = OrderedConsumer::new(
         connection.clone(),
         bucket_stream(bucket),
         key_subject(bucket, keys),
     );
-    let tell = move |received: &Received| {
+    let tell = move |received: &DeliveredMessage| {
         if let Some(change) = KeyChange::of(received, &prefix) {
             // What one key says must not keep others from being heard.
             if let Err(error) = caught_now(|| learn(&change)) {
@@ -63,14 +63,14 @@ pub(crate) async fn follow(
             }
         }
     };
-    while let Some(received) = follower.next(Duration::ZERO).await? {
+    while let Some(received) = consumer.next(Duration::ZERO).await? {
         tell(&received);
     }
     let bucket = bucket.to_owned();
     tasks.spawn(async move {
         let mut is_failing = false;
         loop {
-            match follower.next(WAIT).await {
+            match consumer.next(WAIT).await {
                 Ok(news) => {
                     is_failing = false;
                     if let Some(received) = news {

@@ -1,4 +1,4 @@
-//! Room in a stream, of which not all may be used up.
+//! Capacity in a stream, of which not all may be used up.
 //!
 //! A server takes messages until there is no room at all. A job could then not be put back, as its successor is stored before
 //! it goes: it would come again until it is taken for poison. So the stream is asked how full it is, as seldom as is safe.
@@ -15,7 +15,7 @@ use crate::jetstream::client::{Connection, Tries};
 const GRANT: u64 = 4;
 
 /// A part of a stream.
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     stream: String,
     /// The part, in sixteenths of the stream.
     sixteenths: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Room {
     granted: RwLock<AtomicU64>,
 }
 
-impl Room {
+impl Capacity {
     /// So many sixteenths of `stream`.
     pub(crate) fn new(stream: String, sixteenths: u64, rest: &'static str) -> Self {
         Self {
@@ -36,9 +36,9 @@ impl Room {
         }
     }
 
-    /// Room for a message of so many bytes, to be kept until that is stored: meanwhile nobody asks the stream, whose answer
+    /// Capacity for a message of so many bytes, to be kept until that is stored: meanwhile nobody asks the stream, whose answer
     /// would be wrong by then. An error if there is none.
-    pub(crate) async fn take(
+    pub(crate) async fn reserve(
         &self,
         connection: &Connection,
         bytes: u64,

@@ -10,7 +10,7 @@ use crate::jetstream::client::{Connection, Tries};
 
 /// A message with its place in the stream, and how it is acknowledged.
 #[derive(Clone, Debug)]
-pub(crate) struct Received {
+pub(crate) struct DeliveredMessage {
     pub(crate) subject: String,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Bytes,
@@ -26,32 +26,32 @@ pub(crate) struct Received {
     reply: String,
 }
 
-/// What is said of a message (NATS, "Acknowledging Messages").
+/// How a message is acknowledged (NATS, "Acknowledging Messages").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum AckKind {
     /// It is done with, and leaves the stream.
-    Done,
+    Ack,
     /// It is being worked: its time starts anew.
-    InProgress,
+    Progress,
     /// It is to come again in this many nanoseconds.
-    Later(u64),
+    Nak(u64),
 }
 
-impl Verdict {
+impl AckKind {
     fn payload(self) -> Bytes {
         match self {
-            Self::Done => Bytes::from_static(b"+ACK"),
-            Self::InProgress => Bytes::from_static(b"+WPI"),
-            Self::Later(nanoseconds) => format!("-NAK {{\"delay\":{nanoseconds}}}").into(),
+            Self::Ack => Bytes::from_static(b"+ACK"),
+            Self::Progress => Bytes::from_static(b"+WPI"),
+            Self::Nak(nanoseconds) => format!("-NAK {{\"delay\":{nanoseconds}}}").into(),
         }
     }
 }
 
-impl Received {
+impl DeliveredMessage {
     /// None for a message that is no delivery of a consumer. One that is may have a status too, if it was stored with it.
     pub(crate) fn new(message: Message) -> Option<Self> {
         let reply = message.reply?.to_string();
-        let place = Place::parse(&reply)?;
+        let place = AckSubject::parse(&reply)?;
         Some(Self {
             subject: message.subject.to_string(),
             headers: message.headers.unwrap_or_default(),
@@ -64,7 +64,7 @@ impl Received {
         })
     }
 
-    /// A message that was read by its place, without its headers. It waits for no verdict.
+    /// A message that was read by its place, without its headers. It cannot be acknowledged.
     pub(crate) fn stored(message: StoredMessage) -> Self {
         Self {
             subject: message.subject,
@@ -83,26 +83,26 @@ impl Received {
         self.headers.get(name).map(async_nats::HeaderValue::as_str)
     }
 
-    /// How its verdict is told.
-    pub(crate) fn handle(&self) -> Handle {
-        Handle(self.reply.clone())
+    /// How it is acknowledged.
+    pub(crate) fn acker(&self) -> Acker {
+        Acker(self.reply.clone())
     }
 }
 
-/// Where the verdict on a message is told. It can be told late, or twice, and by one who lost the message meanwhile: the
+/// Where a message is acknowledged. It can be so late, or twice, and by one who lost the message meanwhile: the
 /// server takes it each time.
 #[derive(Clone, Debug)]
-pub(crate) struct Handle(String);
+pub(crate) struct Acker(String);
 
-impl Handle {
+impl Acker {
     /// Tells the server, and waits until it knows.
-    pub(crate) async fn tell(
+    pub(crate) async fn ack(
         &self,
         connection: &Connection,
-        verdict: Verdict,
+        kind: AckKind,
         tries: Tries,
     ) -> Result<(), QueueError> {
-        let (no_headers, payload) = (HeaderMap::new(), verdict.payload());
+        let (no_headers, payload) = (HeaderMap::new(), kind.payload());
         let answer = connection.ask(&self.0, &no_headers, payload, tries);
         answer.await.map(drop)
     }
@@ -112,7 +112,7 @@ impl Handle {
 /// `$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<time>.<pending>` and in the new one, which
 /// has the domain and the account before the stream and may have more at its end.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct AckSubject {
     delivered: u64,
     sequence: u64,
     consumer_sequence: u64,
@@ -120,7 +120,7 @@ struct Place {
     time: i128,
 }
 
-impl Place {
+impl AckSubject {
     fn parse(reply: &str) -> Option<Self> {
         let tokens: Vec<&str> = reply.strip_prefix("$JS.ACK.")?.split('.').collect();
         let first = match tokens.len() {
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn both_forms_of_a_reply_subject_are_read() {
-        let place = Place {
+        let place = AckSubject {
             delivered: 3,
             sequence: 70,
             consumer_sequence: 9,
@@ -155,14 +155,14 @@ mod tests {
             "$JS.ACK._.hash.S.bulk.3.70.9.1700000000000000000.5",
             "$JS.ACK.hub.hash.S.bulk.3.70.9.1700000000000000000.5.token.more",
         ] {
-            assert_eq!(Place::parse(reply).as_ref(), Some(&place), "{reply}");
+            assert_eq!(AckSubject::parse(reply).as_ref(), Some(&place), "{reply}");
         }
         for reply in [
             "_INBOX.x",
             "$JS.ACK.S.bulk.3.70",
             "$JS.ACK.S.bulk.x.70.9.1.5",
         ] {
-            assert_eq!(Place::parse(reply), None, "{reply}");
+            assert_eq!(AckSubject::parse(reply), None, "{reply}");
         }
     }
 }

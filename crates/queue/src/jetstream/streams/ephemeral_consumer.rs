@@ -16,19 +16,19 @@ use crate::jetstream::client::{Connection, Tries};
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
 /// A consumer. The server forgets one in time, but who makes one each second would leave many: so it is deleted with this.
-pub(super) struct Ephemeral {
+pub(super) struct EphemeralConsumer {
     connection: Connection,
     stream: String,
     name: String,
 }
 
 #[derive(Deserialize)]
-struct Made {
+struct CreatedConsumer {
     #[serde(with = "time::serde::rfc3339")]
     created: OffsetDateTime,
 }
 
-impl Ephemeral {
+impl EphemeralConsumer {
     /// Makes a consumer of what `stream` has on `filter` from the place `start` on.
     pub(crate) async fn make(
         connection: &Connection,
@@ -40,7 +40,9 @@ impl Ephemeral {
         let body = body(stream, filter, &name, start);
         let subject = format!("CONSUMER.CREATE.{stream}.{name}.{filter}");
         let asked = Instant::now();
-        let made = connection.api::<Made>(&subject, &body, Tries::One).await?;
+        let made = connection
+            .api::<CreatedConsumer>(&subject, &body, Tries::One)
+            .await?;
         let made = made.map_err(|error| error.refusing(&format!("reading stream {stream}")))?;
         connection.server_time().told(made.created, asked);
         Ok(Self {
@@ -56,7 +58,7 @@ impl Ephemeral {
     }
 }
 
-impl Drop for Ephemeral {
+impl Drop for EphemeralConsumer {
     fn drop(&mut self) {
         let client = self.connection.shared.client.last();
         let subject = format!("$JS.API.CONSUMER.DELETE.{}.{}", self.stream, self.name);

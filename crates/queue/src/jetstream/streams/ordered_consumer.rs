@@ -17,8 +17,8 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::delivered_message::Received;
-use super::ephemeral_consumer::Ephemeral;
+use super::delivered_message::DeliveredMessage;
+use super::ephemeral_consumer::EphemeralConsumer;
 use super::parsable;
 use super::pull_status;
 use super::pull_status::Meaning;
@@ -34,30 +34,30 @@ const EXPIRES: Duration = Duration::from_secs(2);
 /// How much longer its end may take to be told.
 const SLACK: Duration = Duration::from_secs(1);
 /// How many messages are read one by one after a cut, and after each that the library could not have received.
-const CAREFUL: usize = 256;
+const ONE_BY_ONE: usize = 256;
 /// The pause before another consumer is made.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Reads the messages of one stream whose subject matches a filter.
-pub(crate) struct Follower {
+pub(crate) struct OrderedConsumer {
     connection: Connection,
     stream: String,
     filter: String,
     /// The place of the last message that was read.
     position: u64,
-    source: Option<Source>,
+    server_consumer: Option<ServerConsumer>,
     /// How many messages are to be read one by one, before a consumer delivers them again.
-    careful: usize,
+    one_by_one: usize,
     /// Whether messages may be read one by one.
-    is_careful_allowed: bool,
+    may_read_one_by_one: bool,
 }
 
 /// A consumer of one's own.
-struct Source {
+struct ServerConsumer {
     connection: Connection,
     next_subject: String,
     /// Lasts as long as this.
-    _consumer: Ephemeral,
+    _consumer: EphemeralConsumer,
     /// Below this each request has its own inbox, so that the end of one is not taken for that of the next.
     inbox: String,
     /// How many requests were made.
@@ -85,9 +85,9 @@ struct OpenRequest {
     until: Instant,
 }
 
-/// What was heard of a consumer.
-enum Heard {
-    Message(Received),
+/// What was pulled of a consumer.
+enum Pulled {
+    Message(DeliveredMessage),
     /// The request is over, as there was no more.
     End,
     /// The request is over, and there is more.
@@ -100,7 +100,7 @@ enum Heard {
     Refused(QueueError),
 }
 
-impl Follower {
+impl OrderedConsumer {
     /// Reads `stream` from its first message that matches `filter`.
     pub(crate) fn new(connection: Connection, stream: String, filter: String) -> Self {
         Self {
@@ -108,37 +108,40 @@ impl Follower {
             stream,
             filter,
             position: 0,
-            source: None,
-            careful: 0,
-            is_careful_allowed: true,
+            server_consumer: None,
+            one_by_one: 0,
+            may_read_one_by_one: true,
         }
     }
 
     /// The next message, or none if there is no further one within `wait`. That there is none is the server's word: while
     /// it is away this waits longer, as then nobody knows. A call that is dropped loses nothing.
-    pub(crate) async fn next(&mut self, wait: Duration) -> Result<Option<Received>, QueueError> {
+    pub(crate) async fn next(
+        &mut self,
+        wait: Duration,
+    ) -> Result<Option<DeliveredMessage>, QueueError> {
         let deadline = Instant::now() + wait;
         let mut lost_since = None;
         loop {
-            let heard = match self.hear(deadline).await {
+            let pulled = match self.pull(deadline).await {
                 Err(QueueError::Unreachable(error)) => {
                     tracing::debug!(error, "the stream cannot be read now");
-                    Heard::Lost
+                    Pulled::Lost
                 }
-                heard => heard?,
+                pulled => pulled?,
             };
-            match heard {
-                Heard::Message(received) => {
+            match pulled {
+                Pulled::Message(received) => {
                     self.position = received.sequence;
                     return Ok(Some(received));
                 }
-                Heard::End if Instant::now() >= deadline => return Ok(None),
-                Heard::End | Heard::More => {}
-                Heard::Refused(error) => return Err(error),
-                Heard::Lost | Heard::Cut => {
-                    self.source = None;
-                    if matches!(heard, Heard::Cut) && self.is_careful_allowed {
-                        self.careful = CAREFUL;
+                Pulled::End if Instant::now() >= deadline => return Ok(None),
+                Pulled::End | Pulled::More => {}
+                Pulled::Refused(error) => return Err(error),
+                Pulled::Lost | Pulled::Cut => {
+                    self.server_consumer = None;
+                    if matches!(pulled, Pulled::Cut) && self.may_read_one_by_one {
+                        self.one_by_one = ONE_BY_ONE;
                     }
                     let since = *lost_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= self.connection.outage() {
@@ -153,17 +156,17 @@ impl Follower {
         }
     }
 
-    async fn hear(&mut self, deadline: Instant) -> Result<Heard, QueueError> {
-        if self.careful > 0
+    async fn pull(&mut self, deadline: Instant) -> Result<Pulled, QueueError> {
+        if self.one_by_one > 0
             && let Some(received) = self.read_one().await?
         {
-            return Ok(Heard::Message(received));
+            return Ok(Pulled::Message(received));
         }
-        Ok(self.source().await?.hear(deadline).await)
+        Ok(self.server_consumer().await?.pull(deadline).await)
     }
 
     /// The next message, read by its place, or none if there is none yet or this is not allowed.
-    async fn read_one(&mut self) -> Result<Option<Received>, QueueError> {
+    async fn read_one(&mut self) -> Result<Option<DeliveredMessage>, QueueError> {
         let (connection, from) = (&self.connection, self.position + 1);
         let next = next_message(connection, &self.stream, &self.filter, from, Tries::One);
         let message = match next.await {
@@ -175,29 +178,29 @@ impl Follower {
                     stream,
                     "a message that cuts the connection could not be told from others"
                 );
-                self.is_careful_allowed = false;
+                self.may_read_one_by_one = false;
                 None
             }
             Err(error) => return Err(error),
         };
         let Some(message) = message else {
-            self.careful = 0;
+            self.one_by_one = 0;
             return Ok(None);
         };
-        self.careful -= 1;
+        self.one_by_one -= 1;
         if let Err(why) = parsable::check(&message.subject, &message.headers) {
             let (stream, sequence) = (&self.stream, message.sequence);
             tracing::warn!(why, stream, sequence, "read a message without its headers");
-            self.careful = CAREFUL;
+            self.one_by_one = ONE_BY_ONE;
         }
-        Ok(Some(Received::stored(message)))
+        Ok(Some(DeliveredMessage::stored(message)))
     }
 
-    async fn source(&mut self) -> Result<&mut Source, QueueError> {
-        match &mut self.source {
-            Some(source) => Ok(source),
+    async fn server_consumer(&mut self) -> Result<&mut ServerConsumer, QueueError> {
+        match &mut self.server_consumer {
+            Some(server_consumer) => Ok(server_consumer),
             none => {
-                let made = Source::make(
+                let made = ServerConsumer::make(
                     &self.connection,
                     &self.stream,
                     &self.filter,
@@ -210,7 +213,7 @@ impl Follower {
     }
 }
 
-impl Source {
+impl ServerConsumer {
     async fn make(
         connection: &Connection,
         stream: &str,
@@ -218,7 +221,7 @@ impl Source {
         start: u64,
     ) -> Result<Self, QueueError> {
         let connections = connection.events().connections();
-        let consumer = Ephemeral::make(connection, stream, filter, start).await?;
+        let consumer = EphemeralConsumer::make(connection, stream, filter, start).await?;
         let client = connection.client().await?;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await;
@@ -237,24 +240,24 @@ impl Source {
     }
 
     /// What comes, or the server's word that nothing came until `deadline`.
-    async fn hear(&mut self, deadline: Instant) -> Heard {
+    async fn pull(&mut self, deadline: Instant) -> Pulled {
         if self.request.is_none() && !self.ask(deadline).await {
-            return Heard::Cut;
+            return Pulled::Cut;
         }
         let Some(request) = &self.request else {
-            return Heard::Lost;
+            return Pulled::Lost;
         };
         let is_asked = |denied: &str| denied == self.next_subject;
         tokio::select! {
             biased;
-            heard = timeout_at(request.until, self.answers.next()) => match heard {
+            pulled = timeout_at(request.until, self.answers.next()) => match pulled {
                 Ok(Some(message)) => self.take(message),
-                Ok(None) => Heard::Cut,
-                Err(_elapsed) => Heard::Lost,
+                Ok(None) => Pulled::Cut,
+                Err(_elapsed) => Pulled::Lost,
             },
-            _ = self.connections.changed() => Heard::Cut,
+            _ = self.connections.changed() => Pulled::Cut,
             permission = self.connection.events().denial(is_asked, request.since) => {
-                Heard::Refused(permission.missing())
+                Pulled::Refused(permission.missing())
             }
         }
     }
@@ -289,10 +292,10 @@ impl Source {
         sent.await.is_ok()
     }
 
-    fn take(&mut self, message: Message) -> Heard {
+    fn take(&mut self, message: Message) -> Pulled {
         let inbox = message.subject.clone();
         let (status, description) = (message.status, message.description.clone());
-        let Some(received) = Received::new(message) else {
+        let Some(received) = DeliveredMessage::new(message) else {
             return self.take_status(&inbox, status, &description.unwrap_or_default());
         };
         self.delivered += 1;
@@ -303,36 +306,41 @@ impl Source {
             }
         }
         if received.consumer_sequence == self.delivered {
-            Heard::Message(received)
+            Pulled::Message(received)
         } else {
-            Heard::Lost
+            Pulled::Lost
         }
     }
 
-    fn take_status(&mut self, inbox: &str, status: Option<StatusCode>, description: &str) -> Heard {
+    fn take_status(
+        &mut self,
+        inbox: &str,
+        status: Option<StatusCode>,
+        description: &str,
+    ) -> Pulled {
         let is_of_this = |request: &OpenRequest| request.inbox == inbox;
         if !self.request.as_ref().is_some_and(is_of_this) {
             // A request that was answered in full is told so too.
-            return Heard::More;
+            return Pulled::More;
         }
         let meaning = pull_status::meaning(status, description);
         if meaning == Meaning::Stands {
-            return Heard::More;
+            return Pulled::More;
         }
         let is_empty = |request: OpenRequest| request.left == request.batch;
         let was_empty = self.request.take().is_none_or(is_empty);
         match meaning {
-            Meaning::NoMore => Heard::End,
-            Meaning::Stands | Meaning::Full => Heard::More,
+            Meaning::NoMore => Pulled::End,
+            Meaning::Stands | Meaning::Full => Pulled::More,
             Meaning::TooLarge => {
                 self.is_next_large = was_empty;
-                Heard::More
+                Pulled::More
             }
-            Meaning::Refused => Heard::Refused(QueueError::Refused(format!(
+            Meaning::Refused => Pulled::Refused(QueueError::Refused(format!(
                 "NATS does not let messages be asked for: {}",
                 excerpt(description)
             ))),
-            Meaning::Lost => Heard::Lost,
+            Meaning::Lost => Pulled::Lost,
         }
     }
 }

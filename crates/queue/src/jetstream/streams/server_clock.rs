@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::ephemeral_consumer::Ephemeral;
+use super::ephemeral_consumer::EphemeralConsumer;
 use crate::jetstream::client::Connection;
 use crate::jetstream::client::ServerTime;
 use crate::jetstream::names::{Names, Role, bucket_stream, key_subject, object_stream};
@@ -94,12 +94,12 @@ fn in_words(ahead: time::Duration) -> String {
 }
 
 /// Where a client may make a consumer.
-struct Place {
+struct TimeSource {
     stream: String,
     filter: String,
 }
 
-impl Place {
+impl TimeSource {
     fn of(names: &Names, role: Role) -> Self {
         match role {
             // It may read nothing else.
@@ -120,7 +120,7 @@ impl Place {
 
     /// Asks the server for its time.
     async fn ask(&self, connection: &Connection) -> Result<(), QueueError> {
-        let made = Ephemeral::make(connection, &self.stream, &self.filter, 1).await;
+        let made = EphemeralConsumer::make(connection, &self.stream, &self.filter, 1).await;
         made.map(drop)
     }
 }
@@ -129,7 +129,7 @@ impl Connection {
     /// The time by the server's clock, or by `local` where the server does not tell.
     pub async fn time(&self, local: &dyn Clock) -> OffsetDateTime {
         if self.server_time().now().is_none()
-            && let Err(error) = Place::usual(self.names()).ask(self).await
+            && let Err(error) = TimeSource::usual(self.names()).ask(self).await
         {
             tracing::debug!(%error, "the NATS server did not tell its time");
         }
@@ -146,19 +146,24 @@ pub(crate) async fn keep(
     clock: &Arc<ServerClock>,
 ) {
     let (connection, clock) = (connection.clone(), Arc::clone(clock));
-    let place = Place::of(connection.names(), role);
+    let time_source = TimeSource::of(connection.names(), role);
     if clock.is_old()
-        && let Err(error) = place.ask(&connection).await
+        && let Err(error) = time_source.ask(&connection).await
     {
         tracing::warn!(%error, "the NATS server did not tell its time: times are by this machine's clock until it does");
     }
     let mut is_told = false;
     clock.tell(&mut is_told);
-    tasks.spawn(async move { go_on(&connection, &place, &clock, is_told).await });
+    tasks.spawn(async move { go_on(&connection, &time_source, &clock, is_told).await });
 }
 
 /// Asks again where the time told last is old, or where it may not be the server's any more.
-async fn go_on(connection: &Connection, place: &Place, clock: &ServerClock, mut is_told: bool) {
+async fn go_on(
+    connection: &Connection,
+    time_source: &TimeSource,
+    clock: &ServerClock,
+    mut is_told: bool,
+) {
     let mut connections = connection.events().connections();
     let mut doubted = clock.is_old().then(Instant::now);
     let mut ahead = clock.ahead();
@@ -177,7 +182,7 @@ async fn go_on(connection: &Connection, place: &Place, clock: &ServerClock, mut 
         }
         let was_told_since = |doubted: Instant| clock.age() < doubted.elapsed();
         if clock.is_old() || doubted.is_some_and(|doubted| !was_told_since(doubted)) {
-            doubted = place.ask(connection).await.err().map(|error| {
+            doubted = time_source.ask(connection).await.err().map(|error| {
                 tracing::debug!(%error, "the NATS server did not tell its time");
                 doubted.unwrap_or_else(Instant::now)
             });

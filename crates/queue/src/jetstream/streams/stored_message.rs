@@ -33,12 +33,12 @@ pub(crate) struct StoredMessage {
 }
 
 #[derive(Deserialize)]
-struct Found {
-    message: FoundMessage,
+struct MessageGet {
+    message: RawMessage,
 }
 
 #[derive(Deserialize)]
-struct FoundMessage {
+struct RawMessage {
     #[serde(default)]
     subject: String,
     seq: u64,
@@ -94,7 +94,7 @@ async fn get(
     tries: Tries,
 ) -> Result<Option<StoredMessage>, QueueError> {
     let subject = format!("STREAM.MSG.GET.{stream}");
-    let found = connection.api::<Found>(&subject, which, tries);
+    let found = connection.api::<MessageGet>(&subject, which, tries);
     let found = match found.await? {
         Ok(found) => found.message,
         Err(error) if error.err_code == NO_MESSAGE_FOUND => return Ok(None),

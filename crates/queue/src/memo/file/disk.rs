@@ -21,14 +21,14 @@ const FOLDER_MODE: u32 = 0o700;
 const SLACK: usize = 64;
 
 /// What a file was found to hold.
-pub(super) struct Found {
+pub(super) struct LoadedFile {
     lines: usize,
     is_too_long: bool,
     ends_in_half_a_line: bool,
     permissions: Permissions,
 }
 
-impl Found {
+impl LoadedFile {
     /// Whether the file is much longer than its `facts` need, or the next line would be glued to half of one.
     pub(super) fn is_worth_a_rewrite(&self, facts: usize) -> bool {
         self.is_too_long || self.ends_in_half_a_line || self.lines > 2 * facts + SLACK
@@ -36,12 +36,12 @@ impl Found {
 }
 
 /// Reads the file into `facts`, later lines over earlier ones.
-pub(super) fn load(path: &Path, facts: &mut Facts) -> io::Result<Found> {
+pub(super) fn load(path: &Path, facts: &mut Facts) -> io::Result<LoadedFile> {
     let mut file = open(path, OpenOptions::new().read(true))?;
     let metadata = file.metadata()?;
     let surplus = metadata.len().saturating_sub(MAX_BYTES);
     file.seek(SeekFrom::Start(surplus))?;
-    let mut found = Found {
+    let mut found = LoadedFile {
         lines: 0,
         is_too_long: surplus > 0,
         ends_in_half_a_line: false,
@@ -98,7 +98,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 
 /// Replaces the file, as it was `found`, by one that holds `facts` and nothing else, all at once. A line that another
 /// process appends in this moment is lost.
-pub(super) fn rewrite(path: &Path, found: Found, facts: &Facts) -> io::Result<()> {
+pub(super) fn rewrite(path: &Path, found: LoadedFile, facts: &Facts) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder)?;
     let mut writer = BufWriter::new(&file);
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_file_is_rewritten_when_more_than_half_of_it_is_of_no_use() {
-        let found = |lines| Found {
+        let found = |lines| LoadedFile {
             lines,
             is_too_long: false,
             ends_in_half_a_line: false,

@@ -1,4 +1,4 @@
-//! Reports as they are stored: compressed (RFC 1952), in pieces.
+//! Reports as they are stored: compressed (RFC 1952), in chunks.
 
 use std::io::{self, BufReader, Read, Write};
 
@@ -13,37 +13,37 @@ use tokio::sync::mpsc::Sender;
 
 use crate::spool::Spool;
 
-/// How many bytes a piece has, but for the last one. What a half of a report takes in memory.
-pub(super) const PIECE_BYTES: usize = 16 * 1024;
+/// How many bytes a chunk has, but for the last one. What a half of a report takes in memory.
+pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 /// What a gzip stream begins with, and JSON never.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Makes pieces of a report that is written to it, and sends them on. Blocks while nobody takes them.
-pub(super) struct PieceWriter {
+/// Makes chunks of a report that is written to it, and sends them on. Blocks while nobody takes them.
+pub(super) struct ChunkWriter {
     encoder: GzEncoder<Vec<u8>>,
-    made: Made,
-    pieces: Sender<Bytes>,
+    made: WrittenChunks,
+    chunks: Sender<Bytes>,
 }
 
 /// What was made of a report so far.
 #[derive(Clone, Default)]
-pub(super) struct Made {
-    pub(super) pieces: usize,
+pub(super) struct WrittenChunks {
+    pub(super) chunks: usize,
     pub(super) bytes: usize,
     hash: Sha256,
 }
 
-impl PieceWriter {
-    pub(super) fn new(pieces: Sender<Bytes>) -> Self {
+impl ChunkWriter {
+    pub(super) fn new(chunks: Sender<Bytes>) -> Self {
         Self {
             encoder: GzEncoder::new(Vec::new(), Compression::default()),
-            made: Made::default(),
-            pieces,
+            made: WrittenChunks::default(),
+            chunks,
         }
     }
 
     /// Sends what is left at the end of the report, and says what it came to.
-    pub(super) fn end(mut self) -> io::Result<Made> {
+    pub(super) fn end(mut self) -> io::Result<WrittenChunks> {
         self.encoder.try_finish()?;
         self.send_full()?;
         let rest = std::mem::take(self.encoder.get_mut());
@@ -54,22 +54,22 @@ impl PieceWriter {
     }
 
     fn send_full(&mut self) -> io::Result<()> {
-        while self.encoder.get_ref().len() >= PIECE_BYTES {
-            let rest = self.encoder.get_mut().split_off(PIECE_BYTES);
-            let piece = std::mem::replace(self.encoder.get_mut(), rest);
-            self.send(piece)?;
+        while self.encoder.get_ref().len() >= CHUNK_BYTES {
+            let rest = self.encoder.get_mut().split_off(CHUNK_BYTES);
+            let chunk = std::mem::replace(self.encoder.get_mut(), rest);
+            self.send(chunk)?;
         }
         Ok(())
     }
 
-    fn send(&mut self, piece: Vec<u8>) -> io::Result<()> {
-        let piece = self.made.note(piece);
-        let sent = self.pieces.blocking_send(piece);
+    fn send(&mut self, chunk: Vec<u8>) -> io::Result<()> {
+        let chunk = self.made.note(chunk);
+        let sent = self.chunks.blocking_send(chunk);
         sent.map_err(|_closed| io::ErrorKind::BrokenPipe.into())
     }
 }
 
-impl Write for PieceWriter {
+impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.encoder.write(bytes)?;
         self.send_full()?;
@@ -81,12 +81,12 @@ impl Write for PieceWriter {
     }
 }
 
-impl Made {
-    fn note(&mut self, piece: Vec<u8>) -> Bytes {
-        self.pieces += 1;
-        self.bytes += piece.len();
-        self.hash.update(&piece);
-        piece.into()
+impl WrittenChunks {
+    fn note(&mut self, chunk: Vec<u8>) -> Bytes {
+        self.chunks += 1;
+        self.bytes += chunk.len();
+        self.hash.update(&chunk);
+        chunk.into()
     }
 
     /// As an object store has it (NATS ADR-20).
@@ -148,15 +148,15 @@ impl StoredReport {
         }
     }
 
-    pub(super) fn append(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.spool.append(piece)
+    pub(super) fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.spool.append(chunk)
     }
 
     /// Its text, from the start. One of an earlier version is stored as it is.
     pub fn text(&mut self) -> io::Result<Box<dyn Read + '_>> {
         let mut start = [0; MAGIC.len()];
         let read = self.spool.read_at(0, &mut start)?;
-        let stored = BufReader::new(Position {
+        let stored = BufReader::new(SpoolCursor {
             spool: &mut self.spool,
             offset: 0,
         });
@@ -168,12 +168,12 @@ impl StoredReport {
     }
 }
 
-struct Position<'a> {
+struct SpoolCursor<'a> {
     spool: &'a mut Spool,
     offset: u64,
 }
 
-impl Read for Position<'_> {
+impl Read for SpoolCursor<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.spool.read_at(self.offset, buffer)?;
         self.offset += count as u64;
@@ -187,10 +187,10 @@ mod tests {
 
     use super::*;
 
-    fn text_of(pieces: impl IntoIterator<Item = Bytes>) -> String {
+    fn text_of(chunks: impl IntoIterator<Item = Bytes>) -> String {
         let mut stored = StoredReport::new();
-        for piece in pieces {
-            stored.append(&piece).unwrap();
+        for chunk in chunks {
+            stored.append(&chunk).unwrap();
         }
         let read = |stored: &mut StoredReport| io::read_to_string(stored.text().unwrap()).unwrap();
         let text = read(&mut stored);
@@ -198,16 +198,16 @@ mod tests {
         text
     }
 
-    /// The pieces of a report.
-    fn pieces_of(parts: &[&[u8]]) -> (Vec<Bytes>, Made) {
+    /// The chunks of a report.
+    fn chunks_of(parts: &[&[u8]]) -> (Vec<Bytes>, WrittenChunks) {
         let (sender, mut receiver) = mpsc::channel(1_000);
-        let mut writer = PieceWriter::new(sender);
+        let mut writer = ChunkWriter::new(sender);
         for part in parts {
             writer.write_all(part).unwrap();
         }
         let made = writer.end().unwrap();
-        let pieces = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
-        (pieces, made)
+        let chunks = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+        (chunks, made)
     }
 
     #[test]
@@ -221,10 +221,10 @@ mod tests {
         for part in &parts {
             size.write_all(part).unwrap();
         }
-        let (stored, made) = pieces_of(&parts);
-        assert!(stored.len() > 2 && made.pieces == stored.len());
+        let (stored, made) = chunks_of(&parts);
+        assert!(stored.len() > 2 && made.chunks == stored.len());
         let all_but_last = stored.split_last().unwrap().1;
-        assert!(all_but_last.iter().all(|piece| piece.len() == PIECE_BYTES));
+        assert!(all_but_last.iter().all(|chunk| chunk.len() == CHUNK_BYTES));
         assert!(made.bytes * 5 < report.len(), "{}", made.bytes);
         assert_eq!(size.bytes().unwrap(), made.bytes as u64);
         assert!(text_of(stored) == report);
@@ -234,7 +234,7 @@ mod tests {
     fn nobody_writes_on_what_nobody_takes() {
         let (sender, receiver) = mpsc::channel(1);
         drop(receiver);
-        let error = PieceWriter::new(sender).end().err().unwrap();
+        let error = ChunkWriter::new(sender).end().err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 
@@ -248,9 +248,9 @@ mod tests {
 
     #[test]
     fn a_report_that_was_cut_off_is_an_error_and_no_short_report() {
-        let piece = pieces_of(&[b"{}"]).0.remove(0);
+        let chunk = chunks_of(&[b"{}"]).0.remove(0);
         let mut stored = StoredReport::new();
-        stored.append(&piece[..piece.len() - 1]).unwrap();
+        stored.append(&chunk[..chunk.len() - 1]).unwrap();
         io::read_to_string(stored.text().unwrap()).unwrap_err();
     }
 }

@@ -8,16 +8,16 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::jetstream::client::{MESSAGE_ID, set};
-use crate::jetstream::streams::Received;
+use crate::jetstream::streams::DeliveredMessage;
 
 /// Until when a held message is held, in RFC 3339: so that holding it needs no look into it.
 const NOT_BEFORE: &str = "Imgsync-Not-Before";
 /// How often the job was delivered before this message of it was published.
 const DELIVERIES: &str = "Imgsync-Deliveries";
 
-/// What an envelope says.
+/// What a job's headers says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Envelope {
+pub(super) struct JobHeaders {
     /// The id by which repeats are dropped.
     pub(crate) message_id: String,
     /// Until when it is held.
@@ -26,7 +26,7 @@ pub(super) struct Envelope {
     pub(super) deliveries: u64,
 }
 
-impl Envelope {
+impl JobHeaders {
     /// As headers, with those of `trace`. What else somebody put beside a message is not passed on: a server obeys headers.
     pub(crate) fn headers(&self, trace: &TraceContext) -> Result<HeaderMap, QueueError> {
         let mut headers = HeaderMap::new();
@@ -47,7 +47,7 @@ impl Envelope {
 }
 
 /// The trace that a message belongs to.
-pub(super) fn trace_of(received: &Received) -> TraceContext {
+pub(super) fn trace_of(received: &DeliveredMessage) -> TraceContext {
     let header = |name| received.header(name).map(|value| (name, value));
     TraceContext::HEADERS
         .into_iter()
@@ -56,7 +56,7 @@ pub(super) fn trace_of(received: &Received) -> TraceContext {
 }
 
 /// A job of a message, in the trace that the message belongs to.
-pub(super) fn traced(job: Job, received: &Received) -> Job {
+pub(super) fn traced(job: Job, received: &DeliveredMessage) -> Job {
     Job {
         trace: trace_of(received),
         ..job
@@ -64,12 +64,12 @@ pub(super) fn traced(job: Job, received: &Received) -> Job {
 }
 
 /// Until when a message is held. One that does not say so in a way that can be read is not held.
-pub(super) fn held_until(received: &Received) -> Option<OffsetDateTime> {
+pub(super) fn held_until(received: &DeliveredMessage) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(received.header(NOT_BEFORE)?, &Rfc3339).ok()
 }
 
 /// How often the job was delivered before this message of it was published.
-pub(super) fn earlier_deliveries(received: &Received) -> u64 {
+pub(super) fn earlier_deliveries(received: &DeliveredMessage) -> u64 {
     let text = received.header(DELIVERIES);
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
@@ -80,7 +80,7 @@ mod tests {
     use async_nats::Message;
     use time::macros::datetime;
 
-    fn received(headers: HeaderMap) -> Received {
+    fn received(headers: HeaderMap) -> DeliveredMessage {
         let message = Message {
             subject: "imgsync.held.bulk.h.r".into(),
             reply: Some("$JS.ACK.S.held.1.2.3.4.5".into()),
@@ -90,18 +90,18 @@ mod tests {
             description: None,
             length: 0,
         };
-        Received::new(message).unwrap()
+        DeliveredMessage::new(message).unwrap()
     }
 
     #[test]
     fn an_envelope_is_read_as_it_was_written() {
         let due = datetime!(2026-11-20 12:00:00.123456789 UTC);
-        let envelope = Envelope {
+        let job_headers = JobHeaders {
             message_id: "r1:0".to_owned(),
             not_before: Some(due),
             deliveries: 3,
         };
-        let read = received(envelope.headers(&TraceContext::default()).unwrap());
+        let read = received(job_headers.headers(&TraceContext::default()).unwrap());
         assert_eq!(held_until(&read), Some(due));
         assert_eq!(earlier_deliveries(&read), 3);
         assert_eq!(read.header(MESSAGE_ID), Some("r1:0"));
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_trace_stays_and_no_other_header_does() {
-        let mut others = Envelope {
+        let mut others = JobHeaders {
             message_id: "old".to_owned(),
             not_before: Some(datetime!(2026-11-20 12:00 UTC)),
             deliveries: 9,
@@ -119,11 +119,11 @@ mod tests {
         others.insert("traceparent", "00-ab-cd-01");
         others.insert("tracestate", "x".repeat(1_000_000));
         others.insert("Nats-Rollup", "all");
-        let envelope = Envelope {
+        let job_headers = JobHeaders {
             message_id: "new".to_owned(),
-            ..Envelope::default()
+            ..JobHeaders::default()
         };
-        let read = received(envelope.headers(&trace_of(&received(others))).unwrap());
+        let read = received(job_headers.headers(&trace_of(&received(others))).unwrap());
         assert_eq!(read.header("traceparent"), Some("00-ab-cd-01"));
         assert_eq!(read.header("tracestate"), None);
         assert_eq!(read.header("Nats-Rollup"), None);
@@ -133,11 +133,11 @@ mod tests {
 
     #[test]
     fn a_value_with_a_line_break_is_an_error_and_no_panic() {
-        let envelope = Envelope {
+        let job_headers = JobHeaders {
             message_id: "x\r\ny:0".to_owned(),
-            ..Envelope::default()
+            ..JobHeaders::default()
         };
-        let error = envelope.headers(&TraceContext::default()).unwrap_err();
+        let error = job_headers.headers(&TraceContext::default()).unwrap_err();
         assert!(error.to_string().contains("is no Nats-Msg-Id"), "{error}");
     }
 

@@ -18,15 +18,15 @@ type Due = (Instant, u64);
 
 /// A message and what its headers say.
 #[derive(Debug, Default)]
-pub(super) struct Parcel {
+pub(super) struct JobMessage {
     pub(super) body: Vec<u8>,
     pub(super) trace: TraceContext,
 }
 
-struct Entry {
+struct ScheduledJob {
     lane: Lane,
     run: RunId,
-    parcel: Arc<Parcel>,
+    parcel: Arc<JobMessage>,
     deliveries: u64,
     visible_at: Instant,
 }
@@ -36,27 +36,27 @@ struct Entry {
 pub(super) struct Taken {
     pub(super) number: u64,
     pub(super) lane: Lane,
-    pub(super) parcel: Arc<Parcel>,
+    pub(super) parcel: Arc<JobMessage>,
     pub(super) deliveries: u64,
 }
 
 /// Which jobs are asked for.
 #[derive(Clone, Copy)]
-pub(super) enum Pick<'a> {
+pub(super) enum Selection<'a> {
     /// Those of these lanes, the first lane first.
     Lanes(&'a [Lane]),
     /// Those that were delivered too often.
     Poison,
 }
 
-struct Lines {
+struct LaneQueues {
     max_deliver: u64,
     lanes: [BTreeSet<Due>; Lane::ALL.len()],
     last_chance: BTreeSet<Due>,
 }
 
-impl Lines {
-    fn of(&mut self, entry: &Entry) -> &mut BTreeSet<Due> {
+impl LaneQueues {
+    fn of(&mut self, entry: &ScheduledJob) -> &mut BTreeSet<Due> {
         if entry.deliveries >= self.max_deliver {
             &mut self.last_chance
         } else {
@@ -64,33 +64,36 @@ impl Lines {
         }
     }
 
-    /// The lines asked for, in their order.
-    fn of_pick<'a>(&'a self, pick: Pick<'a>) -> impl Iterator<Item = &'a BTreeSet<Due>> {
-        let (lanes, poison) = match pick {
-            Pick::Lanes(lanes) => (lanes, None),
-            Pick::Poison => (&[][..], Some(&self.last_chance)),
+    /// The queues asked for, in their order.
+    fn of_selection<'a>(
+        &'a self,
+        selection: Selection<'a>,
+    ) -> impl Iterator<Item = &'a BTreeSet<Due>> {
+        let (lanes, poison) = match selection {
+            Selection::Lanes(lanes) => (lanes, None),
+            Selection::Poison => (&[][..], Some(&self.last_chance)),
         };
         let lanes = lanes.iter().map(|lane| &self.lanes[*lane as usize]);
         lanes.chain(poison)
     }
 }
 
-pub(super) struct Store {
+pub(super) struct Schedule {
     visibility: Duration,
     next_number: u64,
-    entries: HashMap<u64, Entry>,
+    entries: HashMap<u64, ScheduledJob>,
     held: [usize; Lane::ALL.len()],
-    lines: Lines,
+    queues: LaneQueues,
 }
 
-impl Store {
+impl Schedule {
     pub(super) fn new(visibility: Duration, max_deliver: u64) -> Self {
         Self {
             visibility,
             next_number: 0,
             entries: HashMap::new(),
             held: [0; Lane::ALL.len()],
-            lines: Lines {
+            queues: LaneQueues {
                 max_deliver: max_deliver.max(1),
                 lanes: Default::default(),
                 last_chance: BTreeSet::new(),
@@ -107,12 +110,12 @@ impl Store {
         &mut self,
         lane: Lane,
         run: RunId,
-        parcel: Arc<Parcel>,
+        parcel: Arc<JobMessage>,
         visible_at: Instant,
     ) {
         let number = self.next_number;
         self.next_number += 1;
-        let entry = Entry {
+        let entry = ScheduledJob {
             lane,
             run,
             parcel,
@@ -120,15 +123,15 @@ impl Store {
             visible_at,
         };
         self.held[lane as usize] += 1;
-        self.lines.of(&entry).insert((visible_at, number));
+        self.queues.of(&entry).insert((visible_at, number));
         self.entries.insert(number, entry);
     }
 
     /// Takes the first job that is visible. Being handed over as poison is no delivery to work, and is not counted.
-    pub(super) fn take(&mut self, pick: Pick<'_>, now: Instant) -> Option<Taken> {
-        let number = self.first_visible(pick, now)?;
+    pub(super) fn take(&mut self, selection: Selection<'_>, now: Instant) -> Option<Taken> {
+        let number = self.first_visible(selection, now)?;
         let visible_at = now + self.visibility;
-        let counted = u64::from(matches!(pick, Pick::Lanes(_)));
+        let counted = u64::from(matches!(selection, Selection::Lanes(_)));
         self.change(number, |entry| {
             entry.visible_at = visible_at;
             entry.deliveries += counted;
@@ -143,13 +146,19 @@ impl Store {
     }
 
     /// When the next job will be visible, if no other is stored until then.
-    pub(super) fn next_visible(&self, pick: Pick<'_>) -> Option<Instant> {
-        let firsts = self.lines.of_pick(pick).filter_map(BTreeSet::first);
+    pub(super) fn next_visible(&self, selection: Selection<'_>) -> Option<Instant> {
+        let firsts = self
+            .queues
+            .of_selection(selection)
+            .filter_map(BTreeSet::first);
         firsts.min().map(|(at, _)| *at)
     }
 
-    fn first_visible(&self, pick: Pick<'_>, now: Instant) -> Option<u64> {
-        let mut firsts = self.lines.of_pick(pick).filter_map(BTreeSet::first);
+    fn first_visible(&self, selection: Selection<'_>, now: Instant) -> Option<u64> {
+        let mut firsts = self
+            .queues
+            .of_selection(selection)
+            .filter_map(BTreeSet::first);
         firsts
             .find(|(visible_at, _)| *visible_at <= now)
             .map(|(_, number)| *number)
@@ -157,7 +166,7 @@ impl Store {
 
     /// Whether a job was delivered for the last time.
     pub(super) fn is_last_chance(&self, taken: &Taken) -> bool {
-        taken.deliveries >= self.lines.max_deliver
+        taken.deliveries >= self.queues.max_deliver
     }
 
     /// Starts the visibility time anew.
@@ -178,14 +187,14 @@ impl Store {
     /// Removes a job, and says which lane has become shorter.
     pub(super) fn remove(&mut self, number: u64) -> Option<Lane> {
         let entry = self.entries.remove(&number)?;
-        self.lines.of(&entry).remove(&(entry.visible_at, number));
+        self.queues.of(&entry).remove(&(entry.visible_at, number));
         self.held[entry.lane as usize] -= 1;
         Some(entry.lane)
     }
 
     /// Removes the jobs of `run` that nobody works on. Looks at every job: it is for the rare cancel.
     pub(super) fn purge(&mut self, run: &RunId, now: Instant) -> u64 {
-        let in_hand = |entry: &Entry| entry.deliveries > 0 && entry.visible_at > now;
+        let in_hand = |entry: &ScheduledJob| entry.deliveries > 0 && entry.visible_at > now;
         let dropped: Vec<u64> = self
             .entries
             .iter()
@@ -199,13 +208,13 @@ impl Store {
             .sum()
     }
 
-    fn change(&mut self, number: u64, change: impl FnOnce(&mut Entry)) {
+    fn change(&mut self, number: u64, change: impl FnOnce(&mut ScheduledJob)) {
         let Some(entry) = self.entries.get_mut(&number) else {
             return;
         };
-        self.lines.of(entry).remove(&(entry.visible_at, number));
+        self.queues.of(entry).remove(&(entry.visible_at, number));
         change(entry);
-        self.lines.of(entry).insert((entry.visible_at, number));
+        self.queues.of(entry).insert((entry.visible_at, number));
     }
 }
 
@@ -214,31 +223,31 @@ mod tests {
     use super::*;
 
     const VISIBILITY: Duration = Duration::from_secs(60);
-    const ALL: Pick<'_> = Pick::Lanes(&Lane::ALL);
+    const ALL: Selection<'_> = Selection::Lanes(&Lane::ALL);
 
-    fn store() -> (Store, Instant) {
-        (Store::new(VISIBILITY, 2), Instant::now())
+    fn store() -> (Schedule, Instant) {
+        (Schedule::new(VISIBILITY, 2), Instant::now())
     }
 
-    fn insert(store: &mut Store, lane: Lane, name: &str, visible_at: Instant) {
-        let parcel = Parcel {
+    fn insert(store: &mut Schedule, lane: Lane, name: &str, visible_at: Instant) {
+        let parcel = JobMessage {
             body: name.into(),
-            ..Parcel::default()
+            ..JobMessage::default()
         };
         store.insert(lane, RunId::new("r"), parcel.into(), visible_at);
     }
 
-    fn take(store: &mut Store, pick: Pick<'_>, now: Instant) -> Option<(u64, String)> {
-        let taken = store.take(pick, now)?;
+    fn take(store: &mut Schedule, selection: Selection<'_>, now: Instant) -> Option<(u64, String)> {
+        let taken = store.take(selection, now)?;
         let name = String::from_utf8_lossy(&taken.parcel.body).into_owned();
         Some((taken.number, name))
     }
 
-    fn is_empty(store: &Store) -> bool {
+    fn is_empty(store: &Schedule) -> bool {
         store.entries.is_empty()
             && store.held == [0; 3]
-            && store.lines.last_chance.is_empty()
-            && store.lines.lanes.iter().all(BTreeSet::is_empty)
+            && store.queues.last_chance.is_empty()
+            && store.queues.lanes.iter().all(BTreeSet::is_empty)
     }
 
     #[test]
@@ -276,14 +285,14 @@ mod tests {
             let taken = store.take(ALL, now).unwrap();
             assert_eq!(taken.deliveries, deliveries);
             assert_eq!(store.is_last_chance(&taken), deliveries == 2);
-            assert!(store.take(Pick::Poison, now).is_none());
+            assert!(store.take(Selection::Poison, now).is_none());
             now += VISIBILITY;
         }
         assert!(store.take(ALL, now).is_none());
         for _ in 0..3 {
-            let taken = store.take(Pick::Poison, now).unwrap();
+            let taken = store.take(Selection::Poison, now).unwrap();
             assert_eq!(taken.deliveries, 2);
-            assert!(store.take(Pick::Poison, now).is_none());
+            assert!(store.take(Selection::Poison, now).is_none());
             now += VISIBILITY;
         }
         assert_eq!(store.remove(0), Some(Lane::Bulk));
@@ -301,7 +310,7 @@ mod tests {
             assert!(store.take(ALL, now).is_none());
             now += VISIBILITY;
         }
-        assert!(store.take(Pick::Poison, now).is_none());
+        assert!(store.take(Selection::Poison, now).is_none());
     }
 
     #[test]

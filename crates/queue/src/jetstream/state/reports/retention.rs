@@ -22,7 +22,7 @@ const SPARE: u64 = 16 * 1024;
 const SHARE: u64 = 16;
 
 /// What the server says of the store.
-pub(super) struct Shelf(StreamInfo);
+pub(super) struct StoreUsage(StreamInfo);
 
 /// How much of its history an installation keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct History {
     pub lasts: Option<Duration>,
 }
 
-impl Shelf {
+impl StoreUsage {
     /// How much it may hold, if there is a limit.
     pub(super) fn limit(&self) -> Option<u64> {
         self.0.config.max_bytes()
@@ -101,7 +101,7 @@ fn by_room(reports: u64, span: Duration, bytes: u64, max_bytes: u64) -> Duration
     Duration::from_secs(u64::try_from(full).unwrap_or(u64::MAX))
 }
 
-/// Pieces that belong to no report, when they were looked for last: the id of what they are of, and how many there were.
+/// Chunks that belong to no report, when they were looked for last: the id of what they are of, and how many there were.
 /// What is being stored looks like that too, but grows.
 #[derive(Debug, Default)]
 pub struct Strays(HashMap<String, u64>);
@@ -116,24 +116,24 @@ impl Strays {
 
 impl Reports {
     /// What the store holds, with the subjects that match `filter`.
-    pub(super) async fn shelf(&self, filter: &str) -> Result<Shelf, QueueError> {
+    pub(super) async fn usage(&self, filter: &str) -> Result<StoreUsage, QueueError> {
         let stream = object_stream(&self.bucket());
         let info = stream_info_with_subjects(&self.connection, &stream, filter);
-        info.await.map(Shelf)
+        info.await.map(StoreUsage)
     }
 
     /// How much of its history the installation keeps.
     pub async fn history(&self) -> Result<History, QueueError> {
-        Ok(self.shelf(&self.meta_subject("*")).await?.history())
+        Ok(self.usage(&self.meta_subject("*")).await?.history())
     }
 
     /// How many bytes a report may take that is to be stored, if there is a limit.
     pub async fn largest(&self) -> Result<Option<u64>, QueueError> {
-        let limit = self.shelf(&self.meta_subject("*")).await?.limit();
+        let limit = self.usage(&self.meta_subject("*")).await?.limit();
         Ok(limit.map(|limit| limit - limit / SHARE))
     }
 
-    /// Drops reports, the oldest first, so that `needed` bytes fit, and pieces of nothing where there is no other report. Says
+    /// Drops reports, the oldest first, so that `needed` bytes fit, and chunks of nothing where there is no other report. Says
     /// whether there is more room by it. What is stored now, as the report of `run` and under `nuid`, stays.
     pub(super) async fn make_room(
         &self,
@@ -141,7 +141,7 @@ impl Reports {
         nuid: &str,
         needed: u64,
     ) -> Result<bool, QueueError> {
-        let found = self.shelf(&self.meta_subject("*")).await?;
+        let found = self.usage(&self.meta_subject("*")).await?;
         let Some(excess) = found.excess(needed) else {
             return Ok(false);
         };
@@ -167,12 +167,12 @@ impl Reports {
         }
         let strays = self.strays_beside(nuid).await?;
         for stray in strays.keys() {
-            self.purge(&self.piece_subject(stray)).await?;
+            self.purge(&self.chunk_subject(stray)).await?;
         }
         Ok(!strays.is_empty())
     }
 
-    /// Removes pieces that belong to no report and did not change since `before`, and says which others there are.
+    /// Removes chunks that belong to no report and did not change since `before`, and says which others there are.
     pub async fn tidy(&self, before: &Strays) -> Result<Strays, QueueError> {
         let mut strays = self.strays_beside("").await?;
         let settled = |(nuid, count): (&String, &u64)| before.0.get(nuid) == Some(count);
@@ -182,10 +182,10 @@ impl Reports {
             .map(|(nuid, _)| nuid.clone())
             .collect();
         for nuid in old {
-            let pieces = strays.remove(&nuid).unwrap_or_default();
-            self.purge(&self.piece_subject(&nuid)).await?;
+            let chunks = strays.remove(&nuid).unwrap_or_default();
+            self.purge(&self.chunk_subject(&nuid)).await?;
             tracing::info!(
-                pieces,
+                pieces = chunks,
                 nuid,
                 "removed pieces of a report that was never stored whole"
             );
@@ -194,7 +194,7 @@ impl Reports {
     }
 
     /// The names of all reports, in the order of their runs.
-    fn names(&self, found: Shelf) -> BTreeMap<String, String> {
+    fn names(&self, found: StoreUsage) -> BTreeMap<String, String> {
         let start = self.meta_subject("");
         let name = |subject: String| {
             let encoded = subject.strip_prefix(&start)?.to_owned();
@@ -204,29 +204,29 @@ impl Reports {
         found.subjects().into_keys().filter_map(name).collect()
     }
 
-    /// Drops a report and its pieces, and says how many bytes they had.
+    /// Drops a report and its chunks, and says how many bytes they had.
     async fn drop_report(&self, name: &str) -> Result<u64, QueueError> {
         let info = self.info_of(name).await?;
         // First what makes it a report: a half of one is none.
         self.purge(&self.meta_subject(&URL_SAFE.encode(name)))
             .await?;
         let Some(info) = info else { return Ok(0) };
-        self.purge(&self.piece_subject(&info.nuid)).await?;
+        self.purge(&self.chunk_subject(&info.nuid)).await?;
         Ok(info.size as u64)
     }
 
-    /// The pieces that belong to no report, but for those under `nuid`.
+    /// The chunks that belong to no report, but for those under `nuid`.
     async fn strays_beside(&self, nuid: &str) -> Result<HashMap<String, u64>, QueueError> {
-        let start = self.piece_subject("");
-        let pieces = self.shelf(&self.piece_subject("*")).await?.subjects();
-        let mut strays: HashMap<String, u64> = pieces
+        let start = self.chunk_subject("");
+        let chunks = self.usage(&self.chunk_subject("*")).await?.subjects();
+        let mut strays: HashMap<String, u64> = chunks
             .into_iter()
             .filter_map(|(subject, count)| Some((subject.strip_prefix(&start)?.to_owned(), count)))
             .filter(|(found, _)| found != nuid)
             .collect();
-        let names = self.names(self.shelf(&self.meta_subject("*")).await?);
+        let names = self.names(self.usage(&self.meta_subject("*")).await?);
         if strays.len() <= names.len() {
-            // Each report has pieces, so there is nothing to look for, and a long history is not read each time.
+            // Each report has chunks, so there is nothing to look for, and a long history is not read each time.
             return Ok(HashMap::new());
         }
         let mut known = HashSet::new();
@@ -263,9 +263,9 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
 
-    fn shelf(reports: u64, bytes: u64, max_mib: u64, hours: i64) -> Shelf {
+    fn usage(reports: u64, bytes: u64, max_mib: u64, hours: i64) -> StoreUsage {
         let first_ts = datetime!(2026-11-20 12:00 UTC);
-        Shelf(StreamInfo {
+        StoreUsage(StreamInfo {
             config: StreamLimits {
                 max_bytes: (max_mib * MIB).cast_signed(),
                 max_age: 90 * 24 * 3_600 * 1_000_000_000,
@@ -283,22 +283,22 @@ mod tests {
 
     #[test]
     fn a_full_store_makes_room_for_more_than_one_report() {
-        assert_eq!(shelf(9, 15 * MIB, 16, 1).excess(MIB / 2), None);
-        let excess = shelf(9, 16 * MIB, 16, 1).excess(MIB).unwrap();
+        assert_eq!(usage(9, 15 * MIB, 16, 1).excess(MIB / 2), None);
+        let excess = usage(9, 16 * MIB, 16, 1).excess(MIB).unwrap();
         assert_eq!(excess, 2 * MIB);
-        assert_eq!(shelf(9, 16 * MIB, 0, 1).excess(MIB), None, "no limit");
+        assert_eq!(usage(9, 16 * MIB, 0, 1).excess(MIB), None, "no limit");
     }
 
     #[test]
     fn how_long_history_lasts_is_told_from_what_is_kept() {
         let hour = Duration::from_secs(3_600);
         // 1 MiB an hour.
-        let history = shelf(11, 11 * MIB, 100, 10).history();
+        let history = usage(11, 11 * MIB, 100, 10).history();
         assert_eq!(history.lasts, Some(100 * hour));
         assert_eq!((history.reports, history.bytes), (11, 11 * MIB));
-        let roomy = shelf(11, 11 * MIB, 1_000_000, 10).history();
+        let roomy = usage(11, 11 * MIB, 1_000_000, 10).history();
         assert_eq!(roomy.lasts, Some(90 * 24 * hour), "its age is the limit");
-        for few in [shelf(0, 0, 100, 0), shelf(1, MIB, 100, 0)] {
+        for few in [usage(0, 0, 100, 0), usage(1, MIB, 100, 0)] {
             assert_eq!(few.history().lasts, None);
         }
     }
