@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::clock::later;
 use image_sync_shared::ports::host_pauses::{HostPause, LONGEST_PAUSE};
 use time::OffsetDateTime;
-
-use crate::lock::lock;
 
 /// The pauses by their hosts.
 #[derive(Default)]

@@ -5,7 +5,6 @@ pub mod jetstream;
 pub mod memo;
 
 mod known_pauses;
-mod lock;
 mod messages;
 mod ports;
 mod spool;

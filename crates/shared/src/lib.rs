@@ -6,6 +6,7 @@ pub mod config;
 pub mod digest;
 pub mod failure;
 pub mod job;
+pub mod lock;
 pub mod mac;
 pub mod manifest;
 pub mod media_type;

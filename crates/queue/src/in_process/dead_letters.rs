@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
-
-use crate::lock::lock;
 
 #[derive(Default)]
 struct Letters {

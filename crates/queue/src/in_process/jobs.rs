@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use image_sync_shared::job::Job;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::dead_letters::DeadLetter;
@@ -19,7 +20,6 @@ use super::dead_letters::InProcessDeadLetters;
 use super::recent_ids::RecentIds;
 use super::schedule::{JobMessage, Schedule, Selection, Taken};
 use super::waiting::notified_or_at;
-use crate::lock::lock;
 use crate::messages::{self, MAX_RAW, Message};
 
 struct JobsState {

@@ -5,11 +5,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::leases::{Lease, Leases, Renewal};
 use tokio::time::Instant;
-
-use crate::lock::lock;
 
 struct Grant {
     revision: u64,

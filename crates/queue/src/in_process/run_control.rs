@@ -4,13 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::run_control::{Opening, RunControl};
 use image_sync_shared::run::RunId;
 use time::OffsetDateTime;
-
-use crate::lock::lock;
 
 struct Claim {
     run: RunId,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId};
@@ -17,7 +18,6 @@ use tokio::time::Instant;
 use super::InProcessSettings;
 use super::recent_ids::RecentIds;
 use super::waiting::within;
-use crate::lock::lock;
 use crate::spool::Spool;
 
 struct Log {

@@ -4,19 +4,22 @@
 //! where it died, the events of the connection, the `JetStream` API, and what requests tell of the server's clock and health.
 
 mod api;
+mod api_error;
 mod connect;
 mod connect_error;
 mod connection;
 mod events;
 mod headers;
 mod live_client;
+mod options;
 mod server_time;
 mod servers;
+mod settings;
 
-pub(super) use api::ApiError;
-pub use connect::{Auth, ConnectSettings, TlsFiles};
+pub(super) use api_error::ApiError;
 pub use connect_error::ConnectError;
 pub use connection::Connection;
 pub(super) use connection::{PAUSE, Tries};
 pub(super) use headers::{MESSAGE_ID, length, set};
 pub(super) use server_time::ServerTime;
+pub use settings::{Auth, ConnectSettings, TlsFiles};

@@ -4,11 +4,11 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use image_sync_shared::digest::Digest;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::memo::{Fact, Memo};
 use time::OffsetDateTime;
 
 use super::facts::{Facts, Proven};
-use crate::lock::lock;
 
 /// How many facts a memo keeps unless told otherwise: some 30 MB of them.
 pub const DEFAULT_CAPACITY: usize = 100_000;

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
 use tokio::time::{Instant, sleep};
 
-use super::api::says_not_ready;
-use super::connect::PING;
+use super::api_error::says_not_ready;
 use super::events::Events;
 use super::headers::length;
 use super::live_client::LiveClient;
 use super::server_time::ServerTime;
+use super::settings::PING;
 use crate::jetstream::names::{Consumer, Names};
 
 /// The pause before a request is made again that was refused at once.

@@ -5,12 +5,11 @@ use std::fmt;
 use std::sync::Mutex;
 
 use async_nats::{Event, ServerError};
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
-
-use crate::lock::lock;
 
 /// How many denials are remembered.
 const MAX_DENIALS: usize = 64;

@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex};
 
 use async_nats::Client;
 use async_nats::connection::State;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::connect::{ConnectSettings, options};
 use super::connect_error::ConnectError;
 use super::events::Events;
+use super::options::options;
 use super::servers;
-use crate::lock::lock;
+use super::settings::ConnectSettings;
 
 /// A client, and whether it lives.
 #[derive(Clone)]

@@ -8,11 +8,10 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::clock::later;
 use time::OffsetDateTime;
 use tokio::time::Instant;
-
-use crate::lock::lock;
 
 /// In so much time, two clocks that run freely come apart by one part of it.
 const DRIFT: u32 = 5_000;

@@ -4,8 +4,8 @@ use async_nats::ServerAddr;
 use image_sync_shared::secret::Secret;
 use url::Url;
 
-use super::connect::Auth;
 use super::connect_error::ConnectError;
+use super::settings::Auth;
 
 /// The servers of these URLs, and who the first URL that names a user says the client is.
 pub(crate) fn parse(urls: &[String]) -> Result<(Vec<ServerAddr>, Auth), ConnectError> {

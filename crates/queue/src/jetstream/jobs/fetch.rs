@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_nats::Subscriber;
 use futures_util::StreamExt as _;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,7 +18,6 @@ use tokio::time::{Instant, timeout};
 use crate::jetstream::client::{Connection, Tries};
 use crate::jetstream::names::Consumer;
 use crate::jetstream::streams::DeliveredMessage;
-use crate::lock::lock;
 
 /// How long a consumer may take to say what it has. Where another client took the last messages meanwhile, old servers
 /// say nothing.

@@ -4,6 +4,7 @@
 //! it again in time. So where a connection was cut while a consumer was being asked, what it may have delivered is read in
 //! another way before it is asked again. What cannot be received becomes a dead letter.
 
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::DeadLetters as _;
 
@@ -13,7 +14,6 @@ use crate::jetstream::names::Consumer;
 use crate::jetstream::streams::DeliveredMessage;
 use crate::jetstream::streams::parsable;
 use crate::jetstream::streams::{StoredMessage, delete_message, next_message};
-use crate::lock::lock;
 
 /// How often a consumer is asked in a row while the connection is cut each time.
 const TRIES: usize = 3;

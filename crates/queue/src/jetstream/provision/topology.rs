@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shelf_and_lane_has_one_consumer_and_no_message_has_two() {
+    fn every_area_and_lane_has_one_consumer_and_no_message_has_two() {
         let names = Names::new("x".parse().unwrap());
         let settings = ProvisionSettings::default();
         let consumers = consumers(&names, &settings);

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::leases::{Lease, Leases, Renewal};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,6 @@ use crate::jetstream::client::Connection;
 use crate::jetstream::names::token;
 use crate::jetstream::names::{bucket_stream, key_subject};
 use crate::jetstream::streams::OrderedConsumer;
-use crate::lock::lock;
 
 /// What a lease's key has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

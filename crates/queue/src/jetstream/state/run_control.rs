@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::run_control::{Opening, RunControl};
@@ -18,7 +19,6 @@ use crate::jetstream::client::Connection;
 use crate::jetstream::names::bucket_stream;
 use crate::jetstream::names::token;
 use crate::jetstream::streams::Capacity;
-use crate::lock::lock;
 
 /// The first token of the keys of cancelled runs.
 pub(crate) const CANCEL: &str = "cancel";
