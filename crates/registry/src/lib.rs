@@ -1,4 +1,9 @@
 //! Registries over HTTP, OCI image layout folders and credentials.
+//!
+//! Each room uses those below it alone: `router` tells registries and folders apart; `distribution` has the operations of the
+//! distribution API; `client` sends their requests, to the right server and not too many at once; `auth` gets tokens for
+//! them, and `credentials` passwords for those; `http` has connections, redirects and what answers mean. `layout` stands beside
+//! `client`, and `single_flight` serves all above `http`.
 
 mod auth;
 mod client;

@@ -20,12 +20,12 @@ impl Exchange<'_, '_> {
             answer.status(),
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN
         );
-        let may_be_sent_again = !matches!(self.call.payload, Payload::Spent);
+        let may_be_sent_again = !matches!(self.request.payload, Payload::Spent);
         if self.is_authorized || !may_be_hidden || !may_be_sent_again {
             return Ok(answer);
         }
         let (endpoint, authenticator) = (self.endpoint, &self.inner.authenticator);
-        let name = endpoint.name(self.call.remote.repository.name());
+        let name = endpoint.name(self.request.operation.remote.repository.name());
         if !endpoint.serves(answer.url()) || !authenticator.knows(&endpoint.host, &name).await {
             return Ok(answer);
         }
@@ -45,7 +45,7 @@ impl Exchange<'_, '_> {
     }
 
     /// Asks for `/v2/` (OCI distribution spec, section "Determining Support"), which no registry hides. A failure of that
-    /// is none of the call.
+    /// is none of the request.
     async fn ask_for_challenge(&self) {
         let server = self.endpoint.known();
         let mut url = server.base.clone();

@@ -1,11 +1,11 @@
-//! One call to one server: who asks is made known where the server wants it, and once more where that was refused.
+//! One request to one server: who asks is made known where the server wants it, and once more where that was refused.
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode, Url};
 
 use super::endpoint::{Endpoint, below};
-use super::{Call, Inner, Target};
+use super::{Inner, Request, Target};
 use crate::auth::scopes::Scopes;
 use crate::auth::{AuthRequest, Authorization, Challenge, HostInfo};
 use crate::http::RequestError;
@@ -14,20 +14,20 @@ use crate::http::transport::{SendError, TransportRequest};
 use crate::http::url::{authority, same_origin};
 use crate::single_flight::{Flight, Leader};
 
-/// A call on its way to one server.
+/// A request on its way to one server.
 pub(super) struct Exchange<'a, 'c> {
     pub(super) inner: &'a Inner,
     pub(super) endpoint: &'a Endpoint,
-    pub(super) call: &'a mut Call<'c>,
-    /// Whether the call was sent with credentials or a token.
+    pub(super) request: &'a mut Request<'c>,
+    /// Whether the request was sent with credentials or a token.
     pub(super) is_authorized: bool,
 }
 
 /// What the first request to a server came to.
 enum First {
-    /// An answer that settles the call.
+    /// An answer that settles the request.
     Answer(Response),
-    /// Knowing what the server wants, and the scope that it demands for this call.
+    /// Knowing what the server wants, and the scope that it demands for this request.
     Info(HostInfo, Option<String>),
 }
 
@@ -54,7 +54,7 @@ impl<'s> Exchange<'s, '_> {
 
     /// The answer, whatever its status. A 401 is one that cannot be met.
     pub(super) async fn answer(&mut self) -> Result<Response, Failure> {
-        if let Target::Url(url) = &self.call.target
+        if let Target::Url(url) = &self.request.target
             && !self.endpoint.serves(url)
         {
             let url = url.clone();
@@ -75,7 +75,7 @@ impl<'s> Exchange<'s, '_> {
     async fn first(&mut self, leader: Leader<'_, HostInfo>) -> Result<First, Failure> {
         let (mut server, response) = match self.find_server().await {
             Ok(found) => found,
-            // That is about this call alone.
+            // That is about this request alone.
             Err(SendError::RedirectFailed(error)) => return Err(self.failure(error)),
             Err(error) => {
                 let error = error.into();
@@ -143,11 +143,15 @@ impl<'s> Exchange<'s, '_> {
         scope: Option<String>,
     ) -> Result<Response, Failure> {
         let endpoint = self.endpoint;
-        let name = endpoint.name(self.call.remote.repository.name());
-        let also_pull = self.call.also_pull.map(|name| endpoint.name(name));
+        let name = endpoint.name(self.request.operation.remote.repository.name());
+        let also_pull = self.request.also_pull.map(|name| endpoint.name(name));
         let name_for_credentials =
-            endpoint.name_for_credentials(self.call.remote.repository.name());
-        let scopes = Scopes::new(&name, self.call.remote.access, also_pull.as_deref());
+            endpoint.name_for_credentials(self.request.operation.remote.repository.name());
+        let scopes = Scopes::new(
+            &name,
+            self.request.operation.remote.access,
+            also_pull.as_deref(),
+        );
         let base = server.base.clone();
         let auth_request = endpoint.auth_request(
             &name_for_credentials,
@@ -185,7 +189,7 @@ impl<'s> Exchange<'s, '_> {
         let offered = match answer.status() {
             StatusCode::UNAUTHORIZED => Challenge::offered(answer.headers()),
             // Amazon ECR says so of a token that has ended.
-            StatusCode::FORBIDDEN if self.call.renews && !authorization.is_fresh() => None,
+            StatusCode::FORBIDDEN if self.request.renews && !authorization.is_fresh() => None,
             _ => return false,
         };
         let scope = offered
@@ -229,7 +233,7 @@ impl<'s> Exchange<'s, '_> {
         let is_refusal = match response.status() {
             StatusCode::UNAUTHORIZED => true,
             status @ StatusCode::FORBIDDEN => {
-                authorization.is_withheld() && !self.call.accept.contains(&status)
+                authorization.is_withheld() && !self.request.accept.contains(&status)
             }
             _ => false,
         };
@@ -257,7 +261,7 @@ impl<'s> Exchange<'s, '_> {
             .authorize(server, auth_request)
             .await;
         let authorization = authorization.map_err(|error| {
-            let side = self.call.remote.side;
+            let side = self.request.operation.remote.side;
             error.at(side, Step::Authenticate, &self.endpoint.host)
         })?;
         self.is_authorized = !matches!(authorization, Authorization::Nothing);
@@ -267,16 +271,18 @@ impl<'s> Exchange<'s, '_> {
         }
     }
 
-    /// Sends the call to the server, which is where `server` says.
+    /// Sends the request to the server, which is where `server` says.
     async fn send(
         &mut self,
         server: &HostInfo,
         authorization: &Authorization,
     ) -> Result<Response, SendError> {
         let base = &server.base;
-        let url = match &self.call.target {
+        let url = match &self.request.target {
             Target::Path(path) => {
-                let name = self.endpoint.name(self.call.remote.repository.name());
+                let name = self
+                    .endpoint
+                    .name(self.request.operation.remote.repository.name());
                 below(base, &name, path)
             }
             Target::Url(url) => url.clone(),
@@ -288,7 +294,7 @@ impl<'s> Exchange<'s, '_> {
         self.inner.transport.send(request).await
     }
 
-    /// Sends the call to a URL that is not at the server: it gets no credentials, and its challenge is not met.
+    /// Sends the request to a URL that is not at the server: it gets no credentials, and its challenge is not met.
     async fn elsewhere(&mut self, url: Url) -> Result<Response, Failure> {
         let server = self.endpoint.known();
         let home = &server.base;
@@ -318,14 +324,17 @@ impl<'s> Exchange<'s, '_> {
     where
         's: 'p,
     {
-        let body = self.call.payload.next_body().map_err(SendError::Other)?;
+        let body = self.request.payload.next_body().map_err(SendError::Other)?;
         Ok(TransportRequest {
-            method: self.call.method.clone(),
+            method: self.request.method.clone(),
             url,
-            headers: self.call.headers.clone(),
+            headers: self.request.headers.clone(),
             authorization: None,
             body,
-            answer_within: self.call.answer_within,
+            answer_within: self
+                .request
+                .is_timed
+                .then_some(self.inner.transport.timeouts.answer),
             profile,
             registry: self.endpoint.named(base),
             follow: true,
@@ -333,7 +342,7 @@ impl<'s> Exchange<'s, '_> {
     }
 
     pub(super) fn failure(&self, error: RequestError) -> Failure {
-        error.at(self.call.remote.side, self.call.step, &self.call.subject)
+        self.request.operation.failure(error)
     }
 }
 

@@ -50,7 +50,7 @@ impl Exchange<'_, '_> {
         loop {
             let authorization = authenticator.authorize(&other.info, &auth_request).await;
             let authorization = authorization.map_err(|error| {
-                let side = self.call.remote.side;
+                let side = self.request.operation.remote.side;
                 error.at(side, Step::Authenticate, &other.endpoint.host)
             })?;
             let header = authorization.header();
@@ -92,7 +92,9 @@ impl Exchange<'_, '_> {
         if !endpoint.may_be_at(url) {
             return None;
         }
-        let own = self.endpoint.name(self.call.remote.repository.name());
+        let own = self
+            .endpoint
+            .name(self.request.operation.remote.repository.name());
         let info = HostInfo {
             base: origin(url),
             unverified: false,

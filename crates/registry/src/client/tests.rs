@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use bytes::Bytes;
 use futures_util::stream;
 use image_sync_shared::config::{PasswordSource, RegistrySettings};
+use image_sync_shared::failure::Step;
 use image_sync_shared::job::{Access, Trust};
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 use image_sync_testkit::images::image;
 use image_sync_testkit::{FakeRegistry, PrivateCa, TokioClock};
+use reqwest::StatusCode;
 use reqwest::header::CONTENT_LENGTH;
 
 mod names;
@@ -82,32 +85,31 @@ impl TestClient {
         }
     }
 
-    fn call(&self, method: Method, target: Target) -> Call<'_> {
-        let (client, step) = (&self.client, Step::PushBlob);
-        Call::new(
-            client,
-            &self.permits,
-            &self.remote,
-            step,
-            "it",
-            method,
-            target,
-        )
+    fn operation(&self) -> Operation<'_> {
+        Operation::new(&self.remote, &self.permits, Step::PushBlob, "it")
+    }
+
+    async fn send(&self, method: Method, target: Target) -> Result<Response, Failure> {
+        let operation = self.operation();
+        self.client.send(operation.request(method, target)).await
     }
 
     async fn get(&self, url: &str) -> Result<Response, Failure> {
         let url = Target::Url(url.parse().unwrap());
-        self.client.send(self.call(Method::GET, url)).await
+        self.send(Method::GET, url).await
     }
 
     /// Puts the manifest of an image as a stream.
     async fn put_streamed(&self, tag: &str, bytes: Bytes) -> Result<Response, Failure> {
         let path = Target::Path(format!("manifests/{tag}"));
-        let mut call = self.call(Method::PUT, path);
-        call.headers.insert(CONTENT_LENGTH, bytes.len().into());
+        let length = bytes.len().into();
         let body = stream::iter([Ok::<_, Infallible>(bytes)]);
-        call.payload = Payload::Stream(reqwest::Body::wrap_stream(body));
-        self.client.send(call).await
+        let operation = self.operation();
+        let request = operation
+            .request(Method::PUT, path)
+            .header(CONTENT_LENGTH, length)
+            .payload(Payload::Stream(reqwest::Body::wrap_stream(body)));
+        self.client.send(request).await
     }
 }
 
@@ -146,9 +148,10 @@ async fn a_mount_has_a_token_for_both_repositories() {
     let blob = app.all_blobs()[0].digest.clone();
     let test = TestClient::new(plain(registry.host()), registry.host()).await;
     let path = format!("blobs/uploads/?mount={blob}&from=other");
-    let mut call = test.call(Method::POST, Target::Path(path));
-    call.also_pull = Some("other");
-    let answer = test.client.send(call).await.unwrap();
+    let operation = test.operation();
+    let request = operation.request(Method::POST, Target::Path(path));
+    let request = request.also_pull(Some("other"));
+    let answer = test.client.send(request).await.unwrap();
     assert_eq!(answer.status(), StatusCode::CREATED);
     let scopes = &tokens.requests()[0].scopes;
     assert_eq!(

@@ -17,15 +17,14 @@ use reqwest::{Method, Response, StatusCode};
 use self::head_support::{HeadSupport, is_refusal};
 use super::HttpRegistry;
 use crate::client::mirror::Mirrored;
-use crate::client::{Call, Payload, Permits, Target};
+use crate::client::{Operation, Payload, Permits, Request, Target};
 use crate::http::{RequestError, body};
 
 /// A manifest in a repository, and what is done with it.
-#[derive(Clone, Copy)]
-struct Asked<'a> {
-    at: &'a Remote,
+#[derive(Clone)]
+struct ManifestOperation<'a> {
+    operation: Operation<'a>,
     reference: &'a Reference,
-    step: Step,
     /// Whether HEAD was answered 403, with whatever token.
     is_denied: bool,
 }
@@ -39,16 +38,11 @@ impl HttpRegistry {
         at: &Remote,
         reference: &Reference,
     ) -> Result<Option<Resolved>, Failure> {
-        let asked = Asked {
-            at,
-            reference,
-            step: Step::Check,
-            is_denied: false,
-        };
         let permits = self.client.permit(at).await;
+        let asked = ManifestOperation::new(at, &permits, Step::Check, reference);
         let found = match self.head_support.of(asked.host()) {
-            Some(HeadSupport::Unsupported) => self.resolve_by_get(&asked, &permits).await,
-            known => self.resolve_by_head(&asked, &permits, known).await,
+            Some(HeadSupport::Unsupported) => self.resolve_by_get(&asked).await,
+            known => self.resolve_by_head(&asked, known).await,
         };
         match found {
             Err(refusal) if at.side == Side::Target && is_refusal(&refusal) => {
@@ -61,16 +55,14 @@ impl HttpRegistry {
 
     async fn resolve_by_head(
         &self,
-        asked: &Asked<'_>,
-        permits: &Permits,
+        asked: &ManifestOperation<'_>,
         known: Option<HeadSupport>,
     ) -> Result<Option<Resolved>, Failure> {
-        let mut call = self.call(asked, permits, Method::HEAD);
-        call.accept = head_support::refusals();
-        let response = match self.client.send(call).await {
+        let request = asked.request(Method::HEAD).accept(head_support::refusals());
+        let response = match self.client.send(request).await {
             Ok(response) => response,
             Err(refusal) if known.is_none() && is_refusal(&refusal) => {
-                return self.resolve_by_get(asked, permits).await;
+                return self.resolve_by_get(asked).await;
             }
             Err(failure) => return Err(failure),
         };
@@ -81,33 +73,32 @@ impl HttpRegistry {
             }
         } else {
             // A target mostly lacks what it is asked for, and what it has all the same is written once more.
-            let is_believed = known.is_some() || asked.at.side == Side::Target;
+            let is_believed = known.is_some() || asked.side() == Side::Target;
             if status == StatusCode::NOT_FOUND && is_believed {
                 return Ok(None);
             }
             let is_denied = status == StatusCode::FORBIDDEN;
-            let asked = Asked {
+            let asked = ManifestOperation {
                 is_denied,
-                ..*asked
+                ..asked.clone()
             };
-            return self.resolve_by_get(&asked, permits).await;
+            return self.resolve_by_get(&asked).await;
         }
         let stated = digest::stated_digest(response.headers(), asked.reference);
         if let Some(digest) = stated.map_err(|error| asked.failure(error))? {
             let media_type = content_type(response.headers()).to_owned();
             return Ok(Some(Resolved { digest, media_type }));
         }
-        let found = self.get(asked, permits).await?;
+        let found = self.get(asked).await?;
         Ok(found.map(Resolved::from))
     }
 
     /// The same by GET, where HEAD was refused.
     async fn resolve_by_get(
         &self,
-        asked: &Asked<'_>,
-        permits: &Permits,
+        asked: &ManifestOperation<'_>,
     ) -> Result<Option<Resolved>, Failure> {
-        let found = self.get(asked, permits).await?;
+        let found = self.get(asked).await?;
         if found.is_some() {
             self.head_support
                 .note(asked.host(), HeadSupport::Unsupported);
@@ -122,15 +113,9 @@ impl HttpRegistry {
         at: &Remote,
         reference: &Reference,
     ) -> Result<RawManifest, Failure> {
-        let asked = Asked {
-            at,
-            reference,
-            step: Step::PullManifest,
-            is_denied: false,
-        };
         let permits = self.client.permit(at).await;
-        let call = self.call(&asked, &permits, Method::GET);
-        let response = self.client.send(call).await?;
+        let asked = ManifestOperation::new(at, &permits, Step::PullManifest, reference);
+        let response = self.client.send(asked.request(Method::GET)).await?;
         self.read(&asked, response, limit).await
     }
 
@@ -141,21 +126,19 @@ impl HttpRegistry {
         reference: &Reference,
         manifest: &RawManifest,
     ) -> Result<(), Failure> {
-        let asked = Asked {
-            at,
-            reference,
-            step: Step::PushManifest,
-            is_denied: false,
-        };
         let permits = self.client.permit(at).await;
-        let mut call = self.call(&asked, &permits, Method::PUT);
+        let asked = ManifestOperation::new(at, &permits, Step::PushManifest, reference);
         let media_type = HeaderValue::try_from(&manifest.media_type).map_err(|_reason| {
             let answer = format!("{:?} is no media type", excerpt(&manifest.media_type));
             asked.failure(RequestError::new(FailureClass::Invalid, answer))
         })?;
-        call.headers = HeaderMap::from_iter([(CONTENT_TYPE, media_type)]);
-        call.payload = Payload::Bytes(manifest.bytes.clone());
-        let response = self.client.send(call).await?;
+        let target = Target::Path(format!("manifests/{reference}"));
+        let request = asked
+            .operation
+            .request(Method::PUT, target)
+            .header(CONTENT_TYPE, media_type)
+            .payload(Payload::Bytes(manifest.bytes.clone()));
+        let response = self.client.send(request).await?;
         let pushed = Reference::Digest(manifest.digest.clone());
         let stated = digest::stated_digest(response.headers(), &pushed);
         stated.map(drop).map_err(|error| asked.failure(error))
@@ -166,11 +149,13 @@ impl HttpRegistry {
     pub(crate) async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
         let permits = self.client.permit(at).await;
         let target = Target::Path(format!("blobs/{digest}"));
-        let (step, method) = (Step::CheckBlob, Method::HEAD);
-        let subject = digest.as_str();
-        let mut call = Call::new(&self.client, &permits, at, step, subject, method, target);
-        call.accept = head_support::refusals();
-        match self.client.send(call).await {
+        let operation = Operation::new(at, &permits, Step::CheckBlob, digest.as_str());
+        let request = operation.request(Method::HEAD, target);
+        match self
+            .client
+            .send(request.accept(head_support::refusals()))
+            .await
+        {
             Ok(response) => Ok(response.status().is_success()),
             Err(refusal) if is_refusal(&refusal) => Ok(false),
             Err(failure) => Err(failure),
@@ -178,18 +163,15 @@ impl HttpRegistry {
     }
 
     /// The manifest by GET, or none if the repository does not have it.
-    async fn get(
-        &self,
-        asked: &Asked<'_>,
-        permits: &Permits,
-    ) -> Result<Option<RawManifest>, Failure> {
-        let mut call = self.call(asked, permits, Method::GET);
-        call.accept = match asked.at.side {
+    async fn get(&self, asked: &ManifestOperation<'_>) -> Result<Option<RawManifest>, Failure> {
+        let mut request = asked.request(Method::GET).accept(match asked.side() {
             Side::Source => &[StatusCode::NOT_FOUND],
             Side::Target => &[StatusCode::NOT_FOUND, StatusCode::FORBIDDEN],
-        };
-        call.renews = !asked.is_denied;
-        let response = self.client.send(call).await?;
+        });
+        if asked.is_denied {
+            request = request.without_renewal();
+        }
+        let response = self.client.send(request).await?;
         if !response.status().is_success() {
             return Ok(None);
         }
@@ -199,7 +181,7 @@ impl HttpRegistry {
 
     async fn read(
         &self,
-        asked: &Asked<'_>,
+        asked: &ManifestOperation<'_>,
         response: Response,
         limit: usize,
     ) -> Result<RawManifest, Failure> {
@@ -214,32 +196,42 @@ impl HttpRegistry {
             asked.failure(error)
         })
     }
-
-    fn call<'a>(&self, asked: &Asked<'a>, permits: &'a Permits, method: Method) -> Call<'a> {
-        let target = Target::Path(format!("manifests/{}", asked.reference));
-        let (at, step, subject) = (asked.at, asked.step, asked.subject());
-        let mut call = Call::new(&self.client, permits, at, step, subject, method, target);
-        if let Ok(accepted) = HeaderValue::try_from(ACCEPTED_MANIFESTS.join(", ")) {
-            call.headers.insert(ACCEPT, accepted);
-        }
-        let identity = HeaderValue::from_static("identity");
-        call.headers.insert(ACCEPT_ENCODING, identity);
-        call
-    }
 }
 
-impl Asked<'_> {
-    fn host(&self) -> &str {
-        self.at.repository.host().unwrap_or_default()
+impl<'a> ManifestOperation<'a> {
+    fn new(at: &'a Remote, permits: &'a Permits, step: Step, reference: &'a Reference) -> Self {
+        let subject = at.repository.image(reference.clone()).to_string();
+        Self {
+            operation: Operation::new(at, permits, step, subject),
+            reference,
+            is_denied: false,
+        }
     }
 
-    fn subject(&self) -> String {
-        let image = self.at.repository.image(self.reference.clone());
-        image.to_string()
+    /// A request for the manifest as it is, in any of the forms that are understood.
+    fn request(&self, method: Method) -> Request<'_> {
+        let target = Target::Path(format!("manifests/{}", self.reference));
+        let identity = HeaderValue::from_static("identity");
+        let request = self
+            .operation
+            .request(method, target)
+            .header(ACCEPT_ENCODING, identity);
+        match HeaderValue::try_from(ACCEPTED_MANIFESTS.join(", ")) {
+            Ok(accepted) => request.header(ACCEPT, accepted),
+            Err(_never) => request,
+        }
+    }
+
+    fn host(&self) -> &str {
+        self.operation.remote.repository.host().unwrap_or_default()
+    }
+
+    fn side(&self) -> Side {
+        self.operation.remote.side
     }
 
     fn failure(&self, error: RequestError) -> Failure {
-        error.at(self.at.side, self.step, self.subject())
+        self.operation.failure(error)
     }
 }
 

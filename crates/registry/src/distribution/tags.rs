@@ -13,7 +13,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::HttpRegistry;
-use crate::client::{Call, Target};
+use crate::client::{Operation, Target};
 use crate::http::{RequestError, body};
 
 /// Tags asked for with one request.
@@ -43,10 +43,8 @@ impl HttpRegistry {
             };
             if seen.len() == MAX_PAGES || !seen.insert(next.clone()) {
                 let answer = "its pages of tags lead on without end";
-                return Err(failure(
-                    at,
-                    RequestError::new(FailureClass::Invalid, answer),
-                ));
+                let error = RequestError::new(FailureClass::Invalid, answer);
+                return Err(error.at(at.side, Step::ListTags, &at.repository));
             }
             target = Target::Url(next);
         }
@@ -59,22 +57,15 @@ impl HttpRegistry {
         target: Target,
     ) -> Result<(Vec<String>, Option<Url>), Failure> {
         let permits = self.client.permit(at).await;
-        let (step, subject) = (Step::ListTags, at.repository.to_string());
-        let call = Call::new(
-            &self.client,
-            &permits,
-            at,
-            step,
-            subject,
-            Method::GET,
-            target,
-        );
-        let response = self.client.send(call).await?;
-        let invalid = |answer| failure(at, RequestError::new(FailureClass::Invalid, answer));
+        let subject = at.repository.to_string();
+        let operation = Operation::new(at, &permits, Step::ListTags, subject);
+        let request = operation.request(Method::GET, target);
+        let response = self.client.send(request).await?;
+        let invalid = |answer| operation.failure(RequestError::new(FailureClass::Invalid, answer));
         let next = link::next(response.url(), response.headers()).map_err(invalid)?;
         let patience = self.client.timeouts().stall;
         let bytes = body::read_whole(response, MAX_PAGE, patience).await;
-        let bytes = bytes.map_err(|error| failure(at, error))?;
+        let bytes = bytes.map_err(|error| operation.failure(error))?;
         let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
             invalid(format!(
                 "its list of tags is not the JSON expected: {}",
@@ -83,8 +74,4 @@ impl HttpRegistry {
         })?;
         Ok((page.tags.unwrap_or_default(), next))
     }
-}
-
-fn failure(at: &Remote, error: RequestError) -> Failure {
-    error.at(at.side, Step::ListTags, &at.repository)
 }

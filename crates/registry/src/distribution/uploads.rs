@@ -22,7 +22,7 @@ use tracing::Instrument as _;
 
 use self::marked_blobs::MarkedBlobs;
 use self::upload_method::UploadMethods;
-use crate::client::{Call, Client, Permits, Target};
+use crate::client::{Client, Operation, Permits, Target};
 
 pub(crate) use self::session::{Sent, Session};
 pub(crate) use self::upload_method::{UploadMethod, UploadSupport};
@@ -137,10 +137,11 @@ impl Uploads {
         let client = &self.shared.client;
         let subject = blob.digest.as_str();
         let at = Target::Path(format!("blobs/{subject}"));
-        let (step, method) = (Step::CheckBlob, Method::HEAD);
-        let mut call = Call::new(client, permits, target, step, subject, method, at);
-        call.accept = &[StatusCode::NOT_FOUND];
-        let answer = client.send(call).await?;
+        let operation = Operation::new(target, permits, Step::CheckBlob, subject);
+        let request = operation.request(Method::HEAD, at);
+        let answer = client
+            .send(request.accept(&[StatusCode::NOT_FOUND]))
+            .await?;
         Ok(answer.status() != StatusCode::NOT_FOUND)
     }
 
@@ -211,14 +212,12 @@ async fn send_post(
         }
         None => "blobs/uploads/".to_owned(),
     };
-    let subject = blob.digest.as_str();
-    let target = Target::Path(path);
-    let step = Step::PushBlob;
-    let mut call = Call::new(client, permits, remote, step, subject, Method::POST, target);
-    call.also_pull = from
+    let operation = Operation::new(remote, permits, Step::PushBlob, blob.digest.as_str());
+    let also_pull = from
         .as_deref()
         .filter(|from| *from != remote.repository.name());
-    client.send(call).await
+    let request = operation.request(Method::POST, Target::Path(path));
+    client.send(request.also_pull(also_pull)).await
 }
 
 /// Whether it may be the mount alone that the registry cannot do.

@@ -39,8 +39,8 @@ impl Staged {
 }
 
 async fn get_app(test: &TestClient) -> Result<Response, Failure> {
-    let call = test.call(Method::GET, Target::Path("manifests/v1".to_owned()));
-    test.client.send(call).await
+    let target = Target::Path("manifests/v1".to_owned());
+    test.send(Method::GET, target).await
 }
 
 fn assert_refused(failure: &Failure, host: &str, has_remedy: bool) {

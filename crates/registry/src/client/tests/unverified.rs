@@ -25,16 +25,8 @@ async fn get_app(client: Client, host: &str, trust: Trust) -> Result<Response, F
     };
     let permits = client.permit(&remote).await;
     let path = Target::Path("manifests/v1".to_owned());
-    let call = Call::new(
-        &client,
-        &permits,
-        &remote,
-        Step::PushManifest,
-        "it",
-        Method::GET,
-        path,
-    );
-    client.send(call).await
+    let operation = Operation::new(&remote, &permits, Step::PushManifest, "it");
+    client.send(operation.request(Method::GET, path)).await
 }
 
 fn builders(ca: &PrivateCa) -> [(Builder, &'static str); 2] {

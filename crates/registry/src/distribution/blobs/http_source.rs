@@ -10,14 +10,15 @@ use reqwest::{Method, Response};
 use super::blob_answer::bytes_to_skip;
 use super::resumes::Resumes;
 use crate::client::mirror::Mirrored;
-use crate::client::{Call, Client, Permits, Target};
+use crate::client::{Client, Operation, Permits, Target};
+use crate::http::RequestError;
 use crate::http::body::encoding;
+use crate::http::connection::explain_cut;
 
 /// The bytes of one blob. Where the connection is cut, they go on with Range over another one.
 pub(super) struct HttpSource<'a> {
     client: &'a Client,
-    permits: &'a Permits,
-    remote: &'a Remote,
+    operation: Operation<'a>,
     blob: &'a Descriptor,
     answer: Response,
     /// How many bytes of the body are yet to be skipped.
@@ -36,11 +37,11 @@ impl<'a> HttpSource<'a> {
         blob: &'a Descriptor,
         offset: u64,
     ) -> Result<Self, Failure> {
-        let (answer, skip) = get(client, permits, remote, blob, offset).await?;
+        let operation = Operation::new(remote, permits, Step::PullBlob, blob.digest.as_str());
+        let (answer, skip) = get(client, &operation, blob, offset).await?;
         Ok(Self {
             client,
-            permits,
-            remote,
+            operation,
             blob,
             answer,
             skip,
@@ -88,49 +89,41 @@ impl<'a> HttpSource<'a> {
     }
 
     async fn resume(&mut self, error: &reqwest::Error) -> Result<(), Failure> {
-        let side = self.remote.side;
         self.distrust();
-        let failure = Client::cut(side, Step::PullBlob, self.blob.digest.as_str(), error);
+        let failure = self.operation.failure(explain_cut(error));
         if !self.resumes.may_go_on(self.offset) {
             return Err(failure);
         }
         tracing::debug!(%failure, offset = self.offset, "asking for the rest of the blob");
-        (self.answer, self.skip) = get(
-            self.client,
-            self.permits,
-            self.remote,
-            self.blob,
-            self.offset,
-        )
-        .await?;
+        (self.answer, self.skip) =
+            get(self.client, &self.operation, self.blob, self.offset).await?;
         Ok(())
     }
 }
 
 async fn get(
     client: &Client,
-    permits: &Permits,
-    remote: &Remote,
+    operation: &Operation<'_>,
     blob: &Descriptor,
     offset: u64,
 ) -> Result<(Response, u64), Failure> {
-    let subject = blob.digest.as_str();
-    let step = Step::PullBlob;
-    let target = Target::Path(format!("blobs/{subject}"));
-    let mut call = Call::new(client, permits, remote, step, subject, Method::GET, target);
+    let target = Target::Path(format!("blobs/{}", blob.digest));
     let identity = HeaderValue::from_static("identity");
-    call.headers.insert(ACCEPT_ENCODING, identity);
-    if offset > 0 {
-        let range = HeaderValue::from_str(&format!("bytes={offset}-"));
-        call.headers.extend(range.map(|range| (RANGE, range)));
+    let mut request = operation
+        .request(Method::GET, target)
+        .header(ACCEPT_ENCODING, identity);
+    if offset > 0
+        && let Ok(range) = HeaderValue::try_from(format!("bytes={offset}-"))
+    {
+        request = request.header(RANGE, range);
     }
-    let answer = client.send(call).await?;
+    let answer = client.send(request).await?;
     let skip = bytes_to_skip(answer.status(), answer.headers(), offset, blob.size);
     match skip {
         Ok(skip) => Ok((answer, skip)),
         Err((class, said)) => {
             Mirrored::of(&answer).distrust();
-            Err(Failure::new(remote.side, step, subject, class, said))
+            Err(operation.failure(RequestError::new(class, said)))
         }
     }
 }

@@ -8,14 +8,14 @@ use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Step};
 use image_sync_shared::job::Remote;
 use image_sync_shared::manifest::Descriptor;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::upload_method::{ChunkLimits, MAY_TAKE_ANOTHER_METHOD};
 use super::{Shared, location, status};
-use crate::client::{Call, Client, Payload, Permits, Target};
+use crate::client::{Client, Operation, Payload, Permits, Request, Target};
 use crate::http::refusal::Wrote;
 
 /// How long a cancellation may take, the wait for its turn included.
@@ -83,16 +83,16 @@ impl Session {
         permits: &Permits,
         payload: Payload,
     ) -> Result<Sent, Failure> {
-        let mut call = self.call(permits, Method::PUT, self.closing()?);
-        carry(&mut call, payload, self.size);
         let accepted = [&MAY_TAKE_ANOTHER_METHOD[..], &UNANSWERED].concat();
-        call.accept = &accepted;
-        let answer = self.client().send(call).await?;
+        let operation = self.operation(permits);
+        let request = operation.request(Method::PUT, Target::Url(self.closing()?));
+        let request = carrying(request, payload, self.size).accept(&accepted);
+        let answer = self.client().send(request).await?;
         if answer.status().is_success() {
             self.succeeded(&answer)?;
             return Ok(Sent::Taken);
         }
-        Ok(self.refused(answer).await)
+        Ok(self.refused(permits, answer).await)
     }
 
     /// Sends the bytes of `range`. The upload is not ended yet.
@@ -102,19 +102,19 @@ impl Session {
         payload: Payload,
         range: Range<u64>,
     ) -> Result<Sent, Failure> {
-        let mut call = self.call(permits, Method::PATCH, self.location()?.clone());
-        carry(&mut call, payload, range.end - range.start);
-        if !range.is_empty() {
-            let stated = format!("{}-{}", range.start, range.end - 1);
-            let range = HeaderValue::from_str(&stated);
-            call.headers
-                .extend(range.map(|range| (CONTENT_RANGE, range)));
-        }
-        call.accept = &[
+        let operation = self.operation(permits);
+        let request = operation.request(Method::PATCH, Target::Url(self.location()?.clone()));
+        let mut request = carrying(request, payload, range.end - range.start).accept(&[
             StatusCode::PAYLOAD_TOO_LARGE,
             StatusCode::RANGE_NOT_SATISFIABLE,
-        ];
-        let answer = self.client().send(call).await;
+        ]);
+        if !range.is_empty() {
+            let stated = format!("{}-{}", range.start, range.end - 1);
+            if let Ok(stated) = HeaderValue::try_from(stated) {
+                request = request.header(CONTENT_RANGE, stated);
+            }
+        }
+        let answer = self.client().send(request).await;
         self.received = None;
         let answer = answer?;
         if answer.status().is_success() {
@@ -124,27 +124,26 @@ impl Session {
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             self.received = status::received(answer.headers());
         }
-        Ok(self.refused(answer).await)
+        Ok(self.refused(permits, answer).await)
     }
 
     /// Ends the upload of a blob that was sent before.
     pub(crate) async fn close(&mut self, permits: &Permits) -> Result<Sent, Failure> {
-        let mut call = self.call(permits, Method::PUT, self.closing()?);
-        call.accept = &UNANSWERED;
-        call.answer_within = None;
-        let answer = self.client().send(call).await?;
+        let operation = self.operation(permits);
+        let request = operation.request(Method::PUT, Target::Url(self.closing()?));
+        let request = request.accept(&UNANSWERED).without_time_limit();
+        let answer = self.client().send(request).await?;
         if answer.status().is_success() {
             self.succeeded(&answer)?;
             return Ok(Sent::Taken);
         }
-        Ok(self.refused(answer).await)
+        Ok(self.refused(permits, answer).await)
     }
 
     /// Asks how many bytes the registry has, as far as it says so. The upload goes on from there.
     pub(crate) async fn ask(&mut self, permits: &Permits) -> Result<Option<u64>, Failure> {
-        let (client, digest) = (&self.shared.client, self.digest.as_str());
-        let asked = status::ask(client, permits, &self.remote, digest, self.location()?);
-        let status = asked.await?;
+        let operation = self.operation(permits);
+        let status = status::ask(self.client(), &operation, self.location()?).await?;
         self.location = Some(status.location);
         Ok(status.received)
     }
@@ -154,28 +153,14 @@ impl Session {
         self.location = None;
     }
 
-    async fn refused(&self, answer: Response) -> Sent {
-        let status = answer.status();
-        let (side, step) = (self.remote.side, Step::PushBlob);
-        let subject = self.digest.as_str();
-        let refused = self
-            .client()
-            .refused(side, step, subject, Wrote::Content, answer);
+    async fn refused(&self, permits: &Permits, answer: Response) -> Sent {
+        let (status, operation) = (answer.status(), self.operation(permits));
+        let refused = self.client().refused(&operation, Wrote::Content, answer);
         Sent::Refused(status, refused.await)
     }
 
-    fn call<'a>(&'a self, permits: &'a Permits, method: Method, url: Url) -> Call<'a> {
-        let subject = self.digest.as_str();
-        let target = Target::Url(url);
-        Call::new(
-            self.client(),
-            permits,
-            &self.remote,
-            Step::PushBlob,
-            subject,
-            method,
-            target,
-        )
+    fn operation<'a>(&'a self, permits: &'a Permits) -> Operation<'a> {
+        Operation::new(&self.remote, permits, Step::PushBlob, self.digest.as_str())
     }
 
     fn client(&self) -> &Client {
@@ -228,15 +213,14 @@ impl Session {
     }
 }
 
-/// Gives a request `length` bytes. Who feeds them watches the time.
-fn carry(call: &mut Call<'_>, payload: Payload, length: u64) {
+/// A request with `length` bytes. Who feeds them watches the time.
+fn carrying(request: Request<'_>, payload: Payload, length: u64) -> Request<'_> {
     let octets = HeaderValue::from_static("application/octet-stream");
-    call.headers = HeaderMap::from_iter([
-        (CONTENT_TYPE, octets),
-        (CONTENT_LENGTH, HeaderValue::from(length)),
-    ]);
-    call.payload = payload;
-    call.answer_within = None;
+    request
+        .header(CONTENT_TYPE, octets)
+        .header(CONTENT_LENGTH, HeaderValue::from(length))
+        .payload(payload)
+        .without_time_limit()
 }
 
 impl Drop for Session {
@@ -257,13 +241,14 @@ impl Drop for Session {
 async fn cancel(client: Client, remote: Remote, digest: String, location: Url) {
     let asked = async {
         let permits = client.permit(&remote).await;
-        let refused = delete(&client, &permits, &remote, &digest, location.clone()).await?;
+        let operation = Operation::new(&remote, &permits, Step::PushBlob, &digest);
+        let refused = delete(&client, &operation, location.clone()).await?;
         if refused.is_success() {
             return Ok(());
         }
         // Where a request was cut, some know an upload by its new length only: distribution 3 has it in the Location.
-        let status = status::ask(&client, &permits, &remote, &digest, &location).await?;
-        match delete(&client, &permits, &remote, &digest, status.location).await? {
+        let status = status::ask(&client, &operation, &location).await?;
+        match delete(&client, &operation, status.location).await? {
             status if status.is_success() => Ok(()),
             status => {
                 let class = FailureClass::Invalid;
@@ -288,22 +273,11 @@ async fn cancel(client: Client, remote: Remote, digest: String, location: Url) {
 /// The status of the answer: a success, or one of those that say that the upload is further than its Location.
 async fn delete(
     client: &Client,
-    permits: &Permits,
-    remote: &Remote,
-    digest: &str,
+    operation: &Operation<'_>,
     location: Url,
 ) -> Result<StatusCode, Failure> {
-    let (step, target) = (Step::PushBlob, Target::Url(location));
-    let mut call = Call::new(
-        client,
-        permits,
-        remote,
-        step,
-        digest,
-        Method::DELETE,
-        target,
-    );
-    call.accept = &[StatusCode::BAD_REQUEST, StatusCode::RANGE_NOT_SATISFIABLE];
-    let answer = client.send(call).await?;
+    let request = operation.request(Method::DELETE, Target::Url(location));
+    let request = request.accept(&[StatusCode::BAD_REQUEST, StatusCode::RANGE_NOT_SATISFIABLE]);
+    let answer = client.send(request).await?;
     Ok(answer.status())
 }

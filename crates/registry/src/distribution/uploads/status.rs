@@ -1,12 +1,11 @@
 //! How far an upload came (OCI distribution spec, section "Pushing a blob in chunks": GET of an upload session).
 
-use image_sync_shared::failure::{Failure, Step};
-use image_sync_shared::job::Remote;
+use image_sync_shared::failure::Failure;
 use reqwest::header::{HeaderMap, RANGE};
 use reqwest::{Method, Url};
 
 use super::location;
-use crate::client::{Call, Client, Permits, Target};
+use crate::client::{Client, Operation, Target};
 
 /// Where an upload goes on, and how many bytes the registry has, as far as it says so.
 pub(super) struct UploadStatus {
@@ -17,15 +16,12 @@ pub(super) struct UploadStatus {
 /// Asks the registry for the state of an upload.
 pub(super) async fn ask(
     client: &Client,
-    permits: &Permits,
-    remote: &Remote,
-    digest: &str,
+    operation: &Operation<'_>,
     location: &Url,
 ) -> Result<UploadStatus, Failure> {
     let target = Target::Url(location.clone());
-    let step = Step::PushBlob;
-    let call = Call::new(client, permits, remote, step, digest, Method::GET, target);
-    let answer = client.send(call).await?;
+    let request = operation.request(Method::GET, target);
+    let answer = client.send(request).await?;
     let next = location::next(answer.url(), answer.headers());
     Ok(UploadStatus {
         location: next.unwrap_or_else(|_missing| location.clone()),
