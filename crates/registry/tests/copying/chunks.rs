@@ -4,7 +4,7 @@ use image_sync_shared::failure::{FailureClass, Side};
 use image_sync_testkit::fake_registry::{At, Fault, Request, Rule, Uploads};
 use image_sync_testkit::images::Blob;
 
-use super::support::{LARGE, Pair, Setup, blob, copied, copy, folder, source};
+use super::support::{LARGE, RouterBuilder, TestRegistries, blob, copied, copy, folder, source};
 
 const MIB: usize = 1024 * 1024;
 
@@ -13,17 +13,19 @@ fn any_patch() -> Rule {
 }
 
 /// Two registries, the target with a chunk size of a mebibyte, and a blob of a little more than three.
-async fn in_mebibytes() -> (Pair, Blob) {
-    let mut pair = Pair::start().await;
-    pair.router = Setup::new().chunks(pair.target.host(), 1 << 20).router();
+async fn in_mebibytes() -> (TestRegistries, Blob) {
+    let mut registries = TestRegistries::start().await;
+    registries.router = RouterBuilder::new()
+        .chunks(registries.target.host(), 1 << 20)
+        .router();
     let blob = blob("a", LARGE + 5);
-    pair.put(&blob);
-    (pair, blob)
+    registries.put(&blob);
+    (registries, blob)
 }
 
 /// The Content-Range of all PATCH requests.
-fn ranges(pair: &Pair) -> Vec<String> {
-    let requests = pair.target.requests();
+fn ranges(registries: &TestRegistries) -> Vec<String> {
+    let requests = registries.target.requests();
     let patches = requests.iter().filter(|request| request.method == "PATCH");
     patches
         .map(|patch| patch.header("content-range").unwrap().to_owned())
@@ -31,18 +33,18 @@ fn ranges(pair: &Pair) -> Vec<String> {
 }
 
 /// Where the second PATCH after a cut begins.
-fn resumed_at(pair: &Pair) -> usize {
-    let ranges = ranges(pair);
+fn resumed_at(registries: &TestRegistries) -> usize {
+    let ranges = ranges(registries);
     ranges[2].split_once('-').unwrap().0.parse().unwrap()
 }
 
 #[tokio::test]
 async fn a_blob_longer_than_chunk_size_is_sent_in_chunks_and_closed_without_a_body() {
-    let (pair, blob) = in_mebibytes().await;
-    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
+    let (registries, blob) = in_mebibytes().await;
+    assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+    registries.assert_copied(&blob).await;
     assert_eq!(
-        ranges(&pair),
+        ranges(&registries),
         [
             "0-1048575",
             "1048576-2097151",
@@ -50,7 +52,7 @@ async fn a_blob_longer_than_chunk_size_is_sent_in_chunks_and_closed_without_a_bo
             "3145728-3145732"
         ]
     );
-    let requests = pair.target.requests();
+    let requests = registries.target.requests();
     let lengths: Vec<_> = requests
         .iter()
         .map(|r| r.header("content-length"))
@@ -58,84 +60,93 @@ async fn a_blob_longer_than_chunk_size_is_sent_in_chunks_and_closed_without_a_bo
     let mib = Some("1048576");
     assert_eq!(lengths, [Some("0"), mib, mib, mib, Some("5"), Some("0")]);
     assert_eq!(requests.last().unwrap().method, "PUT");
-    assert_eq!(pair.source.count("*", "*"), 1, "read once");
+    assert_eq!(registries.source.count("*", "*"), 1, "read once");
 }
 
 #[tokio::test]
 async fn a_blob_within_chunk_size_is_sent_whole() {
-    let (pair, _) = in_mebibytes().await;
+    let (registries, _) = in_mebibytes().await;
     for length in [0, 1, MIB] {
         let blob = blob("b", length);
-        pair.put(&blob);
-        pair.target.reset();
-        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-        assert_eq!(pair.target_methods(), ["POST", "PUT"], "{length}");
+        registries.put(&blob);
+        registries.target.reset();
+        assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+        assert_eq!(registries.target_methods(), ["POST", "PUT"], "{length}");
     }
 }
 
 #[tokio::test]
 async fn chunks_are_as_long_as_oci_chunk_max_length_allows() {
-    let pair = Pair::start().await;
-    pair.target.behave(|behaviour| {
+    let registries = TestRegistries::start().await;
+    registries.target.behave(|behaviour| {
         behaviour.chunk_min = Some(1000);
         behaviour.chunk_max = Some(1_000_000);
         behaviour.body_limit = Some(1_000_000);
     });
     let blob = blob("a", 3_000_000);
-    pair.put(&blob);
-    let own = pair.to().repository;
-    assert_eq!(pair.copy_or_mount(&blob, &own).await, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
+    registries.put(&blob);
+    let own = registries.to().repository;
+    assert_eq!(
+        registries.copy_or_mount(&blob, &own).await,
+        Ok(copied(&blob))
+    );
+    registries.assert_copied(&blob).await;
     let methods = ["POST", "PATCH", "PATCH", "PATCH", "PUT"];
-    assert_eq!(pair.target_methods(), methods);
+    assert_eq!(registries.target_methods(), methods);
 }
 
 #[tokio::test]
 async fn an_oci_chunk_max_length_of_a_byte_is_refused() {
-    let pair = Pair::start().await;
-    pair.target
+    let registries = TestRegistries::start().await;
+    registries
+        .target
         .behave(|behaviour| behaviour.chunk_max = Some(1));
     let blob = blob("a", LARGE);
-    pair.put(&blob);
-    let failure = pair.fails(&blob, Side::Target, FailureClass::Invalid).await;
+    registries.put(&blob);
+    let failure = registries
+        .fails(&blob, Side::Target, FailureClass::Invalid)
+        .await;
     assert!(failure.answer.contains("chunks of 1 bytes"), "{failure}");
 }
 
 #[tokio::test]
 async fn after_a_413_chunks_of_half_the_size_are_tried_and_what_worked_is_remembered() {
     for uploads in [Uploads::All, Uploads::PatchOnly] {
-        let pair = Pair::start().await;
-        pair.target.behave(|behaviour| {
+        let registries = TestRegistries::start().await;
+        registries.target.behave(|behaviour| {
             behaviour.body_limit = Some(6 << 20);
             behaviour.uploads = uploads;
         });
         let blobs = [blob("a", 20 * MIB), blob("b", 12 * MIB)];
         for blob in &blobs {
-            pair.put(blob);
-            assert_eq!(pair.copy(blob).await, Ok(copied(blob)));
+            registries.put(blob);
+            assert_eq!(registries.copy(blob).await, Ok(copied(blob)));
         }
-        pair.router.close().await;
+        registries.router.close().await;
         let refused = |request: &Request| request.status == Some(413);
-        assert_eq!(pair.target.count_where(refused), 2, "20 and 10 MiB");
+        assert_eq!(registries.target.count_where(refused), 2, "20 and 10 MiB");
         let taken = |request: &Request| request.method == "PATCH" && !refused(request);
-        assert_eq!(pair.target.count_where(taken), 4 + 3);
+        assert_eq!(registries.target.count_where(taken), 4 + 3);
         for blob in &blobs {
-            let there = pair.target.blob("to", &blob.digest);
+            let there = registries.target.blob("to", &blob.digest);
             assert_eq!(there.as_ref(), Some(&blob.bytes));
         }
-        assert_eq!(pair.target.open_uploads(), [""; 0]);
+        assert_eq!(registries.target.open_uploads(), [""; 0]);
     }
 }
 
 #[tokio::test]
 async fn a_413_that_no_chunk_gets_around_says_what_may() {
-    let pair = Pair::start().await;
-    pair.target
+    let registries = TestRegistries::start().await;
+    registries
+        .target
         .behave(|behaviour| behaviour.body_limit = Some(1 << 20));
     for length in [LARGE, 12 * MIB] {
         let blob = blob("a", length);
-        pair.put(&blob);
-        let failure = pair.fails(&blob, Side::Target, FailureClass::Invalid).await;
+        registries.put(&blob);
+        let failure = registries
+            .fails(&blob, Side::Target, FailureClass::Invalid)
+            .await;
         assert!(failure.answer.contains("413"), "{failure}");
         assert!(failure.answer.contains("chunk_size"), "{failure}");
     }
@@ -147,15 +158,15 @@ async fn a_chunk_that_is_cut_is_resumed_where_the_registry_says_it_is() {
         Fault::reset(At::RequestBody(500_000)),
         Fault::close(At::RequestBody(500_000)),
     ] {
-        let (pair, blob) = in_mebibytes().await;
-        pair.target.stage(any_patch().nth(2), cut);
-        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-        pair.assert_copied(&blob).await;
-        assert_eq!(pair.target.count("GET", "/v2/to/blobs/uploads/*"), 1);
-        assert_eq!(pair.target.count("POST", "*"), 1, "the same upload");
-        let at = resumed_at(&pair);
+        let (registries, blob) = in_mebibytes().await;
+        registries.target.stage(any_patch().nth(2), cut);
+        assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+        registries.assert_copied(&blob).await;
+        assert_eq!(registries.target.count("GET", "/v2/to/blobs/uploads/*"), 1);
+        assert_eq!(registries.target.count("POST", "*"), 1, "the same upload");
+        let at = resumed_at(&registries);
         assert!((MIB..=MIB + 500_000).contains(&at), "{at}");
-        let requests = pair.source.requests();
+        let requests = registries.source.requests();
         assert_eq!(requests.len(), 2, "{requests:#?}");
         let range = requests[1].header("range");
         assert_eq!(range, Some("bytes=1048576-"), "from the chunk's start");
@@ -169,108 +180,128 @@ async fn a_chunk_whose_answer_is_lost_is_not_sent_again() {
         (Fault::DoneButAnswered(504), 1),
         (Fault::DoneButAnswered(416), 1),
     ] {
-        let (pair, blob) = in_mebibytes().await;
-        pair.target.stage(any_patch().nth(2), fault);
-        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-        pair.assert_copied(&blob).await;
-        assert_eq!(resumed_at(&pair), 2 * MIB);
-        assert_eq!(pair.source.count("*", "*"), source_requests);
+        let (registries, blob) = in_mebibytes().await;
+        registries.target.stage(any_patch().nth(2), fault);
+        assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+        registries.assert_copied(&blob).await;
+        assert_eq!(resumed_at(&registries), 2 * MIB);
+        assert_eq!(registries.source.count("*", "*"), source_requests);
     }
 }
 
 #[tokio::test]
 async fn a_chunk_that_is_refused_for_a_moment_is_sent_again() {
     for status in [416, 500, 502] {
-        let (pair, blob) = in_mebibytes().await;
-        pair.target.stage(any_patch().nth(2), Fault::status(status));
-        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)), "{status}");
-        pair.assert_copied(&blob).await;
-        assert_eq!(resumed_at(&pair), MIB);
+        let (registries, blob) = in_mebibytes().await;
+        registries
+            .target
+            .stage(any_patch().nth(2), Fault::status(status));
+        assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)), "{status}");
+        registries.assert_copied(&blob).await;
+        assert_eq!(resumed_at(&registries), MIB);
     }
 }
 
 #[tokio::test]
 async fn a_chunk_that_is_refused_twice_at_the_same_byte_fails() {
-    let (pair, blob) = in_mebibytes().await;
-    pair.target.stage(any_patch().after(1), Fault::status(500));
+    let (registries, blob) = in_mebibytes().await;
+    registries
+        .target
+        .stage(any_patch().after(1), Fault::status(500));
     let class = FailureClass::Unavailable;
-    pair.fails(&blob, Side::Target, class).await;
-    assert_eq!(pair.target.count("PATCH", "*"), 3);
+    registries.fails(&blob, Side::Target, class).await;
+    assert_eq!(registries.target.count("PATCH", "*"), 3);
 }
 
 #[tokio::test]
 async fn a_registry_that_has_lost_what_came_before_gets_it_again() {
-    let (pair, blob) = in_mebibytes().await;
-    pair.target.stage(any_patch().nth(3), Fault::status(500));
+    let (registries, blob) = in_mebibytes().await;
+    registries
+        .target
+        .stage(any_patch().nth(3), Fault::status(500));
     // It says so, and then that it has more after all.
     let state = Rule::new("GET", "/v2/to/blobs/uploads/*").first(1);
     let lost = Fault::SetHeader("range".to_owned(), "0-99".to_owned());
-    pair.target.stage(state, lost);
-    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
-    let ranges = ranges(&pair);
+    registries.target.stage(state, lost);
+    assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+    registries.assert_copied(&blob).await;
+    let ranges = ranges(&registries);
     assert!(ranges[3].starts_with("100-"), "{ranges:?}");
     assert!(ranges[4].starts_with("2097152-"), "{ranges:?}");
 }
 
 #[tokio::test]
 async fn a_registry_that_takes_a_part_of_a_chunk_gets_the_rest() {
-    let (pair, blob) = in_mebibytes().await;
+    let (registries, blob) = in_mebibytes().await;
     let part = Fault::SetHeader("range".to_owned(), "0-1999999".to_owned());
-    pair.target.stage(any_patch().nth(2), part);
-    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
-    assert_eq!(resumed_at(&pair), 2_000_000);
+    registries.target.stage(any_patch().nth(2), part);
+    assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+    registries.assert_copied(&blob).await;
+    assert_eq!(resumed_at(&registries), 2_000_000);
 }
 
 #[tokio::test]
 async fn an_upload_that_is_unknown_after_a_cut_fails_as_it_was_cut() {
-    let (pair, blob) = in_mebibytes().await;
+    let (registries, blob) = in_mebibytes().await;
     let cut = Fault::reset(At::RequestBody(500_000));
-    pair.target.stage(any_patch().nth(2), cut);
+    registries.target.stage(any_patch().nth(2), cut);
     let state = Rule::new("GET", "/v2/to/blobs/uploads/*");
-    pair.target.stage(state, Fault::status(404));
+    registries.target.stage(state, Fault::status(404));
     let class = FailureClass::Connection;
-    pair.fails(&blob, Side::Target, class).await;
+    registries.fails(&blob, Side::Target, class).await;
 }
 
 #[tokio::test]
 async fn the_range_of_a_416_counts_where_the_upload_cannot_be_asked_for() {
-    let (pair, blob) = in_mebibytes().await;
+    let (registries, blob) = in_mebibytes().await;
     let refused = Fault::Answer {
         status: 416,
         headers: vec![("Range".to_owned(), "0-1048575".to_owned())],
         body: String::new(),
     };
-    pair.target.stage(any_patch().nth(2), refused);
+    registries.target.stage(any_patch().nth(2), refused);
     let state = Rule::new("GET", "/v2/to/blobs/uploads/*");
-    pair.target.stage(state, Fault::status(405));
-    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
-    assert_eq!(resumed_at(&pair), MIB);
+    registries.target.stage(state, Fault::status(405));
+    assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+    registries.assert_copied(&blob).await;
+    assert_eq!(resumed_at(&registries), MIB);
 }
 
 #[tokio::test]
 async fn a_folder_is_read_again_from_the_chunk_that_was_cut() {
-    let (pair, blob) = in_mebibytes().await;
+    let (registries, blob) = in_mebibytes().await;
     let scratch = tempfile::tempdir().unwrap();
     let from = source(folder(scratch.path()));
     let to_folder = super::support::target(folder(scratch.path()));
-    let filled = copy(&pair.router, &pair.from(), &to_folder, &blob.descriptor()).await;
+    let filled = copy(
+        &registries.router,
+        &registries.from(),
+        &to_folder,
+        &blob.descriptor(),
+    )
+    .await;
     filled.unwrap();
     let cut = Fault::close(At::RequestBody(500_000));
-    pair.target.stage(any_patch().nth(2), cut);
-    let arrival = copy(&pair.router, &from, &pair.to(), &blob.descriptor()).await;
+    registries.target.stage(any_patch().nth(2), cut);
+    let arrival = copy(
+        &registries.router,
+        &from,
+        &registries.to(),
+        &blob.descriptor(),
+    )
+    .await;
     assert_eq!(arrival, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
-    assert!(resumed_at(&pair) >= MIB);
+    registries.assert_copied(&blob).await;
+    assert!(resumed_at(&registries) >= MIB);
 }
 
 #[tokio::test]
 async fn a_blob_of_wrong_bytes_never_comes_whole_in_chunks_either() {
-    let (pair, blob) = in_mebibytes().await;
-    pair.source.stage(Rule::new("GET", "*"), Fault::WrongBytes);
+    let (registries, blob) = in_mebibytes().await;
+    registries
+        .source
+        .stage(Rule::new("GET", "*"), Fault::WrongBytes);
     let class = FailureClass::DigestMismatch;
-    pair.fails(&blob, Side::Source, class).await;
-    assert_eq!(pair.target.count("PUT", "*"), 0);
+    registries.fails(&blob, Side::Source, class).await;
+    assert_eq!(registries.target.count("PUT", "*"), 0);
 }

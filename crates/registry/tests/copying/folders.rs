@@ -13,8 +13,8 @@ use image_sync_testkit::images::{Blob, image, index};
 use tempfile::TempDir;
 
 use super::support::{
-    LARGE, Setup, blob, copied, copy, copy_image, folder, repository, resolve, router, source, tag,
-    target,
+    LARGE, RouterBuilder, blob, copied, copy, copy_image, folder, repository, resolve, router,
+    source, tag, target,
 };
 
 fn scratch() -> TempDir {
@@ -119,7 +119,7 @@ async fn wrong_bytes_and_cut_copies_leave_nothing_in_a_folder() {
             FailureClass::Timeout,
         ),
     ] {
-        let router = Setup::new().impatient().router();
+        let router = RouterBuilder::new().impatient().router();
         let staged = registry.stage(Rule::new("GET", "*"), fault);
         let failed = copy(&router, &from, &to, &blob.descriptor()).await;
         staged.end();

@@ -6,7 +6,7 @@ use image_sync_shared::ports::registries::Arrival;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule, Synthetic};
 
-use super::support::{Setup, copy, methods, repository, router, source, target};
+use super::support::{RouterBuilder, copy, methods, repository, router, source, target};
 
 const MIB: u64 = 1024 * 1024;
 const SIZE: u64 = 200 * MIB;
@@ -55,7 +55,7 @@ async fn memory_does_not_grow_with_the_size_of_a_layer() {
 
     let source = source(repository(from.host(), "from"));
     let target = target(repository(to.host(), "to"));
-    let router = Setup::new().impatient().router();
+    let router = RouterBuilder::new().impatient().router();
     let failed = copy(&router, &source, &target, &blob).await;
     let failure = failed.unwrap_err();
     assert_eq!(failure.class, FailureClass::Timeout, "{failure}");

@@ -5,105 +5,115 @@ use image_sync_shared::ports::registries::Arrival;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Mounts, Rule};
 
-use super::support::{LARGE, Pair, blob, copied, copy, repository, router, source, target};
+use super::support::{
+    LARGE, TestRegistries, blob, copied, copy, repository, router, source, target,
+};
 
 #[tokio::test]
 async fn a_blob_that_the_registry_has_elsewhere_is_mounted_with_one_request() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", 1000);
-    pair.target
+    registries
+        .target
         .put_blob("base", &blob.digest, blob.bytes.clone());
-    let base = repository(pair.target.host(), "base");
-    let arrival = pair.copy_or_mount(&blob, &base).await;
+    let base = repository(registries.target.host(), "base");
+    let arrival = registries.copy_or_mount(&blob, &base).await;
     assert_eq!(arrival, Ok(Arrival::Mounted));
-    pair.assert_copied(&blob).await;
-    let requests = pair.target.requests();
+    registries.assert_copied(&blob).await;
+    let requests = registries.target.requests();
     assert_eq!(requests.len(), 1, "{requests:#?}");
     assert_eq!(requests[0].parameter("from").as_deref(), Some("base"));
-    assert_eq!(pair.source.requests(), [], "the source has no part in it");
+    assert_eq!(
+        registries.source.requests(),
+        [],
+        "the source has no part in it"
+    );
 }
 
 #[tokio::test]
 async fn an_upload_that_a_mount_begins_is_used() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
-    let base = repository(pair.target.host(), "base");
-    let arrival = pair.copy_or_mount(&blob, &base).await;
+    registries.put(&blob);
+    let base = repository(registries.target.host(), "base");
+    let arrival = registries.copy_or_mount(&blob, &base).await;
     assert_eq!(arrival, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
-    assert_eq!(pair.target_methods(), ["POST", "PUT"]);
-    assert!(pair.target.requests()[0].parameter("mount").is_some());
+    registries.assert_copied(&blob).await;
+    assert_eq!(registries.target_methods(), ["POST", "PUT"]);
+    assert!(registries.target.requests()[0].parameter("mount").is_some());
 }
 
 #[tokio::test]
 async fn asking_for_the_targets_own_repository_finds_what_is_there() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", 1000);
-    pair.target.put_blob("to", &blob.digest, blob.bytes.clone());
-    let own = pair.to().repository;
-    let arrival = pair.copy_or_mount(&blob, &own).await;
+    registries
+        .target
+        .put_blob("to", &blob.digest, blob.bytes.clone());
+    let own = registries.to().repository;
+    let arrival = registries.copy_or_mount(&blob, &own).await;
     assert_eq!(arrival, Ok(Arrival::Mounted));
-    assert_eq!(pair.target_methods(), ["POST"]);
+    assert_eq!(registries.target_methods(), ["POST"]);
 }
 
 #[tokio::test]
 async fn a_registry_that_refuses_to_mount_gets_the_blob() {
     for status in [400, 403, 404, 405] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", 1000);
-        pair.put(&blob);
+        registries.put(&blob);
         let mounts = Rule::new("POST", "*").when(|request| request.parameter("mount").is_some());
-        pair.target.stage(mounts, Fault::status(status));
-        let base = repository(pair.target.host(), "base");
-        let arrival = pair.copy_or_mount(&blob, &base).await;
+        registries.target.stage(mounts, Fault::status(status));
+        let base = repository(registries.target.host(), "base");
+        let arrival = registries.copy_or_mount(&blob, &base).await;
         assert_eq!(arrival, Ok(copied(&blob)));
-        pair.assert_copied(&blob).await;
-        assert_eq!(pair.target_methods(), ["POST", "POST", "PUT"]);
+        registries.assert_copied(&blob).await;
+        assert_eq!(registries.target_methods(), ["POST", "POST", "PUT"]);
     }
 }
 
 #[tokio::test]
 async fn a_mount_that_fails_for_a_while_fails() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", 1000);
-    pair.put(&blob);
-    pair.target
+    registries.put(&blob);
+    registries
+        .target
         .stage(Rule::new("POST", "*"), Fault::status(503));
-    let base = repository(pair.target.host(), "base");
-    let failure = pair.copy_or_mount(&blob, &base).await.unwrap_err();
+    let base = repository(registries.target.host(), "base");
+    let failure = registries.copy_or_mount(&blob, &base).await.unwrap_err();
     assert_eq!(failure.side, Side::Target);
     assert_eq!(failure.class, FailureClass::Unavailable);
-    assert_eq!(pair.target_methods(), ["POST"]);
+    assert_eq!(registries.target_methods(), ["POST"]);
 }
 
 #[tokio::test]
 async fn after_a_mount_that_went_wrong_the_blob_is_sent() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", 10_000);
-    pair.put(&blob);
-    let base = repository(pair.target.host(), "base");
+    registries.put(&blob);
+    let base = repository(registries.target.host(), "base");
     let mounts = Rule::new("POST", "*").when(|request| request.parameter("mount").is_some());
-    pair.target.stage(mounts, Fault::status(500));
+    registries.target.stage(mounts, Fault::status(500));
     for _ in 0..2 {
-        let failure = pair.copy_or_mount(&blob, &base).await.unwrap_err();
+        let failure = registries.copy_or_mount(&blob, &base).await.unwrap_err();
         assert_eq!(failure.class, FailureClass::Unavailable);
-        let arrival = pair.copy_or_mount(&blob, &base).await;
+        let arrival = registries.copy_or_mount(&blob, &base).await;
         assert_eq!(arrival, Ok(copied(&blob)));
     }
     let methods = ["POST", "POST", "PUT", "POST", "POST", "PUT"];
-    assert_eq!(pair.target_methods(), methods);
+    assert_eq!(registries.target_methods(), methods);
 }
 
 #[tokio::test]
 async fn a_repository_of_another_registry_is_not_mounted_from() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", 1000);
-    pair.put(&blob);
-    let elsewhere = pair.from().repository;
-    let arrival = pair.copy_or_mount(&blob, &elsewhere).await;
+    registries.put(&blob);
+    let elsewhere = registries.from().repository;
+    let arrival = registries.copy_or_mount(&blob, &elsewhere).await;
     assert_eq!(arrival, Ok(copied(&blob)));
-    assert_eq!(pair.target.requests()[0].parameter("mount"), None);
+    assert_eq!(registries.target.requests()[0].parameter("mount"), None);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::support::{Setup, blob, copied, copy, repository, source, target};
+use super::support::{RouterBuilder, blob, copied, copy, repository, source, target};
 
 /// Answers every request with `answer`, then closes the connection.
 async fn answering(answer: Vec<u8>) -> (SocketAddr, JoinSet<()>) {
@@ -36,7 +36,7 @@ async fn copy_of(blob: &Blob, answer: Vec<u8>) -> Result<Arrival, Failure> {
     let (address, _server) = answering(answer).await;
     let registry = FakeRegistry::start().await.unwrap();
     let host = address.to_string();
-    let router = Setup::new().plain(&host).router();
+    let router = RouterBuilder::new().plain(&host).router();
     let from = source(repository(&host, "from"));
     let to = target(repository(registry.host(), "to"));
     let arrival = copy(&router, &from, &to, &blob.descriptor()).await;

@@ -7,7 +7,9 @@ use image_sync_shared::manifest::Descriptor;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Request, Rule};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
-use super::support::{LARGE, Pair, Setup, blob, copied, copy, repository, source, target};
+use super::support::{
+    LARGE, RouterBuilder, TestRegistries, blob, copied, copy, repository, source, target,
+};
 
 fn any_blob() -> Rule {
     Rule::new("GET", "/v2/from/blobs/*")
@@ -22,12 +24,12 @@ fn redirect_to(registry: &FakeRegistry) -> Fault {
 
 #[tokio::test]
 async fn a_blob_costs_one_get_as_it_is() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
-    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
-    let requests = pair.source.requests();
+    registries.put(&blob);
+    assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+    registries.assert_copied(&blob).await;
+    let requests = registries.source.requests();
     assert_eq!(requests.len(), 1, "{requests:#?}");
     assert_eq!(requests[0].header("accept-encoding"), Some("identity"));
     assert_eq!(requests[0].header("range"), None);
@@ -36,14 +38,15 @@ async fn a_blob_costs_one_get_as_it_is() {
 #[tokio::test]
 async fn a_connection_that_is_cut_before_the_body_fails() {
     for at in [At::Headers, At::MidHeaders] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", LARGE);
-        pair.put(&blob);
-        pair.source.stage(any_blob(), Fault::reset(at));
-        pair.fails(&blob, Side::Source, FailureClass::Connection)
+        registries.put(&blob);
+        registries.source.stage(any_blob(), Fault::reset(at));
+        registries
+            .fails(&blob, Side::Source, FailureClass::Connection)
             .await;
-        assert_eq!(pair.source.count("GET", "*"), 1);
-        assert_eq!(pair.target_methods(), ["POST", "DELETE"]);
+        assert_eq!(registries.source.count("GET", "*"), 1);
+        assert_eq!(registries.target_methods(), ["POST", "DELETE"]);
     }
 }
 
@@ -53,14 +56,18 @@ async fn a_body_that_is_cut_goes_on_where_it_was() {
         Fault::reset(At::Body(1_000_000)),
         Fault::close(At::Body(1_000_000)),
     ] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", LARGE);
-        pair.put(&blob);
-        pair.source.stage(any_blob().first(1), cut);
-        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-        pair.assert_copied(&blob).await;
-        assert_eq!(pair.target_methods(), ["POST", "PUT"], "it took no notice");
-        let requests = pair.source.requests();
+        registries.put(&blob);
+        registries.source.stage(any_blob().first(1), cut);
+        assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+        registries.assert_copied(&blob).await;
+        assert_eq!(
+            registries.target_methods(),
+            ["POST", "PUT"],
+            "it took no notice"
+        );
+        let requests = registries.source.requests();
         assert_eq!(requests.len(), 2);
         let range = requests[1].header("range").unwrap();
         let from = range.strip_prefix("bytes=").unwrap().strip_suffix('-');
@@ -74,91 +81,109 @@ async fn a_body_that_is_cut_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn a_registry_that_ignores_range_sends_the_blob_again() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
-    pair.source.behave(|behaviour| behaviour.ranges = false);
+    registries.put(&blob);
+    registries
+        .source
+        .behave(|behaviour| behaviour.ranges = false);
     let cut = Fault::close(At::Body(1_000_000));
-    pair.source.stage(any_blob().first(1), cut);
-    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
-    assert_eq!(pair.source.requests()[1].status, Some(200));
-    assert_eq!(pair.target_methods(), ["POST", "PUT"]);
+    registries.source.stage(any_blob().first(1), cut);
+    assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+    registries.assert_copied(&blob).await;
+    assert_eq!(registries.source.requests()[1].status, Some(200));
+    assert_eq!(registries.target_methods(), ["POST", "PUT"]);
 }
 
 #[tokio::test]
 async fn a_body_that_is_cut_again_and_again_comes_whole_as_long_as_it_comes() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
-    pair.source
+    registries.put(&blob);
+    registries
+        .source
         .stage(any_blob(), Fault::close(At::Body(100_000)));
-    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
-    assert_eq!(pair.source.count("GET", "*"), LARGE.div_ceil(100_000));
+    assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+    registries.assert_copied(&blob).await;
+    assert_eq!(registries.source.count("GET", "*"), LARGE.div_ceil(100_000));
 }
 
 #[tokio::test]
 async fn a_body_of_which_little_comes_again_and_again_fails_in_the_end() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
-    pair.source
+    registries.put(&blob);
+    registries
+        .source
         .stage(any_blob(), Fault::close(At::Body(10_000)));
-    pair.fails(&blob, Side::Source, FailureClass::Connection)
+    registries
+        .fails(&blob, Side::Source, FailureClass::Connection)
         .await;
-    assert_eq!(pair.source.count("GET", "*"), 6, "five times more");
+    assert_eq!(registries.source.count("GET", "*"), 6, "five times more");
 }
 
 #[tokio::test]
 async fn a_body_that_is_cut_twice_at_the_same_byte_fails_at_once() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
-    pair.source.behave(|behaviour| behaviour.ranges = false);
-    pair.source
+    registries.put(&blob);
+    registries
+        .source
+        .behave(|behaviour| behaviour.ranges = false);
+    registries
+        .source
         .stage(any_blob(), Fault::close(At::Body(100_000)));
-    pair.fails(&blob, Side::Source, FailureClass::Connection)
+    registries
+        .fails(&blob, Side::Source, FailureClass::Connection)
         .await;
-    assert_eq!(pair.source.count("GET", "*"), 2);
+    assert_eq!(registries.source.count("GET", "*"), 2);
 }
 
 #[tokio::test]
 async fn a_rest_that_is_refused_fails_as_it_is_refused() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
+    registries.put(&blob);
     let cut = Fault::close(At::Body(100_000));
-    pair.source.stage(any_blob().first(1), cut);
-    pair.source.stage(any_blob().after(1), Fault::status(503));
-    pair.fails(&blob, Side::Source, FailureClass::Unavailable)
+    registries.source.stage(any_blob().first(1), cut);
+    registries
+        .source
+        .stage(any_blob().after(1), Fault::status(503));
+    registries
+        .fails(&blob, Side::Source, FailureClass::Unavailable)
         .await;
 }
 
 #[tokio::test]
 async fn a_body_that_stalls_fails_on_the_source() {
-    let pair = Pair::with(Setup::new().impatient()).await;
+    let registries = TestRegistries::with(RouterBuilder::new().impatient()).await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
+    registries.put(&blob);
     let gate = Gate::new();
-    pair.source
+    registries
+        .source
         .stage(any_blob(), Fault::stall(At::Body(1_000_000), &gate));
-    let failure = pair.fails(&blob, Side::Source, FailureClass::Timeout).await;
+    let failure = registries
+        .fails(&blob, Side::Source, FailureClass::Timeout)
+        .await;
     assert!(failure.answer.contains("no byte came"), "{failure}");
-    let methods = pair.target_methods();
+    let methods = registries.target_methods();
     assert_eq!(methods, ["POST", "PUT", "DELETE"]);
 }
 
 #[tokio::test]
 async fn an_answer_that_stalls_fails_on_the_source() {
-    let pair = Pair::with(Setup::new().impatient()).await;
+    let registries = TestRegistries::with(RouterBuilder::new().impatient()).await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
+    registries.put(&blob);
     let gate = Gate::new();
-    pair.source
+    registries
+        .source
         .stage(any_blob(), Fault::stall(At::MidHeaders, &gate));
-    pair.fails(&blob, Side::Source, FailureClass::Timeout).await;
-    assert_eq!(pair.target_methods(), ["POST", "DELETE"]);
+    registries
+        .fails(&blob, Side::Source, FailureClass::Timeout)
+        .await;
+    assert_eq!(registries.target_methods(), ["POST", "DELETE"]);
 }
 
 #[tokio::test]
@@ -167,27 +192,27 @@ async fn another_length_is_noticed_before_a_byte_is_sent() {
         (Fault::TooShort(1), LARGE - 1),
         (Fault::TooLong(1), LARGE + 1),
     ] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", LARGE);
-        pair.put(&blob);
-        pair.source.stage(any_blob(), fault);
-        let failure = pair
+        registries.put(&blob);
+        registries.source.stage(any_blob(), fault);
+        let failure = registries
             .fails(&blob, Side::Source, FailureClass::DigestMismatch)
             .await;
         assert!(failure.answer.contains(&length.to_string()), "{failure}");
         assert!(failure.answer.contains(&LARGE.to_string()), "{failure}");
-        assert_eq!(pair.target_methods(), ["POST", "DELETE"]);
+        assert_eq!(registries.target_methods(), ["POST", "DELETE"]);
     }
 }
 
 #[tokio::test]
 async fn a_blob_whose_bytes_do_not_match_its_digest_never_becomes_part_of_an_image() {
     for length in [1, 1000, LARGE] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", length);
-        pair.put(&blob);
-        pair.source.stage(any_blob(), Fault::WrongBytes);
-        let failure = pair
+        registries.put(&blob);
+        registries.source.stage(any_blob(), Fault::WrongBytes);
+        let failure = registries
             .fails(&blob, Side::Source, FailureClass::DigestMismatch)
             .await;
         assert!(
@@ -200,13 +225,13 @@ async fn a_blob_whose_bytes_do_not_match_its_digest_never_becomes_part_of_an_ima
 #[tokio::test]
 async fn a_blob_with_a_content_encoding_is_judged_by_its_digest() {
     for label in ["gzip", "x-gzip", "aws-chunked", ""] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", 100_000);
-        pair.put(&blob);
+        registries.put(&blob);
         let labelled = Fault::SetHeader("content-encoding".to_owned(), label.to_owned());
-        pair.source.stage(any_blob(), labelled);
-        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)), "{label}");
-        pair.assert_copied(&blob).await;
+        registries.source.stage(any_blob(), labelled);
+        assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)), "{label}");
+        registries.assert_copied(&blob).await;
     }
 }
 
@@ -215,13 +240,15 @@ async fn a_blob_that_is_encoded_once_more_is_refused() {
     // Of another length, and of the length that is expected, so that the digest alone tells.
     let labelled = Fault::SetHeader("content-encoding".to_owned(), "br".to_owned());
     for faults in [vec![Fault::Encoded], vec![Fault::WrongBytes, labelled]] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", 1000);
-        pair.put(&blob);
+        registries.put(&blob);
         for fault in faults {
-            pair.source.stage(any_blob(), fault);
+            registries.source.stage(any_blob(), fault);
         }
-        let failure = pair.fails(&blob, Side::Source, FailureClass::Invalid).await;
+        let failure = registries
+            .fails(&blob, Side::Source, FailureClass::Invalid)
+            .await;
         assert!(
             failure.answer.contains("with Content-Encoding"),
             "{failure}"
@@ -241,12 +268,12 @@ async fn refusals_are_classed_on_the_source_and_the_upload_is_cancelled() {
             FailureClass::RateLimited { retry_after_ms },
         ),
     ] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", 1000);
-        pair.put(&blob);
-        pair.source.stage(any_blob(), fault);
-        pair.fails(&blob, Side::Source, class).await;
-        assert_eq!(pair.target_methods(), ["POST", "DELETE"]);
+        registries.put(&blob);
+        registries.source.stage(any_blob(), fault);
+        registries.fails(&blob, Side::Source, class).await;
+        assert_eq!(registries.target_methods(), ["POST", "DELETE"]);
     }
 }
 
@@ -263,7 +290,9 @@ async fn credentials_do_not_follow_a_blob_to_another_host() {
     // The rest is asked for at the registry again, as what a redirect leads to may be over by then.
     store.stage(any_blob().first(1), Fault::close(At::Body(1_000_000)));
 
-    let router = Setup::new().login(registry.host(), "me", "secret").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "me", "secret")
+        .router();
     let from = source(repository(registry.host(), "from"));
     let to = super::support::target(repository(target.host(), "to"));
     let arrival = copy(&router, &from, &to, &blob.descriptor()).await;
@@ -286,7 +315,7 @@ async fn a_blob_is_not_fetched_over_plain_http_where_the_registry_has_tls() {
     registry.put_blob("from", &blob.digest, blob.bytes.clone());
     registry.stage(any_blob(), redirect_to(&store));
 
-    let setup = Setup::new().trusting(registry.host(), &ca, scratch.path());
+    let setup = RouterBuilder::new().trusting(registry.host(), &ca, scratch.path());
     let from = source(repository(registry.host(), "from"));
     let to = super::support::target(repository(target.host(), "to"));
     let copied = copy(&setup.router(), &from, &to, &blob.descriptor()).await;
@@ -299,7 +328,7 @@ async fn a_blob_is_not_fetched_over_plain_http_where_the_registry_has_tls() {
 #[tokio::test]
 async fn a_blob_that_its_descriptor_embeds_need_not_be_at_the_source() {
     let (registry, blob) = (FakeRegistry::start().await.unwrap(), blob("a", 100));
-    let router = Setup::new().router();
+    let router = RouterBuilder::new().router();
     let from = source(repository(registry.host(), "from"));
     let to = target(repository(registry.host(), "to"));
     let embedding = |bytes: &[u8]| Descriptor {

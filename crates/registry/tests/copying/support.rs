@@ -33,11 +33,11 @@ impl Clock for Noon {
 }
 
 /// A router with settings of its own.
-pub(crate) struct Setup {
+pub(crate) struct RouterBuilder {
     options: ClientOptions,
 }
 
-impl Setup {
+impl RouterBuilder {
     pub(crate) fn new() -> Self {
         Self {
             options: ClientOptions {
@@ -97,7 +97,7 @@ impl Setup {
 }
 
 pub(crate) fn router() -> Router {
-    Setup::new().router()
+    RouterBuilder::new().router()
 }
 
 pub(crate) fn tag(tag: &str) -> Reference {
@@ -141,18 +141,18 @@ pub(crate) fn blob(seed: &str, length: usize) -> Blob {
 }
 
 /// A fake registry on each side, and a router to both.
-pub(crate) struct Pair {
+pub(crate) struct TestRegistries {
     pub(crate) source: FakeRegistry,
     pub(crate) target: FakeRegistry,
     pub(crate) router: Router,
 }
 
-impl Pair {
+impl TestRegistries {
     pub(crate) async fn start() -> Self {
-        Self::with(Setup::new()).await
+        Self::with(RouterBuilder::new()).await
     }
 
-    pub(crate) async fn with(setup: Setup) -> Self {
+    pub(crate) async fn with(setup: RouterBuilder) -> Self {
         Self {
             source: FakeRegistry::start().await.unwrap(),
             target: FakeRegistry::start().await.unwrap(),

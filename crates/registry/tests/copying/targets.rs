@@ -9,7 +9,9 @@ use image_sync_testkit::fake_registry::{
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 use tokio::time::{Duration, advance, pause, resume};
 
-use super::support::{LARGE, Pair, Setup, blob, copied, copy, methods, repository, source, target};
+use super::support::{
+    LARGE, RouterBuilder, TestRegistries, blob, copied, copy, methods, repository, source, target,
+};
 
 pub(crate) fn any_put() -> Rule {
     Rule::new("PUT", "/v2/to/blobs/uploads/*")
@@ -18,13 +20,13 @@ pub(crate) fn any_put() -> Rule {
 #[tokio::test]
 async fn a_blob_costs_a_post_and_a_put_with_its_length() {
     for length in [0, 1, 1000, LARGE] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", length);
-        pair.put(&blob);
-        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-        pair.assert_copied(&blob).await;
-        assert_eq!(pair.target_methods(), ["POST", "PUT"]);
-        let put = &pair.target.requests()[1];
+        registries.put(&blob);
+        assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+        registries.assert_copied(&blob).await;
+        assert_eq!(registries.target_methods(), ["POST", "PUT"]);
+        let put = &registries.target.requests()[1];
         assert_eq!(put.header("content-length"), Some(&*length.to_string()));
         assert_eq!(put.header("transfer-encoding"), None);
         assert_eq!(put.parameter("digest"), Some(blob.digest.to_string()));
@@ -34,19 +36,20 @@ async fn a_blob_costs_a_post_and_a_put_with_its_length() {
 #[tokio::test]
 async fn a_post_that_begins_an_upload_or_mounts_states_that_it_has_no_body() {
     for own in [false, true] {
-        let pair = Pair::start().await;
-        pair.target
+        let registries = TestRegistries::start().await;
+        registries
+            .target
             .behave(|behaviour| behaviour.uploads = Uploads::PatchOnly);
         let blob = blob("a", 1000);
-        pair.put(&blob);
-        let to = pair.to().repository;
+        registries.put(&blob);
+        let to = registries.to().repository;
         let arrival = if own {
-            pair.copy_or_mount(&blob, &to).await
+            registries.copy_or_mount(&blob, &to).await
         } else {
-            pair.copy(&blob).await
+            registries.copy(&blob).await
         };
         assert_eq!(arrival, Ok(copied(&blob)));
-        for request in pair.target.requests() {
+        for request in registries.target.requests() {
             let length = request.header("content-length");
             assert_eq!(length.is_some(), request.method != "DELETE", "{request:?}");
         }
@@ -55,14 +58,14 @@ async fn a_post_that_begins_an_upload_or_mounts_states_that_it_has_no_body() {
 
 #[tokio::test]
 async fn a_blob_may_have_a_digest_of_another_algorithm() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let mut blob = blob("a", LARGE);
     let mut hasher = Hasher::new(Algorithm::Sha512);
     hasher.update(&blob.bytes);
     blob.digest = hasher.finish();
-    pair.put(&blob);
-    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-    pair.assert_copied(&blob).await;
+    registries.put(&blob);
+    assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+    registries.assert_copied(&blob).await;
 }
 
 #[tokio::test]
@@ -72,14 +75,15 @@ async fn a_location_may_be_relative_or_absolute_and_have_a_query() {
         UploadLocation::Absolute,
         UploadLocation::WithQuery,
     ] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", 1000);
-        pair.put(&blob);
-        pair.target
+        registries.put(&blob);
+        registries
+            .target
             .behave(|behaviour| behaviour.upload_location = location.clone());
-        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-        pair.assert_copied(&blob).await;
-        let query = &pair.target.requests()[1].query;
+        assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+        registries.assert_copied(&blob).await;
+        let query = &registries.target.requests()[1].query;
         let own = query.starts_with("_state=a%2Fb%3D%3D&part=1&digest=");
         assert_eq!(own, location == UploadLocation::WithQuery, "{query}");
     }
@@ -93,7 +97,9 @@ async fn an_upload_on_another_host_gets_no_credentials() {
     let at_store = UploadLocation::At(store.url().to_owned());
     registry.behave(|behaviour| behaviour.upload_location = at_store);
     let origin = FakeRegistry::start().await.unwrap();
-    let router = Setup::new().login(registry.host(), "me", "secret").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "me", "secret")
+        .router();
     let from = source(repository(origin.host(), "from"));
     let to = target(repository(registry.host(), "to"));
 
@@ -125,7 +131,7 @@ async fn an_upload_does_not_go_to_plain_http_where_the_registry_has_tls() {
     let blob = blob("a", 1000);
     origin.put_blob("from", &blob.digest, blob.bytes.clone());
 
-    let setup = Setup::new().trusting(registry.host(), &ca, scratch.path());
+    let setup = RouterBuilder::new().trusting(registry.host(), &ca, scratch.path());
     let from = source(repository(origin.host(), "from"));
     let to = target(repository(registry.host(), "to"));
     let failed = copy(&setup.router(), &from, &to, &blob.descriptor()).await;
@@ -139,67 +145,71 @@ async fn an_upload_does_not_go_to_plain_http_where_the_registry_has_tls() {
 #[tokio::test]
 async fn a_registry_that_refuses_a_put_with_a_body_gets_a_patch_from_then_on() {
     for length in [1, LARGE] {
-        let pair = Pair::start().await;
-        pair.target
+        let registries = TestRegistries::start().await;
+        registries
+            .target
             .behave(|behaviour| behaviour.uploads = Uploads::PatchOnly);
         let blobs = [blob("a", length), blob("b", length)];
-        let own = pair.to().repository;
+        let own = registries.to().repository;
         for blob in &blobs {
-            pair.put(blob);
-            let arrival = pair.copy_or_mount(blob, &own).await;
+            registries.put(blob);
+            let arrival = registries.copy_or_mount(blob, &own).await;
             assert_eq!(arrival, Ok(copied(blob)));
         }
-        pair.router.close().await;
+        registries.router.close().await;
         let patch = ["POST", "PATCH", "PUT"];
-        let mut methods = pair.target_methods();
+        let mut methods = registries.target_methods();
         methods.retain(|method| method != "DELETE");
         assert_eq!(methods[..5], [&["POST", "PUT"][..], &patch].concat());
         assert_eq!(methods[5..], patch, "it is remembered");
         for blob in &blobs {
-            assert!(pair.target.has_blob("to", &blob.digest));
+            assert!(registries.target.has_blob("to", &blob.digest));
         }
-        assert_eq!(pair.target.open_uploads(), [""; 0]);
+        assert_eq!(registries.target.open_uploads(), [""; 0]);
     }
 }
 
 #[tokio::test]
 async fn each_status_by_which_a_put_with_a_body_may_be_refused_leads_to_a_patch() {
     for status in [400, 405, 411, 415, 416, 501] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", 1000);
-        pair.put(&blob);
+        registries.put(&blob);
         let with_body = any_put().when(|put| put.header("content-length") != Some("0"));
-        pair.target.stage(with_body, Fault::status(status));
-        let own = pair.to().repository;
-        let arrival = pair.copy_or_mount(&blob, &own).await;
+        registries.target.stage(with_body, Fault::status(status));
+        let own = registries.to().repository;
+        let arrival = registries.copy_or_mount(&blob, &own).await;
         assert_eq!(arrival, Ok(copied(&blob)), "{status}");
-        assert!(pair.target.has_blob("to", &blob.digest));
+        assert!(registries.target.has_blob("to", &blob.digest));
     }
 }
 
 #[tokio::test]
 async fn an_empty_blob_is_patched_too() {
-    let pair = Pair::start().await;
-    pair.target
+    let registries = TestRegistries::start().await;
+    registries
+        .target
         .behave(|behaviour| behaviour.uploads = Uploads::PatchOnly);
     for blob in [blob("a", 1), blob("b", 0)] {
-        pair.put(&blob);
-        assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-        assert!(pair.target.has_blob("to", &blob.digest));
+        registries.put(&blob);
+        assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+        assert!(registries.target.has_blob("to", &blob.digest));
     }
 }
 
 #[tokio::test]
 async fn a_put_that_is_refused_either_way_fails_and_is_not_remembered() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", LARGE);
-    pair.put(&blob);
-    let refused = pair.target.stage(any_put(), Fault::status(405));
-    pair.fails(&blob, Side::Target, FailureClass::Invalid).await;
+    registries.put(&blob);
+    let refused = registries.target.stage(any_put(), Fault::status(405));
+    registries
+        .fails(&blob, Side::Target, FailureClass::Invalid)
+        .await;
     refused.end();
-    pair.target.reset();
-    assert_eq!(pair.copy(&blob).await, Ok(copied(&blob)));
-    assert_eq!(pair.target_methods(), ["POST", "PUT"]);
+    registries.target.reset();
+    assert_eq!(registries.copy(&blob).await, Ok(copied(&blob)));
+    assert_eq!(registries.target_methods(), ["POST", "PUT"]);
 }
 
 #[tokio::test]
@@ -214,76 +224,82 @@ async fn refusals_are_classed_on_the_target_and_the_upload_is_cancelled() {
             (500, FailureClass::Unavailable),
             (503, FailureClass::Unavailable),
         ] {
-            let pair = Pair::start().await;
+            let registries = TestRegistries::start().await;
             let blob = blob("a", length);
-            pair.put(&blob);
-            pair.target.stage(any_put(), Fault::status(status));
-            pair.fails(&blob, Side::Target, class).await;
-            assert_eq!(pair.target_methods(), ["POST", "PUT", "DELETE"]);
+            registries.put(&blob);
+            registries.target.stage(any_put(), Fault::status(status));
+            registries.fails(&blob, Side::Target, class).await;
+            assert_eq!(registries.target_methods(), ["POST", "PUT", "DELETE"]);
         }
     }
 }
 
 #[tokio::test]
 async fn an_upload_that_cannot_begin_fails_on_the_target() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", 1000);
-    pair.put(&blob);
-    pair.target
+    registries.put(&blob);
+    registries
+        .target
         .behave(|behaviour| behaviour.creates_repositories = false);
-    pair.fails(&blob, Side::Target, FailureClass::NotFound)
+    registries
+        .fails(&blob, Side::Target, FailureClass::NotFound)
         .await;
-    assert_eq!(pair.target_methods(), ["POST"]);
+    assert_eq!(registries.target_methods(), ["POST"]);
 }
 
 #[tokio::test]
 async fn a_refusal_in_the_middle_of_the_body_is_told_as_the_targets() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", 20 * LARGE);
-    pair.put(&blob);
-    pair.target.stage(any_put(), Fault::AnswerEarly(507));
-    let failure = pair.copy(&blob).await.unwrap_err();
+    registries.put(&blob);
+    registries.target.stage(any_put(), Fault::AnswerEarly(507));
+    let failure = registries.copy(&blob).await.unwrap_err();
     assert_eq!(failure.side, Side::Target, "{failure}");
-    pair.assert_nothing_left(&blob).await;
+    registries.assert_nothing_left(&blob).await;
 }
 
 #[tokio::test]
 async fn a_connection_that_is_cut_in_the_middle_of_the_body_fails_on_the_target() {
     for then in [Fault::reset, Fault::close] {
-        let pair = Pair::start().await;
+        let registries = TestRegistries::start().await;
         let blob = blob("a", LARGE);
-        pair.put(&blob);
-        pair.target
+        registries.put(&blob);
+        registries
+            .target
             .stage(any_put(), then(At::RequestBody(1_000_000)));
-        pair.fails(&blob, Side::Target, FailureClass::Connection)
+        registries
+            .fails(&blob, Side::Target, FailureClass::Connection)
             .await;
     }
 }
 
 #[tokio::test]
 async fn a_target_that_takes_no_more_bytes_fails_and_not_the_source() {
-    let pair = Pair::with(Setup::new().impatient()).await;
+    let registries = TestRegistries::with(RouterBuilder::new().impatient()).await;
     // More than the buffers of two sockets hold.
     let blob = blob("a", 20 * LARGE);
-    pair.put(&blob);
+    registries.put(&blob);
     let gate = Gate::new();
-    pair.target
+    registries
+        .target
         .stage(any_put(), Fault::stall(At::RequestBody(1_000_000), &gate));
-    let failure = pair.copy(&blob).await.unwrap_err();
+    let failure = registries.copy(&blob).await.unwrap_err();
     assert_eq!(failure.side, Side::Target);
     assert_eq!(failure.class, FailureClass::Timeout);
     assert!(failure.answer.contains("no byte was taken"), "{failure}");
     gate.release();
-    pair.assert_nothing_left(&blob).await;
+    registries.assert_nothing_left(&blob).await;
 }
 
 /// What comes of a blob if the answer to its last byte takes so long.
 async fn answered_after(seconds: u64, length: usize) -> Result<Arrival, Failure> {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let blob = blob("a", length);
-    pair.put(&blob);
+    registries.put(&blob);
     let gate = Gate::new();
-    pair.target
+    registries
+        .target
         .stage(any_put(), Fault::stall(At::Headers, &gate));
     let late = async {
         gate.reached().await;
@@ -292,7 +308,7 @@ async fn answered_after(seconds: u64, length: usize) -> Result<Arrival, Failure>
         resume();
         gate.release();
     };
-    let (arrival, ()) = tokio::join!(pair.copy(&blob), late);
+    let (arrival, ()) = tokio::join!(registries.copy(&blob), late);
     arrival
 }
 
@@ -310,12 +326,12 @@ async fn the_answer_after_the_last_byte_is_waited_for_longer_but_not_for_ever() 
 
 #[tokio::test]
 async fn a_registry_that_stored_other_bytes_fails() {
-    let pair = Pair::start().await;
+    let registries = TestRegistries::start().await;
     let (blob, other) = (blob("a", 1000), blob("other", 1));
-    pair.put(&blob);
+    registries.put(&blob);
     let lie = Fault::SetHeader("docker-content-digest".to_owned(), other.digest.to_string());
-    pair.target.stage(any_put(), lie);
-    let failure = pair.copy(&blob).await.unwrap_err();
+    registries.target.stage(any_put(), lie);
+    let failure = registries.copy(&blob).await.unwrap_err();
     assert_eq!(failure.side, Side::Target);
     assert_eq!(failure.class, FailureClass::DigestMismatch, "{failure}");
 }
@@ -326,7 +342,9 @@ async fn a_token_that_is_refused_in_the_middle_is_replaced() {
     let registry = FakeRegistry::builder().auth(Auth::bearer(&tokens));
     let registry = registry.start().await.unwrap();
     let origin = FakeRegistry::start().await.unwrap();
-    let router = Setup::new().login(registry.host(), "me", "secret").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "me", "secret")
+        .router();
     let from = source(repository(origin.host(), "from"));
     let to = target(repository(registry.host(), "to"));
     let (small, large) = (blob("small", 1000), blob("large", LARGE));

@@ -4,7 +4,7 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 
-use crate::support::{Setup, guarded, put_app, resolve_app, source, tag};
+use crate::support::{RouterBuilder, guarded, put_app, resolve_app, source, tag};
 
 /// Hides all repositories from anonymous clients.
 fn hide(registry: &FakeRegistry, status: u16) {
@@ -28,7 +28,9 @@ async fn credentials_are_sent_where_an_anonymous_client_is_told_that_nothing_is_
                 .unwrap();
             let app = put_app(&registry);
             hide(&registry, status);
-            let router = Setup::new().login(registry.host(), "u", "p").router();
+            let router = RouterBuilder::new()
+                .login(registry.host(), "u", "p")
+                .router();
             for _ in 0..3 {
                 let resolved = resolve_app(&router, registry.host()).await.unwrap();
                 assert_eq!(resolved.unwrap().digest, *app.digest());
@@ -44,7 +46,9 @@ async fn who_has_no_credentials_does_not_ask_for_the_challenge() {
     let registry = guarded(Auth::basic("u", "p")).await;
     put_app(&registry);
     hide(&registry, 404);
-    let router = Setup::new().login("other.example", "u", "p").router();
+    let router = RouterBuilder::new()
+        .login("other.example", "u", "p")
+        .router();
     assert_eq!(resolve_app(&router, registry.host()).await, Ok(None));
     assert_eq!(registry.count("GET", "/v2/"), 0);
 }
@@ -53,7 +57,9 @@ async fn who_has_no_credentials_does_not_ask_for_the_challenge() {
 async fn an_open_registry_is_asked_for_its_challenge_once() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     let at = source(registry.host(), "app");
     assert!(
         resolve_app(&router, registry.host())

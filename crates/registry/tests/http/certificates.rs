@@ -7,7 +7,7 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
-use crate::support::{Setup, insecure, put_app, resolve_app, router, source, tag, write};
+use crate::support::{RouterBuilder, insecure, put_app, resolve_app, router, source, tag, write};
 
 async fn registry_with(ca: &PrivateCa) -> FakeRegistry {
     let registry = FakeRegistry::builder().tls(ca).start().await.unwrap();
@@ -33,7 +33,7 @@ async fn an_unknown_authority_is_not_trusted_and_not_tried_again() {
 async fn a_private_authority_is_trusted_where_its_file_says_so() {
     let (ca, folder) = (PrivateCa::new().unwrap(), tempfile::tempdir().unwrap());
     let (registry, other) = (registry_with(&ca).await, registry_with(&ca).await);
-    let router = Setup::new()
+    let router = RouterBuilder::new()
         .trusting(registry.host(), &ca, folder.path())
         .router();
     assert!(
@@ -63,7 +63,7 @@ async fn a_certificate_for_another_name_is_told() {
                 .ok();
         }
     });
-    let setup = Setup::new().trusting(&host, &ca, folder.path());
+    let setup = RouterBuilder::new().trusting(&host, &ca, folder.path());
     let router = setup
         .with(&host, |settings| settings.endpoint = Some(url))
         .router();
@@ -98,7 +98,7 @@ async fn the_folder_of_a_host_has_its_authorities() {
     ];
     put_for(root.path(), registry.host(), &files);
     let setup = || {
-        Setup::new()
+        RouterBuilder::new()
             .certificate_folder(first.path())
             .certificate_folder(root.path())
     };
@@ -133,7 +133,9 @@ async fn half_of_a_client_certificate_in_the_folder_of_a_host_is_told() {
     let registry = registry_with(&PrivateCa::new().unwrap()).await;
     let root = tempfile::tempdir().unwrap();
     put_for(root.path(), registry.host(), &[("client.cert", "")]);
-    let router = Setup::new().certificate_folder(root.path()).router();
+    let router = RouterBuilder::new()
+        .certificate_folder(root.path())
+        .router();
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Local, "{failure}");
     assert!(failure.answer.contains("client.key beside it"), "{failure}");
@@ -143,7 +145,7 @@ async fn half_of_a_client_certificate_in_the_folder_of_a_host_is_told() {
 async fn unverified_is_only_who_is_called_insecure() {
     let registry = registry_with(&PrivateCa::new().unwrap()).await;
     let at = source(registry.host(), "app");
-    let router = Setup::new().router();
+    let router = RouterBuilder::new().router();
     assert!(
         router
             .resolve(&insecure(at.clone()), &tag("v1"))
@@ -153,7 +155,7 @@ async fn unverified_is_only_who_is_called_insecure() {
     );
     // What the one found out does not open the way for the other.
     assert!(router.resolve(&at, &tag("v1")).await.is_err());
-    let setup = Setup::new().with(registry.host(), |settings| settings.insecure = true);
+    let setup = RouterBuilder::new().with(registry.host(), |settings| settings.insecure = true);
     assert!(
         setup
             .router()
@@ -181,7 +183,7 @@ async fn an_insecure_registry_does_not_make_others_insecure() {
             .contains(&format!("certificate of localhost:{port}")),
         "{failure}"
     );
-    let setup = Setup::new().with(&format!("localhost:{port}"), |settings| {
+    let setup = RouterBuilder::new().with(&format!("localhost:{port}"), |settings| {
         settings.insecure = true;
     });
     assert!(
@@ -202,7 +204,7 @@ async fn an_authority_holds_for_the_hosts_that_the_registry_leads_to() {
     let port = elsewhere.host().rsplit_once(':').unwrap().1;
     let location = format!("https://localhost:{port}");
     registry.stage(Rule::new("*", "*"), Fault::redirect(&location, ""));
-    let router = Setup::new()
+    let router = RouterBuilder::new()
         .trusting(registry.host(), &ca, folder.path())
         .router();
     assert!(
@@ -218,7 +220,9 @@ async fn a_password_waits_until_the_certificate_is_trusted() {
     let ca = PrivateCa::new().unwrap();
     let registry = registry_with(&ca).await;
     registry.set_auth(Auth::basic("u", "p"));
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     assert_eq!(
         resolve_app(&router, registry.host())
             .await
@@ -233,14 +237,15 @@ async fn a_password_waits_until_the_certificate_is_trusted() {
 fn a_file_that_is_no_certificate_is_told_before_anything_is_contacted() {
     let folder = tempfile::tempdir().unwrap();
     let broken = write(folder.path(), "broken.pem", "no certificate");
-    let setup = Setup::new().with("r.example", |settings| settings.ca_file = Some(broken));
+    let setup = RouterBuilder::new().with("r.example", |settings| settings.ca_file = Some(broken));
     let error = setup.try_router().err().unwrap().to_string();
     assert!(
         error.contains("broken.pem: there is no PEM certificate"),
         "{error}"
     );
     let missing = folder.path().join("missing.pem");
-    let setup = Setup::new().with("r.example", |settings| settings.cert_file = Some(missing));
+    let setup =
+        RouterBuilder::new().with("r.example", |settings| settings.cert_file = Some(missing));
     let error = setup.try_router().err().unwrap().to_string();
     assert!(error.contains("missing.pem: cannot be read"), "{error}");
 }

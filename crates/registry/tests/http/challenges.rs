@@ -7,8 +7,8 @@ use image_sync_testkit::fake_registry::{Auth, Fault, Gate, Rule, TokenService};
 use tokio::net::TcpListener;
 
 use crate::support::{
-    Setup, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many, router, source,
-    tag,
+    RouterBuilder, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many, router,
+    source, tag,
 };
 
 #[tokio::test]
@@ -137,7 +137,9 @@ async fn the_scope_of_the_challenge_is_used_where_it_names_another_repository() 
 async fn a_registry_that_closes_later_is_found_out() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     assert!(
         resolve_app(&router, registry.host())
             .await
@@ -169,7 +171,9 @@ async fn a_registry_that_closes_later_is_found_out() {
 async fn a_password_is_sent_to_who_wants_one() {
     let registry = guarded(Auth::basic("u", "p")).await;
     put_many(&registry, 50);
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     assert_all_found(&resolve_many(&router, registry.host(), 50).await);
     assert_eq!(registry.requests().len(), 51);
 }
@@ -178,7 +182,9 @@ async fn a_password_is_sent_to_who_wants_one() {
 async fn a_wrong_password_is_tried_by_head_and_by_get_and_told_with_its_place() {
     let registry = guarded(Auth::basic("u", "p")).await;
     put_app(&registry);
-    let router = Setup::new().login(registry.host(), "u", "wrong").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "wrong")
+        .router();
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();
     assert_eq!(
         (failure.class, failure.side, failure.step),
@@ -209,7 +215,7 @@ async fn a_host_that_does_not_answer_costs_a_crowd_one_wait() {
     put_many(&registry, 20);
     let gate = Gate::new();
     registry.stage(Rule::new("*", "*"), Fault::hold(&gate));
-    let router = Setup::new().impatient().router();
+    let router = RouterBuilder::new().impatient().router();
     let answers = resolve_many(&router, registry.host(), 20).await;
     for (number, answer) in answers.iter().enumerate() {
         let failure = answer.as_ref().unwrap_err();
@@ -261,7 +267,9 @@ async fn one_image_that_is_led_astray_first_does_not_take_the_others_with_it() {
 async fn a_refusal_that_does_not_say_what_it_wants_is_told() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     resolve_app(&router, registry.host()).await.unwrap();
     registry.stage(Rule::new("HEAD", "*"), Fault::status(401));
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::own_certificates::acceptor;
-use crate::support::{Setup, put_app, resolve_app};
+use crate::support::{RouterBuilder, put_app, resolve_app};
 
 /// A proxy that opens one tunnel after the other. It ends when it is dropped.
 struct Proxy {
@@ -72,7 +72,7 @@ async fn one_connect_opens_a_tunnel_for_all_requests_and_the_login_stays_outside
         let with_tls = acceptor(ca.certificate_pem(), ca.key_pem(), None);
         let proxy = Proxy::start((scheme == "https").then_some(with_tls)).await;
         let url = Secret::new(format!("{scheme}://me:p@{}", proxy.host));
-        let setup = Setup::new().trusting(registry.host(), &ca, folder.path());
+        let setup = RouterBuilder::new().trusting(registry.host(), &ca, folder.path());
         let router = setup
             .with(registry.host(), |settings| {
                 settings.proxy = Some(ProxySetting::Server(url));
@@ -107,7 +107,7 @@ async fn one_connect_opens_a_tunnel_for_all_requests_and_the_login_stays_outside
 async fn a_host_that_takes_a_connection_and_speaks_no_tls_on_it_is_left_when_its_time_is_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
-    let router = Setup::new().connect_within(Duration::from_millis(200));
+    let router = RouterBuilder::new().connect_within(Duration::from_millis(200));
     let failure = resolve_app(&router.router(), &host).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Timeout, "{failure}");
     assert_eq!(failure.answer, format!("no connection to {host} in time"));

@@ -6,7 +6,7 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, TokenService};
 
-use crate::support::{Setup, guarded, put_app, resolve_app, source, tag, write};
+use crate::support::{RouterBuilder, guarded, put_app, resolve_app, source, tag, write};
 
 async fn registry_with(user: &str, password: &str) -> FakeRegistry {
     let registry = guarded(Auth::basic(user, password)).await;
@@ -27,7 +27,9 @@ async fn dockers_config_is_used() {
         r#"{{"auths":{{"https://{}/v1/":{{"auth":"dTpwOnc="}}}}}}"#,
         registry.host()
     );
-    let router = Setup::new().docker_config(folder.path(), &config).router();
+    let router = RouterBuilder::new()
+        .docker_config(folder.path(), &config)
+        .router();
     assert!(
         resolve_app(&router, registry.host())
             .await
@@ -46,13 +48,14 @@ async fn the_config_comes_before_docker_and_docker_before_podman() {
         &entry(registry.host(), "u", "wrong"),
     );
     let with_podman =
-        |setup: Setup| setup.env(|env| env.registry_auth_file = Some(auth_file.clone()));
+        |setup: RouterBuilder| setup.env(|env| env.registry_auth_file = Some(auth_file.clone()));
     let with_docker = |password| {
-        with_podman(Setup::new())
+        with_podman(RouterBuilder::new())
             .docker_config(docker.path(), &entry(registry.host(), "u", password))
     };
-    let found = |setup: Setup| async { resolve_app(&setup.router(), registry.host()).await };
-    let failure = found(with_podman(Setup::new())).await.unwrap_err();
+    let found =
+        |setup: RouterBuilder| async { resolve_app(&setup.router(), registry.host()).await };
+    let failure = found(with_podman(RouterBuilder::new())).await.unwrap_err();
     assert!(failure.answer.contains("auth.json"), "{failure}");
     found(with_docker("right")).await.unwrap();
     let failure = found(with_docker("wrong")).await.unwrap_err();
@@ -77,7 +80,7 @@ async fn podmans_keys_may_be_of_a_namespace() {
         r#"{{"auths":{{"{host}":{{"auth":"YWxsOnA="}},"{host}/team":{{"auth":"dGVhbTpw"}}}}}}"#
     );
     let path = write(folder.path(), "auth.json", &text);
-    let router = Setup::new()
+    let router = RouterBuilder::new()
         .env(|env| env.registry_auth_file = Some(path))
         .router();
     for name in ["app", "team/app"] {
@@ -103,7 +106,7 @@ async fn a_password_file_is_read_again_when_it_was_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "password", "first\n");
     let file = path.clone();
-    let setup = Setup::new().login(registry.host(), "u", "");
+    let setup = RouterBuilder::new().login(registry.host(), "u", "");
     let router = setup
         .with(registry.host(), |settings| {
             settings.password = Some(PasswordSource::File(file));
@@ -136,7 +139,7 @@ async fn dockers_config_is_read_again_when_it_was_refused() {
     let registry = guarded(Auth::bearer(&tokens)).await;
     put_app(&registry);
     let folder = tempfile::tempdir().unwrap();
-    let router = Setup::new()
+    let router = RouterBuilder::new()
         .docker_config(folder.path(), &entry(registry.host(), "u", "first"))
         .router();
     write(
@@ -162,7 +165,7 @@ async fn dockers_config_is_read_again_when_it_was_refused() {
 async fn a_config_that_breaks_later_does_no_harm() {
     let registry = registry_with("u", "p").await;
     let folder = tempfile::tempdir().unwrap();
-    let router = Setup::new()
+    let router = RouterBuilder::new()
         .docker_config(folder.path(), &entry(registry.host(), "u", "p"))
         .router();
     write(folder.path(), "config.json", "{");
@@ -192,7 +195,7 @@ async fn a_broken_entry_is_named_where_it_is_needed_and_nowhere_else() {
         open.host(),
         closed.host()
     );
-    let setup = || Setup::new().docker_config(folder.path(), &text);
+    let setup = || RouterBuilder::new().docker_config(folder.path(), &text);
     let router = setup().router();
     assert!(resolve_app(&router, open.host()).await.unwrap().is_some());
     let failure = resolve_app(&router, closed.host()).await.unwrap_err();
@@ -221,7 +224,7 @@ async fn auth_files_that_are_empty_leave_access_anonymous() {
         "{}",
         r#"{"auths":{"unused.example":null}}"#,
     ] {
-        let router = Setup::new()
+        let router = RouterBuilder::new()
             .docker_config(folder.path(), text)
             .env(|env| env.registry_auth_file = Some("/dev/null".into()))
             .router();
@@ -234,18 +237,18 @@ async fn auth_files_that_are_empty_leave_access_anonymous() {
 fn an_unreadable_config_is_told_before_anything_is_contacted() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("docker");
-    let setup = Setup::new().env(|env| env.docker_config = Some(missing));
+    let setup = RouterBuilder::new().env(|env| env.docker_config = Some(missing));
     let error = setup.try_router().err().unwrap().to_string();
     assert!(
         error.contains("config.json (from DOCKER_CONFIG): cannot be read"),
         "{error}"
     );
-    let setup = Setup::new().docker_config(folder.path(), "{\n  \"auths\": {,}\n}");
+    let setup = RouterBuilder::new().docker_config(folder.path(), "{\n  \"auths\": {,}\n}");
     let error = setup.try_router().err().unwrap().to_string();
     assert!(
         error.contains("config.json (from DOCKER_CONFIG): line 2 column 13: not valid JSON"),
         "{error}"
     );
-    let usual = Setup::new().env(|env| env.home = Some(folder.path().to_owned()));
+    let usual = RouterBuilder::new().env(|env| env.home = Some(folder.path().to_owned()));
     assert!(usual.try_router().is_ok());
 }

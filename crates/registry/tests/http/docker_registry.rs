@@ -6,7 +6,7 @@ use image_sync_testkit::fake_registry::{TokenService, TokenSigner};
 use image_sync_testkit::servers::DockerRegistry;
 use image_sync_testkit::{FakeRegistry, Image, PrivateCa};
 
-use crate::support::{Setup, put_app, source, tag, target};
+use crate::support::{RouterBuilder, put_app, source, tag, target};
 
 /// Copies `app:v1` there.
 async fn fill(router: &Router, host: &str) -> Image {
@@ -65,7 +65,7 @@ async fn exercise(registry: &DockerRegistry, router: &Router) {
 #[tokio::test]
 async fn plain_and_open() {
     let registry = DockerRegistry::start().await.unwrap();
-    exercise(&registry, &Setup::new().router()).await;
+    exercise(&registry, &RouterBuilder::new().router()).await;
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn with_a_password_and_the_certificate_of_a_private_authority() {
     let (ca, folder) = (PrivateCa::new().unwrap(), tempfile::tempdir().unwrap());
     let builder = DockerRegistry::builder().basic("u", "p").tls(&ca);
     let registry = builder.start().await.unwrap();
-    let setup = Setup::new().login(registry.host(), "u", "p");
+    let setup = RouterBuilder::new().login(registry.host(), "u", "p");
     let router = setup.trusting(registry.host(), &ca, folder.path()).router();
     exercise(&registry, &router).await;
 }
@@ -96,7 +96,9 @@ async fn with_tokens() {
         .start()
         .await
         .unwrap();
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     exercise(&registry, &router).await;
     let by_scopes = tokens.requests_by_scopes();
     assert_eq!(by_scopes["repository:app:pull"], 1);

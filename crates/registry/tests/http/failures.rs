@@ -5,7 +5,7 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 
-use crate::support::{Setup, put_app, resolve_app, router, source, tag, target};
+use crate::support::{RouterBuilder, put_app, resolve_app, router, source, tag, target};
 
 async fn registry() -> FakeRegistry {
     let registry = FakeRegistry::start().await.unwrap();
@@ -106,7 +106,7 @@ async fn an_answer_that_does_not_come_is_a_timeout() {
     ] {
         registry.clear_faults();
         registry.stage(Rule::new("*", "*"), fault);
-        let router = Setup::new().impatient().router();
+        let router = RouterBuilder::new().impatient().router();
         let failure = resolve_app(&router, registry.host()).await.unwrap_err();
         assert_eq!(failure.class, FailureClass::Timeout);
         assert_eq!(
@@ -123,7 +123,7 @@ async fn a_refusal_whose_words_do_not_come_is_told_all_the_same() {
     let gate = Gate::new();
     registry.stage(Rule::new("GET", "*"), Fault::status(503));
     registry.stage(Rule::new("GET", "*"), Fault::stall(At::Body(3), &gate));
-    let router = Setup::new().impatient().router();
+    let router = RouterBuilder::new().impatient().router();
     let failure = router
         .pull_manifest(&source(registry.host(), "app"), &tag("v1"))
         .await

@@ -6,7 +6,7 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule};
 
-use crate::support::{Setup, guarded, put_app, resolve_app, router, source, tag, target};
+use crate::support::{RouterBuilder, guarded, put_app, resolve_app, router, source, tag, target};
 
 #[tokio::test]
 async fn a_refused_head_is_asked_again_by_get_once_per_host() {
@@ -85,7 +85,11 @@ async fn what_get_refuses_too_is_the_failure() {
 async fn a_target_that_may_not_be_read_yet_is_not_there() {
     for status in [401, 403] {
         let registry = guarded(Auth::basic("u", "p")).await;
-        let login = || Setup::new().login(registry.host(), "u", "p").router();
+        let login = || {
+            RouterBuilder::new()
+                .login(registry.host(), "u", "p")
+                .router()
+        };
         registry.stage(
             Rule::new("*", "/v2/new/*").when(|request| request.method != "POST"),
             Fault::status(status),

@@ -10,7 +10,7 @@ use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 
 use crate::support::{
-    Setup, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many, write,
+    RouterBuilder, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many, write,
 };
 
 /// Makes the program `docker-credential-fake` in a folder. A link to a script of the repository: a program that the test
@@ -35,7 +35,7 @@ fn asked(folder: &Path) -> Vec<String> {
 }
 
 /// Finds helpers in `folder` first, and the shell's own programs behind it.
-fn with_helper(setup: Setup, folder: &Path) -> Setup {
+fn with_helper(setup: RouterBuilder, folder: &Path) -> RouterBuilder {
     let path = format!("{}:/usr/bin:/bin", folder.display());
     setup.env(|env| env.path = Some(path.into()))
 }
@@ -57,7 +57,8 @@ async fn a_helper_is_asked_once_for_all() {
         folder.path(),
         &answer_from(folder.path(), &secret("u", "p")),
     );
-    let setup = Setup::new().docker_config(folder.path(), &config_with_helper(registry.host()));
+    let setup =
+        RouterBuilder::new().docker_config(folder.path(), &config_with_helper(registry.host()));
     let router = with_helper(setup, folder.path()).router();
     assert_all_found(&resolve_many(&router, registry.host(), 20).await);
     assert_eq!(asked(folder.path()), [registry.host()]);
@@ -76,7 +77,8 @@ async fn a_helper_is_asked_again_when_its_password_has_ended() {
         folder.path(),
         &answer_from(folder.path(), &secret("u", "first")),
     );
-    let setup = Setup::new().docker_config(folder.path(), &config_with_helper(registry.host()));
+    let setup =
+        RouterBuilder::new().docker_config(folder.path(), &config_with_helper(registry.host()));
     let router = with_helper(setup, folder.path()).router();
     assert_all_found(&resolve_many(&router, registry.host(), 20).await);
     registry.set_auth(Auth::basic("u", "second"));
@@ -97,7 +99,7 @@ async fn a_helper_may_keep_an_identity_token() {
         folder.path(),
         &answer_from(folder.path(), &secret("<token>", "identity")),
     );
-    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
     let router = with_helper(setup, folder.path()).router();
     assert!(
         resolve_app(&router, registry.host())
@@ -121,7 +123,7 @@ async fn a_helper_that_has_nothing_leaves_the_request_anonymous() {
         folder.path(),
         "echo 'credentials not found in native keychain'; exit 1",
     );
-    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
     let router = with_helper(setup, folder.path()).router();
     assert!(
         resolve_app(&router, registry.host())
@@ -162,13 +164,13 @@ async fn a_helper_that_fails_leaves_what_is_public_anonymous_and_is_asked_once()
     for (commands, _, _) in failing() {
         let folder = tempfile::tempdir().unwrap();
         make_helper(folder.path(), &commands);
-        let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+        let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
         let router = with_helper(setup, folder.path()).router();
         assert_all_found(&resolve_many(&router, registry.host(), 20).await);
         assert_eq!(asked(folder.path()).len(), 1);
     }
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
     let not_installed = with_helper(setup, folder.path()).router();
     assert_all_found(&resolve_many(&not_installed, registry.host(), 20).await);
     assert!(
@@ -198,7 +200,7 @@ async fn a_helper_that_fails_is_named_where_the_image_is_not_public() {
         put_app(registry);
         let folder = tempfile::tempdir().unwrap();
         make_helper(folder.path(), &commands);
-        let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+        let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
         let router = with_helper(setup, folder.path()).router();
         let failure = resolve_app(&router, registry.host()).await.unwrap_err();
         assert_eq!(failure.class, class, "{failure}");
@@ -221,7 +223,7 @@ async fn a_helper_that_has_nothing_is_named_where_credentials_are_wanted() {
         let folder = tempfile::tempdir().unwrap();
         let commands = "echo 'credentials not found in native keychain'; exit 1";
         make_helper(folder.path(), commands);
-        let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+        let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
         let router = with_helper(setup, folder.path()).router();
         let failure = resolve_app(&router, registry.host()).await.unwrap_err();
         assert_eq!(failure.class, FailureClass::Unauthorized, "{failure}");
@@ -236,7 +238,7 @@ async fn a_helper_that_never_stops_talking_is_cut_off_at_a_limit() {
     let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     make_helper(folder.path(), "exec yes hunter2");
-    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
     let router = with_helper(setup, folder.path()).router();
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();
     assert_eq!(
@@ -258,7 +260,7 @@ async fn a_helper_in_a_relative_entry_of_the_path_is_not_run() {
     );
     let name = folder.path().file_name().unwrap().to_str().unwrap();
     let path = format!("{name}:./{name}:/usr/bin:/bin");
-    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
     let router = setup.env(|env| env.path = Some(path.into())).router();
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();
     let words = "docker-credential-fake cannot be run: it is not on the PATH";
@@ -269,7 +271,7 @@ async fn a_helper_in_a_relative_entry_of_the_path_is_not_run() {
 #[test]
 fn a_helper_with_a_path_in_its_name_is_told_with_its_file() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"../evil"}"#);
+    let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"../evil"}"#);
     let error = setup.try_router().err().unwrap().to_string();
     let place = folder.path().join("config.json");
     assert!(
@@ -287,7 +289,7 @@ async fn a_helper_that_takes_too_long_is_killed() {
     let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     make_helper(folder.path(), "echo $$ > \"$folder/pid\"; exec sleep 600");
-    let setup = Setup::new().impatient();
+    let setup = RouterBuilder::new().impatient();
     let setup = setup.docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
     let router = with_helper(setup, folder.path()).router();
     let pid = loop {
@@ -319,7 +321,7 @@ async fn a_helper_that_takes_too_long_is_killed() {
 async fn a_helper_that_is_not_installed_is_named() {
     let registry = guarded(Auth::basic("u", "p")).await;
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
+    let setup = RouterBuilder::new().docker_config(folder.path(), r#"{"credsStore":"fake"}"#);
     let router = with_helper(setup, folder.path()).router();
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Local);

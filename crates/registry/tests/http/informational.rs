@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::own_certificates::acceptor;
-use crate::support::{Setup, put_app, resolve_app, router, tag, target};
+use crate::support::{RouterBuilder, put_app, resolve_app, router, tag, target};
 
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 const PROCESSING: &str = "HTTP/1.1 102 Processing\r\n\r\n";
@@ -147,11 +147,11 @@ async fn read_request(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<String
     Some(head)
 }
 
-fn plain(host: &str) -> Setup {
-    Setup::new().with(host, |settings| settings.plain_http = true)
+fn plain(host: &str) -> RouterBuilder {
+    RouterBuilder::new().with(host, |settings| settings.plain_http = true)
 }
 
-async fn push_app(setup: Setup, host: &str) -> Result<(), Failure> {
+async fn push_app(setup: RouterBuilder, host: &str) -> Result<(), Failure> {
     let manifest = image("app").manifest;
     let at = target(host, "app");
     setup
@@ -187,11 +187,11 @@ async fn behind_tls_1xx_answers_are_counted_as_well() {
     let (ca, folder) = (PrivateCa::new().unwrap(), tempfile::tempdir().unwrap());
     let acceptor = || Some(acceptor(ca.certificate_pem(), ca.key_pem(), None));
     let host = Scripted::secured(Script::Endless(HINTS), acceptor()).await;
-    let setup = Setup::new().trusting(&host.host, &ca, folder.path());
+    let setup = RouterBuilder::new().trusting(&host.host, &ca, folder.path());
     let failure = resolve_app(&setup.router(), &host.host).await.unwrap_err();
     host.assert_left(&failure, 103).await;
     let host = Scripted::secured(Script::Before(LIMIT, HINTS, ANSWER), acceptor()).await;
-    let setup = Setup::new().trusting(&host.host, &ca, folder.path());
+    let setup = RouterBuilder::new().trusting(&host.host, &ca, folder.path());
     assert!(matches!(
         resolve_app(&setup.router(), &host.host).await,
         Ok(Some(_))
@@ -279,7 +279,7 @@ async fn what_a_proxy_sends_before_it_passes_on_an_answer_is_counted_too() {
 async fn a_proxy_that_answers_connect_with_1xx_opens_no_tunnel() {
     let mut proxy = Scripted::start(Script::Endless(CONTINUE)).await;
     let url = Secret::new(format!("http://{}", proxy.host));
-    let setup = Setup::new().with("registry.invalid", |settings| {
+    let setup = RouterBuilder::new().with("registry.invalid", |settings| {
         settings.proxy = Some(ProxySetting::Server(url));
     });
     let failure = resolve_app(&setup.router(), "registry.invalid").await;

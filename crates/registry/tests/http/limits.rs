@@ -4,13 +4,13 @@ use futures_util::future::join;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 
-use crate::support::{Setup, assert_all_found, put_many, resolve_many};
+use crate::support::{RouterBuilder, assert_all_found, put_many, resolve_many};
 
 #[tokio::test]
 async fn no_more_than_max_connections() {
     let registry = FakeRegistry::start().await.unwrap();
     put_many(&registry, 30);
-    let router = Setup::new()
+    let router = RouterBuilder::new()
         .with(registry.host(), |settings| {
             settings.max_connections = Some(3);
         })
@@ -37,7 +37,8 @@ async fn a_host_that_stands_still_does_not_hold_another() {
     put_many(&quick, 5);
     let gate = Gate::new();
     slow.stage(Rule::new("*", "*"), Fault::hold(&gate));
-    let setup = Setup::new().with(slow.host(), |settings| settings.max_connections = Some(1));
+    let setup =
+        RouterBuilder::new().with(slow.host(), |settings| settings.max_connections = Some(1));
     let router = setup
         .with(quick.host(), |settings| settings.max_connections = Some(1))
         .router();

@@ -10,7 +10,7 @@ use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, ImmutableTags, Rule};
 use image_sync_testkit::images::{Image, docker_image, image};
 
-use crate::support::{Setup, put_app, resolve_app, router, source, tag, target};
+use crate::support::{RouterBuilder, put_app, resolve_app, router, source, tag, target};
 
 #[tokio::test]
 async fn a_tag_is_resolved_by_one_head() {
@@ -166,7 +166,7 @@ async fn a_manifest_that_is_cut_or_stands_still_is_told() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);
     let gate = Gate::new();
-    let router = Setup::new().impatient().router();
+    let router = RouterBuilder::new().impatient().router();
     let at = source(registry.host(), "app");
     for (fault, class) in [
         (Fault::reset(At::Body(10)), FailureClass::Connection),

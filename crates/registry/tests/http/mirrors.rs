@@ -10,11 +10,11 @@ use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule, TokenServic
 use image_sync_testkit::images::image;
 use tokio::net::TcpListener;
 
-use crate::support::{Setup, put_app, resolve_app, source, tag, target};
+use crate::support::{RouterBuilder, put_app, resolve_app, source, tag, target};
 
-fn mirrored(registry: &FakeRegistry, mirrors: &[&str]) -> Setup {
+fn mirrored(registry: &FakeRegistry, mirrors: &[&str]) -> RouterBuilder {
     let mirrors = mirrors.iter().map(|mirror| (*mirror).to_owned()).collect();
-    Setup::new().with(registry.host(), |settings: &mut RegistrySettings| {
+    RouterBuilder::new().with(registry.host(), |settings: &mut RegistrySettings| {
         settings.mirrors = mirrors;
     })
 }
@@ -205,7 +205,7 @@ async fn an_endpoint_may_keep_all_repositories_under_a_path() {
     let app = image("app");
     harbor.put_image("proxy/hub/library/app", "v1", &app);
     let endpoint = format!("{}/proxy/hub", harbor.url());
-    let setup = Setup::new()
+    let setup = RouterBuilder::new()
         .with("docker.io", |settings| settings.endpoint = Some(endpoint))
         .login("docker.io", "u", "p");
     let router = setup.router();

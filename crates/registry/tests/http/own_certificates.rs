@@ -19,7 +19,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Setup, insecure, resolve_app, source, tag, write};
+use crate::support::{RouterBuilder, insecure, resolve_app, source, tag, write};
 
 /// Accepts connections with this certificate and key: with `clients` only of whom that authority vouches for.
 pub(crate) fn acceptor(certificate: &str, key: &str, clients: Option<&str>) -> TlsAcceptor {
@@ -71,7 +71,7 @@ async fn a_client_certificate_is_shown_to_who_wants_it() {
     let both = write(folder.path(), "both.pem", &format!("{certificate}{key}"));
     let certificate = write(folder.path(), "client.pem", certificate);
     let key = write(folder.path(), "client.key", key);
-    let trusting = || Setup::new().trusting(&host, &ca, folder.path());
+    let trusting = || RouterBuilder::new().trusting(&host, &ca, folder.path());
 
     let failure = resolve_app(&trusting().router(), &host).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Denied, "{failure}");
@@ -89,7 +89,7 @@ async fn a_client_certificate_is_shown_to_who_wants_it() {
         resolve_app(&trusting().with(&host, identity).router(), &host).await,
         Ok(None)
     );
-    let unverified = Setup::new().with(&host, identity).router();
+    let unverified = RouterBuilder::new().with(&host, identity).router();
     let at = insecure(source(&host, "app"));
     assert_eq!(unverified.resolve(&at, &tag("v1")).await, Ok(None));
 
@@ -103,7 +103,9 @@ async fn a_client_certificate_is_shown_to_who_wants_it() {
     ] {
         write(&of_host, name, text);
     }
-    let in_folder = Setup::new().certificate_folder(root.path()).router();
+    let in_folder = RouterBuilder::new()
+        .certificate_folder(root.path())
+        .router();
     assert_eq!(resolve_app(&in_folder, &host).await, Ok(None));
 }
 
@@ -124,7 +126,7 @@ async fn ask_self_signed(name: &str, last_year: i32, trusted: Option<&str>) -> R
     let (certificate, key) = self_signed(name, last_year);
     let (host, _server) = server(&certificate, &key, None).await;
     let path = write(folder.path(), "ca.pem", trusted.unwrap_or(&certificate));
-    let setup = Setup::new().with(&host, |settings| settings.ca_file = Some(path));
+    let setup = RouterBuilder::new().with(&host, |settings| settings.ca_file = Some(path));
     match resolve_app(&setup.router(), &host).await {
         Ok(_) => Ok(()),
         Err(failure) => {
@@ -184,7 +186,7 @@ async fn a_servers_own_certificate_counts_where_it_is_in_the_systems_store() {
         reason = "tells the second run of this test from the first"
     )]
     if let Ok(host) = std::env::var(SERVER) {
-        let asked = resolve_app(&Setup::new().router(), &host).await;
+        let asked = resolve_app(&RouterBuilder::new().router(), &host).await;
         assert_eq!(asked, Ok(None));
         return;
     }

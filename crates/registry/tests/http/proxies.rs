@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::support::{Setup, put_app, resolve_app};
+use crate::support::{RouterBuilder, put_app, resolve_app};
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// "do@me:p:w" in base64.
@@ -75,7 +75,7 @@ impl Proxy {
     }
 }
 
-fn plain(setup: Setup) -> Setup {
+fn plain(setup: RouterBuilder) -> RouterBuilder {
     setup.with("registry.invalid", |settings| settings.plain_http = true)
 }
 
@@ -84,7 +84,7 @@ async fn the_systems_proxies_are_used_but_not_for_this_machine() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);
     let proxy = Proxy::start().await;
-    let router = plain(Setup::new().proxies(|env| *env = proxy.env(""))).router();
+    let router = plain(RouterBuilder::new().proxies(|env| *env = proxy.env(""))).router();
     let resolved = resolve_app(&router, "registry.invalid").await.unwrap();
     assert_eq!(resolved.unwrap().digest.as_str(), DIGEST);
     assert!(
@@ -116,7 +116,7 @@ async fn no_proxy_leaves_out_what_it_names() {
         "invalid",
         "*.invalid",
     ] {
-        let setup = plain(Setup::new().proxies(|env| *env = proxy.env(no_proxy)));
+        let setup = plain(RouterBuilder::new().proxies(|env| *env = proxy.env(no_proxy)));
         let failure = resolve_app(&setup.router(), "registry.invalid").await;
         assert_eq!(
             failure.unwrap_err().class,
@@ -125,7 +125,8 @@ async fn no_proxy_leaves_out_what_it_names() {
         );
         assert_eq!(proxy.heads().len(), 0, "{no_proxy}");
     }
-    let other = plain(Setup::new().proxies(|env| *env = proxy.env("registry.invalid:5000")));
+    let other =
+        plain(RouterBuilder::new().proxies(|env| *env = proxy.env("registry.invalid:5000")));
     assert!(
         resolve_app(&other.router(), "registry.invalid")
             .await
@@ -140,7 +141,7 @@ async fn a_registry_may_have_a_proxy_of_its_own_or_none() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);
     let setup = |setting: ProxySetting| {
-        plain(Setup::new().proxies(|env| *env = system.env("registry.invalid")))
+        plain(RouterBuilder::new().proxies(|env| *env = system.env("registry.invalid")))
             .with("registry.invalid", |settings| {
                 settings.proxy = Some(setting.clone());
             })
@@ -164,7 +165,9 @@ async fn a_registry_may_have_a_proxy_of_its_own_or_none() {
 #[tokio::test]
 async fn a_proxy_that_opens_no_tunnel_is_named_without_its_password() {
     let proxy = Proxy::start().await;
-    let router = Setup::new().proxies(|env| *env = proxy.env("")).router();
+    let router = RouterBuilder::new()
+        .proxies(|env| *env = proxy.env(""))
+        .router();
     let failure = resolve_app(&router, "registry.invalid").await.unwrap_err();
     let expected = format!("(through the proxy {})", proxy.host);
     assert!(failure.answer.contains(&expected), "{failure}");
@@ -179,13 +182,13 @@ async fn a_proxy_that_opens_no_tunnel_is_named_without_its_password() {
 #[test]
 fn what_is_no_proxy_is_told_before_anything_is_contacted() {
     let bad = || Secret::new("socks4://u:hunter2@p");
-    let setup = Setup::new().proxies(|env| env.https = Some(bad()));
+    let setup = RouterBuilder::new().proxies(|env| env.https = Some(bad()));
     let of_environment = setup.try_router().err().unwrap().to_string();
     assert!(
         of_environment.starts_with("HTTPS_PROXY: "),
         "{of_environment}"
     );
-    let setup = Setup::new().with("r.example", |settings| {
+    let setup = RouterBuilder::new().with("r.example", |settings| {
         settings.proxy = Some(ProxySetting::Server(bad()));
     });
     let of_registry = setup.try_router().err().unwrap().to_string();

@@ -4,7 +4,7 @@ use image_sync_shared::failure::{FailureClass, Step};
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
-use crate::support::{Setup, guarded, put_app, resolve_app};
+use crate::support::{RouterBuilder, guarded, put_app, resolve_app};
 
 #[tokio::test]
 async fn a_password_goes_to_a_token_server_on_https_elsewhere() {
@@ -24,7 +24,7 @@ async fn a_password_goes_to_a_token_server_on_https_elsewhere() {
         .await
         .unwrap();
     put_app(&registry);
-    let setup = Setup::new().login(registry.host(), "u", "p");
+    let setup = RouterBuilder::new().login(registry.host(), "u", "p");
     let router = setup.trusting(registry.host(), &ca, folder.path()).router();
     assert!(
         resolve_app(&router, registry.host())
@@ -45,7 +45,9 @@ async fn no_password_goes_to_a_token_server_on_plain_http_elsewhere() {
         let auth = Auth::bearer_at(&tokens, realm);
         let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
         put_app(&registry);
-        let router = Setup::new().login(registry.host(), "u", "p").router();
+        let router = RouterBuilder::new()
+            .login(registry.host(), "u", "p")
+            .router();
         let failure = resolve_app(&router, registry.host()).await.unwrap_err();
         assert_eq!(
             (failure.class, failure.step),
@@ -71,7 +73,9 @@ async fn a_token_server_on_plain_http_is_allowed_between_loopback_hosts() {
     let auth = Auth::bearer_at(&tokens, &format!("{}/token", realm.url()));
     let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
     put_app(&registry);
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     assert!(
         resolve_app(&router, registry.host())
             .await
@@ -97,9 +101,9 @@ async fn a_redirect_of_a_token_request_is_not_followed() {
     let identity = format!(r#"{{"auths":{{"{host}":{{"identitytoken":"identity"}}}}}}"#);
     for status in [301, 302, 303, 307, 308] {
         for setup in [
-            Setup::new(),
-            Setup::new().login(host, "u", "p"),
-            Setup::new().docker_config(folder.path(), &identity),
+            RouterBuilder::new(),
+            RouterBuilder::new().login(host, "u", "p"),
+            RouterBuilder::new().docker_config(folder.path(), &identity),
         ] {
             registry.clear_faults();
             let location = format!("{}/token?key=s3cret", elsewhere.url());
@@ -137,7 +141,8 @@ async fn a_realm_at_a_metadata_or_multicast_address_is_asked_for_no_token() {
         let auth = Auth::bearer_at(&tokens, &format!("https://{address}/token"));
         let registry = FakeRegistry::builder().auth(auth).start().await.unwrap();
         put_app(&registry);
-        let setup = Setup::new().with(registry.host(), |settings| settings.allow_private = true);
+        let setup =
+            RouterBuilder::new().with(registry.host(), |settings| settings.allow_private = true);
         let failure = resolve_app(&setup.router(), registry.host())
             .await
             .unwrap_err();
@@ -179,9 +184,9 @@ impl Foreign {
         }
     }
 
-    fn setup(&self) -> Setup {
+    fn setup(&self) -> RouterBuilder {
         let host = self.registry.host();
-        let setup = Setup::new().login(host, "u", "p");
+        let setup = RouterBuilder::new().login(host, "u", "p");
         setup.trusting(host, &self.ca, self.folder.path())
     }
 
@@ -248,7 +253,7 @@ async fn an_identity_token_goes_to_no_token_realm_in_another_domain() {
     let foreign = Foreign::new(&tokens).await;
     let host = foreign.registry.host();
     let config = format!(r#"{{"auths":{{"{host}":{{"identitytoken":"identity"}}}}}}"#);
-    let setup = Setup::new().trusting(host, &foreign.ca, foreign.folder.path());
+    let setup = RouterBuilder::new().trusting(host, &foreign.ca, foreign.folder.path());
     let router = setup.docker_config(foreign.folder.path(), &config).router();
     assert!(resolve_app(&router, host).await.unwrap().is_some());
     assert!(!foreign.was_shown_credentials());

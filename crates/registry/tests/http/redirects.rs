@@ -5,7 +5,7 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
-use crate::support::{Setup, guarded, put_app, resolve_app, router, source, tag, target};
+use crate::support::{RouterBuilder, guarded, put_app, resolve_app, router, source, tag, target};
 
 fn redirect(status: u16, location: &str) -> Fault {
     Fault::status(status).with_header("location", location)
@@ -20,7 +20,9 @@ async fn reads_are_followed_and_lose_their_credentials() {
     let to_be_followed =
         Rule::new("*", "*").when(image_sync_testkit::fake_registry::Request::has_credentials);
     registry.stage(to_be_followed, redirect(307, &signed));
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     let resolved = resolve_app(&router, registry.host())
         .await
         .unwrap()
@@ -59,7 +61,9 @@ async fn a_challenge_of_another_host_gets_no_credentials_of_the_first() {
             Rule::new("*", "*"),
             Rule::new("*", "*").when(image_sync_testkit::fake_registry::Request::has_credentials),
         ] {
-            let router = Setup::new().login(registry.host(), "u", "p").router();
+            let router = RouterBuilder::new()
+                .login(registry.host(), "u", "p")
+                .router();
             registry.stage(rule, Fault::redirect(elsewhere.url(), ""));
             let failure = resolve_app(&router, registry.host()).await.unwrap_err();
             if (status, challenge) == (401, "Basic") {
@@ -92,7 +96,7 @@ async fn the_challenge_of_a_registry_behind_a_redirect_is_met_as_anybody_or_by_i
         vanity.reset();
         vanity.stage(Rule::new("*", "*"), Fault::redirect(registry.url(), ""));
         for has_login in [true, false] {
-            let mut setup = Setup::new().login(vanity.host(), "ours", "q");
+            let mut setup = RouterBuilder::new().login(vanity.host(), "ours", "q");
             if has_login {
                 setup = setup.login(registry.host(), "theirs", "p");
             }
@@ -128,7 +132,9 @@ async fn credentials_stay_with_a_redirect_to_the_registry_itself() {
         Rule::new("HEAD", "/v2/app/*"),
         redirect(301, "/v2/moved/manifests/v1"),
     );
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     // The redirect of the first request is followed before anything is known, to a 401.
     assert!(
         resolve_app(&router, registry.host())
@@ -145,7 +151,7 @@ async fn https_is_never_left_for_plain_http() {
     put_app(&registry);
     let elsewhere = registry.second_host().start().await.unwrap();
     registry.stage(Rule::new("*", "*"), Fault::redirect(elsewhere.url(), ""));
-    let router = Setup::new()
+    let router = RouterBuilder::new()
         .trusting(registry.host(), &ca, folder.path())
         .router();
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Setup, assert_all_found, put_app, put_many, resolve_app, resolve_many, router,
+    RouterBuilder, assert_all_found, put_app, put_many, resolve_app, resolve_many, router,
 };
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn plain_http_that_is_set_is_not_searched_for() {
     for change in [0, 1] {
         registry.reset();
         let url = registry.url().to_owned();
-        let setup = Setup::new().with(registry.host(), |settings| match change {
+        let setup = RouterBuilder::new().with(registry.host(), |settings| match change {
             0 => settings.plain_http = true,
             _ => settings.endpoint = Some(url),
         });
@@ -68,7 +68,8 @@ async fn an_endpoint_stands_for_a_host_that_need_not_exist() {
     let registry = FakeRegistry::start().await.unwrap();
     put_app(&registry);
     let url = registry.url().to_owned();
-    let setup = Setup::new().with("registry.invalid", |settings| settings.endpoint = Some(url));
+    let setup =
+        RouterBuilder::new().with("registry.invalid", |settings| settings.endpoint = Some(url));
     assert!(
         resolve_app(&setup.router(), "registry.invalid")
             .await
@@ -83,7 +84,7 @@ async fn https_where_plain_http_was_found_is_not_gone_back_to_and_the_other_way_
     let secure = FakeRegistry::builder().tls(&ca).start().await.unwrap();
     put_app(&secure);
     let folder = tempfile::tempdir().unwrap();
-    let router = Setup::new()
+    let router = RouterBuilder::new()
         .trusting(secure.host(), &ca, folder.path())
         .router();
     let host = secure.host().to_owned();
@@ -124,7 +125,7 @@ async fn a_host_that_answers_tls_in_plain_http_is_told_apart() {
     let failure = resolve_app(&router(), &host).await.unwrap_err();
     assert!(failure.answer.starts_with("400 Bad Request"), "{failure}");
     let https = format!("https://{host}");
-    let setup = Setup::new().with(&host, |settings| settings.endpoint = Some(https));
+    let setup = RouterBuilder::new().with(&host, |settings| settings.endpoint = Some(https));
     let failure = resolve_app(&setup.router(), &host).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Denied);
     assert!(
@@ -173,7 +174,9 @@ async fn a_connection_that_is_cut_once_does_not_make_a_tls_host_a_plain_one() {
     put_app(&secure);
     let (host, _server) = closing_the_first(secure.host(), true).await;
     let folder = tempfile::tempdir().unwrap();
-    let router = Setup::new().trusting(&host, &ca, folder.path()).router();
+    let router = RouterBuilder::new()
+        .trusting(&host, &ca, folder.path())
+        .router();
     let failure = resolve_app(&router, &host).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Connection, "{failure}");
     assert!(resolve_app(&router, &host).await.unwrap().is_some());

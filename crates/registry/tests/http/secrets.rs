@@ -5,7 +5,7 @@ use image_sync_shared::ports::registries::Registries as _;
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Rule, TokenService};
 
-use crate::support::{Setup, guarded, put_app, resolve_app, source, tag};
+use crate::support::{RouterBuilder, guarded, put_app, resolve_app, source, tag};
 
 const PASSWORD: &str = "hunter2-password";
 /// `u:hunter2-password` in base64.
@@ -58,7 +58,9 @@ async fn no_failure_shows_a_secret() {
         let rule = Rule::new(method, "*")
             .when(image_sync_testkit::fake_registry::Request::has_credentials);
         registry.stage(rule, fault.clone());
-        let router = Setup::new().login(registry.host(), "u", PASSWORD).router();
+        let router = RouterBuilder::new()
+            .login(registry.host(), "u", PASSWORD)
+            .router();
         let failure = resolve_app(&router, registry.host()).await.unwrap_err();
         assert_silent(&failure.to_string());
         assert_silent(&format!("{failure:?}"));
@@ -72,7 +74,9 @@ async fn a_registry_that_repeats_the_credentials_is_not_repeated() {
     put_app(&registry);
     let rule =
         || Rule::new("GET", "*").when(image_sync_testkit::fake_registry::Request::has_credentials);
-    let router = Setup::new().login(registry.host(), "u", PASSWORD).router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", PASSWORD)
+        .router();
     for status in [401, 403, 500] {
         registry.clear_faults();
         let body = format!("you sent Authorization: Basic {ENCODED}");
@@ -86,7 +90,7 @@ async fn a_registry_that_repeats_the_credentials_is_not_repeated() {
 #[test]
 fn no_setup_error_or_debug_form_shows_a_secret() {
     let endpoint = format!("https://u:{PASSWORD}@r.example?key=s3cret");
-    let setup = Setup::new().with("r.example", |settings| {
+    let setup = RouterBuilder::new().with("r.example", |settings| {
         settings.endpoint = Some(endpoint);
         settings.username = Some("u".to_owned());
         settings.password = Some(PasswordSource::Inline(Secret::new(PASSWORD)));
@@ -99,7 +103,7 @@ fn no_setup_error_or_debug_form_shows_a_secret() {
         format!(r#"["{PASSWORD}"]"#),
         format!(r#"{{"auths":"{PASSWORD}"}}"#),
     ] {
-        let error = Setup::new()
+        let error = RouterBuilder::new()
             .docker_config(folder.path(), &text)
             .try_router()
             .err()

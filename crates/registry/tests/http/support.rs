@@ -32,9 +32,9 @@ impl Clock for Noon {
 }
 
 /// A router in the making. It knows no credentials but those it is given.
-pub(crate) struct Setup(ClientOptions);
+pub(crate) struct RouterBuilder(ClientOptions);
 
-impl Setup {
+impl RouterBuilder {
     pub(crate) fn new() -> Self {
         Self(ClientOptions {
             registries: BTreeMap::new(),
@@ -115,7 +115,7 @@ impl Setup {
 }
 
 pub(crate) fn router() -> Router {
-    Setup::new().router()
+    RouterBuilder::new().router()
 }
 
 pub(crate) fn write(folder: &Path, name: &str, text: &str) -> PathBuf {

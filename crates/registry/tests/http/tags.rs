@@ -6,7 +6,7 @@ use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
 use image_sync_testkit::images::image;
 
-use crate::support::{Setup, router, source};
+use crate::support::{RouterBuilder, router, source};
 
 async fn registry_with(tags: usize, page: usize) -> FakeRegistry {
     let registry = FakeRegistry::builder().behaviour(|b| b.page_size = page);
@@ -42,7 +42,9 @@ async fn further_pages_need_the_token_too() {
         .await
         .unwrap();
     registry.set_auth(Auth::bearer_at(&tokens, &format!("{}/token", realm.url())));
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     let tags = router.tags(&source(registry.host(), "app")).await.unwrap();
     assert_eq!(tags.len(), 25);
     assert_eq!(tokens.requests().len(), 1);

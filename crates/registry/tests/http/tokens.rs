@@ -8,8 +8,8 @@ use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule, TokenServic
 use image_sync_testkit::images::image;
 
 use crate::support::{
-    Setup, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many, router, source,
-    tag, target,
+    RouterBuilder, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many, router,
+    source, tag, target,
 };
 
 async fn registry_with(tokens: &TokenService) -> FakeRegistry {
@@ -38,7 +38,9 @@ async fn one_token_serves_all_tags_of_a_repository() {
 async fn one_token_serves_reading_and_writing_at_a_target() {
     let tokens = TokenService::new().user("u", "p");
     let registry = registry_with(&tokens).await;
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     let at = target(registry.host(), "app");
     let manifest = router.pull_manifest(&at, &tag("v1")).await.unwrap();
     router
@@ -83,7 +85,9 @@ async fn a_token_that_ended_early_is_fetched_anew_once() {
 async fn a_pushed_manifest_is_sent_again_with_the_new_token() {
     let tokens = TokenService::new().user("u", "p");
     let registry = registry_with(&tokens).await;
-    let router = Setup::new().login(registry.host(), "u", "p").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .router();
     let at = target(registry.host(), "app");
     let manifest = router.pull_manifest(&at, &tag("v1")).await.unwrap();
     tokens.expire_all();
@@ -240,7 +244,9 @@ async fn a_token_server_that_fails_is_a_failure_and_not_anonymous() {
 async fn a_wrong_password_is_shown_to_the_token_server_once() {
     let tokens = TokenService::new().user("u", "p");
     let registry = registry_with(&tokens).await;
-    let router = Setup::new().login(registry.host(), "u", "wrong").router();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "wrong")
+        .router();
     let failure = resolve_app(&router, registry.host()).await.unwrap_err();
     assert_eq!(
         (failure.class, failure.step),
@@ -346,7 +352,9 @@ async fn an_identity_token_is_exchanged_by_post() {
         r#"{{"auths":{{"{}":{{"identitytoken":"identity"}}}}}}"#,
         registry.host()
     );
-    let router = Setup::new().docker_config(folder.path(), &config).router();
+    let router = RouterBuilder::new()
+        .docker_config(folder.path(), &config)
+        .router();
     assert!(
         resolve_app(&router, registry.host())
             .await
@@ -372,7 +380,9 @@ async fn a_token_server_without_oauth_gets_the_identity_token_by_get() {
         r#"{{"auths":{{"{}":{{"identitytoken":"identity"}}}}}}"#,
         registry.host()
     );
-    let router = Setup::new().docker_config(folder.path(), &config).router();
+    let router = RouterBuilder::new()
+        .docker_config(folder.path(), &config)
+        .router();
     assert!(
         resolve_app(&router, registry.host())
             .await
