@@ -46,11 +46,16 @@ pub(crate) fn address(text: &str) -> Result<Address, String> {
     valid.then(|| Address(text.to_owned())).ok_or_else(expected)
 }
 
-/// A queue that says how long it is; that it answers is what readiness means.
+/// A queue that says how long it is; that it answers, and does what the role needs, is what readiness means.
 #[async_trait]
 pub(crate) trait QueueLength: Send + Sync {
     /// How much it holds.
     async fn length(&self) -> Result<Length, QueueError>;
+
+    /// What it does not do at this moment although it is there, and why, if there is anything.
+    fn hindrance(&self) -> Option<String> {
+        None
+    }
 }
 
 #[async_trait]
@@ -73,6 +78,10 @@ impl QueueLength for InProcess {
 impl QueueLength for Backlog {
     async fn length(&self) -> Result<Length, QueueError> {
         self.length().await
+    }
+
+    fn hindrance(&self) -> Option<String> {
+        self.hindrance()
     }
 }
 
@@ -127,12 +136,8 @@ impl HttpServer {
 
     /// Serves from now on: alive, and not ready before [`Serving::ready`] nor once `stop` is cancelled. Needs a runtime.
     pub(crate) fn serve(self, stop: &CancellationToken) -> Result<Serving, Problem> {
-        let mut server = JoinSet::new();
         let Some(Listening { listener, metrics }) = self.0 else {
-            return Ok(Serving {
-                probes: None,
-                _server: server,
-            });
+            return Ok(Serving::nothing());
         };
         let listener = tokio::net::TcpListener::from_std(listener);
         let listener = listener.map_err(Problem::not_carried_out)?;
@@ -140,6 +145,7 @@ impl HttpServer {
         info!(%address, "serving /livez, /readyz and /metrics");
         let probes = Arc::new(Probes::new(metrics, stop.clone()));
         let router = probes::router(Arc::clone(&probes));
+        let mut server = JoinSet::new();
         server.spawn(connections::serve(listener, router, Limits::default()));
         Ok(Serving {
             probes: Some(probes),
@@ -149,6 +155,21 @@ impl HttpServer {
 }
 
 impl Serving {
+    /// Serves nothing, as for a command.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            probes: None,
+            _server: JoinSet::new(),
+        }
+    }
+
+    /// What is waited for meanwhile, which readiness says.
+    pub(crate) fn waits_for(&self, what: String) {
+        if let Some(probes) = &self.probes {
+            probes.waits_for(what);
+        }
+    }
+
     /// All is wired: ready as long as the queue answers.
     pub(crate) fn ready(&self, queue: Arc<dyn QueueLength>) {
         if let Some(probes) = &self.probes {

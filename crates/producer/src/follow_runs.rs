@@ -66,6 +66,16 @@ enum FollowError {
     Report(QueueError),
 }
 
+impl FollowError {
+    fn is_of_a_queue_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Queue(QueueError::Unreachable(_))
+                | Self::Aggregate(AggregateError::Log(QueueError::Unreachable(_)))
+        )
+    }
+}
+
 impl RunFollower {
     /// Follows all runs until `stop` is cancelled. Those that are open then are left to the next aggregator. A queue that is
     /// away is waited for. What is wrong with one run keeps no other from being followed.
@@ -111,10 +121,17 @@ impl RunFollower {
     /// Sees the run to its end, and says for how long its producer may still publish jobs of it.
     async fn end(&self, state: &RunState) -> Option<Duration> {
         let _following = Following::begin(self.aggregator.measures.as_ref());
-        let mut refusals = 0;
+        let (mut refusals, mut is_away) = (0, false);
         loop {
             match self.finish(state, refusals >= MAX_REFUSALS).await {
                 Ok(still_published) => return still_published,
+                // A queue that is away for long is told of once.
+                Err(error)
+                    if error.is_of_a_queue_away() && std::mem::replace(&mut is_away, true) =>
+                {
+                    tracing::debug!(run = %state.run, %error, "still no report");
+                    sleep(AFTER_FAILURE).await;
+                }
                 Err(error) => {
                     refusals += u32::from(matches!(error, FollowError::Report(_)));
                     tracing::error!(run = %state.run, %error, "no report yet: trying again");

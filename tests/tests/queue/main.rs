@@ -14,6 +14,7 @@ mod clocks;
 mod clusters;
 mod dead_letters;
 mod enqueue;
+mod full_disks;
 mod hostile;
 mod hosts;
 mod permissions;

@@ -1,5 +1,7 @@
 //! `provision` over an installation that is there.
 
+use image_sync_tests::Watched;
+
 use crate::support::Installation;
 
 #[tokio::test]
@@ -65,15 +67,19 @@ async fn a_role_waits_for_a_stream_that_is_missing_where_others_are_there_and_sa
     let context = async_nats::jetstream::new(client);
     let lost = "OBJ_imgsync_reports";
     context.delete_stream(lost).await.unwrap();
-    let aggregator = installation.aggregator();
-    let said = aggregator.line("waiting until it is there").await;
+    let aggregator = installation.role("aggregator --listen 127.0.0.1:0");
+    let aggregator = Watched::over(aggregator).await;
+    let said = aggregator.role.line("waiting until it is there").await;
     for part in [lost, "max_file_store", "others of this installation"] {
         assert!(said.contains(part), "{part} in {said}");
     }
+    let why = aggregator.readiness_is(503).await;
+    assert!(why.contains(lost), "{why}");
     let watching = installation.run("runs list").await;
     assert_eq!(watching.code, Some(3), "{watching:#?}");
     assert!(watching.stderr.contains("max_file_store"), "{watching:#?}");
     installation.run_well("provision").await;
-    aggregator.line("aggregator started").await;
-    aggregator.stop().await;
+    aggregator.role.line("aggregator started").await;
+    aggregator.readiness_is(200).await;
+    aggregator.role.stop().await;
 }

@@ -35,9 +35,9 @@ pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Ex
     let measures = server.of_runs();
     runtime::run(runtime::GRACE, |stop| async move {
         let serving = server.serve(&stop)?;
-        let opening = args
-            .connection
-            .open_to_take(environment, Role::Aggregator, args.max_deliver);
+        let opening =
+            args.connection
+                .open_to_take(environment, Role::Aggregator, args.max_deliver, &serving);
         let Some(queue) = stop.run_until_cancelled(Box::pin(opening)).await else {
             return Ok(Exit::Success);
         };

@@ -18,6 +18,7 @@ use tracing::warn;
 use crate::clock::SystemClock;
 use crate::environment::{Environment, NatsEnvironment};
 use crate::exit::{Exit, Problem};
+use crate::server::Serving;
 
 /// The help of `--max-deliver`.
 pub(crate) const MAX_DELIVER: &str = "Give a job up that was delivered so often without a result, as it kills its \
@@ -89,26 +90,34 @@ impl ConnectionArgs {
         environment: &Environment,
         role: Role,
     ) -> Result<JetStream, Problem> {
-        self.open_to_take(environment, role, DEFAULT_MAX_DELIVER)
+        let unwatched = Serving::nothing();
+        self.open_to_take(environment, role, DEFAULT_MAX_DELIVER, &unwatched)
             .await
     }
 
-    /// The same for a role that takes jobs, and gives one up after `max_deliver` deliveries.
+    /// The same for a role that takes jobs, and gives one up after `max_deliver` deliveries. What it waits for, `serving` says.
     pub(crate) async fn open_to_take(
         &self,
         environment: &Environment,
         role: Role,
         max_deliver: u64,
+        serving: &Serving,
     ) -> Result<JetStream, Problem> {
         let name = format!("image-sync {role:?}").to_lowercase();
         let connection = self.connect(environment, &name).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut waits_for = None;
         loop {
             let (connection, clock) = (connection.clone(), Arc::clone(&clock));
             match JetStream::open(connection, role, clock, max_deliver).await {
                 // What was lost with a restart of the server may be back with the next one.
                 Err(error @ ProvisionError::Lost { .. }) if role.lasts() => {
-                    warn!(%error, "waiting until it is there");
+                    let error = error.to_string();
+                    serving.waits_for(error.clone());
+                    if waits_for.as_ref() != Some(&error) {
+                        warn!(error, "waiting until it is there");
+                        waits_for = Some(error);
+                    }
                     sleep(UNTIL_FOUND).await;
                 }
                 opened => return opened.map_err(unfit),

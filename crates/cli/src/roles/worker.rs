@@ -183,9 +183,9 @@ pub(crate) fn run(
     let router = Arc::new(router);
     runtime::run(args.grace, |stop| async move {
         let serving = server.serve(&stop)?;
-        let opening = args
-            .connection
-            .open_to_take(environment, Role::Worker, args.max_deliver);
+        let opening =
+            args.connection
+                .open_to_take(environment, Role::Worker, args.max_deliver, &serving);
         let Some(queue) = stop.run_until_cancelled(Box::pin(opening)).await else {
             return Ok(Exit::Success);
         };

@@ -1,6 +1,6 @@
 //! The probes and the metrics: which path is answered how.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -22,6 +22,8 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What the answers are made of.
 pub(super) struct Probes {
     metrics: Metrics,
+    /// Why it is not ready before all is wired.
+    before: Mutex<String>,
     /// Set once all is wired.
     queue: OnceLock<Arc<dyn QueueLength>>,
     /// Cancelled when the program begins to end.
@@ -32,9 +34,15 @@ impl Probes {
     pub(super) fn new(metrics: Metrics, stop: CancellationToken) -> Self {
         Self {
             metrics,
+            before: Mutex::new("starting".to_owned()),
             queue: OnceLock::new(),
             stop,
         }
+    }
+
+    /// What is waited for before all is wired.
+    pub(super) fn waits_for(&self, what: String) {
+        *lock(&self.before) = what;
     }
 
     /// All is wired. Only the first queue counts: a program has one.
@@ -47,13 +55,26 @@ impl Probes {
         if self.stop.is_cancelled() {
             return Err("shutting down".to_owned());
         }
-        let queue = self.queue.get().ok_or("starting")?;
+        let Some(queue) = self.queue.get() else {
+            return Err(lock(&self.before).clone());
+        };
         let answer = timeout(QUEUE_TIMEOUT, queue.length()).await;
-        let length = answer.map_err(|_elapsed| "the queue does not answer".to_owned())?;
-        let length = length.map_err(|error| error.to_string())?;
-        self.metrics.queue_is(&length);
-        Ok(())
+        let length = answer.map_err(|_elapsed| "the queue does not answer".to_owned());
+        let length = length.and_then(|length| length.map_err(|error| error.to_string()));
+        if let Ok(length) = &length {
+            self.metrics.queue_is(length);
+        }
+        // That says more than that there is no answer, and a queue that says how long it is may still take nothing.
+        match queue.hindrance() {
+            Some(hindrance) => Err(hindrance),
+            None => length.map(drop),
+        }
     }
+}
+
+/// What a panic left is as good as before: a text.
+fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
+    text.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The paths. A HEAD is answered as a GET is, without the body.
@@ -125,6 +146,23 @@ mod tests {
         }
     }
 
+    /// Says how long it is, and takes nothing.
+    struct Full;
+
+    #[async_trait]
+    impl QueueLength for Full {
+        async fn length(&self) -> Result<Length, QueueError> {
+            Ok(Length {
+                jobs: vec![("now", 7)],
+                ..Length::default()
+            })
+        }
+
+        fn hindrance(&self) -> Option<String> {
+            Some("cannot store jobs: no room".to_owned())
+        }
+    }
+
     struct Silent;
 
     #[async_trait]
@@ -181,6 +219,15 @@ mod tests {
         let away = probes(Some(Arc::new(Queue(Err(away)))));
         let (status, why) = get(&away, "/readyz").await;
         assert!(status == 503 && why.contains("nobody listens"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn it_is_not_ready_while_the_queue_takes_nothing() {
+        let full = probes(Some(Arc::new(Full)));
+        let said = (503, "cannot store jobs: no room\n".to_owned());
+        assert_eq!(get(&full, "/readyz").await, said);
+        let (_, metrics) = get(&full, "/metrics").await;
+        assert!(metrics.contains(r#"image_sync_queue_jobs{lane="now"} 7"#));
     }
 
     #[tokio::test]

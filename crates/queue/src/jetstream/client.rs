@@ -10,6 +10,7 @@ mod connect_error;
 mod connection;
 mod events;
 mod headers;
+mod health;
 mod live_client;
 mod options;
 mod server_time;

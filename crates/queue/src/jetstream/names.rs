@@ -1,5 +1,6 @@
 //! The names of everything that an installation has on its server. Several installations share a server by their prefix.
 
+mod asked;
 mod job_subject;
 mod prefix;
 mod role;
@@ -177,6 +178,32 @@ impl Names {
         format!("{}.dlq.>", self.prefix)
     }
 
+    /// What a request on `subject` is about.
+    pub(super) fn asked_on(&self, subject: &str) -> Asked {
+        let written = |store| Asked {
+            store,
+            writes: true,
+        };
+        if let Some(own) = subject.strip_prefix(self.prefix.as_str()) {
+            return written(match own.split('.').nth(1) {
+                Some("job" | "held" | "poison") => Store::Jobs,
+                Some("run") => Store::Logs,
+                Some("dlq") => Store::Letters,
+                _ => Store::Any,
+            });
+        }
+        let mut tokens = subject.split('.');
+        let is_written = matches!(tokens.next(), Some("$KV" | "$O"));
+        let name = |token: &str| {
+            let (_, end) = token.rsplit_once('_')?;
+            Some(Store::named(end)).filter(|store| *store != Store::Any)
+        };
+        Asked {
+            store: tokens.find_map(name).unwrap_or(Store::Any),
+            writes: is_written,
+        }
+    }
+
     /// What a stream of the installation holds, in one word.
     pub(crate) fn holds(&self, stream: &str) -> &'static str {
         let known = [
@@ -263,6 +290,46 @@ mod tests {
                 parsed.is_none_or(|parsed| parsed.rest.is_empty()),
                 "{subject}"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_request_is_about_is_seen_from_its_subject() {
+        let names = names("team-a");
+        let run = RunId::new("01J");
+        let (writes, reads) = (true, false);
+        let asked = |subject: &str| {
+            let Asked { store, writes } = names.asked_on(subject);
+            (store, writes)
+        };
+        let result = names.event_of_kind(&run, "result");
+        assert_eq!(asked(&result), (Store::Logs, writes));
+        for area in Area::ALL {
+            let job = names.subject_for(area, Lane::Now, "docker.io", &run);
+            assert_eq!(asked(&job), (Store::Jobs, writes));
+        }
+        assert_eq!(asked(&names.letter("r1:3")), (Store::Letters, writes));
+        for (bucket, store) in [
+            (names.runs(), Store::Runs),
+            (names.leases(), Store::Leases),
+            (names.hosts(), Store::Hosts),
+            (names.memo(), Store::Facts),
+        ] {
+            assert_eq!(asked(&key_subject(&bucket, "a.b")), (store, writes));
+            let read = format!("$JS.API.STREAM.MSG.GET.{}", bucket_stream(&bucket));
+            assert_eq!(asked(&read), (store, reads));
+        }
+        let piece = format!("$O.{}.C.x", names.reports());
+        assert_eq!(asked(&piece), (Store::Reports, writes));
+        for (subject, store) in [
+            ("$JS.API.STREAM.INFO.OBJ_team-a_reports", Store::Reports),
+            ("$JS.API.CONSUMER.INFO.TEAM-A_JOBS.bulk", Store::Jobs),
+            ("$JS.ACK.TEAM-A_JOBS.bulk.1.2.3.4.5", Store::Jobs),
+            ("$JS.ACK.hub.x.TEAM-A_JOBS.bulk.1.2.3.4.5.6", Store::Jobs),
+            ("$JS.API.CONSUMER.CREATE.TEAM-A_RUNLOG", Store::Logs),
+            ("$JS.API.INFO", Store::Any),
+        ] {
+            assert_eq!(asked(subject), (store, reads), "{subject}");
         }
     }
 

@@ -115,6 +115,20 @@ impl NatsServer {
         }
     }
 
+    /// From now on it can write no file any more, as if its disk were full: not beyond the first byte of one (`RLIMIT_FSIZE`).
+    /// Started again, it can.
+    pub fn fill_disk(&self) -> io::Result<()> {
+        let id = self.process_id().to_string();
+        let limited = std::process::Command::new("prlimit")
+            .args(["--pid", &id, "--fsize=1:1"])
+            .status()?;
+        if limited.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other("RLIMIT_FSIZE could not be set"))
+        }
+    }
+
     /// Starts it again after [`Self::kill`], on the same port and storage.
     pub async fn restart(&mut self) -> io::Result<()> {
         self.process = run(self.port, &self.folder, &self.arguments)?;

@@ -34,15 +34,26 @@ impl LeaseGuard<'_> {
     pub(crate) async fn watch(&self) -> Failure {
         let mut ticks = interval_at(tokio::time::Instant::now() + self.every, self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A queue that is away for long is told of once.
+        let (mut is_silent, mut is_unrenewed) = (false, false);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.settle.in_progress().await {
-                warn!(%error, "could not tell the queue that the job is being worked");
+            match self.settle.in_progress().await {
+                Ok(()) => is_silent = false,
+                Err(error) if std::mem::replace(&mut is_silent, true) => {
+                    debug!(%error, "still no sign of life");
+                }
+                Err(error) => {
+                    warn!(%error, "could not tell the queue that the job is being worked");
+                }
             }
             match self.renew().await {
-                Ok(true) => {}
+                Ok(true) => is_unrenewed = false,
                 Ok(false) => return self.lost(),
                 // The lease may outlast the trouble. Whether it did is asked before the tag is written.
+                Err(error) if std::mem::replace(&mut is_unrenewed, true) => {
+                    debug!(%error, "still not renewed");
+                }
                 Err(error) => warn!(%error, "could not renew the lease of the target"),
             }
         }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::connect_error::ConnectError;
 use super::connection::{Connection, PAUSE, Shared, Tries};
 use super::events::Events;
+use super::health::Health;
 use super::live_client::LiveClient;
 use super::servers;
 use super::settings::ConnectSettings;
@@ -48,6 +49,7 @@ impl Connection {
             client: LiveClient::connect(settings, Arc::clone(&events)).await?,
             events,
             server_time: Arc::default(),
+            health: Health::default(),
             cut_short: Mutex::default(),
             taking_out: tokio::sync::Mutex::default(),
         };

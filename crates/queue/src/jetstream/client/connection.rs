@@ -10,15 +10,16 @@ use std::time::Duration;
 use async_nats::{Client, HeaderMap, Message, Request, RequestError, RequestErrorKind};
 use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::api_error::says_not_ready;
+use super::api_error::{ApiError, refusal_in};
 use super::events::Events;
 use super::headers::length;
+use super::health::{Cause, Health, TOLERATED};
 use super::live_client::LiveClient;
 use super::server_time::ServerTime;
 use super::settings::PING;
-use crate::jetstream::names::{Consumer, Names};
+use crate::jetstream::names::{Asked, Consumer, Names};
 
 /// The pause before a request is made again that was refused at once.
 pub(crate) const PAUSE: Duration = Duration::from_millis(250);
@@ -30,16 +31,19 @@ pub(crate) enum Tries {
     One,
     /// Again, for as long as the server may be away.
     WhileAway,
+    /// The same, and for as long as the server is there and has no room: who asks has nothing else to do.
+    UntilRoom,
     /// Again until then: what is one of several requests for the same has no time of its own.
     Until(Instant),
 }
 
 impl Tries {
     /// Whether a request that was made first at `start` is made no more.
-    fn are_over(self, start: Instant, outage: Duration) -> bool {
+    fn are_over(self, start: Instant, outage: Duration, lacks_room: impl Fn() -> bool) -> bool {
         match self {
             Self::One => true,
             Self::WhileAway => start.elapsed() >= outage,
+            Self::UntilRoom => start.elapsed() >= outage && !lacks_room(),
             Self::Until(end) => Instant::now() >= end,
         }
     }
@@ -54,6 +58,7 @@ pub struct Connection {
 pub(crate) struct Shared {
     pub(crate) client: LiveClient,
     pub(crate) events: Arc<Events>,
+    pub(crate) health: Health,
     pub(crate) names: Names,
     pub(super) request_timeout: Duration,
     pub(crate) outage: Duration,
@@ -91,6 +96,11 @@ impl Connection {
 
     pub(crate) fn events(&self) -> &Events {
         &self.shared.events
+    }
+
+    /// What cannot be done at this moment, and why, although there is a connection.
+    pub(crate) fn hindrance(&self) -> Option<String> {
+        self.shared.health.hindrance()
     }
 
     pub(crate) fn names(&self) -> &Names {
@@ -158,18 +168,25 @@ impl Connection {
         payload: Bytes,
         tries: Tries,
     ) -> Result<Message, QueueError> {
-        let start = Instant::now();
+        let (start, about) = (Instant::now(), self.names().asked_on(subject));
         loop {
-            let asked = self.ask_once(subject, headers, payload.clone());
+            let asked_at = Instant::now();
+            // On the heap: it is part of all futures that ask.
+            let asked = Box::pin(self.ask_once(subject, headers, payload.clone()));
+            let asked = self.noting_silence(about, asked);
             let answer = tokio::select! {
                 answer = asked => answer,
                 permission = self.events().denial(|denied| denied == subject, start) => {
                     Err(NoAnswer::Never(permission.missing()))
                 }
             };
-            let is_over = tries.are_over(start, self.outage());
+            let refusal = answer.as_ref().ok();
+            let refusal = refusal.and_then(|answer| refusal_in(&answer.payload));
+            self.note(about, &answer, refusal.as_ref(), asked_at);
+            let lacks_room = || self.shared.health.lacks_room(about);
+            let is_over = tries.are_over(start, self.outage(), lacks_room);
             let no_answer = match answer {
-                Ok(answer) if !is_over && says_not_ready(&answer.payload) => {
+                Ok(_) if !is_over && refusal.is_some_and(|refusal| refusal.is_passing()) => {
                     sleep(PAUSE).await;
                     continue;
                 }
@@ -182,6 +199,55 @@ impl Connection {
                 NoAnswer::NobodyThere | NoAnswer::NoClient(_) => sleep(PAUSE).await,
                 NoAnswer::Late | NoAnswer::Cut => {}
             }
+        }
+    }
+
+    /// Waits for an answer, and notes meanwhile if it does not come.
+    async fn noting_silence<T>(&self, about: Asked, answer: impl Future<Output = T>) -> T {
+        let asked_at = Instant::now();
+        tokio::pin!(answer);
+        if let Ok(answer) = timeout(TOLERATED, &mut answer).await {
+            return answer;
+        }
+        self.not_done(about, Cause::Silence, asked_at);
+        answer.await
+    }
+
+    /// Notes how a request ended.
+    fn note(
+        &self,
+        about: Asked,
+        answer: &Result<Message, NoAnswer>,
+        refusal: Option<&ApiError>,
+        asked_at: Instant,
+    ) {
+        match (answer, refusal.map(ApiError::cause)) {
+            (Ok(_), Some(Some(cause))) => self.not_done(about, cause, Instant::now()),
+            // That it refuses what is wrong says nothing of what it would do with what is right.
+            (Ok(_), Some(None)) if about.writes => {}
+            (Ok(_), _) => self.shared.health.done(about),
+            (Err(NoAnswer::Late), _) => self.not_done(about, Cause::Silence, asked_at),
+            (Err(NoAnswer::NobodyThere), _) => {
+                let nobody = Cause::Refusal("no stream or consumer listens".to_owned());
+                self.not_done(about, nobody, Instant::now());
+            }
+            (Err(NoAnswer::Cut | NoAnswer::NoClient(_) | NoAnswer::Never(_)), _) => {}
+        }
+    }
+
+    /// A server whose disk is full may hang up on each connection in turn, as long as that lasts. It was told once.
+    fn tell_of_reconnect(&self) {
+        if self.shared.health.is_told() {
+            self.events().expect_reconnect();
+            tracing::debug!("nothing comes from NATS any more: connecting anew");
+        } else {
+            tracing::warn!("nothing comes from NATS any more: connecting anew");
+        }
+    }
+
+    fn not_done(&self, about: Asked, cause: Cause, since: Instant) {
+        if self.is_connected() {
+            self.shared.health.not_done(about, cause, since);
         }
     }
 
@@ -229,7 +295,7 @@ impl Connection {
             && self.request_timeout() > PING
             && bytes_heard(&client) == heard_before
         {
-            tracing::warn!("nothing comes from NATS any more: connecting anew");
+            self.tell_of_reconnect();
             client.force_reconnect().await.ok();
         }
         Err(no_answer)

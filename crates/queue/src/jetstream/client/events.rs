@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_nats::{Event, ServerError};
 use image_sync_shared::lock::lock;
@@ -11,6 +12,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+/// How long a connection takes at most that is made anew to a server that is there.
+const RECONNECT: Duration = Duration::from_secs(2);
 /// How many denials are remembered.
 const MAX_DENIALS: usize = 64;
 
@@ -60,6 +63,8 @@ pub(crate) struct Events {
     count_of_denials: watch::Sender<u64>,
     /// Why the connection could not be made last.
     failure: Mutex<Option<String>>,
+    /// Until when it is no news that the connection is cut and made anew.
+    expected_until: Mutex<Option<Instant>>,
 }
 
 impl Events {
@@ -69,7 +74,17 @@ impl Events {
             denials: Mutex::default(),
             count_of_denials: watch::Sender::new(0),
             failure: Mutex::default(),
+            expected_until: Mutex::default(),
         }
+    }
+
+    /// The connection is about to be made anew, which is no news.
+    pub(super) fn expect_reconnect(&self) {
+        *lock(&self.expected_until) = Some(Instant::now() + RECONNECT);
+    }
+
+    fn is_expected(&self) -> bool {
+        lock(&self.expected_until).is_some_and(|until| Instant::now() < until)
     }
 
     /// How often the connection was made. A change says that what was under way is lost.
@@ -117,8 +132,13 @@ impl Events {
                 *lock(&self.failure) = None;
                 lock(&self.denials).clear();
                 self.connections.send_modify(|count| *count += 1);
-                info!("connected to NATS");
+                if self.is_expected() {
+                    debug!("connected to NATS");
+                } else {
+                    info!("connected to NATS");
+                }
             }
+            Event::Disconnected if self.is_expected() => debug!("the connection to NATS was cut"),
             Event::Disconnected => warn!("the connection to NATS was cut: connecting again"),
             Event::ServerError(ServerError::Other(text)) => {
                 // Whoever asked for what is not allowed learns of it, and says so.

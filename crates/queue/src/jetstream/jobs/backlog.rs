@@ -39,6 +39,12 @@ impl Backlog {
         }
     }
 
+    /// What the role cannot do at this moment although it is connected, and why, if there is anything.
+    #[must_use]
+    pub fn hindrance(&self) -> Option<String> {
+        self.connection.hindrance()
+    }
+
     /// How much there is, as of some seconds ago at most. An error if the server is away, or if something that the role
     /// needs is not there.
     pub async fn length(&self) -> Result<Length, QueueError> {

@@ -307,7 +307,7 @@ impl JobStore {
         let _reserved = capacity.reserve(&self.connection, bytes).await?;
         let stored = self
             .connection
-            .store(subject, headers, payload, Tries::WhileAway)
+            .store(subject, headers, payload, Tries::UntilRoom)
             .await?;
         Ok(if stored.duplicate {
             Stored::Duplicate

@@ -6,9 +6,9 @@ use image_sync_shared::text::{bounded, excerpt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, PAUSE, Tries};
 use crate::jetstream::names::{bucket_stream, key_subject};
 use crate::jetstream::streams::{last_message, last_message_within};
 
@@ -86,7 +86,7 @@ impl Bucket {
                 .connection
                 .store_after(&subject, revision, payload.clone(), None);
             match asked.await {
-                Err(QueueError::Unreachable(_)) if Instant::now() < end => {}
+                Err(QueueError::Unreachable(_)) if Instant::now() < end => sleep(PAUSE).await,
                 Ok(None) if !is_first => {}
                 answer => return answer,
             }

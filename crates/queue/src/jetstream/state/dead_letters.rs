@@ -39,7 +39,7 @@ impl DeadLetters for JetStreamDeadLetters {
             messages::encode_letter(&letter, self.connection.max_payload_beside(&no_headers))?;
         let stored = self
             .connection
-            .store(&subject, &no_headers, payload.into(), Tries::WhileAway);
+            .store(&subject, &no_headers, payload.into(), Tries::UntilRoom);
         stored.await.map(drop)
     }
 

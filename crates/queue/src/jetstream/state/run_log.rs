@@ -55,7 +55,7 @@ impl RunLog for JetStreamRunLog {
         let payload = messages::encode_event(event, self.connection.max_payload_beside(&headers))?;
         let stored = self
             .connection
-            .store(&subject, &headers, payload.into(), Tries::WhileAway);
+            .store(&subject, &headers, payload.into(), Tries::UntilRoom);
         stored.await.map(drop)
     }
 

@@ -1,0 +1,266 @@
+//! What a client is kept from at this moment by a server that it is connected to.
+//!
+//! A server whose disk is full does not say so: what is written to a stream, or all that is asked of `JetStream`, has no answer
+//! any more. So every request notes here how it ended, and this alone says what cannot be done: once in the log, and in
+//! [`Health::hindrance`] for as long as it lasts. A server that is away is no business of this.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::jetstream::names::{Asked, Store};
+use crate::lock::lock;
+
+/// For how long in a row something may not be done before that is told.
+pub(super) const TOLERATED: Duration = Duration::from_secs(3);
+/// For how long what failed last is taken to be as it was, if nobody tries again.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The server gives no answer, although it is there.
+    Silence,
+    /// The server says that it, or the account, has no room, or that it cannot write.
+    NoStorage(String),
+    /// It says something else.
+    Refusal(String),
+}
+
+impl Cause {
+    /// Whether making room at the server may end it.
+    fn is_of_storage(&self) -> bool {
+        !matches!(self, Self::Refusal(_))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silence => f.write_str("NATS gives no answer, as where its disk is full"),
+            Self::NoStorage(said) => write!(f, "the storage of NATS is full or broken ({said})"),
+            Self::Refusal(said) => f.write_str(said),
+        }
+    }
+}
+
+/// Something that is not done.
+#[derive(Clone, Debug)]
+struct Trouble {
+    cause: Cause,
+    /// Since when.
+    since: Instant,
+    /// When it was tried last.
+    last: Instant,
+}
+
+impl Trouble {
+    fn is_told(&self) -> bool {
+        matches!(self.cause, Cause::NoStorage(_))
+            || self.last.duration_since(self.since) >= TOLERATED
+    }
+
+    fn is_forgotten(&self, now: Instant) -> bool {
+        now.duration_since(self.last) >= FORGOTTEN
+    }
+}
+
+/// What is known of one kind of requests.
+#[derive(Debug, Default)]
+struct Known {
+    /// When something was done last.
+    good: Option<Instant>,
+    trouble: Option<Trouble>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of each store, what is only asked for before what is written.
+    known: [[Known; 2]; Store::ALL.len()],
+    /// Whether the log says that something cannot be done.
+    is_told: bool,
+}
+
+/// What a client knows of its server.
+#[derive(Debug, Default)]
+pub(super) struct Health(Mutex<State>);
+
+impl Health {
+    /// Something was done.
+    pub(super) fn done(&self, asked: Asked) {
+        let mut state = lock(&self.0);
+        let known = &mut state.known[asked.store as usize][usize::from(asked.writes)];
+        known.good = Some(Instant::now());
+        if known.trouble.take().is_some() && state.is_told && state.told().next().is_none() {
+            state.is_told = false;
+            drop(state);
+            tracing::info!("NATS does what it is asked again: going on");
+        }
+    }
+
+    /// Something was not done, which was asked at `start`.
+    pub(super) fn not_done(&self, asked: Asked, cause: Cause, start: Instant) {
+        let last = Instant::now();
+        let mut state = lock(&self.0);
+        state.forget(last);
+        let known = &mut state.known[asked.store as usize][usize::from(asked.writes)];
+        // What others did meanwhile says that it is not the server.
+        let begin = known.good.map_or(start, |good| good.max(start));
+        let since = known.trouble.as_ref().map_or(begin, |known| known.since);
+        let trouble = Trouble { cause, since, last };
+        known.trouble = Some(trouble.clone());
+        if !trouble.is_told() {
+            return;
+        }
+        let is_first = !std::mem::replace(&mut state.is_told, true);
+        drop(state);
+        let (cannot, why) = (asked.not_done(), trouble.cause);
+        if is_first {
+            tracing::warn!(
+                cannot, %why,
+                "cannot go on: trying until it is over (a server whose disk was full may need a restart once there is room)"
+            );
+        } else {
+            tracing::debug!(cannot, %why, "cannot go on");
+        }
+    }
+
+    /// What cannot be done at this moment, and why, if there is anything.
+    pub(super) fn hindrance(&self) -> Option<String> {
+        let mut state = lock(&self.0);
+        state.forget(Instant::now());
+        let told = |(asked, trouble): (Asked, &Trouble)| {
+            format!("cannot {}: {}", asked.not_done(), trouble.cause)
+        };
+        let all: Vec<String> = state.told().map(told).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// Whether the log says that something cannot be done.
+    pub(super) fn is_told(&self) -> bool {
+        lock(&self.0).is_told
+    }
+
+    /// Whether making room at the server may let something be done there that cannot be done now.
+    pub(super) fn lacks_room(&self, asked: Asked) -> bool {
+        let state = lock(&self.0);
+        let trouble = state.known[asked.store as usize][usize::from(asked.writes)]
+            .trouble
+            .as_ref();
+        trouble.is_some_and(|trouble| trouble.is_told() && trouble.cause.is_of_storage())
+    }
+}
+
+impl State {
+    fn told(&self) -> impl Iterator<Item = (Asked, &Trouble)> {
+        let all = Store::ALL.into_iter().zip(&self.known);
+        let all = all.flat_map(|(store, known)| {
+            let asked = [false, true].map(|writes| Asked { store, writes });
+            asked.into_iter().zip(known)
+        });
+        all.filter_map(|(asked, known)| {
+            let told = known.trouble.as_ref().filter(|trouble| trouble.is_told());
+            told.map(|trouble| (asked, trouble))
+        })
+    }
+
+    /// Nobody tries any more what failed long ago: whether it could be done now, nobody knows.
+    fn forget(&mut self, now: Instant) {
+        for known in self.known.iter_mut().flatten() {
+            known.trouble.take_if(|trouble| trouble.is_forgotten(now));
+        }
+        let is_any = self.told().next().is_some();
+        self.is_told &= is_any;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const LOGS: Asked = written(Store::Logs);
+
+    const fn written(store: Store) -> Asked {
+        Asked {
+            store,
+            writes: true,
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn refused() -> Cause {
+        Cause::Refusal("no".to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_counts_once_it_lasts() {
+        let health = Health::default();
+        let start = Instant::now();
+        advance(TOLERATED - SECOND).await;
+        health.not_done(LOGS, Cause::Silence, start);
+        assert_eq!(health.hindrance(), None);
+        advance(SECOND).await;
+        health.not_done(LOGS, Cause::Silence, start);
+        let why = health.hindrance().unwrap();
+        assert!(why.contains("write the logs of runs"), "{why}");
+        assert!(why.contains("no answer"), "{why}");
+        assert!(health.lacks_room(LOGS) && !health.lacks_room(written(Store::Jobs)));
+        health.done(written(Store::Jobs));
+        assert!(health.hindrance().is_some(), "another store");
+        health.done(LOGS);
+        assert_eq!(health.hindrance(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_is_said_to_be_without_storage_counts_at_once() {
+        let health = Health::default();
+        let full = Cause::NoStorage("insufficient resources".to_owned());
+        health.not_done(written(Store::Leases), full, Instant::now());
+        let why = health.hindrance().unwrap();
+        assert!(
+            why.contains("full or broken (insufficient resources)"),
+            "{why}"
+        );
+        assert!(health.lacks_room(written(Store::Leases)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_of_many_requests_that_fails_counts_for_nothing() {
+        let health = Health::default();
+        let start = Instant::now();
+        for _ in 0..20 {
+            advance(SECOND).await;
+            health.done(LOGS);
+            health.not_done(LOGS, Cause::Silence, start);
+            assert_eq!(health.hindrance(), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_again_and_again_counts_but_waits_for_no_room() {
+        let health = Health::default();
+        health.not_done(LOGS, refused(), Instant::now());
+        assert_eq!(health.hindrance(), None);
+        advance(5 * SECOND).await;
+        health.not_done(LOGS, refused(), Instant::now());
+        let why = "cannot write the logs of runs: no";
+        assert_eq!(health.hindrance().as_deref(), Some(why));
+        assert!(!health.lacks_room(LOGS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_tries_any_more_is_forgotten() {
+        let health = Health::default();
+        let full = Cause::NoStorage("insufficient resources".to_owned());
+        health.not_done(written(Store::Reports), full, Instant::now());
+        advance(FORGOTTEN - SECOND).await;
+        assert!(health.hindrance().is_some());
+        advance(SECOND).await;
+        assert_eq!(health.hindrance(), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! The disk of the nats-server is full: what cannot go on says so, and goes on when there is room and the server was started
+//! again. By itself it takes nothing any more, whatever room there is.
+
+use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
+use image_sync_testkit::proxy::Toward;
+use image_sync_tests::Watched;
+
+use crate::support::{A_PIECE_OF_A_REPORT, Installation, PRODUCER, TIMES};
+
+/// What says that a role cannot go on.
+const CANNOT: &str = "cannot go on";
+/// What says that it goes on.
+const GOES_ON: &str = "NATS does what it is asked again";
+
+async fn start_anew(installation: &mut Installation) {
+    installation.nats.kill().unwrap();
+    installation.nats.restart().await.unwrap();
+}
+
+/// How many lines of it say so.
+fn told(log: &str, what: &str) -> usize {
+    log.lines().filter(|line| line.contains(what)).count()
+}
+
+#[tokio::test]
+async fn a_worker_whose_server_has_a_full_disk_says_so_once_and_goes_on_when_there_is_room() {
+    let mut installation = Installation::with(TIMES).await;
+    installation.write(&installation.catalog(12));
+    let gate = Gate::new();
+    let blobs = Rule::new("GET", "/v2/team/*/blobs/*");
+    installation.source.stage(blobs, Fault::hold(&gate));
+    let aggregator = installation.aggregator();
+    let worker = "worker -c config.yaml --slots 4 --heartbeat 500ms --listen 127.0.0.1:0";
+    let worker = Watched::over(installation.role(worker)).await;
+    worker.readiness_is(200).await;
+    let producer = installation.role(PRODUCER);
+    gate.reached_by(4).await;
+    installation.nats.fill_disk().unwrap();
+    gate.release();
+
+    worker.role.line(CANNOT).await;
+    let why = worker.readiness_is(503).await;
+    assert!(why.starts_with("cannot "), "{why}");
+    assert_eq!(worker.get("/livez").await.0, 200);
+
+    start_anew(&mut installation).await;
+    worker.role.line(GOES_ON).await;
+    worker.readiness_is(200).await;
+    installation.assert_all_pulled(&producer.ended().await, 12);
+    worker.role.signal("TERM").await;
+    let ended = worker.role.ended().await;
+    assert_eq!(told(&ended.stderr, CANNOT), 1, "{ended:#?}");
+    assert_eq!(told(&ended.stderr, GOES_ON), 1, "{ended:#?}");
+    drop(aggregator);
+}
+
+#[tokio::test]
+async fn a_producer_whose_server_has_a_full_disk_says_so_and_publishes_the_rest_when_there_is_room()
+{
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(300));
+    let proxy = installation.proxy().await;
+    let under_way = proxy.hold(Toward::Server, "HPUB imgsync.job.bulk", 150);
+    let producer = installation.role_at(&proxy, "producer -c config.yaml");
+    under_way.reached().await;
+    installation.nats.fill_disk().unwrap();
+    under_way.release();
+    producer.line(CANNOT).await;
+    start_anew(&mut installation).await;
+    let ended = producer.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(told(&ended.stderr, CANNOT), 1, "{ended:#?}");
+    assert!(ended.stderr.contains("run sealed"), "{ended:#?}");
+    assert!(ended.stderr.contains("jobs=300"), "{ended:#?}");
+}
+
+#[tokio::test]
+async fn an_aggregator_whose_server_has_a_full_disk_is_not_ready_and_stores_its_report_when_there_is_room()
+ {
+    let mut installation = Installation::start().await;
+    installation.write(&installation.catalog(1));
+    let proxy = installation.proxy().await;
+    let reported = proxy.hold(Toward::Server, A_PIECE_OF_A_REPORT, 1);
+    let aggregator = installation.role_at(&proxy, "aggregator --listen 127.0.0.1:0");
+    let aggregator = Watched::over(aggregator).await;
+    aggregator.readiness_is(200).await;
+    let worker = installation.worker("a");
+    let producer = installation.producer();
+    reported.reached().await;
+    installation.nats.fill_disk().unwrap();
+    reported.release();
+    aggregator.role.line(CANNOT).await;
+    let why = aggregator.readiness_is(503).await;
+    assert!(why.contains("reports"), "{why}");
+    start_anew(&mut installation).await;
+    aggregator.role.line(GOES_ON).await;
+    aggregator.readiness_is(200).await;
+    installation.assert_all_pulled(&producer.ended().await, 1);
+    drop(worker);
+}
