@@ -16,6 +16,7 @@ pub struct Program {
     binary: PathBuf,
     home: TempDir,
     environment: Vec<(String, String)>,
+    largest_file: Option<u64>,
 }
 
 /// A run of the program that is over.
@@ -42,7 +43,27 @@ impl Program {
             binary: PathBuf::from(binary),
             home,
             environment: Vec::new(),
+            largest_file: None,
         }
+    }
+
+    /// It cannot write files larger than this, in bytes, and is told so by its system as of a disk that is full
+    /// (`RLIMIT_FSIZE`); none for any size.
+    pub fn limit_files(&mut self, bytes: Option<u64>) {
+        self.largest_file = bytes;
+    }
+
+    /// What starts it, without arguments and environment.
+    fn unstarted(&self) -> Command {
+        let Some(bytes) = self.largest_file else {
+            return Command::new(&self.binary);
+        };
+        let mut limited = Command::new("prlimit");
+        // Else the signal that comes with the error ends it.
+        let exec = r#"trap '' XFSZ; exec "$0" "$@""#;
+        limited.args([&format!("--fsize={bytes}"), "sh", "-c", exec]);
+        limited.arg(&self.binary);
+        limited
     }
 
     /// Sets an environment variable for all runs to come.
@@ -80,7 +101,7 @@ impl Program {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = self.unstarted();
         command
             .args(arguments)
             .env_clear()

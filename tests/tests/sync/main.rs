@@ -13,6 +13,7 @@ mod faults_of_credentials;
 mod faults_of_sources;
 mod faults_of_targets;
 mod floor_of_requests;
+mod full_disks;
 mod platforms;
 mod probes;
 mod real_servers;

@@ -6,6 +6,7 @@ mod prefix;
 mod role;
 pub(super) mod token;
 
+pub(super) use asked::{Asked, Store};
 pub(super) use job_subject::{Area, Consumer, JobSubject};
 pub use prefix::{InvalidPrefix, Prefix};
 pub use role::Role;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::redaction::{Secrets, presentable};
-use super::{RequestError, body};
+use super::{RequestError, body, no_room};
 
 /// How much of a refusal's body is read, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -119,6 +119,8 @@ struct OneError {
     code: Value,
     #[serde(default)]
     message: Value,
+    #[serde(default)]
+    detail: Value,
 }
 
 impl ParsedRefusal {
@@ -204,11 +206,14 @@ impl ParsedRefusal {
 
 impl OneError {
     fn words(&self) -> String {
-        match (text(&self.code), text(&self.message)) {
-            (code, "") => code.to_owned(),
-            ("", message) => message.to_owned(),
-            (code, message) => format!("{code}: {message}"),
-        }
+        let reason = no_room::reason_in(&self.detail);
+        let parts = [
+            text(&self.code),
+            text(&self.message),
+            reason.unwrap_or_default(),
+        ];
+        let said: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        said.join(": ")
     }
 }
 
@@ -250,6 +255,15 @@ mod tests {
 
     fn error(code: &str, message: &str) -> String {
         format!(r#"{{"errors":[{{"code":"{code}","message":"{message}","detail":null}}]}}"#)
+    }
+
+    #[test]
+    fn a_full_disk_of_the_registry_is_told_in_words() {
+        let body = r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":
+            {"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/var/lib/registry/data","Err":28}}}]}"#;
+        let expected = "500 Internal Server Error: UNKNOWN: unknown error: no space left on device";
+        assert_eq!(told(500, body).answer, expected);
+        assert_eq!(told(507, "").answer, "507 Insufficient Storage");
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use image_sync_shared::lock::lock;
 use tokio::time::Instant;
 
 use crate::jetstream::names::{Asked, Store};
-use crate::lock::lock;
 
 /// For how long in a row something may not be done before that is told.
 pub(super) const TOLERATED: Duration = Duration::from_secs(3);
