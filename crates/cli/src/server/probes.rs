@@ -153,7 +153,11 @@ mod tests {
     impl QueueLength for Full {
         async fn length(&self) -> Result<Length, QueueError> {
             Ok(Length {
-                jobs: vec![("now", 7)],
+                jobs: vec![LaneLength {
+                    lane: "now",
+                    stored: 7,
+                    in_hand: None,
+                }],
                 ..Length::default()
             })
         }

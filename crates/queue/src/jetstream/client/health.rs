@@ -201,7 +201,7 @@ mod tests {
     async fn silence_counts_once_it_lasts() {
         let health = Health::default();
         let start = Instant::now();
-        advance(TOLERATED - SECOND).await;
+        advance(TOLERATED.saturating_sub(SECOND)).await;
         health.not_done(LOGS, Cause::Silence, start);
         assert_eq!(health.hindrance(), None);
         advance(SECOND).await;
@@ -258,7 +258,7 @@ mod tests {
         let health = Health::default();
         let full = Cause::NoStorage("insufficient resources".to_owned());
         health.not_done(written(Store::Reports), full, Instant::now());
-        advance(FORGOTTEN - SECOND).await;
+        advance(FORGOTTEN.saturating_sub(SECOND)).await;
         assert!(health.hindrance().is_some());
         advance(SECOND).await;
         assert_eq!(health.hindrance(), None);
