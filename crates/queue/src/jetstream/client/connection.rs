@@ -58,7 +58,7 @@ pub struct Connection {
 pub(crate) struct Shared {
     pub(crate) client: LiveClient,
     pub(crate) events: Arc<Events>,
-    pub(crate) health: Health,
+    pub(super) health: Health,
     pub(crate) names: Names,
     pub(super) request_timeout: Duration,
     pub(crate) outage: Duration,
