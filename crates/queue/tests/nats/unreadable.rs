@@ -92,7 +92,9 @@ async fn a_message_with_malformed_headers_becomes_a_dead_letter_and_other_jobs_o
     for letter in &letters {
         assert_eq!(letter.raw.as_deref(), Some("{}"));
         let reason = &letter.reason;
-        assert!(reason.contains("cannot be received"), "{reason}");
+        // Servers after 2.9 store some of these headers in another form, in which they are received.
+        let reasons = ["cannot be received", "is no job"];
+        assert!(reasons.iter().any(|why| reason.contains(why)), "{reason}");
     }
     assert_eq!(setup.other.ports().jobs.purge(&run()).await, Ok(0));
 }
