@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// A crate of the workspace, and the crates of the workspace it may be built from.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("image-sync-fuzzkit", &[]),
     ("image-sync-shared", &["image-sync-fuzzkit"]),
     (
@@ -25,7 +25,12 @@ const ALLOWED: [(&str, &[&str]); 9] = [
         &["image-sync-fuzzkit", "image-sync-shared"],
     ),
     (
-        "image-sync-producer",
+        "image-sync-catalog",
+        &["image-sync-fuzzkit", "image-sync-shared"],
+    ),
+    ("image-sync-producer", &["image-sync-shared"]),
+    (
+        "image-sync-aggregator",
         &["image-sync-fuzzkit", "image-sync-shared"],
     ),
     (
@@ -38,7 +43,9 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "image-sync-shared",
             "image-sync-queue",
             "image-sync-registry",
+            "image-sync-catalog",
             "image-sync-producer",
+            "image-sync-aggregator",
             "image-sync-worker",
         ],
     ),

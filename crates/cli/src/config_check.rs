@@ -150,7 +150,7 @@ fn registry(settings: &RegistrySettings) -> String {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_producer::config_file;
+    use image_sync_catalog::config_file;
 
     use super::*;
 

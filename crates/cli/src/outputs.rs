@@ -3,8 +3,8 @@
 use std::io::{self, BufReader, IsTerminal as _, Write};
 
 use console::Term;
-use image_sync_producer::aggregate::FinishedRun;
-use image_sync_producer::image_states::Meant;
+use image_sync_aggregator::aggregate::FinishedRun;
+use image_sync_aggregator::image_states::Meant;
 use image_sync_queue::jetstream::StoredReport;
 use image_sync_shared::report::Report;
 use image_sync_shared::text::JsonWriter;

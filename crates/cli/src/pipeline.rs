@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use image_sync_producer::aggregate::{Aggregator, FinishedRun};
-use image_sync_producer::config_file::Images;
-use image_sync_producer::janitor::Janitor;
+use image_sync_aggregator::aggregate::{Aggregator, FinishedRun};
+use image_sync_aggregator::janitor::Janitor;
+use image_sync_catalog::config_file::Images;
 use image_sync_producer::produce::{Produced, Producer, RunPlan};
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::Config;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use image_sync_producer::aggregate::FinishedRun;
+use image_sync_aggregator::aggregate::FinishedRun;
 use image_sync_shared::outcome::ImageResult;
 use image_sync_shared::report::{MissingImage, Report, ReportHead};
 

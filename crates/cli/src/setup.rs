@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image_sync_producer::config_file::{self, Images};
+use image_sync_catalog::config_file::{self, Images};
 use image_sync_registry::{ClientOptions, Router, Timeouts};
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::measures::{Measures, Unmeasured};

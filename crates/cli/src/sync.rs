@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use image_sync_producer::aggregate::{Ending, FinishedRun};
-use image_sync_producer::catalog;
-use image_sync_producer::config_file::Images;
+use image_sync_aggregator::aggregate::{Ending, FinishedRun};
+use image_sync_catalog::config_file::Images;
+use image_sync_catalog::selection;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memo::{MemoFile, MemoryMemo};
 use image_sync_registry::Router;
@@ -47,7 +47,7 @@ pub(crate) fn run(
     if let Some(concurrency) = args.concurrency {
         config.settings.concurrency = concurrency.get();
     }
-    let images = catalog::choose(images, args.only.as_deref()).map_err(Problem::usage)?;
+    let images = selection::choose(images, args.only.as_deref()).map_err(Problem::usage)?;
     let mut server = HttpServer::listen(args.listen.as_ref())?;
     let measures = server.of_work(|| Hosts::of(&config, images.iter()));
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;

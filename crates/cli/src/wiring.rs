@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use image_sync_producer::aggregate::Aggregator;
-use image_sync_producer::catalog;
-use image_sync_producer::config_file::Images;
-use image_sync_producer::janitor::Janitor;
-use image_sync_producer::produce::{Producer, RunPlan, SIGN_OF_LIFE, own_catalog};
+use image_sync_aggregator::aggregate::Aggregator;
+use image_sync_aggregator::janitor::Janitor;
+use image_sync_catalog::config_file::Images;
+use image_sync_catalog::identity::config_hash;
+use image_sync_producer::jobs;
+use image_sync_producer::produce::{Producer, RunPlan, SIGN_OF_LIFE};
+use image_sync_producer::run_id::new_run_id;
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::clock::Clock;
@@ -32,7 +34,7 @@ pub(crate) struct Outside {
 pub(crate) fn plan(config: &Config, images: &Images, dry_run: bool, clock: &dyn Clock) -> RunPlan {
     RunPlan {
         trigger: Trigger::Cron,
-        config_hash: catalog::config_hash(images.iter()),
+        config_hash: config_hash(images.iter()),
         ..plan_by_itself(config, images.len(), dry_run, clock)
     }
 }
@@ -44,17 +46,17 @@ pub(crate) fn plan_by_itself(
     dry_run: bool,
     clock: &dyn Clock,
 ) -> RunPlan {
-    let (settings, run_id) = (&config.settings, catalog::new_run_id(clock.now()));
+    let (settings, run_id) = (&config.settings, new_run_id(clock.now()));
     RunPlan {
         trigger: Trigger::Manual,
         cache_registry: config.cache_registry.to_string(),
-        config_hash: own_catalog(&run_id),
+        config_hash: run_id.own_catalog(),
         run_id,
         images: u32::try_from(images).ok(),
         skip_on_error: settings.skip_on_error,
         timeout: settings.run_timeout,
         sign_of_life: SIGN_OF_LIFE,
-        policy: catalog::policy(settings, dry_run),
+        policy: jobs::policy(settings, dry_run),
     }
 }
 

@@ -46,7 +46,7 @@ pub struct RunPlan {
     pub trigger: Trigger,
     /// The catalog's target, for the report.
     pub cache_registry: String,
-    /// The catalog ([`crate::catalog::config_hash`]), of which no other run may be open.
+    /// The catalog by its identity, of which no other run may be open.
     pub config_hash: String,
     /// How many images it is to have, where that is known before its jobs are.
     pub images: Option<u32>,
@@ -59,12 +59,6 @@ pub struct RunPlan {
     pub sign_of_life: Duration,
     /// The rules of its jobs.
     pub policy: Policy,
-}
-
-/// What a run by itself claims in place of a catalog: no other run keeps it from starting, and it keeps none from it.
-#[must_use]
-pub fn own_catalog(run: &RunId) -> String {
-    run.to_string()
 }
 
 /// How far the producer came.

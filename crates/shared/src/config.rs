@@ -46,6 +46,15 @@ pub struct ImageSpec {
     pub target_trust: Trust,
 }
 
+impl ImageSpec {
+    /// The target with its tag or digest.
+    #[must_use]
+    pub fn target_name(&self) -> String {
+        let name = self.target.image(self.target_reference.clone());
+        name.to_string()
+    }
+}
+
 /// What an image has where it says nothing itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageDefaults {

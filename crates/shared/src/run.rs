@@ -35,6 +35,12 @@ impl RunId {
         Self(text.into())
     }
 
+    /// What a run by itself claims in place of a catalog: no other run keeps it from starting, and it keeps none from it.
+    #[must_use]
+    pub fn own_catalog(&self) -> String {
+        self.to_string()
+    }
+
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -9,7 +9,9 @@ pub mod examples;
 pub mod fake_registry;
 pub mod images;
 mod lock;
+pub mod ports;
 pub mod proxy;
+pub mod samples;
 pub mod servers;
 pub mod tls;
 

@@ -71,7 +71,7 @@ impl Hosts {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_producer::config_file;
+    use image_sync_catalog::config_file;
 
     use super::*;
 

@@ -160,7 +160,7 @@ impl Measures for WorkMetrics {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_producer::config_file;
+    use image_sync_catalog::config_file;
     use time::macros::datetime;
 
     use super::super::Metrics;

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use image_sync_producer::aggregate::Ending;
-use image_sync_producer::config_file::{self, Parsed};
+use image_sync_aggregator::aggregate::Ending;
+use image_sync_catalog::config_file::{self, Parsed};
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memo::MemoryMemo;
 use image_sync_shared::digest::Digest;

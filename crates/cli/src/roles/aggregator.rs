@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use clap::{Args, value_parser};
-use image_sync_producer::follow_runs::RunFollower;
-use image_sync_producer::janitor::Janitor;
+use image_sync_aggregator::follow_runs::RunFollower;
+use image_sync_aggregator::janitor::Janitor;
 use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Role};
 use image_sync_shared::ports::measures::Measures;
 use tracing::info;

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use image_sync_producer::dead_letters::{self, Choice, LetterError};
+use image_sync_producer::replay::{self, Choice, LetterError};
 use image_sync_queue::jetstream::{JetStream, Role};
 use image_sync_shared::ports::dead_letters::DeadLetters;
 use image_sync_shared::text::escape_json;
@@ -147,7 +147,7 @@ pub(crate) fn run(
                     replay(args, &queue, outputs, &stop).await
                 }
                 DeadLettersCommand::Drop(args) => {
-                    let dropped = dead_letters::discard(letters, &args.which.choice()).await;
+                    let dropped = replay::discard(letters, &args.which.choice()).await;
                     info!(letters = dropped.map_err(problem)?, "dropped dead letters");
                     Ok(Exit::Success)
                 }
@@ -176,7 +176,7 @@ async fn replay(
     let (ports, choice, clock) = (queue.ports(), args.which.choice(), queue.clock());
     let producer = wiring::producer(ports, &clock);
     let letters = &*ports.letters;
-    let replayed = dead_letters::replay(&producer, letters, &choice, args.run_timeout, stop).await;
+    let replayed = replay::replay(&producer, letters, &choice, args.run_timeout, stop).await;
     let Some((run, outcome)) = replayed.map_err(problem)? else {
         info!("there is no dead letter to replay");
         return Ok(Exit::Success);

@@ -1,7 +1,8 @@
 //! `enqueue`: puts images ahead of the bulk, as a run by themselves.
 
 use clap::Args;
-use image_sync_producer::{catalog, enqueue};
+use image_sync_catalog::by_name;
+use image_sync_producer::run_id::registries;
 use image_sync_queue::jetstream::{JetStream, Role};
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::platform::Platforms;
@@ -71,13 +72,13 @@ pub(crate) fn run(
     })
 }
 
-fn chosen(args: &EnqueueArgs, loaded: &Loaded) -> Result<Vec<ImageSpec>, enqueue::EnqueueError> {
+fn chosen(args: &EnqueueArgs, loaded: &Loaded) -> Result<Vec<ImageSpec>, by_name::NameError> {
     let Some(target) = &args.target else {
         let file = loaded.file.display().to_string();
-        return enqueue::choose(&loaded.images, &file, &args.images);
+        return by_name::choose(&loaded.images, &file, &args.images);
     };
     let (defaults, platforms) = (&loaded.config.defaults, args.platform.clone());
-    let image = enqueue::for_this_target(defaults, &args.images, target, platforms)?;
+    let image = by_name::for_this_target(defaults, &args.images, target, platforms)?;
     Ok(vec![image])
 }
 
@@ -92,7 +93,7 @@ async fn enqueue(
     let clock = queue.clock();
     let mut plan = wiring::plan_by_itself(config, images.len(), args.dry_run, clock.as_ref());
     if args.target.is_some() {
-        plan.cache_registry = catalog::registries(images.iter().map(|image| &image.target));
+        plan.cache_registry = registries(images.iter().map(|image| &image.target));
     }
     let checked = queue.check_log(images.len()).await;
     checked.map_err(Problem::not_carried_out)?;

@@ -3,7 +3,7 @@
 mod listing;
 
 use clap::{Args, Subcommand};
-use image_sync_producer::config_file;
+use image_sync_catalog::config_file;
 use image_sync_queue::jetstream::Role;
 use image_sync_shared::ports::host_pauses::HostPauses;
 use tracing::info;

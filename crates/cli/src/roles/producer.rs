@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use image_sync_producer::catalog;
+use image_sync_catalog::selection;
 use image_sync_producer::produce::RunPlan;
 use image_sync_queue::jetstream::{JetStream, Role};
 use image_sync_shared::run::RunId;
@@ -105,7 +105,7 @@ fn load(
     environment: &Environment,
 ) -> Result<Loaded, Problem> {
     let loaded = setup::load(common.config.as_deref(), environment)?;
-    let images = catalog::choose(loaded.images, args.only.as_deref()).map_err(Problem::usage)?;
+    let images = selection::choose(loaded.images, args.only.as_deref()).map_err(Problem::usage)?;
     Ok(Loaded { images, ..loaded })
 }
 

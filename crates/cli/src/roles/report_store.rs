@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use image_sync_producer::aggregate::FinishedRun;
-use image_sync_producer::follow_runs::ReportStore;
+use image_sync_aggregator::aggregate::FinishedRun;
+use image_sync_aggregator::follow_runs::ReportStore;
 use image_sync_queue::jetstream::{Reports, StoredSize, Strays};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::report::{Extent, LeftOut};

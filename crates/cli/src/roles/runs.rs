@@ -7,7 +7,7 @@ pub(super) mod progress;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use image_sync_producer::image_states::Meant;
+use image_sync_aggregator::image_states::Meant;
 use image_sync_queue::jetstream::{JetStream, Role, RunFrame};
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::run::RunId;

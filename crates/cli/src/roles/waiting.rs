@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use image_sync_producer::image_states::Meant;
+use image_sync_aggregator::image_states::Meant;
 use image_sync_queue::jetstream::{JetStream, StoredReport};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::{Clock, later};

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use clap::Args;
-use image_sync_producer::image_states::{ImageState, Meant};
-use image_sync_producer::why::{InRun, Known};
+use image_sync_aggregator::image_states::{ImageState, Meant};
+use image_sync_aggregator::why::{InRun, Known};
 use image_sync_queue::jetstream::{JetStream, Role};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::host_pauses::HostPause;

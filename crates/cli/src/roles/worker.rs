@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
-use image_sync_producer::config_file::Images;
+use image_sync_catalog::config_file::Images;
 use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Role, Timing};
 use image_sync_registry::Router;
 use image_sync_shared::config::Config;
@@ -236,7 +236,7 @@ fn outside(
 
 #[cfg(test)]
 mod tests {
-    use image_sync_producer::config_file;
+    use image_sync_catalog::config_file;
     use image_sync_shared::job::{Job, Trust};
 
     use super::*;

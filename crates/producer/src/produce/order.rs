@@ -6,7 +6,7 @@ use image_sync_shared::run::ImageName;
 use time::OffsetDateTime;
 
 use super::RunPlan;
-use crate::catalog;
+use crate::jobs;
 
 /// What one job is made of.
 pub trait Order {
@@ -19,11 +19,11 @@ pub trait Order {
 
 impl Order for ImageSpec {
     fn name(&self) -> ImageName {
-        catalog::name_of(self)
+        jobs::name_of(self)
     }
 
     fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job {
-        catalog::job_for(self, &plan.run_id, idx, plan.trigger, &plan.policy, now)
+        jobs::job_for(self, &plan.run_id, idx, plan.trigger, &plan.policy, now)
     }
 }
 

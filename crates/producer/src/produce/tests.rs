@@ -11,12 +11,13 @@ use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::run_control::RunControl as _;
 use image_sync_shared::ports::trace_context::Untraced;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, Trigger};
+use image_sync_testkit::ports::{FakeControl, FakeLog, FakeQueue};
+use image_sync_testkit::{TokioClock, samples};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     CHUNK_BYTES, PUBLISHES_IN_FLIGHT, Produced, Producer, RunPlan, SIGN_OF_LIFE, next_batch,
 };
-use crate::samples::{self, FakeClock, FakeControl, FakeLog, FakeQueue};
 
 struct Bench {
     producer: Producer,
@@ -37,7 +38,7 @@ impl Bench {
                 queue: queue.clone(),
                 log: log.clone(),
                 control: control.clone(),
-                clock: Arc::new(FakeClock::new()),
+                clock: Arc::new(TokioClock::default()),
             },
             queue,
             log,
@@ -96,7 +97,7 @@ async fn a_run_is_opened_named_published_and_sealed() {
             RunEvent::Open(samples::opened()),
             RunEvent::Chunk {
                 first_idx: 0,
-                items: images.iter().map(crate::catalog::name_of).collect(),
+                items: images.iter().map(crate::jobs::name_of).collect(),
             },
             RunEvent::Seal { expected: 3 },
         ]
@@ -302,7 +303,7 @@ async fn names_are_stored_before_their_jobs_in_chunks_that_fit_a_message() {
     bench.queue.room.add_permits(12_000);
     assert_eq!(produce.await, Ok(Produced::Sealed { jobs: 12_000 }));
     let events = bench.log.events();
-    let names: Vec<ImageName> = images.iter().map(crate::catalog::name_of).collect();
+    let names: Vec<ImageName> = images.iter().map(crate::jobs::name_of).collect();
     assert_eq!(named(&events), names);
     for event in events {
         let bytes = serde_json::to_string(&event).unwrap().len();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use image_sync_producer::fold::Fold;
-use image_sync_producer::image_states::{ImageState, ImageStates, Meant, Standing};
+use image_sync_aggregator::fold::Fold;
+use image_sync_aggregator::image_states::{ImageState, ImageStates, Meant, Standing};
 use image_sync_queue::jetstream::JetStream;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_states::RunState;

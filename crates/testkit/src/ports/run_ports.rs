@@ -6,56 +6,46 @@ use std::time::Duration;
 use async_trait::async_trait;
 use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
 use image_sync_shared::ports::run_control::{Opening, RunControl};
 use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, Semaphore, TryAcquireError};
-use tokio::time::Instant;
 
-/// Tells tokio's time, which tests pause.
-pub(crate) struct FakeClock(Instant);
-
-impl FakeClock {
-    pub(crate) fn new() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl Clock for FakeClock {
-    fn now(&self) -> OffsetDateTime {
-        super::now() + self.0.elapsed()
-    }
-}
+use crate::lock::locked;
 
 /// The log of one run.
 #[derive(Default)]
-pub(crate) struct FakeLog {
+pub struct FakeLog {
     events: Arc<Mutex<Vec<RunEvent>>>,
     grown: Arc<Notify>,
     reads: Mutex<u32>,
 }
 
 impl FakeLog {
-    pub(crate) fn of(events: impl IntoIterator<Item = RunEvent>) -> Self {
+    /// A log with these events.
+    pub fn of(events: impl IntoIterator<Item = RunEvent>) -> Self {
         let log = Self::default();
-        log.events.lock().unwrap().extend(events);
+        locked(&log.events).extend(events);
         log
     }
 
-    pub(crate) fn add(&self, event: RunEvent) {
-        self.events.lock().unwrap().push(event);
+    /// One more event, which wakes who reads.
+    pub fn add(&self, event: RunEvent) {
+        locked(&self.events).push(event);
         self.grown.notify_waiters();
     }
 
-    pub(crate) fn events(&self) -> Vec<RunEvent> {
-        self.events.lock().unwrap().clone()
+    /// All of them.
+    #[must_use]
+    pub fn events(&self) -> Vec<RunEvent> {
+        locked(&self.events).clone()
     }
 
     /// The same, but that openings are without the key that each run has of its own.
-    pub(crate) fn events_without_keys(&self) -> Vec<RunEvent> {
+    #[must_use]
+    pub fn events_without_keys(&self) -> Vec<RunEvent> {
         let mut events = self.events();
         for event in &mut events {
             if let RunEvent::Open(opened) = event {
@@ -66,8 +56,9 @@ impl FakeLog {
     }
 
     /// How often a reading was begun.
-    pub(crate) fn reads(&self) -> u32 {
-        *self.reads.lock().unwrap()
+    #[must_use]
+    pub fn reads(&self) -> u32 {
+        *locked(&self.reads)
     }
 }
 
@@ -79,7 +70,7 @@ impl RunLog for FakeLog {
     }
 
     async fn read(&self, _: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
-        *self.reads.lock().unwrap() += 1;
+        *locked(&self.reads) += 1;
         Ok(Box::new(FakeReader {
             events: self.events.clone(),
             grown: self.grown.clone(),
@@ -96,7 +87,7 @@ struct FakeReader {
 
 impl FakeReader {
     fn take(&mut self) -> Option<RunEvent> {
-        let event = self.events.lock().unwrap().get(self.next).cloned();
+        let event = locked(&self.events).get(self.next).cloned();
         self.next += usize::from(event.is_some());
         event
     }
@@ -121,7 +112,7 @@ impl RunLogReader for FakeReader {
     }
 
     async fn end(&mut self) -> Result<LogPlace, QueueError> {
-        Ok(place(self.events.lock().unwrap().len()))
+        Ok(place(locked(&self.events).len()))
     }
 }
 
@@ -134,17 +125,21 @@ fn place(events: usize) -> LogPlace {
 }
 
 /// Takes jobs while there is room, and fails where it is told to.
-pub(crate) struct FakeQueue {
-    pub(crate) jobs: Mutex<Vec<(Lane, Job)>>,
-    pub(crate) room: Semaphore,
+pub struct FakeQueue {
+    /// The jobs that it took.
+    pub jobs: Mutex<Vec<(Lane, Job)>>,
+    /// For how many there is room; closed, it is a queue that is away.
+    pub room: Semaphore,
     /// The most publishes that were under way at once, and those that are.
-    pub(crate) in_flight: Mutex<(usize, usize)>,
+    pub in_flight: Mutex<(usize, usize)>,
     /// Runs whose jobs were dropped.
-    pub(crate) purged: Mutex<Vec<RunId>>,
+    pub purged: Mutex<Vec<RunId>>,
 }
 
 impl FakeQueue {
-    pub(crate) fn with_room(jobs: usize) -> Self {
+    /// A queue that takes so many.
+    #[must_use]
+    pub fn with_room(jobs: usize) -> Self {
         Self {
             jobs: Mutex::default(),
             room: Semaphore::new(jobs),
@@ -158,7 +153,7 @@ impl FakeQueue {
 impl JobQueue for FakeQueue {
     async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
         {
-            let mut in_flight = self.in_flight.lock().unwrap();
+            let mut in_flight = locked(&self.in_flight);
             in_flight.1 += 1;
             in_flight.0 = in_flight.0.max(in_flight.1);
         }
@@ -167,12 +162,12 @@ impl JobQueue for FakeQueue {
             Err(TryAcquireError::NoPermits) => self.room.acquire().await,
             room => Ok(room.map_err(|_closed| QueueError::Closed)?),
         };
-        self.in_flight.lock().unwrap().1 -= 1;
+        locked(&self.in_flight).1 -= 1;
         match room {
             Err(_closed) => Err(QueueError::Closed),
             Ok(permit) => {
                 permit.forget();
-                self.jobs.lock().unwrap().push((lane, job.clone()));
+                locked(&self.jobs).push((lane, job.clone()));
                 Ok(Stored::New)
             }
         }
@@ -187,8 +182,8 @@ impl JobQueue for FakeQueue {
     }
 
     async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
-        self.purged.lock().unwrap().push(run.clone());
-        let mut jobs = self.jobs.lock().unwrap();
+        locked(&self.purged).push(run.clone());
+        let mut jobs = locked(&self.jobs);
         let before = jobs.len();
         jobs.retain(|(_, job)| job.run_id != *run);
         Ok((before - jobs.len()) as u64)
@@ -197,9 +192,11 @@ impl JobQueue for FakeQueue {
 
 /// Lets one run of each catalog be open.
 #[derive(Default)]
-pub(crate) struct FakeControl {
-    pub(crate) open: Mutex<Vec<(String, RunId, OffsetDateTime)>>,
-    pub(crate) cancelled: Mutex<Vec<RunId>>,
+pub struct FakeControl {
+    /// The runs that are open: of which catalog, and until when.
+    pub open: Mutex<Vec<(String, RunId, OffsetDateTime)>>,
+    /// The runs that were cancelled.
+    pub cancelled: Mutex<Vec<RunId>>,
 }
 
 #[async_trait]
@@ -210,7 +207,7 @@ impl RunControl for FakeControl {
         run: &RunId,
         until: OffsetDateTime,
     ) -> Result<Opening, QueueError> {
-        let mut open = self.open.lock().unwrap();
+        let mut open = locked(&self.open);
         if let Some((_, busy, _)) = open.iter().find(|(open, ..)| open == catalog) {
             return Ok(Opening::Busy(busy.clone()));
         }
@@ -219,17 +216,17 @@ impl RunControl for FakeControl {
     }
 
     async fn close(&self, _: &str, run: &RunId) -> Result<(), QueueError> {
-        self.open.lock().unwrap().retain(|(_, open, _)| open != run);
+        locked(&self.open).retain(|(_, open, _)| open != run);
         Ok(())
     }
 
     async fn cancel(&self, run: &RunId) -> Result<(), QueueError> {
-        self.cancelled.lock().unwrap().push(run.clone());
+        locked(&self.cancelled).push(run.clone());
         Ok(())
     }
 
     fn is_cancelled(&self, run: &RunId) -> bool {
-        self.cancelled.lock().unwrap().contains(run)
+        locked(&self.cancelled).contains(run)
     }
 
     async fn was_cancelled(&self, run: &RunId) -> Result<bool, QueueError> {

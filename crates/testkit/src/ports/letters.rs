@@ -7,15 +7,21 @@ use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
 
-pub(crate) struct FakeLetters(Mutex<VecDeque<DeadLetter>>);
+use crate::lock::locked;
+
+/// The letters, in the order in which they came.
+pub struct FakeLetters(Mutex<VecDeque<DeadLetter>>);
 
 impl FakeLetters {
-    pub(crate) fn of(letters: impl IntoIterator<Item = DeadLetter>) -> Self {
+    /// These letters.
+    pub fn of(letters: impl IntoIterator<Item = DeadLetter>) -> Self {
         Self(Mutex::new(letters.into_iter().collect()))
     }
 
-    pub(crate) fn ids(&self) -> Vec<String> {
-        let letters = self.0.lock().unwrap();
+    /// The ids of those that are left.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let letters = locked(&self.0);
         letters.iter().map(|letter| letter.id.clone()).collect()
     }
 }
@@ -32,21 +38,21 @@ impl DeadLetterReader for FakeReader {
 #[async_trait]
 impl DeadLetters for FakeLetters {
     async fn put(&self, letter: DeadLetter) -> Result<(), QueueError> {
-        self.0.lock().unwrap().push_back(letter);
+        locked(&self.0).push_back(letter);
         Ok(())
     }
 
     async fn read(&self) -> Result<Box<dyn DeadLetterReader>, QueueError> {
-        Ok(Box::new(FakeReader(self.0.lock().unwrap().clone())))
+        Ok(Box::new(FakeReader(locked(&self.0).clone())))
     }
 
     async fn get(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
-        let letters = self.0.lock().unwrap();
+        let letters = locked(&self.0);
         Ok(letters.iter().find(|letter| letter.id == id).cloned())
     }
 
     async fn take(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
-        let mut letters = self.0.lock().unwrap();
+        let mut letters = locked(&self.0);
         let found = letters.iter().position(|letter| letter.id == id);
         Ok(found.and_then(|found| letters.remove(found)))
     }

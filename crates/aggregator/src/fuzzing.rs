@@ -1,59 +1,13 @@
-//! The bodies of fuzz targets: configs, and logs of runs.
+//! The bodies of fuzz targets: logs of runs.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 
-use image_sync_fuzzkit::text;
 use image_sync_shared::run::{RunEvent, RunId};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::catalog;
-use crate::config_file;
 use crate::fold::Fold;
 
 /// A log begins with its opening. Of what comes before it all the same, so many results are kept.
 const MOST_EVENTS: usize = 64;
-
-/// A config file: it means the same each time, and its images have names.
-pub fn config(input: &[u8]) {
-    let yaml = text(input);
-    let parsed = config_file::parse(yaml, "config.yaml");
-    assert_eq!(parsed, config_file::parse(yaml, "config.yaml"));
-    match parsed {
-        Ok(parsed) => {
-            let images: Vec<_> = parsed.images.iter().collect();
-            assert_eq!(images.len(), parsed.images.len());
-            let mut targets = BTreeSet::new();
-            for image in &images {
-                let target = image.target.image(image.target_reference.clone());
-                assert!(
-                    targets.insert(target),
-                    "one target of two images: {image:?}"
-                );
-                is_a_name(&image.source);
-                is_a_name(&image.target);
-                is_a_name(&image.reference);
-                is_a_name(&image.target_reference);
-                is_a_name(&image.platforms);
-            }
-            let reversed = images.iter().rev().cloned();
-            let hash = catalog::config_hash(images.iter().cloned());
-            assert_eq!(hash, catalog::config_hash(reversed));
-        }
-        Err(error) => {
-            let error = error.to_string();
-            assert!(error.contains("config.yaml"), "{error}");
-        }
-    }
-}
-
-/// Expects what a message says of it to be read as the same.
-fn is_a_name<T: Serialize + DeserializeOwned + Debug + PartialEq>(name: &T) {
-    let written = serde_json::to_string(name).unwrap_or_default();
-    let read = serde_json::from_str(&written).ok();
-    assert_eq!(read.as_ref(), Some(name), "written as {written}");
-}
 
 /// An event of a run's log in each line, each kept once: in whatever order and however often they come, the counts are the
 /// same.
@@ -107,11 +61,6 @@ fn folded<'a>(events: impl Iterator<Item = &'a RunEvent>) -> String {
 #[cfg(test)]
 mod tests {
     use image_sync_fuzzkit::run_seeds;
-
-    #[test]
-    fn configs_of_any_bytes_hold() {
-        run_seeds("config", super::config).unwrap();
-    }
 
     #[test]
     fn logs_of_runs_in_any_order_fold_to_the_same() {

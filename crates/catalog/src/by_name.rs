@@ -5,12 +5,12 @@ use image_sync_shared::platform::Platforms;
 use image_sync_shared::reference::{InvalidReference, Reference, Repository, split};
 use thiserror::Error;
 
-use crate::catalog::nearest_image;
 use crate::config_file::{Images, Problem, for_target, without_secrets};
+use crate::selection::nearest_image;
 
 /// Why nothing is enqueued.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum EnqueueError {
+pub enum NameError {
     /// A text names no image, or no target.
     #[error("{0}")]
     Invalid(String),
@@ -34,13 +34,13 @@ pub enum EnqueueError {
     SeveralForOneTarget(usize),
 }
 
-impl From<Problem> for EnqueueError {
+impl From<Problem> for NameError {
     fn from(problem: Problem) -> Self {
         Self::Invalid(problem.to_string())
     }
 }
 
-impl From<InvalidReference> for EnqueueError {
+impl From<InvalidReference> for NameError {
     fn from(invalid: InvalidReference) -> Self {
         Self::Invalid(invalid.to_string())
     }
@@ -50,11 +50,7 @@ impl From<InvalidReference> for EnqueueError {
 ///
 /// A text names an image by its source with its tag or digest, as the config writes it or with the registry's full name.
 /// A source alone names all that the config has of it. One source for several targets or platforms is several images.
-pub fn choose(
-    images: &Images,
-    file: &str,
-    wanted: &[String],
-) -> Result<Vec<ImageSpec>, EnqueueError> {
+pub fn choose(images: &Images, file: &str, wanted: &[String]) -> Result<Vec<ImageSpec>, NameError> {
     let mut wanted = wanted
         .iter()
         .map(|text| Wanted::new(text))
@@ -109,13 +105,13 @@ pub fn for_this_target(
     wanted: &[String],
     target: &str,
     platforms: Option<Platforms>,
-) -> Result<ImageSpec, EnqueueError> {
+) -> Result<ImageSpec, NameError> {
     let [source] = wanted else {
-        return Err(EnqueueError::SeveralForOneTarget(wanted.len()));
+        return Err(NameError::SeveralForOneTarget(wanted.len()));
     };
     let (_, reference) = split(without_secrets(source)?)?;
     if reference.is_none() {
-        return Err(EnqueueError::Invalid(format!(
+        return Err(NameError::Invalid(format!(
             "{source:?} has no tag, expected one as in {source}:latest"
         )));
     }
@@ -134,12 +130,12 @@ fn written(image: &ImageSpec) -> String {
 }
 
 /// Another tag of the same source is nearer than any other source.
-fn not_named(images: &Images, file: &str, text: &str, repository: &Repository) -> EnqueueError {
+fn not_named(images: &Images, file: &str, text: &str, repository: &Repository) -> NameError {
     let of_source = || images.iter().filter(|image| image.source == *repository);
     let near = nearest_image(text, of_source())
         .or_else(|| of_source().next())
         .or_else(|| nearest_image(text, images.iter()));
-    EnqueueError::NotNamed {
+    NameError::NotNamed {
         file: file.to_owned(),
         image: text.to_owned(),
         images: images.len(),
@@ -175,7 +171,7 @@ mod tests {
     }
 
     /// The targets of what was chosen.
-    fn chosen(wanted: &[&str]) -> Result<Vec<String>, EnqueueError> {
+    fn chosen(wanted: &[&str]) -> Result<Vec<String>, NameError> {
         let images = choose(&sample().images, "c.yaml", &texts(wanted))?;
         let target = |image: &ImageSpec| image.target.image(image.target_reference.clone());
         Ok(images
@@ -264,12 +260,12 @@ mod tests {
             "me:hunter2@quay.io/a/b:1",
         ] {
             let error = chosen(&[text]).unwrap_err();
-            assert!(matches!(error, EnqueueError::Invalid(_)), "{text}: {error}");
+            assert!(matches!(error, NameError::Invalid(_)), "{text}: {error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
 
-    fn target(wanted: &[&str], target: &str) -> Result<ImageSpec, EnqueueError> {
+    fn target(wanted: &[&str], target: &str) -> Result<ImageSpec, NameError> {
         let platforms = Some("linux/arm64".parse().unwrap());
         for_this_target(&sample().config.defaults, &texts(wanted), target, platforms)
     }

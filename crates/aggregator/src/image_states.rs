@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use globset::{GlobBuilder, GlobMatcher};
 use image_sync_shared::outcome::{Action, ImageResult, JobResult};
 use image_sync_shared::reference::split;
 use image_sync_shared::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent};
 use serde::Serialize;
+use thiserror::Error;
 use time::OffsetDateTime;
 
-use crate::catalog::{ChoiceError, matcher};
 use crate::fold::Fold;
 
 /// How an image stands.
@@ -104,18 +105,30 @@ impl From<MissingImage> for ImageState {
     }
 }
 
+/// A text that is no glob.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{glob:?} is not a pattern: {reason}, expected a glob as in '*nginx*'")]
+pub struct NotAGlob {
+    glob: String,
+    reason: String,
+}
+
 /// Which images are meant: by a glob, or by a name as the config writes it, in full, or as the target.
 pub struct Meant {
     text: String,
-    glob: globset::GlobMatcher,
+    glob: GlobMatcher,
 }
 
 impl Meant {
     /// Those that `text` names.
-    pub fn new(text: &str) -> Result<Self, ChoiceError> {
+    pub fn new(text: &str) -> Result<Self, NotAGlob> {
+        let glob = GlobBuilder::new(text).build().map_err(|error| NotAGlob {
+            glob: text.to_owned(),
+            reason: error.kind().to_string(),
+        })?;
         Ok(Self {
             text: text.to_owned(),
-            glob: matcher(text)?,
+            glob: glob.compile_matcher(),
         })
     }
 
@@ -248,7 +261,7 @@ impl ImageStates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{chunk, name, now, opened, result};
+    use image_sync_testkit::samples::{chunk, name, now, opened, result};
 
     fn attempt(idx: u32, defers: u32, error: &str) -> RunEvent {
         RunEvent::Attempt {

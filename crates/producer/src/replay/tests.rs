@@ -9,9 +9,11 @@ use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::trace_context::Untraced;
 use image_sync_shared::run::{RunEvent, Trigger};
 
+use image_sync_testkit::ports::{FakeControl, FakeLetters, FakeLog, FakeQueue};
+use image_sync_testkit::{TokioClock, samples};
+
 use super::*;
-use crate::catalog::job_for;
-use crate::samples::{self, FakeClock, FakeControl, FakeLetters, FakeLog, FakeQueue};
+use crate::jobs::job_for;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -32,7 +34,7 @@ impl Bench {
                 queue: queue.clone(),
                 log: log.clone(),
                 control: Arc::new(FakeControl::default()),
-                clock: Arc::new(FakeClock::new()),
+                clock: Arc::new(TokioClock::default()),
             },
             queue,
             log,

@@ -7,7 +7,7 @@ use image_sync_shared::run::{RunEvent, RunOpened};
 use time::{Duration, OffsetDateTime};
 
 use super::{Fold, MAX_EARLY};
-use crate::samples::{chunk, key, now, opened, proven, result};
+use image_sync_testkit::samples::{chunk, key, now, opened, proven, result};
 
 fn fold(events: impl IntoIterator<Item = RunEvent>) -> Fold {
     let mut fold = Fold::default();

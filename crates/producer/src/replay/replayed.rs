@@ -8,8 +8,8 @@ use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::run::{ImageName, Trigger};
 use time::OffsetDateTime;
 
-use crate::catalog;
-use crate::produce::{Order, RunPlan, SIGN_OF_LIFE, own_catalog};
+use crate::produce::{Order, RunPlan, SIGN_OF_LIFE};
+use crate::run_id::{new_run_id, registries};
 
 /// A letter with its job.
 pub(super) struct Replayed {
@@ -57,14 +57,14 @@ impl Order for Replayed {
 
 /// The run of these letters and those that follow them, unless there is none. An image that fails again fails the run.
 pub(super) fn plan(first: &[Replayed], timeout: Duration, now: OffsetDateTime) -> Option<RunPlan> {
-    let run_id = catalog::new_run_id(now);
+    let run_id = new_run_id(now);
     let targets = first
         .iter()
         .map(|replayed| &replayed.job.target.image.repository);
     Some(RunPlan {
         trigger: Trigger::Replay,
-        cache_registry: catalog::registries(targets),
-        config_hash: own_catalog(&run_id),
+        cache_registry: registries(targets),
+        config_hash: run_id.own_catalog(),
         run_id,
         // Letters are read page by page.
         images: None,

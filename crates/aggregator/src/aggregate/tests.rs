@@ -8,10 +8,12 @@ use image_sync_shared::ports::measures::Unmeasured;
 use image_sync_shared::ports::trace_context::Untraced;
 use image_sync_shared::report::{MissingImage, Report, RunStatus, Summary};
 use image_sync_shared::run::RunEvent;
+use image_sync_testkit::TokioClock;
+use image_sync_testkit::ports::FakeLog;
+use image_sync_testkit::samples::{self, chunk, entry, missing, opened, result, run};
 use tokio_util::sync::CancellationToken;
 
 use super::{AggregateError, Aggregator, Ending, FinishedRun, LOOK};
-use crate::samples::{self, FakeClock, FakeLog, chunk, entry, missing, opened, result, run};
 
 mod late;
 
@@ -30,7 +32,7 @@ fn aggregator(log: &Arc<FakeLog>) -> Aggregator {
         traces: Arc::new(Untraced),
         measures: Arc::new(Unmeasured),
         log: log.clone(),
-        clock: Arc::new(FakeClock::new()),
+        clock: Arc::new(TokioClock::default()),
     }
 }
 

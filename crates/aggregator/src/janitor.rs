@@ -157,11 +157,12 @@ mod tests {
     use async_trait::async_trait;
     use image_sync_shared::ports::job_queue::{Lane, Settle, Stored};
     use image_sync_shared::ports::measures::Unmeasured;
-    use image_sync_shared::run::{RunId, Trigger};
+    use image_sync_shared::run::RunId;
+
+    use image_sync_testkit::ports::{FakeLog, FakeQueue};
+    use image_sync_testkit::{TokioClock, samples};
 
     use super::*;
-    use crate::catalog::job_for;
-    use crate::samples::{self, FakeClock, FakeLog};
 
     /// A queue that is away at first, then has no room, then has poisoned jobs, and is closed after them; and the letters
     /// that they became.
@@ -239,16 +240,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_poisoned_job_gets_a_failed_result_and_becomes_a_dead_letter() {
-        let image = samples::images(1).remove(0);
-        let (run, policy) = (samples::run(), samples::policy());
-        let mut job = job_for(&image, &run, 3, Trigger::Cron, &policy, samples::now());
+        let mut job = samples::job(3);
         job.so_far.bytes_copied = 7;
         let (queue, log) = (Arc::new(Poisoned::default()), Arc::new(FakeLog::default()));
         queue.jobs.lock().unwrap().push(job.clone());
         let janitor = Janitor {
             queue: queue.clone(),
             log: log.clone(),
-            clock: Arc::new(FakeClock::new()),
+            clock: Arc::new(TokioClock::default()),
             measures: Arc::new(Unmeasured),
         };
         janitor.run(&CancellationToken::new()).await.unwrap();
@@ -272,16 +271,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn neither_a_letter_that_is_refused_nor_a_panic_ends_the_janitor() {
-        let image = samples::images(1).remove(0);
-        let (run, policy) = (samples::run(), samples::policy());
-        let job = |idx| job_for(&image, &run, idx, Trigger::Cron, &policy, samples::now());
         let (queue, log) = (Arc::new(Poisoned::default()), Arc::new(FakeLog::default()));
-        let jobs = [3, DEFECT, REFUSED].map(job);
+        let jobs = [3, DEFECT, REFUSED].map(samples::job);
         queue.jobs.lock().unwrap().extend(jobs);
         let janitor = Janitor {
             queue: queue.clone(),
             log: log.clone(),
-            clock: Arc::new(FakeClock::new()),
+            clock: Arc::new(TokioClock::default()),
             measures: Arc::new(Unmeasured),
         };
         janitor.run(&CancellationToken::new()).await.unwrap();
@@ -294,9 +290,9 @@ mod tests {
     #[tokio::test]
     async fn it_ends_when_it_is_told_to() {
         let janitor = Janitor {
-            queue: Arc::new(samples::FakeQueue::with_room(0)),
+            queue: Arc::new(FakeQueue::with_room(0)),
             log: Arc::new(FakeLog::default()),
-            clock: Arc::new(FakeClock::new()),
+            clock: Arc::new(TokioClock::default()),
             measures: Arc::new(Unmeasured),
         };
         let stop = CancellationToken::new();

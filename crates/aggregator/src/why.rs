@@ -148,7 +148,7 @@ fn word(status: RunStatus) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{name, now};
+    use image_sync_testkit::samples::{name, now};
 
     fn in_run(run: &str, status: Option<RunStatus>, state: Standing, error: &str) -> InRun {
         let name = name(1);

@@ -29,7 +29,6 @@ use tracing::{Instrument as _, Span, info_span};
 pub use report::FinishedRun;
 
 use crate::fold::Fold;
-use crate::produce::own_catalog;
 use missing::Missing;
 use spool::Spool;
 
@@ -242,7 +241,7 @@ impl Aggregator {
 impl FinishedRun {
     /// A run that ended before its log was told of it. Its report is empty, and names no target.
     pub(crate) fn never_opened(state: &RunState, ending: Ending, now: OffsetDateTime) -> Self {
-        let is_by_itself = state.catalog == own_catalog(&state.run);
+        let is_by_itself = state.catalog == state.run.own_catalog();
         let opened = RunOpened {
             started_at: now,
             deadline_at: state.until,

@@ -8,11 +8,12 @@ use image_sync_shared::ports::measures::Unmeasured;
 use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
 use image_sync_shared::ports::run_states::RunStateReader;
 use image_sync_shared::ports::trace_context::Untraced;
-use image_sync_shared::run::{RunEvent, Trigger};
+use image_sync_shared::run::RunEvent;
+
+use image_sync_testkit::ports::{FakeControl, FakeLog, FakeQueue};
+use image_sync_testkit::{TokioClock, samples};
 
 use super::*;
-use crate::catalog;
-use crate::samples::{self, FakeClock, FakeControl, FakeLog, FakeQueue};
 
 /// One open run, and what was done about it, in order.
 #[derive(Clone, Default)]
@@ -91,7 +92,7 @@ impl House {
         let follower = RunFollower {
             aggregator: Aggregator {
                 log: Arc::new(FakeLog::of(events)),
-                clock: Arc::new(FakeClock::new()),
+                clock: Arc::new(TokioClock::default()),
                 traces: Arc::new(Untraced),
                 measures: Arc::new(Unmeasured),
             },
@@ -177,14 +178,7 @@ async fn a_cancelled_run_ends_at_once_with_what_it_has() {
 async fn jobs_that_are_published_after_the_end_of_their_run_are_dropped_too() {
     let house = House::with_log([RunEvent::Open(samples::opened()), samples::chunk(0, 3)]);
     house.control.cancel(&samples::run()).await.unwrap();
-    let late = catalog::job_for(
-        &samples::image(),
-        &samples::run(),
-        0,
-        Trigger::Cron,
-        &samples::policy(),
-        samples::now(),
-    );
+    let late = samples::job(0);
     let (queue, stop) = (&house.queue, &house.stores.over);
     let publish_late = async {
         while queue.purged.lock().unwrap().is_empty() {

@@ -1,0 +1,59 @@
+//! What a catalog is known by.
+
+use image_sync_shared::config::ImageSpec;
+use image_sync_shared::digest::Digest;
+use sha2::{Digest as _, Sha256};
+
+/// A digest of what images have to be where: the same for the same catalog in any order and spelling. It names the
+/// catalog in keys and subjects, so it is hexadecimal digits alone.
+#[must_use]
+pub fn config_hash(images: impl Iterator<Item = ImageSpec>) -> String {
+    let mut digests: Vec<[u8; 32]> = images.map(|image| digest_of(&image)).collect();
+    digests.sort_unstable();
+    Digest::of(digests.as_flattened()).hex().to_owned()
+}
+
+fn digest_of(image: &ImageSpec) -> [u8; 32] {
+    let source = image.source.image(image.reference.clone());
+    let line = format!(
+        "{source}\n{}\n{}\n{:?} {:?}\n",
+        image.target_name(),
+        image.platforms,
+        image.source_trust,
+        image.target_trust
+    );
+    Sha256::digest(line).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    fn hash(images: &[&str]) -> String {
+        config_hash(samples::config(images).images.iter())
+    }
+
+    #[test]
+    fn the_hash_tells_catalogs_apart_and_nothing_else() {
+        let sample = hash(&["{source: a/b, tag: t}", "{source: a/c, tag: t}"]);
+        assert_eq!(sample.len(), 64);
+        assert!(sample.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let same = [
+            hash(&["{source: a/c, tag: t}", "{source: 'a/b:t'}"]),
+            hash(&["{source: a/c, tag: t}", "{source: docker.io/a/b, tag: t}"]),
+        ];
+        assert_eq!(same, [sample.clone(), sample.clone()]);
+        for other in [
+            "{source: a/b, tag: t2}",
+            "{source: a/b, tag: t, platform: all}",
+            "{source: a/b, tag: t, cache_as: x}",
+            "{source: a/b, tag: t, source_tls_verify: false}",
+            "{source: quay.io/a/b, tag: t, cache_as: a/b}",
+        ] {
+            assert_ne!(hash(&[other, "{source: a/c, tag: t}"]), sample, "{other}");
+        }
+        assert_ne!(hash(&["{source: a/b, tag: t}"]), sample);
+        assert_eq!(hash(&[]), hash(&[]));
+    }
+}

@@ -1,0 +1,170 @@
+//! Which images of the config are chosen: all, or those that a glob matches.
+
+use globset::{GlobBuilder, GlobMatcher};
+use image_sync_shared::config::ImageSpec;
+use image_sync_shared::nearest::distance;
+use thiserror::Error;
+
+use crate::config_file::Images;
+
+/// Why a choice of images chooses none.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ChoiceError {
+    /// The pattern itself is wrong.
+    #[error("--only {glob:?} is not a pattern: {reason}, expected a glob as in '*nginx*'")]
+    NotAGlob {
+        /// The pattern.
+        glob: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It matches nothing.
+    #[error("--only {glob:?} matches none of the {images} images of the config{hint}")]
+    NoMatch {
+        /// The pattern.
+        glob: String,
+        /// How many images there are.
+        images: usize,
+        /// The nearest image, as a question, or nothing.
+        hint: String,
+    },
+}
+
+/// The images of the config, or those that `only` matches, in the order of the config.
+///
+/// `only` is a glob. It has to match one of these as a whole: the source with its tag, the source without it (both as
+/// the config writes them, or with the registry's full name), or the target. `*` matches slashes too, so `*nginx*` is
+/// any image with nginx in its name.
+pub fn choose(images: Images, only: Option<&str>) -> Result<Images, ChoiceError> {
+    let Some(glob) = only else {
+        return Ok(images);
+    };
+    let matcher = matcher(glob)?;
+    let mut chosen = images.clone();
+    chosen.retain(|image| names(image).iter().any(|name| matcher.is_match(name)));
+    if chosen.is_empty() {
+        return Err(no_match(glob, &images));
+    }
+    Ok(chosen)
+}
+
+fn matcher(glob: &str) -> Result<GlobMatcher, ChoiceError> {
+    GlobBuilder::new(glob)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| ChoiceError::NotAGlob {
+            glob: glob.to_owned(),
+            reason: error.kind().to_string(),
+        })
+}
+
+/// All that `--only` may call an image.
+fn names(image: &ImageSpec) -> [String; 5] {
+    [
+        format!("{}:{}", image.image, image.tag),
+        image.image.clone(),
+        image.source.image(image.reference.clone()).to_string(),
+        image.source.to_string(),
+        image.target_name(),
+    ]
+}
+
+fn no_match(glob: &str, images: &Images) -> ChoiceError {
+    let near = nearest_image(&glob.replace('*', ""), images.iter());
+    ChoiceError::NoMatch {
+        glob: glob.to_owned(),
+        images: images.len(),
+        hint: near.map_or_else(String::new, |image| {
+            format!(", did you mean {}:{}?", image.image, image.tag)
+        }),
+    }
+}
+
+/// The image that `wanted` was probably meant to name.
+pub(crate) fn nearest_image(
+    wanted: &str,
+    images: impl Iterator<Item = ImageSpec>,
+) -> Option<ImageSpec> {
+    let near = images.filter_map(|image| {
+        let distances = nicknames(&image).filter_map(|name| distance(wanted, &name));
+        Some((distances.min()?, image))
+    });
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, image)| image)
+}
+
+/// All that `--only` may call an image, and what a person might call it.
+fn nicknames(image: &ImageSpec) -> impl Iterator<Item = String> {
+    let short = image.image.rsplit('/').next().unwrap_or_default();
+    let short = [short.to_owned(), format!("{short}:{}", image.tag)];
+    names(image).into_iter().chain(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    fn chosen(images: &Images, only: &str) -> Vec<String> {
+        let images = choose(images.clone(), Some(only)).unwrap();
+        images.iter().map(|image| image.image).collect()
+    }
+
+    fn sample() -> Images {
+        samples::config(&[
+            "{source: nginx, tag: '1.27'}",
+            "{source: ghcr.io/project-zot/zot, tag: v2, cache_as: tools/zot}",
+            "{source: docker.io/library/busybox, tag: latest}",
+        ])
+        .images
+    }
+
+    #[test]
+    fn a_glob_chooses_by_source_tag_or_target() {
+        let images = sample();
+        let (nginx, zot, busybox) = (
+            "nginx",
+            "ghcr.io/project-zot/zot",
+            "docker.io/library/busybox",
+        );
+        for (only, expected) in [
+            ("*", vec![nginx, zot, busybox]),
+            ("nginx", vec![nginx]),
+            ("nginx:1.*", vec![nginx]),
+            ("docker.io/*", vec![nginx, busybox]),
+            ("*zot*", vec![zot]),
+            ("ghcr.io/project-zot/zot:v2", vec![zot]),
+            ("localhost:5000/tools/*", vec![zot]),
+            ("{nginx,*busybox}", vec![nginx, busybox]),
+        ] {
+            assert_eq!(chosen(&images, only), expected, "{only}");
+        }
+        assert_eq!(choose(images, None).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_glob_that_chooses_nothing_names_the_nearest_image() {
+        let images = sample();
+        let error = |only| choose(images.clone(), Some(only)).unwrap_err().to_string();
+        assert_eq!(
+            error("ngnix"),
+            r#"--only "ngnix" matches none of the 3 images of the config, did you mean nginx:1.27?"#
+        );
+        assert_eq!(
+            error("*busibox*"),
+            r#"--only "*busibox*" matches none of the 3 images of the config, did you mean docker.io/library/busybox:latest?"#
+        );
+        assert_eq!(
+            error("zot:v3"),
+            r#"--only "zot:v3" matches none of the 3 images of the config, did you mean ghcr.io/project-zot/zot:v2?"#
+        );
+        assert_eq!(
+            error("something-else-altogether"),
+            r#"--only "something-else-altogether" matches none of the 3 images of the config"#
+        );
+        assert_eq!(
+            error("[a"),
+            r#"--only "[a" is not a pattern: unclosed character class; missing ']', expected a glob as in '*nginx*'"#
+        );
+    }
+}

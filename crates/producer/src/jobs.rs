@@ -1,0 +1,96 @@
+//! The job of each image of a run.
+
+use image_sync_shared::config::{ImageSpec, Settings};
+use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy};
+use image_sync_shared::outcome::Work;
+use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::run::{ImageName, RunId, Trigger};
+use time::OffsetDateTime;
+
+/// The rules that the settings make for every job.
+#[must_use]
+pub fn policy(settings: &Settings, dry_run: bool) -> Policy {
+    Policy {
+        dry_run,
+        timeout_secs: settings.pull_timeout.as_secs(),
+    }
+}
+
+/// The name of an image in the log of its run.
+#[must_use]
+pub fn name_of(image: &ImageSpec) -> ImageName {
+    ImageName {
+        image: image.image.clone(),
+        tag: image.tag.clone(),
+        target: image.target_name(),
+    }
+}
+
+/// The first attempt at image `idx` of a run.
+#[must_use]
+pub fn job_for(
+    image: &ImageSpec,
+    run_id: &RunId,
+    idx: u32,
+    trigger: Trigger,
+    policy: &Policy,
+    now: OffsetDateTime,
+) -> Job {
+    Job {
+        v: MESSAGE_VERSION,
+        job_id: JobId::new(run_id, idx),
+        run_id: run_id.clone(),
+        idx,
+        trigger,
+        image: image.image.clone(),
+        tag: image.tag.clone(),
+        source: Place {
+            image: image.source.image(image.reference.clone()),
+            trust: image.source_trust,
+        },
+        target: Place {
+            image: image.target.image(image.target_reference.clone()),
+            trust: image.target_trust,
+        },
+        platforms: image.platforms.clone(),
+        policy: policy.clone(),
+        attempt: 1,
+        defers: 0,
+        first_enqueued_at: now,
+        not_before: None,
+        deadline_at: None,
+        history: Vec::new(),
+        so_far: Work::default(),
+        mac: None,
+        trace: TraceContext::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_testkit::samples;
+
+    use super::*;
+
+    #[test]
+    fn a_job_says_all_that_a_worker_needs() {
+        let image = samples::image();
+        let policy = Policy {
+            dry_run: true,
+            timeout_secs: 300,
+        };
+        let (run, now) = (samples::run(), samples::now());
+        let job = job_for(&image, &run, 7, Trigger::Cron, &policy, now);
+        assert_eq!(job.job_id.as_str(), "r1:7");
+        assert_eq!(job.message_id(), "r1:7");
+        assert_eq!((&job.image, &job.tag), (&image.image, &image.tag));
+        assert_eq!(job.source.image.to_string(), "quay.io/a/b:t");
+        assert_eq!(job.source.trust, image.source_trust);
+        assert_eq!(job.target.image.to_string(), image.target_name());
+        assert_eq!(job.target.trust, image.target_trust);
+        assert_eq!(job.platforms, image.platforms);
+        assert_eq!(job.policy, policy);
+        assert_eq!((job.attempt, job.defers, job.not_before), (1, 0, None));
+        assert_eq!(job.first_enqueued_at, now);
+    }
+}
