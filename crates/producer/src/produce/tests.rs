@@ -64,7 +64,7 @@ fn plan(trigger: Trigger) -> RunPlan {
         trigger,
         cache_registry: "localhost:5000".to_owned(),
         config_hash: "c0ffee".to_owned(),
-        images: Some(3),
+        images: None,
         skip_on_error: false,
         timeout: Duration::from_secs(3600),
         sign_of_life: SIGN_OF_LIFE,
