@@ -117,6 +117,12 @@ pub fn chunk(first_idx: u32, past_last: u32) -> RunEvent {
     }
 }
 
+/// The end of a run of so many images.
+#[must_use]
+pub fn seal(expected: u32) -> RunEvent {
+    RunEvent::Seal { expected }
+}
+
 /// What came of image `idx`.
 #[must_use]
 pub fn entry(idx: u32, action: Action) -> ImageResult {

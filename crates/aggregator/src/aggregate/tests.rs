@@ -10,7 +10,7 @@ use image_sync_shared::report::{MissingImage, Report, RunStatus, Summary};
 use image_sync_shared::run::RunEvent;
 use image_sync_testkit::TokioClock;
 use image_sync_testkit::ports::FakeLog;
-use image_sync_testkit::samples::{self, chunk, entry, missing, opened, result, run};
+use image_sync_testkit::samples::{self, chunk, entry, missing, opened, result, run, seal};
 use tokio_util::sync::CancellationToken;
 
 use super::{AggregateError, Aggregator, Ending, FinishedRun, LOOK};
@@ -21,10 +21,6 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 fn open() -> RunEvent {
     RunEvent::Open(opened())
-}
-
-fn seal(expected: u32) -> RunEvent {
-    RunEvent::Seal { expected }
 }
 
 fn aggregator(log: &Arc<FakeLog>) -> Aggregator {
