@@ -1,24 +1,22 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::roles::aggregator::AggregatorArgs;
-use crate::roles::dead_letters::{self, DeadLettersCommand};
-use crate::roles::enqueue::{self, EnqueueArgs};
-use crate::roles::hosts::{self, HostsCommand};
-use crate::roles::producer::ProducerArgs;
-use crate::roles::provision::ProvisionArgs;
-use crate::roles::runs::{self, RunsCommand};
-use crate::roles::why::{self, WhyArgs};
-use crate::roles::worker::WorkerArgs;
-use crate::server::{self, Address};
+use crate::commands::aggregator::AggregatorArgs;
+use crate::commands::dead_letters::{self, DeadLettersCommand};
+use crate::commands::enqueue::{self, EnqueueArgs};
+use crate::commands::hosts::{self, HostsCommand};
+use crate::commands::producer::ProducerArgs;
+use crate::commands::provision::ProvisionArgs;
+use crate::commands::runs::{self, RunsCommand};
+use crate::commands::sync::SyncArgs;
+use crate::commands::why::{self, WhyArgs};
+use crate::commands::worker::WorkerArgs;
+use crate::options::CommonArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,18 +50,6 @@ Examples:
 
 Exit codes are those of `sync`; without --wait, 0 says that all jobs are published.";
 
-// Help that names variables is no doc comment, as those would have to be set in backticks.
-const CONFIG: &str = "Config file [env: IMAGE_SYNC_CONFIG] [default: /etc/image-sync/config.yaml]";
-const LOG_LEVEL: &str = "\
-What is logged: error, warn, info, debug, trace, off, or directives such as image_sync_registry=debug \
-[env: IMAGE_SYNC_LOG, RUST_LOG] [default: info, warn beside a progress display]";
-const STATE_DIR: &str = "\
-Where facts that save requests are kept between runs [env: IMAGE_SYNC_STATE_DIR] \
-[default: $XDG_STATE_HOME/image-sync or ~/.local/state/image-sync]";
-
-/// The help of `--listen`, which all commands have that work on jobs.
-pub(crate) const LISTEN: &str = "Serve /livez, /readyz and Prometheus /metrics here, as on 127.0.0.1:9090 [default: not served]";
-
 /// Keeps container images in a cache registry equal to their sources
 #[derive(Debug, Parser)]
 #[command(name = "image-sync", version, after_help = EXAMPLES, max_term_width = 120)]
@@ -78,21 +64,6 @@ pub(crate) struct Cli {
     bare_sync: SyncArgs,
     #[command(subcommand)]
     named: Option<Command>,
-}
-
-/// Options of every command.
-#[derive(Args, Debug)]
-pub(crate) struct CommonArgs {
-    #[arg(short, long, value_name = "FILE", global = true, help = CONFIG)]
-    pub(crate) config: Option<PathBuf>,
-    /// How log lines look on stderr
-    #[arg(long, value_name = "FORMAT", global = true, default_value = "text")]
-    pub(crate) log_format: LogFormat,
-    #[arg(long, value_name = "LEVEL", global = true, help = LOG_LEVEL)]
-    pub(crate) log_level: Option<String>,
-    /// Show no progress display, but plain log lines, on a terminal too
-    #[arg(long, global = true)]
-    pub(crate) no_progress: bool,
 }
 
 /// What to do.
@@ -162,63 +133,6 @@ pub(crate) enum ConfigCommand {
     Check,
 }
 
-/// Options of `sync`.
-#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SyncArgs {
-    /// Say what would be copied, and copy nothing: only GET and HEAD requests are sent
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Only images whose `source:tag` matches, as in '*nginx*'
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) only: Option<String>,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-    /// Images worked at the same time, instead of `settings.concurrency`
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub(crate) concurrency: Option<NonZeroUsize>,
-    #[arg(long, value_name = "DIR", help = STATE_DIR)]
-    pub(crate) state_dir: Option<PathBuf>,
-    /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 25s]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub(crate) grace: Option<Duration>,
-    #[arg(long, value_name = "HOST:PORT", value_parser = server::address, help = LISTEN)]
-    pub(crate) listen: Option<Address>,
-}
-
-/// Options of commands that write a report.
-#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OutputArgs {
-    /// The report on stdout; auto is a table on a terminal and JSON otherwise [default: auto]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) output: Option<Output>,
-    /// Write the report as JSON to this file too
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
-}
-
-impl SyncArgs {
-    /// The grace time.
-    pub(crate) fn grace(&self) -> Duration {
-        self.grace.unwrap_or(Duration::from_secs(25))
-    }
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    Text,
-    Json,
-}
-
-/// How the report looks on stdout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    #[default]
-    Auto,
-    Json,
-    Table,
-}
-
 /// Options of every command, and the command.
 pub(crate) type Invocation = (CommonArgs, Command);
 
@@ -235,17 +149,15 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     }
 }
 
-/// Understands a count.
-pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
-    let number = text.parse().ok();
-    number.ok_or_else(|| "expected a number, 1 or more".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
+    use crate::options::{LogFormat, Output, OutputArgs};
+    use crate::server;
 
     fn parsed(line: &str) -> Result<Invocation, clap::Error> {
         parse(line.split_whitespace().map(OsString::from))

@@ -6,38 +6,29 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use args::{Cli, Command, CommonArgs, ConfigCommand};
-use environment::Environment;
-use exit::{Exit, Problem};
-use progress::Screen;
-use telemetry::Telemetry;
+use args::{Cli, Command, ConfigCommand};
+use commands::config_check;
+use options::CommonArgs;
+use process::environment::Environment;
+use process::exit::{Exit, Problem};
+use process::stdout;
+use run::setup;
+use telemetry::logging;
+use telemetry::traces::Telemetry;
+use terminal::progress::Screen;
+use terminal::text;
 
 mod args;
-mod clock;
-mod config_check;
-mod environment;
-mod exit;
-mod logging;
-mod metrics;
-mod outputs;
-mod pipeline;
-mod progress;
-mod report_file;
-mod report_source;
-mod roles;
+mod commands;
+mod options;
+mod output;
+mod process;
+mod run;
 #[cfg(test)]
 mod samples;
 mod server;
-mod setup;
-mod shutdown;
-mod stdout;
-mod summary;
-mod sync;
-mod table;
 mod telemetry;
-mod text;
-mod units;
-mod wiring;
+mod terminal;
 
 /// Runs the program with the arguments and the environment of this process.
 #[must_use]
@@ -57,7 +48,7 @@ pub fn main() -> ExitCode {
     };
     let environment = Environment::of_process();
     let telemetry = Telemetry::new(&environment);
-    let exit = run(&common, command, &environment, &telemetry).unwrap_or_else(|problem| {
+    let exit = carry_out(&common, command, &environment, &telemetry).unwrap_or_else(|problem| {
         let problem_shown = text::printable_lines(&problem.to_string());
         writeln!(io::stderr(), "error: {problem_shown}").ok();
         problem.exit
@@ -66,7 +57,7 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-fn run(
+fn carry_out(
     common: &CommonArgs,
     command: Command,
     environment: &Environment,
@@ -87,16 +78,18 @@ fn run(
         setup::check_unneeded(common.config.as_deref(), environment)?;
     }
     match command {
-        Command::Sync(args) => sync::run(common, &args, environment, &screen),
-        Command::Provision(args) => roles::provision::run(&args, environment),
-        Command::Producer(args) => roles::producer::run(common, &args, environment, &screen),
-        Command::Worker(args) => roles::worker::run(common, &args, environment),
-        Command::Aggregator(args) => roles::aggregator::run(&args, environment),
-        Command::Enqueue(args) => roles::enqueue::run(common, &args, environment, &screen),
-        Command::DeadLetters(command) => roles::dead_letters::run(&command, environment, &screen),
-        Command::Runs(command) => roles::runs::run(&command, environment, &screen),
-        Command::Why(args) => roles::why::run(&args, environment),
-        Command::Hosts(command) => roles::hosts::run(&command, environment),
+        Command::Sync(args) => commands::sync::run(common, &args, environment, &screen),
+        Command::Provision(args) => commands::provision::run(&args, environment),
+        Command::Producer(args) => commands::producer::run(common, &args, environment, &screen),
+        Command::Worker(args) => commands::worker::run(common, &args, environment),
+        Command::Aggregator(args) => commands::aggregator::run(&args, environment),
+        Command::Enqueue(args) => commands::enqueue::run(common, &args, environment, &screen),
+        Command::DeadLetters(command) => {
+            commands::dead_letters::run(&command, environment, &screen)
+        }
+        Command::Runs(command) => commands::runs::run(&command, environment, &screen),
+        Command::Why(args) => commands::why::run(&args, environment),
+        Command::Hosts(command) => commands::hosts::run(&command, environment),
         Command::Config(ConfigCommand::Check) => config_check(common, environment),
         Command::Completions { shell } => completions(shell),
     }

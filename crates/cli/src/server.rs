@@ -23,8 +23,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::exit::Problem;
-use crate::metrics::{Hosts, Metrics};
+use crate::process::exit::Problem;
+use crate::telemetry::metrics::{Hosts, Metrics};
 use connections::Limits;
 use probes::Probes;
 
@@ -181,7 +181,7 @@ impl Serving {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+    use crate::process::exit::Exit;
 
     #[test]
     fn an_address_has_a_host_and_a_port() {

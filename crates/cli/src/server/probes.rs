@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::QueueLength;
-use crate::metrics::{Exposition, Metrics};
+use crate::telemetry::metrics::{Exposition, Metrics};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// How long the queue may take to say how long it is.

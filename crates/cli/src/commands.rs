@@ -1,0 +1,13 @@
+//! The commands, one file each: what is asked for, and the roles that do it.
+
+pub(crate) mod aggregator;
+pub(crate) mod config_check;
+pub(crate) mod dead_letters;
+pub(crate) mod enqueue;
+pub(crate) mod hosts;
+pub(crate) mod producer;
+pub(crate) mod provision;
+pub(crate) mod runs;
+pub(crate) mod sync;
+pub(crate) mod why;
+pub(crate) mod worker;

@@ -1,0 +1,205 @@
+//! `config check`: what a config means, for a person to read.
+
+use std::io::{self, Write};
+
+use image_sync_shared::config::{
+    ImageSpec, PasswordSource, ProxySetting, RegistrySettings, Settings,
+};
+use image_sync_shared::job::Trust;
+
+use crate::run::setup::Loaded;
+use crate::terminal::units::{self, count};
+
+/// Writes what a config means.
+pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
+    let Loaded {
+        file,
+        config,
+        images,
+    } = loaded;
+    writeln!(
+        out,
+        "{} is a valid config: {} to {}",
+        file.display(),
+        count(images.len() as u64, "image"),
+        config.cache_registry
+    )?;
+    writeln!(out, "\nSettings:")?;
+    for line in settings(&config.settings) {
+        writeln!(out, "{line}")?;
+    }
+    if !config.registries.is_empty() {
+        writeln!(out, "\nRegistries:")?;
+    }
+    for (host, settings) in &config.registries {
+        writeln!(out, "  {host}: {}", registry(settings))?;
+    }
+    if !images.is_empty() {
+        writeln!(out, "\nImages:")?;
+    }
+    images
+        .iter()
+        .try_for_each(|spec| writeln!(out, "{}", image(&spec)))
+}
+
+fn settings(settings: &Settings) -> [String; 7] {
+    let retry = settings.retry;
+    let failed = if settings.skip_on_error { "0" } else { "1" };
+    [
+        format!("  images at the same time:        {}", settings.concurrency),
+        format!(
+            "  one attempt at an image:        {} at most",
+            units::setting(settings.pull_timeout)
+        ),
+        format!(
+            "  a transfer that stands still:   cut after {}",
+            units::setting(settings.stall_timeout)
+        ),
+        format!(
+            "  the whole run:                  {} at most",
+            units::setting(settings.run_timeout)
+        ),
+        format!(
+            "  a registry that answers 429:    left alone for {} at most",
+            units::setting(settings.max_pause)
+        ),
+        format!(
+            "  attempts at an image:           {}, waiting up to {} before the second, then up to {}",
+            retry.attempts,
+            units::setting(retry.initial),
+            units::setting(retry.max)
+        ),
+        format!("  exit code with failed images:   {failed}"),
+    ]
+}
+
+fn image(image: &ImageSpec) -> String {
+    let mut parts = vec![format!(
+        "  {} -> {}, {}",
+        image.source.image(image.reference.clone()),
+        image.target.image(image.target_reference.clone()),
+        image.platforms
+    )];
+    for (side, repository, trust) in [
+        ("source", &image.source, image.source_trust),
+        ("target", &image.target, image.target_trust),
+    ] {
+        if trust != Trust::Verified && repository.host().is_some() {
+            parts.push(format!("{side} insecure"));
+        }
+    }
+    parts.join(", ")
+}
+
+/// What is set for a registry; passwords are told by where they come from.
+fn registry(settings: &RegistrySettings) -> String {
+    let mut parts = Vec::new();
+    if let Some(endpoint) = &settings.endpoint {
+        parts.push(format!("requests go to {endpoint}"));
+    }
+    if !settings.mirrors.is_empty() {
+        parts.push(format!("mirrors {}", settings.mirrors.join(", ")));
+    }
+    if settings.plain_http {
+        parts.push("plain HTTP".to_owned());
+    }
+    if settings.insecure {
+        parts.push("TLS unverified".to_owned());
+    }
+    let files = [
+        ("trusts the certificates in", &settings.ca_file),
+        ("client certificate in", &settings.cert_file),
+        ("client key in", &settings.key_file),
+    ];
+    let files = files
+        .iter()
+        .filter_map(|(what, file)| Some((what, file.as_ref()?)));
+    parts.extend(files.map(|(what, file)| format!("{what} {}", file.display())));
+    if let Some(username) = &settings.username {
+        parts.push(format!("user {username}"));
+    }
+    match &settings.password {
+        Some(PasswordSource::Inline(_)) => parts.push("password from this config".to_owned()),
+        Some(PasswordSource::File(file)) => parts.push(format!("password from {}", file.display())),
+        Some(PasswordSource::Env(name)) => parts.push(format!("password from ${name}")),
+        None => (),
+    }
+    if let Some(realm) = &settings.token_realm {
+        parts.push(format!("password also to {realm}"));
+    }
+    if settings.allow_private {
+        parts.push("may lead to private addresses".to_owned());
+    }
+    match &settings.proxy {
+        Some(ProxySetting::Nothing) => parts.push("no proxy".to_owned()),
+        // Its URL may hold a password.
+        Some(ProxySetting::Server(_)) => parts.push("through a proxy of its own".to_owned()),
+        None => (),
+    }
+    if let Some(connections) = settings.max_connections {
+        parts.push(format!("{connections} requests at the same time"));
+    }
+    if let Some(bytes) = settings.chunk_size {
+        parts.push(format!("uploads in chunks of {}", units::bytes(bytes)));
+    }
+    if parts.is_empty() {
+        parts.push("nothing of its own".to_owned());
+    }
+    parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_catalog::config_file;
+
+    use super::*;
+
+    /// What is said of a config.
+    fn described(text: &str) -> String {
+        let parsed = config_file::parse(text, "any").unwrap();
+        let loaded = Loaded {
+            file: "config.yaml".into(),
+            config: parsed.config,
+            images: parsed.images,
+        };
+        let mut out = Vec::new();
+        describe(&loaded, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    const CONFIG: &str = "
+cache_registry: localhost:5000
+images: [{source: docker.io/library/nginx, tag: '1.27', platform: all}]
+registries:
+  docker.io: {username: me, password: hunter2, mirrors: ['mirror:5000'], max_connections: 8, chunk_size: 50MiB,
+    proxy: 'http://me:hunter2@proxy.example'}
+";
+
+    #[test]
+    fn says_what_the_config_means() {
+        let expected = "\
+config.yaml is a valid config: 1 image to localhost:5000
+
+Settings:
+  images at the same time:        16
+  one attempt at an image:        5m at most
+  a transfer that stands still:   cut after 1m
+  the whole run:                  6h at most
+  a registry that answers 429:    left alone for 15m at most
+  attempts at an image:           4, waiting up to 2s before the second, then up to 1m
+  exit code with failed images:   1
+
+Registries:
+  docker.io: mirrors mirror:5000; user me; password from this config; through a proxy of its own; 8 requests at the same time; uploads in chunks of 50.0 MiB
+
+Images:
+  docker.io/library/nginx:1.27 -> localhost:5000/library/nginx:1.27, all, target insecure
+";
+        assert_eq!(described(CONFIG), expected);
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert!(!described(CONFIG).contains("hunter2"));
+    }
+}

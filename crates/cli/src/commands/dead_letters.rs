@@ -1,0 +1,200 @@
+//! `dead-letters`: looks at jobs that were given up, and puts them back or drops them.
+
+mod listing;
+mod row;
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use image_sync_producer::replay::{self, Choice, LetterError};
+use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_shared::ports::dead_letters::DeadLetters;
+use image_sync_shared::text::escape_json;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::options::{Output, OutputArgs};
+use crate::output::{self, Outputs};
+use crate::process::environment::Environment;
+use crate::process::exit::{Exit, Problem};
+use crate::process::stdout;
+use crate::run::connection::{self, ConnectionArgs};
+use crate::run::published;
+use crate::run::runtime;
+use crate::run::waiting;
+use crate::run::wiring;
+use crate::terminal::progress::Screen;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  image-sync dead-letters list
+  image-sync dead-letters show 01JD3X8M5R6Q0T7V9W1Y2Z4A5B:17
+  image-sync dead-letters replay 01JD3X8M5R6Q0T7V9W1Y2Z4A5B:17 --wait > report.json
+  image-sync dead-letters drop --all";
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// All of them, oldest first
+    List(Box<ListArgs>),
+    /// All about one of them as JSON: its job with past attempts, or the message that was no job
+    Show(Box<ShowArgs>),
+    /// Put their jobs back as a new run, ahead of the bulk, and remove them
+    Replay(Box<ReplayArgs>),
+    /// Remove them
+    Drop(Box<DropArgs>),
+}
+
+/// Options of `dead-letters list`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ListArgs {
+    /// The list on stdout; auto is a table on a terminal and JSON otherwise
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    output: Output,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Options of `dead-letters show`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ShowArgs {
+    /// Its id
+    #[arg(value_name = "ID")]
+    id: String,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Which letters.
+#[derive(Args, Clone, Debug)]
+struct Which {
+    /// Their ids
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    ids: Vec<String>,
+    /// All that there are
+    #[arg(long)]
+    all: bool,
+}
+
+impl Which {
+    fn choice(&self) -> Choice {
+        if self.all {
+            Choice::All
+        } else {
+            Choice::These(self.ids.clone())
+        }
+    }
+}
+
+/// Options of `dead-letters replay`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Wait for the end of the run, write its report and exit with its code
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// How long the run may take
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "6h")]
+    run_timeout: Duration,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Options of `dead-letters drop`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DropArgs {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+impl DeadLettersCommand {
+    fn connection(&self) -> &ConnectionArgs {
+        match self {
+            Self::List(args) => &args.connection,
+            Self::Show(args) => &args.connection,
+            Self::Replay(args) => &args.connection,
+            Self::Drop(args) => &args.connection,
+        }
+    }
+}
+
+/// Runs `dead-letters`.
+pub(crate) fn run(
+    command: &DeadLettersCommand,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    runtime::run(runtime::GRACE, |stop| async move {
+        let opening = command.connection().open(environment, Role::Operator);
+        let queue = opening.await?;
+        let ended = async {
+            let letters = &*queue.ports().letters;
+            match command {
+                DeadLettersCommand::List(args) => {
+                    let shape = output::shape(args.output, environment.no_color);
+                    listing::write(letters, shape).await
+                }
+                DeadLettersCommand::Show(args) => show(letters, &args.id).await,
+                DeadLettersCommand::Replay(args) => {
+                    let outputs = Outputs::prepare(&args.output, environment, screen)?;
+                    replay(args, &queue, outputs, &stop).await
+                }
+                DeadLettersCommand::Drop(args) => {
+                    let dropped = replay::discard(letters, &args.which.choice()).await;
+                    info!(letters = dropped.map_err(problem)?, "dropped dead letters");
+                    Ok(Exit::Success)
+                }
+            }
+        };
+        connection::ended(&queue, ended.await).await
+    })
+}
+
+async fn show(letters: &dyn DeadLetters, id: &str) -> Result<Exit, Problem> {
+    let letter = letters.get(id).await.map_err(Problem::not_carried_out)?;
+    let Some(letter) = letter else {
+        return Err(problem(LetterError::Unknown(vec![format!("{id:?}")])));
+    };
+    let json = serde_json::to_string_pretty(&letter).map_err(Problem::not_carried_out)?;
+    stdout::write_aside(move |out| writeln!(out, "{}", escape_json(&json))).await?;
+    Ok(Exit::Success)
+}
+
+async fn replay(
+    args: &ReplayArgs,
+    queue: &JetStream,
+    outputs: Outputs,
+    stop: &CancellationToken,
+) -> Result<Exit, Problem> {
+    let (ports, choice, clock) = (queue.ports(), args.which.choice(), queue.clock());
+    let producer = wiring::producer(ports, &clock);
+    let letters = &*ports.letters;
+    let replayed = replay::replay(&producer, letters, &choice, args.run_timeout, stop).await;
+    let Some((run, outcome)) = replayed.map_err(problem)? else {
+        info!("there is no dead letter to replay");
+        return Ok(Exit::Success);
+    };
+    let jobs = published::all(&*ports.runs, &run, outcome).await?;
+    info!(%run, images = jobs, "replayed dead letters");
+    if !args.wait {
+        return Ok(Exit::Success);
+    }
+    waiting::report_of(queue, &run, false, outputs, stop).await
+}
+
+fn problem(error: LetterError) -> Problem {
+    match error {
+        LetterError::Queue(error) => Problem::not_carried_out(error),
+        error => Problem::usage(error),
+    }
+}

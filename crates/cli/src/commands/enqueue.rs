@@ -1,0 +1,112 @@
+//! `enqueue`: puts images ahead of the bulk, as a run by themselves.
+
+use clap::Args;
+use image_sync_catalog::by_name;
+use image_sync_producer::run_id::registries;
+use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_shared::config::{Config, ImageSpec};
+use image_sync_shared::platform::Platforms;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::options::{CommonArgs, OutputArgs};
+use crate::output::Outputs;
+use crate::process::environment::Environment;
+use crate::process::exit::{Exit, Problem};
+use crate::run::connection::{self, ConnectionArgs};
+use crate::run::published;
+use crate::run::runtime;
+use crate::run::setup::{self, Loaded};
+use crate::run::waiting;
+use crate::run::wiring;
+use crate::terminal::progress::Screen;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  image-sync enqueue -c config.yaml nginx:1.27 ghcr.io/project-zot/zot:v2
+  image-sync enqueue -c config.yaml nginx:1.27 --wait > report.json
+  image-sync enqueue -c config.yaml alpine:3 --target localhost:5000/alpine
+
+An open run of the catalog does not keep it from starting. Exit codes are those of `sync`; without
+--wait, 0 says that all jobs are published, and the run's id is in the log.";
+
+/// Options of `enqueue`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EnqueueArgs {
+    /// An image of the config, as nginx:1.27 or docker.io/library/nginx:1.27; without a tag, all that it has of this
+    /// source
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<String>,
+    /// Where to copy one image that need not be in the config, as localhost:5000/nginx or localhost:5000/nginx:1.27; outside
+    /// of their `cache_registry`, workers need --allow-target for it
+    #[arg(long, value_name = "REFERENCE")]
+    target: Option<String>,
+    /// Platforms of an image with --target: all, linux/arm64, or several with commas [default: as in the config]
+    #[arg(long, value_name = "PLATFORM", requires = "target")]
+    platform: Option<Platforms>,
+    /// Wait for the end of the run, write its report and exit with its code
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Say what would be copied, and copy nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Runs `enqueue`.
+pub(crate) fn run(
+    common: &CommonArgs,
+    args: &EnqueueArgs,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    let loaded = setup::load(common.config.as_deref(), environment)?;
+    let images = chosen(args, &loaded).map_err(Problem::usage)?;
+    let config = loaded.config;
+    let outputs = Outputs::prepare(&args.output, environment, screen)?;
+    runtime::run(runtime::GRACE, |stop| async {
+        let queue = args.connection.open(environment, Role::Producer).await?;
+        let ended = enqueue(args, &config, &images, &queue, outputs, stop).await;
+        connection::ended(&queue, ended).await
+    })
+}
+
+fn chosen(args: &EnqueueArgs, loaded: &Loaded) -> Result<Vec<ImageSpec>, by_name::NameError> {
+    let Some(target) = &args.target else {
+        let file = loaded.file.display().to_string();
+        return by_name::choose(&loaded.images, &file, &args.images);
+    };
+    let (defaults, platforms) = (&loaded.config.defaults, args.platform.clone());
+    let image = by_name::for_this_target(defaults, &args.images, target, platforms)?;
+    Ok(vec![image])
+}
+
+async fn enqueue(
+    args: &EnqueueArgs,
+    config: &Config,
+    images: &[ImageSpec],
+    queue: &JetStream,
+    outputs: Outputs,
+    stop: CancellationToken,
+) -> Result<Exit, Problem> {
+    let clock = queue.clock();
+    let mut plan = wiring::plan_by_itself(config, images.len(), args.dry_run, clock.as_ref());
+    if args.target.is_some() {
+        plan.cache_registry = registries(images.iter().map(|image| &image.target));
+    }
+    let checked = queue.check_log(images.len()).await;
+    checked.map_err(Problem::not_carried_out)?;
+    let producer = wiring::producer(queue.ports(), &clock);
+    let outcome = producer.produce(&plan, images, &stop).await;
+    let outcome = outcome.map_err(Problem::not_carried_out)?;
+    let jobs = published::all(&*queue.ports().runs, &plan.run_id, outcome).await?;
+    info!(run = %plan.run_id, images = jobs, "enqueued");
+    if !args.wait {
+        return Ok(Exit::Success);
+    }
+    let skip_on_error = config.settings.skip_on_error;
+    waiting::report_of(queue, &plan.run_id, skip_on_error, outputs, &stop).await
+}

@@ -1,0 +1,166 @@
+//! The list of paused registries: a table for people, or JSON.
+
+use std::io::{self, Write};
+
+use console::{measure_text_width, pad_str};
+use image_sync_shared::ports::host_pauses::HostPause;
+use image_sync_shared::text::escape_json;
+use serde::Serialize;
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
+
+use crate::output::Shape;
+use crate::process::exit::{Exit, Problem};
+use crate::process::stdout;
+use crate::terminal::table::Canvas;
+use crate::terminal::text::{keep_start, printable};
+
+const COLUMNS: usize = 3;
+const HEADINGS: [&str; COLUMNS] = ["HOST", "PAUSED UNTIL", "SINCE"];
+const GAP: &str = "  ";
+const TIME: StaticFormatDescription =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+/// Reasons are not cut below this width.
+const NARROWEST: usize = 16;
+
+/// A pause in the JSON of the list.
+#[derive(Serialize)]
+struct Row<'a> {
+    host: &'a str,
+    #[serde(with = "time::serde::rfc3339")]
+    paused_until: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+    reason: &'a str,
+}
+
+/// Writes the pauses to stdout.
+pub(super) async fn write(pauses: Vec<HostPause>, shape: Shape) -> Result<Exit, Problem> {
+    stdout::write_aside(move |out| match shape {
+        Shape::Json => write_json(&pauses, out),
+        Shape::Table(canvas) => write_table(&pauses, canvas, out),
+    })
+    .await?;
+    Ok(Exit::Success)
+}
+
+fn write_json(pauses: &[HostPause], out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<Row<'_>> = pauses
+        .iter()
+        .map(|pause| Row {
+            host: &pause.host,
+            paused_until: pause.until.to_offset(UtcOffset::UTC),
+            since: pause.since.to_offset(UtcOffset::UTC),
+            reason: &pause.reason,
+        })
+        .collect();
+    let json = serde_json::to_string_pretty(&rows)?;
+    writeln!(out, "{}", escape_json(&json))
+}
+
+fn write_table(pauses: &[HostPause], canvas: Canvas, out: &mut impl Write) -> io::Result<()> {
+    if pauses.is_empty() {
+        return writeln!(out, "no paused hosts");
+    }
+    let headings = (HEADINGS.map(str::to_owned), "REASON".to_owned());
+    let rows = pauses
+        .iter()
+        .map(|pause| (cells(pause), printable(&pause.reason)));
+    let lines: Vec<([String; COLUMNS], String)> = [headings].into_iter().chain(rows).collect();
+    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
+        let widths = lines
+            .iter()
+            .map(|(cells, _)| measure_text_width(&cells[column]));
+        widths.max().unwrap_or(0)
+    });
+    let taken = widths.iter().sum::<usize>() + COLUMNS * GAP.len();
+    let room = canvas
+        .width
+        .map(|width| width.saturating_sub(taken).max(NARROWEST));
+    for (cells, reason) in &lines {
+        let mut line = String::new();
+        for (cell, width) in cells.iter().zip(widths) {
+            line.push_str(&pad_str(cell, width, console::Alignment::Left, None));
+            line.push_str(GAP);
+        }
+        match room {
+            Some(width) => line.push_str(&keep_start(reason, width)),
+            None => line.push_str(reason),
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn cells(pause: &HostPause) -> [String; COLUMNS] {
+    let told = |at: OffsetDateTime| {
+        let at = at.to_offset(UtcOffset::UTC);
+        at.format(TIME).unwrap_or_default()
+    };
+    [printable(&pause.host), told(pause.until), told(pause.since)]
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn pauses() -> [HostPause; 2] {
+        let pause = |host: &str, reason: &str| HostPause {
+            host: host.to_owned(),
+            since: datetime!(2026-11-20 12:00:01.5 UTC),
+            until: datetime!(2026-11-20 13:15 +1),
+            reason: reason.to_owned(),
+        };
+        [
+            pause("docker.io", "source: pull manifest sha256:ab: 429"),
+            pause("localhost:5000", "no \u{1b}[2J\u{9b}2J"),
+        ]
+    }
+
+    fn table(pauses: &[HostPause], width: Option<usize>) -> String {
+        let mut out = Vec::new();
+        let canvas = Canvas {
+            width,
+            colour: false,
+        };
+        write_table(pauses, canvas, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_table_says_until_when_since_when_and_why() {
+        let expected = "\
+HOST            PAUSED UNTIL          SINCE                 REASON
+docker.io       2026-11-20T12:15:00Z  2026-11-20T12:00:01Z  source: pull manifest sha256:ab: 429
+localhost:5000  2026-11-20T12:15:00Z  2026-11-20T12:00:01Z  no  [2J 2J
+";
+        assert_eq!(table(&pauses(), None), expected);
+        assert_eq!(table(&[], None), "no paused hosts\n");
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_the_reason() {
+        let text = table(&pauses(), Some(80));
+        let fits = |line: &str| measure_text_width(line) <= 80;
+        assert!(text.lines().all(fits), "{text}");
+    }
+
+    #[test]
+    fn the_json_is_a_list_with_no_control_character() {
+        let mut out = Vec::new();
+        write_json(&pauses(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text}");
+        let list: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let expected = serde_json::json!({
+            "host": "docker.io",
+            "paused_until": "2026-11-20T12:15:00Z",
+            "since": "2026-11-20T12:00:01.5Z",
+            "reason": "source: pull manifest sha256:ab: 429",
+        });
+        assert_eq!(list[0], expected);
+    }
+}

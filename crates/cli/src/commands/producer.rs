@@ -1,0 +1,204 @@
+//! `producer`: publishes the jobs of a catalog as a run, for workers anywhere.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use image_sync_catalog::selection;
+use image_sync_producer::produce::RunPlan;
+use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_shared::run::RunId;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::options::{CommonArgs, OutputArgs};
+use crate::output::Outputs;
+use crate::process::environment::Environment;
+use crate::process::exit::{Exit, Problem};
+use crate::run::connection::{self, ConnectionArgs};
+use crate::run::published::{self, Published};
+use crate::run::runtime;
+use crate::run::setup::{self, Loaded};
+use crate::run::waiting::{self, Awaited};
+use crate::run::wiring;
+use crate::terminal::progress::Screen;
+
+/// The wait before a run is tried again whose catalog was busy.
+const AFTER_BUSY: Duration = Duration::from_millis(500);
+/// Rounds do not follow each other more closely.
+const SHORTEST_ROUND: Duration = Duration::from_secs(1);
+/// Signs of life do not follow each other more closely.
+const SHORTEST_SIGN: Duration = Duration::from_millis(10);
+
+/// Options of `producer`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ProducerArgs {
+    /// Only images whose `source:tag` matches, as in '*nginx*'
+    #[arg(long, value_name = "GLOB")]
+    only: Option<String>,
+    /// Wait for the end of the run, write its report and exit with its code
+    #[arg(long)]
+    wait: bool,
+    /// Start a run so often, as in 1h, until SIGTERM; the config is read again for each
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with_all = ["wait", "report"])]
+    every: Option<Duration>,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Say what would be copied, and copy nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// What to do while a run of this catalog is open: skip this one, join the open one, or queue behind it
+    #[arg(long, value_name = "HOW", default_value = "skip")]
+    overlap: Overlap,
+    /// While jobs are published, how often that is told; without a sign for six times as long, the run is abandoned
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "15s")]
+    sign_of_life: Duration,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// What to do while a run of the same catalog is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Overlap {
+    Skip,
+    Join,
+    Queue,
+}
+
+/// Runs `producer`.
+pub(crate) fn run(
+    common: &CommonArgs,
+    args: &ProducerArgs,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    // Also before many rounds: what is wrong with the config at the start is an error of who started it.
+    let loaded = load(common, args, environment)?;
+    let outputs = Outputs::prepare(&args.output, environment, screen)?;
+    runtime::run(runtime::GRACE, |stop| async move {
+        let queue = args.connection.open(environment, Role::Producer).await?;
+        if let Some(every) = args.every {
+            repeat(every, &stop, async || {
+                start(args, &load(common, args, environment)?, &queue, &stop).await
+            })
+            .await;
+            return Ok(Exit::Success);
+        }
+        let ended = async {
+            match start(args, &loaded, &queue, &stop).await? {
+                Some(run) if args.wait => {
+                    let skip_on_error = loaded.config.settings.skip_on_error;
+                    waiting::report_of(&queue, &run, skip_on_error, outputs, &stop).await
+                }
+                Some(_) => Ok(Exit::Success),
+                None => Ok(Exit::Busy),
+            }
+        };
+        connection::ended(&queue, ended.await).await
+    })
+}
+
+/// The config, with the images that were asked for.
+fn load(
+    common: &CommonArgs,
+    args: &ProducerArgs,
+    environment: &Environment,
+) -> Result<Loaded, Problem> {
+    let loaded = setup::load(common.config.as_deref(), environment)?;
+    let images = selection::choose(loaded.images, args.only.as_deref()).map_err(Problem::usage)?;
+    Ok(Loaded { images, ..loaded })
+}
+
+/// Starts a round now and then one whenever its time has come, until `stop` is cancelled. One whose time comes while
+/// another is under way follows it at once, further ones are left out, and one that fails is none of the next one's
+/// business.
+async fn repeat(
+    every: Duration,
+    stop: &CancellationToken,
+    round: impl AsyncFn() -> Result<Option<RunId>, Problem>,
+) {
+    let mut times = interval(every.max(SHORTEST_ROUND));
+    times.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while stop.run_until_cancelled(times.tick()).await.is_some() {
+        if let Err(problem) = round().await {
+            error!("no run this time: {problem}");
+        }
+    }
+}
+
+/// Starts a run, or joins one. None if there is one already, and it is to be left alone.
+async fn start(
+    args: &ProducerArgs,
+    Loaded { config, images, .. }: &Loaded,
+    queue: &JetStream,
+    stop: &CancellationToken,
+) -> Result<Option<RunId>, Problem> {
+    let clock = queue.clock();
+    let checked = queue.check_log(images.len()).await;
+    checked.map_err(Problem::not_carried_out)?;
+    let ports = queue.ports();
+    let producer = wiring::producer(ports, &clock);
+    loop {
+        let plan = RunPlan {
+            sign_of_life: args.sign_of_life.max(SHORTEST_SIGN),
+            ..wiring::plan(config, images, args.dry_run, clock.as_ref())
+        };
+        let outcome = producer.produce(&plan, images.iter(), stop).await;
+        let outcome = outcome.map_err(Problem::not_carried_out)?;
+        match published::settled(&*ports.runs, &plan.run_id, outcome).await? {
+            Published::All { .. } => return Ok(Some(plan.run_id)),
+            Published::Busy { open } => match args.overlap {
+                Overlap::Join => return Ok(Some(open)),
+                Overlap::Skip => {
+                    warn!(run = %open, "skipped, as this run of the same catalog is open");
+                    return Ok(None);
+                }
+                Overlap::Queue => behind(queue, &open, stop).await?,
+            },
+        }
+    }
+}
+
+/// Waits for the end of another run, or until that is overdue: then its claim may have ended without it.
+async fn behind(queue: &JetStream, open: &RunId, stop: &CancellationToken) -> Result<(), Problem> {
+    info!(run = %open, "waiting for the end of this run of the same catalog");
+    let ended = async {
+        if let Awaited::Overdue(why) = waiting::end_of(queue, open, stop).await? {
+            warn!(run = %open, "{why}, and no aggregator told of its end: its catalog is claimed until its deadline");
+        }
+        sleep(AFTER_BUSY).await;
+        Ok(())
+    };
+    let ended = stop.run_until_cancelled(ended).await;
+    ended.unwrap_or_else(|| {
+        Err(Problem::not_carried_out(format!(
+            "stopped while waiting for the end of run {open}: no run was started"
+        )))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn rounds_go_on_after_one_that_failed_and_are_not_made_up_for() {
+        let (rounds, stop, begin) = (AtomicU32::new(0), CancellationToken::new(), Instant::now());
+        let minute = Duration::from_secs(60);
+        repeat(minute, &stop, async || {
+            match rounds.fetch_add(1, Ordering::Relaxed) {
+                0 => return Err(Problem::not_carried_out("no server")),
+                1 => sleep(minute * 2 + minute / 2).await,
+                _ => stop.cancel(),
+            }
+            Ok(None)
+        })
+        .await;
+        assert_eq!(rounds.into_inner(), 3);
+        assert_eq!(begin.elapsed(), minute * 3 + minute / 2);
+    }
+}

@@ -1,0 +1,263 @@
+//! The list of runs: a table for people, or JSON.
+
+use std::io::{self, Write};
+
+use console::{Alignment, measure_text_width, pad_str};
+use image_sync_queue::jetstream::RunFrame;
+use image_sync_shared::ports::run_states::RunState;
+use image_sync_shared::report::{ReportHead, RunStatus};
+use image_sync_shared::run::Trigger;
+use image_sync_shared::text::JsonWriter;
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
+
+use crate::output::Shape;
+use crate::process::exit::{Exit, Problem};
+use crate::process::stdout;
+use crate::terminal::text::printable;
+use crate::terminal::units;
+
+const COLUMNS: usize = 8;
+const HEADINGS: [&str; COLUMNS] = [
+    "RUN", "STATUS", "TRIGGER", "STARTED", "IMAGES", "COPIED", "IN PLACE", "FAILED",
+];
+const FIRST_NUMBER: usize = 4;
+const STARTED: StaticFormatDescription =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+
+/// A run of the list.
+pub(super) struct Listed {
+    pub(super) state: RunState,
+    /// What its log says, if it is open.
+    pub(super) frame: RunFrame,
+}
+
+impl Listed {
+    fn trigger(&self) -> Option<Trigger> {
+        let opened = self.frame.opened.as_ref().map(|opened| opened.trigger);
+        self.head().map(|head| head.trigger).or(opened)
+    }
+
+    fn started_at(&self) -> Option<OffsetDateTime> {
+        let opened = self.frame.opened.as_ref().map(|opened| opened.started_at);
+        self.head().map(|head| head.started_at).or(opened)
+    }
+
+    fn jobs(&self) -> Option<u32> {
+        let total = self.head().map(|head| head.summary.total);
+        total.or(self.frame.jobs)
+    }
+
+    fn head(&self) -> Option<&ReportHead> {
+        self.state.ended.as_ref()
+    }
+}
+
+/// A run in the JSON of the list: `ended` is the report without its lists.
+#[derive(Serialize)]
+struct Row<'a> {
+    run_id: &'a str,
+    status: &'static str,
+    catalog: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<Trigger>,
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    started_at: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs: Option<u32>,
+    #[serde(with = "time::serde::rfc3339")]
+    until: OffsetDateTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<&'a ReportHead>,
+}
+
+/// Writes the runs to stdout.
+pub(super) async fn write(runs: Vec<Listed>, shape: Shape) -> Result<Exit, Problem> {
+    stdout::write_aside(move |out| match shape {
+        Shape::Json => write_json(&runs, out),
+        Shape::Table(_) => write_table(&runs, out),
+    })
+    .await?;
+    Ok(Exit::Success)
+}
+
+fn write_json(runs: &[Listed], out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<Row<'_>> = runs.iter().map(row).collect();
+    serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &rows)?;
+    writeln!(out)
+}
+
+fn row(run: &Listed) -> Row<'_> {
+    Row {
+        run_id: run.state.run.as_str(),
+        status: status(&run.state),
+        catalog: &run.state.catalog,
+        trigger: run.trigger(),
+        started_at: run.started_at(),
+        jobs: run.jobs(),
+        until: run.state.until,
+        ended: run.head(),
+    }
+}
+
+fn write_table(runs: &[Listed], out: &mut impl Write) -> io::Result<()> {
+    if runs.is_empty() {
+        return writeln!(out, "no runs");
+    }
+    let lines: Vec<[String; COLUMNS]> = [HEADINGS.map(str::to_owned)]
+        .into_iter()
+        .chain(runs.iter().map(cells))
+        .collect();
+    let width = |column: usize| {
+        lines
+            .iter()
+            .map(move |line| measure_text_width(&line[column]))
+    };
+    let widths: Vec<usize> = (0..COLUMNS)
+        .map(|column| width(column).max().unwrap_or(0))
+        .collect();
+    for line in &lines {
+        let padded = line
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, width))| {
+                let alignment = if column < FIRST_NUMBER {
+                    Alignment::Left
+                } else {
+                    Alignment::Right
+                };
+                pad_str(cell, *width, alignment, None).into_owned()
+            });
+        writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn cells(run: &Listed) -> [String; COLUMNS] {
+    let of_report = |cell: fn(&ReportHead) -> u32| text(run.head().map(cell));
+    [
+        printable(run.state.run.as_str()),
+        status(&run.state).to_owned(),
+        text(run.trigger().map(trigger)),
+        text(
+            run.started_at()
+                .map(|started| units::utc(started).format(STARTED).unwrap_or_default()),
+        ),
+        text(run.jobs()),
+        of_report(|head| head.summary.pulled),
+        of_report(|head| head.summary.already_cached),
+        of_report(|head| head.summary.failed),
+    ]
+}
+
+/// What is not known is left out.
+fn text(known: Option<impl ToString>) -> String {
+    known.map_or_else(String::new, |known| known.to_string())
+}
+
+fn status(state: &RunState) -> &'static str {
+    match state.ended.as_ref().map(|head| head.status) {
+        None => "open",
+        Some(RunStatus::Complete) => "complete",
+        Some(RunStatus::Incomplete) => "incomplete",
+        Some(RunStatus::Abandoned) => "abandoned",
+        Some(RunStatus::Cancelled) => "cancelled",
+    }
+}
+
+fn trigger(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Cron => "cron",
+        Trigger::Manual => "manual",
+        Trigger::Webhook => "webhook",
+        Trigger::Replay => "replay",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_shared::ports::trace_context::TraceContext;
+    use image_sync_shared::run::{RunId, RunOpened};
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::samples;
+
+    /// One that ended, one that is open, and one that was only claimed so far.
+    fn runs() -> [Listed; 3] {
+        let run = |id: &str, ended: Option<ReportHead>, frame: RunFrame| Listed {
+            state: RunState {
+                run: RunId::new(id),
+                catalog: "c0ffee".to_owned(),
+                until: datetime!(2026-11-20 18:00 UTC),
+                ended,
+            },
+            frame,
+        };
+        let opened = RunOpened {
+            started_at: datetime!(2026-11-20 12:30 UTC),
+            deadline_at: datetime!(2026-11-20 18:00 UTC),
+            trigger: Trigger::Manual,
+            cache_registry: "localhost:5000".to_owned(),
+            config_hash: "c0ffee".to_owned(),
+            images: None,
+            skip_on_error: false,
+            silence_ms: 90_000,
+            key: None,
+            trace: TraceContext::default(),
+        };
+        let frame = RunFrame {
+            opened: Some(opened),
+            jobs: Some(7),
+        };
+        [
+            run("r1", Some(samples::report().head), RunFrame::default()),
+            run("r2", None, frame),
+            run("r3", None, RunFrame::default()),
+        ]
+    }
+
+    #[test]
+    fn the_table_has_a_line_per_run_with_what_is_known_of_it() {
+        let mut out = Vec::new();
+        write_table(&runs(), &mut out).unwrap();
+        let expected = "\
+RUN  STATUS    TRIGGER  STARTED               IMAGES  COPIED  IN PLACE  FAILED
+r1   complete  cron     2026-11-20T12:00:00Z       3       1         1       1
+r2   open      manual   2026-11-20T12:30:00Z       7
+r3   open
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        let mut none = Vec::new();
+        write_table(&[], &mut none).unwrap();
+        assert_eq!(none, b"no runs\n");
+    }
+
+    #[test]
+    fn the_json_says_how_each_run_began_and_ended() {
+        let mut out = Vec::new();
+        write_json(&runs(), &mut out).unwrap();
+        let list: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(list[0]["ended"]["summary"]["total"], 3);
+        assert_eq!(
+            (&list[0]["trigger"], &list[0]["jobs"]),
+            (&"cron".into(), &3.into())
+        );
+        assert_eq!(list[1]["status"], "open");
+        assert_eq!(
+            (&list[1]["trigger"], &list[1]["jobs"]),
+            (&"manual".into(), &7.into())
+        );
+        assert_eq!(list[1]["started_at"], "2026-11-20T12:30:00Z");
+        assert_eq!(list[1].get("ended"), None);
+        for unknown in ["trigger", "started_at", "jobs", "ended"] {
+            assert_eq!(list[2].get(unknown), None);
+        }
+    }
+}

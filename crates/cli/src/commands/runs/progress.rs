@@ -1,0 +1,234 @@
+//! How far an open run is, which is a fold over its log.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use image_sync_aggregator::fold::Fold;
+use image_sync_aggregator::image_states::{ImageState, ImageStates, Meant, Standing};
+use image_sync_queue::jetstream::JetStream;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::run_states::RunState;
+use image_sync_shared::report::Summary;
+use image_sync_shared::run::{RunEvent, RunId, RunOpened, Trigger};
+use image_sync_shared::text::JsonWriter;
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::output::Shape;
+use crate::process::exit::Problem;
+use crate::process::stdout;
+use crate::terminal::text::printable;
+use crate::terminal::units;
+
+/// The time between two lines about a run that is watched.
+const TELL: Duration = Duration::from_secs(5);
+
+/// A run that is open, as a report that is not finished.
+#[derive(Serialize)]
+struct Snapshot {
+    run_id: RunId,
+    status: &'static str,
+    trigger: Trigger,
+    #[serde(with = "time::serde::rfc3339")]
+    started_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    deadline_at: OffsetDateTime,
+    cache_registry: String,
+    bytes_copied: u64,
+    summary: Summary,
+    is_published_whole: bool,
+    /// Jobs wait, and none is taken or in hand.
+    nobody_takes_jobs: bool,
+    images: Vec<ImageState>,
+}
+
+/// So many images that wait are named in the table at most.
+const MOST_WAITING: usize = 20;
+
+/// Writes how far a run is to stdout.
+pub(super) async fn show(
+    queue: &JetStream,
+    state: &RunState,
+    meant: Option<&Meant>,
+    shape: Shape,
+) -> Result<(), Problem> {
+    let states = images_of(queue, &state.run)
+        .await
+        .map_err(Problem::not_carried_out)?;
+    let fold = states.fold();
+    let opened = fold.opened().ok_or_else(|| no_log(&state.run))?;
+    let snapshot = Snapshot {
+        run_id: state.run.clone(),
+        status: "open",
+        trigger: opened.trigger,
+        started_at: opened.started_at,
+        deadline_at: opened.deadline_at,
+        cache_registry: opened.cache_registry.clone(),
+        bytes_copied: fold.bytes_copied(),
+        summary: fold.summary(),
+        is_published_whole: fold.is_sealed(),
+        nobody_takes_jobs: is_deserted(queue).await,
+        images: states.images(meant, &holders(queue).await),
+    };
+    stdout::write_aside(move |out| match shape {
+        Shape::Json => {
+            serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &snapshot)?;
+            writeln!(out)
+        }
+        Shape::Table(_) => write_text(&snapshot, out),
+    })
+    .await
+}
+
+/// How a run was opened, if its log has that.
+pub(super) async fn opened(queue: &JetStream, run: &RunId) -> Result<Option<RunOpened>, Problem> {
+    let log = queue.ports().log.read(run).await;
+    let mut log = log.map_err(Problem::not_carried_out)?;
+    let first = log.next(Duration::ZERO).await;
+    match first.map_err(Problem::not_carried_out)? {
+        Some(RunEvent::Open(opened)) => Ok(Some(opened)),
+        _ => Ok(None),
+    }
+}
+
+/// Logs now and then how far a run is. Ends only when that fails.
+pub(super) async fn tell(queue: &JetStream, run: &RunId) -> Problem {
+    match try_tell(queue, run).await {
+        Ok(never) => match never {},
+        Err(error) => Problem::not_carried_out(error),
+    }
+}
+
+async fn try_tell(queue: &JetStream, run: &RunId) -> Result<std::convert::Infallible, QueueError> {
+    let (mut log, mut fold) = (queue.ports().log.read(run).await?, Fold::default());
+    let (mut told, mut next) = (None, Instant::now() + TELL);
+    loop {
+        match log.next(TELL).await {
+            Ok(Some(event)) => {
+                fold.apply(event);
+            }
+            // Who waits for the end of the run says that NATS is away.
+            Ok(None) | Err(QueueError::Unreachable(_)) => {}
+            Err(error) => return Err(error),
+        }
+        if Instant::now() >= next {
+            next = Instant::now() + TELL;
+            let summary = fold.summary();
+            if told.replace(summary) != Some(summary) {
+                info!(%run, "{}", sentence(&summary));
+            }
+        }
+    }
+}
+
+fn write_text(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
+    let Snapshot {
+        run_id, summary, ..
+    } = snapshot;
+    writeln!(out, "Run {run_id}: {}", sentence(summary))?;
+    if snapshot.nobody_takes_jobs {
+        writeln!(
+            out,
+            "Nobody takes jobs: they wait, and none is in a worker's hand"
+        )?;
+    }
+    for (state, heading) in [
+        (Standing::InHand, "In hand"),
+        (Standing::PutBack, "Put back"),
+        (Standing::Failed, "Failed"),
+        (Standing::Waiting, "Waiting, or being looked at"),
+        (Standing::Copied, "Copied"),
+        (Standing::UpToDate, "Up to date"),
+        (Standing::WouldCopy, "Would be copied"),
+    ] {
+        let images = || snapshot.images.iter().filter(|image| image.state == state);
+        let count = images().count();
+        if count > 0 {
+            writeln!(out, "\n{heading} ({count}):")?;
+        }
+        let shown = match state {
+            Standing::Waiting => MOST_WAITING,
+            _ => usize::MAX,
+        };
+        for image in images().take(shown) {
+            write_image(image, out)?;
+        }
+        if count > shown {
+            writeln!(out, "  and {} more: see them with --image", count - shown)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_image(image: &ImageState, out: &mut impl Write) -> io::Result<()> {
+    let mut notes = Vec::new();
+    if let Some(worker) = &image.worker {
+        notes.push(format!("worker {worker}"));
+    }
+    if image.state == Standing::PutBack {
+        notes.push(units::count(image.attempts, "failed attempt"));
+        notes.push(format!("put off {} times", image.defers));
+        notes.extend(image.due.map(|due| format!("until {}", time(due))));
+    }
+    let name = printable(&format!("{}:{}", image.image, image.tag));
+    let notes = printable(&notes.join(", "));
+    writeln!(out, "{}", format!("  {name}  {notes}").trim_end())?;
+    match &image.error {
+        Some(error) => writeln!(out, "    {}", printable(error)),
+        None => Ok(()),
+    }
+}
+
+/// A time in UTC, to the second.
+fn time(time: OffsetDateTime) -> String {
+    const SECONDS: StaticFormatDescription =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    units::utc(time).format(SECONDS).unwrap_or_default()
+}
+
+/// What the log of a run says of its images.
+pub(crate) async fn images_of(queue: &JetStream, run: &RunId) -> Result<ImageStates, QueueError> {
+    let (mut log, mut states) = (queue.ports().log.read(run).await?, ImageStates::default());
+    while let Some(event) = log.next(Duration::ZERO).await? {
+        states.take(event);
+    }
+    Ok(states)
+}
+
+/// Which targets are being written, and by which worker. Who may not know that sees the rest all the same.
+pub(crate) async fn holders(queue: &JetStream) -> BTreeMap<String, String> {
+    let holders = queue.ports().leases.holders().await;
+    holders
+        .inspect_err(|error| warn!(%error, "which images are in hand is not known"))
+        .unwrap_or_default()
+}
+
+/// Whether nobody takes jobs. Who may not know that sees the rest all the same.
+async fn is_deserted(queue: &JetStream) -> bool {
+    let is_deserted = queue.is_deserted().await;
+    is_deserted
+        .inspect_err(|error| warn!(%error, "whether there are workers is not known"))
+        .unwrap_or_default()
+}
+
+fn no_log(run: &RunId) -> Problem {
+    Problem::not_carried_out(format!(
+        "run {run} has no log, expected one that begins with its opening"
+    ))
+}
+
+fn sentence(summary: &Summary) -> String {
+    format!(
+        "{} of {} images done: {} copied, {} in place, {} failed",
+        summary.results(),
+        summary.total,
+        summary.pulled,
+        summary.already_cached,
+        summary.failed
+    )
+}

@@ -1,0 +1,194 @@
+//! `sync`: a whole run in one process, over the in-process queue.
+
+use clap::Args;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_sync_aggregator::aggregate::{Ending, FinishedRun};
+use image_sync_catalog::config_file::Images;
+use image_sync_catalog::selection;
+use image_sync_queue::in_process::{InProcess, InProcessSettings};
+use image_sync_queue::memo::{MemoFile, MemoryMemo};
+use image_sync_registry::Router;
+use image_sync_shared::config::Config;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::measures::Measures;
+use image_sync_shared::ports::memo::Memo;
+use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::options::{CommonArgs, LISTEN, OutputArgs, at_least_one};
+use crate::output::Outputs;
+use crate::process::clock::{SteadyClock, SystemClock};
+use crate::process::environment::Environment;
+use crate::process::exit::{Exit, Problem};
+use crate::process::shutdown::Signals;
+use crate::run::pipeline::{Outcome, Pipeline, RunOptions};
+use crate::run::setup::{self, Loaded};
+use crate::run::wiring::Outside;
+use crate::server::{self, Address, HttpServer, Serving};
+use crate::telemetry::metrics::Hosts;
+use crate::terminal::progress::Screen;
+use crate::terminal::units;
+
+const STATE_DIR: &str = "\
+Where facts that save requests are kept between runs [env: IMAGE_SYNC_STATE_DIR] \
+[default: $XDG_STATE_HOME/image-sync or ~/.local/state/image-sync]";
+
+/// Options of `sync`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SyncArgs {
+    /// Say what would be copied, and copy nothing: only GET and HEAD requests are sent
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Only images whose `source:tag` matches, as in '*nginx*'
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) only: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Images worked at the same time, instead of `settings.concurrency`
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) concurrency: Option<NonZeroUsize>,
+    #[arg(long, value_name = "DIR", help = STATE_DIR)]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 25s]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) grace: Option<Duration>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = server::address, help = LISTEN)]
+    pub(crate) listen: Option<Address>,
+}
+
+impl SyncArgs {
+    /// The grace time.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace.unwrap_or(Duration::from_secs(25))
+    }
+}
+
+/// The state file, in its folder.
+const MEMO_FILE: &str = "memo.tsv";
+
+/// Runs `sync`.
+pub(crate) fn run(
+    common: &CommonArgs,
+    args: &SyncArgs,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    let Loaded {
+        mut config, images, ..
+    } = setup::load(common.config.as_deref(), environment)?;
+    if let Some(concurrency) = args.concurrency {
+        config.settings.concurrency = concurrency.get();
+    }
+    let images = selection::choose(images, args.only.as_deref()).map_err(Problem::usage)?;
+    let mut server = HttpServer::listen(args.listen.as_ref())?;
+    let measures = server.of_work(|| Hosts::of(&config, images.iter()));
+    let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
+    let sync = Sync {
+        config: &config,
+        images: &images,
+        options: RunOptions {
+            dry_run: args.dry_run,
+            grace: args.grace(),
+        },
+        router: Arc::new(router),
+        measures,
+        memo: memo(args, environment),
+        outputs: Outputs::prepare(&args.output, environment, screen)?,
+        screen,
+    };
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Problem::not_carried_out)?;
+    let ended = runtime.block_on(sync.run_until_second_signal(server));
+    screen.end();
+    // After a second signal, nobody waits for what is still under way.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Where facts are remembered between runs.
+fn memo(args: &SyncArgs, environment: &Environment) -> Arc<dyn Memo> {
+    if let Some(folder) = args.state_dir.clone().or_else(|| environment.state_dir()) {
+        Arc::new(MemoFile::open(folder.join(MEMO_FILE)))
+    } else {
+        debug!(
+            "no state folder, as there is no home: what is learned now is asked for again next time"
+        );
+        Arc::new(MemoryMemo::default())
+    }
+}
+
+/// All that a run was told.
+struct Sync<'a> {
+    config: &'a Config,
+    images: &'a Images,
+    options: RunOptions,
+    router: Arc<Router>,
+    measures: Arc<dyn Measures>,
+    memo: Arc<dyn Memo>,
+    outputs: Outputs,
+    screen: &'a Screen,
+}
+
+impl Sync<'_> {
+    async fn run_until_second_signal(self, server: HttpServer) -> Result<Exit, Problem> {
+        let signals = Signals::listen().map_err(Problem::not_carried_out)?;
+        let (stop, grace) = (CancellationToken::new(), self.options.grace);
+        let serving = server.serve(&stop)?;
+        tokio::select! {
+            ended_by = signals.watch(stop.clone(), grace) => Ok(ended_by),
+            ended = self.run(&stop, &serving) => ended,
+        }
+    }
+
+    async fn run(self, stop: &CancellationToken, serving: &Serving) -> Result<Exit, Problem> {
+        let outcome = self.pipeline(serving).run(self.images, stop).await;
+        // Uploads that were broken off are cancelled at their registries.
+        self.router.close().await;
+        self.screen.end();
+        let finished = match outcome? {
+            Outcome::Reported(finished) => finished,
+            Outcome::Busy(open) => {
+                warn!(run = %open, "skipped, as this run of the same catalog is open");
+                return Ok(Exit::Busy);
+            }
+        };
+        if finished.ending == Ending::DeadlinePassed {
+            let limit = units::setting(self.config.settings.run_timeout);
+            error!("the run was given up at its deadline: settings.run_timeout is {limit}");
+        }
+        let skip_on_error = self.config.settings.skip_on_error;
+        let exit = Exit::of_report(&finished.head, skip_on_error);
+        write(self.outputs, finished).await?;
+        Ok(exit)
+    }
+
+    fn pipeline(&self, serving: &Serving) -> Pipeline {
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::of(&SystemClock));
+        let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
+        let progress = self.screen.begin();
+        progress.run_sized(u32::try_from(self.images.len()).unwrap_or(u32::MAX));
+        let outside = Outside {
+            registries: self.router.clone(),
+            memo: Arc::clone(&self.memo),
+            progress,
+            measures: Arc::clone(&self.measures),
+            clock,
+        };
+        let ports = queue.ports().clone();
+        serving.ready(Arc::new(queue));
+        Pipeline::new(self.config, self.images, self.options, ports, outside)
+    }
+}
+
+/// A stdout that takes nothing must not keep a second signal from ending the program.
+async fn write(outputs: Outputs, mut finished: Box<FinishedRun>) -> Result<(), Problem> {
+    spawn_blocking(move || outputs.write(&mut finished))
+        .await
+        .map_err(Problem::not_carried_out)?
+}

@@ -1,0 +1,197 @@
+//! `why`: says in a sentence why an image is not up to date.
+
+use std::io::Write as _;
+
+use clap::Args;
+use image_sync_aggregator::image_states::{ImageState, Meant};
+use image_sync_aggregator::why::{InRun, Known};
+use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::host_pauses::HostPause;
+use image_sync_shared::ports::run_states::RunState;
+use image_sync_shared::reference::split;
+use image_sync_shared::text::JsonWriter;
+use serde::Serialize;
+use tokio::task::spawn_blocking;
+
+use super::runs;
+use super::runs::progress::{holders, images_of};
+use crate::options::Output;
+use crate::output::{self, Shape};
+use crate::process::environment::Environment;
+use crate::process::exit::{Exit, Problem};
+use crate::process::stdout;
+use crate::run::connection::{self, ConnectionArgs};
+use crate::run::runtime;
+use crate::terminal::text::printable;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  image-sync why nginx:1.27
+  image-sync why ghcr.io/project-zot/zot:v2 --output json";
+
+/// How many runs are looked at, from the latest on.
+const RUNS: usize = 20;
+/// How many of them that have the image are told of.
+const TOLD: usize = 5;
+
+/// Options of `why`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WhyArgs {
+    /// The image as the config names it, in full, or as its target; without a tag all tags of it
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// What is known on stdout; auto is a sentence on a terminal and JSON otherwise
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    output: Output,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// What is known, as JSON.
+#[derive(Serialize)]
+struct Told {
+    image: String,
+    sentence: String,
+    runs: Vec<InRun>,
+    paused_hosts: Vec<String>,
+    dead_letters: Vec<String>,
+}
+
+/// Runs `why`.
+pub(crate) fn run(args: &WhyArgs, environment: &Environment) -> Result<Exit, Problem> {
+    let meant = Meant::new(&args.image).map_err(Problem::usage)?;
+    runtime::run(runtime::GRACE, |_stop| async move {
+        let opening = args.connection.open(environment, Role::Operator);
+        let queue = opening.await?;
+        let ended = tell(&queue, &meant, args, environment).await;
+        connection::ended(&queue, ended).await
+    })
+}
+
+async fn tell(
+    queue: &JetStream,
+    meant: &Meant,
+    args: &WhyArgs,
+    environment: &Environment,
+) -> Result<Exit, Problem> {
+    let known = known(queue, meant, &args.image).await?;
+    let shape = output::shape(args.output, environment.no_color);
+    let told = Told {
+        sentence: known.sentence(&args.image),
+        image: args.image.clone(),
+        paused_hosts: known.pauses.into_iter().map(|pause| pause.host).collect(),
+        runs: known.runs,
+        dead_letters: known.letters,
+    };
+    stdout::write_aside(move |out| match shape {
+        Shape::Json => {
+            serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &told)?;
+            writeln!(out)
+        }
+        Shape::Table(_) => writeln!(out, "{}", printable(&told.sentence)),
+    })
+    .await?;
+    Ok(Exit::Success)
+}
+
+async fn known(queue: &JetStream, meant: &Meant, text: &str) -> Result<Known, Problem> {
+    let mut states = runs::all(queue).await?;
+    states.reverse();
+    states.truncate(RUNS);
+    let mut known = Known {
+        looked_at: states.len(),
+        ..Known::default()
+    };
+    for state in states {
+        if known.runs.len() >= TOLD {
+            break;
+        }
+        known.runs.extend(in_run(queue, meant, &state).await?);
+    }
+    let letters = letters(queue, meant).await;
+    let (letters, mut hosts) = letters.map_err(Problem::not_carried_out)?;
+    known.letters = letters;
+    for image in known.runs.iter().map(|run| &run.image) {
+        hosts.extend(host(&image.image).into_iter().chain(host(&image.target)));
+    }
+    hosts.extend(host(text));
+    let pauses = queue.ports().pauses.list().await;
+    let mut pauses: Vec<HostPause> = pauses.map_err(Problem::not_carried_out)?;
+    pauses.retain(|pause| hosts.contains(&pause.host));
+    known.pauses = pauses;
+    Ok(known)
+}
+
+fn host(name: &str) -> Option<String> {
+    let (repository, _) = split(name).ok()?;
+    repository.host().map(str::to_owned)
+}
+
+/// What a run says of the image; of several that are meant, of the one that is worst off.
+async fn in_run(
+    queue: &JetStream,
+    meant: &Meant,
+    state: &RunState,
+) -> Result<Option<InRun>, Problem> {
+    let (images, status, at) = match &state.ended {
+        None => {
+            let states = images_of(queue, &state.run).await;
+            let states = states.map_err(Problem::not_carried_out)?;
+            let Some(at) = states.fold().opened().map(|opened| opened.started_at) else {
+                return Ok(None);
+            };
+            (states.images(Some(meant), &holders(queue).await), None, at)
+        }
+        Some(head) => {
+            let images = of_report(queue, meant, state).await?;
+            (images, Some(head.status), head.timestamp)
+        }
+    };
+    let worst = images.into_iter().min_by_key(|image| image.state);
+    Ok(worst.map(|image| InRun {
+        run_id: state.run.clone(),
+        status,
+        at,
+        image,
+    }))
+}
+
+/// What the report of a run says, as far as it is kept.
+async fn of_report(
+    queue: &JetStream,
+    meant: &Meant,
+    state: &RunState,
+) -> Result<Vec<ImageState>, Problem> {
+    let stored = queue.reports().get(&state.run).await;
+    let Some(mut stored) = stored.map_err(Problem::not_carried_out)? else {
+        return Ok(Vec::new());
+    };
+    let report = spawn_blocking(move || output::read(&mut stored)).await;
+    let report = report.map_err(Problem::not_carried_out)??;
+    let results = report.results.into_iter().map(ImageState::from);
+    let missing = report.missing.into_iter().map(ImageState::from);
+    let is_meant = |image: &ImageState| meant.is(&image.image, &image.tag, &image.target);
+    Ok(results.chain(missing).filter(is_meant).collect())
+}
+
+/// The ids of its dead letters, and the registries that their jobs name.
+async fn letters(
+    queue: &JetStream,
+    meant: &Meant,
+) -> Result<(Vec<String>, Vec<String>), QueueError> {
+    let (mut ids, mut hosts) = (Vec::new(), Vec::new());
+    let mut reader = queue.ports().letters.read().await?;
+    while let Some(letter) = reader.next().await? {
+        let Some(job) = letter.job else { continue };
+        if meant.is(&job.image, &job.tag, &job.target.image.to_string()) {
+            ids.push(letter.id);
+            let places = [&job.source, &job.target];
+            hosts.extend(places.iter().filter_map(|place| {
+                let host = place.image.repository.host();
+                host.map(str::to_owned)
+            }));
+        }
+    }
+    Ok((ids, hosts))
+}

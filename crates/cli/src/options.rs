@@ -1,0 +1,63 @@
+//! Options that several commands share.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+// Help that names variables is no doc comment, as those would have to be set in backticks.
+const CONFIG: &str = "Config file [env: IMAGE_SYNC_CONFIG] [default: /etc/image-sync/config.yaml]";
+const LOG_LEVEL: &str = "\
+What is logged: error, warn, info, debug, trace, off, or directives such as image_sync_registry=debug \
+[env: IMAGE_SYNC_LOG, RUST_LOG] [default: info, warn beside a progress display]";
+
+/// The help of `--listen`, which all commands have that work on jobs.
+pub(crate) const LISTEN: &str = "Serve /livez, /readyz and Prometheus /metrics here, as on 127.0.0.1:9090 [default: not served]";
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(crate) struct CommonArgs {
+    #[arg(short, long, value_name = "FILE", global = true, help = CONFIG)]
+    pub(crate) config: Option<PathBuf>,
+    /// How log lines look on stderr
+    #[arg(long, value_name = "FORMAT", global = true, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    #[arg(long, value_name = "LEVEL", global = true, help = LOG_LEVEL)]
+    pub(crate) log_level: Option<String>,
+    /// Show no progress display, but plain log lines, on a terminal too
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+}
+
+/// Options of commands that write a report.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OutputArgs {
+    /// The report on stdout; auto is a table on a terminal and JSON otherwise [default: auto]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output: Option<Output>,
+    /// Write the report as JSON to this file too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How the report looks on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    #[default]
+    Auto,
+    Json,
+    Table,
+}
+
+/// Understands a count.
+pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok();
+    number.ok_or_else(|| "expected a number, 1 or more".to_owned())
+}

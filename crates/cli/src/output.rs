@@ -1,0 +1,139 @@
+//! Where the report of a run goes.
+
+mod report_file;
+
+use std::io::{self, BufReader, IsTerminal as _, Write};
+
+use console::Term;
+use image_sync_aggregator::aggregate::FinishedRun;
+use image_sync_aggregator::image_states::Meant;
+use image_sync_queue::jetstream::StoredReport;
+use image_sync_shared::report::Report;
+use image_sync_shared::text::JsonWriter;
+
+use crate::options::{Output, OutputArgs};
+use crate::process::environment::Environment;
+use crate::process::exit::Problem;
+use crate::process::stdout;
+use crate::terminal::progress::Screen;
+use crate::terminal::summary;
+use crate::terminal::table::{self, Canvas};
+use report_file::ReportFile;
+
+/// How what was asked for looks on stdout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    Json,
+    Table(Canvas),
+}
+
+/// The places that get the report.
+pub(crate) struct Outputs {
+    shape: Shape,
+    file: Option<ReportFile>,
+    screen: Screen,
+}
+
+impl Outputs {
+    /// Finds out what is asked for, and whether it can be written.
+    pub(crate) fn prepare(
+        args: &OutputArgs,
+        environment: &Environment,
+        screen: &Screen,
+    ) -> Result<Self, Problem> {
+        let file = args.report.as_deref().map(ReportFile::prepare).transpose();
+        Ok(Self {
+            shape: shape(args.output.unwrap_or_default(), environment.no_color),
+            file: file.map_err(Problem::usage)?,
+            screen: screen.clone(),
+        })
+    }
+
+    /// Writes a report that is stored as JSON to all of them. Blocks. A table of it needs all of it in memory.
+    pub(crate) fn write_stored(&self, mut stored: StoredReport) -> Result<(), Problem> {
+        let mut copy = |out: &mut dyn Write| {
+            io::copy(&mut stored.text()?, &mut JsonWriter::new(out)).map(drop)
+        };
+        let to_file = match &self.file {
+            Some(file) => file.write(|out| copy(out)),
+            None => Ok(()),
+        };
+        to_file.map_err(Problem::not_carried_out)?;
+        let to_stdout = match self.shape {
+            Shape::Json => stdout::write(|out| copy(out)),
+            Shape::Table(canvas) => {
+                let mut report = read(&mut stored)?;
+                stdout::write(|out| table::write(&mut report, canvas, out))
+            }
+        };
+        to_stdout.map_err(Problem::not_carried_out)
+    }
+
+    /// Writes what a stored report says of the images that are meant, which are held in memory. Blocks.
+    pub(crate) fn write_some(
+        &self,
+        mut stored: StoredReport,
+        meant: &Meant,
+    ) -> Result<(), Problem> {
+        let mut report = read(&mut stored)?;
+        let is_meant = |image: &str, tag: &str, target: &str| meant.is(image, tag, target);
+        let results = &mut report.results;
+        results.retain(|result| is_meant(&result.image, &result.tag, &result.target));
+        let missing = &mut report.missing;
+        missing.retain(|image| is_meant(&image.image, &image.tag, &image.target));
+        let json = |out: &mut dyn Write| {
+            serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &report)?;
+            writeln!(out)
+        };
+        let to_file = match &self.file {
+            Some(file) => file.write(|out| json(out)),
+            None => Ok(()),
+        };
+        to_file.map_err(Problem::not_carried_out)?;
+        let to_stdout = match self.shape {
+            Shape::Json => stdout::write(|out| json(out)),
+            Shape::Table(canvas) => {
+                stdout::write(|out| table::write(&mut report.clone(), canvas, out))
+            }
+        };
+        to_stdout.map_err(Problem::not_carried_out)
+    }
+
+    /// Writes the report to all of them. Blocks.
+    pub(crate) fn write(&self, run: &mut FinishedRun) -> Result<(), Problem> {
+        let to_file = match &self.file {
+            Some(file) => file.write(|out| run.write_json(&mut JsonWriter::new(out))),
+            None => Ok(()),
+        };
+        let to_stdout = stdout::write(|out| match self.shape {
+            Shape::Json => run.write_json(&mut JsonWriter::new(out)),
+            Shape::Table(canvas) => table::write(run, canvas, out),
+        });
+        if self.screen.has_display() && matches!(self.shape, Shape::Json) {
+            // The person at the terminal does not see the report.
+            let sentence = summary::sentence(run).map_err(Problem::not_carried_out)?;
+            self.screen.write(format!("{sentence}\n").as_bytes()).ok();
+        }
+        to_file.map_err(Problem::not_carried_out)?;
+        to_stdout.map_err(Problem::not_carried_out)
+    }
+}
+
+/// All of a stored report.
+pub(crate) fn read(stored: &mut StoredReport) -> Result<Report, Problem> {
+    let text = stored.text().map_err(Problem::not_carried_out)?;
+    serde_json::from_reader(BufReader::new(text)).map_err(Problem::not_carried_out)
+}
+
+/// What is asked for, if need be as a terminal suggests.
+pub(crate) fn shape(output: Output, no_color: bool) -> Shape {
+    let terminal = io::stdout().is_terminal();
+    match (output, terminal) {
+        (Output::Json, _) | (Output::Auto, false) => Shape::Json,
+        (Output::Table, false) => Shape::Table(Canvas::default()),
+        (Output::Auto | Output::Table, true) => Shape::Table(Canvas {
+            width: Some(Term::stdout().size().1.into()),
+            colour: !no_color,
+        }),
+    }
+}

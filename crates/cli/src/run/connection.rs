@@ -1,0 +1,314 @@
+//! How a role reaches its NATS server: arguments, else the environment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use image_sync_queue::jetstream::{
+    Auth, ConnectError, ConnectSettings, Connection, DEFAULT_MAX_DELIVER, JetStream, Prefix,
+    ProvisionError, Role, TlsFiles,
+};
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::secret::Secret;
+use tokio::time::sleep;
+use tracing::warn;
+
+use crate::process::clock::SystemClock;
+use crate::process::environment::{Environment, NatsEnvironment};
+use crate::process::exit::{Exit, Problem};
+use crate::server::Serving;
+
+/// The help of `--max-deliver`.
+pub(crate) const MAX_DELIVER: &str = "Give a job up that was delivered so often without a result, as it kills its \
+workers; the same for all workers and aggregators";
+
+/// The wait before a stream is looked for again that a server lost.
+const UNTIL_FOUND: Duration = Duration::from_secs(5);
+const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
+
+// Help that names variables is no doc comment, as those would have to be set in backticks.
+const URL: &str = "NATS servers, as nats://HOST[:PORT] or tls://HOST[:PORT], several with commas \
+[env: NATS_URL] [default: nats://127.0.0.1:4222]";
+const USER: &str = "User of the NATS server; its password is in --nats-password-file or NATS_PASSWORD [env: NATS_USER]";
+const TOKEN: &str = "File with a token; else the token itself is in NATS_TOKEN";
+
+/// Options of every role that meets others at a NATS server.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "NATS server")]
+pub(crate) struct ConnectionArgs {
+    #[arg(long = "nats", value_name = "URL", value_delimiter = ',', help = URL)]
+    servers: Vec<String>,
+    /// PEM file with the authorities to trust, instead of the system's
+    #[arg(long = "nats-ca", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// PEM file with the certificate of this client
+    #[arg(long = "nats-cert", value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// PEM file with its key
+    #[arg(long = "nats-key", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    #[arg(long = "nats-user", value_name = "USER", group = "nats_auth", help = USER)]
+    user: Option<String>,
+    /// File with the password of the user
+    #[arg(long = "nats-password-file", value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    #[arg(long = "nats-token-file", value_name = "FILE", group = "nats_auth", help = TOKEN)]
+    token_file: Option<PathBuf>,
+    /// File with the seed of an nkey
+    #[arg(long = "nats-nkey", value_name = "FILE", group = "nats_auth")]
+    nkey: Option<PathBuf>,
+    /// Credentials file: a JWT and the seed of its nkey
+    #[arg(long = "nats-creds", value_name = "FILE", group = "nats_auth")]
+    creds: Option<PathBuf>,
+    /// Where answers are received, for users who may not subscribe to _INBOX
+    #[arg(long = "nats-inbox-prefix", value_name = "SUBJECT", value_parser = inbox_prefix)]
+    inbox_prefix: Option<String>,
+    /// How long to wait for a server that is away at first, as while it restarts; 0s for not at all
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "30s")]
+    connect_timeout: Duration,
+    /// Sets the installations on one server apart
+    #[arg(long, value_name = "NAME", default_value_t)]
+    prefix: Prefix,
+}
+
+impl ConnectionArgs {
+    /// Connects as a client called `name`.
+    pub(crate) async fn connect(
+        &self,
+        environment: &Environment,
+        name: &str,
+    ) -> Result<Connection, Problem> {
+        let settings = self.settings(&environment.nats, name)?;
+        Connection::open(settings).await.map_err(refused)
+    }
+
+    /// Connects, and opens the queue for a role.
+    pub(crate) async fn open(
+        &self,
+        environment: &Environment,
+        role: Role,
+    ) -> Result<JetStream, Problem> {
+        let unwatched = Serving::nothing();
+        self.open_to_take(environment, role, DEFAULT_MAX_DELIVER, &unwatched)
+            .await
+    }
+
+    /// The same for a role that takes jobs, and gives one up after `max_deliver` deliveries. What it waits for, `serving` says.
+    pub(crate) async fn open_to_take(
+        &self,
+        environment: &Environment,
+        role: Role,
+        max_deliver: u64,
+        serving: &Serving,
+    ) -> Result<JetStream, Problem> {
+        let name = format!("image-sync {role:?}").to_lowercase();
+        let connection = self.connect(environment, &name).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut waits_for = None;
+        loop {
+            let (connection, clock) = (connection.clone(), Arc::clone(&clock));
+            match JetStream::open(connection, role, clock, max_deliver).await {
+                // What was lost with a restart of the server may be back with the next one.
+                Err(error @ ProvisionError::Lost { .. }) if role.lasts() => {
+                    let error = error.to_string();
+                    serving.waits_for(error.clone());
+                    if waits_for.as_ref() != Some(&error) {
+                        warn!(error, "waiting until it is there");
+                        waits_for = Some(error);
+                    }
+                    sleep(UNTIL_FOUND).await;
+                }
+                opened => return opened.map_err(unfit),
+            }
+        }
+    }
+
+    fn settings(
+        &self,
+        environment: &NatsEnvironment,
+        name: &str,
+    ) -> Result<ConnectSettings, Problem> {
+        let servers = match (self.servers.as_slice(), &environment.url) {
+            ([], Some(urls)) => urls.split(',').map(str::to_owned).collect(),
+            ([], None) => vec![DEFAULT_URL.to_owned()],
+            (named, _) => named.to_vec(),
+        };
+        Ok(ConnectSettings {
+            servers,
+            tls: TlsFiles {
+                ca_file: self.ca.clone(),
+                cert_file: self.cert.clone(),
+                key_file: self.key.clone(),
+            },
+            auth: self.auth(environment)?,
+            prefix: self.prefix.clone(),
+            name: name.to_owned(),
+            inbox_prefix: self.inbox_prefix.clone(),
+            connect_timeout: self.connect_timeout,
+            ..ConnectSettings::new("")
+        })
+    }
+
+    /// What the command line says goes before what the environment says.
+    fn auth(&self, environment: &NatsEnvironment) -> Result<Auth, Problem> {
+        if let Some(file) = &self.creds {
+            return Ok(Auth::CredsFile(file.clone()));
+        }
+        if let Some(file) = &self.nkey {
+            return Ok(Auth::NkeySeed(secret_in(file)?));
+        }
+        if let Some(file) = &self.token_file {
+            return Ok(Auth::Token(secret_in(file)?));
+        }
+        if let Some(user) = self.user.as_ref().or(environment.user.as_ref()) {
+            let (user, password) = (user.clone(), self.password(environment)?);
+            return Ok(Auth::Password { user, password });
+        }
+        Ok(environment.token.clone().map_or(Auth::None, Auth::Token))
+    }
+
+    fn password(&self, environment: &NatsEnvironment) -> Result<Secret, Problem> {
+        match (&self.password_file, &environment.password) {
+            (Some(file), _) => secret_in(file),
+            (None, Some(password)) => Ok(password.clone()),
+            (None, None) => Err(Problem::usage(
+                "the NATS user has no password, expected one in --nats-password-file or NATS_PASSWORD",
+            )),
+        }
+    }
+}
+
+/// How a command ended, once the server knows what it had open there. What it cannot be told it forgets in time.
+pub(crate) async fn ended(
+    queue: &JetStream,
+    ended: Result<Exit, Problem>,
+) -> Result<Exit, Problem> {
+    if let Err(error) = queue.close().await {
+        tracing::debug!(%error, "NATS could not be told that this is the end");
+    }
+    ended
+}
+
+/// Understands the first tokens of a subject.
+fn inbox_prefix(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    let is_token = |token: &str| !token.is_empty() && token.chars().all(is_plain);
+    let valid = text.split('.').all(is_token);
+    let expected = || "expected a subject without wildcards, as in _INBOX_worker".to_owned();
+    valid.then(|| text.to_owned()).ok_or_else(expected)
+}
+
+/// The secret in a file, without the line's end.
+pub(crate) fn secret_in(file: &Path) -> Result<Secret, Problem> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Secret::new(text.trim())),
+        Err(error) => Err(Problem::usage(format!(
+            "{} cannot be read: {error}",
+            file.display()
+        ))),
+    }
+}
+
+fn refused(error: ConnectError) -> Problem {
+    match error {
+        ConnectError::Settings(what) => Problem::usage(what),
+        error => Problem::not_carried_out(error),
+    }
+}
+
+/// What is there is not what a role needs, or what was asked for cannot be.
+pub(crate) fn unfit(error: ProvisionError) -> Problem {
+    match error {
+        ProvisionError::Settings(what) => Problem::usage(what),
+        error => Problem::not_carried_out(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    }
+
+    fn parsed(line: &str) -> Result<ConnectionArgs, clap::Error> {
+        let words = std::iter::once("x").chain(line.split_whitespace());
+        Only::try_parse_from(words).map(|only| only.connection)
+    }
+
+    fn environment() -> NatsEnvironment {
+        NatsEnvironment {
+            url: Some("nats://a,nats://b".to_owned()),
+            user: Some("me".to_owned()),
+            password: Some(Secret::new("p")),
+            token: Some(Secret::new("t")),
+        }
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_environment_and_that_before_the_default() {
+        let servers = |line: &str, environment: &NatsEnvironment| {
+            parsed(line)
+                .unwrap()
+                .settings(environment, "n")
+                .unwrap()
+                .servers
+        };
+        let empty = NatsEnvironment::default();
+        assert_eq!(servers("", &empty), [DEFAULT_URL]);
+        assert_eq!(servers("", &environment()), ["nats://a", "nats://b"]);
+        assert_eq!(servers("--nats tls://c", &environment()), ["tls://c"]);
+    }
+
+    #[test]
+    fn who_the_client_is_comes_from_files_or_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "s3cret\n").unwrap();
+        let auth = |line: &str, environment: &NatsEnvironment| {
+            let line = line.replace("FILE", file.to_str().unwrap());
+            parsed(&line).unwrap().auth(environment)
+        };
+        let secret = || Secret::new("s3cret");
+        let user = |user: &str, password: Secret| Auth::Password {
+            user: user.to_owned(),
+            password,
+        };
+        let (empty, full) = (NatsEnvironment::default(), environment());
+        assert_eq!(auth("", &empty).unwrap(), Auth::None);
+        assert_eq!(auth("", &full).unwrap(), user("me", Secret::new("p")));
+        let named = auth("--nats-user you --nats-password-file FILE", &full);
+        assert_eq!(named.unwrap(), user("you", secret()));
+        let token = auth("--nats-token-file FILE", &full).unwrap();
+        assert_eq!(token, Auth::Token(secret()));
+        let nkey = auth("--nats-nkey FILE", &full).unwrap();
+        assert_eq!(nkey, Auth::NkeySeed(secret()));
+        let creds = auth("--nats-creds FILE", &full).unwrap();
+        assert_eq!(creds, Auth::CredsFile(file.clone()));
+        for line in ["--nats-user you", "--nats-token-file FILE.gone"] {
+            let problem = auth(line, &empty).unwrap_err();
+            assert_eq!(problem.exit, Exit::Usage, "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for line in [
+            "--nats-creds a --nats-nkey b",
+            "--nats-user a --nats-token-file b",
+            "--nats-cert a",
+            "--prefix Team.A",
+            "--nats-inbox-prefix _INBOX.>",
+            "--nats-inbox-prefix .a",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+}

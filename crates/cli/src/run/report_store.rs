@@ -1,0 +1,121 @@
+//! The store of reports at the server, as an aggregator fills it and keeps it tidy.
+
+use std::io::{self, BufWriter, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_aggregator::aggregate::FinishedRun;
+use image_sync_aggregator::follow_runs::ReportStore;
+use image_sync_queue::jetstream::{Reports, StoredSize, Strays};
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::report::{Extent, LeftOut};
+use image_sync_shared::run::RunId;
+use image_sync_shared::text::JsonWriter;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// How much of a report is written at a time.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// The time between two looks for pieces of nothing, of which another aggregator may just be making a report.
+const TIDY: Duration = Duration::from_secs(300);
+/// The same where some were found.
+const TIDY_AGAIN: Duration = Duration::from_secs(30);
+
+/// The store of reports at the server.
+pub(crate) struct Store(Reports);
+
+impl Store {
+    pub(crate) fn new(reports: Reports) -> Self {
+        Self(reports)
+    }
+
+    /// Removes what was left of reports that were never stored whole, again and again, until `stop` is cancelled.
+    pub(crate) async fn tidy(&self, stop: &CancellationToken) -> Result<(), QueueError> {
+        let mut strays = Strays::default();
+        loop {
+            match self.0.tidy(&strays).await {
+                Ok(found) => strays = found,
+                Err(error) => debug!(%error, "the store of reports cannot be tidied now"),
+            }
+            let wait = if strays.is_empty() { TIDY } else { TIDY_AGAIN };
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ReportStore for Store {
+    async fn put(&self, finished: FinishedRun) -> Result<Option<LeftOut>, QueueError> {
+        let largest = self.0.largest().await?.unwrap_or(u64::MAX);
+        let run = finished.head.run_id.clone();
+        let finished = Arc::new(Mutex::new(finished));
+        let mut extents = Extent::ALL.into_iter().peekable();
+        while let Some(extent) = extents.next() {
+            let (size, left_out) = size_of(&run, &finished, extent).await?;
+            let is_last = extents.peek().is_none();
+            if size > largest && !is_last {
+                continue;
+            }
+            let written = Arc::clone(&finished);
+            let stored = self.0.put(&run, move |out| write(&mut lock(&written), out));
+            match stored.await {
+                Err(QueueError::Full(_)) if !is_last => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    tell_of(&run, left_out.as_ref(), size, largest);
+                    return Ok(left_out);
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// How large the report is if it has so much, and what it lacks then.
+async fn size_of(
+    run: &RunId,
+    finished: &Arc<Mutex<FinishedRun>>,
+    extent: Extent,
+) -> Result<(u64, Option<LeftOut>), QueueError> {
+    let finished = Arc::clone(finished);
+    let measured = spawn_blocking(move || {
+        let (mut size, mut finished) = (StoredSize::default(), lock(&finished));
+        finished.limit_to(extent);
+        write(&mut finished, &mut size)?;
+        Ok((size.bytes()?, finished.head.left_out))
+    });
+    let measured = measured.await.map_err(io::Error::other).flatten();
+    measured.map_err(|error| {
+        QueueError::Refused(format!(
+            "the report of run {run} cannot be written: {error}"
+        ))
+    })
+}
+
+/// Writes the report in few large pieces: neither what escapes it nor what compresses it is good at small ones.
+fn write(finished: &mut FinishedRun, out: &mut dyn Write) -> io::Result<()> {
+    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, JsonWriter::new(out));
+    finished.write_json(&mut buffered)?;
+    buffered.flush()
+}
+
+fn tell_of(run: &RunId, left_out: Option<&LeftOut>, size: u64, largest: u64) {
+    if let Some(left_out) = left_out {
+        warn!(
+            %run, size, largest, ?left_out,
+            "the whole report does not fit into its store, and is stored without some of its entries: provision a larger one \
+             (--reports-max-bytes)"
+        );
+    }
+}
+
+/// A report that a panic left is as good as before: it is only read.
+fn lock(finished: &Mutex<FinishedRun>) -> MutexGuard<'_, FinishedRun> {
+    finished.lock().unwrap_or_else(PoisonError::into_inner)
+}

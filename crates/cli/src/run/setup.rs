@@ -1,0 +1,106 @@
+//! From the command line and the environment to a checked config and a way to the registries. Nothing is contacted.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image_sync_catalog::config_file::{self, Images};
+use image_sync_registry::{ClientOptions, Router, Timeouts};
+use image_sync_shared::config::Config;
+use image_sync_shared::ports::measures::{Measures, Unmeasured};
+use tracing::{info, warn};
+
+use crate::process::clock::SystemClock;
+use crate::process::environment::Environment;
+use crate::process::exit::Problem;
+
+const DEFAULT_CONFIG: &str = "/etc/image-sync/config.yaml";
+
+/// A config with its images, and where it stands.
+pub(crate) struct Loaded {
+    pub(crate) file: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) images: Images,
+}
+
+/// Loads the config that the command line names, else the environment, else the one in its usual place.
+pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Loaded, Problem> {
+    let chosen = named.or(environment.config.as_deref());
+    let file = chosen.unwrap_or(Path::new(DEFAULT_CONFIG)).to_owned();
+    let parsed = config_file::load(&file).map_err(|error| match chosen {
+        Some(_) => Problem::usage(error),
+        None => Problem::usage(format!(
+            "{error}; another file is named by --config or IMAGE_SYNC_CONFIG"
+        )),
+    })?;
+    for warning in parsed.warnings {
+        warn!("{warning}");
+    }
+    Ok(Loaded {
+        file,
+        config: parsed.config,
+        images: parsed.images,
+    })
+}
+
+/// Checks the config that the command line names for a role that takes nothing from it: every role has `--config`, and
+/// none passes over a file that is wrong.
+pub(crate) fn check_unneeded(
+    named: Option<&Path>,
+    environment: &Environment,
+) -> Result<(), Problem> {
+    if named.is_some() {
+        let file = load(named, environment)?.file;
+        info!(file = %file.display(), "the config is sound, and nothing is taken from it");
+    }
+    Ok(())
+}
+
+/// The registries of `config`. Credentials and certificates are read now, so that what is wrong with them shows before
+/// anything is contacted.
+pub(crate) fn registries(config: &Config, environment: &Environment) -> Result<Router, Problem> {
+    measured_registries(config, environment, Arc::new(Unmeasured))
+}
+
+/// The same, with every request told to `measures`.
+pub(crate) fn measured_registries(
+    config: &Config,
+    environment: &Environment,
+    measures: Arc<dyn Measures>,
+) -> Result<Router, Problem> {
+    Router::new(client_options(config, environment, measures)).map_err(Problem::usage)
+}
+
+fn client_options(
+    config: &Config,
+    environment: &Environment,
+    measures: Arc<dyn Measures>,
+) -> ClientOptions {
+    let timeouts = Timeouts {
+        stall: config.settings.stall_timeout,
+        ..Timeouts::default()
+    };
+    ClientOptions {
+        registries: config.registries.clone(),
+        credentials: environment.credentials(),
+        proxies: environment.proxies(),
+        certificate_folders: environment.certificate_folders(),
+        timeouts,
+        clock: Arc::new(SystemClock),
+        measures,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_stall_is_what_the_config_says() {
+        let text = "{cache_registry: a, images: [], settings: {stall_timeout: 7s}}";
+        let config = config_file::parse(text, "c.yaml").unwrap().config;
+        let options = client_options(&config, &Environment::default(), Arc::new(Unmeasured));
+        assert_eq!(options.timeouts.stall, Duration::from_secs(7));
+    }
+}

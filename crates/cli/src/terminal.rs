@@ -1,0 +1,8 @@
+//! What a person sees: the progress display, tables, and values as texts.
+
+pub(crate) mod progress;
+pub(crate) mod report_source;
+pub(crate) mod summary;
+pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod units;

@@ -1,0 +1,103 @@
+//! A run in one sentence.
+
+use std::io;
+use std::time::Duration;
+
+use image_sync_shared::outcome::WouldCopy;
+use image_sync_shared::report::{LeftOut, ReportHead, RunStatus};
+
+use crate::terminal::report_source::ReportSource;
+use crate::terminal::units;
+
+/// What a report says, in one sentence.
+pub(crate) fn sentence(report: &mut impl ReportSource) -> io::Result<String> {
+    let mut would_copy = WouldCopy::default();
+    if report.head().summary.skipped > 0 {
+        for result in report.results()? {
+            let found = result?.would_copy.unwrap_or_default();
+            would_copy.blobs += found.blobs;
+            would_copy.bytes += found.bytes;
+        }
+    }
+    Ok(of(report.head(), would_copy))
+}
+
+fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
+    let counts = &head.summary;
+    let mut parts = Vec::new();
+    let mut part = |count: u32, words: String| {
+        if count > 0 {
+            parts.push(words);
+        }
+    };
+    part(
+        counts.pulled,
+        format!(
+            "{} copied ({})",
+            counts.pulled,
+            units::bytes(head.bytes_copied)
+        ),
+    );
+    part(
+        counts.skipped,
+        format!(
+            "{} would be copied ({}, {})",
+            counts.skipped,
+            units::count(would_copy.blobs, "blob"),
+            units::bytes(would_copy.bytes)
+        ),
+    );
+    part(
+        counts.already_cached,
+        in_place(counts.already_cached, counts.total),
+    );
+    part(counts.failed, format!("{} failed", counts.failed));
+    let missing = counts.total.saturating_sub(counts.results());
+    part(missing, format!("{missing} without a result"));
+
+    let images = units::count(counts.total, "image");
+    let list = if parts.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        parts.join(", ")
+    };
+    let time = units::duration(Duration::from_millis(head.duration_ms));
+    format!("{}{images}: {list}; {time}", status(head.status))
+}
+
+/// What a report lacks that did not fit into its store, in one sentence.
+pub(crate) fn left_out(left_out: &LeftOut) -> String {
+    let parts = [
+        (left_out.already_cached, "in place"),
+        (left_out.pulled, "copied"),
+        (left_out.skipped, "that would be copied"),
+        (left_out.failed, "failed"),
+        (left_out.missing, "without a result"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect();
+    format!(
+        "Not in this report, as it did not fit into the store of reports (--reports-max-bytes): {}",
+        parts.join(", ")
+    )
+}
+
+fn in_place(count: u32, total: u32) -> String {
+    if count == total {
+        "all in place".to_owned()
+    } else {
+        format!("{count} in place")
+    }
+}
+
+fn status(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Complete => "",
+        RunStatus::Incomplete => "Incomplete: ",
+        RunStatus::Abandoned => "Abandoned: ",
+        RunStatus::Cancelled => "Cancelled: ",
+    }
+}
