@@ -61,8 +61,8 @@ pub struct WorkerPorts {
 pub(crate) struct WorkerContext {
     pub(crate) ports: WorkerPorts,
     pub(crate) settings: WorkerSettings,
-    pub(crate) blobs: BlobIndex,
-    pub(crate) single_flight: SingleFlight<BlobFlight>,
+    pub(crate) blob_index: BlobIndex,
+    pub(crate) blob_flights: SingleFlight<BlobFlight>,
     /// The right to hold the manifests of a large image in memory.
     pub(crate) large_images: Arc<Semaphore>,
 }
@@ -73,8 +73,8 @@ impl WorkerContext {
         Self {
             ports,
             settings,
-            blobs: BlobIndex::default(),
-            single_flight: SingleFlight::default(),
+            blob_index: BlobIndex::default(),
+            blob_flights: SingleFlight::default(),
             large_images: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         }
     }

@@ -1,4 +1,5 @@
-//! The loop of a worker: pulls as many jobs as it has free slots, works each delivery, and settles it.
+//! The loop of a worker: pulls as many jobs as it has free slots (`slots`), has each delivery checked and copied (`delivery`), and
+//! settles it (`settle`), until it is told to stop (`shutdown`).
 
 pub(crate) mod delivery;
 pub(crate) mod settle;
@@ -34,7 +35,7 @@ impl Worker {
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), QueueError> {
         let settings = &self.context.settings;
         let slots = |serves, count| Slots::new(Arc::clone(&self.context), serves, count);
-        let common = slots(ServedLanes::AllLanes, settings.common_slots());
+        let common = slots(ServedLanes::All, settings.common_slots());
         let reserved = slots(ServedLanes::Now, settings.reserved_for_now);
         // If the queue refuses one set of slots, both end, and nobody else does.
         let shutdown = shutdown.child();

@@ -1,4 +1,4 @@
-//! A job by hand asks a paused host all the same, as a circuit breaker that is half open lets a trial through: with a good
+//! A job by hand asks a paused host all the same, as a circuit breaker that is half open lets one request through: with a good
 //! answer the pause is over, for all workers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,22 +24,22 @@ struct HalfOpenHost<'a> {
 impl<'a> HalfOpen<'a> {
     /// Of these hosts, perhaps none.
     pub(crate) fn new(ports: &'a WorkerPorts, hosts: Vec<PausedHost<'a>>) -> Self {
-        let asked = |paused| HalfOpenHost {
+        let half_open = |paused| HalfOpenHost {
             paused,
             has_answered: AtomicBool::new(false),
         };
         Self {
             ports,
-            hosts: hosts.into_iter().map(asked).collect(),
+            hosts: hosts.into_iter().map(half_open).collect(),
         }
     }
 
     /// The host of this side has given what was asked for.
     pub(crate) async fn answered(&self, side: Side) {
-        for asked in &self.hosts {
-            let is_first = || !asked.has_answered.swap(true, Ordering::Relaxed);
-            if asked.paused.side == side && is_first() {
-                self.resume(asked.paused.host).await;
+        for host in &self.hosts {
+            let is_first = || !host.has_answered.swap(true, Ordering::Relaxed);
+            if host.paused.side == side && is_first() {
+                self.resume(host.paused.host).await;
             }
         }
     }

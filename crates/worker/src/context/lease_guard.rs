@@ -11,25 +11,38 @@ use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
+use crate::context::WorkerContext;
 use crate::context::retry::retry_queue;
 
 /// Guards the delivery and the lease of one attempt.
 pub(crate) struct LeaseGuard<'a> {
     /// Whose delivery and target it keeps.
-    pub(crate) job: &'a Job,
+    job: &'a Job,
     /// The delivery.
-    pub(crate) settle: &'a dyn Settle,
+    settle: &'a dyn Settle,
     /// Grants the lease.
-    pub(crate) leases: &'a dyn Leases,
+    leases: &'a dyn Leases,
     /// Who holds the lease.
-    pub(crate) holder: &'a str,
+    holder: &'a str,
     /// The time between two heartbeats.
-    pub(crate) every: Duration,
+    every: Duration,
     /// The lease, once it is taken.
-    pub(crate) lease: Mutex<Option<Lease>>,
+    lease: Mutex<Option<Lease>>,
 }
 
-impl LeaseGuard<'_> {
+impl<'a> LeaseGuard<'a> {
+    /// The guard of an attempt at `job`, whose delivery is `settle`. It holds no lease yet.
+    pub(crate) fn new(context: &'a WorkerContext, job: &'a Job, settle: &'a dyn Settle) -> Self {
+        Self {
+            job,
+            settle,
+            leases: context.ports.leases.as_ref(),
+            holder: &context.settings.name,
+            every: context.settings.heartbeat,
+            lease: Mutex::new(None),
+        }
+    }
+
     /// Sends heartbeats until the attempt must end: returns why.
     pub(crate) async fn watch(&self) -> Failure {
         let mut ticks = interval_at(tokio::time::Instant::now() + self.every, self.every);
@@ -79,7 +92,8 @@ impl LeaseGuard<'_> {
         }
     }
 
-    /// Makes sure that the lease is still held, for a full term from now on.
+    /// Makes sure that the lease is still held, for a full term from now on: a heartbeat that failed, or a process that was halted,
+    /// may have let it run out unnoticed.
     pub(crate) async fn confirm(&self) -> Result<(), Failure> {
         match retry_queue(|| self.renew()).await {
             Ok(true) => Ok(()),

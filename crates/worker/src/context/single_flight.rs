@@ -12,18 +12,18 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// How long another image's sending may stand still before it is no longer waited for: its source may hang, and one image's
-/// trouble must not become another's.
+/// failure must not become another's.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is under way, by key.
+/// What is being sent, by key.
 #[derive(Debug)]
 pub(crate) struct SingleFlight<K: Eq + Hash>(Mutex<HashMap<K, Follower>>);
 
 /// The role of who asks for a key.
 pub(crate) enum Role<'a, K: Eq + Hash> {
-    /// The caller's.
+    /// The caller sends.
     Leader(Leader<'a, K>),
-    /// Another's, who is at it.
+    /// Another image is at it.
     Follower(Follower),
 }
 
@@ -35,14 +35,14 @@ pub(crate) struct Leader<'a, K: Eq + Hash> {
     _wakes: watch::Sender<()>,
 }
 
-/// The sending of another image.
+/// What who follows sees of its leader.
 #[derive(Clone, Debug)]
 pub(crate) struct Follower {
     bytes: Arc<AtomicU64>,
     ended: watch::Receiver<()>,
 }
 
-/// How waiting for another came out.
+/// What became of a leader that was waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeaderState {
     /// It ended, well or not.
@@ -63,6 +63,8 @@ impl<K: Eq + Hash + Clone> SingleFlight<K> {
         match self.in_flight().entry(key.clone()) {
             Entry::Occupied(other) => Role::Follower(other.get().clone()),
             Entry::Vacant(free) => {
+                // A channel, since it closes when the leader is dropped: a leader that is cancelled or panics wakes its
+                // followers too.
                 let (wakes, ended) = watch::channel(());
                 let bytes = Arc::new(AtomicU64::new(0));
                 free.insert(Follower {

@@ -8,7 +8,6 @@ use image_sync_shared::job::Job;
 use image_sync_shared::ports::host_pauses::HostPauses;
 use image_sync_shared::ports::job_queue::{Delivery, Settle};
 use image_sync_shared::ports::measures::Measures;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span, warn};
@@ -92,14 +91,14 @@ async fn process_admitted(
     for PausedHost { host, until, .. } in &paused {
         ports.measures.host_paused(host, *until);
     }
-    let (held_by, tried) = if settlement::tries_paused_hosts(job) {
+    let (waits_for, half_open) = if settlement::tries_paused_hosts(job) {
         (Vec::new(), paused)
     } else {
         (paused, Vec::new())
     };
-    let half_open = HalfOpen::new(ports, tried);
+    let half_open = HalfOpen::new(ports, half_open);
     let now = ports.clock.now();
-    let refused = settlement::before_attempt(job, cancelled(), &held_by, &policy, now);
+    let refused = settlement::before_attempt(job, cancelled(), &waits_for, &policy, now);
     if let Some(settlement) = refused {
         return settlement;
     }
@@ -155,14 +154,7 @@ async fn run_attempt(
     let started = Instant::now();
     let limit = TimeLimit::new(Duration::from_secs(job.policy.timeout_secs));
     let (in_flight, tally) = (InFlight::default(), SharedTally::starting_with(&job.so_far));
-    let lease_guard = LeaseGuard {
-        job,
-        settle,
-        leases: context.ports.leases.as_ref(),
-        holder: &context.settings.name,
-        every: context.settings.heartbeat,
-        lease: Mutex::new(None),
-    };
+    let lease_guard = LeaseGuard::new(context, job, settle);
     let requests = Requests {
         registries: context.ports.registries.as_ref(),
         retry: retry::request_policy(&context.settings.retry),

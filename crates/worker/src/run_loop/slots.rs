@@ -26,7 +26,7 @@ const OUTAGE: RetryPolicy = RetryPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServedLanes {
     /// All.
-    AllLanes,
+    All,
     /// Lane now alone.
     Now,
 }
@@ -105,7 +105,7 @@ impl Slots {
         let order = lane_order(self.pulls);
         self.pulls += 1;
         let lanes: &[Lane] = match self.serves {
-            ServedLanes::AllLanes => &order,
+            ServedLanes::All => &order,
             ServedLanes::Now => &[Lane::Now],
         };
         let wait = self.context.settings.pull_wait;
