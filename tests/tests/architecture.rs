@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
+#[path = "architecture/layers.rs"]
+mod layers;
+
 /// A crate of the workspace, and the crates of the workspace it may be built from.
 const ALLOWED: [(&str, &[&str]); 11] = [
     ("image-sync-fuzzkit", &[]),
@@ -182,8 +185,15 @@ fn read(file: &Path) -> String {
 }
 
 fn rust_files() -> Vec<PathBuf> {
+    let found = ["crates", "tests"].map(|folder| rust_files_in(&root().join(folder)));
+    let found = found.concat();
+    assert!(found.len() > 20, "the project's sources are found");
+    found
+}
+
+fn rust_files_in(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![root().join("crates"), root().join("tests")];
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a readable folder") {
             let path = entry.expect("a readable entry").path();
@@ -196,6 +206,5 @@ fn rust_files() -> Vec<PathBuf> {
             }
         }
     }
-    assert!(found.len() > 20, "the project's sources are found");
     found
 }

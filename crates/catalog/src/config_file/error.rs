@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::locate::locate;
+use super::locate::{Position, locate};
 use super::problem::Problem;
 use super::yaml_message;
 
@@ -13,13 +13,6 @@ pub struct ConfigError {
     file: String,
     position: Option<Position>,
     text: String,
-}
-
-/// A place in a text, both counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) line: usize,
-    pub(super) column: usize,
 }
 
 impl ConfigError {

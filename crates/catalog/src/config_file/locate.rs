@@ -8,8 +8,14 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::error::Position;
 use super::problem::Step;
+
+/// A place in a text, both counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
 
 /// The position of the value at `place`, or of the innermost value around it that the text has.
 pub(super) fn locate(text: &str, place: &[Step]) -> Option<Position> {

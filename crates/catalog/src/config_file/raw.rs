@@ -14,10 +14,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::problem::without_secrets;
-use super::values::{Count, Size, Span};
-
-/// The longest time that a config may ask for, in seconds: a year.
-pub(super) const MAX_SECONDS: u64 = 365 * 24 * 60 * 60;
+use super::values::{Count, MAX_SECONDS, Size, Span};
 
 #[derive(serde::Deserialize)]
 #[serde(

@@ -6,7 +6,8 @@ use std::time::Duration;
 use image_sync_shared::size;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use super::raw::MAX_SECONDS;
+/// The longest time that a config may ask for, in seconds: a year.
+pub(super) const MAX_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// A whole number from 1 to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 use image_sync_shared::nearest::nearest;
 use serde::de::IgnoredAny;
 
-use super::error::Position;
-use super::locate::{position, repeated_key, second_document};
+use super::locate::{Position, position, repeated_key, second_document};
 
 /// The place that `error` tells and its message, without any value of the text: it might be a password.
 pub(super) fn understand(text: &str, error: &serde_yaml_ng::Error) -> (Option<Position>, String) {
