@@ -1,12 +1,14 @@
 //! The names of everything that an installation has on its server. Several installations share a server by their prefix.
 
 mod asked;
+mod headers;
 mod job_subject;
 mod prefix;
 mod role;
 pub(super) mod token;
 
 pub(super) use asked::{Asked, Store};
+pub(super) use headers::{MESSAGE_ID, header_length, set_header};
 pub(super) use job_subject::{Area, Consumer, JobSubject};
 pub use prefix::{InvalidPrefix, Prefix};
 pub use role::Role;

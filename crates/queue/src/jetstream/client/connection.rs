@@ -14,12 +14,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::api_error::{ApiError, refusal_in};
 use super::events::Events;
-use super::headers::length;
 use super::health::{Cause, Health, TOLERATED};
 use super::live_client::LiveClient;
 use super::server_time::ServerTime;
 use super::settings::PING;
-use crate::jetstream::names::{Asked, Consumer, Names};
+use crate::jetstream::names::{Asked, Consumer, Names, header_length};
 
 /// The pause before a request is made again that was refused at once.
 pub(crate) const PAUSE: Duration = Duration::from_millis(250);
@@ -134,7 +133,7 @@ impl Connection {
         let block = if headers.is_empty() {
             0
         } else {
-            "NATS/1.0\r\n\r\n".len() + length(headers)
+            "NATS/1.0\r\n\r\n".len() + header_length(headers)
         };
         self.shared
             .client

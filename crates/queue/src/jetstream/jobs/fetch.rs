@@ -26,11 +26,11 @@ const ANSWER: Duration = Duration::from_millis(500);
 /// How a consumer's answer ended.
 enum FetchEnd {
     /// All that was asked for came, or the consumer said that there is no more.
-    Said,
+    Complete,
     /// Nothing came any more.
-    Silence,
+    TimedOut,
     /// The connection was cut, perhaps by what came.
-    Cut,
+    Disconnected,
 }
 
 /// What a consumer tells of itself.
@@ -78,9 +78,9 @@ impl Connection {
             .map_err(|error| cut(&error))?;
         let mut fetched = Vec::new();
         match receive(&mut answers, max, &mut fetched, &mut connections).await {
-            FetchEnd::Said => return Ok(fetched),
-            FetchEnd::Silence => receive_the_rest(&mut answers, &mut fetched).await,
-            FetchEnd::Cut => {
+            FetchEnd::Complete => return Ok(fetched),
+            FetchEnd::TimedOut => receive_the_rest(&mut answers, &mut fetched).await,
+            FetchEnd::Disconnected => {
                 lock(&self.shared.cut_short).push(consumer);
                 return Ok(fetched);
             }
@@ -142,20 +142,20 @@ async fn receive(
         let answer = tokio::select! {
             biased;
             answer = timeout(ANSWER, answers.next()) => answer,
-            _ = connections.changed() => return FetchEnd::Cut,
+            _ = connections.changed() => return FetchEnd::Disconnected,
         };
         let message = match answer {
             Ok(Some(message)) => message,
-            Ok(None) => return FetchEnd::Cut,
-            Err(_elapsed) => return FetchEnd::Silence,
+            Ok(None) => return FetchEnd::Disconnected,
+            Err(_elapsed) => return FetchEnd::TimedOut,
         };
         // A status: no messages (404), others took them (408), a limit of the consumer (409), nobody there (503).
         let Some(received) = DeliveredMessage::new(message) else {
-            return FetchEnd::Said;
+            return FetchEnd::Complete;
         };
         fetched.push(received);
     }
-    FetchEnd::Said
+    FetchEnd::Complete
 }
 
 /// Takes the request back, and receives what was sent before the server knew.

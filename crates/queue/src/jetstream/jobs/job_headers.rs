@@ -7,7 +7,7 @@ use image_sync_shared::ports::trace_context::TraceContext;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::jetstream::client::{MESSAGE_ID, set};
+use crate::jetstream::names::{MESSAGE_ID, set_header};
 use crate::jetstream::streams::DeliveredMessage;
 
 /// Until when a held message is held, in RFC 3339: so that holding it needs no look into it.
@@ -15,7 +15,7 @@ const NOT_BEFORE: &str = "Imgsync-Not-Before";
 /// How often the job was delivered before this message of it was published.
 const DELIVERIES: &str = "Imgsync-Deliveries";
 
-/// What a job's headers says.
+/// What the headers of a job say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct JobHeaders {
     /// The id by which repeats are dropped.
@@ -32,15 +32,15 @@ impl JobHeaders {
         let mut headers = HeaderMap::new();
         for (name, value) in trace.headers() {
             if let Some(name) = TraceContext::HEADERS.into_iter().find(|own| *own == name) {
-                set(&mut headers, name, value)?;
+                set_header(&mut headers, name, value)?;
             }
         }
-        set(&mut headers, MESSAGE_ID, &self.message_id)?;
+        set_header(&mut headers, MESSAGE_ID, &self.message_id)?;
         if let Some(not_before) = self.not_before.and_then(|time| time.format(&Rfc3339).ok()) {
-            set(&mut headers, NOT_BEFORE, &not_before)?;
+            set_header(&mut headers, NOT_BEFORE, &not_before)?;
         }
         if self.deliveries > 0 {
-            set(&mut headers, DELIVERIES, &self.deliveries.to_string())?;
+            set_header(&mut headers, DELIVERIES, &self.deliveries.to_string())?;
         }
         Ok(headers)
     }

@@ -14,8 +14,8 @@ use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 
 use super::job_headers::{JobHeaders, earlier_deliveries, trace_of, traced};
-use crate::jetstream::client::{Connection, Tries, length};
-use crate::jetstream::names::{Area, Consumer, JobSubject};
+use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::names::{Area, Consumer, JobSubject, header_length};
 use crate::jetstream::state::JetStreamDeadLetters;
 use crate::jetstream::streams::Capacity;
 use crate::jetstream::streams::{AckKind, DeliveredMessage};
@@ -344,6 +344,6 @@ pub(super) fn opened_or_logged(
 
 /// About how much a message takes in a stream, in bytes.
 fn size(subject: &str, headers: &async_nats::HeaderMap, payload: &[u8]) -> u64 {
-    let bytes = FRAME + subject.len() + length(headers) + payload.len();
+    let bytes = FRAME + subject.len() + header_length(headers) + payload.len();
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }

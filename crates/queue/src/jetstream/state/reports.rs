@@ -23,9 +23,8 @@ use tokio::task::spawn_blocking;
 pub use compressed::{StoredReport, StoredSize};
 pub use retention::{History, Strays};
 
-use crate::jetstream::client::{Connection, MESSAGE_ID, Tries, set};
-use crate::jetstream::names::object_stream;
-use crate::jetstream::names::token;
+use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::names::{MESSAGE_ID, object_stream, set_header, token};
 use crate::jetstream::streams::OrderedConsumer;
 use crate::jetstream::streams::last_message;
 use compressed::{CHUNK_BYTES, ChunkWriter, WrittenChunks};
@@ -125,7 +124,7 @@ impl Reports {
         chunk: Bytes,
     ) -> Result<(), QueueError> {
         let mut headers = HeaderMap::new();
-        set(&mut headers, MESSAGE_ID, &format!("{nuid}:{number}"))?;
+        set_header(&mut headers, MESSAGE_ID, &format!("{nuid}:{number}"))?;
         let subject = self.chunk_subject(nuid);
         self.store(run, nuid, &subject, &headers, chunk).await
     }

@@ -10,7 +10,8 @@ use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId, RunOpened};
 use image_sync_shared::text::{bounded, excerpt};
 
-use crate::jetstream::client::{Connection, MESSAGE_ID, Tries, set};
+use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::names::{MESSAGE_ID, set_header};
 use crate::jetstream::streams::{
     OrderedConsumer, StreamInfo, stream_config, stream_info_with_subjects,
 };
@@ -51,7 +52,7 @@ impl RunLog for JetStreamRunLog {
         let id = event.message_id(run);
         let subject = self.connection.names().event(run, event);
         let mut headers = HeaderMap::new();
-        set(&mut headers, MESSAGE_ID, &id)?;
+        set_header(&mut headers, MESSAGE_ID, &id)?;
         let payload = messages::encode_event(event, self.connection.max_payload_beside(&headers))?;
         let stored = self
             .connection

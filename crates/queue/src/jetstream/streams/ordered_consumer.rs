@@ -21,7 +21,7 @@ use super::delivered_message::DeliveredMessage;
 use super::ephemeral_consumer::EphemeralConsumer;
 use super::parsable;
 use super::pull_status;
-use super::pull_status::Meaning;
+use super::pull_status::PullStatus;
 use super::stored_message::next_message;
 use crate::jetstream::client::{Connection, Tries};
 
@@ -95,7 +95,7 @@ enum Pulled {
     /// It is lost.
     Lost,
     /// The connection was cut while it was asked, perhaps by what it sent.
-    Cut,
+    Disconnected,
     /// It may not be asked.
     Refused(QueueError),
 }
@@ -138,9 +138,9 @@ impl OrderedConsumer {
                 Pulled::End if Instant::now() >= deadline => return Ok(None),
                 Pulled::End | Pulled::More => {}
                 Pulled::Refused(error) => return Err(error),
-                Pulled::Lost | Pulled::Cut => {
+                Pulled::Lost | Pulled::Disconnected => {
                     self.server_consumer = None;
-                    if matches!(pulled, Pulled::Cut) && self.may_read_one_by_one {
+                    if matches!(pulled, Pulled::Disconnected) && self.may_read_one_by_one {
                         self.one_by_one = ONE_BY_ONE;
                     }
                     let since = *lost_since.get_or_insert_with(Instant::now);
@@ -242,7 +242,7 @@ impl ServerConsumer {
     /// What comes, or the server's word that nothing came until `deadline`.
     async fn pull(&mut self, deadline: Instant) -> Pulled {
         if self.request.is_none() && !self.ask(deadline).await {
-            return Pulled::Cut;
+            return Pulled::Disconnected;
         }
         let Some(request) = &self.request else {
             return Pulled::Lost;
@@ -252,10 +252,10 @@ impl ServerConsumer {
             biased;
             pulled = timeout_at(request.until, self.answers.next()) => match pulled {
                 Ok(Some(message)) => self.take(message),
-                Ok(None) => Pulled::Cut,
+                Ok(None) => Pulled::Disconnected,
                 Err(_elapsed) => Pulled::Lost,
             },
-            _ = self.connections.changed() => Pulled::Cut,
+            _ = self.connections.changed() => Pulled::Disconnected,
             permission = self.connection.events().denial(is_asked, request.since) => {
                 Pulled::Refused(permission.missing())
             }
@@ -324,23 +324,23 @@ impl ServerConsumer {
             return Pulled::More;
         }
         let meaning = pull_status::meaning(status, description);
-        if meaning == Meaning::Stands {
+        if meaning == PullStatus::Stands {
             return Pulled::More;
         }
         let is_empty = |request: OpenRequest| request.left == request.batch;
         let was_empty = self.request.take().is_none_or(is_empty);
         match meaning {
-            Meaning::NoMore => Pulled::End,
-            Meaning::Stands | Meaning::Full => Pulled::More,
-            Meaning::TooLarge => {
+            PullStatus::NoMore => Pulled::End,
+            PullStatus::Stands | PullStatus::Full => Pulled::More,
+            PullStatus::TooLarge => {
                 self.is_next_large = was_empty;
                 Pulled::More
             }
-            Meaning::Refused => Pulled::Refused(QueueError::Refused(format!(
+            PullStatus::Refused => Pulled::Refused(QueueError::Refused(format!(
                 "NATS does not let messages be asked for: {}",
                 excerpt(description)
             ))),
-            Meaning::Lost => Pulled::Lost,
+            PullStatus::Lost => Pulled::Lost,
         }
     }
 }

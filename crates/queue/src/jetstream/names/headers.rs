@@ -1,4 +1,4 @@
-//! Headers of messages.
+//! The headers of messages.
 
 use async_nats::{HeaderMap, HeaderValue};
 use image_sync_shared::ports::QueueError;
@@ -8,7 +8,7 @@ use image_sync_shared::text::excerpt;
 pub(crate) const MESSAGE_ID: &str = "Nats-Msg-Id";
 
 /// Gives a header its value, unless that has a line break: the library would panic.
-pub(crate) fn set(
+pub(crate) fn set_header(
     headers: &mut HeaderMap,
     name: &'static str,
     value: &str,
@@ -21,7 +21,7 @@ pub(crate) fn set(
 }
 
 /// How many bytes the lines of these headers have.
-pub(crate) fn length(headers: &HeaderMap) -> usize {
+pub(crate) fn header_length(headers: &HeaderMap) -> usize {
     let lines = headers.iter().flat_map(|(name, values)| {
         let name: &str = name.as_ref();
         let line = move |value: &HeaderValue| name.len() + value.as_str().len() + ": \r\n".len();
