@@ -58,11 +58,13 @@ impl<T: Clone> SingleFlight<T> {
             state.failures
         };
         let turn = self.turn.lock().await;
+        // Whoever had the turn may have found it meanwhile.
         let state = self.state();
         if let Some(value) = state.value.as_ref().filter(|value| usable(value)) {
             return Flight::Known(value.clone());
         }
         match &state.last_failure {
+            // An older one than this wait says nothing of how it would go now.
             Some(failure) if state.failures > failures_before => Flight::Failed(failure.clone()),
             _ => Flight::Leader(Leader {
                 flight: self,

@@ -162,6 +162,7 @@ impl<'s> Exchange<'s, '_> {
         if let Some(scope) = scope {
             endpoint.tokens.demand(&scopes, &scope);
         }
+        // Twice at most: what is refused although it was got for this request would be refused for ever.
         let (response, authorization) = self.send_authorized(&server, &auth_request).await?;
         if !self
             .refresh(&mut server, &response, &authorization, &auth_request)

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Requests to one host under way at the same time, where its settings do not say.
 const MAX_CONNECTIONS: usize = 64;
 
-/// Leave to have requests under way, one per host. Dropping it gives it back.
+/// Permits to have requests under way, one per host. Dropping it gives it back.
 pub(crate) struct Permits {
     held: Vec<(String, OwnedSemaphorePermit)>,
 }

@@ -144,7 +144,7 @@ impl Transport {
         mut request: TransportRequest<'_>,
     ) -> Result<Response, SendError> {
         let mut url = request.url.clone();
-        let mut response = self.hop(&mut request, &url).await?;
+        let mut response = self.send_to(&mut request, &url).await?;
         for redirects in 0..=MAX_REDIRECTS {
             let next = if request.follow {
                 redirect::next(&request.method, &url, response.status(), response.headers())
@@ -158,7 +158,7 @@ impl Transport {
                 break;
             }
             url = next;
-            let followed = self.hop(&mut request, &url).await;
+            let followed = self.send_to(&mut request, &url).await;
             response = followed.map_err(|error| SendError::RedirectFailed(error.into()))?;
         }
         let home = authority(&request.url);
@@ -185,30 +185,30 @@ impl Transport {
     }
 
     /// Sends a request to `url`: its own, or where it was redirected to.
-    async fn hop(
+    async fn send_to(
         &self,
         request: &mut TransportRequest<'_>,
         url: &Url,
     ) -> Result<Response, SendError> {
         let profile = self.profile_for(url, &request.url, request.profile);
-        let mut hop = Request::new(request.method.clone(), url.clone());
-        hop.headers_mut().clone_from(&request.headers);
+        let mut to_send = Request::new(request.method.clone(), url.clone());
+        to_send.headers_mut().clone_from(&request.headers);
         if let Some(authorization) = &request.authorization
             && same_origin(&request.url, url)
         {
             self.secrets.note_authorization(authorization);
             let mut authorization = authorization.clone();
             authorization.set_sensitive(true);
-            hop.headers_mut().insert(AUTHORIZATION, authorization);
+            to_send.headers_mut().insert(AUTHORIZATION, authorization);
         }
-        if request.body.is_none() && anticipates_body(hop.method()) {
+        if request.body.is_none() && anticipates_body(to_send.method()) {
             // Left out, it is 411 at some front ends, Google's among them.
             let none = HeaderValue::from(0);
-            hop.headers_mut().insert(CONTENT_LENGTH, none);
+            to_send.headers_mut().insert(CONTENT_LENGTH, none);
         }
-        // Only the first hop has one: what has a body is not redirected.
-        *hop.body_mut() = request.body.take();
-        self.once(&profile, hop, request).await
+        // Only the first request has one: what has a body is not redirected.
+        *to_send.body_mut() = request.body.take();
+        self.execute(&profile, to_send, request).await
     }
 
     /// How far a request may go that is to `url`, where the registry it is for, or the user, has named that.
@@ -237,7 +237,8 @@ impl Transport {
         Cow::Owned(own.cloned().unwrap_or_else(|| profile.for_another_host()))
     }
 
-    async fn once(
+    /// Sends one request over a connection of the pool that is for it.
+    async fn execute(
         &self,
         profile: &Profile,
         request: Request,
