@@ -12,7 +12,6 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 pub(crate) mod network;
-mod no_room;
 pub(crate) mod proxy;
 pub(crate) mod redaction;
 pub(crate) mod refusal;

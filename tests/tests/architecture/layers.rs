@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{read, root, rust_files_in};
 
 /// The modules of a crate's root, lowest first: each may use those before it.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     (
         "catalog",
         &["config_file", "selection", "by_name", "identity"],
@@ -39,6 +39,18 @@ const LAYERS: [(&str, &[&str]); 6] = [
             "layout",
             "distribution",
             "router",
+        ],
+    ),
+    (
+        "queue",
+        &[
+            "messages",
+            "spool",
+            "known_pauses",
+            "ports",
+            "memo",
+            "in_process",
+            "jetstream",
         ],
     ),
     (

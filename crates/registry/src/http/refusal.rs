@@ -1,5 +1,7 @@
 //! Answers that refuse, in words (OCI distribution spec, section "Error Codes").
 
+mod no_room;
+
 use std::time::Duration;
 
 use image_sync_shared::failure::FailureClass;
@@ -12,7 +14,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::redaction::{Secrets, presentable};
-use super::{RequestError, body, no_room};
+use super::{RequestError, body};
 
 /// How much of a refusal's body is read, in bytes.
 const MAX_BODY: usize = 16 * 1024;
