@@ -234,13 +234,13 @@ impl Connection {
         }
     }
 
-    /// A server whose disk is full may hang up on each connection in turn, as long as that lasts. It was told once.
+    /// A server whose disk is full may hang up on each connection in turn, as long as that lasts.
     fn tell_of_reconnect(&self) {
-        if self.shared.health.is_told() {
+        if self.shared.health.is_reconnect_news() {
+            tracing::warn!("nothing comes from NATS any more: connecting anew");
+        } else {
             self.events().expect_reconnect();
             tracing::debug!("nothing comes from NATS any more: connecting anew");
-        } else {
-            tracing::warn!("nothing comes from NATS any more: connecting anew");
         }
     }
 

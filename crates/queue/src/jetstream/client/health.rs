@@ -81,6 +81,8 @@ struct State {
     known: [[Known; 2]; Store::ALL.len()],
     /// Whether the log says that something cannot be done.
     is_told: bool,
+    /// Whether it says too that the connection was made anew for it.
+    is_reconnect_told: bool,
 }
 
 /// What a client knows of its server.
@@ -94,7 +96,7 @@ impl Health {
         let known = &mut state.known[asked.store as usize][usize::from(asked.writes)];
         known.good = Some(Instant::now());
         if known.trouble.take().is_some() && state.is_told && state.told().next().is_none() {
-            state.is_told = false;
+            (state.is_told, state.is_reconnect_told) = (false, false);
             drop(state);
             tracing::info!("NATS does what it is asked again: going on");
         }
@@ -138,9 +140,10 @@ impl Health {
         (!all.is_empty()).then(|| all.join("; "))
     }
 
-    /// Whether the log says that something cannot be done.
-    pub(super) fn is_told(&self) -> bool {
-        lock(&self.0).is_told
+    /// Whether it is news that the connection is made anew: once for as long as something cannot be done.
+    pub(super) fn is_reconnect_news(&self) -> bool {
+        let mut state = lock(&self.0);
+        !state.is_told || !std::mem::replace(&mut state.is_reconnect_told, true)
     }
 
     /// Whether making room at the server may let something be done there that cannot be done now.
@@ -173,6 +176,7 @@ impl State {
         }
         let is_any = self.told().next().is_some();
         self.is_told &= is_any;
+        self.is_reconnect_told &= is_any;
     }
 }
 
@@ -227,6 +231,19 @@ mod tests {
             "{why}"
         );
         assert!(health.lacks_room(written(Store::Leases)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reconnect_is_news_once_for_as_long_as_something_cannot_be_done() {
+        let health = Health::default();
+        assert!(health.is_reconnect_news() && health.is_reconnect_news());
+        let full = || Cause::NoStorage("insufficient resources".to_owned());
+        for _ in 0..2 {
+            health.not_done(LOGS, full(), Instant::now());
+            assert!(health.is_reconnect_news());
+            assert!(!health.is_reconnect_news());
+            health.done(LOGS);
+        }
     }
 
     #[tokio::test(start_paused = true)]
