@@ -7,7 +7,7 @@ use image_sync_shared::run::{RunEvent, RunOpened};
 use time::{Duration, OffsetDateTime};
 
 use super::{Fold, MAX_EARLY};
-use image_sync_testkit::samples::{chunk, key, now, opened, proven, result};
+use image_sync_testkit::samples::{chunk, key, now, opened, proven, result, seal};
 
 fn fold(events: impl IntoIterator<Item = RunEvent>) -> Fold {
     let mut fold = Fold::default();
@@ -19,10 +19,6 @@ fn fold(events: impl IntoIterator<Item = RunEvent>) -> Fold {
 
 fn open() -> RunEvent {
     RunEvent::Open(opened())
-}
-
-fn seal(expected: u32) -> RunEvent {
-    RunEvent::Seal { expected }
 }
 
 fn deadline() -> OffsetDateTime {

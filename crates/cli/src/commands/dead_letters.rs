@@ -14,12 +14,12 @@ use image_sync_shared::text::escape_json;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::options::{Output, OutputArgs};
+use crate::options::OutputArgs;
 use crate::output::{self, Outputs};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout;
-use crate::run::connection::{self, ConnectionArgs};
+use crate::run::connection::{self, ConnectionArgs, ListArgs};
 use crate::run::published;
 use crate::run::runtime;
 use crate::run::waiting;
@@ -44,16 +44,6 @@ pub(crate) enum DeadLettersCommand {
     Replay(Box<ReplayArgs>),
     /// Remove them
     Drop(Box<DropArgs>),
-}
-
-/// Options of `dead-letters list`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ListArgs {
-    /// The list on stdout; auto is a table on a terminal and JSON otherwise
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    output: Output,
-    #[command(flatten)]
-    connection: ConnectionArgs,
 }
 
 /// Options of `dead-letters show`.

@@ -8,11 +8,10 @@ use image_sync_queue::jetstream::Role;
 use image_sync_shared::ports::host_pauses::HostPauses;
 use tracing::info;
 
-use crate::options::Output;
 use crate::output;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::run::connection::{self, ConnectionArgs};
+use crate::run::connection::{self, ConnectionArgs, ListArgs};
 use crate::run::runtime;
 
 pub(crate) const HELP: &str = "\
@@ -27,16 +26,6 @@ pub(crate) enum HostsCommand {
     List(Box<ListArgs>),
     /// End the pause of one: workers ask it again at once
     Resume(Box<ResumeArgs>),
-}
-
-/// Options of `hosts list`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ListArgs {
-    /// The list on stdout; auto is a table on a terminal and JSON otherwise
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    output: Output,
-    #[command(flatten)]
-    connection: ConnectionArgs,
 }
 
 /// Options of `hosts resume`.

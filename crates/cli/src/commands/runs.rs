@@ -14,11 +14,11 @@ use image_sync_shared::run::RunId;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::options::{Output, OutputArgs};
+use crate::options::OutputArgs;
 use crate::output::{self, Outputs};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::run::connection::{self, ConnectionArgs};
+use crate::run::connection::{self, ConnectionArgs, ListArgs};
 use crate::run::runtime;
 use crate::run::waiting::{self, Awaited};
 use crate::terminal::progress::Screen;
@@ -43,16 +43,6 @@ pub(crate) enum RunsCommand {
     Watch(Box<OneRunArgs>),
     /// Cancel a run: what is in hand is finished, and no other of its jobs is worked
     Cancel(Box<CancelArgs>),
-}
-
-/// Options of `runs list`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ListArgs {
-    /// The list on stdout; auto is a table on a terminal and JSON otherwise
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    output: Output,
-    #[command(flatten)]
-    connection: ConnectionArgs,
 }
 
 /// Options of `runs show`.

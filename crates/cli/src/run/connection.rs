@@ -15,6 +15,7 @@ use image_sync_shared::secret::Secret;
 use tokio::time::sleep;
 use tracing::warn;
 
+use crate::options::Output;
 use crate::process::clock::SystemClock;
 use crate::process::environment::{Environment, NatsEnvironment};
 use crate::process::exit::{Exit, Problem};
@@ -33,6 +34,16 @@ const URL: &str = "NATS servers, as nats://HOST[:PORT] or tls://HOST[:PORT], sev
 [env: NATS_URL] [default: nats://127.0.0.1:4222]";
 const USER: &str = "User of the NATS server; its password is in --nats-password-file or NATS_PASSWORD [env: NATS_USER]";
 const TOKEN: &str = "File with a token; else the token itself is in NATS_TOKEN";
+
+/// Options of commands that list what is at a NATS server.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ListArgs {
+    /// The list on stdout; auto is a table on a terminal and JSON otherwise
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
 
 /// Options of every role that meets others at a NATS server.
 #[derive(Args, Clone, Debug, Default)]

@@ -1,13 +1,14 @@
 //! The store of reports at the server, as an aggregator fills it and keeps it tidy.
 
 use std::io::{self, BufWriter, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_aggregator::aggregate::FinishedRun;
 use image_sync_aggregator::follow_runs::ReportStore;
 use image_sync_queue::jetstream::{Reports, StoredSize, Strays};
+use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::report::{Extent, LeftOut};
 use image_sync_shared::run::RunId;
@@ -113,9 +114,4 @@ fn tell_of(run: &RunId, left_out: Option<&LeftOut>, size: u64, largest: u64) {
              (--reports-max-bytes)"
         );
     }
-}
-
-/// A report that a panic left is as good as before: it is only read.
-fn lock(finished: &Mutex<FinishedRun>) -> MutexGuard<'_, FinishedRun> {
-    finished.lock().unwrap_or_else(PoisonError::into_inner)
 }

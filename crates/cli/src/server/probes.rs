@@ -1,6 +1,6 @@
 //! The probes and the metrics: which path is answered how.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,6 +9,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use image_sync_shared::lock::lock;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -70,11 +71,6 @@ impl Probes {
             None => length.map(drop),
         }
     }
-}
-
-/// What a panic left is as good as before: a text.
-fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
-    text.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The paths. A HEAD is answered as a GET is, without the body.

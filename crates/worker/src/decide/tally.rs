@@ -1,9 +1,10 @@
 //! What is known of an image, for its result: filled as the work goes on, so that a failed attempt tells how far it came, and
 //! begun with what the attempts before did.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use image_sync_shared::digest::Digest;
+use image_sync_shared::lock::lock;
 use image_sync_shared::outcome::{BlobCounts, Work, WouldCopy};
 
 /// What this attempt found, and what all attempts did.
@@ -68,7 +69,7 @@ impl SharedTally {
 
     /// The tally, for a moment: no await may come before it is dropped.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Tally> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use image_sync_shared::digest::Digest;
 use image_sync_shared::job::Remote;
+use image_sync_shared::lock::lock;
 use image_sync_shared::reference::Repository;
 
 use crate::context::blob_index::{BlobFlight, BlobIndex, Store};
@@ -141,6 +142,6 @@ impl<'a> Target<'a> {
     }
 
     fn mounted(&self) -> MutexGuard<'_, HashSet<Digest>> {
-        self.mounted.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.mounted)
     }
 }

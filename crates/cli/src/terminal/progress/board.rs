@@ -1,11 +1,12 @@
 //! What is under way, as it is told by the worker. Called for every chunk of every blob: one short lock each.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use image_sync_shared::digest::Digest;
 use image_sync_shared::job::{Job, JobId};
+use image_sync_shared::lock::lock;
 use image_sync_shared::outcome::{Action, ImageResult};
 use image_sync_shared::ports::progress::Progress;
 
@@ -76,7 +77,7 @@ impl Board {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn with_image(&self, job: &JobId, change: impl FnOnce(&mut InFlight)) {
