@@ -224,7 +224,7 @@ impl Connection {
             (Ok(_), Some(Some(cause))) => self.not_done(about, cause, Instant::now()),
             // That it refuses what is wrong says nothing of what it would do with what is right.
             (Ok(_), Some(None)) if about.writes => {}
-            (Ok(_), _) => self.shared.health.done(about),
+            (Ok(_), _) => self.shared.health.done(about, asked_at),
             (Err(NoAnswer::Late), _) => self.not_done(about, Cause::Silence, asked_at),
             (Err(NoAnswer::NobodyThere), _) => {
                 let nobody = Cause::Refusal("no stream or consumer listens".to_owned());

@@ -90,12 +90,13 @@ struct State {
 pub(super) struct Health(Mutex<State>);
 
 impl Health {
-    /// Something was done.
-    pub(super) fn done(&self, asked: Asked) {
+    /// Something was done, which was asked at `start`. What was asked before the last failure may have been done before it.
+    pub(super) fn done(&self, asked: Asked, start: Instant) {
         let mut state = lock(&self.0);
         let known = &mut state.known[asked.store as usize][usize::from(asked.writes)];
         known.good = Some(Instant::now());
-        if known.trouble.take().is_some() && state.is_told && state.told().next().is_none() {
+        let ended = known.trouble.take_if(|trouble| trouble.last <= start);
+        if ended.is_some() && state.is_told && state.told().next().is_none() {
             (state.is_told, state.is_reconnect_told) = (false, false);
             drop(state);
             tracing::info!("NATS does what it is asked again: going on");
@@ -214,9 +215,9 @@ mod tests {
         assert!(why.contains("write the logs of runs"), "{why}");
         assert!(why.contains("no answer"), "{why}");
         assert!(health.lacks_room(LOGS) && !health.lacks_room(written(Store::Jobs)));
-        health.done(written(Store::Jobs));
+        health.done(written(Store::Jobs), Instant::now());
         assert!(health.hindrance().is_some(), "another store");
-        health.done(LOGS);
+        health.done(LOGS, Instant::now());
         assert_eq!(health.hindrance(), None);
     }
 
@@ -242,7 +243,7 @@ mod tests {
             health.not_done(LOGS, full(), Instant::now());
             assert!(health.is_reconnect_news());
             assert!(!health.is_reconnect_news());
-            health.done(LOGS);
+            health.done(LOGS, Instant::now());
         }
     }
 
@@ -252,7 +253,7 @@ mod tests {
         let start = Instant::now();
         for _ in 0..20 {
             advance(SECOND).await;
-            health.done(LOGS);
+            health.done(LOGS, Instant::now());
             health.not_done(LOGS, Cause::Silence, start);
             assert_eq!(health.hindrance(), None);
         }
