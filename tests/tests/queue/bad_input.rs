@@ -1,8 +1,6 @@
 //! What is wrong with a command or with its server is said in one clear line: exit 2 for what was typed wrongly, 3 for what
 //! could not be carried out. No secret is in it.
 
-use std::ffi::OsString;
-
 use image_sync_shared::report::RunStatus;
 use image_sync_testkit::servers::NatsServer;
 use image_sync_testkit::{ClosedPort, PrivateCa};
@@ -56,14 +54,6 @@ async fn ends(program: &Program, line: &str, code: i32, words: &[&str]) {
 async fn provisioned(program: &Program, line: &str) {
     let ended = run(program, line).await;
     assert_eq!(ended.code, Some(0), "{line}: {ended:#?}");
-}
-
-/// A server with this config.
-async fn server(program: &Program, config: &str) -> NatsServer {
-    program.write("nats.conf", config);
-    let file = program.home().join("nats.conf");
-    let arguments: [OsString; 2] = ["-c".into(), file.into_os_string()];
-    NatsServer::start_with(&arguments).await.unwrap()
 }
 
 #[tokio::test]
@@ -133,7 +123,7 @@ async fn credentials_that_the_server_does_not_know_are_refused() {
             vec!["--nats-nkey seed", "--nats-creds user.creds"],
         ),
     ] {
-        let server = server(&program, &config).await;
+        let server = NatsServer::start_configured(&config).await.unwrap();
         for option in options {
             let line = format!("aggregator --nats {} {option}", server.url());
             let words = ["does not accept these credentials"];
@@ -181,7 +171,7 @@ async fn an_authority_that_is_not_trusted_is_told() {
     program.write("other.pem", other.ca_pem());
     let home = program.home().display();
     let tls = format!("tls {{ cert_file: \"{home}/cert.pem\", key_file: \"{home}/key.pem\" }}");
-    let server = server(&program, &tls).await;
+    let server = NatsServer::start_configured(&tls).await.unwrap();
     let url = server.url().replace("nats://", "tls://");
     for option in ["", "--nats-ca other.pem"] {
         let line = format!("aggregator --nats {url} {option}");
@@ -230,7 +220,7 @@ async fn a_permission_that_is_missing_is_named() {
     let config = format!(
         "authorization {{ users: [ {{ {all} }}, {{ user: you, password: right, {denied} }} ] }}"
     );
-    let server = server(&program, &config).await;
+    let server = NatsServer::start_configured(&config).await.unwrap();
     let as_user = |user: &str| server.url().replace("//", &format!("//{user}:right@"));
     let provision = format!(
         "provision --nats {} --jobs-max-bytes 16MiB {SIZES}",
@@ -324,7 +314,9 @@ async fn a_config_that_nothing_is_taken_from_is_checked_too() {
 async fn a_worker_whose_credentials_end_says_so_once_and_goes_on_with_good_ones() {
     let program = program(1);
     let config = |password: &str| format!("authorization {{ user: me, password: {password} }}");
-    let mut server = server(&program, &config("right")).await;
+    let mut server = NatsServer::start_configured(&config("right"))
+        .await
+        .unwrap();
     let url = server.url().replace("//", "//me:right@");
     let provision = format!("provision --nats {url} --jobs-max-bytes 16MiB {SIZES}");
     provisioned(&program, &provision).await;

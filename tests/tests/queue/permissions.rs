@@ -47,10 +47,9 @@ impl Guarded {
             writeln!(config, "{name}_PASSWORD: of-{user}").unwrap();
             program.write(&format!("{user}.password"), &format!("of-{user}"));
         }
-        program.write("nats.conf", &(config + ROLES));
-        let file = program.home().join("nats.conf");
-        let arguments = ["-c".into(), file.into_os_string()];
-        let nats = NatsServer::start_with(&arguments).await.unwrap();
+        let nats = NatsServer::start_configured(&(config + ROLES))
+            .await
+            .unwrap();
         let guarded = Self {
             program: program.env("NATS_URL", &nats.url()),
             nats,

@@ -102,17 +102,9 @@ async fn a_token_is_as_good_as_a_user() {
 #[tokio::test]
 async fn an_nkey_proves_who_one_is() {
     let (known, other) = (nkeys::KeyPair::new_user(), nkeys::KeyPair::new_user());
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nats.conf");
     let user = known.public_key();
-    fs::write(
-        &config,
-        format!("authorization {{ users = [ {{ nkey: {user} }} ] }}"),
-    )
-    .unwrap();
-    let server = NatsServer::start_with(&["-c".into(), config.into_os_string()])
-        .await
-        .unwrap();
+    let config = format!("authorization {{ users = [ {{ nkey: {user} }} ] }}");
+    let server = NatsServer::start_configured(&config).await.unwrap();
     let seed = |pair: &nkeys::KeyPair| Auth::NkeySeed(Secret::new(pair.seed().unwrap()));
     Connection::open(with_auth(&server, seed(&known)))
         .await
@@ -138,17 +130,12 @@ async fn a_server_without_jetstream_is_told_so() {
 
 #[tokio::test]
 async fn an_account_without_jetstream_is_told_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nats.conf");
-    let text = "
+    let config = "
         accounts {
             ONE { jetstream: enabled, users: [ { user: one, password: p } ] }
             TWO { users: [ { user: me, password: hunter2 } ] }
         }";
-    fs::write(&config, text).unwrap();
-    let server = NatsServer::start_with(&["-c".into(), config.into_os_string()])
-        .await
-        .unwrap();
+    let server = NatsServer::start_configured(config).await.unwrap();
     let text = error_of(with_auth(&server, password("hunter2")))
         .await
         .to_string();

@@ -1,7 +1,6 @@
 //! Each role gets by with what it may do, and says what is missing where that is less.
 
 use std::fmt::Display;
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,6 @@ use image_sync_shared::ports::run_control::Opening;
 use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::servers::NatsServer;
-use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::samples::{all_of, failure, held_job, job, letter, result, run, seal};
@@ -44,22 +42,14 @@ const NEVER: Duration = Duration::from_secs(86_400);
 /// A server on which every role has a user, and an installation on it.
 struct Guarded {
     server: NatsServer,
-    _folder: TempDir,
 }
 
 impl Guarded {
     /// `config` is that of the roles, perhaps with something left out.
     async fn new(config: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("nats.conf");
-        fs::write(&file, format!("{PASSWORDS}{config}")).unwrap();
-        let server = NatsServer::start_with(&["-c".into(), file.into_os_string()])
-            .await
-            .unwrap();
-        let guarded = Self {
-            server,
-            _folder: folder,
-        };
+        let config = format!("{PASSWORDS}{config}");
+        let server = NatsServer::start_configured(&config).await.unwrap();
+        let guarded = Self { server };
         let connection = guarded.connect("provision").await.unwrap();
         provision(&connection, &small(), clock().now())
             .await

@@ -1,6 +1,7 @@
 //! nats-server with `JetStream`.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io;
 use std::net::TcpListener;
 
@@ -10,6 +11,10 @@ use tokio::net::TcpStream;
 use super::process::Process;
 
 const ATTEMPTS: usize = 10;
+
+/// Streams reserve their `max_bytes`, and of itself a server gives away three quarters of what is free on its disk: so
+/// that no test depends on the disk of the machine, the tests' servers give away more than all of them reserve.
+const JETSTREAM: &str = "jetstream { max_file_store: 1TB }\n";
 
 /// A server with its storage in a temporary folder.
 pub struct NatsServer {
@@ -26,19 +31,26 @@ impl NatsServer {
         Self::start_with::<&str>(&[]).await
     }
 
-    /// Starts it with more arguments, such as `-c` and a configuration file.
+    /// Starts it with more arguments.
     pub async fn start_with<A: AsRef<OsStr>>(arguments: &[A]) -> io::Result<Self> {
-        let with_jetstream = std::iter::once("-js".into()).chain(arguments.iter().map(Into::into));
-        Self::start_from(with_jetstream.collect()).await
+        Self::start_from(JETSTREAM, arguments.iter().map(Into::into).collect()).await
+    }
+
+    /// Starts it with more configuration, in the server's own syntax.
+    pub async fn start_configured(configuration: &str) -> io::Result<Self> {
+        Self::start_from(&format!("{JETSTREAM}{configuration}"), Vec::new()).await
     }
 
     /// Starts a server without `JetStream`.
     pub async fn start_without_jetstream() -> io::Result<Self> {
-        Self::start_from(Vec::new()).await
+        Self::start_from("", Vec::new()).await
     }
 
-    async fn start_from(arguments: Vec<OsString>) -> io::Result<Self> {
+    async fn start_from(configuration: &str, mut arguments: Vec<OsString>) -> io::Result<Self> {
         let folder = TempDir::new()?;
+        let file = folder.path().join("nats.conf");
+        fs::write(&file, configuration)?;
+        arguments.extend(["-c".into(), file.into_os_string()]);
         let mut attempt = 1;
         loop {
             let port = free_port()?;
