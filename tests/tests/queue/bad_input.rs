@@ -326,7 +326,7 @@ async fn a_worker_whose_credentials_end_says_so_once_and_goes_on_with_good_ones(
     watched.readiness_is(200).await;
     for password in ["another", "right"] {
         server.kill().unwrap();
-        program.write("nats.conf", &config(password));
+        server.configure(&config(password)).unwrap();
         server.restart().await.unwrap();
         if password == "another" {
             watched.role.line("authorization violation").await;

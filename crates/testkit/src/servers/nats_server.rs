@@ -12,6 +12,9 @@ use super::process::Process;
 
 const ATTEMPTS: usize = 10;
 
+/// The file that it is started from, in its folder.
+const CONFIGURATION: &str = "nats.conf";
+
 /// Streams reserve their `max_bytes`, and of itself a server gives away three quarters of what is free on its disk: so
 /// that no test depends on the disk of the machine, the tests' servers give away more than all of them reserve.
 const JETSTREAM: &str = "jetstream { max_file_store: 1TB }\n";
@@ -48,7 +51,7 @@ impl NatsServer {
 
     async fn start_from(configuration: &str, mut arguments: Vec<OsString>) -> io::Result<Self> {
         let folder = TempDir::new()?;
-        let file = folder.path().join("nats.conf");
+        let file = folder.path().join(CONFIGURATION);
         fs::write(&file, configuration)?;
         arguments.extend(["-c".into(), file.into_os_string()]);
         let mut attempt = 1;
@@ -139,6 +142,12 @@ impl NatsServer {
         } else {
             Err(io::Error::other("RLIMIT_FSIZE could not be set"))
         }
+    }
+
+    /// Gives it this configuration from its next start on, as [`Self::start_configured`].
+    pub fn configure(&self, configuration: &str) -> io::Result<()> {
+        let file = self.folder.path().join(CONFIGURATION);
+        fs::write(file, format!("{JETSTREAM}{configuration}"))
     }
 
     /// Starts it again after [`Self::kill`], on the same port and storage.

@@ -237,6 +237,7 @@ impl Connection {
     /// A server whose disk is full may hang up on each connection in turn, as long as that lasts.
     fn tell_of_reconnect(&self) {
         if self.shared.health.is_reconnect_news() {
+            self.events().announce_reconnect();
             tracing::warn!("nothing comes from NATS any more: connecting anew");
         } else {
             self.events().expect_reconnect();

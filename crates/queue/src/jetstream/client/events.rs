@@ -55,6 +55,14 @@ impl fmt::Display for Permission {
     }
 }
 
+/// A reconnect that this program asked for.
+enum Reconnect {
+    /// The log tells of it.
+    Announced,
+    /// The log tells of it for those who look for causes only, if it comes before this time.
+    Silent(Instant),
+}
+
 /// Remembers what happened to one connection.
 pub(crate) struct Events {
     connections: watch::Sender<u64>,
@@ -63,8 +71,8 @@ pub(crate) struct Events {
     count_of_denials: watch::Sender<u64>,
     /// Why the connection could not be made last.
     failure: Mutex<Option<String>>,
-    /// Until when it is no news that the connection is cut and made anew.
-    expected_until: Mutex<Option<Instant>>,
+    /// The reconnect that was asked for, if one was.
+    reconnect: Mutex<Option<Reconnect>>,
 }
 
 impl Events {
@@ -74,17 +82,31 @@ impl Events {
             denials: Mutex::default(),
             count_of_denials: watch::Sender::new(0),
             failure: Mutex::default(),
-            expected_until: Mutex::default(),
+            reconnect: Mutex::default(),
         }
     }
 
-    /// The connection is about to be made anew, which is no news.
+    /// The connection is about to be made anew, which is news until it is made.
+    pub(super) fn announce_reconnect(&self) {
+        *lock(&self.reconnect) = Some(Reconnect::Announced);
+    }
+
+    /// The connection is about to be made anew, which is no news, unless another request has announced the same.
     pub(super) fn expect_reconnect(&self) {
-        *lock(&self.expected_until) = Some(Instant::now() + RECONNECT);
+        let mut reconnect = lock(&self.reconnect);
+        if !matches!(*reconnect, Some(Reconnect::Announced)) {
+            *reconnect = Some(Reconnect::Silent(Instant::now() + RECONNECT));
+        }
     }
 
     fn is_expected(&self) -> bool {
-        lock(&self.expected_until).is_some_and(|until| Instant::now() < until)
+        let reconnect = lock(&self.reconnect);
+        matches!(*reconnect, Some(Reconnect::Silent(until)) if Instant::now() < until)
+    }
+
+    /// What comes after the reconnect that was announced is no part of it.
+    fn reconnected(&self) {
+        lock(&self.reconnect).take_if(|reconnect| matches!(reconnect, Reconnect::Announced));
     }
 
     /// How often the connection was made. A change says that what was under way is lost.
@@ -137,6 +159,7 @@ impl Events {
                 } else {
                     info!("connected to NATS");
                 }
+                self.reconnected();
             }
             Event::Disconnected if self.is_expected() => debug!("the connection to NATS was cut"),
             Event::Disconnected => warn!("the connection to NATS was cut: connecting again"),
@@ -257,5 +280,17 @@ mod tests {
         assert_eq!(lock(&events.denials).len(), MAX_DENIALS);
         assert!(events.missing_permission("999", before).is_some());
         assert_eq!(events.missing_permission("0", before), None);
+    }
+
+    #[test]
+    fn a_reconnect_that_was_announced_stays_news_when_another_request_asks_for_it_too() {
+        let events = Events::new();
+        events.announce_reconnect();
+        events.expect_reconnect();
+        assert!(!events.is_expected());
+        events.record(&Event::Disconnected);
+        events.record(&Event::Connected);
+        events.expect_reconnect();
+        assert!(events.is_expected(), "the next one is another");
     }
 }
