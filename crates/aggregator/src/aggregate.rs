@@ -268,7 +268,7 @@ fn ending(status: Option<RunStatus>) -> Ending {
         Some(RunStatus::Complete) => Ending::Complete,
         Some(RunStatus::Incomplete) => Ending::DeadlinePassed,
         Some(RunStatus::Abandoned) => Ending::Abandoned,
-        Some(RunStatus::Cancelled) | None => Ending::Interrupted,
+        Some(RunStatus::Cancelled | RunStatus::Other(_)) | None => Ending::Interrupted,
     }
 }
 

@@ -4,12 +4,15 @@
 //! and repeats do not, results may come before the seal that says how many to expect, and the same log always folds to
 //! the same counts.
 //!
+//! Workers may be of another version than whoever reads the log: a result counts whatever words it has, by whether it says
+//! that the image failed.
+//!
 //! Whoever has a worker's permissions may append results, so only those count that have the code of their job
 //! ([`RunOpened::key`]): of an image that the producer named, by somebody who got its job.
 
 use std::time::Duration;
 
-use image_sync_shared::outcome::{Action, JobResult};
+use image_sync_shared::outcome::{JobResult, ResultKind};
 use image_sync_shared::report::{RunStatus, Summary};
 use image_sync_shared::run::{RunEvent, RunOpened};
 use time::OffsetDateTime;
@@ -28,7 +31,7 @@ pub struct Fold {
     named: u32,
     early: Vec<JobResult>,
     unproven: u64,
-    actions: Sparse<Action>,
+    kinds: Sparse<ResultKind>,
     arrived: u32,
     bytes_copied: u64,
 }
@@ -73,7 +76,8 @@ impl Fold {
             self.unproven = self.unproven.saturating_add(1);
             return None;
         }
-        if !self.actions.insert_first(result.idx, result.entry.action) {
+        let result = result.with_class_in_entry();
+        if !self.kinds.insert_first(result.idx, result.entry.kind()) {
             return None;
         }
         self.bytes_copied = self.bytes_copied.saturating_add(result.entry.bytes_copied);
@@ -127,8 +131,8 @@ impl Fold {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         let mut past_last = 0;
-        for (idx, action) in self.results() {
-            summary.count(action);
+        for (idx, kind) in self.results() {
+            summary.count(kind);
             past_last = idx.saturating_add(1);
         }
         let planned = self.opened.as_ref().and_then(|opened| opened.images);
@@ -165,7 +169,7 @@ impl Fold {
     #[must_use]
     pub fn is_missing(&self, idx: u32) -> bool {
         let is_named = self.expected.is_some() || idx < self.named;
-        is_named && self.is_expected(idx) && self.actions.get(idx).is_none()
+        is_named && self.is_expected(idx) && self.kinds.get(idx).is_none()
     }
 
     /// Whether `idx` is a place in the run; before the seal any place may be one.
@@ -173,8 +177,8 @@ impl Fold {
         self.expected.is_none_or(|expected| idx < expected)
     }
 
-    fn results(&self) -> impl Iterator<Item = (u32, Action)> {
-        self.actions
+    fn results(&self) -> impl Iterator<Item = (u32, ResultKind)> {
+        self.kinds
             .iter()
             .take_while(|(idx, _)| self.is_expected(*idx))
     }

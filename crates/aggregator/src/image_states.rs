@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use globset::{GlobBuilder, GlobMatcher};
-use image_sync_shared::outcome::{Action, ImageResult, JobResult};
+use image_sync_shared::outcome::{ImageResult, JobResult, ResultKind};
 use image_sync_shared::reference::split;
 use image_sync_shared::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent};
+use image_sync_shared::text::UnknownWord;
 use serde::Serialize;
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -31,6 +32,9 @@ pub enum Standing {
     UpToDate,
     /// It would have been copied, but this is a dry run.
     WouldCopy,
+    /// It is done, in a way that a worker of another version calls so.
+    #[serde(untagged)]
+    Other(UnknownWord),
 }
 
 /// An image of a run.
@@ -63,12 +67,13 @@ pub struct ImageState {
 }
 
 impl Standing {
-    fn of(action: Action) -> Self {
-        match action {
-            Action::AlreadyCached => Self::UpToDate,
-            Action::Pulled => Self::Copied,
-            Action::Skipped => Self::WouldCopy,
-            Action::Failed => Self::Failed,
+    fn of(entry: &ImageResult) -> Self {
+        match entry.kind() {
+            ResultKind::AlreadyCached => Self::UpToDate,
+            ResultKind::Pulled => Self::Copied,
+            ResultKind::Skipped => Self::WouldCopy,
+            ResultKind::Failed => Self::Failed,
+            ResultKind::Other => Self::Other(UnknownWord::new(entry.action.name())),
         }
     }
 }
@@ -76,7 +81,7 @@ impl Standing {
 impl From<ImageResult> for ImageState {
     fn from(result: ImageResult) -> Self {
         Self {
-            state: Standing::of(result.action),
+            state: Standing::of(&result),
             image: result.image,
             tag: result.tag,
             target: result.target,
@@ -200,7 +205,7 @@ impl ImageStates {
             _ => {}
         }
         for JobResult { idx, entry, .. } in self.fold.apply(event) {
-            let standing = Standing::of(entry.action);
+            let standing = Standing::of(&entry);
             self.results
                 .insert(idx, (standing, entry.attempts, entry.error));
         }
@@ -261,6 +266,7 @@ impl ImageStates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image_sync_shared::outcome::Action;
     use image_sync_testkit::samples::{chunk, name, now, opened, result};
 
     fn attempt(idx: u32, defers: u32, error: &str) -> RunEvent {
@@ -311,6 +317,22 @@ mod tests {
         assert_eq!(put_back.due, Some(now()));
         assert_eq!(all[0].worker.as_deref(), Some("a"));
         assert_eq!(all[2].error.as_deref(), Some("source: check t: 404"));
+    }
+
+    #[test]
+    fn an_image_with_an_unknown_action_is_done_and_called_so() {
+        let mut states = states();
+        states.take(result(5, Action::from("signed")));
+        states.take(result(0, Action::from("quarantined")));
+        let tags = |images: &[ImageState]| -> Vec<String> {
+            images.iter().map(|image| image.tag.clone()).collect()
+        };
+        let troubles = states.images(None, &BTreeMap::new());
+        assert_eq!(tags(&troubles), ["v1", "v2"], "all others are done");
+        let meant = Meant::new("*:v5").unwrap();
+        let signed = &states.images(Some(&meant), &BTreeMap::new())[0];
+        let json = serde_json::to_value(signed).unwrap();
+        assert_eq!(json["state"], "signed");
     }
 
     #[test]

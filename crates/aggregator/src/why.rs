@@ -103,6 +103,9 @@ fn of_latest(latest: &InRun) -> String {
         (Standing::WouldCopy, _) => {
             format!("{name} is not up to date, and run {run_id} ({at}) was a dry run.")
         }
+        (Standing::Other(word), _) => {
+            format!("{name} is done in run {run_id} ({at}), whose worker calls that {word:?}.")
+        }
         (Standing::Failed, _) => format!(
             "{name} failed in run {run_id} ({at}) after {} attempts: {why}.",
             image.attempts
@@ -125,7 +128,7 @@ fn of_latest(latest: &InRun) -> String {
         }
         (Standing::PutBack | Standing::Waiting, Some(status)) => format!(
             "{name} had no result when run {run_id} ended {} ({at}): {}.",
-            word(status),
+            status.name(),
             image.error.as_deref().unwrap_or("it was never begun")
         ),
     }
@@ -134,15 +137,6 @@ fn of_latest(latest: &InRun) -> String {
 fn text(time: OffsetDateTime) -> String {
     let whole = time.replace_nanosecond(0).unwrap_or(time);
     whole.format(&Rfc3339).unwrap_or_default()
-}
-
-fn word(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Complete => "complete",
-        RunStatus::Incomplete => "incomplete",
-        RunStatus::Abandoned => "abandoned",
-        RunStatus::Cancelled => "cancelled",
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Values for the tests of this crate.
 
-use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
 use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, Work};
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::reference::split;
@@ -37,6 +37,7 @@ pub(crate) fn report() -> Report {
         already_cached: 1,
         skipped: 0,
         failed: 1,
+        other: 0,
         total: 3,
     };
     Report {
@@ -77,6 +78,7 @@ pub(crate) fn job(idx: u32, image: &str) -> Job {
     };
     Job {
         v: MESSAGE_VERSION,
+        kind: JobKind::CheckAndCopy,
         job_id: JobId::new(&run_id, idx),
         run_id,
         idx,

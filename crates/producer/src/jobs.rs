@@ -1,7 +1,7 @@
 //! The job of each image of a run.
 
 use image_sync_shared::config::{ImageSpec, Settings};
-use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy};
+use image_sync_shared::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy};
 use image_sync_shared::outcome::Work;
 use image_sync_shared::ports::trace_context::TraceContext;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
@@ -38,6 +38,7 @@ pub fn job_for(
 ) -> Job {
     Job {
         v: MESSAGE_VERSION,
+        kind: JobKind::CheckAndCopy,
         job_id: JobId::new(run_id, idx),
         run_id: run_id.clone(),
         idx,

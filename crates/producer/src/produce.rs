@@ -334,7 +334,7 @@ fn opening(
 
 fn lane_of(trigger: Trigger) -> Lane {
     match trigger {
-        Trigger::Cron => Lane::Bulk,
+        Trigger::Cron | Trigger::Other(_) => Lane::Bulk,
         Trigger::Manual | Trigger::Webhook | Trigger::Replay => Lane::Now,
     }
 }

@@ -46,6 +46,13 @@ pub enum LetterError {
         .0.join(", ")
     )]
     NoJob(Vec<String>),
+    /// Their jobs are of kinds that this version does not know.
+    #[error(
+        "nothing was done, as dead letter {} has a job of a kind that this version does not know: replay it with the version \
+         that its workers have",
+        .0.join(", ")
+    )]
+    UnknownKind(Vec<String>),
     /// They cannot be reached.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -53,7 +60,7 @@ pub enum LetterError {
 
 /// Puts the jobs of the chosen letters back as one run of their own, which may take `timeout`, and then removes the letters.
 /// Returns the run and how far the producer came with it, or none if there was nothing to put back. Of all letters, those
-/// without a job are left where they are.
+/// without a job, or with one of a kind that is not known here, are left where they are.
 pub async fn replay(
     producer: &Producer,
     letters: &dyn DeadLetters,
@@ -65,6 +72,10 @@ pub async fn replay(
     let jobless = chosen.named_without_job();
     if !jobless.is_empty() {
         return Err(LetterError::NoJob(jobless));
+    }
+    let unknown = chosen.named_of_unknown_kind();
+    if !unknown.is_empty() {
+        return Err(LetterError::UnknownKind(unknown));
     }
     let first = next_page(&mut chosen).await?;
     let Some(plan) = plan(&first, timeout, producer.clock.now()) else {
@@ -111,7 +122,7 @@ async fn next_page(chosen: &mut Chosen) -> Result<Vec<Replayed>, QueueError> {
         if left > 0 {
             tracing::warn!(
                 letters = left,
-                "left dead letters of messages that were no jobs"
+                "left dead letters of messages that were no jobs, or of jobs of a kind that this version does not know"
             );
         }
         if is_end || !replayed.is_empty() {

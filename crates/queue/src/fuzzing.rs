@@ -22,8 +22,11 @@ pub fn message(input: &[u8]) {
             fits_where_it_must(&job);
             assert_eq!(messages::decode_job(&encoded), Message::Job(job));
         }
-        Message::Newer(_) => {}
+        Message::Unknown(unknown) => assert_presentable(&unknown.to_string()),
         Message::Undecodable(reason) => assert_presentable(&reason),
+    }
+    if let Err(reason) = messages::decode_event(input) {
+        assert_presentable(&reason);
     }
     if let Some(event) = read_and_written::<RunEvent>(input) {
         assert_header(&event.message_id(&RunId::new("01JD3X")));

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::run::RunId;
@@ -74,6 +75,7 @@ impl Default for InProcessSettings {
 /// The queue of a single process.
 pub struct InProcess {
     ports: Ports,
+    log: Arc<InProcessRunLog>,
     jobs: Arc<Jobs>,
 }
 
@@ -87,15 +89,17 @@ impl InProcess {
             Arc::clone(&clock),
             Arc::clone(&letters),
         ));
+        let leases = Arc::new(InProcessLeases::new(settings.lease_term));
+        let log = Arc::new(InProcessRunLog::new(settings));
         let ports = Ports {
             jobs: Arc::new(InProcessJobQueue::new(Arc::clone(&jobs))),
             letters,
-            leases: Arc::new(InProcessLeases::new(settings.lease_term)),
+            leases,
             pauses: Arc::new(InProcessHostPauses::new(Arc::clone(&clock))),
             runs: Arc::new(InProcessRunControl::new(clock)),
-            log: Arc::new(InProcessRunLog::new(settings)),
+            log: Arc::<InProcessRunLog>::clone(&log),
         };
-        Self { ports, jobs }
+        Self { ports, log, jobs }
     }
 
     /// Its ports.
@@ -111,10 +115,17 @@ impl InProcess {
     }
 
     /// Ends the handing out of jobs: from now on publishing and pulling, calls that wait included, fail with
-    /// [`QueueError::Closed`](image_sync_shared::ports::QueueError::Closed). What is in hand can still be settled, and all
+    /// [`QueueError::Closed`]. What is in hand can still be settled, and all
     /// other ports go on.
     pub fn close(&self) {
         self.jobs.close();
+    }
+
+    /// Stores a message in the log of a run as it is: what another program, or a newer version of this one, might have sent.
+    /// For tests.
+    pub fn append_raw(&self, run: &RunId, message: &[u8]) -> Result<(), QueueError> {
+        let id = String::from_utf8_lossy(message);
+        self.log.store(run, &id, message.to_vec())
     }
 
     /// Stores a message as it is: what another program, or a newer version of this one, might have sent. For tests.

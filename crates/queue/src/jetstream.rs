@@ -194,6 +194,22 @@ impl JetStream {
         self.connection.flush().await
     }
 
+    /// Stores a message in the log of a run as it is, as one of this kind: what another program, or a newer version of this
+    /// one, might have sent. For tests.
+    pub async fn append_raw(
+        &self,
+        run: &RunId,
+        kind: &str,
+        message: &[u8],
+    ) -> Result<(), QueueError> {
+        let subject = self.connection.names().event_of_kind(run, kind);
+        let (no_headers, payload) = (async_nats::HeaderMap::new(), message.to_vec());
+        let stored = self
+            .connection
+            .store(&subject, &no_headers, payload.into(), Tries::One);
+        stored.await.map(drop)
+    }
+
     /// Stores a message as it is: what another program, or a newer version of this one, might have sent. For tests.
     pub async fn publish_raw(
         &self,

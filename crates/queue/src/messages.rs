@@ -2,14 +2,21 @@
 //!
 //! A message has to fit into what a server takes: each is written smaller until it does, and at last as its id and the
 //! reason.
+//!
+//! Who reads a message may be of another version than who wrote it: what is not known is put back, left out or shown as it
+//! is, and never destroyed.
 
-use image_sync_shared::job::{Job, MESSAGE_VERSION};
-use image_sync_shared::outcome::ImageResult;
+mod events;
+
+use std::fmt;
+
+use image_sync_shared::job::{Job, JobKind, MESSAGE_VERSION};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::run::RunEvent;
 use image_sync_shared::text::{bounded, excerpt};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use events::{LeftOut, decode_event, encode_event};
 
 /// As much of a message that is no job as its dead letter shows, in bytes.
 pub(crate) const MAX_RAW: usize = 64 * 1024;
@@ -19,15 +26,33 @@ pub(crate) const MAX_RAW: usize = 64 * 1024;
 pub(crate) enum Message {
     /// A job.
     Job(Box<Job>),
-    /// Of a version that this program does not know. A newer program will: it must not be destroyed.
-    Newer(u32),
+    /// Of a version or kind that this program does not know. Another program will: it must not be destroyed.
+    Unknown(UnknownJob),
     /// No job, and why not.
     Undecodable(String),
 }
 
-#[derive(Deserialize)]
-struct Versioned {
-    v: u32,
+/// What an unknown job says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct UnknownJob {
+    /// Its version.
+    pub(crate) v: u32,
+    /// Its kind.
+    #[serde(default)]
+    pub(crate) kind: JobKind,
+}
+
+impl UnknownJob {
+    /// Whether it is one that this program is not to look into.
+    fn is_unknown(self) -> bool {
+        self.v > MESSAGE_VERSION || matches!(self.kind, JobKind::Other(_))
+    }
+}
+
+impl fmt::Display for UnknownJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a job {} of version {}", self.kind.name(), self.v)
+    }
 }
 
 /// A job as JSON of at most `limit` bytes: whole, else without its past attempts.
@@ -44,16 +69,16 @@ pub(crate) fn encode_job(job: &Job, limit: usize) -> Result<Vec<u8>, QueueError>
 /// What a message is, whoever wrote it: a job that is returned has ids that agree, and texts of some length at most.
 #[must_use]
 pub(crate) fn decode_job(bytes: &[u8]) -> Message {
+    let said = serde_json::from_slice::<UnknownJob>(bytes).ok();
+    if let Some(unknown) = said.filter(|said| said.is_unknown()) {
+        return Message::Unknown(unknown);
+    }
     let error = match serde_json::from_slice::<Job>(bytes) {
-        Ok(job) if job.v > MESSAGE_VERSION => return Message::Newer(job.v),
         Ok(job) => match job.check_id() {
             Ok(()) => return Message::Job(Box::new(job)),
             Err(error) => error.to_string(),
         },
-        Err(error) => match serde_json::from_slice::<Versioned>(bytes) {
-            Ok(Versioned { v }) if v > MESSAGE_VERSION => return Message::Newer(v),
-            _ => bounded(error),
-        },
+        Err(error) => bounded(error),
     };
     Message::Undecodable(bounded(format_args!("the message is no job: {error}")))
 }
@@ -82,41 +107,6 @@ pub(crate) fn encode_letter(letter: &DeadLetter, limit: usize) -> Result<Vec<u8>
         ..letter.clone()
     };
     first_that_fits(&[whole, smaller, smallest], limit, &what)
-}
-
-/// An event as JSON of at most `limit` bytes: whole, else with its texts cut, else without those that its log has elsewhere.
-pub(crate) fn encode_event(event: &RunEvent, limit: usize) -> Result<Vec<u8>, QueueError> {
-    let what = || "an event of a run".to_owned();
-    let forms: Vec<RunEvent> = match event {
-        RunEvent::Result(result) => {
-            let with = |entry| {
-                let mut result = result.clone();
-                result.worker = excerpt(&result.worker);
-                result.entry = entry;
-                RunEvent::Result(result)
-            };
-            let (cut, bare) = (cut(&result.entry), bare(&result.entry));
-            vec![event.clone(), with(cut), with(bare)]
-        }
-        RunEvent::Attempt {
-            idx,
-            attempt,
-            defers,
-            error,
-            due,
-        } => {
-            let cut = RunEvent::Attempt {
-                idx: *idx,
-                attempt: *attempt,
-                defers: *defers,
-                error: excerpt(error),
-                due: *due,
-            };
-            vec![event.clone(), cut]
-        }
-        _ => return first_that_fits(&[event], limit, &what),
-    };
-    first_that_fits(&forms, limit, &what)
 }
 
 fn first_that_fits<T: Serialize>(
@@ -148,28 +138,6 @@ fn without_history(job: Job) -> Job {
     }
 }
 
-fn cut(entry: &ImageResult) -> ImageResult {
-    ImageResult {
-        image: excerpt(&entry.image),
-        tag: excerpt(&entry.tag),
-        error: entry.error.as_ref().map(excerpt),
-        target: excerpt(&entry.target),
-        platform: excerpt(&entry.platform),
-        ..entry.clone()
-    }
-}
-
-/// The names of an image stand in the log of its run besides.
-fn bare(entry: &ImageResult) -> ImageResult {
-    ImageResult {
-        image: String::new(),
-        tag: String::new(),
-        target: String::new(),
-        platform: String::new(),
-        ..cut(entry)
-    }
-}
-
 fn start(text: &str, bytes: usize) -> String {
     let mut end = bytes.min(text.len());
     while !text.is_char_boundary(end) {
@@ -182,7 +150,8 @@ fn start(text: &str, bytes: usize) -> String {
 mod tests {
     use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
     use image_sync_shared::job::PastAttempt;
-    use image_sync_shared::outcome::{Action, BlobCounts, JobResult};
+    use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
+    use image_sync_shared::run::RunEvent;
     use image_sync_shared::text::{MAX_TEXT, is_deceptive};
 
     use time::OffsetDateTime;
@@ -230,7 +199,7 @@ mod tests {
             ("job_id", "r1:1".into()),
             ("job_id", "x\r\ny:0".into()),
             ("job_id", long.clone().into()),
-            ("trigger", long.clone().into()),
+            ("trigger", 7.into()),
             ("idx", long.clone().into()),
             ("idx", (-1).into()),
             ("idx", 1e300.into()),
@@ -274,7 +243,104 @@ mod tests {
     #[test]
     fn a_newer_version_is_told_by_its_number_whatever_else_it_holds() {
         let message = br#"{"v":2,"what":["nobody","knows"]}"#;
-        assert_eq!(decode_job(message), Message::Newer(2));
+        let unknown = UnknownJob {
+            v: 2,
+            kind: JobKind::CheckAndCopy,
+        };
+        assert_eq!(decode_job(message), Message::Unknown(unknown));
+    }
+
+    #[test]
+    fn a_job_of_an_unknown_kind_is_told_by_it_whatever_else_it_holds() {
+        let mut like_ours = serde_json::to_value(a_job()).unwrap();
+        like_ours["kind"] = "delete".into();
+        for message in [
+            like_ours.to_string().as_str(),
+            r#"{"v":1,"kind":"delete","digest":"sha256:ab"}"#,
+            r#"{"v":1,"kind":{"delete":{"after":"30d"}}}"#,
+        ] {
+            let Message::Unknown(unknown) = decode_job(message.as_bytes()) else {
+                panic!("{message} was taken");
+            };
+            assert_eq!(unknown.to_string(), "a job delete of version 1");
+        }
+        let mut known = serde_json::to_value(a_job()).unwrap();
+        known["kind"] = "check_and_copy".into();
+        let known = decode_job(known.to_string().as_bytes());
+        assert_eq!(
+            known,
+            Message::Job(Box::new(a_job())),
+            "it goes without saying"
+        );
+    }
+
+    #[test]
+    fn messages_of_the_version_before_are_read_and_said_again_in_the_same_words() {
+        // As they were written before jobs had kinds and events versions.
+        let recorded = include_str!("../fixtures/messages-before-kinds.txt");
+        let mut read = std::collections::BTreeMap::new();
+        for line in recorded.lines() {
+            let (what, json) = line.split_once(' ').unwrap();
+            *read.entry(what).or_insert(0) += 1;
+            let again = match what {
+                "JOB" => {
+                    let Message::Job(job) = decode_job(json.as_bytes()) else {
+                        panic!("{json} is no job")
+                    };
+                    assert_eq!(job.kind, JobKind::CheckAndCopy);
+                    encode_job(&job, MIB).unwrap()
+                }
+                "LETTER" => {
+                    let letter: DeadLetter = serde_json::from_str(json).unwrap();
+                    assert_eq!(letter.job.as_ref().unwrap().history.len(), 2);
+                    encode_letter(&letter, MIB).unwrap()
+                }
+                _ => {
+                    let event = decode_event(json.as_bytes()).unwrap();
+                    let again = encode_event(&event, MIB).unwrap();
+                    assert!(again.starts_with(br#"{"v":1,"#));
+                    [b"{", &again[br#"{"v":1,"#.len()..]].concat()
+                }
+            };
+            assert_eq!(String::from_utf8(again).unwrap(), json);
+        }
+        let kinds = [("EVENT", 6), ("JOB", 2), ("LETTER", 1)];
+        assert_eq!(read.into_iter().collect::<Vec<_>>(), kinds);
+    }
+
+    #[test]
+    fn a_job_is_read_although_its_past_is_told_in_words_of_another_version() {
+        let mut job = serde_json::to_value(a_letter().job.unwrap()).unwrap();
+        let past = job["history"][0].clone();
+        let with = |field: &str, value: &str| {
+            let mut past = past.clone();
+            past["failure"][field] = value.into();
+            past
+        };
+        job["trigger"] = "schedule".into();
+        let history = [
+            with("class", "quota_exceeded"),
+            with("step", "sign"),
+            with("side", "mirror"),
+        ];
+        job["history"] = history.to_vec().into();
+        let Message::Job(read) = decode_job(job.to_string().as_bytes()) else {
+            panic!("it is a job")
+        };
+        assert_eq!(read.trigger.name(), "schedule");
+        let told: Vec<&str> = read
+            .history
+            .iter()
+            .map(|past| past.failure.class.name())
+            .collect();
+        assert_eq!(
+            told,
+            ["quota_exceeded", "timeout"],
+            "a third side is left out"
+        );
+        assert_eq!(read.history[1].failure.step.name(), "sign");
+        let again = encode_job(&read, MIB).unwrap();
+        assert_eq!(decode_job(&again), Message::Job(read));
     }
 
     const MIB: usize = 1024 * 1024;

@@ -63,6 +63,10 @@ impl Backend for InProcessBackend {
     async fn inject(&self, lane: Lane, run: &RunId, message: &[u8]) {
         self.queue.publish_raw(lane, run, message);
     }
+
+    async fn inject_event(&self, run: &RunId, _: &str, message: &[u8]) {
+        self.queue.append_raw(run, message).unwrap();
+    }
 }
 
 async fn fresh() -> InProcessBackend {

@@ -61,6 +61,10 @@ impl Backend for JetStreamBackend {
     async fn inject(&self, lane: Lane, run: &RunId, message: &[u8]) {
         self.queue.publish_raw(lane, run, message).await.unwrap();
     }
+
+    async fn inject_event(&self, run: &RunId, kind: &str, message: &[u8]) {
+        self.queue.append_raw(run, kind, message).await.unwrap();
+    }
 }
 
 async fn fresh() -> JetStreamBackend {

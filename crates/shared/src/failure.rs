@@ -3,10 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeStructVariant as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::text;
+use crate::text::UnknownWord;
+use crate::text::word::words;
 
 /// Which end of the copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,8 +22,7 @@ pub enum Side {
 }
 
 /// What was being done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Asking for the digest of a tag.
     Check,
@@ -44,11 +46,26 @@ pub enum Step {
     Lease,
     /// The whole image.
     Image,
+    /// What a worker of another version calls so.
+    Other(UnknownWord),
 }
 
+words!(Step {
+    Check = "check",
+    PullManifest = "pull_manifest",
+    ChoosePlatform = "choose_platform",
+    CheckBlob = "check_blob",
+    PullBlob = "pull_blob",
+    PushBlob = "push_blob",
+    PushManifest = "push_manifest",
+    ListTags = "list_tags",
+    Authenticate = "authenticate",
+    Lease = "lease",
+    Image = "image",
+});
+
 /// What kind of failure it is; the kind alone decides what follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
     /// 404, or no such platform.
     NotFound,
@@ -88,6 +105,8 @@ pub enum FailureClass {
     Interrupted,
     /// Something on this machine: a disk that is full, a file that cannot be read.
     Local,
+    /// What a worker of another version calls so. Only messages have it.
+    Other(UnknownWord),
 }
 
 /// What follows from a failure.
@@ -162,6 +181,7 @@ impl FailureClass {
             Self::LeaseLost => "lease_lost",
             Self::Interrupted => "interrupted",
             Self::Local => "local",
+            Self::Other(word) => word.as_str(),
         }
     }
 
@@ -175,7 +195,8 @@ impl FailureClass {
             | Self::Invalid
             | Self::ImmutableTag
             | Self::TimeUsedUp
-            | Self::Local => Reaction::Fail,
+            | Self::Local
+            | Self::Other(_) => Reaction::Fail,
             Self::Unavailable
             | Self::Inconsistent
             | Self::Timeout
@@ -192,6 +213,79 @@ impl FailureClass {
     }
 }
 
+impl FailureClass {
+    /// The class of this name, with what a message tells beside it.
+    fn named(name: &str, told: ToldFields) -> Self {
+        match name {
+            "not_found" => Self::NotFound,
+            "unauthorized" => Self::Unauthorized,
+            "denied" => Self::Denied,
+            "invalid" => Self::Invalid,
+            "immutable_tag" => Self::ImmutableTag,
+            "rate_limited" => Self::RateLimited {
+                retry_after_ms: told.retry_after_ms,
+            },
+            "unavailable" => Self::Unavailable,
+            "overloaded" => match told.retry_after_ms {
+                Some(retry_after_ms) => Self::Overloaded { retry_after_ms },
+                None => Self::Unavailable,
+            },
+            "inconsistent" => Self::Inconsistent,
+            "timeout" => Self::Timeout,
+            "connection" => Self::Connection,
+            "digest_mismatch" => Self::DigestMismatch,
+            "time_used_up" => Self::TimeUsedUp,
+            "lease_lost" => Self::LeaseLost,
+            "interrupted" => Self::Interrupted,
+            "local" => Self::Local,
+            other => Self::Other(UnknownWord::new(other)),
+        }
+    }
+}
+
+/// What a message tells of a failure beside its class, as far as it is known here.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ToldFields {
+    retry_after_ms: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for FailureClass {
+    /// Any class: one that this version does not know by its name alone.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Fields {
+            Known(ToldFields),
+            Other(IgnoredAny),
+        }
+        struct Class;
+        impl<'de> Visitor<'de> for Class {
+            type Value = FailureClass;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a class of failures")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<FailureClass, E> {
+                Ok(FailureClass::named(name, ToldFields::default()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FailureClass, A::Error> {
+                let name: Option<String> = map.next_key()?;
+                let name = name.ok_or_else(|| de::Error::custom("an object without a class"))?;
+                let told = match map.next_value()? {
+                    Fields::Known(told) => told,
+                    Fields::Other(_) => ToldFields::default(),
+                };
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(FailureClass::named(&name, told))
+            }
+        }
+        deserializer.deserialize_any(Class)
+    }
+}
+
 impl Serialize for FailureClass {
     /// By its name; a class that older releases do not know, by that of the nearest which they do: their roles read messages of
     /// this one.
@@ -204,7 +298,7 @@ impl Serialize for FailureClass {
                 return variant.end();
             }
             Self::Overloaded { .. } | Self::Inconsistent => Self::Unavailable.name(),
-            known => known.name(),
+            other => other.name(),
         };
         serializer.serialize_unit_variant("FailureClass", 0, name)
     }
@@ -233,6 +327,7 @@ impl fmt::Display for Step {
             Self::Authenticate => "authenticate",
             Self::Lease => "lease",
             Self::Image => "image",
+            Self::Other(word) => word.as_str(),
         })
     }
 }
@@ -337,6 +432,29 @@ mod tests {
             .reaction(),
             Reaction::Pause(None)
         );
+    }
+
+    #[test]
+    fn an_unknown_class_is_read_by_its_name_whatever_it_tells_beside_it() {
+        let read = |json: &str| serde_json::from_str::<FailureClass>(json).unwrap();
+        let unknown = FailureClass::Other(UnknownWord::new("quota_exceeded"));
+        for json in [
+            r#""quota_exceeded""#,
+            r#"{"quota_exceeded":{"retry_after_ms":"soon"}}"#,
+            r#"{"quota_exceeded":7}"#,
+        ] {
+            assert_eq!(read(json), unknown, "{json}");
+        }
+        assert_eq!(
+            serde_json::to_string(&unknown).unwrap(),
+            r#""quota_exceeded""#
+        );
+        let limited = FailureClass::RateLimited {
+            retry_after_ms: None,
+        };
+        for json in [r#""rate_limited""#, r#"{"rate_limited":{"until":"noon"}}"#] {
+            assert_eq!(read(json), limited, "{json}");
+        }
     }
 
     #[test]

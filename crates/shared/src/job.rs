@@ -1,9 +1,12 @@
 //! The unit of work: one image, one target.
 
+mod kind;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -17,6 +20,8 @@ use crate::ports::trace_context::TraceContext;
 use crate::reference::{ImageRef, Repository};
 use crate::run::{RunId, Trigger};
 use crate::text;
+
+pub use kind::JobKind;
 
 /// The version of the messages that this program writes.
 pub const MESSAGE_VERSION: u32 = 1;
@@ -200,11 +205,14 @@ pub struct PastAttempt {
     pub failure: Failure,
 }
 
-/// A check job: see that the target's tag is equal to the source, and copy if it is not.
+/// A job: what is to be done with one image and one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// The version of this message.
     pub v: u32,
+    /// What it asks for.
+    #[serde(default, skip_serializing_if = "JobKind::is_default")]
+    pub kind: JobKind,
     /// Its identity, the same for all its attempts.
     pub job_id: JobId,
     /// Its run.
@@ -274,6 +282,12 @@ impl Job {
         let names: [&dyn fmt::Display; 3] = [&self.image, &self.tag, &self.target.image];
         let [image, tag, target] = names.map(text::bounded);
         key.mac(&[&self.idx.to_string(), &image, &tag, &target])
+    }
+
+    /// Whether this program knows what it asks for: its version is not a newer one, nor its kind another's.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.v <= MESSAGE_VERSION && !matches!(self.kind, JobKind::Other(_))
     }
 
     /// The id by which a queue drops repeats of this message: a successor is another message than its predecessor.
@@ -351,9 +365,21 @@ impl Job {
     }
 }
 
-/// No more attempts than a job remembers, whoever wrote it.
+/// No more attempts than a job remembers, whoever wrote it, and none that another version tells in another way: a job is not
+/// lost for what is only told of it.
 fn last_attempts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PastAttempt>, D::Error> {
-    let mut history = Vec::deserialize(deserializer)?;
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Told {
+        Known(PastAttempt),
+        Other(IgnoredAny),
+    }
+    let told = Vec::<Told>::deserialize(deserializer)?;
+    let known = told.into_iter().filter_map(|told| match told {
+        Told::Known(past) => Some(past),
+        Told::Other(_) => None,
+    });
+    let mut history = known.collect();
     keep_last(&mut history);
     Ok(history)
 }

@@ -6,10 +6,11 @@ use crate::digest::Digest;
 use crate::failure::FailureClass;
 use crate::mac::{Mac, MacKey};
 use crate::text;
+use crate::text::UnknownWord;
+use crate::text::word::words;
 
 /// What was done with an image, in the words of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// The target was equal to the source already.
     AlreadyCached,
@@ -19,6 +20,30 @@ pub enum Action {
     Skipped,
     /// It could not be copied.
     Failed,
+    /// What a worker of another version calls so.
+    Other(UnknownWord),
+}
+
+words!(Action {
+    AlreadyCached = "already_cached",
+    Pulled = "pulled",
+    Skipped = "skipped",
+    Failed = "failed",
+});
+
+/// What a result counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResultKind {
+    /// The target was equal to the source already.
+    AlreadyCached,
+    /// It was copied.
+    Pulled,
+    /// It would have been copied, but this was a dry run.
+    Skipped,
+    /// It failed.
+    Failed,
+    /// It is done, in a way that this version has no word for.
+    Other,
 }
 
 /// What happened to the blobs of an image.
@@ -107,11 +132,26 @@ pub struct ImageResult {
     pub attestations_left_out: u32,
 }
 
+impl ImageResult {
+    /// What it counts as: with an action that this version does not know as failed if it says why, and as done otherwise.
+    #[must_use]
+    pub fn kind(&self) -> ResultKind {
+        match self.action {
+            Action::AlreadyCached => ResultKind::AlreadyCached,
+            Action::Pulled => ResultKind::Pulled,
+            Action::Skipped => ResultKind::Skipped,
+            Action::Failed => ResultKind::Failed,
+            Action::Other(_) if self.error.is_some() => ResultKind::Failed,
+            Action::Other(_) => ResultKind::Other,
+        }
+    }
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "what serde calls with the field"
 )]
-fn is_zero(count: &u32) -> bool {
+pub(crate) fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
@@ -144,5 +184,64 @@ impl JobResult {
         let idx = self.idx.to_string();
         let is_code = |mac| key.verifies(&[&idx, &image, &tag, &target], mac);
         self.mac.as_ref().is_some_and(is_code)
+    }
+
+    /// The same, with all that it says of a failure in its entry: a class that this version does not know, as it may be all
+    /// that tells what happened, and of an unknown action any class.
+    #[must_use]
+    pub fn with_class_in_entry(mut self) -> Self {
+        let Some(class) = self.class else { return self };
+        let error = self.entry.error.take();
+        self.entry.error = match (self.entry.action, class) {
+            (Action::Failed | Action::Other(_), FailureClass::Other(word)) => Some(match error {
+                Some(error) if error.starts_with(word.as_str()) => error,
+                Some(error) => text::bounded(format_args!("{word}: {error}")),
+                None => word.to_string(),
+            }),
+            (Action::Other(_), class) => error.or_else(|| Some(class.name().to_owned())),
+            _ => error,
+        };
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    fn told(
+        action: &str,
+        class: Option<&str>,
+        error: Option<&str>,
+    ) -> (ResultKind, Option<String>) {
+        let mut result = samples::result(0);
+        result.entry.action = Action::from(action);
+        result.class = class.map(|class| serde_json::from_value(class.into()).unwrap());
+        result.entry.error = error.map(str::to_owned);
+        let entry = result.with_class_in_entry().entry;
+        (entry.kind(), entry.error)
+    }
+
+    #[test]
+    fn a_result_with_an_unknown_action_has_failed_if_it_says_why_and_is_done_otherwise() {
+        let text = |error: &str| Some(error.to_owned());
+        assert_eq!(told("signed", None, None), (ResultKind::Other, None));
+        let why = told("quarantined", None, Some("by policy"));
+        assert_eq!(why, (ResultKind::Failed, text("by policy")));
+        let class = told("quarantined", Some("denied"), None);
+        assert_eq!(class, (ResultKind::Failed, text("denied")));
+        let unknown = told("quarantined", Some("quota_exceeded"), Some("403"));
+        assert_eq!(unknown, (ResultKind::Failed, text("quota_exceeded: 403")));
+    }
+
+    #[test]
+    fn a_class_that_is_unknown_stands_before_the_error_and_a_known_one_does_not() {
+        let error = |class| told("failed", Some(class), Some("source: 403")).1.unwrap();
+        assert_eq!(error("quota_exceeded"), "quota_exceeded: source: 403");
+        assert_eq!(error("denied"), "source: 403");
+        let nothing = told("failed", Some("quota_exceeded"), None).1;
+        assert_eq!(nothing.as_deref(), Some("quota_exceeded"));
+        assert_eq!(told("pulled", Some("quota_exceeded"), None).1, None);
     }
 }

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::outcome::{Action, ImageResult};
+use crate::outcome::{ImageResult, ResultKind, is_zero};
 use crate::run::{RunId, Trigger};
 use crate::text;
+use crate::text::UnknownWord;
+use crate::text::word::words;
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunStatus {
     /// Every image has a result.
     Complete,
@@ -19,7 +20,16 @@ pub enum RunStatus {
     Abandoned,
     /// Somebody cancelled it before every image had one.
     Cancelled,
+    /// What an aggregator of another version calls so.
+    Other(UnknownWord),
 }
+
+words!(RunStatus {
+    Complete = "complete",
+    Incomplete = "incomplete",
+    Abandoned = "abandoned",
+    Cancelled = "cancelled",
+});
 
 /// Counts of images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,25 +42,29 @@ pub struct Summary {
     pub skipped: u32,
     /// Failed.
     pub failed: u32,
+    /// Done in a way that this version has no word for, as by a worker of another one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub other: u32,
     /// All images of the run, those without a result included.
     pub total: u32,
 }
 
 impl Summary {
     /// Counts one result. `total` is not touched: it is what the run expects, not what arrived.
-    pub fn count(&mut self, action: Action) {
-        match action {
-            Action::Pulled => self.pulled += 1,
-            Action::AlreadyCached => self.already_cached += 1,
-            Action::Skipped => self.skipped += 1,
-            Action::Failed => self.failed += 1,
+    pub fn count(&mut self, kind: ResultKind) {
+        match kind {
+            ResultKind::Pulled => self.pulled += 1,
+            ResultKind::AlreadyCached => self.already_cached += 1,
+            ResultKind::Skipped => self.skipped += 1,
+            ResultKind::Failed => self.failed += 1,
+            ResultKind::Other => self.other += 1,
         }
     }
 
     /// How many results were counted.
     #[must_use]
     pub fn results(&self) -> u32 {
-        self.pulled + self.already_cached + self.skipped + self.failed
+        self.pulled + self.already_cached + self.skipped + self.failed + self.other
     }
 }
 
@@ -95,6 +109,9 @@ pub struct LeftOut {
     pub skipped: u32,
     /// Results of images that failed.
     pub failed: u32,
+    /// Results of images that are done in a way that this version has no word for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub other: u32,
     /// Images without a result.
     pub missing: u32,
 }
@@ -122,13 +139,13 @@ impl Extent {
         Self::Counts,
     ];
 
-    /// Whether it has the result of an image with this action.
+    /// Whether it has the results of this kind.
     #[must_use]
-    pub fn has(self, action: Action) -> bool {
+    pub fn has(self, kind: ResultKind) -> bool {
         match self {
             Self::Whole => true,
-            Self::WithoutUpToDate => action != Action::AlreadyCached,
-            Self::Troubles => action == Action::Failed,
+            Self::WithoutUpToDate => kind != ResultKind::AlreadyCached,
+            Self::Troubles => kind == ResultKind::Failed,
             Self::Counts => false,
         }
     }
@@ -143,13 +160,14 @@ impl Extent {
     #[must_use]
     pub fn left_out(self, summary: &Summary) -> Option<LeftOut> {
         let unless = |has: bool, count: u32| if has { 0 } else { count };
-        let lacks = |action: Action, count: u32| unless(self.has(action), count);
+        let lacks = |kind: ResultKind, count: u32| unless(self.has(kind), count);
         let missing = summary.total.saturating_sub(summary.results());
         let left_out = LeftOut {
-            already_cached: lacks(Action::AlreadyCached, summary.already_cached),
-            pulled: lacks(Action::Pulled, summary.pulled),
-            skipped: lacks(Action::Skipped, summary.skipped),
-            failed: lacks(Action::Failed, summary.failed),
+            already_cached: lacks(ResultKind::AlreadyCached, summary.already_cached),
+            pulled: lacks(ResultKind::Pulled, summary.pulled),
+            skipped: lacks(ResultKind::Skipped, summary.skipped),
+            failed: lacks(ResultKind::Failed, summary.failed),
+            other: lacks(ResultKind::Other, summary.other),
             missing: unless(self.has_missing(), missing),
         };
         (left_out != LeftOut::default()).then_some(left_out)
@@ -204,7 +222,8 @@ mod tests {
             already_cached: 100,
             skipped: 3,
             failed: 4,
-            total: 114,
+            other: 1,
+            total: 115,
         };
         let lacks = |extent: Extent| extent.left_out(&summary);
         let less = LeftOut {
@@ -214,6 +233,7 @@ mod tests {
         let troubles = LeftOut {
             pulled: 2,
             skipped: 3,
+            other: 1,
             ..less
         };
         let counts = LeftOut {

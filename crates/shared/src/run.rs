@@ -11,6 +11,8 @@ use crate::mac::MacKey;
 use crate::outcome::JobResult;
 use crate::ports::trace_context::TraceContext;
 use crate::text;
+use crate::text::UnknownWord;
+use crate::text::word::words;
 
 /// The identity of a run, sortable by its start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,8 +87,7 @@ impl fmt::Display for RunId {
 }
 
 /// What set a run off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// The producer, run by cron or by hand over the whole catalog.
     Cron,
@@ -96,7 +97,16 @@ pub enum Trigger {
     Webhook,
     /// A dead letter put back.
     Replay,
+    /// What another version calls so.
+    Other(UnknownWord),
 }
+
+words!(Trigger {
+    Cron = "cron",
+    Manual = "manual",
+    Webhook = "webhook",
+    Replay = "replay",
+});
 
 /// The opening of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +161,10 @@ pub struct ImageName {
     #[serde(with = "text::field")]
     pub target: String,
 }
+
+/// The version of the events that this program writes. It says who wrote an event and not whether it can be read: a reader
+/// takes what it understands of any version, and leaves an event out that it does not.
+pub const EVENT_VERSION: u32 = 1;
 
 /// An event in the log of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

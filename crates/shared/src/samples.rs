@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use crate::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
+use crate::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
 use crate::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use crate::reference::split;
 use crate::run::{RunId, RunOpened, Trigger};
@@ -23,6 +23,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
     };
     Job {
         v: MESSAGE_VERSION,
+        kind: JobKind::CheckAndCopy,
         job_id: JobId::new(&run_id, idx),
         run_id,
         idx,

@@ -7,8 +7,10 @@ use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 
 mod json;
+pub(crate) mod word;
 
 pub use json::{JsonWriter, escape_json};
+pub use word::UnknownWord;
 
 /// The longest text that is kept of what somebody else wrote, in bytes.
 pub const MAX_TEXT: usize = 1024;

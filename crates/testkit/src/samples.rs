@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::str::FromStr;
 
 use image_sync_shared::config::ImageSpec;
-use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
 use image_sync_shared::mac::MacKey;
 use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use image_sync_shared::ports::trace_context::TraceContext;
@@ -184,6 +184,7 @@ pub fn job(idx: u32) -> Job {
     let (image, run_id) = (image(), run());
     Job {
         v: MESSAGE_VERSION,
+        kind: JobKind::CheckAndCopy,
         job_id: JobId::new(&run_id, idx),
         run_id,
         idx,

@@ -88,7 +88,7 @@ fn results(
     let has = move |result: &io::Result<ImageResult>| {
         result
             .as_ref()
-            .map_or(true, |result| extent.has(result.action))
+            .map_or(true, |result| extent.has(result.kind()))
     };
     Ok(spool.values()?.filter(has))
 }

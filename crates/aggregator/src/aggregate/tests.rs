@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{AggregateError, Aggregator, Ending, FinishedRun, LOOK};
 
 mod late;
+mod other_versions;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -79,6 +80,7 @@ async fn a_complete_run_has_its_results_in_the_order_of_the_catalog() {
             already_cached: 1,
             skipped: 0,
             failed: 1,
+            other: 0,
             total: 3
         }
     );

@@ -54,9 +54,11 @@ impl Exit {
     /// What a report means for the exit code.
     pub(crate) fn of_report(report: &ReportHead, skip_on_error: bool) -> Self {
         match report.status {
-            RunStatus::Incomplete | RunStatus::Abandoned | RunStatus::Cancelled => {
-                Self::NotCarriedOut
-            }
+            // What an aggregator of another version calls in a way that is not known here is not said to be complete.
+            RunStatus::Incomplete
+            | RunStatus::Abandoned
+            | RunStatus::Cancelled
+            | RunStatus::Other(_) => Self::NotCarriedOut,
             RunStatus::Complete if report.summary.failed > 0 && !skip_on_error => {
                 Self::ImagesFailed
             }
@@ -104,6 +106,7 @@ mod tests {
             RunStatus::Incomplete,
             RunStatus::Abandoned,
             RunStatus::Cancelled,
+            RunStatus::from("superseded"),
         ] {
             head.status = status;
             assert_eq!(Exit::of_report(&head, true), Exit::NotCarriedOut);

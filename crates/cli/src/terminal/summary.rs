@@ -7,6 +7,7 @@ use image_sync_shared::outcome::WouldCopy;
 use image_sync_shared::report::{LeftOut, ReportHead, RunStatus};
 
 use crate::terminal::report_source::ReportSource;
+use crate::terminal::text::printable;
 use crate::terminal::units;
 
 /// What a report says, in one sentence.
@@ -52,6 +53,7 @@ fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
         in_place(counts.already_cached, counts.total),
     );
     part(counts.failed, format!("{} failed", counts.failed));
+    part(counts.other, format!("{} done otherwise", counts.other));
     let missing = counts.total.saturating_sub(counts.results());
     part(missing, format!("{missing} without a result"));
 
@@ -72,6 +74,7 @@ pub(crate) fn left_out(left_out: &LeftOut) -> String {
         (left_out.pulled, "copied"),
         (left_out.skipped, "that would be copied"),
         (left_out.failed, "failed"),
+        (left_out.other, "done otherwise"),
         (left_out.missing, "without a result"),
     ];
     let parts: Vec<String> = parts
@@ -93,11 +96,13 @@ fn in_place(count: u32, total: u32) -> String {
     }
 }
 
-fn status(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Complete => "",
-        RunStatus::Incomplete => "Incomplete: ",
-        RunStatus::Abandoned => "Abandoned: ",
-        RunStatus::Cancelled => "Cancelled: ",
-    }
+fn status(status: RunStatus) -> String {
+    let word = match status {
+        RunStatus::Complete => return String::new(),
+        RunStatus::Incomplete => "Incomplete",
+        RunStatus::Abandoned => "Abandoned",
+        RunStatus::Cancelled => "Cancelled",
+        RunStatus::Other(word) => word.as_str(),
+    };
+    format!("{}: ", printable(word))
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use console::{Alignment, measure_text_width, pad_str};
-use image_sync_shared::outcome::{Action, ImageResult};
+use image_sync_shared::outcome::{Action, ImageResult, ResultKind};
 
 use crate::terminal::report_source::ReportSource;
 use crate::terminal::summary;
@@ -48,7 +48,7 @@ pub(crate) fn write(
     for result in report.results()? {
         let result = result?;
         let error = printable(result.error.as_deref().unwrap_or_default());
-        let line = layout.line(&cells(&result), &error, Some(result.action));
+        let line = layout.line(&cells(&result), &error, Some(result.kind()));
         writeln!(out, "{line}")?;
     }
     if survey.has_errors {
@@ -65,20 +65,22 @@ pub(crate) fn write(
 }
 
 /// What an image's action is called.
-fn action_word(action: Action) -> &'static str {
-    match action {
+fn action_word(action: Action) -> String {
+    let word = match action {
         Action::AlreadyCached => "in place",
         Action::Pulled => "copied",
         Action::Skipped => "would copy",
         Action::Failed => "failed",
-    }
+        Action::Other(word) => return printable(word.as_str()),
+    };
+    word.to_owned()
 }
 
 fn cells(result: &ImageResult) -> [String; COLUMNS] {
     let (blobs, bytes) = match (result.action, result.would_copy) {
         (Action::Skipped, Some(would)) => (would.blobs.to_string(), units::bytes(would.bytes)),
         (Action::AlreadyCached, _) | (Action::Skipped, None) => (String::new(), String::new()),
-        (Action::Pulled | Action::Failed, _) => (
+        (Action::Pulled | Action::Failed | Action::Other(_), _) => (
             result.blobs.copied.to_string(),
             units::bytes(result.bytes_copied),
         ),
@@ -87,7 +89,7 @@ fn cells(result: &ImageResult) -> [String; COLUMNS] {
         printable(&result.image),
         printable(&result.tag),
         printable(&result.platform),
-        action_word(result.action).to_owned(),
+        action_word(result.action),
         blobs,
         bytes,
         units::duration(Duration::from_millis(result.duration_ms)),
@@ -176,7 +178,7 @@ impl Layout {
         }
     }
 
-    fn line(&self, cells: &[String; COLUMNS], error: &str, action: Option<Action>) -> String {
+    fn line(&self, cells: &[String; COLUMNS], error: &str, kind: Option<ResultKind>) -> String {
         let mut parts = Vec::with_capacity(COLUMNS + 1);
         for (column, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
             let alignment = if column < FIRST_NUMBER {
@@ -185,7 +187,7 @@ impl Layout {
                 Alignment::Right
             };
             let padded = pad_str(&keep_end(cell, width), width, alignment, None).into_owned();
-            parts.push(self.coloured(padded, action.filter(|_| column == ACTION)));
+            parts.push(self.coloured(padded, kind.filter(|_| column == ACTION)));
         }
         match self.error {
             Some(width) if width < NARROWEST_ERROR => (),
@@ -197,13 +199,13 @@ impl Layout {
         line
     }
 
-    fn coloured(&self, cell: String, action: Option<Action>) -> String {
+    fn coloured(&self, cell: String, kind: Option<ResultKind>) -> String {
         let style = console::Style::new().force_styling(self.colour);
-        let style = match action {
-            Some(Action::Pulled) => style.green(),
-            Some(Action::Failed) => style.red(),
-            Some(Action::Skipped) => style.yellow(),
-            Some(Action::AlreadyCached) | None => return cell,
+        let style = match kind {
+            Some(ResultKind::Pulled) => style.green(),
+            Some(ResultKind::Failed) => style.red(),
+            Some(ResultKind::Skipped) => style.yellow(),
+            Some(ResultKind::AlreadyCached | ResultKind::Other) | None => return cell,
         };
         style.apply_to(cell).to_string()
     }
@@ -259,6 +261,21 @@ Errors:
 3 images: 1 copied (12.3 KiB), 1 in place, 1 failed; 2.3s
 ";
         assert_eq!(plain(&samples::report(), None), expected);
+    }
+
+    #[test]
+    fn an_unknown_action_is_shown_in_its_own_word() {
+        let mut report = samples::report();
+        report.results[1].action = Action::from("signed\u{9b}2J");
+        report.head.summary.already_cached = 0;
+        report.head.summary.other = 1;
+        let text = plain(&report, None);
+        assert!(
+            text.contains("redis                    1.27  linux/amd64  signed 2J"),
+            "{text}"
+        );
+        let sentence = "3 images: 1 copied (12.3 KiB), 1 failed, 1 done otherwise; 2.3s\n";
+        assert!(text.ends_with(sentence), "{text}");
     }
 
     #[test]

@@ -48,6 +48,17 @@ impl Chosen {
         jobless.map(|letter| letter.id.clone()).collect()
     }
 
+    /// The ids of those whose jobs are of a kind that is not known here.
+    pub(super) fn named_of_unknown_kind(&self) -> Vec<String> {
+        let Self::Named(letters) = self else {
+            return Vec::new();
+        };
+        let is_unknown =
+            |letter: &&DeadLetter| letter.job.as_ref().is_some_and(|job| !job.is_known());
+        let unknown = letters.iter().filter(is_unknown);
+        unknown.map(|letter| letter.id.clone()).collect()
+    }
+
     /// The next letters; nothing at the end.
     pub(super) async fn page(&mut self) -> Result<Vec<DeadLetter>, QueueError> {
         let mut page = Vec::new();

@@ -19,11 +19,11 @@ pub(super) struct Replayed {
 }
 
 impl Replayed {
-    /// None for a letter without a job.
+    /// None for a letter without a job, or with one that is not known here.
     pub(super) fn of(letter: DeadLetter) -> Option<Self> {
         Some(Self {
             letter: letter.id,
-            job: letter.job?,
+            job: letter.job.filter(Job::is_known)?,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::Policy;
+use image_sync_shared::job::{Job, JobKind, Policy};
 use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::trace_context::Untraced;
@@ -196,6 +196,25 @@ async fn a_letter_without_a_job_is_not_replayed_nor_those_beside_it() {
     let error = error.unwrap_err();
     assert_eq!(error, LetterError::NoJob(vec!["undecodable-7".to_owned()]));
     assert_eq!((bench.published(), bench.letters.ids().len()), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_with_a_job_of_an_unknown_kind_or_version_stays_for_a_version_that_knows_it() {
+    let unknown = |idx: u32, change: fn(&mut Job)| {
+        let mut letter = letter(idx);
+        change(letter.job.as_mut().unwrap());
+        letter
+    };
+    let deletion = unknown(1, |job| job.kind = JobKind::from("delete"));
+    let newer = unknown(2, |job| job.v = 99);
+    let bench = Bench::of([letter(0), deletion, newer]);
+    let named = bench.replay(&these(&["r1:0", "r1:1", "r1:2"])).await;
+    let unknown = ["r1:1", "r1:2"].map(str::to_owned).to_vec();
+    assert_eq!(named.unwrap_err(), LetterError::UnknownKind(unknown));
+    assert_eq!((bench.published(), bench.letters.ids().len()), (0, 3));
+    let all = bench.replay(&Choice::All).await.unwrap();
+    assert!(all.is_some());
+    assert_eq!((bench.published(), bench.letters.ids().len()), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]

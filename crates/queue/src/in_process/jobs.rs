@@ -228,8 +228,8 @@ impl Jobs {
                 lane: taken.lane,
                 deliveries: taken.deliveries,
             }),
-            Message::Newer(version) => {
-                tracing::warn!(version, lane = ?taken.lane, "put back a message of a newer version");
+            Message::Unknown(unknown) => {
+                tracing::warn!(%unknown, lane = ?taken.lane, "put back a job for a worker that knows it");
                 lock(&self.state)
                     .schedule
                     .put_back(taken.number, Instant::now());

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::InProcessSettings;
 use super::recent_ids::RecentIds;
 use super::waiting::within;
+use crate::messages::{self, LeftOut};
 use crate::spool::Spool;
 
 struct Log {
@@ -65,23 +66,28 @@ impl InProcessRunLog {
         logs.insert(run.clone(), Arc::clone(&log));
         log
     }
+
+    /// Stores a message of a log as it is, unless there is one with this id.
+    pub(super) fn store(&self, run: &RunId, id: &str, mut line: Vec<u8>) -> Result<(), QueueError> {
+        line.push(b'\n');
+        let log = self.log_of(run);
+        let mut stored = lock(&log.stored);
+        let now = Instant::now();
+        if !stored.recent.contains(id, now) {
+            stored.spool.append(&line).map_err(unusable)?;
+            stored.recent.insert(id, now);
+            stored.end = behind(stored.end, &line);
+            log.appended.notify_waiters();
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl RunLog for InProcessRunLog {
     async fn append(&self, run: &RunId, event: &RunEvent) -> Result<(), QueueError> {
-        let mut line = serde_json::to_vec(event).map_err(unusable)?;
-        line.push(b'\n');
-        let (id, log) = (event.message_id(run), self.log_of(run));
-        let mut stored = lock(&log.stored);
-        let now = Instant::now();
-        if !stored.recent.contains(&id, now) {
-            stored.spool.append(&line).map_err(unusable)?;
-            stored.recent.insert(&id, now);
-            stored.end = behind(stored.end, &line);
-            log.appended.notify_waiters();
-        }
-        Ok(())
+        let json = messages::encode_event(event, usize::MAX)?;
+        self.store(run, &event.message_id(run), json)
     }
 
     async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
@@ -92,7 +98,9 @@ impl RunLog for InProcessRunLog {
                 offset: 0,
             }),
             log,
+            run: run.clone(),
             place: LogPlace::default(),
+            left_out: LeftOut::default(),
         }))
     }
 }
@@ -114,17 +122,19 @@ impl Read for LogCursor {
 struct Reader {
     log: Arc<Log>,
     lines: BufReader<LogCursor>,
+    run: RunId,
     place: LogPlace,
+    left_out: LeftOut,
 }
 
 #[async_trait]
 impl RunLogReader for Reader {
     async fn next(&mut self, wait: Duration) -> Result<Option<RunEvent>, QueueError> {
-        let Self { log, lines, place } = self;
+        let log = Arc::clone(&self.log);
         within(wait, async {
             loop {
                 let appended = log.appended.notified();
-                if let Some(event) = next_stored(lines, place)? {
+                if let Some(event) = self.next_stored()? {
                     return Ok(Some(event));
                 }
                 appended.await;
@@ -150,18 +160,23 @@ fn behind(place: LogPlace, line: &[u8]) -> LogPlace {
     }
 }
 
-/// The next event. Lines are appended whole, so one that was begun also ends.
-fn next_stored(
-    lines: &mut BufReader<LogCursor>,
-    place: &mut LogPlace,
-) -> Result<Option<RunEvent>, QueueError> {
-    let mut line = Vec::new();
-    let count = lines.read_until(b'\n', &mut line).map_err(unusable)?;
-    if count == 0 {
-        return Ok(None);
+impl Reader {
+    /// The next event. Lines are appended whole, so one that was begun also ends.
+    fn next_stored(&mut self) -> Result<Option<RunEvent>, QueueError> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let count = self.lines.read_until(b'\n', &mut line).map_err(unusable)?;
+            if count == 0 {
+                return Ok(None);
+            }
+            self.place = behind(self.place, &line);
+            match messages::decode_event(&line) {
+                Ok(event) => return Ok(Some(event)),
+                Err(why) => self.left_out.tell(&self.run, self.place.events, &why),
+            }
+        }
     }
-    *place = behind(*place, &line);
-    serde_json::from_slice(&line).map(Some).map_err(unusable)
 }
 
 fn unusable(error: impl std::fmt::Display) -> QueueError {

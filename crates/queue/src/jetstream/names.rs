@@ -157,7 +157,8 @@ impl Names {
         self.event_of_kind(run, SEAL)
     }
 
-    fn event_of_kind(&self, run: &RunId, kind: &str) -> String {
+    /// An event of a run, of this kind.
+    pub(crate) fn event_of_kind(&self, run: &RunId, kind: &str) -> String {
         format!("{}.run.{}.{kind}", self.prefix, token::encode(run.as_str()))
     }
 

@@ -44,6 +44,9 @@ pub(crate) trait Backend: Send + Sync {
     /// Stores a message as it is.
     async fn inject(&self, lane: Lane, run: &RunId, message: &[u8]);
 
+    /// Stores a message of this kind in the log of a run as it is.
+    async fn inject_event(&self, run: &RunId, kind: &str, message: &[u8]);
+
     /// Lets time pass. Where the clock is paused this takes no time at all.
     async fn advance(&self, by: Duration) {
         tokio::time::sleep(by).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use image_sync_shared::failure::FailureClass;
 use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::run_log::RunLogReader;
 use image_sync_shared::run::{ImageName, RunEvent, RunId};
@@ -88,6 +89,52 @@ pub(crate) async fn the_logs_of_runs_are_apart(backend: &dyn Backend) {
     assert_eq!(read_all(backend, &run()).await, [seal(1)]);
     assert_eq!(read_all(backend, &other).await, [seal(2)]);
     assert_eq!(read_all(backend, &RunId::new("r3")).await, []);
+}
+
+pub(crate) async fn an_unknown_event_is_left_out_and_what_follows_is_read(backend: &dyn Backend) {
+    append(backend, &run(), &[result(0, Action::Pulled)]).await;
+    for (kind, unknown) in [
+        ("split", &br#"{"v":2,"event":"split","into":["a","b"]}"#[..]),
+        (
+            "seal",
+            br#"{"v":2,"event":"seal","expected":{"at_least":1}}"#,
+        ),
+        ("seal", b"no event at all"),
+    ] {
+        backend.inject_event(&run(), kind, unknown).await;
+    }
+    append(backend, &run(), &[seal(1)]).await;
+    let mut reader = backend.ports().log.read(&run()).await.unwrap();
+    let events = read_rest(backend, &mut *reader).await;
+    assert_eq!(events, [result(0, Action::Pulled), seal(1)]);
+    let end = reader.end().await.unwrap();
+    assert_eq!(
+        (reader.place().events, end.events),
+        (5, 5),
+        "all are counted"
+    );
+}
+
+pub(crate) async fn a_result_with_unknown_words_is_read_with_them(backend: &dyn Backend) {
+    let mut told = serde_json::to_value(result(7, Action::Pulled)).unwrap();
+    told["v"] = 2.into();
+    told["class"] = serde_json::json!({"quota_exceeded": {"until": "noon"}});
+    told["entry"]["action"] = "quarantined".into();
+    let told = told.to_string();
+    backend
+        .inject_event(&run(), "result", told.as_bytes())
+        .await;
+    let events = read_all(backend, &run()).await;
+    let [RunEvent::Result(read)] = events.as_slice() else {
+        panic!("one result, not {events:?}")
+    };
+    assert_eq!(read.idx, 7);
+    assert_eq!(read.entry.action.name(), "quarantined");
+    assert_eq!(read.class.map(FailureClass::name), Some("quota_exceeded"));
+    // Whoever tells it again does so in the same words.
+    let again = RunId::new("r2");
+    append(backend, &again, &events).await;
+    assert_eq!(read_all(backend, &again).await, events);
 }
 
 pub(crate) async fn a_long_log_with_long_events_is_read_whole(backend: &dyn Backend) {

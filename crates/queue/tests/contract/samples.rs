@@ -1,7 +1,7 @@
 //! Jobs, letters and events for the rules.
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
 use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters};
@@ -33,6 +33,7 @@ pub(crate) fn job(idx: u32) -> Job {
 pub(crate) fn job_of(run: &RunId, idx: u32) -> Job {
     Job {
         v: MESSAGE_VERSION,
+        kind: JobKind::CheckAndCopy,
         job_id: JobId::new(run, idx),
         run_id: run.clone(),
         idx,

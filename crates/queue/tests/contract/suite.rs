@@ -71,6 +71,7 @@ macro_rules! every_rule {
                 an_undecodable_message_becomes_a_dead_letter
                 undecodable_messages_do_not_block_the_rest
                 a_message_of_a_newer_version_is_put_back
+                a_job_of_an_unknown_kind_is_put_back_and_never_becomes_poison
             ]
             dead_letters [
                 letters_are_listed_oldest_first
@@ -115,6 +116,8 @@ macro_rules! every_rule {
                 a_reader_waits_for_the_next_event
                 a_reader_knows_how_far_the_log_goes
                 the_logs_of_runs_are_apart
+                an_unknown_event_is_left_out_and_what_follows_is_read
+                a_result_with_unknown_words_is_read_with_them
                 a_long_log_with_long_events_is_read_whole
             ]
         }

@@ -65,3 +65,27 @@ pub(crate) async fn a_message_of_a_newer_version_is_put_back(backend: &dyn Backe
     let still_there = backend.ports().jobs.purge(&run()).await;
     assert_eq!(still_there, Ok(2));
 }
+
+pub(crate) async fn a_job_of_an_unknown_kind_is_put_back_and_never_becomes_poison(
+    backend: &dyn Backend,
+) {
+    let mut deletion = serde_json::to_value(job(0)).unwrap();
+    deletion["kind"] = "delete".into();
+    let of_another_shape = br#"{"v":1,"kind":{"verify":{"key":"k"}}}"#;
+    let deletion = deletion.to_string();
+    backend
+        .inject(Lane::Bulk, &run(), deletion.as_bytes())
+        .await;
+    backend.inject(Lane::Now, &run(), of_another_shape).await;
+    publish(backend, Lane::Bulk, &job(1)).await;
+    assert_eq!(drain(backend, &Lane::ALL).await, [job(1)]);
+    for _ in 0..=backend.max_deliver() {
+        backend.advance(backend.times().visibility).await;
+        assert_nothing(backend).await;
+    }
+    let poisoned = backend.ports().jobs.poisoned(backend.times().quiet).await;
+    assert_eq!(poisoned.unwrap().len(), 0);
+    assert_eq!(all_of(&*backend.ports().letters).await, []);
+    let still_there = backend.ports().jobs.purge(&run()).await;
+    assert_eq!(still_there, Ok(2));
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::failure::FailureClass;
-use crate::outcome::Action;
+use crate::outcome::ResultKind;
 use crate::ports::job_queue::Lane;
 use crate::report::RunStatus;
 
@@ -52,8 +52,8 @@ pub trait Measures: Send + Sync {
     }
 
     /// A job has its result.
-    fn job_ended(&self, action: Action) {
-        let _ = action;
+    fn job_ended(&self, kind: ResultKind) {
+        let _ = kind;
     }
 
     /// An attempt failed, and its job was put back.

@@ -95,7 +95,7 @@ async fn finish(
     retry_queue(|| ports.run_log.append(&job.run_id, &event)).await?;
     settle.done().await?;
     if let RunEvent::Result(result) = event {
-        ports.measures.job_ended(result.entry.action);
+        ports.measures.job_ended(result.entry.kind());
         ports.progress.image_ended(job, &result.entry);
     }
     Ok(())
@@ -110,7 +110,7 @@ fn log_result(entry: &ImageResult) {
             let WouldCopy { blobs, bytes } = entry.would_copy.unwrap_or_default();
             info!(blobs, bytes, ms, "would be copied");
         }
-        Action::Failed => {
+        Action::Failed | Action::Other(_) => {
             let error = entry.error.as_deref().unwrap_or_default();
             error!(error, attempts, ms, "failed");
         }

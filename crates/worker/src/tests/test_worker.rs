@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memo::MemoryMemo;
-use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
 use image_sync_shared::outcome::{JobResult, Work};
 use image_sync_shared::platform::Platforms;
 use image_sync_shared::ports::clock::Clock;
@@ -231,6 +231,7 @@ pub(crate) fn job(source: &str, target: &str) -> Job {
     let run_id = RunId::new("unpublished");
     Job {
         v: MESSAGE_VERSION,
+        kind: JobKind::CheckAndCopy,
         job_id: JobId::new(&run_id, 0),
         run_id,
         idx: 0,

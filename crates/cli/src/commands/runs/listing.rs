@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use console::{Alignment, measure_text_width, pad_str};
 use image_sync_queue::jetstream::RunFrame;
 use image_sync_shared::ports::run_states::RunState;
-use image_sync_shared::report::{ReportHead, RunStatus};
+use image_sync_shared::report::ReportHead;
 use image_sync_shared::run::Trigger;
 use image_sync_shared::text::JsonWriter;
 use serde::Serialize;
@@ -143,8 +143,8 @@ fn cells(run: &Listed) -> [String; COLUMNS] {
     let of_report = |cell: fn(&ReportHead) -> u32| text(run.head().map(cell));
     [
         printable(run.state.run.as_str()),
-        status(&run.state).to_owned(),
-        text(run.trigger().map(trigger)),
+        printable(status(&run.state)),
+        printable(&text(run.trigger().map(Trigger::name))),
         text(
             run.started_at()
                 .map(|started| units::utc(started).format(STARTED).unwrap_or_default()),
@@ -164,19 +164,7 @@ fn text(known: Option<impl ToString>) -> String {
 fn status(state: &RunState) -> &'static str {
     match state.ended.as_ref().map(|head| head.status) {
         None => "open",
-        Some(RunStatus::Complete) => "complete",
-        Some(RunStatus::Incomplete) => "incomplete",
-        Some(RunStatus::Abandoned) => "abandoned",
-        Some(RunStatus::Cancelled) => "cancelled",
-    }
-}
-
-fn trigger(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::Cron => "cron",
-        Trigger::Manual => "manual",
-        Trigger::Webhook => "webhook",
-        Trigger::Replay => "replay",
+        Some(status) => status.name(),
     }
 }
 

@@ -162,6 +162,12 @@ fn write_text(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "  and {} more: see them with --image", count - shown)?;
         }
     }
+    for image in &snapshot.images {
+        if let Standing::Other(word) = image.state {
+            writeln!(out, "\nDone, as {}:", printable(word.as_str()))?;
+            write_image(image, out)?;
+        }
+    }
     Ok(())
 }
 

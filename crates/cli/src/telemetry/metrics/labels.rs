@@ -1,6 +1,6 @@
 //! Labels, of which there are never many: Prometheus keeps a series for each combination.
 
-use image_sync_shared::outcome::Action;
+use image_sync_shared::outcome::{Action, ResultKind};
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::measures::BlobEnd;
 use image_sync_shared::report::RunStatus;
@@ -48,6 +48,9 @@ pub(super) struct StatusLabel {
     status: &'static str,
 }
 
+/// What all words of other versions are called here.
+const OTHER: &str = "other";
+
 /// All ways in which a run ends.
 pub(super) const STATUSES: [RunStatus; 4] = [
     RunStatus::Complete,
@@ -59,21 +62,20 @@ pub(super) const STATUSES: [RunStatus; 4] = [
 /// The word of the report.
 pub(super) fn run_status(status: RunStatus) -> StatusLabel {
     let status = match status {
-        RunStatus::Complete => "complete",
-        RunStatus::Incomplete => "incomplete",
-        RunStatus::Abandoned => "abandoned",
-        RunStatus::Cancelled => "cancelled",
+        RunStatus::Other(_) => OTHER,
+        known => known.name(),
     };
     StatusLabel { status }
 }
 
 /// The word of the report.
-pub(super) fn outcome(action: Action) -> OutcomeLabel {
-    let outcome = match action {
-        Action::AlreadyCached => "already_cached",
-        Action::Pulled => "pulled",
-        Action::Skipped => "skipped",
-        Action::Failed => "failed",
+pub(super) fn outcome(kind: ResultKind) -> OutcomeLabel {
+    let outcome = match kind {
+        ResultKind::AlreadyCached => Action::AlreadyCached.name(),
+        ResultKind::Pulled => Action::Pulled.name(),
+        ResultKind::Skipped => Action::Skipped.name(),
+        ResultKind::Failed => Action::Failed.name(),
+        ResultKind::Other => OTHER,
     };
     OutcomeLabel { outcome }
 }

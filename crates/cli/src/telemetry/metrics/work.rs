@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::outcome::Action;
+use image_sync_shared::outcome::ResultKind;
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::measures::{BlobEnd, Measures, RequestEnded};
 use prometheus_client::metrics::counter::Counter;
@@ -99,7 +99,7 @@ impl WorkMetrics {
 
     /// A series that appears only with its first event has no rate then.
     fn start_at_zero(&self) {
-        use Action::{AlreadyCached, Failed, Pulled, Skipped};
+        use ResultKind::{AlreadyCached, Failed, Pulled, Skipped};
         for action in [AlreadyCached, Pulled, Skipped, Failed] {
             drop(self.jobs.get_or_create(&outcome(action)));
         }
@@ -133,8 +133,8 @@ impl Measures for WorkMetrics {
         self.late.get_or_create(&lane(from)).observe(seconds);
     }
 
-    fn job_ended(&self, action: Action) {
-        self.jobs.get_or_create(&outcome(action)).inc();
+    fn job_ended(&self, kind: ResultKind) {
+        self.jobs.get_or_create(&outcome(kind)).inc();
     }
 
     fn job_put_back(&self, class: FailureClass) {
@@ -179,7 +179,7 @@ mod tests {
         let work = metrics.of_work(hosts());
         has(&metrics, r#"image_sync_jobs_total{outcome="failed"} 0"#);
         has(&metrics, r#"image_sync_blobs_total{arrival="mounted"} 0"#);
-        work.job_ended(Action::Failed);
+        work.job_ended(ResultKind::Failed);
         work.blob_ended(BlobEnd::Mounted);
         work.bytes_copied(7);
         work.job_put_back(FailureClass::RateLimited {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::job::{Job, JobId};
 use image_sync_shared::lock::lock;
-use image_sync_shared::outcome::{Action, ImageResult};
+use image_sync_shared::outcome::{ImageResult, ResultKind};
 use image_sync_shared::ports::progress::Progress;
 
 use super::rate::Rate;
@@ -158,12 +158,14 @@ impl Progress for Board {
         let mut state = self.state();
         state.in_flight.remove(&job.job_id);
         state.done += 1;
-        state.failed += u32::from(result.action == Action::Failed);
+        state.failed += u32::from(result.kind() == ResultKind::Failed);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use image_sync_shared::outcome::Action;
+
     use super::*;
     use crate::samples;
 

@@ -21,8 +21,8 @@ use crate::jetstream::streams::Capacity;
 use crate::jetstream::streams::{AckKind, DeliveredMessage};
 use crate::messages::{self, MAX_RAW, Message};
 
-/// How long a message of a newer version is held before it is offered again, perhaps to a newer program.
-const NEWER_HOLD: Duration = Duration::from_secs(60);
+/// How long a job of an unknown version or kind is held before it is offered again, perhaps to a worker that knows it.
+const UNKNOWN_HOLD: Duration = Duration::from_secs(60);
 
 /// About as much as a stream stores beside a subject, headers and a payload, in bytes.
 const FRAME: usize = 48;
@@ -187,21 +187,21 @@ impl JobStore {
                 deliveries,
                 received,
             })),
-            Message::Newer(version) => {
-                tracing::warn!(version, lane = ?subject.lane, "put back a message of a newer version");
+            Message::Unknown(unknown) => {
+                tracing::warn!(%unknown, lane = ?subject.lane, "put back a job for a worker that knows it");
                 self.put_back(&received, &subject).await.map(|()| None)
             }
             Message::Undecodable(reason) => self.bury(&received, reason).await.map(|()| None),
         }
     }
 
-    /// Holds a message that only a newer program knows for a while, as if it had never been taken.
+    /// Holds a job that only another program knows for a while, as if it had never been taken.
     async fn put_back(
         &self,
         received: &DeliveredMessage,
         subject: &JobSubject,
     ) -> Result<(), QueueError> {
-        let until = later(self.clock.now(), NEWER_HOLD);
+        let until = later(self.clock.now(), UNKNOWN_HOLD);
         let before =
             earlier_deliveries(received).saturating_add(received.delivered.saturating_sub(1));
         self.republish(received, &subject.on(Area::Delayed), Some(until), before)
@@ -245,12 +245,14 @@ impl JobStore {
             received.payload.clone()
         } else {
             // It just fitted, without the headers that are added here.
-            let Message::Job(job) = messages::decode_job(&received.payload) else {
-                let reason =
-                    format!("the message is too large to be moved, as NATS takes {limit} bytes");
-                return self.bury(received, reason).await;
-            };
-            messages::encode_job(&job, limit)?.into()
+            let too_large =
+                format!("the message is too large to be moved, as NATS takes {limit} bytes");
+            match messages::decode_job(&received.payload) {
+                Message::Job(job) => messages::encode_job(&job, limit)?.into(),
+                Message::Undecodable(_) => return self.bury(received, too_large).await,
+                // It stays where it is, and comes again when its visibility time is over.
+                Message::Unknown(_) => return Err(QueueError::Refused(too_large)),
+            }
         };
         self.store(&self.for_moves, &subject, &headers, payload)
             .await?;

@@ -44,8 +44,8 @@ async fn open(jobs: &JobStore, received: DeliveredMessage) -> Result<Option<Take
             deliveries: earlier_deliveries(&received),
             received,
         })),
-        (Message::Newer(version), _) => {
-            tracing::warn!(version, "left poison of a newer version to a newer program");
+        (Message::Unknown(unknown), _) => {
+            tracing::warn!(%unknown, "left poison to a program that knows it");
             Ok(None)
         }
         (Message::Undecodable(reason), _) => jobs.bury(&received, reason).await.map(|()| None),

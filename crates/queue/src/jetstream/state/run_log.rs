@@ -8,14 +8,13 @@ use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId, RunOpened};
-use image_sync_shared::text::{bounded, excerpt};
 
 use crate::jetstream::client::{Connection, Tries};
 use crate::jetstream::names::{MESSAGE_ID, set_header};
 use crate::jetstream::streams::{
     OrderedConsumer, StreamInfo, stream_config, stream_info_with_subjects,
 };
-use crate::messages;
+use crate::messages::{self, LeftOut};
 
 /// What an image takes in the log of its run, if its first attempt is good, in bytes.
 const PER_IMAGE: u64 = 925;
@@ -62,7 +61,7 @@ impl RunLog for JetStreamRunLog {
 
     async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError> {
         let subjects = self.connection.names().events_of(run);
-        Ok(Box::new(Reader::new(&self.connection, subjects)))
+        Ok(Box::new(Reader::new(&self.connection, run, subjects)))
     }
 }
 
@@ -78,7 +77,11 @@ pub struct RunFrame {
 /// Reads the frame of a run, and nothing between.
 pub(crate) async fn frame(connection: &Connection, run: &RunId) -> Result<RunFrame, QueueError> {
     let names = connection.names();
-    let only = async |subject: String| Reader::new(connection, subject).next(Duration::ZERO).await;
+    let only = async |subject: String| {
+        Reader::new(connection, run, subject)
+            .next(Duration::ZERO)
+            .await
+    };
     let opened = match only(names.opening_of(run)).await? {
         Some(RunEvent::Open(opened)) => Some(opened),
         _ => None,
@@ -92,19 +95,23 @@ pub(crate) async fn frame(connection: &Connection, run: &RunId) -> Result<RunFra
 
 struct Reader {
     connection: Connection,
+    run: RunId,
     subjects: String,
     consumer: OrderedConsumer,
     place: LogPlace,
+    left_out: LeftOut,
 }
 
 impl Reader {
-    fn new(connection: &Connection, subjects: String) -> Self {
+    fn new(connection: &Connection, run: &RunId, subjects: String) -> Self {
         let stream = connection.names().run_log();
         Self {
             consumer: OrderedConsumer::new(connection.clone(), stream, subjects.clone()),
             connection: connection.clone(),
+            run: run.clone(),
             subjects,
             place: LogPlace::default(),
+            left_out: LeftOut::default(),
         }
     }
 }
@@ -120,18 +127,10 @@ impl RunLogReader for Reader {
                 last: received.sequence,
                 events: self.place.events + 1,
             };
-            match serde_json::from_slice(&received.payload) {
+            match messages::decode_event(&received.payload) {
                 Ok(event) => return Ok(Some(event)),
-                // As of a newer version. What follows can still be read.
-                Err(error) => {
-                    let (error, subject) = (bounded(error), excerpt(&received.subject));
-                    tracing::warn!(
-                        error,
-                        sequence = received.sequence,
-                        subject,
-                        "left out an event of a run"
-                    );
-                }
+                // What follows can still be read.
+                Err(why) => self.left_out.tell(&self.run, received.sequence, &why),
             }
         }
     }
