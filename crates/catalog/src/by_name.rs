@@ -5,7 +5,9 @@ use image_sync_shared::platform::Platforms;
 use image_sync_shared::reference::{InvalidReference, Reference, Repository, split};
 use thiserror::Error;
 
-use crate::config_file::{Images, Problem, for_target, without_secrets};
+use crate::config_file::Images;
+use crate::entry::for_target;
+use crate::problem::{Problem, without_secrets};
 use crate::selection::nearest_image;
 
 /// Why nothing is enqueued.

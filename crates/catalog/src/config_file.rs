@@ -51,38 +51,21 @@
 //! - An image that is named twice is worked once, with a warning. Two different images for one target are an error.
 
 mod error;
-mod image;
-mod images;
-mod locate;
-mod pieces;
-mod problem;
-mod raw;
-mod registry;
-mod repeats;
-mod settings;
-mod source;
-mod values;
-mod yaml_message;
 
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use image_sync_shared::config::Config;
-use image_sync_shared::reference::Location;
 
+use crate::dialects::native;
+use crate::document;
+
+pub use crate::dialects::native::registry_host;
+pub use crate::images::Images;
 pub use error::ConfigError;
-pub(crate) use image::for_target;
-pub use images::Images;
-pub(crate) use problem::{Problem, without_secrets};
-pub use registry::registry_host;
-
-use images::Items;
-use pieces::{Cut, Pieces};
-use raw::RawConfig;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 const EXPECTED: &str = "expected a YAML config with cache_registry and images";
@@ -100,7 +83,7 @@ pub struct Parsed {
 
 /// Reads and parses the file at `path`.
 pub fn load(path: &Path) -> Result<Parsed, ConfigError> {
-    parse(read(path)?, &path.display().to_string())
+    parse(&read(path)?, &path.display().to_string())
 }
 
 /// Reads the file at `path`, which has to be UTF-8 text.
@@ -127,110 +110,23 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
 }
 
 /// The config in `text`; `file` names it in errors and warnings.
-pub fn parse(text: impl Into<String>, file: &str) -> Result<Parsed, ConfigError> {
-    let mut text = text.into();
-    if text.starts_with(BYTE_ORDER_MARK) {
-        text.remove(0);
-    }
-    if is_blank(&text) {
-        return Err(ConfigError::whole(
-            file,
-            format!("the file is empty, {EXPECTED}"),
-        ));
-    }
-    let text = Arc::new(text);
-    let resolved = match in_pieces(&text) {
-        Some(resolved) => resolved,
-        None => whole(&text, file)?,
+pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let document = document::parse(text);
+    let document = document.map_err(|problem| ConfigError::new(file, problem.into()))?;
+    let Some(document) = document.filter(|document| !document.is_null()) else {
+        let text = format!("the file is empty, {EXPECTED}");
+        return Err(ConfigError::whole(file, text));
     };
-    let warnings = resolved.warnings.iter();
+    let native = native::read(&document).map_err(|problems| ConfigError::new(file, problems))?;
+    let images = Images::settled(native.entries);
+    let (images, of_images) = images.map_err(|problem| ConfigError::new(file, problem.into()))?;
+    let warnings = native.warnings.iter().chain(&of_images);
     Ok(Parsed {
-        config: resolved.config,
-        images: resolved.images,
+        config: native.config,
+        images,
         warnings: warnings
             .map(|warning| format!("{file}: {warning}"))
             .collect(),
     })
-}
-
-/// A config whose warnings have no file yet.
-struct Resolved {
-    config: Config,
-    images: Images,
-    warnings: Vec<Problem>,
-}
-
-/// None where anything is not as it should be.
-fn in_pieces(text: &Arc<String>) -> Option<Resolved> {
-    let cut = Cut::of(text)?;
-    let (config, mut warnings) = resolve(serde_yaml_ng::from_str(&cut.frame).ok()?).ok()?;
-    let items = Items::InText {
-        pieces: Pieces::new(text, cut),
-        cache_registry: config.cache_registry.clone(),
-        defaults: config.defaults.clone(),
-    };
-    let (images, of_images) = Images::settled(items).ok()?;
-    warnings.extend(of_images);
-    Some(Resolved {
-        config,
-        images,
-        warnings,
-    })
-}
-
-fn whole(text: &str, file: &str) -> Result<Resolved, ConfigError> {
-    let mut raw: RawConfig =
-        serde_yaml_ng::from_str(text).map_err(|error| ConfigError::of_yaml(file, text, &error))?;
-    let images = raw.images.take();
-    let resolved = || {
-        let (config, mut warnings) = resolve(raw)?;
-        let images = images
-            .ok_or_else(|| Problem::new("missing, expected a list of images").key("images"))?;
-        let items = Items::held(images, &config.cache_registry, &config.defaults)?;
-        let (images, of_images) = Images::settled(items)?;
-        warnings.extend(of_images);
-        Ok(Resolved {
-            config,
-            images,
-            warnings,
-        })
-    };
-    resolved().map_err(|problem| ConfigError::of_problem(file, text, &problem))
-}
-
-fn is_blank(text: &str) -> bool {
-    text.lines()
-        .map(str::trim)
-        .all(|line| line.is_empty() || line.starts_with('#') || line == "---")
-}
-
-/// The config, and what is to be warned of.
-fn resolve(raw: RawConfig) -> Result<(Config, Vec<Problem>), Problem> {
-    let raw_settings = raw.settings.unwrap_or_default();
-    let mut warnings = Vec::new();
-    if raw_settings.preferred_tool.is_some() {
-        warnings.push(
-            Problem::new("this has no effect, as no tool is run; remove it")
-                .key("preferred_tool")
-                .key("settings"),
-        );
-    }
-    let config = Config {
-        cache_registry: cache_registry(raw.cache_registry)?,
-        defaults: image::defaults(&raw_settings),
-        settings: settings::resolve(&raw_settings).map_err(|problem| problem.key("settings"))?,
-        registries: registry::resolve_all(raw.registries.unwrap_or_default())
-            .map_err(|problem| problem.key("registries"))?,
-    };
-    Ok((config, warnings))
-}
-
-fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
-    const FORM: &str =
-        "expected HOST, HOST:PORT or HOST/PREFIX as in localhost:5000, or oci:FOLDER";
-    let text =
-        text.ok_or_else(|| Problem::new(format!("missing, {FORM}")).key("cache_registry"))?;
-    problem::without_secrets(&text)
-        .and_then(|text| text.parse().map_err(Problem::new))
-        .map_err(|problem| problem.key("cache_registry"))
 }

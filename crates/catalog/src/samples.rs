@@ -6,5 +6,5 @@ use crate::config_file::{self, Parsed};
 pub(crate) fn config(images: &[&str]) -> Parsed {
     let images = images.join(", ");
     let text = format!("{{cache_registry: localhost:5000, images: [{images}]}}");
-    config_file::parse(text, "c.yaml").unwrap()
+    config_file::parse(&text, "c.yaml").unwrap()
 }

@@ -10,7 +10,17 @@ use super::{read, root, rust_files_in};
 const LAYERS: [(&str, &[&str]); 7] = [
     (
         "catalog",
-        &["config_file", "selection", "by_name", "identity"],
+        &[
+            "problem",
+            "document",
+            "entry",
+            "images",
+            "dialects",
+            "config_file",
+            "selection",
+            "by_name",
+            "identity",
+        ],
     ),
     ("producer", &["jobs", "run_id", "produce", "replay"]),
     (

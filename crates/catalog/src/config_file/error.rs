@@ -2,61 +2,53 @@
 
 use std::fmt;
 
-use super::locate::{Position, locate};
-use super::problem::Problem;
-use super::yaml_message;
+use crate::problem::{Place, Problem, Problems};
 
-/// Why a file is no config. Displays as one sentence: `FILE:LINE:COLUMN: PLACE: what was found, what was expected`, as
-/// far as there is a line and a place. It never repeats a password.
+/// Why a file is no config. Displays as one line for each problem, in the order of the file, up to 20 of them:
+/// `FILE:LINE:COLUMN: PLACE: what was found, what was expected`, as far as there is a line and a place. It never repeats a
+/// password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     file: String,
-    position: Option<Position>,
-    text: String,
+    problems: Vec<Problem>,
+    /// How many problems there are beyond those.
+    untold: usize,
 }
 
 impl ConfigError {
+    /// These problems of `file`.
+    pub(super) fn new(file: &str, problems: Problems) -> Self {
+        let (problems, untold) = problems.into_parts();
+        Self {
+            file: file.to_owned(),
+            problems,
+            untold,
+        }
+    }
+
     /// Something about the file as a whole.
     pub(super) fn whole(file: &str, text: String) -> Self {
-        Self {
-            file: file.to_owned(),
-            position: None,
-            text,
-        }
-    }
-
-    /// What the YAML library says.
-    pub(super) fn of_yaml(file: &str, text: &str, error: &serde_yaml_ng::Error) -> Self {
-        let (position, text) = yaml_message::understand(text, error);
-        Self {
-            file: file.to_owned(),
-            position,
-            text,
-        }
-    }
-
-    /// A problem in `text`.
-    pub(super) fn of_problem(file: &str, text: &str, problem: &Problem) -> Self {
-        let related = problem.related().and_then(|place| locate(text, place));
-        let told = match related {
-            Some(Position { line, .. }) => format!("{problem} (the other one is in line {line})"),
-            None => problem.to_string(),
-        };
-        Self {
-            file: file.to_owned(),
-            position: locate(text, &problem.place()),
-            text: told,
-        }
+        Self::new(file, Problem::new(text).into())
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(Position { line, column }) = self.position {
-            write!(f, ":{line}:{column}")?;
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            f.write_str(&self.file)?;
+            if let Some(Place { line, column }) = problem.place() {
+                write!(f, ":{line}:{column}")?;
+            }
+            write!(f, ": {problem}")?;
         }
-        write!(f, ": {}", self.text)
+        if self.untold > 0 {
+            let (file, more) = (&self.file, self.untold);
+            write!(f, "\n{file}: and {more} more")?;
+        }
+        Ok(())
     }
 }
 

@@ -7,3 +7,4 @@ mod meaning;
 mod registries;
 mod registry_errors;
 mod secrets;
+mod several;

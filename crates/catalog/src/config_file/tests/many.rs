@@ -1,9 +1,7 @@
-//! Images of which there are more than are read together.
+//! Many images.
 
-use crate::config_file::pieces::Cut;
 use crate::config_file::{Parsed, parse};
 
-/// More than one piece, and not a whole number of them.
 const MANY: usize = 1_234;
 
 fn item(number: usize) -> String {
@@ -53,23 +51,6 @@ fn many_images_mean_the_same_in_either_style() {
 }
 
 #[test]
-fn the_key_of_a_list_that_is_read_in_pieces_may_have_a_comment() {
-    let text = in_block_style(&many());
-    let plain = said(&text);
-    for key in [
-        "images:   # the catalog",
-        "images: ",
-        "images:\t#",
-        "images:\r",
-    ] {
-        let text = text.replace("images:", key);
-        assert!(Cut::of(&text).is_some(), "{key:?}");
-        assert_eq!(said(&text), plain, "{key:?}");
-    }
-    assert!(Cut::of(&text.replace("images:", "images:#")).is_none());
-}
-
-#[test]
 fn an_image_that_is_named_again_far_away_is_worked_once() {
     let mut items = many();
     items.insert(700, item(3));
@@ -90,7 +71,7 @@ fn an_image_that_is_named_again_far_away_is_worked_once() {
 fn two_images_for_one_target_that_are_far_apart_are_refused() {
     let mut items = many();
     items.push("{source: docker.io/other, tag: '1.3', cache_as: quay.io/a/app-3}".to_owned());
-    let error = parse(in_block_style(&items), "c.yaml").unwrap_err();
+    let error = parse(&in_block_style(&items), "c.yaml").unwrap_err();
     let text = error.to_string();
     assert!(
         text.starts_with("c.yaml:3705:5: images[1234]: found docker.io/library/other:1.3"),
@@ -104,7 +85,7 @@ fn two_images_for_one_target_that_are_far_apart_are_refused() {
 fn what_is_wrong_far_away_is_told_with_its_place() {
     let mut items = many();
     items[1_100] = "{source: quay.io/a/b, tga: '1'}".to_owned();
-    let error = parse(in_block_style(&items), "c.yaml").unwrap_err();
+    let error = parse(&in_block_style(&items), "c.yaml").unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with("c.yaml:3303:"), "{text}");
     assert!(text.contains("tga"), "{text}");
@@ -124,7 +105,7 @@ fn an_anchor_may_be_far_from_its_alias() {
 #[test]
 fn images_are_left_out_for_good() {
     for text in [in_block_style(&many()), in_flow_style(&many())] {
-        let mut images = parse(text, "c.yaml").unwrap().images;
+        let mut images = parse(&text, "c.yaml").unwrap().images;
         images.retain(|image| image.tag.ends_with('7'));
         images.retain(|image| image.tag.starts_with("1.12"));
         let tags: Vec<String> = images.iter().map(|image| image.tag).collect();

@@ -70,7 +70,7 @@ fn config(images: &[&str]) -> Parsed {
         "{{cache_registry: localhost:5000, images: [{}]}}",
         images.join(", ")
     );
-    config_file::parse(text, "c.yaml").unwrap()
+    config_file::parse(&text, "c.yaml").unwrap()
 }
 
 fn pipeline(Parsed { config, images, .. }: &Parsed, queue: &InProcess) -> Pipeline {

@@ -3,7 +3,7 @@
 use image_sync_shared::digest::Digest;
 use image_sync_shared::reference::{Reference, Repository, split};
 
-use super::problem::{Problem, without_secrets};
+use crate::problem::{Problem, without_secrets};
 
 /// What `source` says.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,33 +1,68 @@
-//! What holds for one registry.
+//! The mapping `registries`: what holds for one registry.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use image_sync_shared::config::{PasswordSource, ProxySetting, RegistrySettings};
 use image_sync_shared::reference::Location;
 use image_sync_shared::secret::Secret;
 
-use super::problem::{Problem, without_secrets};
-use super::raw::{RawRegistries, RawRegistry};
-use super::values::Count;
+use crate::document::{Keys, Node, all_keys};
+use crate::problem::{Problem, Problems, without_secrets};
+
+use super::values::{Count, Size};
 
 const URL: &str =
     "https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password";
 const NO_API: &str = "found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub";
 
+const KEYS: [&str; 16] = [
+    "endpoint",
+    "mirrors",
+    "plain_http",
+    "insecure",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "username",
+    "password",
+    "password_file",
+    "password_env",
+    "token_realm",
+    "allow_private",
+    "max_connections",
+    "chunk_size",
+    "proxy",
+];
+
 /// All registries, by the host that their repositories have.
-pub(super) fn resolve_all(
-    raw: RawRegistries,
-) -> Result<BTreeMap<String, RegistrySettings>, Problem> {
+pub(super) fn read_all(node: &Node) -> Result<BTreeMap<String, RegistrySettings>, Problems> {
+    let mut problems = Problems::default();
+    let entries = all_keys(node, "a mapping of hosts to their settings", &mut problems)?;
     let mut registries = BTreeMap::new();
-    for (key, raw) in raw.0 {
-        let host = host_key(&key).map_err(|problem| problem.key(&key))?;
-        let settings = resolve(raw.merged()).map_err(|problem| problem.key(&key))?;
-        if registries.insert(host.clone(), settings).is_some() {
+    let nothing = Node::empty_mapping();
+    for (key, value) in entries {
+        let in_registry = |problem: Problem| match without_secrets(key) {
+            Ok(key) => problem.at(value.locate(&[])).key(key),
+            Err(_) => problem.at(value.locate(&[])),
+        };
+        let node = if value.is_null() { &nothing } else { value };
+        let host = host_key(key).map_err(|problem| problems.push(in_registry(problem)));
+        let settings = read(node).map_err(|of_registry| {
+            problems.append(of_registry.map(in_registry));
+        });
+        if let (Ok(host), Ok(settings)) = (host, settings)
+            && registries.insert(host.clone(), settings).is_some()
+        {
             let text = format!("this is another name of {host}, expected one entry per registry");
-            return Err(Problem::new(text).key(&key));
+            problems.push(in_registry(Problem::new(text)));
         }
     }
-    Ok(registries)
+    if problems.is_empty() {
+        Ok(registries)
+    } else {
+        Err(problems)
+    }
 }
 
 /// The host that repositories have of the registry that a person calls so, as docker.io for index.docker.io. Fails with what
@@ -45,53 +80,68 @@ fn host_key(text: &str) -> Result<String, Problem> {
     }
 }
 
-fn resolve(raw: RawRegistry) -> Result<RegistrySettings, Problem> {
-    let has_mirrors = raw
-        .mirrors
-        .as_ref()
-        .is_some_and(|mirrors| !mirrors.is_empty());
-    if raw.endpoint.is_some() && has_mirrors {
-        let text = "found endpoint beside it, expected one of the two: an endpoint replaces the host, mirrors go before it";
-        return Err(Problem::new(text).key("mirrors"));
-    }
-    pair(
-        "cert_file",
-        raw.cert_file.is_some(),
-        "key_file",
-        raw.key_file.is_some(),
-    )?;
+fn read(node: &Node) -> Result<RegistrySettings, Problems> {
+    let keys = Keys::of(node, "a mapping of a registry's settings", &KEYS)?;
+    let text = |key| keys.get::<String>(key);
+    let file = |key| keys.get::<PathBuf>(key);
+    let max_connections: Option<Count<10_000>> = keys.get("max_connections");
     let mut settings = RegistrySettings {
-        endpoint: raw.endpoint.as_deref().map(endpoint).transpose()?,
-        mirrors: mirrors(&raw.mirrors.unwrap_or_default())?,
-        plain_http: raw.plain_http.unwrap_or(false),
-        insecure: raw.insecure.unwrap_or(false),
-        ca_file: raw.ca_file,
-        cert_file: raw.cert_file,
-        key_file: raw.key_file,
-        username: raw.username,
+        endpoint: text("endpoint").and_then(|text| keys.ok(endpoint(&text))),
+        mirrors: keys
+            .get("mirrors")
+            .and_then(|texts: Vec<String>| keys.ok(mirrors(&texts)))
+            .unwrap_or_default(),
+        plain_http: keys.get("plain_http").unwrap_or(false),
+        insecure: keys.get("insecure").unwrap_or(false),
+        ca_file: file("ca_file"),
+        cert_file: file("cert_file"),
+        key_file: file("key_file"),
+        username: text("username"),
         password: None,
-        token_realm: raw.token_realm.as_deref().map(token_realm).transpose()?,
-        allow_private: raw.allow_private.unwrap_or(false),
-        max_connections: raw.max_connections.map(Count::as_usize),
-        chunk_size: raw.chunk_size.map(|size| size.0),
-        proxy: raw.proxy.as_ref().map(proxy).transpose()?,
+        token_realm: text("token_realm").and_then(|text| keys.ok(token_realm(&text))),
+        allow_private: keys.get("allow_private").unwrap_or(false),
+        max_connections: max_connections.map(Count::as_usize),
+        chunk_size: keys.get("chunk_size").map(|Size(bytes)| bytes),
+        proxy: keys
+            .get("proxy")
+            .and_then(|text: Secret| keys.ok(proxy(&text))),
     };
+    let inline = keys.get("password").map(PasswordSource::Inline);
     let sources = [
-        raw.password
-            .map(|secret| ("password", PasswordSource::Inline(secret))),
-        raw.password_file
-            .map(|path| ("password_file", PasswordSource::File(path))),
-        raw.password_env
-            .map(|name| ("password_env", PasswordSource::Env(name))),
+        inline.map(|source| ("password", source)),
+        file("password_file").map(|file| ("password_file", PasswordSource::File(file))),
+        text("password_env").map(|name| ("password_env", PasswordSource::Env(name))),
     ];
-    settings.password = password(sources)?;
-    pair(
+    settings.password = keys.ok(password(sources)).flatten();
+    contradictions(&keys);
+    keys.finish(Some(settings))
+}
+
+/// Reports keys that cannot be there together, or not alone.
+fn contradictions(keys: &Keys<'_>) {
+    let has = |key| keys.node(key).is_some();
+    let has_mirrors = keys
+        .node("mirrors")
+        .is_some_and(|mirrors| mirrors.items().is_ok_and(|items| !items.is_empty()));
+    if has("endpoint") && has_mirrors {
+        let text = "found endpoint beside it, expected one of the two: an endpoint replaces the host, mirrors go before it";
+        keys.report(Problem::new(text).key("mirrors"));
+    }
+    let has_password = ["password", "password_file", "password_env"]
+        .into_iter()
+        .any(has);
+    keys.ok(pair(
+        "cert_file",
+        has("cert_file"),
+        "key_file",
+        has("key_file"),
+    ));
+    keys.ok(pair(
         "username",
-        settings.username.is_some(),
+        has("username"),
         "a password",
-        settings.password.is_some(),
-    )?;
-    Ok(settings)
+        has_password,
+    ));
 }
 
 /// Two keys of which neither does anything alone.

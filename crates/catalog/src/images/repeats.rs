@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use image_sync_shared::config::ImageSpec;
 
-use super::problem::{Problem, Step};
+use crate::problem::{Place, Problem};
 
 /// Which images are others again.
 #[derive(Default)]
@@ -16,27 +16,31 @@ pub(super) struct Settled {
 }
 
 /// An image and its place in the config.
-type Placed = (usize, ImageSpec);
+pub(super) struct Placed {
+    pub(super) index: usize,
+    pub(super) place: Place,
+    pub(super) image: ImageSpec,
+}
 
 /// Finds repetitions, and refuses different images for one target.
 pub(super) fn settle(images: &[Placed]) -> Result<Settled, Problem> {
     let mut settled = Settled::default();
     let mut by_target = HashMap::with_capacity(images.len());
     for placed in images {
-        let (index, image) = placed;
+        let Placed { index, image, .. } = placed;
         let target = (&image.target, &image.target_reference);
         let first = *by_target.entry(target).or_insert(placed);
-        if first.0 == *index {
+        if first.index == *index {
             continue;
         }
-        if !same_work(&first.1, image) {
+        if !same_work(&first.image, image) {
             return Err(conflict(first, placed));
         }
         settled.repeated.push(*index);
         let text = format!(
             "{} is images[{}] again, it is worked once",
             named(image),
-            first.0
+            first.index
         );
         let warning = Problem::new(text).index(*index).key("images");
         settled.warnings.push(warning);
@@ -57,19 +61,21 @@ fn same_work(left: &ImageSpec, right: &ImageSpec) -> bool {
     work(left) == work(right)
 }
 
-fn conflict((earlier, first): &Placed, (later, image): &Placed) -> Problem {
+fn conflict(earlier: &Placed, later: &Placed) -> Problem {
+    let image = &later.image;
     let target = image.target.image(image.target_reference.clone());
-    let (here, there) = (described(image), described(first));
+    let (here, there) = (described(image), described(&earlier.image));
+    let (index, line) = (earlier.index, earlier.place.line);
     let found = if here == there {
-        format!("found {target} here and in images[{earlier}] with other TLS settings")
+        format!("found {target} here and in images[{index}] with other TLS settings")
     } else {
-        format!("found {here} for {target}, but images[{earlier}] has {there} for it")
+        format!("found {here} for {target}, but images[{index}] has {there} for it")
     };
-    let text = format!("{found}, expected one image per target, so set cache_as");
-    Problem::new(text)
-        .related_to(vec![Step::Key("images".to_owned()), Step::Index(*earlier)])
-        .index(*later)
-        .key("images")
+    let text = format!(
+        "{found}, expected one image per target, so set cache_as (the other one is in line {line})"
+    );
+    let problem = Problem::new(text).at(later.place);
+    problem.index(later.index).key("images")
 }
 
 fn described(image: &ImageSpec) -> String {

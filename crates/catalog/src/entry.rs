@@ -1,15 +1,17 @@
-//! One image of the catalog.
+//! One entry of the catalog: what is to be where.
+
+mod source;
 
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::job::Trust;
-use image_sync_shared::platform::{Platform, Platforms};
+use image_sync_shared::platform::Platforms;
 use image_sync_shared::reference::{
     DOCKER_HUB, Location, Reference, Repository, canonical_host, split,
 };
 
-use super::problem::{Problem, without_secrets};
-use super::raw::{RawImage, RawSettings};
-use super::source::{self, Source};
+use crate::problem::{Place, Problem, without_secrets};
+
+use source::Source;
 
 const EXPECTED_TARGET: &str =
     "expected HOST/NAME or HOST/NAME:TAG as in localhost:5000/nginx:1.27, or oci:FOLDER";
@@ -22,44 +24,46 @@ const HUB_OR_GITHUB: [&str; 4] = [
     "registry.hub.docker.com/",
 ];
 
-/// What an image has where it says nothing itself.
-pub(super) fn defaults(settings: &RawSettings) -> ImageDefaults {
-    let usual = || Platforms::One(Platform::stated("linux", "amd64", None));
-    ImageDefaults {
-        platforms: settings.default_platform.clone().unwrap_or_else(usual),
-        source_trust: trust(!settings.source_tls_verify.unwrap_or(true)),
-        target_trust: settings
-            .cache_insecure
-            .map_or(Trust::InsecureByDefault, trust),
-    }
+/// What a config says of an image, as it says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where it is said.
+    pub(crate) place: Place,
+    pub(crate) source: Box<str>,
+    pub(crate) tag: Option<Box<str>>,
+    pub(crate) cache_as: Option<Box<str>>,
+    pub(crate) platforms: Option<Box<Platforms>>,
+    pub(crate) source_tls_verify: Option<bool>,
+    pub(crate) cache_insecure: Option<bool>,
 }
 
-/// The image that `raw` describes.
-pub(super) fn resolve(
-    raw: RawImage,
-    cache_registry: &Location,
-    defaults: &ImageDefaults,
-) -> Result<ImageSpec, Problem> {
-    let text = raw.source.ok_or_else(|| {
-        Problem::new("source is missing, expected source: HOST/NAME as in docker.io/library/nginx, or source: oci:FOLDER")
-    })?;
-    let source = source::parse(&text).map_err(|problem| problem.key("source"))?;
-    let target = target(&source, raw.cache_as, cache_registry)?;
-    let repository = source.repository.clone();
-    let named = source.with_tag(raw.tag.as_deref())?;
-    let platforms = platforms(raw.platform, &named.target_reference, defaults)?;
-    let source_trust = raw.source_tls_verify.map(|verify| trust(!verify));
-    Ok(ImageSpec {
-        image: named.image,
-        tag: named.tag,
-        source: repository,
-        reference: named.reference,
-        target,
-        target_reference: named.target_reference,
-        platforms,
-        source_trust: source_trust.unwrap_or(defaults.source_trust),
-        target_trust: raw.cache_insecure.map_or(defaults.target_trust, trust),
-    })
+impl Entry {
+    /// The image that it is.
+    pub(crate) fn image(
+        &self,
+        cache_registry: &Location,
+        defaults: &ImageDefaults,
+    ) -> Result<ImageSpec, Problem> {
+        let source = source::parse(&self.source).map_err(|problem| problem.key("source"))?;
+        let target = target(&source, self.cache_as.as_deref(), cache_registry)?;
+        let repository = source.repository.clone();
+        let named = source.with_tag(self.tag.as_deref())?;
+        let stated = self.platforms.as_deref().cloned();
+        let platforms = platforms(stated, &named.target_reference, defaults)?;
+        let source_trust = self.source_tls_verify.map(|verify| trust(!verify));
+        let target_trust = self.cache_insecure.map(trust);
+        Ok(ImageSpec {
+            image: named.image,
+            tag: named.tag,
+            source: repository,
+            reference: named.reference,
+            target,
+            target_reference: named.target_reference,
+            platforms,
+            source_trust: source_trust.unwrap_or(defaults.source_trust),
+            target_trust: target_trust.unwrap_or(defaults.target_trust),
+        })
+    }
 }
 
 /// The image `source` for `target`, which is named in full; without a tag it has that of the source.
@@ -123,7 +127,8 @@ fn platforms(
     }
 }
 
-fn trust(insecure: bool) -> Trust {
+/// How an `insecure` side is reached.
+pub(crate) fn trust(insecure: bool) -> Trust {
     if insecure {
         Trust::Insecure
     } else {
@@ -133,11 +138,11 @@ fn trust(insecure: bool) -> Trust {
 
 fn target(
     source: &Source,
-    cache_as: Option<String>,
+    cache_as: Option<&str>,
     cache_registry: &Location,
 ) -> Result<Repository, Problem> {
     if let Some(name) = cache_as {
-        return without_secrets(&name)
+        return without_secrets(name)
             .and_then(|name| cache_registry.repository(name).map_err(Problem::new))
             .map_err(|problem| problem.key("cache_as"));
     }
@@ -223,7 +228,7 @@ mod tests {
             let source = source::parse(text).unwrap();
             let problem = target(&source, None, &cache).unwrap_err().to_string();
             assert!(problem.contains("expected cache_as: NAME"), "{problem}");
-            let named = target(&source, Some("x/y".to_owned()), &cache).unwrap();
+            let named = target(&source, Some("x/y"), &cache).unwrap();
             assert_eq!(named.to_string(), "localhost:5000/x/y");
         }
     }

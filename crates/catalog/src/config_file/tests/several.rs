@@ -1,0 +1,84 @@
+//! Several problems of one file, and files that would never end.
+
+use std::fmt::Write as _;
+
+use super::errors::{error, images_error};
+
+#[test]
+fn all_problems_of_a_file_are_told_at_once_in_the_order_of_the_file() {
+    let text = "
+cache_registry: a.io
+images:
+  - {source: nginx, tag: [1], platform: linux/amd46}
+  - {source: nginx}
+  - {sorce: nginx, tag: x}
+settings: {concurrency: 0, retry: {attempts: 0}, setings: 1}
+registries: {a.io: {username: me, max_connections: many}, b.io: {proxy: x}}
+";
+    let error = error(text);
+    let places: Vec<&str> = error
+        .lines()
+        .map(|line| line.split(": ").nth(1).unwrap())
+        .collect();
+    let places: Vec<String> = error
+        .lines()
+        .zip(places)
+        .map(|(line, path)| format!("{} {path}", line.split(": ").next().unwrap()))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "c.yaml:4:26 images[0].tag",
+            "c.yaml:4:41 images[0].platform",
+            "c.yaml:5:5 images[1]",
+            "c.yaml:6:5 images[2]",
+            "c.yaml:6:6 images[2]",
+            "c.yaml:7:25 settings.concurrency",
+            "c.yaml:7:46 settings.retry.attempts",
+            "c.yaml:7:50 settings",
+            "c.yaml:8:20 registries.a.io",
+            "c.yaml:8:52 registries.a.io.max_connections",
+            "c.yaml:8:73 registries.b.io.proxy",
+        ],
+        "{error}"
+    );
+}
+
+#[test]
+fn twenty_problems_are_told_and_the_others_counted() {
+    let images = "  - {source: nginx, tagg: x, tag: x}\n".repeat(50);
+    let error = images_error(&images);
+    assert_eq!(error.lines().count(), 21, "{error}");
+    assert!(error.ends_with("\nc.yaml: and 30 more"), "{error}");
+}
+
+#[test]
+fn one_mistake_that_many_aliases_repeat_is_told_once() {
+    let images =
+        "  - &a {source: x, tag: t, platform: linus/amd64}\n  - {<<: *a, tag: u}\n  - *a\n";
+    assert_eq!(images_error(images).lines().count(), 1);
+}
+
+#[test]
+fn values_that_lie_too_deep_in_each_other_are_refused() {
+    let deep = "[".repeat(100);
+    let error = error(&format!("cache_registry: a.io\nimages: {deep}"));
+    assert_eq!(
+        error,
+        "c.yaml:2:73: found more than 64 values in each other, expected less"
+    );
+}
+
+#[test]
+fn aliases_that_multiply_are_refused() {
+    let mut text = String::from("  - &x0 {source: nginx, tag: t}\n");
+    for level in 1..30 {
+        let below = level - 1;
+        writeln!(text, "  - &x{level} {{<<: [*x{below}, *x{below}]}}").unwrap();
+    }
+    let error = images_error(&text);
+    assert!(
+        error.contains("too many of them, expected a config of finite size"),
+        "{error}"
+    );
+}
