@@ -212,6 +212,10 @@ mod tests {
         async fn purge(&self, _: &RunId) -> Result<u64, QueueError> {
             Ok(0)
         }
+
+        async fn visibility(&self) -> Result<Duration, QueueError> {
+            Ok(Duration::from_secs(60))
+        }
     }
 
     #[async_trait]

@@ -11,3 +11,6 @@ pub(crate) mod runs;
 pub(crate) mod sync;
 pub(crate) mod why;
 pub(crate) mod worker;
+
+#[cfg(test)]
+mod tests;

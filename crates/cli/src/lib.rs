@@ -11,7 +11,7 @@ use commands::config_check;
 use options::CommonArgs;
 use process::environment::Environment;
 use process::exit::{Exit, Problem};
-use process::stdout;
+use process::stdout::Stdout;
 use run::setup;
 use telemetry::logging;
 use telemetry::traces::Telemetry;
@@ -98,7 +98,8 @@ fn carry_out(
 fn config_check(common: &CommonArgs, environment: &Environment) -> Result<Exit, Problem> {
     let loaded = setup::load(common.config.as_deref(), environment)?;
     setup::registries(&loaded.config, environment)?;
-    stdout::write(|out| config_check::describe(&loaded, out)).map_err(Problem::not_carried_out)?;
+    let written = Stdout::Process.write(|out| config_check::describe(&loaded, out));
+    written.map_err(Problem::not_carried_out)?;
     Ok(Exit::Success)
 }
 
@@ -109,6 +110,7 @@ fn completions(shell: Shell) -> Result<Exit, Problem> {
 }
 
 fn print(text: &[u8]) -> Result<Exit, Problem> {
-    stdout::write(|out| out.write_all(text)).map_err(Problem::not_carried_out)?;
+    let written = Stdout::Process.write(|out| out.write_all(text));
+    written.map_err(Problem::not_carried_out)?;
     Ok(Exit::Success)
 }

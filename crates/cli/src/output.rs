@@ -7,14 +7,14 @@ use std::io::{self, BufReader, IsTerminal as _, Write};
 use console::Term;
 use image_sync_aggregator::aggregate::FinishedRun;
 use image_sync_aggregator::image_states::Meant;
-use image_sync_queue::jetstream::StoredReport;
+use image_sync_shared::ports::reports::StoredReport;
 use image_sync_shared::report::Report;
 use image_sync_shared::text::JsonWriter;
 
 use crate::options::{Output, OutputArgs};
 use crate::process::environment::Environment;
 use crate::process::exit::Problem;
-use crate::process::stdout;
+use crate::process::stdout::Stdout;
 use crate::terminal::progress::Screen;
 use crate::terminal::summary;
 use crate::terminal::table::{self, Canvas};
@@ -32,6 +32,7 @@ pub(crate) struct Outputs {
     shape: Shape,
     file: Option<ReportFile>,
     screen: Screen,
+    stdout: Stdout,
 }
 
 impl Outputs {
@@ -40,17 +41,19 @@ impl Outputs {
         args: &OutputArgs,
         environment: &Environment,
         screen: &Screen,
+        stdout: Stdout,
     ) -> Result<Self, Problem> {
         let file = args.report.as_deref().map(ReportFile::prepare).transpose();
         Ok(Self {
             shape: shape(args.output.unwrap_or_default(), environment.no_color),
             file: file.map_err(Problem::usage)?,
             screen: screen.clone(),
+            stdout,
         })
     }
 
     /// Writes a report that is stored as JSON to all of them. Blocks. A table of it needs all of it in memory.
-    pub(crate) fn write_stored(&self, mut stored: StoredReport) -> Result<(), Problem> {
+    pub(crate) fn write_stored(&self, stored: &mut dyn StoredReport) -> Result<(), Problem> {
         let mut copy = |out: &mut dyn Write| {
             io::copy(&mut stored.text()?, &mut JsonWriter::new(out)).map(drop)
         };
@@ -60,10 +63,11 @@ impl Outputs {
         };
         to_file.map_err(Problem::not_carried_out)?;
         let to_stdout = match self.shape {
-            Shape::Json => stdout::write(|out| copy(out)),
+            Shape::Json => self.stdout.write(|out| copy(out)),
             Shape::Table(canvas) => {
-                let mut report = read(&mut stored)?;
-                stdout::write(|out| table::write(&mut report, canvas, out))
+                let mut report = read(stored)?;
+                self.stdout
+                    .write(|out| table::write(&mut report, canvas, out))
             }
         };
         to_stdout.map_err(Problem::not_carried_out)
@@ -72,10 +76,10 @@ impl Outputs {
     /// Writes what a stored report says of the images that are meant, which are held in memory. Blocks.
     pub(crate) fn write_some(
         &self,
-        mut stored: StoredReport,
+        stored: &mut dyn StoredReport,
         meant: &Meant,
     ) -> Result<(), Problem> {
-        let mut report = read(&mut stored)?;
+        let mut report = read(stored)?;
         let is_meant = |image: &str, tag: &str, target: &str| meant.is(image, tag, target);
         let results = &mut report.results;
         results.retain(|result| is_meant(&result.image, &result.tag, &result.target));
@@ -91,10 +95,10 @@ impl Outputs {
         };
         to_file.map_err(Problem::not_carried_out)?;
         let to_stdout = match self.shape {
-            Shape::Json => stdout::write(|out| json(out)),
-            Shape::Table(canvas) => {
-                stdout::write(|out| table::write(&mut report.clone(), canvas, out))
-            }
+            Shape::Json => self.stdout.write(|out| json(out)),
+            Shape::Table(canvas) => self
+                .stdout
+                .write(|out| table::write(&mut report.clone(), canvas, out)),
         };
         to_stdout.map_err(Problem::not_carried_out)
     }
@@ -105,7 +109,7 @@ impl Outputs {
             Some(file) => file.write(|out| run.write_json(&mut JsonWriter::new(out))),
             None => Ok(()),
         };
-        let to_stdout = stdout::write(|out| match self.shape {
+        let to_stdout = self.stdout.write(|out| match self.shape {
             Shape::Json => run.write_json(&mut JsonWriter::new(out)),
             Shape::Table(canvas) => table::write(run, canvas, out),
         });
@@ -120,7 +124,7 @@ impl Outputs {
 }
 
 /// All of a stored report.
-pub(crate) fn read(stored: &mut StoredReport) -> Result<Report, Problem> {
+pub(crate) fn read(stored: &mut dyn StoredReport) -> Result<Report, Problem> {
     let text = stored.text().map_err(Problem::not_carried_out)?;
     serde_json::from_reader(BufReader::new(text)).map_err(Problem::not_carried_out)
 }

@@ -12,12 +12,7 @@ use std::io;
 use std::net::{TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use image_sync_queue::in_process::InProcess;
-use image_sync_queue::jetstream::Backlog;
-use image_sync_queue::{LaneLength, Length};
-use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::backlog::Backlog;
 use image_sync_shared::ports::measures::{Measures, Unmeasured};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -44,45 +39,6 @@ pub(crate) fn address(text: &str) -> Result<Address, String> {
     let valid = parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     let expected = || "expected HOST:PORT, as in 127.0.0.1:9090 or [::]:9090".to_owned();
     valid.then(|| Address(text.to_owned())).ok_or_else(expected)
-}
-
-/// A queue that says how long it is; that it answers, and does what the role needs, is what readiness means.
-#[async_trait]
-pub(crate) trait QueueLength: Send + Sync {
-    /// How much it holds.
-    async fn length(&self) -> Result<Length, QueueError>;
-
-    /// What it does not do at this moment although it is there, and why, if there is anything.
-    fn hindrance(&self) -> Option<String> {
-        None
-    }
-}
-
-#[async_trait]
-impl QueueLength for InProcess {
-    async fn length(&self) -> Result<Length, QueueError> {
-        let jobs = Lane::ALL.map(|lane| LaneLength {
-            lane: lane.name(),
-            stored: self.held(lane),
-            in_hand: None,
-        });
-        Ok(Length {
-            jobs: jobs.to_vec(),
-            dead_letters: None,
-            ..Length::default()
-        })
-    }
-}
-
-#[async_trait]
-impl QueueLength for Backlog {
-    async fn length(&self) -> Result<Length, QueueError> {
-        self.length().await
-    }
-
-    fn hindrance(&self) -> Option<String> {
-        self.hindrance()
-    }
 }
 
 /// The metrics, and the place where they and the probes are served. Without `--listen` both are absent and cost nothing.
@@ -171,7 +127,7 @@ impl Serving {
     }
 
     /// All is wired: ready as long as the queue answers.
-    pub(crate) fn ready(&self, queue: Arc<dyn QueueLength>) {
+    pub(crate) fn ready(&self, queue: Arc<dyn Backlog>) {
         if let Some(probes) = &self.probes {
             probes.ready(queue);
         }

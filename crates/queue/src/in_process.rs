@@ -5,14 +5,18 @@
 //! temporary file, and the ids in the dedupe windows and the dead letters are bounded in number. Jobs put back wait in
 //! lane retry, which is not bounded: a worker must always be able to give a job back.
 
+mod backlog;
 mod dead_letters;
 mod host_pauses;
 mod job_queue;
 mod jobs;
 mod leases;
+mod memos;
 mod recent_ids;
+mod reports;
 mod run_control;
 mod run_log;
+mod run_states;
 mod schedule;
 mod settle;
 mod waiting;
@@ -23,17 +27,21 @@ use std::time::Duration;
 
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::job_queue::{DEFAULT_MAX_DELIVER, Lane};
 use image_sync_shared::run::RunId;
 
 use crate::Ports;
+use backlog::InProcessBacklog;
 use dead_letters::InProcessDeadLetters;
 use host_pauses::InProcessHostPauses;
 use job_queue::InProcessJobQueue;
 use jobs::Jobs;
 use leases::InProcessLeases;
+use memos::InProcessMemos;
+use reports::InProcessReports;
 use run_control::InProcessRunControl;
 use run_log::InProcessRunLog;
+use run_states::{InProcessRunStates, SharedRunStates};
 
 /// The numbers of an in-process queue. The defaults are those of the JetStream queue, where it has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +69,7 @@ impl Default for InProcessSettings {
     fn default() -> Self {
         Self {
             visibility: Duration::from_secs(60),
-            max_deliver: 5,
+            max_deliver: DEFAULT_MAX_DELIVER,
             dedupe_window: Duration::from_secs(10 * 60),
             dedupe_capacity: 100_000,
             bulk_capacity: 1_024,
@@ -90,13 +98,25 @@ impl InProcess {
             Arc::clone(&letters),
         ));
         let leases = Arc::new(InProcessLeases::new(settings.lease_term));
-        let log = Arc::new(InProcessRunLog::new(settings));
+        let states = Arc::<InProcessRunStates>::default();
+        let log = Arc::new(InProcessRunLog::new(settings.clone()));
         let ports = Ports {
             jobs: Arc::new(InProcessJobQueue::new(Arc::clone(&jobs))),
+            backlog: Arc::new(InProcessBacklog::new(
+                Arc::clone(&jobs),
+                Arc::clone(&letters),
+            )),
             letters,
             leases,
             pauses: Arc::new(InProcessHostPauses::new(Arc::clone(&clock))),
-            runs: Arc::new(InProcessRunControl::new(clock)),
+            runs: Arc::new(InProcessRunControl::new(
+                Arc::clone(&clock),
+                Arc::clone(&states),
+            )),
+            states: Arc::new(SharedRunStates(states)),
+            reports: Arc::new(InProcessReports::new(settings.temp_dir)),
+            memos: Arc::<InProcessMemos>::default(),
+            clock,
             log: Arc::<InProcessRunLog>::clone(&log),
         };
         Self { ports, log, jobs }
@@ -106,12 +126,6 @@ impl InProcess {
     #[must_use]
     pub fn ports(&self) -> &Ports {
         &self.ports
-    }
-
-    /// How many jobs of `lane` are stored, those in hand included.
-    #[must_use]
-    pub fn held(&self, lane: Lane) -> u64 {
-        self.jobs.held(lane)
     }
 
     /// Ends the handing out of jobs: from now on publishing and pulling, calls that wait included, fail with

@@ -22,47 +22,37 @@ mod streams;
 
 use std::sync::Arc;
 
-use image_sync_shared::mac::MacKey;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::ports::memo::Memo;
-use image_sync_shared::ports::run_states::RunStates;
 use image_sync_shared::run::RunId;
 use tokio::task::JoinSet;
 use tokio_util::sync::DropGuard;
 
 pub use client::{Auth, ConnectError, ConnectSettings, Connection, TlsFiles};
-pub use jobs::Backlog;
 pub use names::{InvalidPrefix, Prefix, Role};
 pub use provision::{
-    Change, Difference, ProvisionError, ProvisionSettings, Storage, Timing, installed, provision,
-    storage, verify,
+    Change, Difference, ProvisionError, ProvisionSettings, Storage, installed, provision, storage,
+    verify,
 };
-pub use state::{History, Reports, RunFrame, StoredReport, StoredSize, Strays};
+pub use state::{History, JetStreamReports};
 
 use crate::Ports;
 use crate::known_pauses::KnownPauses;
 use client::Tries;
-use jobs::{BackgroundTasks, JetStreamJobQueue, JobStore, stalled};
+use jobs::{BackgroundTasks, JetStreamBacklog, JetStreamJobQueue, JobStore};
 use names::Area;
-use provision::timing;
 use state::{
-    Bucket, CANCEL, CancelledRuns, JetStreamDeadLetters, JetStreamHostPauses, JetStreamLeases,
-    JetStreamMemo, JetStreamRunControl, JetStreamRunLog, JetStreamRunStates, KeyChange,
-    host_pauses, run_log, watch,
+    CANCEL, CancelledRuns, JetStreamDeadLetters, JetStreamHostPauses, JetStreamLeases,
+    JetStreamMemos, JetStreamRunControl, JetStreamRunLog, JetStreamRunStates, KeyChange,
+    host_pauses, watch,
 };
 use streams::{ServerClock, server_clock};
 
-/// How often a job is delivered before it is poison, unless told otherwise.
-pub const DEFAULT_MAX_DELIVER: u64 = 5;
-
 /// The queue of one installation, as one client sees it. It is provisioned before. Its ports work for as long as it lives.
 pub struct JetStream {
-    clock: Arc<dyn Clock>,
     connection: Connection,
     ports: Ports,
-    role: Role,
     tasks: BackgroundTasks,
     _stop_in_the_end: DropGuard,
     _watches: JoinSet<()>,
@@ -104,6 +94,7 @@ impl JetStream {
         let ports = Ports {
             jobs: Arc::new(JetStreamJobQueue::new(jobs, tasks.clone())),
             letters: Arc::new(letters),
+            backlog: Arc::new(JetStreamBacklog::new(connection.clone(), role)),
             log: Arc::new(JetStreamRunLog::new(connection.clone())),
             runs: Arc::new(JetStreamRunControl::new(
                 connection.clone(),
@@ -116,11 +107,13 @@ impl JetStream {
                 Arc::clone(&clock),
                 pauses,
             )),
+            states: Arc::new(JetStreamRunStates::new(connection.clone())),
+            reports: Arc::new(JetStreamReports::new(connection.clone())),
+            memos: Arc::new(JetStreamMemos::new(connection.clone())),
+            clock,
         };
         Ok(Self {
-            clock,
             connection,
-            role,
             ports,
             _stop_in_the_end: tasks.stop.clone().drop_guard(),
             tasks,
@@ -132,57 +125,6 @@ impl JetStream {
     #[must_use]
     pub fn ports(&self) -> &Ports {
         &self.ports
-    }
-
-    /// The clock that all who meet here go by: the server's.
-    #[must_use]
-    pub fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.clock)
-    }
-
-    /// Facts that are shared with all workers of the same key; without a key with none.
-    #[must_use]
-    pub fn memo(&self, key: Option<MacKey>) -> Arc<dyn Memo> {
-        let bucket = Bucket::new(self.connection.clone(), self.connection.names().memo());
-        Arc::new(JetStreamMemo::new(bucket, key))
-    }
-
-    /// Which runs there are.
-    #[must_use]
-    pub fn states(&self) -> Arc<dyn RunStates> {
-        Arc::new(JetStreamRunStates::new(self.connection.clone()))
-    }
-
-    /// What the log of a run says of it as a whole.
-    pub async fn frame_of(&self, run: &RunId) -> Result<RunFrame, QueueError> {
-        run_log::frame(&self.connection, run).await
-    }
-
-    /// How much there is to do.
-    #[must_use]
-    pub fn backlog(&self) -> Backlog {
-        Backlog::new(self.connection.clone(), self.role)
-    }
-
-    /// Whether jobs wait, and none is taken or in hand: no worker is running, or none gets through.
-    pub async fn is_deserted(&self) -> Result<bool, QueueError> {
-        stalled::is_deserted(&self.connection).await
-    }
-
-    /// Within which times a worker has to give signs of life.
-    pub async fn timing(&self) -> Result<Timing, QueueError> {
-        timing::timing(&self.connection).await
-    }
-
-    /// Makes sure that the log of a run of so many images can be kept whole.
-    pub async fn check_log(&self, images: usize) -> Result<(), QueueError> {
-        run_log::check(&self.connection, images).await
-    }
-
-    /// The reports of runs.
-    #[must_use]
-    pub fn reports(&self) -> Reports {
-        Reports::new(self.connection.clone())
     }
 
     /// Ends what is under way: jobs that were taken while nobody waited for them any more are given back. To be called

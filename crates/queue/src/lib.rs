@@ -9,7 +9,7 @@ mod messages;
 mod ports;
 mod spool;
 
-pub use ports::{Fill, LaneLength, Length, Ports};
+pub use ports::Ports;
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

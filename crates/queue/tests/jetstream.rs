@@ -78,7 +78,7 @@ async fn fresh() -> JetStreamBackend {
     let (queue, _) = provisioned(&server, &fresh_prefix(), &settings).await;
     JetStreamBackend {
         settings,
-        clock: queue.clock(),
+        clock: Arc::clone(&queue.ports().clock),
         queue,
         _server: server,
     }

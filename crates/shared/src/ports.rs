@@ -1,5 +1,6 @@
 //! The traits to the outside. Their implementations are in crates/queue, crates/registry and crates/cli.
 
+pub mod backlog;
 pub mod clock;
 pub mod dead_letters;
 pub mod host_pauses;
@@ -9,6 +10,7 @@ pub mod measures;
 pub mod memo;
 pub mod progress;
 pub mod registries;
+pub mod reports;
 pub mod run_control;
 pub mod run_log;
 pub mod run_states;

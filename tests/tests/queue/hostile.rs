@@ -204,7 +204,9 @@ async fn a_fact_that_somebody_put_into_the_bucket_keeps_no_image_old() {
     let others = site
         .queue()
         .await
-        .memo(Some(MacKey::of_text("somebody's own key")));
+        .ports()
+        .memos
+        .of(Some(MacKey::of_text("somebody's own key")));
     others.remember(&fact, child(&old).digest(), now()).await;
     site.source.put_image("indexed", TAG, &new);
     let moved = site.producer().ended().await;

@@ -180,7 +180,7 @@ impl Installation {
 
     /// The report of a run as it is stored.
     pub(crate) async fn report_of(&self, run: &RunId) -> String {
-        let report = self.queue().await.reports().get(run).await.unwrap();
+        let report = self.queue().await.ports().reports.get(run).await.unwrap();
         let mut report = report.unwrap_or_else(|| panic!("run {run} should have a report"));
         std::io::read_to_string(report.text().unwrap()).unwrap()
     }

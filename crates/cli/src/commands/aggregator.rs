@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use clap::{Args, value_parser};
+use clap::Args;
 use image_sync_aggregator::follow_runs::RunFollower;
-use image_sync_aggregator::janitor::Janitor;
-use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Role};
+use image_sync_queue::Ports;
 use image_sync_shared::ports::measures::Measures;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::options::LISTEN;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::run::connection::{ConnectionArgs, MAX_DELIVER};
+use crate::run::connection::{ConnectionArgs, MaxDeliver};
 use crate::run::report_store::Store;
 use crate::run::runtime;
 use crate::run::wiring;
@@ -21,8 +21,8 @@ use crate::server::{self, Address, HttpServer};
 /// Options of `aggregator`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AggregatorArgs {
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), default_value_t = DEFAULT_MAX_DELIVER, help = MAX_DELIVER)]
-    max_deliver: u64,
+    #[command(flatten)]
+    max_deliver: MaxDeliver,
     #[arg(long, value_name = "HOST:PORT", value_parser = server::address, help = LISTEN)]
     listen: Option<Address>,
     #[command(flatten)]
@@ -35,33 +35,38 @@ pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Ex
     let measures = server.of_runs();
     runtime::run(runtime::GRACE, |stop| async move {
         let serving = server.serve(&stop)?;
-        let opening =
-            args.connection
-                .open_to_take(environment, Role::Aggregator, args.max_deliver, &serving);
+        let opening = args
+            .connection
+            .aggregator(environment, args.max_deliver, &serving);
         let Some(queue) = stop.run_until_cancelled(Box::pin(opening)).await else {
             return Ok(Exit::Success);
         };
         let queue = queue?;
-        serving.ready(Arc::new(queue.backlog()));
-        info!("aggregator started");
-        let (follower, janitor) = roles(&queue, &measures);
-        let store = Store::new(queue.reports());
-        let ended = tokio::try_join!(follower.run(&stop), janitor.run(&stop), store.tidy(&stop));
+        serving.ready(Arc::clone(&queue.ports().backlog));
+        let ended = aggregate(queue.ports(), &measures, &stop).await;
         let closed = queue.close().await;
-        ended.map_err(Problem::not_carried_out)?;
+        ended?;
         closed.map_err(Problem::not_carried_out)?;
         Ok(Exit::Success)
     })
 }
 
-fn roles(queue: &JetStream, measures: &Arc<dyn Measures>) -> (RunFollower, Janitor) {
-    let (ports, clock) = (queue.ports(), queue.clock());
+/// Looks after runs, their reports and jobs that kill their workers, until `stop` is cancelled.
+pub(super) async fn aggregate(
+    queue: &Ports,
+    measures: &Arc<dyn Measures>,
+    stop: &CancellationToken,
+) -> Result<(), Problem> {
+    info!("aggregator started");
+    let store = Arc::new(Store::new(Arc::clone(&queue.reports)));
     let follower = RunFollower {
-        aggregator: wiring::aggregator(ports, &clock, measures),
-        states: queue.states(),
-        control: Arc::clone(&ports.runs),
-        queue: Arc::clone(&ports.jobs),
-        reports: Arc::new(Store::new(queue.reports())),
+        aggregator: wiring::aggregator(queue, &queue.clock, measures),
+        states: Arc::clone(&queue.states),
+        control: Arc::clone(&queue.runs),
+        queue: Arc::clone(&queue.jobs),
+        reports: Arc::<Store>::clone(&store),
     };
-    (follower, wiring::janitor(ports, &clock, measures))
+    let janitor = wiring::janitor(queue, &queue.clock, measures);
+    let ended = tokio::try_join!(follower.run(stop), janitor.run(stop), store.tidy(stop));
+    ended.map(drop).map_err(Problem::not_carried_out)
 }

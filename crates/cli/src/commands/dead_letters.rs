@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use image_sync_producer::replay::{self, Choice, LetterError};
-use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_queue::Ports;
 use image_sync_shared::ports::dead_letters::DeadLetters;
 use image_sync_shared::text::escape_json;
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,8 @@ use crate::options::OutputArgs;
 use crate::output::{self, Outputs};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::process::stdout;
-use crate::run::connection::{self, ConnectionArgs, ListArgs};
+use crate::process::stdout::Stdout;
+use crate::run::connection::{ConnectionArgs, ListArgs};
 use crate::run::published;
 use crate::run::runtime;
 use crate::run::waiting;
@@ -125,56 +125,69 @@ pub(crate) fn run(
     screen: &Screen,
 ) -> Result<Exit, Problem> {
     runtime::run(runtime::GRACE, |stop| async move {
-        let opening = command.connection().open(environment, Role::Operator);
-        let queue = opening.await?;
-        let ended = async {
-            let letters = &*queue.ports().letters;
-            match command {
-                DeadLettersCommand::List(args) => {
-                    let shape = output::shape(args.output, environment.no_color);
-                    listing::write(letters, shape).await
-                }
-                DeadLettersCommand::Show(args) => show(letters, &args.id).await,
-                DeadLettersCommand::Replay(args) => {
-                    let outputs = Outputs::prepare(&args.output, environment, screen)?;
-                    replay(args, &queue, outputs, &stop).await
-                }
-                DeadLettersCommand::Drop(args) => {
-                    let dropped = replay::discard(letters, &args.which.choice()).await;
-                    info!(letters = dropped.map_err(problem)?, "dropped dead letters");
-                    Ok(Exit::Success)
-                }
-            }
-        };
-        connection::ended(&queue, ended.await).await
+        let queue = command.connection().operator(environment).await?;
+        let (ports, stdout) = (queue.ports(), Stdout::Process);
+        let carried_out = carry_out(command, ports, environment, screen, &stdout, &stop);
+        queue.ended(carried_out.await).await
     })
 }
 
-async fn show(letters: &dyn DeadLetters, id: &str) -> Result<Exit, Problem> {
+/// Does what was asked for.
+pub(super) async fn carry_out(
+    command: &DeadLettersCommand,
+    queue: &Ports,
+    environment: &Environment,
+    screen: &Screen,
+    stdout: &Stdout,
+    stop: &CancellationToken,
+) -> Result<Exit, Problem> {
+    let letters = &*queue.letters;
+    match command {
+        DeadLettersCommand::List(args) => {
+            let shape = output::shape(args.output, environment.no_color);
+            listing::write(letters, shape, stdout).await
+        }
+        DeadLettersCommand::Show(args) => show(letters, &args.id, stdout).await,
+        DeadLettersCommand::Replay(args) => {
+            let outputs = Outputs::prepare(&args.output, environment, screen, stdout.clone())?;
+            replay(args, queue, outputs, stop).await
+        }
+        DeadLettersCommand::Drop(args) => {
+            let dropped = replay::discard(letters, &args.which.choice()).await;
+            // Not within the log line, which nobody evaluates where it is not wanted.
+            let dropped = dropped.map_err(problem)?;
+            info!(letters = dropped, "dropped dead letters");
+            Ok(Exit::Success)
+        }
+    }
+}
+
+async fn show(letters: &dyn DeadLetters, id: &str, stdout: &Stdout) -> Result<Exit, Problem> {
     let letter = letters.get(id).await.map_err(Problem::not_carried_out)?;
     let Some(letter) = letter else {
         return Err(problem(LetterError::Unknown(vec![format!("{id:?}")])));
     };
     let json = serde_json::to_string_pretty(&letter).map_err(Problem::not_carried_out)?;
-    stdout::write_aside(move |out| writeln!(out, "{}", escape_json(&json))).await?;
+    let written = stdout.write_aside(move |out| writeln!(out, "{}", escape_json(&json)));
+    written.await?;
     Ok(Exit::Success)
 }
 
 async fn replay(
     args: &ReplayArgs,
-    queue: &JetStream,
+    queue: &Ports,
     outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let (ports, choice, clock) = (queue.ports(), args.which.choice(), queue.clock());
-    let producer = wiring::producer(ports, &clock);
-    let letters = &*ports.letters;
+    let choice = args.which.choice();
+    let producer = wiring::producer(queue, &queue.clock);
+    let letters = &*queue.letters;
     let replayed = replay::replay(&producer, letters, &choice, args.run_timeout, stop).await;
     let Some((run, outcome)) = replayed.map_err(problem)? else {
         info!("there is no dead letter to replay");
         return Ok(Exit::Success);
     };
-    let jobs = published::all(&*ports.runs, &run, outcome).await?;
+    let jobs = published::all(&*queue.runs, &run, outcome).await?;
     info!(%run, images = jobs, "replayed dead letters");
     if !args.wait {
         return Ok(Exit::Success);

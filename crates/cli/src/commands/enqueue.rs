@@ -3,7 +3,7 @@
 use clap::Args;
 use image_sync_catalog::by_name;
 use image_sync_producer::run_id::registries;
-use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_queue::Ports;
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::platform::Platforms;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,8 @@ use crate::options::{CommonArgs, OutputArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::run::connection::{self, ConnectionArgs};
+use crate::process::stdout::Stdout;
+use crate::run::connection::ConnectionArgs;
 use crate::run::published;
 use crate::run::runtime;
 use crate::run::setup::{self, Loaded};
@@ -66,15 +67,19 @@ pub(crate) fn run(
     let loaded = setup::load(common.config.as_deref(), environment)?;
     let images = chosen(args, &loaded).map_err(Problem::usage)?;
     let config = loaded.config;
-    let outputs = Outputs::prepare(&args.output, environment, screen)?;
-    runtime::run(runtime::GRACE, |stop| async {
-        let queue = args.connection.open(environment, Role::Producer).await?;
-        let ended = enqueue(args, &config, &images, &queue, outputs, stop).await;
-        connection::ended(&queue, ended).await
+    let outputs = Outputs::prepare(&args.output, environment, screen, Stdout::Process)?;
+    let (config, images) = (&config, &images);
+    runtime::run(runtime::GRACE, |stop| async move {
+        let queue = args.connection.producer(environment).await?;
+        let ended = enqueue(args, config, images, queue.ports(), outputs, &stop).await;
+        queue.ended(ended).await
     })
 }
 
-fn chosen(args: &EnqueueArgs, loaded: &Loaded) -> Result<Vec<ImageSpec>, by_name::NameError> {
+pub(super) fn chosen(
+    args: &EnqueueArgs,
+    loaded: &Loaded,
+) -> Result<Vec<ImageSpec>, by_name::NameError> {
     let Some(target) = &args.target else {
         let file = loaded.file.display().to_string();
         return by_name::choose(&loaded.images, &file, &args.images);
@@ -84,29 +89,30 @@ fn chosen(args: &EnqueueArgs, loaded: &Loaded) -> Result<Vec<ImageSpec>, by_name
     Ok(vec![image])
 }
 
-async fn enqueue(
+/// Publishes the images as a run of their own, and waits for its report if that is asked for.
+pub(super) async fn enqueue(
     args: &EnqueueArgs,
     config: &Config,
     images: &[ImageSpec],
-    queue: &JetStream,
+    queue: &Ports,
     outputs: Outputs,
-    stop: CancellationToken,
+    stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let clock = queue.clock();
+    let clock = &queue.clock;
     let mut plan = wiring::plan_by_itself(config, images.len(), args.dry_run, clock.as_ref());
     if args.target.is_some() {
         plan.cache_registry = registries(images.iter().map(|image| &image.target));
     }
-    let checked = queue.check_log(images.len()).await;
+    let checked = queue.log.check_room(images.len()).await;
     checked.map_err(Problem::not_carried_out)?;
-    let producer = wiring::producer(queue.ports(), &clock);
-    let outcome = producer.produce(&plan, images, &stop).await;
+    let producer = wiring::producer(queue, clock);
+    let outcome = producer.produce(&plan, images, stop).await;
     let outcome = outcome.map_err(Problem::not_carried_out)?;
-    let jobs = published::all(&*queue.ports().runs, &plan.run_id, outcome).await?;
+    let jobs = published::all(&*queue.runs, &plan.run_id, outcome).await?;
     info!(run = %plan.run_id, images = jobs, "enqueued");
     if !args.wait {
         return Ok(Exit::Success);
     }
     let skip_on_error = config.settings.skip_on_error;
-    waiting::report_of(queue, &plan.run_id, skip_on_error, outputs, &stop).await
+    waiting::report_of(queue, &plan.run_id, skip_on_error, outputs, stop).await
 }

@@ -4,14 +4,15 @@ mod listing;
 
 use clap::{Args, Subcommand};
 use image_sync_catalog::config_file;
-use image_sync_queue::jetstream::Role;
+use image_sync_queue::Ports;
 use image_sync_shared::ports::host_pauses::HostPauses;
 use tracing::info;
 
 use crate::output;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::run::connection::{self, ConnectionArgs, ListArgs};
+use crate::process::stdout::Stdout;
+use crate::run::connection::{ConnectionArgs, ListArgs};
 use crate::run::runtime;
 
 pub(crate) const HELP: &str = "\
@@ -45,30 +46,43 @@ impl HostsCommand {
             Self::Resume(args) => &args.connection,
         }
     }
+
+    /// The registry that it names.
+    pub(super) fn host(&self) -> Result<Option<String>, Problem> {
+        match self {
+            Self::List(_) => Ok(None),
+            Self::Resume(args) => host(&args.host).map(Some),
+        }
+    }
 }
 
 /// Runs `hosts`.
 pub(crate) fn run(command: &HostsCommand, environment: &Environment) -> Result<Exit, Problem> {
-    let host = match command {
-        HostsCommand::List(_) => None,
-        HostsCommand::Resume(args) => Some(host(&args.host)?),
-    };
+    let host = command.host()?;
     runtime::run(runtime::GRACE, |_stop| async move {
-        let queue = command.connection().open(environment, Role::Operator);
-        let queue = queue.await?;
-        let ended = async {
-            let pauses = &*queue.ports().pauses;
-            match (command, host) {
-                (HostsCommand::List(args), _) => {
-                    let shape = output::shape(args.output, environment.no_color);
-                    let all = pauses.list().await.map_err(Problem::not_carried_out)?;
-                    listing::write(all, shape).await
-                }
-                (HostsCommand::Resume(_), host) => resume(pauses, &host.unwrap_or_default()).await,
-            }
-        };
-        connection::ended(&queue, ended.await).await
+        let queue = command.connection().operator(environment).await?;
+        let carried_out = carry_out(command, host, queue.ports(), environment, &Stdout::Process);
+        queue.ended(carried_out.await).await
     })
+}
+
+/// Does what was asked for, of this registry if it names one.
+pub(super) async fn carry_out(
+    command: &HostsCommand,
+    host: Option<String>,
+    queue: &Ports,
+    environment: &Environment,
+    stdout: &Stdout,
+) -> Result<Exit, Problem> {
+    let pauses = &*queue.pauses;
+    match (command, host) {
+        (HostsCommand::List(args), _) => {
+            let shape = output::shape(args.output, environment.no_color);
+            let all = pauses.list().await.map_err(Problem::not_carried_out)?;
+            listing::write(all, shape, stdout).await
+        }
+        (HostsCommand::Resume(_), host) => resume(pauses, &host.unwrap_or_default()).await,
+    }
 }
 
 /// The host that repositories have which is meant by this name.

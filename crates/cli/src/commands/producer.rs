@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use image_sync_catalog::selection;
 use image_sync_producer::produce::RunPlan;
-use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_queue::Ports;
 use image_sync_shared::run::RunId;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,8 @@ use crate::options::{CommonArgs, OutputArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::run::connection::{self, ConnectionArgs};
+use crate::process::stdout::Stdout;
+use crate::run::connection::ConnectionArgs;
 use crate::run::published::{self, Published};
 use crate::run::runtime;
 use crate::run::setup::{self, Loaded};
@@ -74,28 +75,38 @@ pub(crate) fn run(
 ) -> Result<Exit, Problem> {
     // Also before many rounds: what is wrong with the config at the start is an error of who started it.
     let loaded = load(common, args, environment)?;
-    let outputs = Outputs::prepare(&args.output, environment, screen)?;
+    let outputs = Outputs::prepare(&args.output, environment, screen, Stdout::Process)?;
     runtime::run(runtime::GRACE, |stop| async move {
-        let queue = args.connection.open(environment, Role::Producer).await?;
+        let queue = args.connection.producer(environment).await?;
+        let ports = queue.ports();
         if let Some(every) = args.every {
             repeat(every, &stop, async || {
-                start(args, &load(common, args, environment)?, &queue, &stop).await
+                start(args, &load(common, args, environment)?, ports, &stop).await
             })
             .await;
             return Ok(Exit::Success);
         }
-        let ended = async {
-            match start(args, &loaded, &queue, &stop).await? {
-                Some(run) if args.wait => {
-                    let skip_on_error = loaded.config.settings.skip_on_error;
-                    waiting::report_of(&queue, &run, skip_on_error, outputs, &stop).await
-                }
-                Some(_) => Ok(Exit::Success),
-                None => Ok(Exit::Busy),
-            }
-        };
-        connection::ended(&queue, ended.await).await
+        let produced = produce(args, &loaded, ports, outputs, &stop);
+        queue.ended(produced.await).await
     })
+}
+
+/// Starts one run, and waits for its report if that is asked for.
+pub(super) async fn produce(
+    args: &ProducerArgs,
+    loaded: &Loaded,
+    queue: &Ports,
+    outputs: Outputs,
+    stop: &CancellationToken,
+) -> Result<Exit, Problem> {
+    match start(args, loaded, queue, stop).await? {
+        Some(run) if args.wait => {
+            let skip_on_error = loaded.config.settings.skip_on_error;
+            waiting::report_of(queue, &run, skip_on_error, outputs, stop).await
+        }
+        Some(_) => Ok(Exit::Success),
+        None => Ok(Exit::Busy),
+    }
 }
 
 /// The config, with the images that were asked for.
@@ -130,14 +141,13 @@ async fn repeat(
 async fn start(
     args: &ProducerArgs,
     Loaded { config, images, .. }: &Loaded,
-    queue: &JetStream,
+    queue: &Ports,
     stop: &CancellationToken,
 ) -> Result<Option<RunId>, Problem> {
-    let clock = queue.clock();
-    let checked = queue.check_log(images.len()).await;
+    let clock = &queue.clock;
+    let checked = queue.log.check_room(images.len()).await;
     checked.map_err(Problem::not_carried_out)?;
-    let ports = queue.ports();
-    let producer = wiring::producer(ports, &clock);
+    let producer = wiring::producer(queue, clock);
     loop {
         let plan = RunPlan {
             sign_of_life: args.sign_of_life.max(SHORTEST_SIGN),
@@ -145,7 +155,7 @@ async fn start(
         };
         let outcome = producer.produce(&plan, images.iter(), stop).await;
         let outcome = outcome.map_err(Problem::not_carried_out)?;
-        match published::settled(&*ports.runs, &plan.run_id, outcome).await? {
+        match published::settled(&*queue.runs, &plan.run_id, outcome).await? {
             Published::All { .. } => return Ok(Some(plan.run_id)),
             Published::Busy { open } => match args.overlap {
                 Overlap::Join => return Ok(Some(open)),
@@ -160,7 +170,7 @@ async fn start(
 }
 
 /// Waits for the end of another run, or until that is overdue: then its claim may have ended without it.
-async fn behind(queue: &JetStream, open: &RunId, stop: &CancellationToken) -> Result<(), Problem> {
+async fn behind(queue: &Ports, open: &RunId, stop: &CancellationToken) -> Result<(), Problem> {
     info!(run = %open, "waiting for the end of this run of the same catalog");
     let ended = async {
         if let Awaited::Overdue(why) = waiting::end_of(queue, open, stop).await? {

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 use image_sync_queue::jetstream::{
-    Change, Connection, History, ProvisionSettings, Reports, Storage, installed, provision, storage,
+    Change, Connection, History, JetStreamReports, ProvisionSettings, Storage, installed,
+    provision, storage,
 };
 use tracing::warn;
 
 use crate::process::clock::SystemClock;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::process::stdout;
+use crate::process::stdout::Stdout;
 use crate::run::connection::{ConnectionArgs, unfit};
 use crate::run::runtime;
 use crate::terminal::units;
@@ -107,7 +108,7 @@ pub(crate) fn run(args: &ProvisionArgs, environment: &Environment) -> Result<Exi
             Vec::new()
         };
         let sizes = sizes(&connection, &settings).await?;
-        let written = stdout::write(|out| {
+        let written = Stdout::Process.write(|out| {
             for (object, change) in &objects {
                 writeln!(out, "{object}: {}", word(*change))?;
             }
@@ -135,7 +136,7 @@ async fn sizes(
     settings: &ProvisionSettings,
 ) -> Result<[String; 2], Problem> {
     let storage = storage(connection).await;
-    let history = Reports::new(connection.clone()).history().await;
+    let history = JetStreamReports::new(connection.clone()).history().await;
     Ok([
         reserved(settings, &storage.map_err(Problem::not_carried_out)?),
         kept(&history.map_err(Problem::not_carried_out)?),

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use image_sync_aggregator::image_states::Meant;
-use image_sync_queue::jetstream::{JetStream, Role, RunFrame};
+use image_sync_queue::Ports;
+use image_sync_shared::ports::run_log::RunFrame;
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::run::RunId;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,8 @@ use crate::options::OutputArgs;
 use crate::output::{self, Outputs};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::run::connection::{self, ConnectionArgs, ListArgs};
+use crate::process::stdout::Stdout;
+use crate::run::connection::{ConnectionArgs, ListArgs};
 use crate::run::runtime;
 use crate::run::waiting::{self, Awaited};
 use crate::terminal::progress::Screen;
@@ -98,37 +100,58 @@ pub(crate) fn run(
     screen: &Screen,
 ) -> Result<Exit, Problem> {
     runtime::run(runtime::GRACE, |stop| async move {
-        let opening = command.connection().open(environment, Role::Operator);
-        let queue = opening.await?;
-        let ended = async {
-            let states = all(&queue).await?;
-            let prepared = |args: &OneRunArgs| Outputs::prepare(&args.output, environment, screen);
-            match command {
-                RunsCommand::List(args) => {
-                    let shape = output::shape(args.output, environment.no_color);
-                    listing::write(listed(&queue, states).await?, shape).await
-                }
-                RunsCommand::Show(args) => {
-                    let state = choice::of(&states, &args.run.run)?;
-                    show(&queue, state, prepared(&args.run)?, args, environment).await
-                }
-                RunsCommand::Watch(args) => {
-                    let state = choice::of(&states, &args.run)?;
-                    watch(&queue, &state.run, prepared(args)?, &stop).await
-                }
-                RunsCommand::Cancel(args) => {
-                    let state = choice::of(&states, &args.run)?;
-                    cancel(&queue, state, args, &stop).await
-                }
-            }
-        };
-        connection::ended(&queue, ended.await).await
+        let queue = command.connection().operator(environment).await?;
+        let (ports, stdout) = (queue.ports(), Stdout::Process);
+        let carried_out = carry_out(command, ports, environment, screen, &stdout, &stop);
+        queue.ended(carried_out.await).await
     })
 }
 
+/// Does what was asked for.
+pub(super) async fn carry_out(
+    command: &RunsCommand,
+    queue: &Ports,
+    environment: &Environment,
+    screen: &Screen,
+    stdout: &Stdout,
+    stop: &CancellationToken,
+) -> Result<Exit, Problem> {
+    let states = all(queue).await?;
+    let prepared =
+        |args: &OneRunArgs| Outputs::prepare(&args.output, environment, screen, stdout.clone());
+    match command {
+        RunsCommand::List(args) => {
+            let shape = output::shape(args.output, environment.no_color);
+            listing::write(listed(queue, states).await?, shape, stdout).await
+        }
+        RunsCommand::Show(args) => {
+            let state = choice::of(&states, &args.run.run)?;
+            let outputs = prepared(&args.run)?;
+            let meant = args.image.as_deref().map(Meant::new).transpose();
+            let meant = meant.map_err(Problem::usage)?;
+            if state.ended.is_some() {
+                waiting::write_some(queue, &state.run, outputs, meant).await?;
+            } else {
+                let asked = args.run.output.output.unwrap_or_default();
+                let shape = output::shape(asked, environment.no_color);
+                progress::show(queue, state, meant.as_ref(), shape, stdout).await?;
+            }
+            Ok(Exit::Success)
+        }
+        RunsCommand::Watch(args) => {
+            let state = choice::of(&states, &args.run)?;
+            watch(queue, &state.run, prepared(args)?, stop).await
+        }
+        RunsCommand::Cancel(args) => {
+            let state = choice::of(&states, &args.run)?;
+            cancel(queue, state, args, stop).await
+        }
+    }
+}
+
 /// All runs that are known now, oldest first.
-pub(super) async fn all(queue: &JetStream) -> Result<Vec<RunState>, Problem> {
-    let reader = queue.states().follow().await;
+pub(super) async fn all(queue: &Ports) -> Result<Vec<RunState>, Problem> {
+    let reader = queue.states.follow().await;
     let (mut reader, mut states) = (reader.map_err(Problem::not_carried_out)?, Vec::new());
     while let Some(state) = reader
         .next(Duration::ZERO)
@@ -142,11 +165,11 @@ pub(super) async fn all(queue: &JetStream) -> Result<Vec<RunState>, Problem> {
 }
 
 /// The runs with what is known of them: of an open one from its log, of one that ended from its report.
-async fn listed(queue: &JetStream, states: Vec<RunState>) -> Result<Vec<Listed>, Problem> {
+async fn listed(queue: &Ports, states: Vec<RunState>) -> Result<Vec<Listed>, Problem> {
     let mut listed = Vec::with_capacity(states.len());
     for state in states {
         let frame = match state.ended {
-            None => queue.frame_of(&state.run).await,
+            None => queue.log.frame(&state.run).await,
             Some(_) => Ok(RunFrame::default()),
         };
         let frame = frame.map_err(Problem::not_carried_out)?;
@@ -155,27 +178,8 @@ async fn listed(queue: &JetStream, states: Vec<RunState>) -> Result<Vec<Listed>,
     Ok(listed)
 }
 
-async fn show(
-    queue: &JetStream,
-    state: &RunState,
-    outputs: Outputs,
-    args: &ShowArgs,
-    environment: &Environment,
-) -> Result<Exit, Problem> {
-    let meant = args.image.as_deref().map(Meant::new).transpose();
-    let meant = meant.map_err(Problem::usage)?;
-    if state.ended.is_some() {
-        waiting::write_some(queue, &state.run, outputs, meant).await?;
-    } else {
-        let asked = args.run.output.output.unwrap_or_default();
-        let shape = output::shape(asked, environment.no_color);
-        progress::show(queue, state, meant.as_ref(), shape).await?;
-    }
-    Ok(Exit::Success)
-}
-
 async fn watch(
-    queue: &JetStream,
+    queue: &Ports,
     run: &RunId,
     outputs: Outputs,
     stop: &CancellationToken,
@@ -192,7 +196,7 @@ async fn watch(
 }
 
 async fn cancel(
-    queue: &JetStream,
+    queue: &Ports,
     state: &RunState,
     args: &CancelArgs,
     stop: &CancellationToken,
@@ -203,8 +207,11 @@ async fn cancel(
             "run {run} has ended, expected one that is open"
         )));
     }
-    let runs = &queue.ports().runs;
-    runs.cancel(run).await.map_err(Problem::not_carried_out)?;
+    queue
+        .runs
+        .cancel(run)
+        .await
+        .map_err(Problem::not_carried_out)?;
     info!(%run, "cancelled");
     if args.no_wait {
         return Ok(Exit::Success);

@@ -27,6 +27,7 @@ use crate::process::clock::{SteadyClock, SystemClock};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::process::shutdown::Signals;
+use crate::process::stdout::Stdout;
 use crate::run::pipeline::{Outcome, Pipeline, RunOptions};
 use crate::run::setup::{self, Loaded};
 use crate::run::wiring::Outside;
@@ -99,7 +100,7 @@ pub(crate) fn run(
         router: Arc::new(router),
         measures,
         memo: memo(args, environment),
-        outputs: Outputs::prepare(&args.output, environment, screen)?,
+        outputs: Outputs::prepare(&args.output, environment, screen, Stdout::Process)?,
         screen,
     };
     let runtime = Builder::new_multi_thread().enable_all().build();
@@ -181,7 +182,7 @@ impl Sync<'_> {
             clock,
         };
         let ports = queue.ports().clone();
-        serving.ready(Arc::new(queue));
+        serving.ready(Arc::clone(&ports.backlog));
         Pipeline::new(self.config, self.images, self.options, ports, outside)
     }
 }

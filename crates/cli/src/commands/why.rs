@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::Args;
 use image_sync_aggregator::image_states::{ImageState, Meant};
 use image_sync_aggregator::why::{InRun, Known};
-use image_sync_queue::jetstream::{JetStream, Role};
+use image_sync_queue::Ports;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::host_pauses::HostPause;
 use image_sync_shared::ports::run_states::RunState;
@@ -20,8 +20,8 @@ use crate::options::Output;
 use crate::output::{self, Shape};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::process::stdout;
-use crate::run::connection::{self, ConnectionArgs};
+use crate::process::stdout::Stdout;
+use crate::run::connection::ConnectionArgs;
 use crate::run::runtime;
 use crate::terminal::text::printable;
 
@@ -48,6 +48,13 @@ pub(crate) struct WhyArgs {
     connection: ConnectionArgs,
 }
 
+impl WhyArgs {
+    /// The images that are asked for.
+    pub(super) fn meant(&self) -> Result<Meant, Problem> {
+        Meant::new(&self.image).map_err(Problem::usage)
+    }
+}
+
 /// What is known, as JSON.
 #[derive(Serialize)]
 struct Told {
@@ -60,20 +67,21 @@ struct Told {
 
 /// Runs `why`.
 pub(crate) fn run(args: &WhyArgs, environment: &Environment) -> Result<Exit, Problem> {
-    let meant = Meant::new(&args.image).map_err(Problem::usage)?;
+    let meant = args.meant()?;
     runtime::run(runtime::GRACE, |_stop| async move {
-        let opening = args.connection.open(environment, Role::Operator);
-        let queue = opening.await?;
-        let ended = tell(&queue, &meant, args, environment).await;
-        connection::ended(&queue, ended).await
+        let queue = args.connection.operator(environment).await?;
+        let told = tell(args, &meant, queue.ports(), environment, &Stdout::Process);
+        queue.ended(told.await).await
     })
 }
 
-async fn tell(
-    queue: &JetStream,
-    meant: &Meant,
+/// Says what is known of the images that are meant.
+pub(super) async fn tell(
     args: &WhyArgs,
+    meant: &Meant,
+    queue: &Ports,
     environment: &Environment,
+    stdout: &Stdout,
 ) -> Result<Exit, Problem> {
     let known = known(queue, meant, &args.image).await?;
     let shape = output::shape(args.output, environment.no_color);
@@ -84,18 +92,18 @@ async fn tell(
         runs: known.runs,
         dead_letters: known.letters,
     };
-    stdout::write_aside(move |out| match shape {
+    let written = stdout.write_aside(move |out| match shape {
         Shape::Json => {
             serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &told)?;
             writeln!(out)
         }
         Shape::Table(_) => writeln!(out, "{}", printable(&told.sentence)),
-    })
-    .await?;
+    });
+    written.await?;
     Ok(Exit::Success)
 }
 
-async fn known(queue: &JetStream, meant: &Meant, text: &str) -> Result<Known, Problem> {
+async fn known(queue: &Ports, meant: &Meant, text: &str) -> Result<Known, Problem> {
     let mut states = runs::all(queue).await?;
     states.reverse();
     states.truncate(RUNS);
@@ -116,7 +124,7 @@ async fn known(queue: &JetStream, meant: &Meant, text: &str) -> Result<Known, Pr
         hosts.extend(host(&image.image).into_iter().chain(host(&image.target)));
     }
     hosts.extend(host(text));
-    let pauses = queue.ports().pauses.list().await;
+    let pauses = queue.pauses.list().await;
     let mut pauses: Vec<HostPause> = pauses.map_err(Problem::not_carried_out)?;
     pauses.retain(|pause| hosts.contains(&pause.host));
     known.pauses = pauses;
@@ -129,11 +137,7 @@ fn host(name: &str) -> Option<String> {
 }
 
 /// What a run says of the image; of several that are meant, of the one that is worst off.
-async fn in_run(
-    queue: &JetStream,
-    meant: &Meant,
-    state: &RunState,
-) -> Result<Option<InRun>, Problem> {
+async fn in_run(queue: &Ports, meant: &Meant, state: &RunState) -> Result<Option<InRun>, Problem> {
     let (images, status, at) = match &state.ended {
         None => {
             let states = images_of(queue, &state.run).await;
@@ -159,15 +163,15 @@ async fn in_run(
 
 /// What the report of a run says, as far as it is kept.
 async fn of_report(
-    queue: &JetStream,
+    queue: &Ports,
     meant: &Meant,
     state: &RunState,
 ) -> Result<Vec<ImageState>, Problem> {
-    let stored = queue.reports().get(&state.run).await;
+    let stored = queue.reports.get(&state.run).await;
     let Some(mut stored) = stored.map_err(Problem::not_carried_out)? else {
         return Ok(Vec::new());
     };
-    let report = spawn_blocking(move || output::read(&mut stored)).await;
+    let report = spawn_blocking(move || output::read(&mut *stored)).await;
     let report = report.map_err(Problem::not_carried_out)??;
     let results = report.results.into_iter().map(ImageState::from);
     let missing = report.missing.into_iter().map(ImageState::from);
@@ -176,12 +180,9 @@ async fn of_report(
 }
 
 /// The ids of its dead letters, and the registries that their jobs name.
-async fn letters(
-    queue: &JetStream,
-    meant: &Meant,
-) -> Result<(Vec<String>, Vec<String>), QueueError> {
+async fn letters(queue: &Ports, meant: &Meant) -> Result<(Vec<String>, Vec<String>), QueueError> {
     let (mut ids, mut hosts) = (Vec::new(), Vec::new());
-    let mut reader = queue.ports().letters.read().await?;
+    let mut reader = queue.letters.read().await?;
     while let Some(letter) = reader.next().await? {
         let Some(job) = letter.job else { continue };
         if meant.is(&job.image, &job.tag, &job.target.image.to_string()) {

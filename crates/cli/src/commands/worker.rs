@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, value_parser};
+use clap::Args;
 use image_sync_catalog::config_file::Images;
-use image_sync_queue::jetstream::{DEFAULT_MAX_DELIVER, JetStream, Role, Timing};
+use image_sync_queue::Ports;
 use image_sync_registry::Router;
 use image_sync_shared::config::Config;
 use image_sync_shared::mac::MacKey;
@@ -22,7 +22,7 @@ use tracing::info;
 use crate::options::{CommonArgs, LISTEN, at_least_one};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::run::connection::{ConnectionArgs, MAX_DELIVER, secret_in};
+use crate::run::connection::{ConnectionArgs, MaxDeliver, secret_in};
 use crate::run::runtime;
 use crate::run::setup::{self, Loaded};
 use crate::run::wiring::{self, Outside};
@@ -59,8 +59,8 @@ pub(crate) struct WorkerArgs {
     /// shorter one of `provision --visibility` and `--lease-term`, and no longer than that]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     heartbeat: Option<Duration>,
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), default_value_t = DEFAULT_MAX_DELIVER, help = MAX_DELIVER)]
-    max_deliver: u64,
+    #[command(flatten)]
+    max_deliver: MaxDeliver,
     #[arg(long, value_name = "PREFIX", help = ALLOW_TARGET)]
     allow_target: Vec<Location>,
     #[arg(long, help = ALLOW_FOLDERS)]
@@ -71,6 +71,24 @@ pub(crate) struct WorkerArgs {
     listen: Option<Address>,
     #[command(flatten)]
     connection: ConnectionArgs,
+}
+
+/// Within which times a worker has to give signs of life.
+#[derive(Clone, Copy, Debug)]
+struct Timing {
+    /// How long a job may be out unsettled before it comes again.
+    visibility: Duration,
+    /// How long a lease lasts that is not renewed.
+    lease_term: Duration,
+}
+
+impl Timing {
+    async fn of(queue: &Ports) -> Result<Self, QueueError> {
+        Ok(Self {
+            visibility: queue.jobs.visibility().await?,
+            lease_term: queue.leases.term().await?,
+        })
+    }
 }
 
 impl WorkerArgs {
@@ -183,23 +201,24 @@ pub(crate) fn run(
     let router = Arc::new(router);
     runtime::run(args.grace, |stop| async move {
         let serving = server.serve(&stop)?;
-        let opening =
-            args.connection
-                .open_to_take(environment, Role::Worker, args.max_deliver, &serving);
+        let opening = args
+            .connection
+            .worker(environment, args.max_deliver, &serving);
         let Some(queue) = stop.run_until_cancelled(Box::pin(opening)).await else {
             return Ok(Exit::Success);
         };
         let queue = queue?;
-        let timing = queue.timing().await.map_err(Problem::not_carried_out)?;
+        let timing = Timing::of(queue.ports()).await;
+        let timing = timing.map_err(Problem::not_carried_out)?;
         let settings = args.settings(&config, rules, timing)?;
-        serving.ready(Arc::new(queue.backlog()));
+        serving.ready(Arc::clone(&queue.ports().backlog));
         info!(
             worker = settings.name,
             slots = settings.slots,
             "worker started"
         );
-        let ports =
-            wiring::worker_ports(queue.ports(), outside(&queue, facts_key, &router, measures));
+        let outside = outside(queue.ports(), facts_key, &router, measures);
+        let ports = wiring::worker_ports(queue.ports(), outside);
         let worker = Worker::new(ports, settings);
         let shutdown = Shutdown {
             stop,
@@ -220,17 +239,17 @@ pub(crate) fn run(
 }
 
 fn outside(
-    queue: &JetStream,
+    queue: &Ports,
     facts_key: Option<MacKey>,
     router: &Arc<Router>,
     measures: Arc<dyn Measures>,
 ) -> Outside {
     Outside {
         registries: router.clone(),
-        memo: queue.memo(facts_key),
+        memo: queue.memos.of(facts_key),
         progress: Arc::new(Silent),
         measures,
-        clock: queue.clock(),
+        clock: Arc::clone(&queue.clock),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Stdout: for reports and what else was asked for, never for logs.
 
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::io::{self, BufWriter, Write};
 
 use thiserror::Error;
 use tokio::task::spawn_blocking;
@@ -12,24 +12,65 @@ use crate::process::exit::Problem;
 #[error("cannot write to stdout: {0}")]
 pub(crate) struct StdoutError(io::Error);
 
-/// Writes with `write` to stdout. A reader that went away, as `head` does, is no error: it has what it wants.
-pub(crate) fn write(
-    write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>,
-) -> Result<(), StdoutError> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = write(&mut out).and_then(|()| out.flush());
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(StdoutError),
+/// Where what was asked for is written to.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Stdout {
+    /// That of the process.
+    #[default]
+    Process,
+    /// Memory, in tests of commands.
+    #[cfg(test)]
+    Memory(std::sync::Arc<std::sync::Mutex<Vec<u8>>>),
+}
+
+/// What is written to.
+pub(crate) type Out = BufWriter<Box<dyn Write>>;
+
+impl Stdout {
+    /// Writes with `write`. A reader that went away, as `head` does, is no error: it has what it wants.
+    pub(crate) fn write(
+        &self,
+        write: impl FnOnce(&mut Out) -> io::Result<()>,
+    ) -> Result<(), StdoutError> {
+        let mut out = BufWriter::new(self.open());
+        let written = write(&mut out).and_then(|()| out.flush());
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(StdoutError),
+        }
+    }
+
+    /// The same from a role: a stdout that takes nothing must not keep a second signal from ending the program.
+    pub(crate) async fn write_aside(
+        &self,
+        content: impl FnOnce(&mut Out) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), Problem> {
+        let stdout = self.clone();
+        let written = spawn_blocking(move || stdout.write(content)).await;
+        written
+            .map_err(Problem::not_carried_out)?
+            .map_err(Problem::not_carried_out)
+    }
+
+    fn open(&self) -> Box<dyn Write> {
+        match self {
+            Self::Process => Box::new(io::stdout().lock()),
+            #[cfg(test)]
+            Self::Memory(written) => Box::new(InMemory(std::sync::Arc::clone(written))),
+        }
     }
 }
 
-/// The same from a role: a stdout that takes nothing must not keep a second signal from ending the program.
-pub(crate) async fn write_aside(
-    content: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()> + Send + 'static,
-) -> Result<(), Problem> {
-    let written = spawn_blocking(|| write(content)).await;
-    written
-        .map_err(Problem::not_carried_out)?
-        .map_err(Problem::not_carried_out)
+#[cfg(test)]
+struct InMemory(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+#[cfg(test)]
+impl Write for InMemory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        image_sync_shared::lock::lock(&self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,16 +1,20 @@
-//! How a role reaches its NATS server: arguments, else the environment.
+//! How a role reaches its queue: the NATS server that arguments name, else the environment. Nothing else but `provision` knows
+//! which queue it is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, value_parser};
+use image_sync_queue::Ports;
 use image_sync_queue::jetstream::{
-    Auth, ConnectError, ConnectSettings, Connection, DEFAULT_MAX_DELIVER, JetStream, Prefix,
-    ProvisionError, Role, TlsFiles,
+    Auth, ConnectError, ConnectSettings, Connection, JetStream, Prefix, ProvisionError, Role,
+    TlsFiles,
 };
+use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::job_queue::DEFAULT_MAX_DELIVER;
 use image_sync_shared::secret::Secret;
 use tokio::time::sleep;
 use tracing::warn;
@@ -22,7 +26,7 @@ use crate::process::exit::{Exit, Problem};
 use crate::server::Serving;
 
 /// The help of `--max-deliver`.
-pub(crate) const MAX_DELIVER: &str = "Give a job up that was delivered so often without a result, as it kills its \
+const MAX_DELIVER: &str = "Give a job up that was delivered so often without a result, as it kills its \
 workers; the same for all workers and aggregators";
 
 /// The wait before a stream is looked for again that a server lost.
@@ -43,6 +47,36 @@ pub(crate) struct ListArgs {
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+}
+
+/// An option of roles that take jobs.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct MaxDeliver {
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), default_value_t = DEFAULT_MAX_DELIVER, help = MAX_DELIVER)]
+    max_deliver: u64,
+}
+
+/// A queue that is open. Its ports work for as long as it lives.
+pub(crate) struct OpenQueue(JetStream);
+
+impl OpenQueue {
+    /// Its ports.
+    pub(crate) fn ports(&self) -> &Ports {
+        self.0.ports()
+    }
+
+    /// Ends what is under way there. To be called when no more jobs are pulled.
+    pub(crate) async fn close(&self) -> Result<(), QueueError> {
+        self.0.close().await
+    }
+
+    /// How a command ended, once the queue knows what it had open there. What it cannot be told it forgets in time.
+    pub(crate) async fn ended(&self, ended: Result<Exit, Problem>) -> Result<Exit, Problem> {
+        if let Err(error) = self.close().await {
+            tracing::debug!(%error, "NATS could not be told that this is the end");
+        }
+        ended
+    }
 }
 
 /// Options of every role that meets others at a NATS server.
@@ -95,25 +129,49 @@ impl ConnectionArgs {
         Connection::open(settings).await.map_err(refused)
     }
 
-    /// Connects, and opens the queue for a role.
-    pub(crate) async fn open(
-        &self,
-        environment: &Environment,
-        role: Role,
-    ) -> Result<JetStream, Problem> {
-        let unwatched = Serving::nothing();
-        self.open_to_take(environment, role, DEFAULT_MAX_DELIVER, &unwatched)
+    /// Connects, and opens the queue for a command that looks at it and settles what is in it.
+    pub(crate) async fn operator(&self, environment: &Environment) -> Result<OpenQueue, Problem> {
+        let (deliver, unwatched) = (DEFAULT_MAX_DELIVER, Serving::nothing());
+        self.open(environment, Role::Operator, deliver, &unwatched)
             .await
     }
 
-    /// The same for a role that takes jobs, and gives one up after `max_deliver` deliveries. What it waits for, `serving` says.
-    pub(crate) async fn open_to_take(
+    /// The same for a role that publishes jobs.
+    pub(crate) async fn producer(&self, environment: &Environment) -> Result<OpenQueue, Problem> {
+        let (deliver, unwatched) = (DEFAULT_MAX_DELIVER, Serving::nothing());
+        self.open(environment, Role::Producer, deliver, &unwatched)
+            .await
+    }
+
+    /// The same for a role that works jobs. What it waits for, `serving` says.
+    pub(crate) async fn worker(
+        &self,
+        environment: &Environment,
+        MaxDeliver { max_deliver }: MaxDeliver,
+        serving: &Serving,
+    ) -> Result<OpenQueue, Problem> {
+        self.open(environment, Role::Worker, max_deliver, serving)
+            .await
+    }
+
+    /// The same for a role that makes reports.
+    pub(crate) async fn aggregator(
+        &self,
+        environment: &Environment,
+        MaxDeliver { max_deliver }: MaxDeliver,
+        serving: &Serving,
+    ) -> Result<OpenQueue, Problem> {
+        self.open(environment, Role::Aggregator, max_deliver, serving)
+            .await
+    }
+
+    async fn open(
         &self,
         environment: &Environment,
         role: Role,
         max_deliver: u64,
         serving: &Serving,
-    ) -> Result<JetStream, Problem> {
+    ) -> Result<OpenQueue, Problem> {
         let name = format!("image-sync {role:?}").to_lowercase();
         let connection = self.connect(environment, &name).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -131,7 +189,7 @@ impl ConnectionArgs {
                     }
                     sleep(UNTIL_FOUND).await;
                 }
-                opened => return opened.map_err(unfit),
+                opened => return opened.map(OpenQueue).map_err(unfit),
             }
         }
     }
@@ -189,17 +247,6 @@ impl ConnectionArgs {
             )),
         }
     }
-}
-
-/// How a command ended, once the server knows what it had open there. What it cannot be told it forgets in time.
-pub(crate) async fn ended(
-    queue: &JetStream,
-    ended: Result<Exit, Problem>,
-) -> Result<Exit, Problem> {
-    if let Err(error) = queue.close().await {
-        tracing::debug!(%error, "NATS could not be told that this is the end");
-    }
-    ended
 }
 
 /// Understands the first tokens of a subject.

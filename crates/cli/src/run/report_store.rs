@@ -1,4 +1,4 @@
-//! The store of reports at the server, as an aggregator fills it and keeps it tidy.
+//! The store of reports, as an aggregator fills it and keeps it tidy.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex};
@@ -7,13 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use image_sync_aggregator::aggregate::FinishedRun;
 use image_sync_aggregator::follow_runs::ReportStore;
-use image_sync_queue::jetstream::{Reports, StoredSize, Strays};
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::reports::Reports;
 use image_sync_shared::report::{Extent, LeftOut};
 use image_sync_shared::run::RunId;
 use image_sync_shared::text::JsonWriter;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -25,23 +24,23 @@ const TIDY: Duration = Duration::from_secs(300);
 /// The same where some were found.
 const TIDY_AGAIN: Duration = Duration::from_secs(30);
 
-/// The store of reports at the server.
-pub(crate) struct Store(Reports);
+/// The store of reports.
+pub(crate) struct Store(Arc<dyn Reports>);
 
 impl Store {
-    pub(crate) fn new(reports: Reports) -> Self {
+    pub(crate) fn new(reports: Arc<dyn Reports>) -> Self {
         Self(reports)
     }
 
     /// Removes what was left of reports that were never stored whole, again and again, until `stop` is cancelled.
     pub(crate) async fn tidy(&self, stop: &CancellationToken) -> Result<(), QueueError> {
-        let mut strays = Strays::default();
+        let mut is_untidy = false;
         loop {
-            match self.0.tidy(&strays).await {
-                Ok(found) => strays = found,
+            match self.0.tidy().await {
+                Ok(found) => is_untidy = found,
                 Err(error) => debug!(%error, "the store of reports cannot be tidied now"),
             }
-            let wait = if strays.is_empty() { TIDY } else { TIDY_AGAIN };
+            let wait = if is_untidy { TIDY_AGAIN } else { TIDY };
             tokio::select! {
                 () = sleep(wait) => {}
                 () = stop.cancelled() => return Ok(()),
@@ -58,13 +57,25 @@ impl ReportStore for Store {
         let finished = Arc::new(Mutex::new(finished));
         let mut extents = Extent::ALL.into_iter().peekable();
         while let Some(extent) = extents.next() {
-            let (size, left_out) = size_of(&run, &finished, extent).await?;
+            let written = Arc::clone(&finished);
+            let measured = self.0.size_of(
+                &run,
+                Box::new(move |out| {
+                    let mut finished = lock(&written);
+                    finished.limit_to(extent);
+                    write(&mut finished, out)
+                }),
+            );
+            let size = measured.await?;
+            let left_out = lock(&finished).head.left_out;
             let is_last = extents.peek().is_none();
             if size > largest && !is_last {
                 continue;
             }
             let written = Arc::clone(&finished);
-            let stored = self.0.put(&run, move |out| write(&mut lock(&written), out));
+            let stored = self
+                .0
+                .put(&run, Box::new(move |out| write(&mut lock(&written), out)));
             match stored.await {
                 Err(QueueError::Full(_)) if !is_last => {}
                 Err(error) => return Err(error),
@@ -76,27 +87,6 @@ impl ReportStore for Store {
         }
         Ok(None)
     }
-}
-
-/// How large the report is if it has so much, and what it lacks then.
-async fn size_of(
-    run: &RunId,
-    finished: &Arc<Mutex<FinishedRun>>,
-    extent: Extent,
-) -> Result<(u64, Option<LeftOut>), QueueError> {
-    let finished = Arc::clone(finished);
-    let measured = spawn_blocking(move || {
-        let (mut size, mut finished) = (StoredSize::default(), lock(&finished));
-        finished.limit_to(extent);
-        write(&mut finished, &mut size)?;
-        Ok((size.bytes()?, finished.head.left_out))
-    });
-    let measured = measured.await.map_err(io::Error::other).flatten();
-    measured.map_err(|error| {
-        QueueError::Refused(format!(
-            "the report of run {run} cannot be written: {error}"
-        ))
-    })
 }
 
 /// Writes the report in few large pieces: neither what escapes it nor what compresses it is good at small ones.

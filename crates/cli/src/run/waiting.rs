@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use image_sync_aggregator::image_states::Meant;
-use image_sync_queue::jetstream::{JetStream, StoredReport};
+use image_sync_queue::Ports;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::{Clock, later};
+use image_sync_shared::ports::reports::StoredReport;
 use image_sync_shared::ports::run_control::RunControl;
 use image_sync_shared::ports::run_states::RunStates;
 use image_sync_shared::report::ReportHead;
@@ -41,26 +42,24 @@ pub(crate) enum Awaited {
 
 /// Waits for the end of a run, until `stop` is cancelled at most.
 pub(crate) async fn end_of(
-    queue: &JetStream,
+    queue: &Ports,
     run: &RunId,
     stop: &CancellationToken,
 ) -> Result<Awaited, Problem> {
-    let (states, runs) = (queue.states(), &*queue.ports().runs);
     info!(%run, "waiting for the end of the run");
-    let clock = queue.clock();
     let awaited = tokio::select! {
-        awaited = end_in(&*states, runs, &*clock, run, stop) => awaited,
+        awaited = end_in(&*queue.states, &*queue.runs, &*queue.clock, run, stop) => awaited,
         never = Box::pin(tell_of_absent_workers(queue, run)) => match never {},
     };
     awaited.map_err(|error| Problem::not_carried_out(format!("run {run} goes on: {error}")))
 }
 
 /// Says that nobody takes jobs, once until somebody does. Who may not know that is told nothing.
-async fn tell_of_absent_workers(queue: &JetStream, run: &RunId) -> Infallible {
+async fn tell_of_absent_workers(queue: &Ports, run: &RunId) -> Infallible {
     let mut is_deserted = false;
     loop {
         sleep(LOOK_FOR_WORKERS).await;
-        match queue.is_deserted().await {
+        match queue.backlog.is_deserted().await {
             Ok(now) => {
                 if std::mem::replace(&mut is_deserted, now) != now {
                     if now {
@@ -159,7 +158,7 @@ pub(crate) fn untold(run: &RunId, why: &str) -> Problem {
 
 /// Waits for the end of a run that is to be told.
 pub(crate) async fn told(
-    queue: &JetStream,
+    queue: &Ports,
     run: &RunId,
     stop: &CancellationToken,
 ) -> Result<ReportHead, Problem> {
@@ -174,7 +173,7 @@ pub(crate) async fn told(
 
 /// Waits for the end of a run, writes its report, and says what it means for the exit code.
 pub(crate) async fn report_of(
-    queue: &JetStream,
+    queue: &Ports,
     run: &RunId,
     skip_on_error: bool,
     outputs: Outputs,
@@ -186,10 +185,10 @@ pub(crate) async fn report_of(
 }
 
 /// The report of a run. A server that is away is waited for.
-async fn fetched(queue: &JetStream, run: &RunId) -> Result<Option<StoredReport>, QueueError> {
+async fn fetched(queue: &Ports, run: &RunId) -> Result<Option<Box<dyn StoredReport>>, QueueError> {
     let start = Instant::now();
     loop {
-        match queue.reports().get(run).await {
+        match queue.reports.get(run).await {
             Err(QueueError::Unreachable(error)) if start.elapsed() < FAIR_TIME => {
                 warn!(%run, error, "the report cannot be read now: trying again");
                 sleep(LOOK).await;
@@ -200,19 +199,19 @@ async fn fetched(queue: &JetStream, run: &RunId) -> Result<Option<StoredReport>,
 }
 
 /// Writes the report of a run once it is here whole.
-pub(crate) async fn write(queue: &JetStream, run: &RunId, outputs: Outputs) -> Result<(), Problem> {
+pub(crate) async fn write(queue: &Ports, run: &RunId, outputs: Outputs) -> Result<(), Problem> {
     write_some(queue, run, outputs, None).await
 }
 
 /// Writes the report of a run as far as it is about the images that are meant, or all of it.
 pub(crate) async fn write_some(
-    queue: &JetStream,
+    queue: &Ports,
     run: &RunId,
     outputs: Outputs,
     meant: Option<Meant>,
 ) -> Result<(), Problem> {
     let received = fetched(queue, run).await;
-    let Some(stored) = received.map_err(Problem::not_carried_out)? else {
+    let Some(mut stored) = received.map_err(Problem::not_carried_out)? else {
         return Err(Problem::not_carried_out(format!(
             "run {run} ended, and its report is not kept: the oldest go when their store is full (--reports-max-bytes), or \
              after --reports-max-age; `image-sync runs list` has its counts"
@@ -220,8 +219,8 @@ pub(crate) async fn write_some(
     };
     // A stdout that takes nothing must not keep a second signal from ending the program.
     let written = spawn_blocking(move || match meant {
-        None => outputs.write_stored(stored),
-        Some(meant) => outputs.write_some(stored, &meant),
+        None => outputs.write_stored(&mut *stored),
+        Some(meant) => outputs.write_some(&mut *stored, &meant),
     });
     let written = written.await;
     written.map_err(Problem::not_carried_out)?

@@ -10,10 +10,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use image_sync_shared::lock::lock;
+use image_sync_shared::ports::backlog::Backlog;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::QueueLength;
 use crate::telemetry::metrics::{Exposition, Metrics};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -26,7 +26,7 @@ pub(super) struct Probes {
     /// Why it is not ready before all is wired.
     before: Mutex<String>,
     /// Set once all is wired.
-    queue: OnceLock<Arc<dyn QueueLength>>,
+    queue: OnceLock<Arc<dyn Backlog>>,
     /// Cancelled when the program begins to end.
     stop: CancellationToken,
 }
@@ -47,7 +47,7 @@ impl Probes {
     }
 
     /// All is wired. Only the first queue counts: a program has one.
-    pub(super) fn ready(&self, queue: Arc<dyn QueueLength>) {
+    pub(super) fn ready(&self, queue: Arc<dyn Backlog>) {
         self.queue.set(queue).ok();
     }
 
@@ -120,25 +120,29 @@ mod tests {
     use axum::http::{Method, Request};
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
-    use image_sync_queue::{LaneLength, Length};
     use image_sync_shared::ports::QueueError;
+    use image_sync_shared::ports::backlog::{LaneLength, Length};
 
     use super::*;
 
     struct Queue(Result<u64, QueueError>);
 
     #[async_trait]
-    impl QueueLength for Queue {
+    impl Backlog for Queue {
         async fn length(&self) -> Result<Length, QueueError> {
             Ok(Length {
                 jobs: vec![LaneLength {
                     lane: "now",
                     stored: self.0.clone()?,
-                    in_hand: None,
+                    in_hand: 0,
                 }],
                 dead_letters: None,
                 ..Length::default()
             })
+        }
+
+        async fn is_deserted(&self) -> Result<bool, QueueError> {
+            Ok(false)
         }
     }
 
@@ -146,13 +150,13 @@ mod tests {
     struct Full;
 
     #[async_trait]
-    impl QueueLength for Full {
+    impl Backlog for Full {
         async fn length(&self) -> Result<Length, QueueError> {
             Ok(Length {
                 jobs: vec![LaneLength {
                     lane: "now",
                     stored: 7,
-                    in_hand: None,
+                    in_hand: 0,
                 }],
                 ..Length::default()
             })
@@ -161,18 +165,26 @@ mod tests {
         fn hindrance(&self) -> Option<String> {
             Some("cannot store jobs: no room".to_owned())
         }
+
+        async fn is_deserted(&self) -> Result<bool, QueueError> {
+            Ok(false)
+        }
     }
 
     struct Silent;
 
     #[async_trait]
-    impl QueueLength for Silent {
+    impl Backlog for Silent {
         async fn length(&self) -> Result<Length, QueueError> {
             std::future::pending().await
         }
+
+        async fn is_deserted(&self) -> Result<bool, QueueError> {
+            Ok(false)
+        }
     }
 
-    fn probes(queue: Option<Arc<dyn QueueLength>>) -> Arc<Probes> {
+    fn probes(queue: Option<Arc<dyn Backlog>>) -> Arc<Probes> {
         let probes = Probes::new(Metrics::new(), CancellationToken::new());
         if let Some(queue) = queue {
             probes.ready(queue);

@@ -8,7 +8,7 @@ mod process;
 mod runs;
 mod work;
 
-use image_sync_queue::Length;
+use image_sync_shared::ports::backlog::Length;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -107,9 +107,7 @@ impl Metrics {
         for jobs in &length.jobs {
             let label = LaneLabel { lane: jobs.lane };
             self.queued.get_or_create(&label).set(gauge(jobs.stored));
-            if let Some(in_hand) = jobs.in_hand {
-                self.in_hand.get_or_create(&label).set(gauge(in_hand));
-            }
+            self.in_hand.get_or_create(&label).set(gauge(jobs.in_hand));
         }
         if let Some(letters) = length.dead_letters {
             self.dead_letters.get_or_create(&[]).set(gauge(letters));
@@ -150,7 +148,7 @@ fn of_process() -> Registry {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_queue::{Fill, LaneLength};
+    use image_sync_shared::ports::backlog::{Fill, LaneLength};
 
     use super::*;
 
@@ -164,7 +162,7 @@ mod tests {
         LaneLength {
             lane,
             stored,
-            in_hand: Some(2),
+            in_hand: 2,
         }
     }
 

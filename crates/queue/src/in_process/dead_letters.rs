@@ -54,6 +54,11 @@ impl InProcessDeadLetters {
         }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        lock(&self.letters).by_age.len() as u64
+    }
+
     /// Keeps a letter, and drops the oldest if there are too many.
     pub(super) fn keep(&self, letter: DeadLetter) {
         let mut letters = lock(&self.letters);

@@ -74,4 +74,8 @@ impl JobQueue for InProcessJobQueue {
     async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
         Ok(self.0.purge(run))
     }
+
+    async fn visibility(&self) -> Result<Duration, QueueError> {
+        Ok(self.0.visibility())
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use image_sync_shared::job::Job;
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::backlog::Length;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::dead_letters::DeadLetter;
 use image_sync_shared::ports::job_queue::{Lane, Stored};
@@ -39,6 +40,7 @@ pub(super) struct TakenJob {
 /// The jobs of a single process.
 pub(super) struct Jobs {
     bulk_capacity: usize,
+    visibility: Duration,
     clock: Arc<dyn Clock>,
     letters: Arc<InProcessDeadLetters>,
     state: Mutex<JobsState>,
@@ -56,6 +58,7 @@ impl Jobs {
     ) -> Self {
         Self {
             bulk_capacity: settings.bulk_capacity.max(1),
+            visibility: settings.visibility,
             clock,
             letters,
             state: Mutex::new(JobsState {
@@ -74,8 +77,24 @@ impl Jobs {
         self.freed.notify_waiters();
     }
 
-    pub(super) fn held(&self, lane: Lane) -> u64 {
-        lock(&self.state).schedule.held(lane) as u64
+    /// How long a job may be out unsettled.
+    pub(super) fn visibility(&self) -> Duration {
+        self.visibility
+    }
+
+    /// What stands where now.
+    pub(super) fn length(&self) -> Length {
+        lock(&self.state).schedule.length(Instant::now())
+    }
+
+    /// How many deliveries there were.
+    pub(super) fn taken(&self) -> u64 {
+        lock(&self.state).schedule.taken()
+    }
+
+    /// Whether jobs wait, and none is in anybody's hand.
+    pub(super) fn stand_still(&self) -> bool {
+        lock(&self.state).schedule.stands_still(Instant::now())
     }
 
     pub(super) fn store_raw(&self, lane: Lane, run: &RunId, message: &[u8]) {

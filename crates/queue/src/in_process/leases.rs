@@ -97,6 +97,10 @@ impl Leases for InProcessLeases {
             .collect())
     }
 
+    async fn term(&self) -> Result<Duration, QueueError> {
+        Ok(self.term)
+    }
+
     async fn release(&self, lease: Lease) -> Result<(), QueueError> {
         let mut state = lock(&self.state);
         if state.is_current(&lease) {

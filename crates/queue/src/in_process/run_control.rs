@@ -8,8 +8,11 @@ use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::run_control::{Opening, RunControl};
+use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::run::RunId;
 use time::OffsetDateTime;
+
+use super::run_states::InProcessRunStates;
 
 struct Claim {
     run: RunId,
@@ -19,14 +22,16 @@ struct Claim {
 /// Knows the runs of one process.
 pub(super) struct InProcessRunControl {
     clock: Arc<dyn Clock>,
+    states: Arc<InProcessRunStates>,
     claims: Mutex<HashMap<String, Claim>>,
     cancelled: Mutex<HashSet<RunId>>,
 }
 
 impl InProcessRunControl {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, states: Arc<InProcessRunStates>) -> Self {
         Self {
             clock,
+            states,
             claims: Mutex::default(),
             cancelled: Mutex::default(),
         }
@@ -49,6 +54,12 @@ impl RunControl for InProcessRunControl {
             return Ok(Opening::Busy(claim.run.clone()));
         }
         let run = run.clone();
+        self.states.opened(RunState {
+            run: run.clone(),
+            catalog: catalog.to_owned(),
+            until,
+            ended: None,
+        });
         claims.insert(catalog.to_owned(), Claim { run, until });
         Ok(Opening::Opened)
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use image_sync_shared::ports::backlog::{LaneLength, Length};
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_shared::ports::trace_context::TraceContext;
 use image_sync_shared::run::RunId;
@@ -29,6 +30,17 @@ struct ScheduledJob {
     parcel: Arc<JobMessage>,
     deliveries: u64,
     visible_at: Instant,
+    /// Whether it was handed over as poison.
+    is_poison: bool,
+}
+
+/// How a job stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Waits,
+    InHand,
+    Held,
+    Poison,
 }
 
 /// A job, now taken.
@@ -83,6 +95,8 @@ pub(super) struct Schedule {
     next_number: u64,
     entries: HashMap<u64, ScheduledJob>,
     held: [usize; Lane::ALL.len()],
+    /// How many deliveries there were.
+    taken: u64,
     queues: LaneQueues,
 }
 
@@ -93,6 +107,7 @@ impl Schedule {
             next_number: 0,
             entries: HashMap::new(),
             held: [0; Lane::ALL.len()],
+            taken: 0,
             queues: LaneQueues {
                 max_deliver: max_deliver.max(1),
                 lanes: Default::default(),
@@ -104,6 +119,53 @@ impl Schedule {
     /// How many jobs of `lane` are stored, delivered ones included.
     pub(super) fn held(&self, lane: Lane) -> usize {
         self.held[lane as usize]
+    }
+
+    /// How many deliveries there were.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// What stands in each lane, held and poison included. Looks at every job.
+    pub(super) fn length(&self, now: Instant) -> Length {
+        let lane = |lane: Lane| LaneLength {
+            lane: lane.name(),
+            stored: self.held(lane) as u64,
+            in_hand: 0,
+        };
+        let mut length = Length {
+            jobs: Lane::ALL.map(lane).to_vec(),
+            ..Length::default()
+        };
+        for entry in self.entries.values() {
+            match self.standing(entry, now) {
+                Standing::Waits => {}
+                Standing::InHand => length.jobs[entry.lane as usize].in_hand += 1,
+                Standing::Held => length.held += 1,
+                Standing::Poison => length.poison += 1,
+            }
+        }
+        length
+    }
+
+    /// Whether jobs wait, and none is in anybody's hand.
+    pub(super) fn stands_still(&self, now: Instant) -> bool {
+        let has = |wanted| {
+            let mut entries = self.entries.values();
+            entries.any(|entry| self.standing(entry, now) == wanted)
+        };
+        has(Standing::Waits) && !has(Standing::InHand)
+    }
+
+    fn standing(&self, entry: &ScheduledJob, now: Instant) -> Standing {
+        let is_visible = entry.visible_at <= now;
+        let is_last = entry.deliveries >= self.queues.max_deliver;
+        match (is_visible, entry.deliveries) {
+            _ if entry.is_poison || (is_last && is_visible) => Standing::Poison,
+            (true, _) => Standing::Waits,
+            (false, 0) => Standing::Held,
+            (false, _) => Standing::InHand,
+        }
     }
 
     pub(super) fn insert(
@@ -121,6 +183,7 @@ impl Schedule {
             parcel,
             deliveries: 0,
             visible_at,
+            is_poison: false,
         };
         self.held[lane as usize] += 1;
         self.queues.of(&entry).insert((visible_at, number));
@@ -131,10 +194,13 @@ impl Schedule {
     pub(super) fn take(&mut self, selection: Selection<'_>, now: Instant) -> Option<Taken> {
         let number = self.first_visible(selection, now)?;
         let visible_at = now + self.visibility;
-        let counted = u64::from(matches!(selection, Selection::Lanes(_)));
+        let is_poison = matches!(selection, Selection::Poison);
+        let counted = u64::from(!is_poison);
+        self.taken += counted;
         self.change(number, |entry| {
             entry.visible_at = visible_at;
             entry.deliveries += counted;
+            entry.is_poison = is_poison;
         });
         let entry = self.entries.get(&number)?;
         Some(Taken {

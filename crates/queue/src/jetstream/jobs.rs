@@ -11,9 +11,9 @@ mod poison;
 mod poll_backoff;
 mod purge;
 mod settle;
-pub(super) mod stalled;
+mod stalled;
 mod unparsable;
 
-pub use backlog::Backlog;
+pub(super) use backlog::JetStreamBacklog;
 pub(super) use job_queue::{BackgroundTasks, JetStreamJobQueue};
 pub(super) use job_store::JobStore;

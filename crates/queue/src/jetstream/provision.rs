@@ -15,7 +15,6 @@ pub use error::ProvisionError;
 pub use installed::installed;
 pub use settings::ProvisionSettings;
 pub use storage::{Storage, storage};
-pub use timing::Timing;
 pub use verify::verify;
 
 use async_nats::jetstream::stream;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::run_log::RunLogReader;
-use image_sync_shared::run::{ImageName, RunEvent, RunId};
+use image_sync_shared::ports::run_log::{RunFrame, RunLogReader};
+use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
+use time::OffsetDateTime;
 
 use super::backend::Backend;
 use super::samples::{result, run, seal};
@@ -137,6 +139,27 @@ pub(crate) async fn a_result_with_unknown_words_is_read_with_them(backend: &dyn 
     assert_eq!(read_all(backend, &again).await, events);
 }
 
+pub(crate) async fn the_frame_of_a_run_is_its_opening_and_its_seal(backend: &dyn Backend) {
+    let log = &backend.ports().log;
+    assert_eq!(log.frame(&run()).await, Ok(RunFrame::default()));
+    let opened = opened();
+    append(
+        backend,
+        &run(),
+        &[RunEvent::Open(opened.clone()), result(0, Action::Pulled)],
+    )
+    .await;
+    let mut frame = RunFrame {
+        opened: Some(opened),
+        jobs: None,
+    };
+    assert_eq!(log.frame(&run()).await.as_ref(), Ok(&frame));
+    append(backend, &run(), &[seal(7)]).await;
+    frame.jobs = Some(7);
+    assert_eq!(log.frame(&run()).await, Ok(frame));
+    assert_eq!(log.check_room(1).await, Ok(()));
+}
+
 pub(crate) async fn a_long_log_with_long_events_is_read_whole(backend: &dyn Backend) {
     let name = |idx| ImageName {
         image: format!("docker.io/library/image{idx}"),
@@ -172,4 +195,19 @@ async fn read_rest(backend: &dyn Backend, reader: &mut dyn RunLogReader) -> Vec<
         events.push(event);
     }
     events
+}
+
+fn opened() -> RunOpened {
+    RunOpened {
+        started_at: OffsetDateTime::UNIX_EPOCH,
+        deadline_at: OffsetDateTime::UNIX_EPOCH,
+        trigger: Trigger::Manual,
+        cache_registry: "localhost:5000".to_owned(),
+        config_hash: "c0ffee".to_owned(),
+        images: Some(7),
+        skip_on_error: true,
+        silence_ms: 90_000,
+        key: None,
+        trace: TraceContext::default(),
+    }
 }

@@ -1,6 +1,7 @@
 //! What every queue must do: one function per rule, over whichever queue a [`Backend`] brings.
 
 pub(crate) mod backend;
+pub(crate) mod backlog;
 pub(crate) mod dead_letters;
 pub(crate) mod dedupe;
 pub(crate) mod delivery;
@@ -9,8 +10,10 @@ pub(crate) mod host_pauses;
 pub(crate) mod lanes;
 pub(crate) mod leases;
 pub(crate) mod poison;
+pub(crate) mod reports;
 pub(crate) mod run_control;
 pub(crate) mod run_log;
+pub(crate) mod run_states;
 pub(crate) mod samples;
 pub(crate) mod settling;
 pub(crate) mod undecodable;
@@ -109,6 +112,23 @@ macro_rules! every_rule {
                 a_claim_ends_at_its_time
                 a_cancelled_run_is_known_as_such
             ]
+            run_states [
+                a_run_that_was_opened_is_known_until_when
+                a_run_ends_once
+                who_follows_runs_gets_all_and_then_what_changes
+            ]
+            reports [
+                a_report_is_read_as_it_was_written_and_as_often_as_wanted
+                a_report_replaces_that_of_the_same_run
+                a_report_that_cannot_be_written_leaves_the_old_one
+                the_size_of_a_report_is_told_without_storing_it
+            ]
+            backlog [
+                jobs_are_counted_where_they_stand
+                poison_is_counted_apart
+                jobs_that_nobody_takes_are_deserted
+                a_job_that_is_not_due_makes_no_queue_deserted
+            ]
             run_log [
                 events_are_read_in_the_order_they_were_stored
                 a_repeated_event_is_dropped
@@ -118,6 +138,7 @@ macro_rules! every_rule {
                 the_logs_of_runs_are_apart
                 an_unknown_event_is_left_out_and_what_follows_is_read
                 a_result_with_unknown_words_is_read_with_them
+                the_frame_of_a_run_is_its_opening_and_its_seal
                 a_long_log_with_long_events_is_read_whole
             ]
         }

@@ -86,7 +86,7 @@ async fn every_role_tells_the_servers_time_and_leaves_no_consumer_behind() {
         for ahead in [OFF, -OFF] {
             let connection = connect(&site.server, &site.prefix).await;
             let queue = Site::client_of(connection.clone(), role, ahead).await;
-            let wrong = queue.clock().now() - clock().now();
+            let wrong = queue.ports().clock.now() - clock().now();
             assert!(wrong.abs() < NEAR, "{role:?}: {wrong}");
             drop(queue);
             connections.push(connection);
@@ -121,7 +121,7 @@ async fn a_job_put_back_for_a_second_is_due_after_a_second_for_workers_whose_clo
         let (one, other) = (site.worker(off).await, site.worker(-off).await);
         one.ports().jobs.publish(Lane::Bulk, &job(0)).await.unwrap();
         let taken = pull_one(&one).await;
-        let (now, second) = (one.clock().now(), Duration::from_secs(1));
+        let (now, second) = (one.ports().clock.now(), Duration::from_secs(1));
         let put_back_at = clock().now();
         let successor = taken.job.clone().after_attempt(now, failure(), second);
         taken.settle.requeue(&successor).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_pause_is_honoured_and_ended_alike_by_workers_whose_clocks_are_off() {
         let site = Site::new().await;
         let (one, other) = (site.worker(off).await, site.worker(-off).await);
         let (pauses, others) = (&one.ports().pauses, &other.ports().pauses);
-        let until = one.clock().now() + LONGEST / 2;
+        let until = one.ports().clock.now() + LONGEST / 2;
         assert!(
             (until - (clock().now() + LONGEST / 2)).abs() < NEAR,
             "{until}"
@@ -155,7 +155,7 @@ async fn a_pause_is_honoured_and_ended_alike_by_workers_whose_clocks_are_off() {
         assert_eq!(others.resume(HOST).await, Ok(true));
         eventually(|| pauses.paused_until(HOST, LONGEST).is_none()).await;
 
-        let soon = one.clock().now() + Duration::from_secs(2);
+        let soon = one.ports().clock.now() + Duration::from_secs(2);
         assert_eq!(pauses.pause(HOST, soon, "429", LONGEST).await, Ok(true));
         eventually(|| others.paused_until(HOST, LONGEST) == Some(soon)).await;
         for pauses in [pauses, others] {
@@ -175,7 +175,7 @@ async fn a_catalog_is_claimed_until_the_runs_deadline_for_producers_whose_clocks
         let (first, second) = (RunId::new("first"), RunId::new("second"));
         let open = |queue: &JetStream, run: &RunId, time| {
             let (runs, run) = (Arc::clone(&queue.ports().runs), run.clone());
-            let until = queue.clock().now() + time;
+            let until = queue.ports().clock.now() + time;
             async move { runs.open("catalog", &run, until).await.unwrap() }
         };
         let minute = time::Duration::MINUTE;
@@ -221,7 +221,7 @@ async fn a_clock_that_is_set_while_a_worker_runs_changes_no_time() {
         .unwrap();
     for set in [OFF, -OFF, 100 * OFF] {
         *hands.0.lock().unwrap() = set;
-        let wrong = queue.clock().now() - clock().now();
+        let wrong = queue.ports().clock.now() - clock().now();
         assert!(wrong.abs() < NEAR, "{wrong}");
     }
 }

@@ -39,7 +39,7 @@ async fn a_log_of_many_batches_is_read_by_one_pull_consumer_that_is_deleted_behi
     drop(reader);
     queue.close().await.unwrap();
     // What the server has answered it has passed on to others too.
-    queue.check_log(1).await.unwrap();
+    queue.ports().log.check_room(1).await.unwrap();
     let heard = raw.subjects_heard().await.unwrap();
     let count = |kind: &str| {
         heard

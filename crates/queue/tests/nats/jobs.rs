@@ -344,30 +344,32 @@ async fn facts_are_shared_by_workers_of_one_key() {
         platforms: "linux/amd64".parse().unwrap(),
     };
     let key = || Some(MacKey::of_text("of all workers"));
-    let (first, now) = (one.memo(key()), clock.now());
+    let (first, now) = (one.ports().memos.of(key()), clock.now());
     assert_eq!(first.recall(&fact, now).await, None);
     first.remember(&fact, &Digest::of(b"child"), now).await;
     let known = Some(Digest::of(b"child"));
-    assert_eq!(two.memo(key()).recall(&fact, now).await, known);
+    assert_eq!(two.ports().memos.of(key()).recall(&fact, now).await, known);
     let later = now + Duration::from_secs(8 * 86_400);
-    assert_eq!(two.memo(key()).recall(&fact, later).await, None);
+    assert_eq!(two.ports().memos.of(key()).recall(&fact, later).await, None);
     for other in [None, Some(MacKey::of_text("of somebody else"))] {
-        assert_eq!(two.memo(other).recall(&fact, now).await, None);
+        assert_eq!(two.ports().memos.of(other).recall(&fact, now).await, None);
     }
-    one.memo(None)
+    one.ports()
+        .memos
+        .of(None)
         .remember(&fact, &Digest::of(b"other"), now)
         .await;
-    assert_eq!(two.memo(key()).recall(&fact, now).await, known);
+    assert_eq!(two.ports().memos.of(key()).recall(&fact, now).await, known);
 }
 
 #[tokio::test]
 async fn a_report_larger_than_a_message_is_read_as_it_was_stored() {
     let setup = Setup::new(&small()).await;
-    let reports = setup.queue.reports();
+    let reports = &*setup.queue.ports().reports;
     assert_eq!(report_of(&setup.queue, &run()).await, None);
     for seed in 0..2_u8 {
         let report = deterministic_bytes(&seed.to_string(), 3_000_000).to_vec();
-        put_report(&reports, &run(), &report).await.unwrap();
+        put_report(reports, &run(), &report).await.unwrap();
         assert!(report_of(&setup.queue, &run()).await == Some(report));
     }
 }

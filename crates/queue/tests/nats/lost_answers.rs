@@ -101,7 +101,7 @@ async fn a_lease_is_held_whose_renewal_was_not_answered() {
 #[tokio::test]
 async fn a_run_is_open_whose_opening_was_not_answered() {
     let mut setup = Setup::new().await;
-    let (runs, states) = (setup.ports().runs, setup.queue.states());
+    let (runs, states) = (setup.ports().runs, setup.ports().states);
     let (run, until) = (run(), setup.clock.now() + Duration::from_secs(60));
     let opened = setup.unanswered("runs", runs.open("c", &run, until)).await;
     assert_eq!(opened, Ok(Opening::Opened));
@@ -124,7 +124,7 @@ async fn a_run_whose_producer_died_after_its_claim_is_told_of_by_who_finds_the_c
         () = claimed.reached() => {}
     }
     let other = open(connect(&setup.server, &setup.prefix).await, &setup.clock).await;
-    let states = other.states();
+    let states = &other.ports().states;
     assert_eq!(states.get(&dead).await, Ok(None));
     let busy = other.ports().runs.open("c", &next, until).await;
     assert_eq!(busy, Ok(Opening::Busy(dead.clone())));
@@ -141,13 +141,17 @@ async fn a_report_that_is_replaced_while_it_is_read_is_read_anew() {
     let before = deterministic_bytes("before", 5_000_000);
     let after = deterministic_bytes("after", 4_500_000);
     let other = open(connect(&setup.server, &setup.prefix).await, &setup.clock).await;
-    put_report(&other.reports(), &run, &before).await.unwrap();
+    put_report(&*other.ports().reports, &run, &before)
+        .await
+        .unwrap();
     let the_rest = setup
         .proxy
         .hold(Toward::Server, "CONSUMER.MSG.NEXT.OBJ_", 2);
     let replace = async {
         the_rest.reached().await;
-        put_report(&other.reports(), &run, &after).await.unwrap();
+        put_report(&*other.ports().reports, &run, &after)
+            .await
+            .unwrap();
         the_rest.release();
     };
     let (read, ()) = tokio::join!(report_of(&setup.queue, &run), replace);

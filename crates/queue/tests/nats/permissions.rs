@@ -131,10 +131,12 @@ async fn work(queue: &JetStream) {
     };
     let (key, now) = (|| Some(MacKey::of_text("k")), clock().now());
     queue
-        .memo(key())
+        .ports()
+        .memos
+        .of(key())
         .remember(&fact, &Digest::of(b"2"), now)
         .await;
-    let recalled = queue.memo(key()).recall(&fact, now).await;
+    let recalled = queue.ports().memos.of(key()).recall(&fact, now).await;
     assert_eq!(recalled, Some(Digest::of(b"2")));
     let (mut settled, mut crashes) = (0, 0);
     while settled < 5 || crashes < MAX_DELIVER {
@@ -187,7 +189,7 @@ async fn aggregate(queue: &JetStream) {
     settle.bury(letter("r1:2", "poison")).await.unwrap();
     settle.done().await.unwrap();
     for report in ["{}", "{ }"] {
-        put_report(&queue.reports(), &run(), report.as_bytes())
+        put_report(&*queue.ports().reports, &run(), report.as_bytes())
             .await
             .unwrap();
     }
@@ -205,7 +207,7 @@ async fn operate(queue: &JetStream) {
         .jobs
         .publish(
             Lane::Now,
-            &letter.job.unwrap().deferred(queue.clock().now()),
+            &letter.job.unwrap().deferred(queue.ports().clock.now()),
         )
         .await
         .unwrap();
@@ -319,8 +321,8 @@ async fn a_permission_for_reports_that_is_missing_is_named() {
     ] {
         let guarded = Guarded::new(&without(permission)).await;
         let aggregator = guarded.open("aggregator", Role::Aggregator).await.unwrap();
-        let (run, reports) = (run(), aggregator.reports());
-        let stored = Box::pin(put_report(&reports, &run, b"{}"));
+        let (run, reports) = (run(), &*aggregator.ports().reports);
+        let stored = Box::pin(put_report(reports, &run, b"{}"));
         assert_names(&format!("publish to {subject}"), stored).await;
     }
 }

@@ -1,20 +1,21 @@
 //! The store of reports when it fills, and what is left in it by those who died.
 
 use async_nats::jetstream::{self, object_store::ObjectStore};
-use image_sync_queue::jetstream::{JetStream, Prefix, ProvisionSettings, Strays};
+use image_sync_queue::jetstream::{JetStream, JetStreamReports, Prefix, ProvisionSettings};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::run::RunId;
 use image_sync_testkit::images::deterministic_bytes;
 use image_sync_testkit::servers::NatsServer;
 
 use crate::stored_reports::{put_report, report_of};
-use crate::support::{fresh_prefix, provisioned, shared_server, small};
+use crate::support::{connect, fresh_prefix, provisioned, shared_server, small};
 
 const KIB: usize = 1024;
 
 /// An installation whose store of reports has so much room.
 struct Store {
     queue: JetStream,
+    reports: JetStreamReports,
     server: std::sync::Arc<NatsServer>,
     prefix: Prefix,
 }
@@ -27,8 +28,10 @@ impl Store {
         };
         let (server, prefix) = (shared_server().await, fresh_prefix());
         let (queue, _) = provisioned(&server, &prefix, &settings).await;
+        let reports = JetStreamReports::new(connect(&server, &prefix).await);
         Self {
             queue,
+            reports,
             server,
             prefix,
         }
@@ -44,7 +47,7 @@ impl Store {
 
     async fn put(&self, run: &RunId, bytes: usize) -> Result<(), QueueError> {
         let report = deterministic_bytes(run.as_str(), bytes);
-        put_report(&self.queue.reports(), run, &report).await
+        put_report(&*self.queue.ports().reports, run, &report).await
     }
 
     /// The sizes of the reports of these runs.
@@ -57,7 +60,7 @@ impl Store {
     }
 
     async fn bytes(&self) -> u64 {
-        self.queue.reports().history().await.unwrap().bytes
+        self.reports.history().await.unwrap().bytes
     }
 
     /// A piece that belongs to nothing.
@@ -102,11 +105,12 @@ async fn a_report_that_cannot_be_stored_leaves_no_pieces() {
     store.put(&runs[1], 200 * KIB).await.unwrap();
     // The same for one that cannot be written to its end.
     let before = store.bytes().await;
-    let reports = store.queue.reports();
-    let broken = reports.put(&runs[0], |out| {
+    let reports = &store.queue.ports().reports;
+    let breaks = Box::new(|out: &mut dyn std::io::Write| {
         out.write_all(&deterministic_bytes("x", 40 * KIB))?;
         Err(std::io::ErrorKind::NotFound.into())
     });
+    let broken = reports.put(&runs[0], breaks);
     let error = broken.await.unwrap_err();
     assert!(matches!(error, QueueError::Refused(_)), "{error}");
     assert_eq!(store.bytes().await, before);
@@ -119,20 +123,16 @@ async fn pieces_of_nothing_are_found_and_removed_and_reports_are_not() {
     for run in &runs {
         store.put(run, 20 * KIB).await.unwrap();
     }
-    let (reports, before) = (store.queue.reports(), store.bytes().await);
+    let (reports, before) = (&store.queue.ports().reports, store.bytes().await);
     store.leave_a_piece("dead").await;
     store.leave_a_piece("growing").await;
-    let found = reports.tidy(&Strays::default()).await.unwrap();
-    assert!(!found.is_empty() && store.bytes().await > before);
+    let found = reports.tidy().await.unwrap();
+    assert!(found && store.bytes().await > before);
     store.leave_a_piece("growing").await;
-    let found = reports.tidy(&found).await.unwrap();
+    let found = reports.tidy().await.unwrap();
     let with_two = store.bytes().await;
-    assert!(
-        !found.is_empty() && with_two > before,
-        "it may be a report yet"
-    );
-    let found = reports.tidy(&found).await.unwrap();
-    assert!(found.is_empty());
+    assert!(found && with_two > before, "it may be a report yet");
+    assert_eq!(reports.tidy().await, Ok(false));
     assert_eq!(store.bytes().await, before);
     assert_eq!(store.sizes(&runs).await, [Some(20 * KIB); 2]);
 }
@@ -159,14 +159,14 @@ async fn a_report_of_an_earlier_version_is_read_and_replaced() {
     let read = report_of(&store.queue, &runs[0]).await.unwrap();
     assert!(read == old.as_bytes());
     let before = store.bytes().await;
-    put_report(&store.queue.reports(), &runs[0], old.as_bytes())
+    put_report(&*store.queue.ports().reports, &runs[0], old.as_bytes())
         .await
         .unwrap();
     assert!(report_of(&store.queue, &runs[0]).await.unwrap() == old.as_bytes());
     assert!(store.bytes().await * 10 < before, "it is compressed");
     let info = plain.info(runs[0].as_str()).await.unwrap();
     assert!(info.digest.unwrap().starts_with("SHA-256="));
-    assert_eq!(store.queue.reports().history().await.unwrap().reports, 1);
+    assert_eq!(store.reports.history().await.unwrap().reports, 1);
 }
 
 /// Other programs can read a report too.

@@ -190,7 +190,7 @@ async fn a_server_that_stays_away_is_an_error_and_no_end_of_the_log() {
 #[tokio::test]
 async fn what_waits_comes_when_it_is_due() {
     let mut setup = Setup::new().await;
-    let due = setup.queue.clock().now() + Duration::from_secs(4);
+    let due = setup.queue.ports().clock.now() + Duration::from_secs(4);
     let held = held_job(0, due);
     setup
         .ports()
@@ -212,7 +212,7 @@ async fn what_waits_comes_when_it_is_due() {
             break delivery;
         }
     };
-    assert!(setup.queue.clock().now() >= due, "it came too early");
+    assert!(setup.queue.ports().clock.now() >= due, "it came too early");
     assert_eq!((delivery.job, delivery.deliveries), (held, 1));
 }
 

@@ -41,7 +41,7 @@ async fn a_run_that_begins_can_end_even_where_no_other_can_begin() {
         if let Err(error) = runs.open(run.as_str(), &run, until).await {
             break error;
         }
-        queue.states().end(&ended(&run)).await.unwrap();
+        queue.ports().states.end(&ended(&run)).await.unwrap();
         runs.close(run.as_str(), &run).await.unwrap();
         count += 1;
     };
@@ -58,8 +58,14 @@ async fn the_log_of_a_run_that_cannot_be_kept_is_refused_with_numbers() {
     };
     let server = shared_server().await;
     let (queue, _) = provisioned(&server, &fresh_prefix(), &settings).await;
-    assert_eq!(queue.check_log(70).await, Ok(()));
-    let text = queue.check_log(71).await.unwrap_err().to_string();
+    assert_eq!(queue.ports().log.check_room(70).await, Ok(()));
+    let text = queue
+        .ports()
+        .log
+        .check_room(71)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(text.contains("71 images takes some 65675 bytes"), "{text}");
     assert!(text.contains("has 65536"), "{text}");
 }

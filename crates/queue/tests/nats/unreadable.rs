@@ -254,8 +254,8 @@ async fn keys_with_malformed_headers_keep_nobody_from_hearing_of_others() {
 #[tokio::test]
 async fn what_is_said_of_a_report_with_malformed_headers_keeps_nobody_from_reading_or_storing_it() {
     let mut setup = Setup::new().await;
-    let (run, reports) = (run(), setup.other.reports());
-    put_report(&reports, &run, b"{}").await.unwrap();
+    let (run, reports) = (run(), setup.other.ports().reports.clone());
+    put_report(&*reports, &run, b"{}").await.unwrap();
     assert_eq!(report_of(&setup.queue, &run).await.unwrap(), b"{}");
     let subject = format!("$O.{}_reports.M.cjE=", setup.prefix);
     let said = r#"{"name":"r1","bucket":"x","nuid":"x","size":0,"chunks":0}"#;
@@ -266,7 +266,7 @@ async fn what_is_said_of_a_report_with_malformed_headers_keeps_nobody_from_readi
         published.await.unwrap();
         setup.raw.flush().await.unwrap();
         assert_eq!(report_of(&setup.queue, &run).await.unwrap(), b"");
-        put_report(&reports, &run, b"{ }").await.unwrap();
+        put_report(&*reports, &run, b"{ }").await.unwrap();
         assert_eq!(report_of(&setup.queue, &run).await.unwrap(), b"{ }");
     }
 }

@@ -37,6 +37,9 @@ impl Lane {
     }
 }
 
+/// How often a job is delivered before it is poison, unless told otherwise.
+pub const DEFAULT_MAX_DELIVER: u64 = 5;
+
 /// Whether a publish stored its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
@@ -68,6 +71,9 @@ pub trait JobQueue: Send + Sync {
 
     /// Drops the undelivered jobs of a run, and returns how many there were.
     async fn purge(&self, run: &RunId) -> Result<u64, QueueError>;
+
+    /// How long a delivery may be unsettled before its job comes again, in the lane that waits least.
+    async fn visibility(&self) -> Result<Duration, QueueError>;
 }
 
 /// One delivery of a job.

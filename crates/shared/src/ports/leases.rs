@@ -1,6 +1,7 @@
 //! Who may write a target: at most one worker at a time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -35,6 +36,9 @@ pub trait Leases: Send + Sync {
 
     /// Who holds which lease now, by key.
     async fn holders(&self) -> Result<BTreeMap<String, String>, QueueError>;
+
+    /// How long a lease lasts that is not renewed.
+    async fn term(&self) -> Result<Duration, QueueError>;
 
     /// Gives it back; one that is no longer held is left alone.
     async fn release(&self, lease: Lease) -> Result<(), QueueError>;

@@ -2,10 +2,13 @@
 //! remembered may be wrong, by a defect or by somebody's will, and then an image would look up to date that is not. So a
 //! fact counts for some days after it was proven, that is found out from the content itself, and is proven anew then.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 
 use crate::digest::Digest;
+use crate::mac::MacKey;
 use crate::platform::Platforms;
 
 /// What a fact is about.
@@ -69,6 +72,12 @@ pub trait Memo: Send + Sync {
 
     /// Remembers that `fact` leads to `digest`, which was proven at `now`.
     async fn remember(&self, fact: &Fact, digest: &Digest, now: OffsetDateTime);
+}
+
+/// Gives out memos.
+pub trait Memos: Send + Sync {
+    /// The facts that are shared with all who have the same `key`; without a key with nobody.
+    fn of(&self, key: Option<MacKey>) -> Arc<dyn Memo>;
 }
 
 #[cfg(test)]

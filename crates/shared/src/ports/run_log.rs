@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::ports::QueueError;
-use crate::run::{RunEvent, RunId};
+use crate::run::{RunEvent, RunId, RunOpened};
 
 /// Appends to and reads the logs of runs.
 #[async_trait]
@@ -15,6 +15,39 @@ pub trait RunLog: Send + Sync {
 
     /// Reads the log of a run from its first event on.
     async fn read(&self, run: &RunId) -> Result<Box<dyn RunLogReader>, QueueError>;
+
+    /// What the log of a run says of it as a whole.
+    async fn frame(&self, run: &RunId) -> Result<RunFrame, QueueError> {
+        let (mut reader, mut frame) = (self.read(run).await?, RunFrame::default());
+        while let Some(event) = reader.next(Duration::ZERO).await? {
+            match event {
+                RunEvent::Open(opened) => {
+                    frame.opened.get_or_insert(opened);
+                }
+                RunEvent::Seal { expected } => {
+                    frame.jobs.get_or_insert(expected);
+                }
+                _ => {}
+            }
+        }
+        Ok(frame)
+    }
+
+    /// Makes sure that the log of a run of so many images can be kept whole, if it were the only one: [`QueueError::Full`] if
+    /// it cannot. A log without a limit can.
+    async fn check_room(&self, images: usize) -> Result<(), QueueError> {
+        let _ = images;
+        Ok(())
+    }
+}
+
+/// What the log of a run says of it as a whole. What it does not have, or not any more, is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFrame {
+    /// How it was opened.
+    pub opened: Option<RunOpened>,
+    /// How many jobs it has, once all are published.
+    pub jobs: Option<u32>,
 }
 
 /// A place in a log.

@@ -188,6 +188,10 @@ impl JobQueue for FakeQueue {
         jobs.retain(|(_, job)| job.run_id != *run);
         Ok((before - jobs.len()) as u64)
     }
+
+    async fn visibility(&self) -> Result<Duration, QueueError> {
+        Ok(Duration::from_secs(60))
+    }
 }
 
 /// Lets one run of each catalog be open.

@@ -15,7 +15,7 @@ use time::macros::format_description;
 use super::row::Row;
 use crate::output::Shape;
 use crate::process::exit::{Exit, Problem};
-use crate::process::stdout;
+use crate::process::stdout::Stdout;
 use crate::terminal::table::Canvas;
 use crate::terminal::text::{keep_end, keep_start, printable};
 use crate::terminal::units;
@@ -33,17 +33,21 @@ const GAP: &str = "  ";
 const NARROWEST: usize = 16;
 
 /// Writes all letters to stdout.
-pub(super) async fn write(letters: &dyn DeadLetters, shape: Shape) -> Result<Exit, Problem> {
+pub(super) async fn write(
+    letters: &dyn DeadLetters,
+    shape: Shape,
+    stdout: &Stdout,
+) -> Result<Exit, Problem> {
     let mut reader = letters.read().await.map_err(Problem::not_carried_out)?;
     let mut list = List::default();
     while let Some(letter) = reader.next().await.map_err(Problem::not_carried_out)? {
         list.add(&letter.into()).map_err(Problem::not_carried_out)?;
     }
-    stdout::write_aside(move |out| match shape {
+    let written = stdout.write_aside(move |out| match shape {
         Shape::Json => list.write_json(out),
         Shape::Table(canvas) => list.write_table(canvas, out),
-    })
-    .await?;
+    });
+    written.await?;
     Ok(Exit::Success)
 }
 

@@ -12,7 +12,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use crate::output::Shape;
 use crate::process::exit::{Exit, Problem};
-use crate::process::stdout;
+use crate::process::stdout::Stdout;
 use crate::terminal::table::Canvas;
 use crate::terminal::text::{keep_start, printable};
 
@@ -36,12 +36,16 @@ struct Row<'a> {
 }
 
 /// Writes the pauses to stdout.
-pub(super) async fn write(pauses: Vec<HostPause>, shape: Shape) -> Result<Exit, Problem> {
-    stdout::write_aside(move |out| match shape {
+pub(super) async fn write(
+    pauses: Vec<HostPause>,
+    shape: Shape,
+    stdout: &Stdout,
+) -> Result<Exit, Problem> {
+    let written = stdout.write_aside(move |out| match shape {
         Shape::Json => write_json(&pauses, out),
         Shape::Table(canvas) => write_table(&pauses, canvas, out),
-    })
-    .await?;
+    });
+    written.await?;
     Ok(Exit::Success)
 }
 

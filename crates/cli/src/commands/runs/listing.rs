@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use console::{Alignment, measure_text_width, pad_str};
-use image_sync_queue::jetstream::RunFrame;
+use image_sync_shared::ports::run_log::RunFrame;
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::report::ReportHead;
 use image_sync_shared::run::Trigger;
@@ -15,7 +15,7 @@ use time::macros::format_description;
 
 use crate::output::Shape;
 use crate::process::exit::{Exit, Problem};
-use crate::process::stdout;
+use crate::process::stdout::Stdout;
 use crate::terminal::text::printable;
 use crate::terminal::units;
 
@@ -77,12 +77,16 @@ struct Row<'a> {
 }
 
 /// Writes the runs to stdout.
-pub(super) async fn write(runs: Vec<Listed>, shape: Shape) -> Result<Exit, Problem> {
-    stdout::write_aside(move |out| match shape {
+pub(super) async fn write(
+    runs: Vec<Listed>,
+    shape: Shape,
+    stdout: &Stdout,
+) -> Result<Exit, Problem> {
+    let written = stdout.write_aside(move |out| match shape {
         Shape::Json => write_json(&runs, out),
         Shape::Table(_) => write_table(&runs, out),
-    })
-    .await?;
+    });
+    written.await?;
     Ok(Exit::Success)
 }
 

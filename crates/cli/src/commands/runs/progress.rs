@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use image_sync_aggregator::fold::Fold;
 use image_sync_aggregator::image_states::{ImageState, ImageStates, Meant, Standing};
-use image_sync_queue::jetstream::JetStream;
+use image_sync_queue::Ports;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_states::RunState;
 use image_sync_shared::report::Summary;
@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use crate::output::Shape;
 use crate::process::exit::Problem;
-use crate::process::stdout;
+use crate::process::stdout::Stdout;
 use crate::terminal::text::printable;
 use crate::terminal::units;
 
@@ -52,10 +52,11 @@ const MOST_WAITING: usize = 20;
 
 /// Writes how far a run is to stdout.
 pub(super) async fn show(
-    queue: &JetStream,
+    queue: &Ports,
     state: &RunState,
     meant: Option<&Meant>,
     shape: Shape,
+    stdout: &Stdout,
 ) -> Result<(), Problem> {
     let states = images_of(queue, &state.run)
         .await
@@ -75,19 +76,19 @@ pub(super) async fn show(
         nobody_takes_jobs: is_deserted(queue).await,
         images: states.images(meant, &holders(queue).await),
     };
-    stdout::write_aside(move |out| match shape {
+    let written = stdout.write_aside(move |out| match shape {
         Shape::Json => {
             serde_json::to_writer_pretty(JsonWriter::new(&mut *out), &snapshot)?;
             writeln!(out)
         }
         Shape::Table(_) => write_text(&snapshot, out),
-    })
-    .await
+    });
+    written.await
 }
 
 /// How a run was opened, if its log has that.
-pub(super) async fn opened(queue: &JetStream, run: &RunId) -> Result<Option<RunOpened>, Problem> {
-    let log = queue.ports().log.read(run).await;
+pub(super) async fn opened(queue: &Ports, run: &RunId) -> Result<Option<RunOpened>, Problem> {
+    let log = queue.log.read(run).await;
     let mut log = log.map_err(Problem::not_carried_out)?;
     let first = log.next(Duration::ZERO).await;
     match first.map_err(Problem::not_carried_out)? {
@@ -97,15 +98,15 @@ pub(super) async fn opened(queue: &JetStream, run: &RunId) -> Result<Option<RunO
 }
 
 /// Logs now and then how far a run is. Ends only when that fails.
-pub(super) async fn tell(queue: &JetStream, run: &RunId) -> Problem {
+pub(super) async fn tell(queue: &Ports, run: &RunId) -> Problem {
     match try_tell(queue, run).await {
         Ok(never) => match never {},
         Err(error) => Problem::not_carried_out(error),
     }
 }
 
-async fn try_tell(queue: &JetStream, run: &RunId) -> Result<std::convert::Infallible, QueueError> {
-    let (mut log, mut fold) = (queue.ports().log.read(run).await?, Fold::default());
+async fn try_tell(queue: &Ports, run: &RunId) -> Result<std::convert::Infallible, QueueError> {
+    let (mut log, mut fold) = (queue.log.read(run).await?, Fold::default());
     let (mut told, mut next) = (None, Instant::now() + TELL);
     loop {
         match log.next(TELL).await {
@@ -198,8 +199,8 @@ fn time(time: OffsetDateTime) -> String {
 }
 
 /// What the log of a run says of its images.
-pub(crate) async fn images_of(queue: &JetStream, run: &RunId) -> Result<ImageStates, QueueError> {
-    let (mut log, mut states) = (queue.ports().log.read(run).await?, ImageStates::default());
+pub(crate) async fn images_of(queue: &Ports, run: &RunId) -> Result<ImageStates, QueueError> {
+    let (mut log, mut states) = (queue.log.read(run).await?, ImageStates::default());
     while let Some(event) = log.next(Duration::ZERO).await? {
         states.take(event);
     }
@@ -207,16 +208,16 @@ pub(crate) async fn images_of(queue: &JetStream, run: &RunId) -> Result<ImageSta
 }
 
 /// Which targets are being written, and by which worker. Who may not know that sees the rest all the same.
-pub(crate) async fn holders(queue: &JetStream) -> BTreeMap<String, String> {
-    let holders = queue.ports().leases.holders().await;
+pub(crate) async fn holders(queue: &Ports) -> BTreeMap<String, String> {
+    let holders = queue.leases.holders().await;
     holders
         .inspect_err(|error| warn!(%error, "which images are in hand is not known"))
         .unwrap_or_default()
 }
 
 /// Whether nobody takes jobs. Who may not know that sees the rest all the same.
-async fn is_deserted(queue: &JetStream) -> bool {
-    let is_deserted = queue.is_deserted().await;
+async fn is_deserted(queue: &Ports) -> bool {
+    let is_deserted = queue.backlog.is_deserted().await;
     is_deserted
         .inspect_err(|error| warn!(%error, "whether there are workers is not known"))
         .unwrap_or_default()

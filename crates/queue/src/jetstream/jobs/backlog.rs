@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::backlog::{Backlog, Fill, LaneLength, Length};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::stalled;
 use crate::jetstream::client::{Connection, Tries};
 use crate::jetstream::names::{Consumer, Role};
-use crate::jetstream::state::Reports;
+use crate::jetstream::state::JetStreamReports;
 use crate::jetstream::streams::{StreamInfo, stream_info};
-use crate::{Fill, LaneLength, Length};
 
 /// For how long an answer is good: many may ask, and the server has other work.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// Tells how much an installation has to do, as far as a role sees it.
-pub struct Backlog {
+pub(crate) struct JetStreamBacklog {
     connection: Connection,
     role: Role,
     last: Mutex<Option<CachedLength>>,
@@ -30,7 +32,7 @@ struct CachedLength {
     length: Length,
 }
 
-impl Backlog {
+impl JetStreamBacklog {
     pub(crate) fn new(connection: Connection, role: Role) -> Self {
         Self {
             connection,
@@ -39,36 +41,7 @@ impl Backlog {
         }
     }
 
-    /// What the role cannot do at this moment although it is connected, and why, if there is anything.
-    #[must_use]
-    pub fn hindrance(&self) -> Option<String> {
-        self.connection.hindrance()
-    }
-
-    /// How much there is, as of some seconds ago at most. An error if the server is away, or if something that the role
-    /// needs is not there.
-    pub async fn length(&self) -> Result<Length, QueueError> {
-        if !self.connection.is_connected() {
-            return Err(QueueError::Unreachable("not connected to NATS".to_owned()));
-        }
-        // Who asks meanwhile waits for the same answer.
-        let mut last = self.last.lock().await;
-        let connection = *self.connection.events().connections().borrow();
-        let is_fresh =
-            |seen: &&CachedLength| seen.connection == connection && seen.at.elapsed() < FRESH;
-        if let Some(seen) = last.as_ref().filter(is_fresh) {
-            return Ok(seen.length.clone());
-        }
-        let length = self.ask().await?;
-        *last = Some(CachedLength {
-            at: Instant::now(),
-            connection,
-            length: length.clone(),
-        });
-        Ok(length)
-    }
-
-    async fn ask(&self) -> Result<Length, QueueError> {
+    async fn fresh_length(&self) -> Result<Length, QueueError> {
         let (names, mut length) = (self.connection.names(), Length::default());
         for stream in self.role.streams(names) {
             let StreamInfo { config, state } =
@@ -83,19 +56,59 @@ impl Backlog {
             });
         }
         if self.role == Role::Aggregator {
-            let history = Reports::new(self.connection.clone()).history().await?;
+            let history = JetStreamReports::new(self.connection.clone())
+                .history()
+                .await?;
             length.history = history.lasts;
         }
         if self.role.takes_jobs() {
             for consumer in Consumer::ALL {
                 let state = self.connection.consumer_state(consumer).await?;
+                let stored = state.num_pending + state.num_ack_pending;
                 length.jobs.push(LaneLength {
                     lane: consumer.name(),
-                    stored: state.num_pending + state.num_ack_pending,
-                    in_hand: Some(state.num_ack_pending),
+                    stored,
+                    in_hand: state.num_ack_pending,
                 });
+                match consumer {
+                    Consumer::Lane(_) => {}
+                    Consumer::Delayed => length.held = stored,
+                    Consumer::Poison => length.poison = stored,
+                }
             }
         }
         Ok(length)
+    }
+}
+
+#[async_trait]
+impl Backlog for JetStreamBacklog {
+    async fn length(&self) -> Result<Length, QueueError> {
+        if !self.connection.is_connected() {
+            return Err(QueueError::Unreachable("not connected to NATS".to_owned()));
+        }
+        // Who asks meanwhile waits for the same answer.
+        let mut last = self.last.lock().await;
+        let connection = *self.connection.events().connections().borrow();
+        let is_fresh =
+            |seen: &&CachedLength| seen.connection == connection && seen.at.elapsed() < FRESH;
+        if let Some(seen) = last.as_ref().filter(is_fresh) {
+            return Ok(seen.length.clone());
+        }
+        let length = self.fresh_length().await?;
+        *last = Some(CachedLength {
+            at: Instant::now(),
+            connection,
+            length: length.clone(),
+        });
+        Ok(length)
+    }
+
+    fn hindrance(&self) -> Option<String> {
+        self.connection.hindrance()
+    }
+
+    async fn is_deserted(&self) -> Result<bool, QueueError> {
+        stalled::is_deserted(&self.connection).await
     }
 }

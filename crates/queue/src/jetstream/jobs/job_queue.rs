@@ -20,6 +20,7 @@ use super::poison;
 use super::poll_backoff::PollBackoff;
 use super::purge;
 use super::settle::JetStreamSettle;
+use crate::jetstream::provision::timing;
 
 /// What must not be left half done at the end.
 #[derive(Clone, Default)]
@@ -140,5 +141,9 @@ impl JobQueue for JetStreamJobQueue {
     /// Jobs in hand are dropped too: whoever works them ends them, but they do not come again.
     async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
         purge::purge(&self.jobs.connection, run).await
+    }
+
+    async fn visibility(&self) -> Result<Duration, QueueError> {
+        timing::visibility(&self.jobs.connection).await
     }
 }

@@ -10,28 +10,22 @@ use crate::jetstream::client::Connection;
 use crate::jetstream::names::{Consumer, bucket_stream};
 use crate::jetstream::streams::{consumer_config, stream_config};
 
-/// Within which times a worker has to give signs of life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// How long a job may be out unsettled before it comes again, in the lane that waits least.
-    pub visibility: Duration,
-    /// How long a lease lasts that is not renewed.
-    pub lease_term: Duration,
-}
-
-/// The times that were provisioned.
-pub(crate) async fn timing(connection: &Connection) -> Result<Timing, QueueError> {
+/// How long a job may be out unsettled before it comes again, in the lane that waits least.
+pub(crate) async fn visibility(connection: &Connection) -> Result<Duration, QueueError> {
     let (names, mut visibility) = (connection.names(), Duration::MAX);
     for lane in Lane::ALL {
         let consumer = Consumer::Lane(lane).name();
         let found = consumer_config(connection, &names.jobs(), consumer).await?;
         visibility = visibility.min(duration(found.as_ref(), "ack_wait"));
     }
-    let leases = stream_config(connection, &bucket_stream(&names.leases())).await?;
-    Ok(Timing {
-        visibility,
-        lease_term: duration(leases.as_ref(), "max_age"),
-    })
+    Ok(visibility)
+}
+
+/// How long a lease lasts that is not renewed.
+pub(crate) async fn lease_term(connection: &Connection) -> Result<Duration, QueueError> {
+    let leases = bucket_stream(&connection.names().leases());
+    let found = stream_config(connection, &leases).await?;
+    Ok(duration(found.as_ref(), "max_age"))
 }
 
 /// A time of a config, which is in nanoseconds; none, or 0, is no limit.

@@ -15,6 +15,7 @@ use super::watch::KeyChange;
 use crate::jetstream::client::Connection;
 use crate::jetstream::names::token;
 use crate::jetstream::names::{bucket_stream, key_subject};
+use crate::jetstream::provision::timing;
 use crate::jetstream::streams::OrderedConsumer;
 
 /// What a lease's key has.
@@ -99,6 +100,10 @@ impl Leases for JetStreamLeases {
             };
         }
         Ok(holders)
+    }
+
+    async fn term(&self) -> Result<Duration, QueueError> {
+        timing::lease_term(&self.connection).await
     }
 
     async fn release(&self, lease: Lease) -> Result<(), QueueError> {

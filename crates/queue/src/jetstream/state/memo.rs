@@ -3,18 +3,20 @@
 //! Whoever has a worker's permissions may write the bucket. So a fact of another worker counts only with the code of a key
 //! that workers share and the NATS server is not told; without a key each worker goes by what it has proven itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::digest::Digest;
 use image_sync_shared::mac::{Mac, MacKey};
-use image_sync_shared::ports::memo::{Fact, Memo, is_proof_good};
+use image_sync_shared::ports::memo::{Fact, Memo, Memos, is_proof_good};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::bucket::{Bucket, Entry};
+use crate::jetstream::client::Connection;
 use crate::jetstream::names::token;
 use crate::memo::{MemoryMemo, Proven};
 
@@ -22,7 +24,7 @@ use crate::memo::{MemoryMemo, Proven};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Remembers facts for all workers of one installation that have the same key.
-pub(crate) struct JetStreamMemo {
+struct JetStreamMemo {
     bucket: Bucket,
     key: Option<MacKey>,
     known: MemoryMemo,
@@ -60,7 +62,7 @@ impl Signed {
 }
 
 impl JetStreamMemo {
-    pub(crate) fn new(bucket: Bucket, key: Option<MacKey>) -> Self {
+    fn new(bucket: Bucket, key: Option<MacKey>) -> Self {
         Self {
             bucket,
             key,
@@ -86,6 +88,24 @@ impl JetStreamMemo {
             self.known.insert(fact, proven);
             digest
         })
+    }
+}
+
+/// Gives out the memos of one installation.
+pub(crate) struct JetStreamMemos {
+    connection: Connection,
+}
+
+impl JetStreamMemos {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+}
+
+impl Memos for JetStreamMemos {
+    fn of(&self, key: Option<MacKey>) -> Arc<dyn Memo> {
+        let bucket = Bucket::new(self.connection.clone(), self.connection.names().memo());
+        Arc::new(JetStreamMemo::new(bucket, key))
     }
 }
 

@@ -7,27 +7,30 @@ mod compressed;
 mod retention;
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::object_store::{ObjectInfo, ObjectOptions};
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::reports::{Reports, StoredReport, WriteReport};
 use image_sync_shared::run::RunId;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::spawn_blocking;
 
-pub use compressed::{StoredReport, StoredSize};
-pub use retention::{History, Strays};
+pub use retention::History;
 
 use crate::jetstream::client::{Connection, Tries};
 use crate::jetstream::names::{MESSAGE_ID, object_stream, set_header, token};
 use crate::jetstream::streams::OrderedConsumer;
 use crate::jetstream::streams::last_message;
-use compressed::{CHUNK_BYTES, ChunkWriter, WrittenChunks};
+use compressed::{CHUNK_BYTES, ChunkWriter, CompressedReport, StoredSize, WrittenChunks};
+use retention::Strays;
 
 /// How long the next chunk of a report may take, which is stored already.
 const CHUNK_WAIT: Duration = Duration::from_secs(1);
@@ -38,43 +41,20 @@ const ROLLUP: (&str, &str) = ("Nats-Rollup", "sub");
 
 /// The reports of one installation.
 #[derive(Clone)]
-pub struct Reports {
+pub struct JetStreamReports {
     connection: Connection,
+    /// What belonged to no report when that was looked at last.
+    strays: Arc<Mutex<Strays>>,
 }
 
-impl Reports {
+impl JetStreamReports {
     /// Those of the installation that the connection is for.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self { connection }
-    }
-
-    /// Stores the report of `run` that `write` writes, in place of one that it has. Until it is stored whole, the run has the
-    /// old one; if it cannot be, nothing is left of it. The oldest reports of other runs go where there is no room:
-    /// [`QueueError::Full`] if there is none even so.
-    pub async fn put(
-        &self,
-        run: &RunId,
-        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
-    ) -> Result<(), QueueError> {
-        let bucket = self.bucket();
-        let put = Box::pin(async {
-            let (name, nuid) = (token::encode(run.as_str()), self.connection.unique_name());
-            let old = self.info_of(&name).await?;
-            let stored = self.put_chunks(run, &name, &nuid, write).await;
-            // Of a report that was replaced, or of this one if it failed.
-            let left = match &stored {
-                Ok(()) => old.map(|old| old.nuid),
-                Err(_) => Some(nuid),
-            };
-            if let Some(left) = left
-                && let Err(error) = self.purge(&self.chunk_subject(&left)).await
-            {
-                tracing::warn!(%run, %error, "pieces of a report are left behind for now");
-            }
-            stored
-        });
-        self.connection.allowed(&bucket, put).await
+        Self {
+            connection,
+            strays: Arc::default(),
+        }
     }
 
     async fn put_chunks(
@@ -82,7 +62,7 @@ impl Reports {
         run: &RunId,
         name: &str,
         nuid: &str,
-        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+        write: WriteReport,
     ) -> Result<(), QueueError> {
         let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
         let writing = spawn_blocking(move || {
@@ -174,33 +154,18 @@ impl Reports {
         }
     }
 
-    /// The report of `run`, or none if there is no report.
-    pub async fn get(&self, run: &RunId) -> Result<Option<StoredReport>, QueueError> {
-        let mut last = None;
-        while let Some(info) = self.info_of(&token::encode(run.as_str())).await? {
-            if let Some(report) = self.read(run, &info).await? {
-                return Ok(Some(report));
-            }
-            // Who stores another report, as a second aggregator does, drops the chunks of this one.
-            if last.replace(info.nuid.clone()) == Some(info.nuid) {
-                return Err(unreadable(run, &"a piece of it is missing"));
-            }
-        }
-        Ok(None)
-    }
-
     /// Reads a report, if it is whole.
     async fn read(
         &self,
         run: &RunId,
         info: &ObjectInfo,
-    ) -> Result<Option<StoredReport>, QueueError> {
+    ) -> Result<Option<CompressedReport>, QueueError> {
         let (stream, chunks) = (
             object_stream(&self.bucket()),
             self.chunk_subject(&info.nuid),
         );
         let mut consumer = OrderedConsumer::new(self.connection.clone(), stream, chunks);
-        let mut report = StoredReport::new();
+        let mut report = CompressedReport::new();
         for _ in 0..info.chunks {
             let Some(chunk) = consumer.next(CHUNK_WAIT).await? else {
                 return Ok(None);
@@ -232,6 +197,70 @@ impl Reports {
     fn meta_subject(&self, encoded_name: &str) -> String {
         format!("$O.{}.M.{encoded_name}", self.bucket())
     }
+}
+
+#[async_trait]
+impl Reports for JetStreamReports {
+    async fn put(&self, run: &RunId, write: WriteReport) -> Result<(), QueueError> {
+        let bucket = self.bucket();
+        let put = Box::pin(async {
+            let (name, nuid) = (token::encode(run.as_str()), self.connection.unique_name());
+            let old = self.info_of(&name).await?;
+            let stored = self.put_chunks(run, &name, &nuid, write).await;
+            // Of a report that was replaced, or of this one if it failed.
+            let left = match &stored {
+                Ok(()) => old.map(|old| old.nuid),
+                Err(_) => Some(nuid),
+            };
+            if let Some(left) = left
+                && let Err(error) = self.purge(&self.chunk_subject(&left)).await
+            {
+                tracing::warn!(%run, %error, "pieces of a report are left behind for now");
+            }
+            stored
+        });
+        self.connection.allowed(&bucket, put).await
+    }
+
+    async fn get(&self, run: &RunId) -> Result<Option<Box<dyn StoredReport>>, QueueError> {
+        let mut last = None;
+        while let Some(info) = self.info_of(&token::encode(run.as_str())).await? {
+            if let Some(report) = self.read(run, &info).await? {
+                return Ok(Some(Box::new(report)));
+            }
+            // Who stores another report, as a second aggregator does, drops the chunks of this one.
+            if last.replace(info.nuid.clone()) == Some(info.nuid) {
+                return Err(unreadable(run, &"a piece of it is missing"));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn size_of(&self, run: &RunId, write: WriteReport) -> Result<u64, QueueError> {
+        let measured = spawn_blocking(move || {
+            let mut size = StoredSize::default();
+            write(&mut size)?;
+            size.bytes()
+        });
+        let measured = measured.await.map_err(io::Error::other).flatten();
+        measured.map_err(|error| unwritable(run, &error))
+    }
+
+    async fn largest(&self) -> Result<Option<u64>, QueueError> {
+        self.largest_report().await
+    }
+
+    async fn tidy(&self) -> Result<bool, QueueError> {
+        let mut strays = self.strays.lock().await;
+        *strays = self.remove_strays(&strays).await?;
+        Ok(!strays.is_empty())
+    }
+}
+
+fn unwritable(run: &RunId, error: &dyn std::fmt::Display) -> QueueError {
+    QueueError::Refused(format!(
+        "the report of run {run} cannot be written: {error}"
+    ))
 }
 
 fn unreadable(run: &RunId, error: &dyn std::fmt::Display) -> QueueError {

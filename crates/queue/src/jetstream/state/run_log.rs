@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
-use image_sync_shared::run::{RunEvent, RunId, RunOpened};
+use image_sync_shared::ports::run_log::{LogPlace, RunFrame, RunLog, RunLogReader};
+use image_sync_shared::run::{RunEvent, RunId};
 
 use crate::jetstream::client::{Connection, Tries};
 use crate::jetstream::names::{MESSAGE_ID, set_header};
@@ -19,8 +19,7 @@ use crate::messages::{self, LeftOut};
 /// What an image takes in the log of its run, if its first attempt is good, in bytes.
 const PER_IMAGE: u64 = 925;
 
-/// Makes sure that the log of a run of so many images can be kept whole, if it were the only one.
-pub(crate) async fn check(connection: &Connection, images: usize) -> Result<(), QueueError> {
+async fn check(connection: &Connection, images: usize) -> Result<(), QueueError> {
     let stream = connection.names().run_log();
     let config = stream_config(connection, &stream).await?;
     let limit = config.and_then(|config| config.get("max_bytes")?.as_u64());
@@ -63,19 +62,18 @@ impl RunLog for JetStreamRunLog {
         let subjects = self.connection.names().events_of(run);
         Ok(Box::new(Reader::new(&self.connection, run, subjects)))
     }
-}
 
-/// What the log of a run says of it as a whole. What it does not have, or not any more, is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunFrame {
-    /// How it was opened.
-    pub opened: Option<RunOpened>,
-    /// How many jobs it has, once all are published.
-    pub jobs: Option<u32>,
+    async fn frame(&self, run: &RunId) -> Result<RunFrame, QueueError> {
+        frame(&self.connection, run).await
+    }
+
+    async fn check_room(&self, images: usize) -> Result<(), QueueError> {
+        check(&self.connection, images).await
+    }
 }
 
 /// Reads the frame of a run, and nothing between.
-pub(crate) async fn frame(connection: &Connection, run: &RunId) -> Result<RunFrame, QueueError> {
+async fn frame(connection: &Connection, run: &RunId) -> Result<RunFrame, QueueError> {
     let names = connection.names();
     let only = async |subject: String| {
         Reader::new(connection, run, subject)

@@ -177,6 +177,10 @@ impl JobQueue for Failing {
     async fn purge(&self, _: &RunId) -> Result<u64, QueueError> {
         Ok(0)
     }
+
+    async fn visibility(&self) -> Result<Duration, QueueError> {
+        Ok(Duration::from_secs(60))
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use image_sync_shared::ports::reports::StoredReport;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Sender;
 
@@ -97,7 +98,7 @@ impl WrittenChunks {
 }
 
 /// Takes a report, and keeps nothing of it but how large it is when it is stored.
-pub struct StoredSize(GzEncoder<Count>);
+pub(super) struct StoredSize(GzEncoder<Count>);
 
 #[derive(Default)]
 struct Count(u64);
@@ -110,7 +111,7 @@ impl Default for StoredSize {
 
 impl StoredSize {
     /// In bytes.
-    pub fn bytes(self) -> io::Result<u64> {
+    pub(super) fn bytes(self) -> io::Result<u64> {
         Ok(self.0.finish()?.0)
     }
 }
@@ -137,11 +138,11 @@ impl Write for Count {
 }
 
 /// A report as it was stored, outside of memory where that can be.
-pub struct StoredReport {
+pub(super) struct CompressedReport {
     spool: Spool,
 }
 
-impl StoredReport {
+impl CompressedReport {
     pub(super) fn new() -> Self {
         Self {
             spool: Spool::new(None),
@@ -151,9 +152,11 @@ impl StoredReport {
     pub(super) fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
         self.spool.append(chunk)
     }
+}
 
-    /// Its text, from the start. One of an earlier version is stored as it is.
-    pub fn text(&mut self) -> io::Result<Box<dyn Read + '_>> {
+impl StoredReport for CompressedReport {
+    /// One of an earlier version is stored as it is.
+    fn text(&mut self) -> io::Result<Box<dyn Read + '_>> {
         let mut start = [0; MAGIC.len()];
         let read = self.spool.read_at(0, &mut start)?;
         let stored = BufReader::new(SpoolCursor {
@@ -188,11 +191,12 @@ mod tests {
     use super::*;
 
     fn text_of(chunks: impl IntoIterator<Item = Bytes>) -> String {
-        let mut stored = StoredReport::new();
+        let mut stored = CompressedReport::new();
         for chunk in chunks {
             stored.append(&chunk).unwrap();
         }
-        let read = |stored: &mut StoredReport| io::read_to_string(stored.text().unwrap()).unwrap();
+        let read =
+            |stored: &mut CompressedReport| io::read_to_string(stored.text().unwrap()).unwrap();
         let text = read(&mut stored);
         assert!(read(&mut stored) == text, "it can be read again");
         text
@@ -249,7 +253,7 @@ mod tests {
     #[test]
     fn a_report_that_was_cut_off_is_an_error_and_no_short_report() {
         let chunk = chunks_of(&[b"{}"]).0.remove(0);
-        let mut stored = StoredReport::new();
+        let mut stored = CompressedReport::new();
         stored.append(&chunk[..chunk.len() - 1]).unwrap();
         io::read_to_string(stored.text().unwrap()).unwrap_err();
     }

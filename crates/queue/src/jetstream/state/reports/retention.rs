@@ -10,7 +10,7 @@ use image_sync_shared::run::RunId;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::Reports;
+use super::JetStreamReports;
 use crate::jetstream::client::Tries;
 use crate::jetstream::names::object_stream;
 use crate::jetstream::names::token;
@@ -104,17 +104,16 @@ fn by_room(reports: u64, span: Duration, bytes: u64, max_bytes: u64) -> Duration
 /// Chunks that belong to no report, when they were looked for last: the id of what they are of, and how many there were.
 /// What is being stored looks like that too, but grows.
 #[derive(Debug, Default)]
-pub struct Strays(HashMap<String, u64>);
+pub(super) struct Strays(HashMap<String, u64>);
 
 impl Strays {
     /// Whether there are any.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-impl Reports {
+impl JetStreamReports {
     /// What the store holds, with the subjects that match `filter`.
     pub(super) async fn usage(&self, filter: &str) -> Result<StoreUsage, QueueError> {
         let stream = object_stream(&self.bucket());
@@ -128,7 +127,7 @@ impl Reports {
     }
 
     /// How many bytes a report may take that is to be stored, if there is a limit.
-    pub async fn largest(&self) -> Result<Option<u64>, QueueError> {
+    pub(super) async fn largest_report(&self) -> Result<Option<u64>, QueueError> {
         let limit = self.usage(&self.meta_subject("*")).await?.limit();
         Ok(limit.map(|limit| limit - limit / SHARE))
     }
@@ -173,7 +172,7 @@ impl Reports {
     }
 
     /// Removes chunks that belong to no report and did not change since `before`, and says which others there are.
-    pub async fn tidy(&self, before: &Strays) -> Result<Strays, QueueError> {
+    pub(super) async fn remove_strays(&self, before: &Strays) -> Result<Strays, QueueError> {
         let mut strays = self.strays_beside("").await?;
         let settled = |(nuid, count): (&String, &u64)| before.0.get(nuid) == Some(count);
         let old: Vec<String> = strays

@@ -1,0 +1,46 @@
+//! How much there is to do in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::backlog::{Backlog, Length};
+use tokio::time::sleep;
+
+use super::dead_letters::InProcessDeadLetters;
+use super::jobs::Jobs;
+
+/// Workers that are there take a job at once.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// Tells how much there is to do.
+pub(super) struct InProcessBacklog {
+    jobs: Arc<Jobs>,
+    letters: Arc<InProcessDeadLetters>,
+}
+
+impl InProcessBacklog {
+    pub(super) fn new(jobs: Arc<Jobs>, letters: Arc<InProcessDeadLetters>) -> Self {
+        Self { jobs, letters }
+    }
+}
+
+#[async_trait]
+impl Backlog for InProcessBacklog {
+    async fn length(&self) -> Result<Length, QueueError> {
+        Ok(Length {
+            dead_letters: Some(self.letters.count()),
+            ..self.jobs.length()
+        })
+    }
+
+    async fn is_deserted(&self) -> Result<bool, QueueError> {
+        let taken = self.jobs.taken();
+        if !self.jobs.stand_still() {
+            return Ok(false);
+        }
+        sleep(BETWEEN_LOOKS).await;
+        Ok(self.jobs.stand_still() && self.jobs.taken() == taken)
+    }
+}
