@@ -16,12 +16,17 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 mod layers;
 
 /// A crate of the workspace, and the crates of the workspace it may be built from.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("image-sync-fuzzkit", &[]),
+    ("image-sync-spool", &[]),
     ("image-sync-shared", &["image-sync-fuzzkit"]),
     (
         "image-sync-queue",
-        &["image-sync-fuzzkit", "image-sync-shared"],
+        &[
+            "image-sync-fuzzkit",
+            "image-sync-shared",
+            "image-sync-spool",
+        ],
     ),
     (
         "image-sync-registry",
@@ -34,7 +39,11 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("image-sync-producer", &["image-sync-shared"]),
     (
         "image-sync-aggregator",
-        &["image-sync-fuzzkit", "image-sync-shared"],
+        &[
+            "image-sync-fuzzkit",
+            "image-sync-shared",
+            "image-sync-spool",
+        ],
     ),
     (
         "image-sync-worker",

@@ -4,9 +4,9 @@
 //! Results are kept in a temporary file without a name (in memory while they are few), with about twenty bytes per image
 //! in memory, and the report is written from there in the order of the catalog.
 
+mod first_values;
 mod missing;
 mod report;
-mod spool;
 
 use std::io;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ use tracing::{Instrument as _, Span, info_span};
 pub use report::FinishedRun;
 
 use crate::fold::Fold;
+use first_values::FirstValues;
 use missing::Missing;
-use spool::Spool;
 
 /// How long one look into the log waits: so late at most are a deadline and a stop seen.
 const LOOK: Duration = Duration::from_millis(250);
@@ -87,7 +87,7 @@ pub struct Aggregator {
 #[derive(Default)]
 struct Followed {
     fold: Fold,
-    results: Spool<ImageResult>,
+    results: FirstValues<ImageResult>,
     place: LogPlace,
 }
 
@@ -96,7 +96,7 @@ impl Followed {
     fn take(&mut self, event: RunEvent) -> io::Result<usize> {
         let results = self.fold.apply(event);
         for result in &results {
-            self.results.put_first(result.idx, &result.entry)?;
+            self.results.put(result.idx, &result.entry)?;
         }
         Ok(results.len())
     }
@@ -218,9 +218,9 @@ impl Aggregator {
         run: &RunId,
         followed: &Followed,
         head: &ReportHead,
-    ) -> Result<Spool<MissingImage>, AggregateError> {
+    ) -> Result<FirstValues<MissingImage>, AggregateError> {
         if head.summary.results() == head.summary.total {
-            return Ok(Spool::default());
+            return Ok(FirstValues::default());
         }
         let mut missing = Missing::default();
         let mut reader = self.log.read(run).await?;
@@ -259,7 +259,13 @@ impl FinishedRun {
             trace: TraceContext::default(),
         };
         let head = head(&state.run, &Fold::default(), &opened, ending, now);
-        Self::new(head, opened, ending, Spool::default(), Spool::default())
+        Self::new(
+            head,
+            opened,
+            ending,
+            FirstValues::default(),
+            FirstValues::default(),
+        )
     }
 }
 

@@ -7,7 +7,6 @@ pub mod memo;
 mod known_pauses;
 mod messages;
 mod ports;
-mod spool;
 
 pub use ports::Ports;
 

@@ -55,7 +55,6 @@ const LAYERS: [(&str, &[&str]); 7] = [
         "queue",
         &[
             "messages",
-            "spool",
             "known_pauses",
             "ports",
             "memo",

@@ -6,13 +6,13 @@ use std::io;
 use image_sync_shared::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent};
 
-use super::spool::Spool;
+use super::first_values::FirstValues;
 use crate::fold::Fold;
 
 /// What the log says of the images that miss: their names in a temporary file, and the last word on each that was begun.
 #[derive(Default)]
 pub(super) struct Missing {
-    names: Spool<(u32, ImageName)>,
+    names: FirstValues<(u32, ImageName)>,
     last: BTreeMap<u32, Said>,
 }
 
@@ -31,7 +31,7 @@ impl Missing {
             RunEvent::Chunk { first_idx, items } => {
                 let chunk = (first_idx..=u32::MAX).zip(items);
                 for named in chunk.filter(|(idx, _)| fold.is_missing(*idx)) {
-                    self.names.put_first(named.0, &named)?;
+                    self.names.put(named.0, &named)?;
                 }
             }
             RunEvent::Attempt {
@@ -57,9 +57,9 @@ impl Missing {
     }
 
     /// The images, in the order of the catalog.
-    pub(super) fn images(mut self) -> io::Result<Spool<MissingImage>> {
-        let mut images = Spool::default();
-        for named in self.names.values()? {
+    pub(super) fn images(mut self) -> io::Result<FirstValues<MissingImage>> {
+        let mut images = FirstValues::default();
+        for named in self.names.iter() {
             let (idx, name) = named?;
             let said = self.last.remove(&idx).unwrap_or_default();
             let image = MissingImage {
@@ -69,7 +69,7 @@ impl Missing {
                 attempts: said.attempts,
                 error: said.error,
             };
-            images.put_first(idx, &image)?;
+            images.put(idx, &image)?;
         }
         Ok(images)
     }

@@ -10,7 +10,7 @@ use serde::ser::{Error as _, Serialize, SerializeSeq as _, Serializer};
 use time::OffsetDateTime;
 
 use super::Ending;
-use super::spool::Spool;
+use super::first_values::FirstValues;
 
 /// A run that ended, and its report.
 pub struct FinishedRun {
@@ -21,8 +21,8 @@ pub struct FinishedRun {
     /// How following it ended.
     pub ending: Ending,
     extent: Extent,
-    results: Spool<ImageResult>,
-    missing: Spool<MissingImage>,
+    results: FirstValues<ImageResult>,
+    missing: FirstValues<MissingImage>,
 }
 
 impl FinishedRun {
@@ -30,8 +30,8 @@ impl FinishedRun {
         head: ReportHead,
         opened: RunOpened,
         ending: Ending,
-        results: Spool<ImageResult>,
-        missing: Spool<MissingImage>,
+        results: FirstValues<ImageResult>,
+        missing: FirstValues<MissingImage>,
     ) -> Self {
         Self {
             head,
@@ -50,12 +50,12 @@ impl FinishedRun {
     }
 
     /// The entries of the report, one per image that has a result, in the order of the catalog.
-    pub fn results(&mut self) -> io::Result<impl Iterator<Item = io::Result<ImageResult>>> {
+    pub fn results(&mut self) -> impl Iterator<Item = io::Result<ImageResult>> {
         results(&mut self.results, self.extent)
     }
 
     /// The images that have no result, in the order of the catalog.
-    pub fn missing(&mut self) -> io::Result<impl Iterator<Item = io::Result<MissingImage>>> {
+    pub fn missing(&mut self) -> impl Iterator<Item = io::Result<MissingImage>> {
         missing(&mut self.missing, self.extent)
     }
 
@@ -73,8 +73,8 @@ impl FinishedRun {
             duration_ms: self.head.duration_ms,
             bytes_copied: self.head.bytes_copied,
             left_out: self.head.left_out,
-            results: List::new(results(&mut self.results, self.extent)?),
-            missing: List::new(missing(&mut self.missing, self.extent)?),
+            results: List::new(results(&mut self.results, self.extent)),
+            missing: List::new(missing(&mut self.missing, self.extent)),
         };
         serde_json::to_writer_pretty(&mut *out, &view)?;
         out.write_all(b"\n")
@@ -82,22 +82,22 @@ impl FinishedRun {
 }
 
 fn results(
-    spool: &mut Spool<ImageResult>,
+    results: &mut FirstValues<ImageResult>,
     extent: Extent,
-) -> io::Result<impl Iterator<Item = io::Result<ImageResult>>> {
+) -> impl Iterator<Item = io::Result<ImageResult>> {
     let has = move |result: &io::Result<ImageResult>| {
         result
             .as_ref()
             .map_or(true, |result| extent.has(result.kind()))
     };
-    Ok(spool.values()?.filter(has))
+    results.iter().filter(has)
 }
 
 fn missing(
-    spool: &mut Spool<MissingImage>,
+    missing: &mut FirstValues<MissingImage>,
     extent: Extent,
-) -> io::Result<impl Iterator<Item = io::Result<MissingImage>>> {
-    Ok(spool.values()?.take_while(move |_| extent.has_missing()))
+) -> impl Iterator<Item = io::Result<MissingImage>> {
+    missing.iter().take_while(move |_| extent.has_missing())
 }
 
 /// The fields of a report in their order.

@@ -71,7 +71,7 @@ async fn a_complete_run_has_its_results_in_the_order_of_the_catalog() {
     };
     assert_eq!(report(&mut finished), expected);
     assert_eq!(report(&mut finished), expected, "it can be written again");
-    let entries: Vec<_> = finished.results().unwrap().map(Result::unwrap).collect();
+    let entries: Vec<_> = finished.results().map(Result::unwrap).collect();
     assert_eq!(entries, expected.results);
     assert_eq!(
         finished.head.summary,

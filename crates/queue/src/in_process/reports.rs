@@ -10,9 +10,8 @@ use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::reports::{Reports, StoredReport, WriteReport};
 use image_sync_shared::run::RunId;
+use image_sync_spool::Spool;
 use tokio::task::spawn_blocking;
-
-use crate::spool::Spool;
 
 /// A report, which is not changed once it is whole.
 type Kept = Arc<Mutex<Spool>>;

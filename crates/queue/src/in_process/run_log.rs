@@ -12,6 +12,7 @@ use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId};
+use image_sync_spool::Spool;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -19,7 +20,6 @@ use super::InProcessSettings;
 use super::recent_ids::RecentIds;
 use super::waiting::within;
 use crate::messages::{self, LeftOut};
-use crate::spool::Spool;
 
 struct Log {
     stored: Mutex<StoredEvents>,

@@ -106,7 +106,7 @@ async fn a_job_that_kills_its_worker_every_time_fails_alone_and_the_run_ends() {
         panic!("the run was not skipped")
     };
     assert_eq!(finished.ending, Ending::Complete);
-    let results = finished.results().unwrap();
+    let results = finished.results();
     let actions: Vec<Action> = results.map(|result| result.unwrap().action).collect();
     let in_place = Action::AlreadyCached;
     assert_eq!(actions, [in_place, Action::Failed, in_place]);

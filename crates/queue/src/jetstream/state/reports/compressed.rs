@@ -9,10 +9,9 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use image_sync_shared::ports::reports::StoredReport;
+use image_sync_spool::Spool;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Sender;
-
-use crate::spool::Spool;
 
 /// How many bytes a chunk has, but for the last one. What a half of a report takes in memory.
 pub(super) const CHUNK_BYTES: usize = 16 * 1024;
@@ -159,28 +158,12 @@ impl StoredReport for CompressedReport {
     fn text(&mut self) -> io::Result<Box<dyn Read + '_>> {
         let mut start = [0; MAGIC.len()];
         let read = self.spool.read_at(0, &mut start)?;
-        let stored = BufReader::new(SpoolCursor {
-            spool: &mut self.spool,
-            offset: 0,
-        });
+        let stored = BufReader::new(self.spool.reader());
         if read == MAGIC.len() && start == MAGIC {
             Ok(Box::new(BufReader::new(MultiGzDecoder::new(stored))))
         } else {
             Ok(Box::new(stored))
         }
-    }
-}
-
-struct SpoolCursor<'a> {
-    spool: &'a mut Spool,
-    offset: u64,
-}
-
-impl Read for SpoolCursor<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.spool.read_at(self.offset, buffer)?;
-        self.offset += count as u64;
-        Ok(count)
     }
 }
 

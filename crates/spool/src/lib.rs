@@ -1,7 +1,7 @@
 //! Bytes that are appended and read from the start: the last ones in memory, those before in a temporary file.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 /// How many bytes gather in memory before they are moved to the file.
@@ -10,9 +10,9 @@ const TAIL_BYTES: usize = 64 * 1024;
 /// How many bytes are kept in memory where no file can be written, at most.
 const MAX_IN_MEMORY: usize = 256 * 1024 * 1024;
 
-/// Grows without taking more memory than its tail. The file has no name and ends with the process; where none can be made
+/// Grows without taking more memory than its tail (64 KiB). The file has no name and ends with the process; where none can be made
 /// or written, up to 256 MiB stay in memory.
-pub(crate) struct Spool {
+pub struct Spool {
     dir: Option<PathBuf>,
     file: Option<File>,
     /// Why no file can be written, if so.
@@ -24,7 +24,8 @@ pub(crate) struct Spool {
 
 impl Spool {
     /// An empty one. Its file is made in `dir`, or in the system's own place, when it is needed.
-    pub(crate) fn new(dir: Option<PathBuf>) -> Self {
+    #[must_use]
+    pub fn new(dir: Option<PathBuf>) -> Self {
         Self {
             dir,
             file: None,
@@ -36,7 +37,11 @@ impl Spool {
     }
 
     /// Appends all of `bytes`, or nothing where there is no more room.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Where no file can be written and the 256 MiB in memory are full.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some(error) = &self.unwritable
             && self.tail.len() + bytes.len() > self.max_in_memory
         {
@@ -62,7 +67,11 @@ impl Spool {
     }
 
     /// Reads some bytes from `offset` on, none at the end.
-    pub(crate) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the file.
+    pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match (offset.checked_sub(self.spilled), &mut self.file) {
             (None, Some(file)) => {
                 file.seek(SeekFrom::Start(offset))?;
@@ -73,6 +82,26 @@ impl Spool {
                 let mut rest = self.tail.get(start..).unwrap_or_default();
                 rest.read(buffer)
             }
+        }
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.spilled + self.tail.len() as u64
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads from the start. What it reads at once is little: put a buffer over it.
+    pub fn reader(&mut self) -> Reader<'_> {
+        Reader {
+            spool: self,
+            offset: 0,
         }
     }
 
@@ -93,8 +122,36 @@ impl Spool {
     }
 }
 
+/// A place in a spool.
+pub struct Reader<'a> {
+    spool: &'a mut Spool,
+    offset: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.spool.read_at(self.offset, buffer)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Reader<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let offset = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::Current(by) => self.offset.checked_add_signed(by),
+            SeekFrom::End(by) => self.spool.len().checked_add_signed(by),
+        };
+        self.offset = offset.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.offset)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::BufReader;
+
     use super::*;
 
     const LINES: usize = 30_000;
@@ -129,6 +186,23 @@ mod tests {
         for step in [1_000, 8 * 1024, 1 << 20] {
             assert!(read_all(&mut spool, step) == all, "step {step}");
         }
+    }
+
+    #[test]
+    fn a_reader_goes_to_any_place() {
+        let mut spool = Spool::new(None);
+        let all = fill(&mut spool);
+        let mut reader = BufReader::new(spool.reader());
+        for at in [0, 10, all.len() - 5, all.len() / 2, 3] {
+            reader.seek(SeekFrom::Start(at as u64)).unwrap();
+            let mut read = [0; 5];
+            reader.read_exact(&mut read).unwrap();
+            assert_eq!(read, all[at..at + 5], "{at}");
+        }
+        reader.seek(SeekFrom::End(-3)).unwrap();
+        assert_eq!(reader.read_to_end(&mut Vec::new()).unwrap(), 3);
+        let before = reader.seek(SeekFrom::Current(i64::MIN));
+        assert_eq!(before.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]
