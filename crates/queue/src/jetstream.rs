@@ -39,7 +39,7 @@ pub use state::{History, JetStreamReports};
 
 use crate::Ports;
 use crate::known_pauses::KnownPauses;
-use client::Tries;
+use client::Retries;
 use jobs::{BackgroundTasks, JetStreamBacklog, JetStreamJobQueue, JobStore};
 use names::Area;
 use state::{
@@ -148,7 +148,7 @@ impl JetStream {
         let (no_headers, payload) = (async_nats::HeaderMap::new(), message.to_vec());
         let stored = self
             .connection
-            .store(&subject, &no_headers, payload.into(), Tries::One);
+            .publish(&subject, &no_headers, payload.into(), Retries::None);
         stored.await.map(drop)
     }
 
@@ -164,7 +164,7 @@ impl JetStream {
         let (no_headers, payload) = (async_nats::HeaderMap::new(), message.to_vec());
         let stored = self
             .connection
-            .store(&subject, &no_headers, payload.into(), Tries::One);
+            .publish(&subject, &no_headers, payload.into(), Retries::None);
         stored.await.map(drop)
     }
 }

@@ -19,6 +19,6 @@ mod settings;
 pub(super) use api_error::ApiError;
 pub use connect_error::ConnectError;
 pub use connection::Connection;
-pub(super) use connection::{PAUSE, Tries};
+pub(super) use connection::{PAUSE, Retries};
 pub(super) use server_time::ServerTime;
 pub use settings::{Auth, ConnectSettings, TlsFiles};

@@ -1,16 +1,16 @@
 //! The names of everything that an installation has on its server. Several installations share a server by their prefix.
 
-mod asked;
 mod headers;
 mod job_subject;
 mod prefix;
+mod request_kind;
 mod role;
 pub(super) mod token;
 
-pub(super) use asked::{Asked, Store};
 pub(super) use headers::{MESSAGE_ID, header_length, set_header};
 pub(super) use job_subject::{Area, Consumer, JobSubject};
 pub use prefix::{InvalidPrefix, Prefix};
+pub(super) use request_kind::{RequestKind, StreamKind};
 pub use role::Role;
 
 use image_sync_shared::job::Job;
@@ -183,27 +183,27 @@ impl Names {
     }
 
     /// What a request on `subject` is about.
-    pub(super) fn asked_on(&self, subject: &str) -> Asked {
-        let written = |store| Asked {
-            store,
+    pub(super) fn kind_of_request(&self, subject: &str) -> RequestKind {
+        let written = |stream| RequestKind {
+            stream,
             writes: true,
         };
         if let Some(own) = subject.strip_prefix(self.prefix.as_str()) {
             return written(match own.split('.').nth(1) {
-                Some("job" | "held" | "poison") => Store::Jobs,
-                Some("run") => Store::Logs,
-                Some("dlq") => Store::Letters,
-                _ => Store::Any,
+                Some("job" | "held" | "poison") => StreamKind::Jobs,
+                Some("run") => StreamKind::Logs,
+                Some("dlq") => StreamKind::Letters,
+                _ => StreamKind::Any,
             });
         }
         let mut tokens = subject.split('.');
         let is_written = matches!(tokens.next(), Some("$KV" | "$O"));
         let name = |token: &str| {
             let (_, end) = token.rsplit_once('_')?;
-            Some(Store::named(end)).filter(|store| *store != Store::Any)
+            Some(StreamKind::named(end)).filter(|stream| *stream != StreamKind::Any)
         };
-        Asked {
-            store: tokens.find_map(name).unwrap_or(Store::Any),
+        RequestKind {
+            stream: tokens.find_map(name).unwrap_or(StreamKind::Any),
             writes: is_written,
         }
     }
@@ -303,37 +303,43 @@ mod tests {
         let run = RunId::new("01J");
         let (writes, reads) = (true, false);
         let asked = |subject: &str| {
-            let Asked { store, writes } = names.asked_on(subject);
-            (store, writes)
+            let RequestKind { stream, writes } = names.kind_of_request(subject);
+            (stream, writes)
         };
         let result = names.event_of_kind(&run, "result");
-        assert_eq!(asked(&result), (Store::Logs, writes));
+        assert_eq!(asked(&result), (StreamKind::Logs, writes));
         for area in Area::ALL {
             let job = names.subject_for(area, Lane::Now, "docker.io", &run);
-            assert_eq!(asked(&job), (Store::Jobs, writes));
+            assert_eq!(asked(&job), (StreamKind::Jobs, writes));
         }
-        assert_eq!(asked(&names.letter("r1:3")), (Store::Letters, writes));
-        for (bucket, store) in [
-            (names.runs(), Store::Runs),
-            (names.leases(), Store::Leases),
-            (names.hosts(), Store::Hosts),
-            (names.memo(), Store::Facts),
+        assert_eq!(asked(&names.letter("r1:3")), (StreamKind::Letters, writes));
+        for (bucket, stream) in [
+            (names.runs(), StreamKind::Runs),
+            (names.leases(), StreamKind::Leases),
+            (names.hosts(), StreamKind::Hosts),
+            (names.memo(), StreamKind::Facts),
         ] {
-            assert_eq!(asked(&key_subject(&bucket, "a.b")), (store, writes));
+            assert_eq!(asked(&key_subject(&bucket, "a.b")), (stream, writes));
             let read = format!("$JS.API.STREAM.MSG.GET.{}", bucket_stream(&bucket));
-            assert_eq!(asked(&read), (store, reads));
+            assert_eq!(asked(&read), (stream, reads));
         }
         let piece = format!("$O.{}.C.x", names.reports());
-        assert_eq!(asked(&piece), (Store::Reports, writes));
-        for (subject, store) in [
-            ("$JS.API.STREAM.INFO.OBJ_team-a_reports", Store::Reports),
-            ("$JS.API.CONSUMER.INFO.TEAM-A_JOBS.bulk", Store::Jobs),
-            ("$JS.ACK.TEAM-A_JOBS.bulk.1.2.3.4.5", Store::Jobs),
-            ("$JS.ACK.hub.x.TEAM-A_JOBS.bulk.1.2.3.4.5.6", Store::Jobs),
-            ("$JS.API.CONSUMER.CREATE.TEAM-A_RUNLOG", Store::Logs),
-            ("$JS.API.INFO", Store::Any),
+        assert_eq!(asked(&piece), (StreamKind::Reports, writes));
+        for (subject, stream) in [
+            (
+                "$JS.API.STREAM.INFO.OBJ_team-a_reports",
+                StreamKind::Reports,
+            ),
+            ("$JS.API.CONSUMER.INFO.TEAM-A_JOBS.bulk", StreamKind::Jobs),
+            ("$JS.ACK.TEAM-A_JOBS.bulk.1.2.3.4.5", StreamKind::Jobs),
+            (
+                "$JS.ACK.hub.x.TEAM-A_JOBS.bulk.1.2.3.4.5.6",
+                StreamKind::Jobs,
+            ),
+            ("$JS.API.CONSUMER.CREATE.TEAM-A_RUNLOG", StreamKind::Logs),
+            ("$JS.API.INFO", StreamKind::Any),
         ] {
-            assert_eq!(asked(subject), (store, reads), "{subject}");
+            assert_eq!(asked(subject), (stream, reads), "{subject}");
         }
     }
 

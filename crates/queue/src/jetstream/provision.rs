@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
-use crate::jetstream::client::{Connection, PAUSE, Tries};
+use crate::jetstream::client::{Connection, PAUSE, Retries};
 use crate::jetstream::streams::{
     Described, StreamInfo, consumer_config, consumer_object, describe, stream_object,
 };
@@ -165,7 +165,7 @@ async fn remove(connection: &Connection, streams: &[String]) {
 async fn remove_stream(connection: &Connection, stream: &str) -> Result<(), QueueError> {
     let subject = format!("STREAM.DELETE.{stream}");
     match connection
-        .api::<IgnoredAny>(&subject, &json!({}), Tries::One)
+        .api::<IgnoredAny>(&subject, &json!({}), Retries::None)
         .await?
     {
         Ok(_) => Ok(()),
@@ -182,7 +182,7 @@ async fn make(
 ) -> Result<(), ProvisionError> {
     let start = Instant::now();
     let described: Described = loop {
-        let answer = connection.api(&step.subject, &step.body, Tries::One);
+        let answer = connection.api(&step.subject, &step.body, Retries::None);
         match answer.await? {
             // A cluster that has just been started says so of itself for a while.
             Err(error) if error.lacks_peers() && start.elapsed() < connection.outage() => {

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
 use super::api_error::{AnswerHead, ApiError, WRONG_LAST_SEQUENCE, refused_message};
-use super::connection::{Connection, Tries};
+use super::connection::{Connection, Retries};
 
 /// What a stream says of a message that it stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -28,13 +28,13 @@ impl Connection {
         &self,
         subject: &str,
         body: &(impl Serialize + Sync),
-        tries: Tries,
+        retries: Retries,
     ) -> Result<Result<T, ApiError>, QueueError> {
         let body = serde_json::to_vec(body)
             .map_err(|error| QueueError::Refused(format!("{subject}: {error}")))?;
         let (subject, asked) = (format!("$JS.API.{subject}"), Instant::now());
         let answer = self
-            .ask(&subject, &HeaderMap::new(), body.into(), tries)
+            .request(&subject, &HeaderMap::new(), body.into(), retries)
             .await?;
         let Answer { said, time } = parse(&subject, &answer.payload)?;
         if let Some(time) = time {
@@ -44,20 +44,20 @@ impl Connection {
     }
 
     /// Publishes to a stream, and returns when it has stored the message.
-    pub(crate) async fn store(
+    pub(crate) async fn publish(
         &self,
         subject: &str,
         headers: &HeaderMap,
         payload: Bytes,
-        tries: Tries,
+        retries: Retries,
     ) -> Result<Acknowledged, QueueError> {
-        let answer = self.ask(subject, headers, payload, tries).await?;
+        let answer = self.request(subject, headers, payload, retries).await?;
         let said = parse(subject, &answer.payload)?.said;
         said.map_err(|error| refused_message(subject, &error))
     }
 
     /// Publishes to a stream if `revision` is the last message of the subject, 0 for none. None if it is not.
-    pub(crate) async fn store_after(
+    pub(crate) async fn publish_after(
         &self,
         subject: &str,
         revision: u64,
@@ -69,7 +69,9 @@ impl Connection {
         if let Some((name, value)) = marker {
             headers.insert(name, value);
         }
-        let answer = self.ask(subject, &headers, payload, Tries::One).await?;
+        let answer = self
+            .request(subject, &headers, payload, Retries::None)
+            .await?;
         match parse::<Acknowledged>(subject, &answer.payload)?.said {
             Ok(acknowledged) => Ok(Some(acknowledged.seq)),
             Err(error) if error.err_code == WRONG_LAST_SEQUENCE => Ok(None),

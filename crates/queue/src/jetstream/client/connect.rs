@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::connect_error::ConnectError;
-use super::connection::{Connection, PAUSE, Shared, Tries};
+use super::connection::{Connection, PAUSE, Retries, Shared};
 use super::events::Events;
 use super::health::Health;
 use super::live_client::LiveClient;
@@ -61,7 +61,9 @@ impl Connection {
     }
 
     async fn check_for_jetstream(&self, places: &str) -> Result<(), ConnectError> {
-        let answer = self.api::<IgnoredAny>("INFO", &json!({}), Tries::One).await;
+        let answer = self
+            .api::<IgnoredAny>("INFO", &json!({}), Retries::None)
+            .await;
         let why = match answer {
             Ok(Ok(IgnoredAny)) => return Ok(()),
             Ok(Err(refusal)) if refusal.err_code == CLUSTER_NOT_READY => {

@@ -18,16 +18,16 @@ use super::health::{Cause, Health, TOLERATED};
 use super::live_client::LiveClient;
 use super::server_time::ServerTime;
 use super::settings::PING;
-use crate::jetstream::names::{Asked, Consumer, Names, header_length};
+use crate::jetstream::names::{Consumer, Names, RequestKind, header_length};
 
 /// The pause before a request is made again that was refused at once.
 pub(crate) const PAUSE: Duration = Duration::from_millis(250);
 
-/// How often a request is made.
+/// Whether a request is made again that had no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tries {
-    /// Once: asking twice is not the same, or the caller has no time.
-    One,
+pub(crate) enum Retries {
+    /// No: asking twice is not the same, or the caller has no time.
+    None,
     /// Again, for as long as the server may be away.
     WhileAway,
     /// The same, and for as long as the server is there and has no room: who asks has nothing else to do.
@@ -36,11 +36,11 @@ pub(crate) enum Tries {
     Until(Instant),
 }
 
-impl Tries {
+impl Retries {
     /// Whether a request that was made first at `start` is made no more.
     fn are_over(self, start: Instant, outage: Duration, lacks_room: impl Fn() -> bool) -> bool {
         match self {
-            Self::One => true,
+            Self::None => true,
             Self::WhileAway => start.elapsed() >= outage,
             Self::UntilRoom => start.elapsed() >= outage && !lacks_room(),
             Self::Until(end) => Instant::now() >= end,
@@ -69,17 +69,17 @@ pub(crate) struct Shared {
 }
 
 /// Why a request has no answer.
-enum NoAnswer {
+enum RequestFailure {
     /// None came in time.
-    Late,
+    TimedOut,
     /// The connection was cut meanwhile.
-    Cut,
+    Disconnected,
     /// Nobody listens there, or not yet.
-    NobodyThere,
+    NoResponders,
     /// The client died meanwhile, or there is none.
     NoClient(String),
     /// None will ever come.
-    Never(QueueError),
+    Final(QueueError),
 }
 
 impl Connection {
@@ -160,49 +160,49 @@ impl Connection {
     }
 
     /// Asks `subject` and waits for the answer.
-    pub(crate) async fn ask(
+    pub(crate) async fn request(
         &self,
         subject: &str,
         headers: &HeaderMap,
         payload: Bytes,
-        tries: Tries,
+        retries: Retries,
     ) -> Result<Message, QueueError> {
-        let (start, about) = (Instant::now(), self.names().asked_on(subject));
+        let (start, about) = (Instant::now(), self.names().kind_of_request(subject));
         loop {
             let asked_at = Instant::now();
             // On the heap: it is part of all futures that ask.
-            let asked = Box::pin(self.ask_once(subject, headers, payload.clone()));
+            let asked = Box::pin(self.request_once(subject, headers, payload.clone()));
             let asked = self.noting_silence(about, asked);
             let answer = tokio::select! {
                 answer = asked => answer,
                 permission = self.events().denial(|denied| denied == subject, start) => {
-                    Err(NoAnswer::Never(permission.missing()))
+                    Err(RequestFailure::Final(permission.missing()))
                 }
             };
             let refusal = answer.as_ref().ok();
             let refusal = refusal.and_then(|answer| refusal_in(&answer.payload));
             self.note(about, &answer, refusal.as_ref(), asked_at);
             let lacks_room = || self.shared.health.lacks_room(about);
-            let is_over = tries.are_over(start, self.outage(), lacks_room);
-            let no_answer = match answer {
+            let is_over = retries.are_over(start, self.outage(), lacks_room);
+            let failure = match answer {
                 Ok(_) if !is_over && refusal.is_some_and(|refusal| refusal.is_passing()) => {
                     sleep(PAUSE).await;
                     continue;
                 }
                 Ok(answer) => return Ok(answer),
-                Err(no_answer) => no_answer,
+                Err(failure) => failure,
             };
-            match no_answer {
-                NoAnswer::Never(error) => return Err(error),
-                no_answer if is_over => return Err(no_answer.describe(subject, start)),
-                NoAnswer::NobodyThere | NoAnswer::NoClient(_) => sleep(PAUSE).await,
-                NoAnswer::Late | NoAnswer::Cut => {}
+            match failure {
+                RequestFailure::Final(error) => return Err(error),
+                failure if is_over => return Err(failure.describe(subject, start)),
+                RequestFailure::NoResponders | RequestFailure::NoClient(_) => sleep(PAUSE).await,
+                RequestFailure::TimedOut | RequestFailure::Disconnected => {}
             }
         }
     }
 
     /// Waits for an answer, and notes meanwhile if it does not come.
-    async fn noting_silence<T>(&self, about: Asked, answer: impl Future<Output = T>) -> T {
+    async fn noting_silence<T>(&self, about: RequestKind, answer: impl Future<Output = T>) -> T {
         let asked_at = Instant::now();
         tokio::pin!(answer);
         if let Ok(answer) = timeout(TOLERATED, &mut answer).await {
@@ -215,8 +215,8 @@ impl Connection {
     /// Notes how a request ended.
     fn note(
         &self,
-        about: Asked,
-        answer: &Result<Message, NoAnswer>,
+        about: RequestKind,
+        answer: &Result<Message, RequestFailure>,
         refusal: Option<&ApiError>,
         asked_at: Instant,
     ) {
@@ -225,12 +225,19 @@ impl Connection {
             // That it refuses what is wrong says nothing of what it would do with what is right.
             (Ok(_), Some(None)) if about.writes => {}
             (Ok(_), _) => self.shared.health.done(about, asked_at),
-            (Err(NoAnswer::Late), _) => self.not_done(about, Cause::Silence, asked_at),
-            (Err(NoAnswer::NobodyThere), _) => {
+            (Err(RequestFailure::TimedOut), _) => self.not_done(about, Cause::Silence, asked_at),
+            (Err(RequestFailure::NoResponders), _) => {
                 let nobody = Cause::Refusal("no stream or consumer listens".to_owned());
                 self.not_done(about, nobody, Instant::now());
             }
-            (Err(NoAnswer::Cut | NoAnswer::NoClient(_) | NoAnswer::Never(_)), _) => {}
+            (
+                Err(
+                    RequestFailure::Disconnected
+                    | RequestFailure::NoClient(_)
+                    | RequestFailure::Final(_),
+                ),
+                _,
+            ) => {}
         }
     }
 
@@ -245,7 +252,7 @@ impl Connection {
         }
     }
 
-    fn not_done(&self, about: Asked, cause: Cause, since: Instant) {
+    fn not_done(&self, about: RequestKind, cause: Cause, since: Instant) {
         if self.is_connected() {
             self.shared.health.not_done(about, cause, since);
         }
@@ -266,12 +273,12 @@ impl Connection {
         }
     }
 
-    async fn ask_once(
+    async fn request_once(
         &self,
         subject: &str,
         headers: &HeaderMap,
         payload: Bytes,
-    ) -> Result<Message, NoAnswer> {
+    ) -> Result<Message, RequestFailure> {
         let mut connections = self.events().connections();
         let mut request = Request::new()
             .payload(payload)
@@ -280,25 +287,25 @@ impl Connection {
             request = request.headers(headers.clone());
         }
         let client = self.client().await;
-        let client = client.map_err(|error| NoAnswer::NoClient(error.to_string()))?;
+        let client = client.map_err(|error| RequestFailure::NoClient(error.to_string()))?;
         let heard_before = bytes_heard(&client);
         let answer = tokio::select! {
             answer = client.send_request(subject.to_owned(), request) => answer,
-            Ok(()) = connections.changed() => return Err(NoAnswer::Cut),
+            Ok(()) = connections.changed() => return Err(RequestFailure::Disconnected),
         };
-        let no_answer = match answer {
+        let failure = match answer {
             Ok(answer) => return Ok(answer),
-            Err(error) => NoAnswer::from(&error),
+            Err(error) => RequestFailure::from(&error),
         };
         // A server that is slow answers pings at least. One that stands still keeps its connections open.
-        if matches!(no_answer, NoAnswer::Late)
+        if matches!(failure, RequestFailure::TimedOut)
             && self.request_timeout() > PING
             && bytes_heard(&client) == heard_before
         {
             self.tell_of_reconnect();
             client.force_reconnect().await.ok();
         }
-        Err(no_answer)
+        Err(failure)
     }
 }
 
@@ -306,30 +313,32 @@ fn bytes_heard(client: &Client) -> u64 {
     client.statistics().in_bytes.load(Ordering::Relaxed)
 }
 
-impl From<&RequestError> for NoAnswer {
+impl From<&RequestError> for RequestFailure {
     fn from(error: &RequestError) -> Self {
         match error.kind() {
-            RequestErrorKind::TimedOut => Self::Late,
-            RequestErrorKind::NoResponders => Self::NobodyThere,
+            RequestErrorKind::TimedOut => Self::TimedOut,
+            RequestErrorKind::NoResponders => Self::NoResponders,
             RequestErrorKind::Other => Self::NoClient(error.to_string()),
             RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
-                Self::Never(QueueError::Refused(error.to_string()))
+                Self::Final(QueueError::Refused(error.to_string()))
             }
         }
     }
 }
 
-impl NoAnswer {
+impl RequestFailure {
     fn describe(self, subject: &str, start: Instant) -> QueueError {
         let seconds = start.elapsed().as_secs_f64();
         QueueError::Unreachable(match self {
-            Self::Never(error) => return error,
-            Self::NobodyThere => format!(
+            Self::Final(error) => return error,
+            Self::NoResponders => format!(
                 "no stream or consumer listens to {subject}: has `image-sync provision` been run, and is JetStream up?"
             ),
             Self::NoClient(error) => format!("no request to {subject}: {error}"),
-            Self::Cut => format!("the connection to NATS was cut during a request to {subject}"),
-            Self::Late => {
+            Self::Disconnected => {
+                format!("the connection to NATS was cut during a request to {subject}")
+            }
+            Self::TimedOut => {
                 format!("NATS gave no answer within {seconds:.1} s to a request to {subject}")
             }
         })

@@ -11,7 +11,7 @@ use std::time::Duration;
 use image_sync_shared::lock::lock;
 use tokio::time::Instant;
 
-use crate::jetstream::names::{Asked, Store};
+use crate::jetstream::names::{RequestKind, StreamKind};
 
 /// For how long in a row something may not be done before that is told.
 pub(super) const TOLERATED: Duration = Duration::from_secs(3);
@@ -48,7 +48,7 @@ impl fmt::Display for Cause {
 
 /// Something that is not done.
 #[derive(Clone, Debug)]
-struct Trouble {
+struct OngoingFailure {
     cause: Cause,
     /// Since when.
     since: Instant,
@@ -56,7 +56,7 @@ struct Trouble {
     last: Instant,
 }
 
-impl Trouble {
+impl OngoingFailure {
     fn is_told(&self) -> bool {
         matches!(self.cause, Cause::NoStorage(_))
             || self.last.duration_since(self.since) >= TOLERATED
@@ -69,16 +69,16 @@ impl Trouble {
 
 /// What is known of one kind of requests.
 #[derive(Debug, Default)]
-struct Known {
+struct KindHealth {
     /// When something was done last.
-    good: Option<Instant>,
-    trouble: Option<Trouble>,
+    last_success: Option<Instant>,
+    failure: Option<OngoingFailure>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HealthState {
     /// Of each store, what is only asked for before what is written.
-    known: [[Known; 2]; Store::ALL.len()],
+    kinds: [[KindHealth; 2]; StreamKind::ALL.len()],
     /// Whether the log says that something cannot be done.
     is_told: bool,
     /// Whether it says too that the connection was made anew for it.
@@ -87,15 +87,15 @@ struct State {
 
 /// What a client knows of its server.
 #[derive(Debug, Default)]
-pub(super) struct Health(Mutex<State>);
+pub(super) struct Health(Mutex<HealthState>);
 
 impl Health {
     /// Something was done, which was asked at `start`. What was asked before the last failure may have been done before it.
-    pub(super) fn done(&self, asked: Asked, start: Instant) {
+    pub(super) fn done(&self, asked: RequestKind, start: Instant) {
         let mut state = lock(&self.0);
-        let known = &mut state.known[asked.store as usize][usize::from(asked.writes)];
-        known.good = Some(Instant::now());
-        let ended = known.trouble.take_if(|trouble| trouble.last <= start);
+        let kind = &mut state.kinds[asked.stream as usize][usize::from(asked.writes)];
+        kind.last_success = Some(Instant::now());
+        let ended = kind.failure.take_if(|failure| failure.last <= start);
         if ended.is_some() && state.is_told && state.told().next().is_none() {
             (state.is_told, state.is_reconnect_told) = (false, false);
             drop(state);
@@ -104,22 +104,24 @@ impl Health {
     }
 
     /// Something was not done, which was asked at `start`.
-    pub(super) fn not_done(&self, asked: Asked, cause: Cause, start: Instant) {
+    pub(super) fn not_done(&self, asked: RequestKind, cause: Cause, start: Instant) {
         let last = Instant::now();
         let mut state = lock(&self.0);
         state.forget(last);
-        let known = &mut state.known[asked.store as usize][usize::from(asked.writes)];
+        let kind = &mut state.kinds[asked.stream as usize][usize::from(asked.writes)];
         // What others did meanwhile says that it is not the server.
-        let begin = known.good.map_or(start, |good| good.max(start));
-        let since = known.trouble.as_ref().map_or(begin, |known| known.since);
-        let trouble = Trouble { cause, since, last };
-        known.trouble = Some(trouble.clone());
-        if !trouble.is_told() {
+        let begin = kind
+            .last_success
+            .map_or(start, |last_success| last_success.max(start));
+        let since = kind.failure.as_ref().map_or(begin, |kind| kind.since);
+        let failure = OngoingFailure { cause, since, last };
+        kind.failure = Some(failure.clone());
+        if !failure.is_told() {
             return;
         }
         let is_first = !std::mem::replace(&mut state.is_told, true);
         drop(state);
-        let (cannot, why) = (asked.not_done(), trouble.cause);
+        let (cannot, why) = (asked.not_done(), failure.cause);
         if is_first {
             tracing::warn!(
                 cannot, %why,
@@ -134,8 +136,8 @@ impl Health {
     pub(super) fn hindrance(&self) -> Option<String> {
         let mut state = lock(&self.0);
         state.forget(Instant::now());
-        let told = |(asked, trouble): (Asked, &Trouble)| {
-            format!("cannot {}: {}", asked.not_done(), trouble.cause)
+        let told = |(asked, failure): (RequestKind, &OngoingFailure)| {
+            format!("cannot {}: {}", asked.not_done(), failure.cause)
         };
         let all: Vec<String> = state.told().map(told).collect();
         (!all.is_empty()).then(|| all.join("; "))
@@ -148,32 +150,32 @@ impl Health {
     }
 
     /// Whether making room at the server may let something be done there that cannot be done now.
-    pub(super) fn lacks_room(&self, asked: Asked) -> bool {
+    pub(super) fn lacks_room(&self, asked: RequestKind) -> bool {
         let state = lock(&self.0);
-        let trouble = state.known[asked.store as usize][usize::from(asked.writes)]
-            .trouble
+        let failure = state.kinds[asked.stream as usize][usize::from(asked.writes)]
+            .failure
             .as_ref();
-        trouble.is_some_and(|trouble| trouble.is_told() && trouble.cause.is_of_storage())
+        failure.is_some_and(|failure| failure.is_told() && failure.cause.is_of_storage())
     }
 }
 
-impl State {
-    fn told(&self) -> impl Iterator<Item = (Asked, &Trouble)> {
-        let all = Store::ALL.into_iter().zip(&self.known);
-        let all = all.flat_map(|(store, known)| {
-            let asked = [false, true].map(|writes| Asked { store, writes });
-            asked.into_iter().zip(known)
+impl HealthState {
+    fn told(&self) -> impl Iterator<Item = (RequestKind, &OngoingFailure)> {
+        let all = StreamKind::ALL.into_iter().zip(&self.kinds);
+        let all = all.flat_map(|(stream, kind)| {
+            let asked = [false, true].map(|writes| RequestKind { stream, writes });
+            asked.into_iter().zip(kind)
         });
-        all.filter_map(|(asked, known)| {
-            let told = known.trouble.as_ref().filter(|trouble| trouble.is_told());
-            told.map(|trouble| (asked, trouble))
+        all.filter_map(|(asked, kind)| {
+            let told = kind.failure.as_ref().filter(|failure| failure.is_told());
+            told.map(|failure| (asked, failure))
         })
     }
 
     /// Nobody tries any more what failed long ago: whether it could be done now, nobody knows.
     fn forget(&mut self, now: Instant) {
-        for known in self.known.iter_mut().flatten() {
-            known.trouble.take_if(|trouble| trouble.is_forgotten(now));
+        for kind in self.kinds.iter_mut().flatten() {
+            kind.failure.take_if(|failure| failure.is_forgotten(now));
         }
         let is_any = self.told().next().is_some();
         self.is_told &= is_any;
@@ -187,11 +189,11 @@ mod tests {
 
     use super::*;
 
-    const LOGS: Asked = written(Store::Logs);
+    const LOGS: RequestKind = written(StreamKind::Logs);
 
-    const fn written(store: Store) -> Asked {
-        Asked {
-            store,
+    const fn written(stream: StreamKind) -> RequestKind {
+        RequestKind {
+            stream,
             writes: true,
         }
     }
@@ -214,8 +216,8 @@ mod tests {
         let why = health.hindrance().unwrap();
         assert!(why.contains("write the logs of runs"), "{why}");
         assert!(why.contains("no answer"), "{why}");
-        assert!(health.lacks_room(LOGS) && !health.lacks_room(written(Store::Jobs)));
-        health.done(written(Store::Jobs), Instant::now());
+        assert!(health.lacks_room(LOGS) && !health.lacks_room(written(StreamKind::Jobs)));
+        health.done(written(StreamKind::Jobs), Instant::now());
         assert!(health.hindrance().is_some(), "another store");
         health.done(LOGS, Instant::now());
         assert_eq!(health.hindrance(), None);
@@ -225,13 +227,13 @@ mod tests {
     async fn a_store_that_is_said_to_be_without_storage_counts_at_once() {
         let health = Health::default();
         let full = Cause::NoStorage("insufficient resources".to_owned());
-        health.not_done(written(Store::Leases), full, Instant::now());
+        health.not_done(written(StreamKind::Leases), full, Instant::now());
         let why = health.hindrance().unwrap();
         assert!(
             why.contains("full or broken (insufficient resources)"),
             "{why}"
         );
-        assert!(health.lacks_room(written(Store::Leases)));
+        assert!(health.lacks_room(written(StreamKind::Leases)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -275,7 +277,7 @@ mod tests {
     async fn what_nobody_tries_any_more_is_forgotten() {
         let health = Health::default();
         let full = Cause::NoStorage("insufficient resources".to_owned());
-        health.not_done(written(Store::Reports), full, Instant::now());
+        health.not_done(written(StreamKind::Reports), full, Instant::now());
         advance(FORGOTTEN.saturating_sub(SECOND)).await;
         assert!(health.hindrance().is_some());
         advance(SECOND).await;

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::stalled;
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 use crate::jetstream::names::{Consumer, Role};
 use crate::jetstream::state::JetStreamReports;
 use crate::jetstream::streams::{StreamInfo, stream_info};
@@ -45,7 +45,7 @@ impl JetStreamBacklog {
         let (names, mut length) = (self.connection.names(), Length::default());
         for stream in self.role.streams(names) {
             let StreamInfo { config, state } =
-                stream_info(&self.connection, &stream, Tries::One).await?;
+                stream_info(&self.connection, &stream, Retries::None).await?;
             if stream == names.dead_letters() {
                 length.dead_letters = Some(state.messages);
             }

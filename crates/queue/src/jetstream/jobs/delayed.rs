@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::job_headers::{earlier_deliveries, held_until};
 use super::job_store::{JobStore, no_subject, panicked_in};
 use super::poll_backoff::PollBackoff;
-use crate::jetstream::client::Tries;
+use crate::jetstream::client::Retries;
 use crate::jetstream::names::{Area, Consumer};
 use crate::jetstream::streams::{AckKind, DeliveredMessage};
 
@@ -97,7 +97,7 @@ async fn look_again(
     let kind = AckKind::Nak(nanoseconds);
     received
         .acker()
-        .ack(&jobs.connection, kind, Tries::One)
+        .ack(&jobs.connection, kind, Retries::None)
         .await
 }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 use crate::jetstream::names::Consumer;
 use crate::jetstream::streams::DeliveredMessage;
 
@@ -101,7 +101,7 @@ impl Connection {
     ) -> Result<ConsumerState, QueueError> {
         let (stream, consumer) = (self.names().jobs(), consumer.name());
         let subject = format!("CONSUMER.INFO.{stream}.{consumer}");
-        let state = self.api(&subject, &json!({}), Tries::One).await?;
+        let state = self.api(&subject, &json!({}), Retries::None).await?;
         state.map_err(|error| {
             if error.is_not_found() {
                 QueueError::Refused(format!(

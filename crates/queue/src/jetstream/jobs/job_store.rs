@@ -14,7 +14,7 @@ use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 
 use super::job_headers::{JobHeaders, earlier_deliveries, trace_of, traced};
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 use crate::jetstream::names::{Area, Consumer, JobSubject, header_length};
 use crate::jetstream::state::JetStreamDeadLetters;
 use crate::jetstream::streams::Capacity;
@@ -294,7 +294,7 @@ impl JobStore {
     async fn settle(&self, received: &DeliveredMessage) -> Result<(), QueueError> {
         let acker = received.acker();
         acker
-            .ack(&self.connection, AckKind::Ack, Tries::WhileAway)
+            .ack(&self.connection, AckKind::Ack, Retries::WhileAway)
             .await
     }
 
@@ -309,7 +309,7 @@ impl JobStore {
         let _reserved = capacity.reserve(&self.connection, bytes).await?;
         let stored = self
             .connection
-            .store(subject, headers, payload, Tries::UntilRoom)
+            .publish(subject, headers, payload, Retries::UntilRoom)
             .await?;
         Ok(if stored.duplicate {
             Stored::Duplicate

@@ -7,7 +7,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::run::RunId;
 
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 use crate::jetstream::streams::{delete_message, next_message};
 
 /// Messages that are being deleted at the same time.
@@ -19,7 +19,7 @@ pub(crate) async fn purge(connection: &Connection, run: &RunId) -> Result<u64, Q
     let subject = connection.names().jobs_of(run);
     let (mut from, mut dropped, mut deleting) = (1, 0, FuturesUnordered::new());
     let next =
-        async |from| next_message(connection, &stream, &subject, from, Tries::WhileAway).await;
+        async |from| next_message(connection, &stream, &subject, from, Retries::WhileAway).await;
     while let Some(message) = next(from).await? {
         from = message.sequence + 1;
         deleting.push(delete_message(connection, &stream, message.sequence));

@@ -9,7 +9,7 @@ use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
 use image_sync_shared::ports::job_queue::Settle;
 
 use super::job_store::JobStore;
-use crate::jetstream::client::Tries;
+use crate::jetstream::client::Retries;
 use crate::jetstream::streams::{AckKind, Acker};
 
 /// A job in the hands of a worker. Dropped, it leaves the job where it is, to come again in time.
@@ -23,20 +23,20 @@ impl JetStreamSettle {
         Self { jobs, acker }
     }
 
-    async fn ack(&self, kind: AckKind, tries: Tries) -> Result<(), QueueError> {
-        self.acker.ack(&self.jobs.connection, kind, tries).await
+    async fn ack(&self, kind: AckKind, retries: Retries) -> Result<(), QueueError> {
+        self.acker.ack(&self.jobs.connection, kind, retries).await
     }
 }
 
 #[async_trait]
 impl Settle for JetStreamSettle {
     async fn done(&self) -> Result<(), QueueError> {
-        self.ack(AckKind::Ack, Tries::WhileAway).await
+        self.ack(AckKind::Ack, Retries::WhileAway).await
     }
 
     async fn requeue(&self, successor: &Job) -> Result<(), QueueError> {
         self.jobs.store_successor(successor).await?;
-        self.ack(AckKind::Ack, Tries::WhileAway).await
+        self.ack(AckKind::Ack, Retries::WhileAway).await
     }
 
     async fn bury(&self, letter: DeadLetter) -> Result<(), QueueError> {
@@ -45,6 +45,6 @@ impl Settle for JetStreamSettle {
 
     /// Asked once: the caller gives the next sign of life soon.
     async fn in_progress(&self) -> Result<(), QueueError> {
-        self.ack(AckKind::Progress, Tries::One).await
+        self.ack(AckKind::Progress, Retries::None).await
     }
 }

@@ -9,7 +9,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::DeadLetters as _;
 
 use super::job_store::JobStore;
-use crate::jetstream::client::Tries;
+use crate::jetstream::client::Retries;
 use crate::jetstream::names::Consumer;
 use crate::jetstream::streams::DeliveredMessage;
 use crate::jetstream::streams::parsable;
@@ -76,7 +76,7 @@ impl JobStore {
         let state = connection.consumer_state(consumer).await?;
         let (mut place, mut good_ones) = (state.ack_floor.stream_seq, 0);
         for _ in 0..AT_MOST {
-            let next = next_message(connection, &stream, &filter, place + 1, Tries::WhileAway);
+            let next = next_message(connection, &stream, &filter, place + 1, Retries::WhileAway);
             let Some(message) = next.await? else {
                 break;
             };

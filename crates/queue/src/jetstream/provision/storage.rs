@@ -4,7 +4,7 @@ use image_sync_shared::ports::QueueError;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 
 /// What the server says of the account of the installation, which others may share. In bytes, on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ struct Limits {
 /// Asks for it.
 pub async fn storage(connection: &Connection) -> Result<Storage, QueueError> {
     let body = json!({});
-    let account = connection.api::<Account>("INFO", &body, Tries::One);
+    let account = connection.api::<Account>("INFO", &body, Retries::None);
     let account = account
         .await?
         .map_err(|error| error.refusing("the account"))?;

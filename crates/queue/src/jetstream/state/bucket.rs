@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
-use crate::jetstream::client::{Connection, PAUSE, Tries};
+use crate::jetstream::client::{Connection, PAUSE, Retries};
 use crate::jetstream::names::{bucket_stream, key_subject};
 use crate::jetstream::streams::{last_message, last_message_within};
 
@@ -84,7 +84,7 @@ impl Bucket {
         loop {
             let asked = self
                 .connection
-                .store_after(&subject, revision, payload.clone(), None);
+                .publish_after(&subject, revision, payload.clone(), None);
             match asked.await {
                 Err(QueueError::Unreachable(_)) if Instant::now() < end => sleep(PAUSE).await,
                 Ok(None) if !is_first => {}
@@ -92,8 +92,9 @@ impl Bucket {
             }
             is_first = false;
             // What was not answered may have been done, and what stands there says so.
-            let tries = Tries::Until(end);
-            let last = last_message_within(&self.connection, &self.stream, &subject, tries).await?;
+            let retries = Retries::Until(end);
+            let last =
+                last_message_within(&self.connection, &self.stream, &subject, retries).await?;
             let last = last.unwrap_or_default();
             if last.payload == payload {
                 return Ok(Some(last.sequence));
@@ -128,9 +129,9 @@ impl Bucket {
     ) -> Result<(), QueueError> {
         let payload = self.encode(key, value)?;
         let (subject, no_headers) = (key_subject(&self.name, key), async_nats::HeaderMap::new());
-        let stored = self
-            .connection
-            .store(&subject, &no_headers, payload.into(), Tries::WhileAway);
+        let stored =
+            self.connection
+                .publish(&subject, &no_headers, payload.into(), Retries::WhileAway);
         stored.await.map(drop)
     }
 
@@ -139,7 +140,7 @@ impl Bucket {
         let subject = key_subject(&self.name, key);
         let deleted = self
             .connection
-            .store_after(&subject, revision, Bytes::new(), Some(DELETED))
+            .publish_after(&subject, revision, Bytes::new(), Some(DELETED))
             .await?;
         Ok(deleted.is_some())
     }

@@ -8,7 +8,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
 use image_sync_shared::text::bounded;
 
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 use crate::jetstream::streams::OrderedConsumer;
 use crate::jetstream::streams::{StoredMessage, delete_message, last_message};
 use crate::messages;
@@ -37,9 +37,9 @@ impl DeadLetters for JetStreamDeadLetters {
         let no_headers = HeaderMap::new();
         let payload =
             messages::encode_letter(&letter, self.connection.max_payload_beside(&no_headers))?;
-        let stored = self
-            .connection
-            .store(&subject, &no_headers, payload.into(), Tries::UntilRoom);
+        let stored =
+            self.connection
+                .publish(&subject, &no_headers, payload.into(), Retries::UntilRoom);
         stored.await.map(drop)
     }
 

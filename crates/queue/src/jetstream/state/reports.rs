@@ -25,7 +25,7 @@ use tokio::task::spawn_blocking;
 
 pub use retention::History;
 
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 use crate::jetstream::names::{MESSAGE_ID, object_stream, set_header, token};
 use crate::jetstream::streams::OrderedConsumer;
 use crate::jetstream::streams::last_message;
@@ -119,9 +119,9 @@ impl JetStreamReports {
         payload: Bytes,
     ) -> Result<(), QueueError> {
         loop {
-            let stored = self
-                .connection
-                .store(subject, headers, payload.clone(), Tries::WhileAway);
+            let stored =
+                self.connection
+                    .publish(subject, headers, payload.clone(), Retries::WhileAway);
             match stored.await {
                 Err(QueueError::Full(full)) => {
                     if !self.make_room(run, nuid, payload.len() as u64).await? {

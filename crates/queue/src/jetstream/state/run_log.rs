@@ -9,7 +9,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::run_log::{LogPlace, RunFrame, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId};
 
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 use crate::jetstream::names::{MESSAGE_ID, set_header};
 use crate::jetstream::streams::{
     OrderedConsumer, StreamInfo, stream_config, stream_info_with_subjects,
@@ -52,9 +52,9 @@ impl RunLog for JetStreamRunLog {
         let mut headers = HeaderMap::new();
         set_header(&mut headers, MESSAGE_ID, &id)?;
         let payload = messages::encode_event(event, self.connection.max_payload_beside(&headers))?;
-        let stored = self
-            .connection
-            .store(&subject, &headers, payload.into(), Tries::UntilRoom);
+        let stored =
+            self.connection
+                .publish(&subject, &headers, payload.into(), Retries::UntilRoom);
         stored.await.map(drop)
     }
 

@@ -9,7 +9,7 @@ use image_sync_shared::ports::QueueError;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use super::info::{StreamInfo, stream_info, stream_object};
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 
 /// As much of what is free may be stored before the stream is asked again: others store there too.
 const GRANT: u64 = 4;
@@ -61,7 +61,7 @@ impl Capacity {
 
     async fn ask(&self, connection: &Connection, bytes: u64) -> Result<u64, QueueError> {
         let StreamInfo { config, state } =
-            stream_info(connection, &self.stream, Tries::WhileAway).await?;
+            stream_info(connection, &self.stream, Retries::WhileAway).await?;
         let Some(limit) = config.max_bytes() else {
             return Ok(u64::MAX);
         };

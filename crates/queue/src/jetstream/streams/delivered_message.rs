@@ -6,7 +6,7 @@ use image_sync_shared::ports::QueueError;
 use time::OffsetDateTime;
 
 use super::stored_message::StoredMessage;
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 
 /// A message with its place in the stream, and how it is acknowledged.
 #[derive(Clone, Debug)]
@@ -100,10 +100,10 @@ impl Acker {
         &self,
         connection: &Connection,
         kind: AckKind,
-        tries: Tries,
+        retries: Retries,
     ) -> Result<(), QueueError> {
         let (no_headers, payload) = (HeaderMap::new(), kind.payload());
-        let answer = connection.ask(&self.0, &no_headers, payload, tries);
+        let answer = connection.request(&self.0, &no_headers, payload, retries);
         answer.await.map(drop)
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 
 /// After how long without a request the server forgets the consumer.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
@@ -41,7 +41,7 @@ impl EphemeralConsumer {
         let subject = format!("CONSUMER.CREATE.{stream}.{name}.{filter}");
         let asked = Instant::now();
         let made = connection
-            .api::<CreatedConsumer>(&subject, &body, Tries::One)
+            .api::<CreatedConsumer>(&subject, &body, Retries::None)
             .await?;
         let made = made.map_err(|error| error.refusing(&format!("reading stream {stream}")))?;
         connection.server_time().told(made.created, asked);

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 
 /// A stream as the server describes it.
 #[derive(Clone, Debug, Deserialize)]
@@ -62,9 +62,9 @@ pub(crate) struct Described {
 pub(crate) async fn stream_info(
     connection: &Connection,
     stream: &str,
-    tries: Tries,
+    retries: Retries,
 ) -> Result<StreamInfo, QueueError> {
-    info(connection, stream, &json!({}), tries).await
+    info(connection, stream, &json!({}), retries).await
 }
 
 /// The same, with the subjects that match `filter`.
@@ -74,17 +74,17 @@ pub(crate) async fn stream_info_with_subjects(
     filter: &str,
 ) -> Result<StreamInfo, QueueError> {
     let body = json!({ "subjects_filter": filter });
-    info(connection, stream, &body, Tries::WhileAway).await
+    info(connection, stream, &body, Retries::WhileAway).await
 }
 
 async fn info(
     connection: &Connection,
     stream: &str,
     body: &Value,
-    tries: Tries,
+    retries: Retries,
 ) -> Result<StreamInfo, QueueError> {
     let subject = format!("STREAM.INFO.{stream}");
-    let info = connection.api(&subject, body, tries).await?;
+    let info = connection.api(&subject, body, retries).await?;
     info.map_err(|error| error.refusing(&stream_object(stream)))
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn describe<T: DeserializeOwned>(
     subject: &str,
     object: &str,
 ) -> Result<Option<T>, QueueError> {
-    match connection.api(subject, &json!({}), Tries::One).await? {
+    match connection.api(subject, &json!({}), Retries::None).await? {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.refusing(object)),

@@ -23,7 +23,7 @@ use super::parsable;
 use super::pull_status;
 use super::pull_status::PullStatus;
 use super::stored_message::next_message;
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 
 /// How many messages are asked for together, at most.
 const BATCH: usize = 256;
@@ -168,7 +168,7 @@ impl OrderedConsumer {
     /// The next message, read by its place, or none if there is none yet or this is not allowed.
     async fn read_one(&mut self) -> Result<Option<DeliveredMessage>, QueueError> {
         let (connection, from) = (&self.connection, self.position + 1);
-        let next = next_message(connection, &self.stream, &self.filter, from, Tries::One);
+        let next = next_message(connection, &self.stream, &self.filter, from, Retries::None);
         let message = match next.await {
             Ok(message) => message,
             Err(QueueError::Refused(error)) => {

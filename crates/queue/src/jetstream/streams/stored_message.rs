@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::jetstream::client::ApiError;
-use crate::jetstream::client::{Connection, Tries};
+use crate::jetstream::client::{Connection, Retries};
 
 /// There is no such message.
 const NO_MESSAGE_FOUND: u32 = 10_037;
@@ -61,7 +61,7 @@ pub(crate) async fn last_message(
     stream: &str,
     subject: &str,
 ) -> Result<Option<StoredMessage>, QueueError> {
-    last_message_within(connection, stream, subject, Tries::WhileAway).await
+    last_message_within(connection, stream, subject, Retries::WhileAway).await
 }
 
 /// The same, asked so often.
@@ -69,10 +69,10 @@ pub(crate) async fn last_message_within(
     connection: &Connection,
     stream: &str,
     subject: &str,
-    tries: Tries,
+    retries: Retries,
 ) -> Result<Option<StoredMessage>, QueueError> {
     let which = json!({ "last_by_subj": subject });
-    get(connection, stream, &which, tries).await
+    get(connection, stream, &which, retries).await
 }
 
 /// The first message whose subject is `filter` or one of those that it stands for, from place `from` on.
@@ -81,20 +81,20 @@ pub(crate) async fn next_message(
     stream: &str,
     filter: &str,
     from: u64,
-    tries: Tries,
+    retries: Retries,
 ) -> Result<Option<StoredMessage>, QueueError> {
     let which = json!({ "seq": from, "next_by_subj": filter });
-    get(connection, stream, &which, tries).await
+    get(connection, stream, &which, retries).await
 }
 
 async fn get(
     connection: &Connection,
     stream: &str,
     which: &Value,
-    tries: Tries,
+    retries: Retries,
 ) -> Result<Option<StoredMessage>, QueueError> {
     let subject = format!("STREAM.MSG.GET.{stream}");
-    let found = connection.api::<MessageGet>(&subject, which, tries);
+    let found = connection.api::<MessageGet>(&subject, which, retries);
     let found = match found.await? {
         Ok(found) => found.message,
         Err(error) if error.err_code == NO_MESSAGE_FOUND => return Ok(None),
@@ -127,7 +127,7 @@ pub(crate) async fn delete_message(
     // Overwriting the bytes as well would take longer and hide nothing.
     let body = json!({ "seq": sequence, "no_erase": true });
     match connection
-        .api::<Deleted>(&subject, &body, Tries::One)
+        .api::<Deleted>(&subject, &body, Retries::None)
         .await?
     {
         Ok(deleted) => Ok(deleted.success),

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::JetStreamReports;
-use crate::jetstream::client::Tries;
+use crate::jetstream::client::Retries;
 use crate::jetstream::names::object_stream;
 use crate::jetstream::names::token;
 use crate::jetstream::streams::{StreamInfo, stream_info_with_subjects, stream_object};
@@ -245,7 +245,7 @@ impl JetStreamReports {
         );
         let purged = self
             .connection
-            .api::<IgnoredAny>(&api, &body, Tries::WhileAway);
+            .api::<IgnoredAny>(&api, &body, Retries::WhileAway);
         purged
             .await?
             .map(drop)

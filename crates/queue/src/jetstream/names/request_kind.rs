@@ -2,7 +2,7 @@
 
 /// A stream of an installation, by what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Store {
+pub(crate) enum StreamKind {
     /// The stream of jobs.
     Jobs,
     /// The stream of the events of runs.
@@ -25,13 +25,13 @@ pub(crate) enum Store {
 
 /// What a request is about, as far as one may be answered and another not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
-    pub(crate) store: Store,
+pub(crate) struct RequestKind {
+    pub(crate) stream: StreamKind,
     /// Whether something is to be stored there; else it is only asked for, or acknowledged.
     pub(crate) writes: bool,
 }
 
-impl Store {
+impl StreamKind {
     pub(crate) const ALL: [Self; 9] = [
         Self::Jobs,
         Self::Logs,
@@ -60,27 +60,27 @@ impl Store {
     }
 }
 
-impl Asked {
+impl RequestKind {
     /// What cannot be done if there is no answer.
     pub(crate) fn not_done(self) -> &'static str {
-        match (self.store, self.writes) {
-            (Store::Jobs, true) => "write jobs",
-            (Store::Jobs, false) => "read jobs",
-            (Store::Logs, true) => "write the logs of runs",
-            (Store::Logs, false) => "read the logs of runs",
-            (Store::Letters, true) => "write dead letters",
-            (Store::Letters, false) => "read dead letters",
-            (Store::Runs, true) => "write the states of runs",
-            (Store::Runs, false) => "read the states of runs",
-            (Store::Leases, true) => "write leases of targets",
-            (Store::Leases, false) => "read leases of targets",
-            (Store::Hosts, true) => "write which hosts are paused",
-            (Store::Hosts, false) => "read which hosts are paused",
-            (Store::Facts, true) => "write facts",
-            (Store::Facts, false) => "read facts",
-            (Store::Reports, true) => "write reports",
-            (Store::Reports, false) => "read reports",
-            (Store::Any, _) => "reach JetStream",
+        match (self.stream, self.writes) {
+            (StreamKind::Jobs, true) => "write jobs",
+            (StreamKind::Jobs, false) => "read jobs",
+            (StreamKind::Logs, true) => "write the logs of runs",
+            (StreamKind::Logs, false) => "read the logs of runs",
+            (StreamKind::Letters, true) => "write dead letters",
+            (StreamKind::Letters, false) => "read dead letters",
+            (StreamKind::Runs, true) => "write the states of runs",
+            (StreamKind::Runs, false) => "read the states of runs",
+            (StreamKind::Leases, true) => "write leases of targets",
+            (StreamKind::Leases, false) => "read leases of targets",
+            (StreamKind::Hosts, true) => "write which hosts are paused",
+            (StreamKind::Hosts, false) => "read which hosts are paused",
+            (StreamKind::Facts, true) => "write facts",
+            (StreamKind::Facts, false) => "read facts",
+            (StreamKind::Reports, true) => "write reports",
+            (StreamKind::Reports, false) => "read reports",
+            (StreamKind::Any, _) => "reach JetStream",
         }
     }
 }
