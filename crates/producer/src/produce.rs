@@ -21,7 +21,7 @@ use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use time::OffsetDateTime;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span};
 
@@ -61,6 +61,13 @@ pub struct RunPlan {
     pub policy: Policy,
 }
 
+impl RunPlan {
+    /// For how long its producer gives no sign of life before it counts as dead.
+    fn silence(&self) -> Duration {
+        self.sign_of_life.saturating_mul(MISSING_SIGNS)
+    }
+}
+
 /// How far the producer came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Produced {
@@ -81,6 +88,8 @@ pub enum Produced {
     },
     /// The run was cancelled, or given up by its aggregator, before it had a seal. Its jobs are dropped.
     Cancelled,
+    /// The run's deadline passed long ago, and not all jobs are published, as where the queue takes none: it ends by itself.
+    Overdue,
 }
 
 /// What the producer works with.
@@ -145,7 +154,13 @@ impl Producer {
             tracing::info!(open_run = %open, "run skipped, as one of the same catalog is open");
             return Ok(Produced::Skipped { open });
         }
-        let published = self.publish_run(plan, opened, pages, stop).await;
+        // An aggregator that is there ends the run at its deadline, and the next sign of life tells of it.
+        let patience = plan.timeout.saturating_add(plan.silence());
+        let published = timeout(patience, self.publish_run(plan, opened, pages, stop));
+        let Ok(published) = published.await else {
+            // Nothing is taken back: what takes no jobs takes nothing else, and who ends the run drops its jobs.
+            return Ok(Produced::Overdue);
+        };
         if let Err(_) | Ok(Produced::Cancelled) = &published {
             self.take_back(plan).await;
         }
@@ -325,8 +340,7 @@ fn opening(
         config_hash: plan.config_hash.clone(),
         images: plan.images,
         skip_on_error: plan.skip_on_error,
-        silence_ms: u64::try_from((plan.sign_of_life * MISSING_SIGNS).as_millis())
-            .unwrap_or(u64::MAX),
+        silence_ms: u64::try_from(plan.silence().as_millis()).unwrap_or(u64::MAX),
         key: Some(key),
         trace,
     }

@@ -75,6 +75,26 @@ async fn a_producer_whose_server_has_a_full_disk_says_so_and_publishes_the_rest_
 }
 
 #[tokio::test]
+async fn a_producer_whose_server_has_a_full_disk_ends_a_while_after_the_deadline_of_its_run() {
+    let installation = Installation::start().await;
+    let catalog = installation.catalog(300).setting("run_timeout: 2s");
+    installation.write(&catalog);
+    let proxy = installation.proxy().await;
+    let under_way = proxy.hold(Toward::Server, "HPUB imgsync.job.bulk", 150);
+    let producer = "producer -c config.yaml --wait --sign-of-life 500ms";
+    let producer = installation.role_at(&proxy, producer);
+    under_way.reached().await;
+    installation.nats.fill_disk().unwrap();
+    under_way.release();
+    let ended = producer.ended().await;
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    assert_eq!(told(&ended.stderr, CANNOT), 1, "{ended:#?}");
+    let why = ended.stderr.lines().last().unwrap();
+    assert!(why.contains("the deadline of run"), "{why}");
+    assert!(why.contains("settings.run_timeout"), "{why}");
+}
+
+#[tokio::test]
 async fn an_aggregator_whose_server_has_a_full_disk_is_not_ready_and_stores_its_report_when_there_is_room()
  {
     let mut installation = Installation::start().await;

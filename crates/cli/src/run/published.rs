@@ -38,6 +38,9 @@ pub(crate) async fn settled(
         Produced::Cancelled => Err(Problem::not_carried_out(format!(
             "run {run} was cancelled, or ended, before all of its jobs were published: they are dropped"
         ))),
+        Produced::Overdue => Err(Problem::not_carried_out(format!(
+            "the deadline of run {run} (settings.run_timeout) passed before all of its jobs were published: it ends as abandoned"
+        ))),
     }
 }
 

@@ -198,6 +198,17 @@ async fn a_stop_ends_a_producer_that_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_producer_that_waits_for_room_ends_a_while_after_the_deadline_of_its_run() {
+    let bench = Bench::with_room(4);
+    let images = samples::images(20);
+    let start = tokio::time::Instant::now();
+    assert_eq!(bench.produce(&images).await, Ok(Produced::Overdue));
+    let plan = plan(Trigger::Cron);
+    assert_eq!(start.elapsed(), plan.timeout + 6 * SIGN_OF_LIFE);
+    assert!(bench.control.cancelled.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_producer_that_waits_tells_that_it_is_at_work() {
     let bench = Bench::with_room(4);
     let images = samples::images(20);
