@@ -54,11 +54,28 @@ impl Stdout {
 
     fn open(&self) -> Box<dyn Write> {
         match self {
-            Self::Process => Box::new(io::stdout().lock()),
+            Self::Process => {
+                let stdout = io::stdout().lock();
+                #[cfg(target_os = "linux")]
+                hold_much(&stdout);
+                Box::new(stdout)
+            }
             #[cfg(test)]
             Self::Memory(written) => Box::new(InMemory(std::sync::Arc::clone(written))),
         }
     }
+}
+
+/// What a pipe is made to hold, which is what Linux lets everyone ask for (`/proc/sys/fs/pipe-max-size`).
+#[cfg(target_os = "linux")]
+const PIPE_BYTES: usize = 1024 * 1024;
+
+/// Of itself a pipe holds 64 KiB, the report of some hundred images. Scripts that read it only once the program has ended
+/// would wait for each other forever.
+#[cfg(target_os = "linux")]
+fn hold_much(stdout: &io::StdoutLock<'_>) {
+    // What is no pipe says so, and what is one holds what it held before.
+    rustix::pipe::fcntl_setpipe_size(stdout, PIPE_BYTES).ok();
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ use std::fs;
 use std::process::Stdio;
 
 use image_sync_shared::report::Report;
+use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
 
-use crate::support::{Home, catalog, registry_with};
+use crate::support::{Home, PATIENCE, catalog, registry_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_has_the_report_that_stdout_has() {
@@ -31,6 +33,29 @@ async fn the_file_has_the_report_that_stdout_has() {
         .filter(|name| name.to_string_lossy().contains("report"))
         .collect();
     assert_eq!(left, ["report.json"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_hundreds_of_images_fits_a_pipe_that_is_read_once_the_program_has_ended() {
+    let names: Vec<String> = (0..400).map(|number| format!("image{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let registry = registry_with(&["image0"]).await;
+    let home = Home::new();
+    home.write("config.yaml", catalog(&registry, &names));
+    let mut command = tokio::process::Command::from(home.command("sync -c config.yaml"));
+    let mut child = command
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdout.take().unwrap();
+    let ended = timeout(PATIENCE, child.wait()).await;
+    assert_eq!(ended.expect("the program ends").unwrap().code(), Some(1));
+    let mut stdout = String::new();
+    pipe.read_to_string(&mut stdout).await.unwrap();
+    assert!(stdout.len() > 2 * 64 * 1024, "{}", stdout.len());
+    let report: Report = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report.results.len(), 400);
 }
 
 #[test]
