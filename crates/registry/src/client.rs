@@ -36,7 +36,7 @@ use crate::credentials::Credentials;
 use crate::http::connection::Pools;
 use crate::http::network::Network;
 use crate::http::proxy::Proxies;
-use crate::http::refusal::Wrote;
+use crate::http::refusal::WriteKind;
 use crate::http::tls::HostCertificates;
 use crate::http::transport::Transport;
 use crate::http::{RequestError, SetupError, Timeouts};
@@ -150,7 +150,7 @@ impl Client {
         if status.is_success() || request.accept.contains(&status) {
             return Ok(response);
         }
-        let refused = self.refused(request.operation, request.wrote(), response);
+        let refused = self.refused(request.operation, request.write_kind(), response);
         Err(refused.await)
     }
 
@@ -158,10 +158,10 @@ impl Client {
     pub(crate) async fn refused(
         &self,
         operation: &Operation<'_>,
-        wrote: Wrote,
+        write: WriteKind,
         response: Response,
     ) -> Failure {
-        operation.failure(self.inner.transport.explain_write(response, wrote).await)
+        operation.failure(self.inner.transport.explain_write(response, write).await)
     }
 
     /// The answer of the first mirror that has one, where mirrors may be asked.

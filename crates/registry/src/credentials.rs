@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::failure::FailureClass;
+use image_sync_shared::lock::lock;
 use image_sync_shared::secret::Secret;
 use tokio::time::Instant;
 
@@ -174,7 +175,7 @@ impl Credentials {
 
     /// What a helper has. One that failed a moment ago is not asked.
     async fn of_helper(&self, call: &HelperCall, promised: bool) -> Result<Identity, Unusable> {
-        let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = || lock(&self.failed);
         let lately = failed().get(call).cloned();
         if let Some((at, error)) = lately
             && at.elapsed() < HELPER_COOLDOWN
@@ -257,7 +258,7 @@ impl Credentials {
     }
 
     fn flight(&self, call: &HelperCall) -> Answered {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = lock(&self.asked);
         Arc::clone(asked.entry(call.clone()).or_default())
     }
 

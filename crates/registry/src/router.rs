@@ -10,7 +10,7 @@ use image_sync_shared::reference::{Reference, Repository};
 
 use crate::client::{Client, ClientOptions};
 use crate::distribution::HttpRegistry;
-use crate::distribution::blobs::Transfer;
+use crate::distribution::blobs::BlobTransfer;
 use crate::http::SetupError;
 use crate::layout::Layout;
 
@@ -18,7 +18,7 @@ use crate::layout::Layout;
 pub struct Router {
     client: Client,
     http: HttpRegistry,
-    transfer: Transfer,
+    transfer: BlobTransfer,
 }
 
 impl Router {
@@ -31,7 +31,7 @@ impl Router {
         let client = Client::new(options)?;
         Ok(Self {
             http: HttpRegistry::new(client.clone()),
-            transfer: Transfer::new(client.clone(), chunk_sizes),
+            transfer: BlobTransfer::new(client.clone(), chunk_sizes),
             client,
         })
     }

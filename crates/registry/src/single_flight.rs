@@ -1,6 +1,8 @@
 //! Finding something out once for all who need it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use image_sync_shared::lock::lock;
 
 use crate::http::RequestError;
 
@@ -92,7 +94,7 @@ impl<T: Clone> SingleFlight<T> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

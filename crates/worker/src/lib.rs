@@ -14,7 +14,7 @@ mod tests;
 
 pub use context::WorkerPorts;
 pub use context::settings::WorkerSettings;
-pub use decide::admission::{Admission, Rules};
+pub use decide::admission::{Admission, AdmissionRules};
 pub use run_loop::Worker;
 pub use run_loop::shutdown::Shutdown;
 

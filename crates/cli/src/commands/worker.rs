@@ -15,7 +15,7 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::progress::Silent;
 use image_sync_shared::reference::Location;
-use image_sync_worker::{Admission, Rules, Shutdown, Worker, WorkerSettings};
+use image_sync_worker::{Admission, AdmissionRules, Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -95,7 +95,7 @@ impl WorkerArgs {
     fn settings(
         &self,
         config: &Config,
-        rules: Rules,
+        rules: AdmissionRules,
         timing: Timing,
     ) -> Result<WorkerSettings, Problem> {
         let slots = self
@@ -126,7 +126,7 @@ impl WorkerArgs {
         config: &Config,
         images: &Images,
         environment: &Environment,
-    ) -> Result<Rules, Problem> {
+    ) -> Result<AdmissionRules, Problem> {
         let mut targets = self.allow_target.clone();
         if targets.is_empty() {
             let named = environment.allow_target.as_deref().unwrap_or_default();
@@ -141,7 +141,7 @@ impl WorkerArgs {
                 .map_err(|error| Problem::usage(format!("IMAGE_SYNC_ALLOW_TARGET: {error}")))?;
         }
         let folders = self.allow_folders || environment.allow_folders()?;
-        Ok(Rules::of(config, images.iter()).and(targets, folders))
+        Ok(AdmissionRules::of(config, images.iter()).and(targets, folders))
     }
 
     /// The key of facts that are shared, if there is one.
@@ -280,7 +280,7 @@ mod tests {
     /// The rules of this config, and a job.
     fn admitted(config: &str, source: &str, trust: Trust) -> Result<(Trust, Trust), String> {
         let parsed = config_file::parse(config, "c.yaml").unwrap();
-        let rules = Rules::of(&parsed.config, parsed.images.iter());
+        let rules = AdmissionRules::of(&parsed.config, parsed.images.iter());
         let trust = match trust {
             Trust::Verified => "verified",
             Trust::InsecureByDefault | Trust::Insecure => "insecure",

@@ -1,9 +1,10 @@
 //! Tokens that one registry accepts.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use image_sync_shared::lock::lock;
 use image_sync_shared::secret::Secret;
 use tokio::time::Instant;
 
@@ -81,7 +82,7 @@ impl TokenCache {
     }
 
     fn with_slot<T>(&self, scopes: &Scopes, use_it: impl FnOnce(&mut Slot) -> T) -> T {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         if kept.len() >= MAX_KEPT && !kept.contains_key(scopes) {
             drop_half(&mut kept);
         }

@@ -1,8 +1,9 @@
 //! Servers that need not be asked, and are left alone for a while where they do not help.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
+use image_sync_shared::lock::lock;
 use tokio::time::Instant;
 
 /// How long a server is left alone.
@@ -15,12 +16,12 @@ pub(crate) struct Cooldown(Mutex<Option<Instant>>);
 impl Cooldown {
     /// Leaves the server alone from now on.
     pub(crate) fn start(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + COOLDOWN);
+        *lock(&self.0) = Some(Instant::now() + COOLDOWN);
     }
 
     /// Whether the server may be asked.
     pub(crate) fn is_over(&self) -> bool {
-        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *lock(&self.0);
         until.is_none_or(|until| until <= Instant::now())
     }
 }

@@ -1,10 +1,11 @@
 //! Which servers a request for a registry may go to.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Trust;
+use image_sync_shared::lock::lock;
 
 use super::endpoint::Endpoint;
 use crate::http::SetupError;
@@ -67,7 +68,7 @@ impl Endpoints {
         key: Key,
         make: impl FnOnce() -> Result<Endpoint, SetupError>,
     ) -> Result<Arc<Endpoint>, SetupError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if let Some(endpoint) = known.get(&key) {
             return Ok(Arc::clone(endpoint));
         }

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode, Url};
 
 use super::Permits;
 use crate::http::RequestError;
-use crate::http::refusal::Wrote;
+use crate::http::refusal::WriteKind;
 
 /// What is done at a registry, in one or several requests.
 #[derive(Clone)]
@@ -121,12 +121,12 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// What it writes, which decides what a refusal of it means.
-    pub(super) fn wrote(&self) -> Wrote {
+    /// What kind of write it is, which decides what a refusal of it means.
+    pub(super) fn write_kind(&self) -> WriteKind {
         match (self.operation.step, &self.method) {
-            (Step::PushBlob, &Method::POST) => Wrote::Upload,
-            (Step::PushBlob | Step::PushManifest, &Method::PUT | &Method::PATCH) => Wrote::Content,
-            _ => Wrote::Nothing,
+            (Step::PushBlob, &Method::POST) => WriteKind::Upload,
+            (Step::PushBlob | Step::PushManifest, &Method::PUT | &Method::PATCH) => WriteKind::Content,
+            _ => WriteKind::Nothing,
         }
     }
 }

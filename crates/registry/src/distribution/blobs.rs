@@ -2,12 +2,12 @@
 //! where they belong.
 
 mod blob_answer;
+mod body_writer;
 mod chunks;
-mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod http_source;
-mod resumes;
+mod resume_budget;
 mod source;
 mod to_folder;
 mod to_registry;
@@ -27,14 +27,14 @@ use crate::client::Client;
 
 /// Copies blobs. A clone shares everything.
 #[derive(Clone)]
-pub(crate) struct Transfer {
+pub(crate) struct BlobTransfer {
     client: Client,
     uploads: Uploads,
     /// How long either side may move no byte.
     stall: Duration,
 }
 
-impl Transfer {
+impl BlobTransfer {
     /// Sends in chunks of at most so many bytes, where that is configured for a host.
     pub(crate) fn new(client: Client, chunk_sizes: BTreeMap<String, u64>) -> Self {
         Self {

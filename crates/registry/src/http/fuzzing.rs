@@ -59,7 +59,7 @@ pub fn refusal_texts(input: &[u8]) {
         secrets.note(&Secret::new(PASSWORD));
         let told = refusal::judge(
             status,
-            refusal::Wrote::Nothing,
+            refusal::WriteKind::Nothing,
             wait,
             &secrets.hide_in(&body),
         );

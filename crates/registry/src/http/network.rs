@@ -4,9 +4,10 @@ mod address;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use image_sync_shared::failure::FailureClass;
+use image_sync_shared::lock::lock;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
@@ -66,7 +67,7 @@ impl Network {
         if let Some(address) = address_in(registry) {
             return AddressClass::of(address);
         }
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = lock(&self.seen);
         let name = registry.host_str().unwrap_or_default();
         seen.get(name).copied().unwrap_or(AddressClass::Public)
     }
@@ -92,7 +93,7 @@ impl Network {
             .iter()
             .map(|address| AddressClass::of(address.ip()));
         if let Some(class) = classes.min() {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = lock(&self.seen);
             let known = seen.entry(name.to_owned()).or_insert(class);
             *known = class.min(*known);
         }

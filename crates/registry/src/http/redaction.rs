@@ -3,11 +3,12 @@
 mod needle;
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use image_sync_shared::failure::Failure;
+use image_sync_shared::lock::lock;
 use image_sync_shared::secret::Secret;
 use image_sync_shared::text;
 use reqwest::header::HeaderValue;
@@ -94,7 +95,7 @@ impl Secrets {
     }
 
     fn known(&self) -> MutexGuard<'_, VecDeque<KnownSecret>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

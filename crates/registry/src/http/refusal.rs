@@ -19,9 +19,9 @@ use super::{RequestError, body};
 /// How much of a refusal's body is read, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// What a request wrote, which decides whether a refusal may pass by itself.
+/// What kind of write a request is, which decides whether a refusal may pass by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wrote {
+pub(crate) enum WriteKind {
     /// Nothing.
     Nothing,
     /// It was to begin an upload.
@@ -30,10 +30,10 @@ pub(crate) enum Wrote {
     Content,
 }
 
-/// Reads what a refusal of a request that wrote so much says. Waits up to `patience` for each piece of its body.
+/// Reads what a refusal of a request that was such a write says. Waits up to `patience` for each piece of its body.
 pub(crate) async fn explain(
     response: Response,
-    wrote: Wrote,
+    write: WriteKind,
     patience: Duration,
     clock: &dyn Clock,
     secrets: &Secrets,
@@ -43,12 +43,12 @@ pub(crate) async fn explain(
     let body = body::read_some(response, MAX_BODY, patience).await;
     // As it came, for a secret may be cut where its words are, and once more, for they may be an encoded one.
     let body = secrets.hide_in(&String::from_utf8_lossy(&body));
-    secrets.hide_in_error(&judge(status, wrote, retry_after, &body))
+    secrets.hide_in_error(&judge(status, write, retry_after, &body))
 }
 
 pub(crate) fn judge(
     status: StatusCode,
-    wrote: Wrote,
+    write: WriteKind,
     retry_after: Option<Duration>,
     body: &str,
 ) -> RequestError {
@@ -61,12 +61,12 @@ pub(crate) fn judge(
         "" => status_words,
         words => format!("{status_words}: {words}"),
     };
-    RequestError::new(classify(status, wrote, retry_after, &parsed), answer)
+    RequestError::new(classify(status, write, retry_after, &parsed), answer)
 }
 
 fn classify(
     status: StatusCode,
-    wrote: Wrote,
+    write: WriteKind,
     retry_after: Option<Duration>,
     parsed: &ParsedRefusal,
 ) -> FailureClass {
@@ -89,7 +89,7 @@ fn classify(
         _ if code(OciErrorCode::DigestInvalid) || code(OciErrorCode::SizeInvalid) => {
             FailureClass::DigestMismatch
         }
-        status if parsed.may_pass(status, wrote) => FailureClass::Inconsistent,
+        status if parsed.may_pass(status, write) => FailureClass::Inconsistent,
         _ if code(OciErrorCode::ManifestBlobUnknown) => FailureClass::NotFound,
         403 => FailureClass::Denied,
         404 => FailureClass::NotFound,
@@ -183,7 +183,7 @@ impl ParsedRefusal {
     }
 
     /// Whether it may be that the registry does not know yet what it was sent, or is still at work on it.
-    fn may_pass(&self, status: u16, wrote: Wrote) -> bool {
+    fn may_pass(&self, status: u16, write: WriteKind) -> bool {
         let missing = |code: &OciErrorCode| {
             matches!(
                 code,
@@ -198,9 +198,10 @@ impl ParsedRefusal {
             .codes
             .iter()
             .all(|code| matches!(code, OciErrorCode::Other(_)));
-        match (wrote, status) {
-            (Wrote::Content, _) if self.codes.iter().any(missing) => true,
-            (Wrote::Content, 404 | 412) | (Wrote::Content | Wrote::Upload, 409 | 423) => open,
+        match (write, status) {
+            (WriteKind::Content, _) if self.codes.iter().any(missing) => true,
+            (WriteKind::Content, 404 | 412)
+            | (WriteKind::Content | WriteKind::Upload, 409 | 423) => open,
             _ => false,
         }
     }
@@ -248,7 +249,7 @@ mod tests {
     use super::*;
 
     fn told(status: u16, body: &str) -> RequestError {
-        judge(status_code(status), Wrote::Nothing, None, body)
+        judge(status_code(status), WriteKind::Nothing, None, body)
     }
 
     fn status_code(status: u16) -> StatusCode {
@@ -308,8 +309,8 @@ mod tests {
                 error("X", "Repository does not allow updating assets: docker"),
             ),
         ] {
-            for wrote in [Wrote::Nothing, Wrote::Content] {
-                let class = judge(status_code(status), wrote, None, &body).class;
+            for write in [WriteKind::Nothing, WriteKind::Content] {
+                let class = judge(status_code(status), write, None, &body).class;
                 assert_eq!(class, FailureClass::ImmutableTag, "{body}");
             }
         }
@@ -330,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_contradicts_what_was_sent_a_moment_ago_may_pass() {
-        let class = |wrote, status, body: &str| judge(status_code(status), wrote, None, body).class;
+        let class = |write, status, body: &str| judge(status_code(status), write, None, body).class;
         let unknown = |code: &str| error(code, "unknown to registry");
         for (status, body) in [
             (400, unknown("MANIFEST_BLOB_UNKNOWN")),
@@ -344,7 +345,7 @@ mod tests {
             (412, String::new()),
             (423, error("LOCKED", "")),
         ] {
-            let class = class(Wrote::Content, status, &body);
+            let class = class(WriteKind::Content, status, &body);
             assert_eq!(class, FailureClass::Inconsistent, "{status} {body}");
         }
         for (status, code, expected) in [
@@ -354,7 +355,10 @@ mod tests {
             (400, "MANIFEST_INVALID", FailureClass::Invalid),
             (400, "SOMETHING", FailureClass::Invalid),
         ] {
-            assert_eq!(class(Wrote::Content, status, &error(code, "")), expected);
+            assert_eq!(
+                class(WriteKind::Content, status, &error(code, "")),
+                expected
+            );
         }
         for (status, expected) in [
             (404, FailureClass::NotFound),
@@ -362,7 +366,7 @@ mod tests {
             (412, FailureClass::Invalid),
             (423, FailureClass::Inconsistent),
         ] {
-            assert_eq!(class(Wrote::Upload, status, ""), expected, "{status}");
+            assert_eq!(class(WriteKind::Upload, status, ""), expected, "{status}");
         }
     }
 
@@ -430,7 +434,7 @@ mod tests {
         assert_eq!(of("soon"), None);
         assert_eq!(of("-5"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
-        let class = |status, wait| judge(status, Wrote::Nothing, of(wait), "").class;
+        let class = |status, wait| judge(status, WriteKind::Nothing, of(wait), "").class;
         let overloaded = class(StatusCode::SERVICE_UNAVAILABLE, "20");
         let retry_after_ms = 20_000;
         assert_eq!(overloaded, FailureClass::Overloaded { retry_after_ms });
@@ -438,7 +442,7 @@ mod tests {
         assert_eq!(other, FailureClass::Unavailable);
         let class = judge(
             StatusCode::TOO_MANY_REQUESTS,
-            Wrote::Nothing,
+            WriteKind::Nothing,
             of("86400"),
             "",
         )

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use super::connection::{self, Pools, Profile};
 use super::network::{self, AddressClass, AddressRefused, Network, Reach};
 use super::redaction::Secrets;
-use super::refusal::{self, Wrote};
+use super::refusal::{self, WriteKind};
 use super::url::{authority, same_origin};
 use super::{RequestError, SetupError, Timeouts};
 use redirect::MAX_REDIRECTS;
@@ -169,14 +169,14 @@ impl Transport {
 
     /// What a refusal says of a request that wrote nothing.
     pub(crate) async fn explain(&self, response: Response) -> RequestError {
-        self.explain_write(response, Wrote::Nothing).await
+        self.explain_write(response, WriteKind::Nothing).await
     }
 
-    /// What a refusal says of a request that wrote so much.
-    pub(crate) async fn explain_write(&self, response: Response, wrote: Wrote) -> RequestError {
+    /// What a refusal says of a request that was such a write.
+    pub(crate) async fn explain_write(&self, response: Response, write: WriteKind) -> RequestError {
         refusal::explain(
             response,
-            wrote,
+            write,
             self.timeouts.answer,
             self.clock.as_ref(),
             &self.secrets,

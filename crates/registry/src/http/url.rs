@@ -16,6 +16,15 @@ pub(crate) fn same_origin(one: &Url, other: &Url) -> bool {
         && one.port_or_known_default() == other.port_or_known_default()
 }
 
+/// Whether a server at `from` may send whoever asks it on to `to`: over HTTP, and never from HTTPS to plain HTTP.
+pub(crate) fn may_lead_to(from: &Url, to: &Url) -> bool {
+    match to.scheme() {
+        "https" => true,
+        "http" => from.scheme() == "http",
+        _ => false,
+    }
+}
+
 /// Whether a URL leads to this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -38,6 +47,14 @@ mod tests {
         assert!(!same("https://a", "https://a:444"));
         assert!(!same("https://a", "https://b"));
         assert!(!same("http://127.0.0.1:80", "http://localhost:80"));
+    }
+
+    #[test]
+    fn https_leads_to_https_alone_and_http_to_both() {
+        let leads = |a: &str, b: &str| may_lead_to(&a.parse().unwrap(), &b.parse().unwrap());
+        assert!(leads("https://a", "https://b") && leads("http://a", "https://b"));
+        assert!(leads("http://a", "http://b") && !leads("https://a", "http://a"));
+        assert!(!leads("http://a", "file:///b") && !leads("https://a", "ftp://a"));
     }
 
     #[test]

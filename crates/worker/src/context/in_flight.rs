@@ -1,9 +1,10 @@
 //! The operations of an attempt that are in flight, so that one that runs out of time can say where it hung.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use image_sync_shared::failure::Side;
+use image_sync_shared::lock::lock;
 
 /// The operations in flight.
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ impl InFlight {
     }
 
     fn operations(&self) -> MutexGuard<'_, Operations> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

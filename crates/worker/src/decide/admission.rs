@@ -19,12 +19,12 @@ pub enum Admission {
     #[default]
     OwnProcess,
     /// Those of anybody who may publish jobs, as far as the rules go.
-    Rules(Box<Rules>),
+    Rules(Box<AdmissionRules>),
 }
 
 /// What jobs may have a worker do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct AdmissionRules {
     own_targets: Vec<Location>,
     other_targets: Vec<Location>,
     folders: bool,
@@ -50,7 +50,7 @@ impl Admission {
     }
 }
 
-impl Rules {
+impl AdmissionRules {
     /// What a config of these images allows: to write under its `cache_registry`, to read the folders that its images come
     /// from, and to go without verified TLS where it does so itself.
     #[must_use]
@@ -207,7 +207,7 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-impl Rules {
+impl AdmissionRules {
     /// Those of a worker of this cache, which verifies sources and not the cache.
     pub(crate) fn of_cache(cache: &str) -> Self {
         Self {
@@ -226,11 +226,11 @@ mod tests {
     use super::*;
     use crate::tests::job;
 
-    fn rules(cache: &str) -> Rules {
-        Rules::of_cache(cache)
+    fn rules(cache: &str) -> AdmissionRules {
+        AdmissionRules::of_cache(cache)
     }
 
-    fn refused(rules: &Rules, source: &str, target: &str) -> Option<String> {
+    fn refused(rules: &AdmissionRules, source: &str, target: &str) -> Option<String> {
         let admitted = rules.admit(&job(source, target)).map(drop);
         admitted.err().map(|refusal| {
             assert_eq!(refusal.class, FailureClass::Denied);
@@ -238,13 +238,13 @@ mod tests {
         })
     }
 
-    fn assert_writes(rules: &Rules, targets: &[&str]) {
+    fn assert_writes(rules: &AdmissionRules, targets: &[&str]) {
         for target in targets {
             assert_eq!(refused(rules, "quay.io/a/b:1", target), None, "{target}");
         }
     }
 
-    fn assert_refuses(rules: &Rules, targets: &[&str]) {
+    fn assert_refuses(rules: &AdmissionRules, targets: &[&str]) {
         for target in targets {
             let why = refused(rules, "quay.io/a/b:1", target);
             let why = why.unwrap_or_else(|| panic!("{target} is written"));
@@ -353,7 +353,8 @@ mod tests {
 
     #[test]
     fn folders_are_read_where_the_own_config_names_them_or_where_they_are_allowed() {
-        let from = |rules: &Rules, source| refused(rules, source, "cache.test/a:1").is_none();
+        let from =
+            |rules: &AdmissionRules, source| refused(rules, source, "cache.test/a:1").is_none();
         let mut rules = rules("cache.test");
         assert!(from(&rules, "quay.io/any/thing:1"), "any registry is read");
         assert!(!from(&rules, "oci:/images/a:1"));

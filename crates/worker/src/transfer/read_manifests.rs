@@ -1,12 +1,13 @@
 //! Reads the manifests of an image, all of them by digest.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::job::Remote;
+use image_sync_shared::lock::lock;
 use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, MAX_MANIFEST_BYTES, RawManifest};
 use image_sync_shared::media_type::{self, Kind};
 use image_sync_shared::reference::Reference;
@@ -244,7 +245,7 @@ impl MissingAttestations {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<Digest>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

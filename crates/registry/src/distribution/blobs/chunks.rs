@@ -6,8 +6,8 @@ use std::sync::Arc;
 use image_sync_shared::failure::{Failure, FailureClass, Side};
 use reqwest::StatusCode;
 
-use super::feed::{Feed, body};
-use super::resumes::Resumes;
+use super::body_writer::{BodyWriter, body};
+use super::resume_budget::ResumeBudget;
 use super::to_registry::{ToRegistry, UploadError, taken};
 use super::verified::{Checkpoint, VerifiedBlob};
 use crate::client::{Payload, Permits};
@@ -23,7 +23,7 @@ impl ToRegistry<'_> {
         chunk: u64,
     ) -> Result<(), UploadError> {
         let size = self.copy.blob.size;
-        let mut resumes = Resumes::default();
+        let mut resume_budget = ResumeBudget::default();
         while let Some(border) = blob.checkpoint() {
             let at = border.position;
             let end = size.min(at.saturating_add(chunk));
@@ -37,7 +37,7 @@ impl ToRegistry<'_> {
                     }
                     _ => continue,
                 },
-                Err(error) if may_go_on(&error) => {
+                Err(error) if may_resume(&error) => {
                     let (UploadError::Failed(failure) | UploadError::Refused(_, failure)) = error;
                     match self.ask(permits, session, &failure).await {
                         Some(reached) => (reached, failure),
@@ -47,7 +47,7 @@ impl ToRegistry<'_> {
                 Err(error) => return Err(error),
             };
             // A registry that has more than it was ever sent is at another upload.
-            if reached > self.told() || !resumes.may_go_on(reached) {
+            if reached > self.told() || !resume_budget.may_resume(reached) {
                 return Err(UploadError::Failed(failure));
             }
             if reached == end && blob.position() == end {
@@ -77,7 +77,7 @@ impl ToRegistry<'_> {
             let payload = Payload::Stream(body);
             taken(session.patch(permits, payload, at..end).await)
         };
-        let feed = Feed {
+        let writer = BodyWriter {
             first: first.unwrap_or_default(),
             blob,
             length,
@@ -85,7 +85,7 @@ impl ToRegistry<'_> {
             on_bytes: &|within, bytes| self.tell(at + within, bytes),
             stall: self.transfer.stall,
         };
-        self.stream(feed, request).await
+        self.stream(writer, request).await
     }
 
     /// How many bytes the registry has after `failure`, as it says when it is asked, or else has said with a 416; none if it does not
@@ -131,7 +131,7 @@ impl ToRegistry<'_> {
 }
 
 /// Whether the registry may have taken a part of the chunk, or wants another one.
-fn may_go_on(error: &UploadError) -> bool {
+fn may_resume(error: &UploadError) -> bool {
     match error {
         UploadError::Refused(status, _) => *status == StatusCode::RANGE_NOT_SATISFIABLE,
         UploadError::Failed(Failure { side, class, .. }) => {

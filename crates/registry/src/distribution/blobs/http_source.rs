@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderValue, RANGE};
 use reqwest::{Method, Response};
 
 use super::blob_answer::bytes_to_skip;
-use super::resumes::Resumes;
+use super::resume_budget::ResumeBudget;
 use crate::client::mirror::Mirrored;
 use crate::client::{Client, Operation, Permits, Target};
 use crate::http::RequestError;
@@ -25,7 +25,7 @@ pub(super) struct HttpSource<'a> {
     skip: u64,
     /// Where in the blob the next byte is.
     offset: u64,
-    resumes: Resumes,
+    resume_budget: ResumeBudget,
 }
 
 impl<'a> HttpSource<'a> {
@@ -46,7 +46,7 @@ impl<'a> HttpSource<'a> {
             answer,
             skip,
             offset,
-            resumes: Resumes::default(),
+            resume_budget: ResumeBudget::default(),
         })
     }
 
@@ -91,7 +91,7 @@ impl<'a> HttpSource<'a> {
     async fn resume(&mut self, error: &reqwest::Error) -> Result<(), Failure> {
         self.distrust();
         let failure = self.operation.failure(explain_cut(error));
-        if !self.resumes.may_go_on(self.offset) {
+        if !self.resume_budget.may_resume(self.offset) {
             return Err(failure);
         }
         tracing::debug!(%failure, offset = self.offset, "asking for the rest of the blob");

@@ -7,14 +7,14 @@ use image_sync_shared::job::Remote;
 use image_sync_shared::ports::registries::{Arrival, BlobCopy};
 use image_sync_shared::reference::Repository;
 
-use super::Transfer;
+use super::BlobTransfer;
 use super::source::Source;
 use super::verified::{Checkpoint, VerifiedBlob};
 use crate::layout::{Layout, LayoutError, Link};
 
 /// A blob that is written to a folder.
 pub(super) struct ToFolder<'a> {
-    pub(super) transfer: &'a Transfer,
+    pub(super) transfer: &'a BlobTransfer,
     pub(super) copy: &'a BlobCopy<'a>,
     pub(super) folder: &'a Path,
 }
@@ -54,7 +54,7 @@ impl ToFolder<'_> {
     }
 
     async fn write(&self, layout: &Layout, source: &Remote) -> Result<Arrival, Failure> {
-        let Transfer { client, stall, .. } = self.transfer;
+        let BlobTransfer { client, stall, .. } = self.transfer;
         let blob = self.copy.blob;
         let permits = client.transfer_permits(source, self.copy.target).await;
         let opened = Source::open(client, &permits, source, blob, 0).await?;

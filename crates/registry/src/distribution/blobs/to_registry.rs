@@ -11,8 +11,8 @@ use image_sync_shared::reference::Repository;
 use reqwest::StatusCode;
 use tokio::time::timeout;
 
-use super::Transfer;
-use super::feed::{Feed, FeedError, body};
+use super::BlobTransfer;
+use super::body_writer::{BodyWriter, BodyWriterError, body};
 use super::source::Source;
 use super::verified::{Checkpoint, VerifiedBlob};
 use crate::client::{Payload, Permits};
@@ -31,14 +31,14 @@ pub(super) enum UploadError {
 
 /// A blob that is sent to a registry.
 pub(super) struct ToRegistry<'a> {
-    pub(super) transfer: &'a Transfer,
+    pub(super) transfer: &'a BlobTransfer,
     pub(super) copy: &'a BlobCopy<'a>,
     /// How far the caller was told of bytes: those that are sent again do not count twice.
     told: AtomicU64,
 }
 
 impl<'a> ToRegistry<'a> {
-    pub(super) fn new(transfer: &'a Transfer, copy: &'a BlobCopy<'a>) -> Self {
+    pub(super) fn new(transfer: &'a BlobTransfer, copy: &'a BlobCopy<'a>) -> Self {
         Self {
             transfer,
             copy,
@@ -193,7 +193,7 @@ impl ToRegistry<'_> {
         }
         let (pieces, body) = body(length);
         let request = whole(method, session, permits, Payload::Stream(body), length);
-        let feed = Feed {
+        let writer = BodyWriter {
             first,
             blob: &mut blob,
             length,
@@ -201,7 +201,7 @@ impl ToRegistry<'_> {
             on_bytes: &|at, bytes| self.tell(at, bytes),
             stall: self.transfer.stall,
         };
-        self.stream(feed, request).await
+        self.stream(writer, request).await
     }
 
     /// Opens both ends, at the same time.
@@ -229,7 +229,7 @@ impl ToRegistry<'_> {
         permits: &'a Permits,
         checkpoint: Checkpoint,
     ) -> Result<VerifiedBlob<'a>, Failure> {
-        let (Transfer { client, stall, .. }, copy) = (self.transfer, self.copy);
+        let (BlobTransfer { client, stall, .. }, copy) = (self.transfer, self.copy);
         let (remote, offset) = (copy.source, checkpoint.position);
         let source = Source::open(client, permits, remote, copy.blob, offset).await?;
         let side = remote.side;
@@ -241,19 +241,19 @@ impl ToRegistry<'_> {
     /// Feeds a request while it runs, and waits for its answer.
     pub(super) async fn stream(
         &self,
-        feed: Feed<'_, '_>,
+        writer: BodyWriter<'_, '_>,
         request: impl Future<Output = Result<(), UploadError>>,
     ) -> Result<(), UploadError> {
         let mut request = pin!(request);
         let ended = tokio::select! {
-            ended = feed.run() => ended,
+            ended = writer.run() => ended,
             answer = &mut request => return self.too_early(answer),
         };
         match ended {
             Ok(()) => self.answered(request).await,
-            Err(FeedError::Source(failure)) => Err(UploadError::Failed(failure)),
-            Err(FeedError::Stalled(sent)) => Err(UploadError::Failed(self.stalled(sent))),
-            Err(FeedError::Over) => self.too_early(self.answered(request).await),
+            Err(BodyWriterError::Source(failure)) => Err(UploadError::Failed(failure)),
+            Err(BodyWriterError::Stalled(sent)) => Err(UploadError::Failed(self.stalled(sent))),
+            Err(BodyWriterError::Over) => self.too_early(self.answered(request).await),
         }
     }
 

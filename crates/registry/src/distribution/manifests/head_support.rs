@@ -2,9 +2,10 @@
 //! signed for GET alone.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::lock::lock;
 use reqwest::StatusCode;
 
 /// Statuses of a HEAD that are no answer to what was asked.
@@ -34,13 +35,13 @@ pub(in crate::distribution) struct KnownHeadSupport(Arc<Mutex<HashMap<String, He
 impl KnownHeadSupport {
     /// What is known of `host`, if anything.
     pub(in crate::distribution) fn of(&self, host: &str) -> Option<HeadSupport> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.0);
         known.get(host).copied()
     }
 
     /// Notes what `host` did. One that has answered a HEAD is no worse for refusing another.
     pub(in crate::distribution) fn note(&self, host: &str, head: HeadSupport) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0);
         match known.get_mut(host) {
             Some(before) if head == HeadSupport::Supported => *before = head,
             Some(_) => {}

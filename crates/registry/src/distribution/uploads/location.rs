@@ -4,6 +4,8 @@ use image_sync_shared::digest::Digest;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, LOCATION};
 
+use crate::http::url::may_lead_to;
+
 /// The URL that an answer to `asked` names as the next: absolute, or relative to `asked`. Never from HTTPS to plain HTTP. The
 /// error names no path and no query, which may be signed.
 pub(super) fn next(asked: &Url, headers: &HeaderMap) -> Result<Url, String> {
@@ -15,14 +17,13 @@ pub(super) fn next(asked: &Url, headers: &HeaderMap) -> Result<Url, String> {
     let mut url = asked
         .join(location)
         .map_err(|error| format!("the answer's Location is not a URL: {error}"))?;
-    match (asked.scheme(), url.scheme()) {
-        ("https", "https") | ("http", "http" | "https") => {}
-        (from, to) => {
-            return Err(format!(
-                "the answer's Location leads from {from} to {to} at {}, which is not followed",
-                url.host_str().unwrap_or("no host")
-            ));
-        }
+    if !may_lead_to(asked, &url) {
+        return Err(format!(
+            "the answer's Location leads from {} to {} at {}, which is not followed",
+            asked.scheme(),
+            url.scheme(),
+            url.host_str().unwrap_or("no host")
+        ));
     }
     url.set_fragment(None);
     Ok(url)

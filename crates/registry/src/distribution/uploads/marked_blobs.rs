@@ -1,10 +1,11 @@
 //! Blobs of which something is to be remembered until their next try.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use image_sync_shared::digest::Digest;
 use image_sync_shared::job::Remote;
+use image_sync_shared::lock::lock;
 use image_sync_shared::reference::Repository;
 
 /// Blobs whose next try is to be another one than their last, each with the repository it is for.
@@ -23,6 +24,6 @@ impl MarkedBlobs {
     }
 
     fn set(&self) -> MutexGuard<'_, HashSet<(Repository, Digest)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

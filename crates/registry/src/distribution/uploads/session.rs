@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::upload_method::{ChunkLimits, MAY_TAKE_ANOTHER_METHOD};
 use super::{Shared, location, status};
 use crate::client::{Client, Operation, Payload, Permits, Request, Target};
-use crate::http::refusal::Wrote;
+use crate::http::refusal::WriteKind;
 
 /// How long a cancellation may take, the wait for its turn included.
 const CANCEL_WITHIN: Duration = Duration::from_secs(20);
@@ -155,7 +155,9 @@ impl Session {
 
     async fn refused(&self, permits: &Permits, answer: Response) -> Sent {
         let (status, operation) = (answer.status(), self.operation(permits));
-        let refused = self.client().refused(&operation, Wrote::Content, answer);
+        let refused = self
+            .client()
+            .refused(&operation, WriteKind::Content, answer);
         Sent::Refused(status, refused.await)
     }
 

@@ -1,8 +1,9 @@
 //! The ways to send a blob (OCI distribution spec, sections "Pushing a blob monolithically" and "Pushing a blob in chunks").
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use image_sync_shared::lock::lock;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
@@ -154,7 +155,7 @@ impl UploadMethods {
     }
 
     fn learnt(&self) -> MutexGuard<'_, HashMap<String, UploadSupport>> {
-        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.learnt)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use image_sync_shared::lock::lock;
 use reqwest::Url;
 
 use super::connector::Connector;
@@ -77,7 +78,7 @@ impl Pools {
             reach: if proxy.is_none() { reach } else { Reach::Named },
             proxy,
         };
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = lock(&self.made);
         if let Some(pool) = made.get(&key) {
             return Ok(pool.clone());
         }

@@ -6,8 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use image_sync_shared::lock::lock;
 use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API};
 use reqwest::Url;
 
@@ -43,7 +44,7 @@ impl HostCertificates {
             return None;
         }
         let names = names(url);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         let key = names.join(" ");
         let found = known.entry(key).or_insert_with(|| self.look_for(&names));
         found.clone()

@@ -6,7 +6,7 @@ use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 
 use crate::http::RequestError;
-use crate::http::url::authority;
+use crate::http::url::{authority, may_lead_to};
 
 /// Redirects followed for one request, at most.
 pub(crate) const MAX_REDIRECTS: usize = 10;
@@ -38,17 +38,16 @@ pub(crate) fn next(
     let to = from
         .join(location)
         .map_err(|error| refuse(format!("its Location is no URL: {error}")))?;
-    match (from.scheme(), to.scheme()) {
-        ("https", "http") => Err(refuse(format!(
+    if may_lead_to(from, &to) {
+        return Ok(Some(to));
+    }
+    Err(refuse(match to.scheme() {
+        "http" => format!(
             "a redirect from https to plain HTTP at {} is not followed",
             authority(&to)
-        ))),
-        (_, "http" | "https") => Ok(Some(to)),
-        (_, other) => Err(refuse(format!(
-            "a redirect to {}: is not followed",
-            excerpt(other)
-        ))),
-    }
+        ),
+        other => format!("a redirect to {}: is not followed", excerpt(other)),
+    }))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use image_sync_shared::outcome::{Action, Work};
 use image_sync_shared::ports::job_queue::Lane;
 use image_sync_testkit::images::image;
 
-use crate::decide::admission::{Admission, Rules};
+use crate::decide::admission::{Admission, AdmissionRules};
 use crate::tests::{Call, TestWorker, job};
 
 /// Longer than anything that is waited for.
@@ -17,7 +17,7 @@ const FOREVER: Duration = Duration::from_secs(86_400);
 /// A worker that takes jobs from anybody.
 fn fixture() -> TestWorker {
     let mut fixture = TestWorker::new();
-    fixture.settings.admission = Admission::Rules(Box::new(Rules::of_cache("cache.test")));
+    fixture.settings.admission = Admission::Rules(Box::new(AdmissionRules::of_cache("cache.test")));
     fixture
 }
 

@@ -21,7 +21,7 @@ pub(super) type Pieces = mpsc::Sender<Bytes>;
 
 /// Why a body was not handed over.
 #[derive(Debug)]
-pub(super) enum FeedError {
+pub(super) enum BodyWriterError {
     /// The source failed.
     Source(Failure),
     /// The target took no byte in time, after so many.
@@ -50,7 +50,7 @@ pub(super) fn body(size: u64) -> (Pieces, reqwest::Body) {
 }
 
 /// What goes into a body.
-pub(super) struct Feed<'a, 'b> {
+pub(super) struct BodyWriter<'a, 'b> {
     /// Its first bytes.
     pub(super) first: Bytes,
     /// What gives the others.
@@ -65,9 +65,9 @@ pub(super) struct Feed<'a, 'b> {
     pub(super) stall: Duration,
 }
 
-impl Feed<'_, '_> {
+impl BodyWriter<'_, '_> {
     /// Puts all of it in, and ends the body.
-    pub(super) async fn run(self) -> Result<(), FeedError> {
+    pub(super) async fn run(self) -> Result<(), BodyWriterError> {
         let mut sent = 0;
         let mut next = Some(self.first);
         while let Some(mut rest) = next {
@@ -76,8 +76,8 @@ impl Feed<'_, '_> {
                 let length = piece.len() as u64;
                 match timeout(self.stall, self.pieces.send(piece)).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Err(FeedError::Over),
-                    Err(_) => return Err(FeedError::Stalled(sent)),
+                    Ok(Err(_)) => return Err(BodyWriterError::Over),
+                    Err(_) => return Err(BodyWriterError::Stalled(sent)),
                 }
                 (self.on_bytes)(sent, length);
                 sent += length;
@@ -86,7 +86,7 @@ impl Feed<'_, '_> {
                 0 => None,
                 missing => {
                     let next = self.blob.next_within(missing).await;
-                    next.map_err(FeedError::Source)?
+                    next.map_err(BodyWriterError::Source)?
                 }
             };
         }
