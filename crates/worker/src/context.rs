@@ -15,6 +15,7 @@ use std::sync::Arc;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::host_pauses::HostPauses;
 use image_sync_shared::ports::job_queue::JobQueue;
+use image_sync_shared::ports::known_blobs::KnownBlobs;
 use image_sync_shared::ports::leases::Leases;
 use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::memo::Memo;
@@ -22,13 +23,12 @@ use image_sync_shared::ports::progress::Progress;
 use image_sync_shared::ports::registries::Registries;
 use image_sync_shared::ports::run_control::RunControl;
 use image_sync_shared::ports::run_log::RunLog;
+use image_sync_shared::ports::single_flight::SingleFlight;
 use image_sync_shared::ports::trace_context::Propagator;
 use tokio::sync::Semaphore;
 
 use crate::decide::manifest_budget::LARGE_AT_ONCE;
-use blob_index::{BlobFlight, BlobIndex};
 use settings::WorkerSettings;
-use single_flight::SingleFlight;
 
 /// All that a worker reaches the outside through.
 #[derive(Clone)]
@@ -47,6 +47,10 @@ pub struct WorkerPorts {
     pub runs: Arc<dyn RunControl>,
     /// What need not be asked again.
     pub memo: Arc<dyn Memo>,
+    /// What is known of targets.
+    pub known_blobs: Arc<dyn KnownBlobs>,
+    /// Who sends which blob.
+    pub single_flight: Arc<dyn SingleFlight>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Who watches.
@@ -61,8 +65,6 @@ pub struct WorkerPorts {
 pub(crate) struct WorkerContext {
     pub(crate) ports: WorkerPorts,
     pub(crate) settings: WorkerSettings,
-    pub(crate) blob_index: BlobIndex,
-    pub(crate) blob_flights: SingleFlight<BlobFlight>,
     /// The right to hold the manifests of a large image in memory.
     pub(crate) large_images: Arc<Semaphore>,
 }
@@ -73,8 +75,6 @@ impl WorkerContext {
         Self {
             ports,
             settings,
-            blob_index: BlobIndex::default(),
-            blob_flights: SingleFlight::default(),
             large_images: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         }
     }

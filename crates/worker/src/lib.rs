@@ -13,7 +13,9 @@ mod transfer;
 mod tests;
 
 pub use context::WorkerPorts;
+pub use context::blob_index::BlobIndex;
 pub use context::settings::WorkerSettings;
+pub use context::single_flight::LocalSingleFlight;
 pub use decide::admission::{Admission, AdmissionRules};
 pub use run_loop::Worker;
 pub use run_loop::shutdown::Shutdown;

@@ -17,7 +17,7 @@ use image_sync_shared::ports::memo::Memo;
 use image_sync_shared::ports::progress::Progress;
 use image_sync_shared::ports::registries::Registries;
 use image_sync_shared::run::Trigger;
-use image_sync_worker::WorkerPorts;
+use image_sync_worker::{BlobIndex, LocalSingleFlight, WorkerPorts};
 
 use crate::telemetry::traces;
 
@@ -105,6 +105,8 @@ pub(crate) fn worker_ports(queue: &QueuePorts, outside: Outside) -> WorkerPorts 
         pauses: Arc::clone(&queue.pauses),
         runs: Arc::clone(&queue.runs),
         memo: outside.memo,
+        known_blobs: Arc::new(BlobIndex::default()),
+        single_flight: Arc::new(LocalSingleFlight::default()),
         clock: outside.clock,
         progress: outside.progress,
         measures: outside.measures,

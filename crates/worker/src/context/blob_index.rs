@@ -3,15 +3,16 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use image_sync_shared::digest::Digest;
+use image_sync_shared::lock::lock;
+use image_sync_shared::ports::known_blobs::{KnownBlob, KnownBlobs};
+use image_sync_shared::ports::single_flight::Store;
 use image_sync_shared::reference::Repository;
 use lru::LruCache;
 use tokio::time::Instant;
-
-use crate::decide::first_request::KnownBlob;
 
 const BLOBS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
 const REPOSITORIES: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
@@ -20,36 +21,9 @@ const PLACES: usize = 8;
 /// How long an observation counts. Registries collect what no tag leads to any more, some of them after an hour.
 const COUNTS_FOR: Duration = Duration::from_secs(30 * 60);
 
-/// Repositories between which blobs can be mounted: those of one registry, and all folders.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Store {
-    /// A registry, by its host.
-    Registry(String),
-    /// The folders, between which blobs are hard links.
-    Folders,
-}
-
-impl Store {
-    /// The store that `repository` belongs to.
-    pub(crate) fn of(repository: &Repository) -> Self {
-        repository
-            .host()
-            .map_or(Self::Folders, |host| Self::Registry(host.to_owned()))
-    }
-}
-
-/// The key of a single flight: what must not be sent twice at the same time.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum BlobFlight {
-    /// A blob to a store within which it can be mounted afterwards.
-    Store(Store, Digest),
-    /// A blob to a repository of a registry that does not mount.
-    Repository(Repository, Digest),
-}
-
-/// The index of blobs.
+/// What this process has seen of targets itself.
 #[derive(Debug)]
-pub(crate) struct BlobIndex(Mutex<Inner>);
+pub struct BlobIndex(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -76,8 +50,13 @@ impl Default for BlobIndex {
 }
 
 impl BlobIndex {
-    /// A tag of `repository` was asked for: it was there, or it was not.
-    pub(crate) fn met(&self, repository: &Repository, tag_there: bool) {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.0)
+    }
+}
+
+impl KnownBlobs for BlobIndex {
+    fn met(&self, repository: &Repository, tag_there: bool) {
         let mut inner = self.inner();
         if tag_there {
             inner.new_repositories.put(repository.clone(), false);
@@ -88,8 +67,7 @@ impl BlobIndex {
         }
     }
 
-    /// What is known of a blob before it goes to `target`.
-    pub(crate) fn known(&self, target: &Repository, digest: &Digest) -> KnownBlob {
+    fn known(&self, target: &Repository, digest: &Digest) -> KnownBlob {
         let store = Store::of(target);
         let mut inner = self.inner();
         let refuses_mounts = inner.mounts.get(&store) == Some(&false);
@@ -107,33 +85,28 @@ impl BlobIndex {
         }
     }
 
-    /// Whether a manifest and all that it refers to is known to be in `repository`.
-    pub(crate) fn has_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
+    fn has_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
         let key = (repository.clone(), digest.clone());
         let mut inner = self.inner();
         let seen = inner.manifests.get(&key);
         seen.is_some_and(|seen| seen.elapsed() < COUNTS_FOR)
     }
 
-    /// `repository` has a manifest and all that it refers to.
-    pub(crate) fn note_manifest(&self, repository: &Repository, digest: &Digest) {
+    fn note_manifest(&self, repository: &Repository, digest: &Digest) {
         let key = (repository.clone(), digest.clone());
         self.inner().manifests.put(key, Instant::now());
     }
 
-    /// What was said about a manifest in `repository` may be wrong.
-    pub(crate) fn forget_manifest(&self, repository: &Repository, digest: &Digest) {
+    fn forget_manifest(&self, repository: &Repository, digest: &Digest) {
         let key = (repository.clone(), digest.clone());
         self.inner().manifests.pop(&key);
     }
 
-    /// Whether nothing but what this process put there was ever seen in `repository`.
-    pub(crate) fn is_new(&self, repository: &Repository) -> bool {
+    fn is_new(&self, repository: &Repository) -> bool {
         self.inner().new_repositories.get(repository) == Some(&true)
     }
 
-    /// `repository` has a blob.
-    pub(crate) fn note(&self, repository: &Repository, digest: &Digest) {
+    fn note(&self, repository: &Repository, digest: &Digest) {
         let key = (Store::of(repository), digest.clone());
         let mut inner = self.inner();
         let places = inner.blobs.get_or_insert_mut(key, Vec::new);
@@ -144,37 +117,28 @@ impl BlobIndex {
         places.push((repository.clone(), Instant::now()));
     }
 
-    /// What was said about a blob in `repository` may be wrong.
-    pub(crate) fn forget(&self, repository: &Repository, digest: &Digest) {
+    fn forget(&self, repository: &Repository, digest: &Digest) {
         let key = (Store::of(repository), digest.clone());
         if let Some(places) = self.inner().blobs.get_mut(&key) {
             places.retain(|(place, _)| place != repository);
         }
     }
 
-    /// A blob was mounted at the store of `repository`.
-    pub(crate) fn mounted(&self, repository: &Repository) {
+    fn mounted(&self, repository: &Repository) {
         self.inner().mounts.insert(Store::of(repository), true);
     }
 
-    /// A blob known to be in `from` could not be mounted from there. A registry that never mounted anything is not asked
-    /// again; one that did must have lost the blob.
-    pub(crate) fn mount_refused(&self, from: &Repository, digest: &Digest) {
+    fn mount_refused(&self, from: &Repository, digest: &Digest) {
         self.forget(from, digest);
         if let store @ Store::Registry(_) = Store::of(from) {
             self.inner().mounts.entry(store).or_insert(false);
         }
     }
 
-    /// The registry of `repository` says that it mounts, and does not.
-    pub(crate) fn mounts_nothing(&self, repository: &Repository) {
+    fn mounts_nothing(&self, repository: &Repository) {
         if let store @ Store::Registry(_) = Store::of(repository) {
             self.inner().mounts.insert(store, false);
         }
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,13 +1,16 @@
-//! Single flight: one blob is sent to one registry by one image of this process at a time, the leader; the followers wait, and
-//! find it there.
+//! Who of this process sends which blob at this moment.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use image_sync_shared::lock::lock;
+use image_sync_shared::ports::single_flight::{
+    BlobFlight, Follower, Leader, LeaderState, Part, SingleFlight,
+};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -15,89 +18,61 @@ use tokio::time::timeout;
 /// failure must not become another's.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is being sent, by key.
-#[derive(Debug)]
-pub(crate) struct SingleFlight<K: Eq + Hash>(Mutex<HashMap<K, Follower>>);
+type InFlight = Arc<Mutex<HashMap<BlobFlight, LocalFollower>>>;
 
-/// The role of who asks for a key.
-pub(crate) enum Role<'a, K: Eq + Hash> {
-    /// The caller sends.
-    Leader(Leader<'a, K>),
-    /// Another image is at it.
-    Follower(Follower),
-}
+/// What this process is sending.
+#[derive(Clone, Debug, Default)]
+pub struct LocalSingleFlight(InFlight);
 
-/// The right to send. Dropping it, in whatever way the sending ended, wakes all who wait.
-pub(crate) struct Leader<'a, K: Eq + Hash> {
-    single_flight: &'a SingleFlight<K>,
-    key: K,
+/// A leader of this process.
+struct LocalLeader {
+    in_flight: InFlight,
+    flight: BlobFlight,
     bytes: Arc<AtomicU64>,
     _wakes: watch::Sender<()>,
 }
 
 /// What who follows sees of its leader.
 #[derive(Clone, Debug)]
-pub(crate) struct Follower {
+struct LocalFollower {
     bytes: Arc<AtomicU64>,
     ended: watch::Receiver<()>,
 }
 
-/// What became of a leader that was waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LeaderState {
-    /// It ended, well or not.
-    Ended,
-    /// It stands still.
-    Stalled,
-}
-
-impl<K: Eq + Hash> Default for SingleFlight<K> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Eq + Hash + Clone> SingleFlight<K> {
-    /// Leads for `key`, or follows who does.
-    pub(crate) fn join(&self, key: &K) -> Role<'_, K> {
-        match self.in_flight().entry(key.clone()) {
-            Entry::Occupied(other) => Role::Follower(other.get().clone()),
+#[async_trait]
+impl SingleFlight for LocalSingleFlight {
+    async fn join(&self, flight: &BlobFlight) -> Part {
+        match lock(&self.0).entry(flight.clone()) {
+            Entry::Occupied(other) => Part::Follower(Box::new(other.get().clone())),
             Entry::Vacant(free) => {
                 // A channel, since it closes when the leader is dropped: a leader that is cancelled or panics wakes its
                 // followers too.
                 let (wakes, ended) = watch::channel(());
                 let bytes = Arc::new(AtomicU64::new(0));
-                free.insert(Follower {
+                free.insert(LocalFollower {
                     bytes: Arc::clone(&bytes),
                     ended,
                 });
-                Role::Leader(Leader {
-                    single_flight: self,
-                    key: key.clone(),
+                Part::Leader(Box::new(LocalLeader {
+                    in_flight: Arc::clone(&self.0),
+                    flight: flight.clone(),
                     bytes,
                     _wakes: wakes,
-                })
+                }))
             }
         }
     }
 }
 
-impl<K: Eq + Hash> SingleFlight<K> {
-    fn in_flight(&self) -> MutexGuard<'_, HashMap<K, Follower>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<K: Eq + Hash> Leader<'_, K> {
-    /// Some bytes were sent.
-    pub(crate) fn advanced(&self, bytes: u64) {
+impl Leader for LocalLeader {
+    fn advanced(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
-impl Follower {
-    /// Waits until it ends, or stands still.
-    pub(crate) async fn wait(mut self) -> LeaderState {
+#[async_trait]
+impl Follower for LocalFollower {
+    async fn wait(mut self: Box<Self>) -> LeaderState {
         loop {
             let before = self.bytes.load(Ordering::Relaxed);
             // Nothing is ever sent: the channel only closes.
@@ -111,48 +86,60 @@ impl Follower {
     }
 }
 
-impl<K: Eq + Hash> Drop for Leader<'_, K> {
+impl Drop for LocalLeader {
     fn drop(&mut self) {
-        self.single_flight.in_flight().remove(&self.key);
+        lock(&self.in_flight).remove(&self.flight);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use image_sync_shared::digest::Digest;
+    use image_sync_shared::ports::single_flight::Store;
+
     use super::*;
 
-    fn leads(role: &Role<'_, u8>) -> bool {
-        matches!(role, Role::Leader(_))
+    fn flight(number: u8) -> BlobFlight {
+        BlobFlight::Store(Store::Folders, Digest::of(&[number]))
     }
 
-    fn follower(single_flight: &SingleFlight<u8>) -> Follower {
-        match single_flight.join(&1) {
-            Role::Follower(other) => other,
-            Role::Leader(_) => panic!("two send the same"),
+    fn leads(part: &Part) -> bool {
+        matches!(part, Part::Leader(_))
+    }
+
+    async fn follower(single_flight: &LocalSingleFlight) -> Box<dyn Follower> {
+        match single_flight.join(&flight(1)).await {
+            Part::Follower(other) => other,
+            Part::Leader(_) => panic!("two send the same"),
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_leads_and_the_next_follows_when_it_ended() {
-        let single_flight = SingleFlight::default();
-        let first = single_flight.join(&1);
+        let single_flight = LocalSingleFlight::default();
+        let first = single_flight.join(&flight(1)).await;
         assert!(leads(&first));
-        assert!(leads(&single_flight.join(&2)), "another key is free");
-        let (second, third) = (follower(&single_flight), follower(&single_flight));
+        let other = single_flight.join(&flight(2)).await;
+        assert!(leads(&other), "another blob is free");
+        let (second, third) = (
+            follower(&single_flight).await,
+            follower(&single_flight).await,
+        );
         let (second, third, ()) = tokio::join!(second.wait(), third.wait(), async { drop(first) });
         assert_eq!((second, third), (LeaderState::Ended, LeaderState::Ended));
-        let next = single_flight.join(&1);
+        let next = single_flight.join(&flight(1)).await;
         assert!(leads(&next));
-        assert!(!leads(&single_flight.join(&1)));
+        assert!(!leads(&single_flight.join(&flight(1)).await));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stalled_leader_is_not_waited_for() {
-        let single_flight = SingleFlight::default();
-        let Role::Leader(first) = single_flight.join(&1) else {
+        let single_flight = LocalSingleFlight::default();
+        let Part::Leader(first) = single_flight.join(&flight(1)).await else {
             panic!("nobody else sends");
         };
-        assert_eq!(follower(&single_flight).wait().await, LeaderState::Stalled);
+        let waited = follower(&single_flight).await.wait().await;
+        assert_eq!(waited, LeaderState::Stalled);
         let sending = async {
             for _ in 0..6 {
                 tokio::time::sleep(STALL_TIMEOUT / 2).await;
@@ -160,7 +147,8 @@ mod tests {
             }
             drop(first);
         };
-        let (waited, ()) = tokio::join!(follower(&single_flight).wait(), sending);
+        let follower = follower(&single_flight).await;
+        let (waited, ()) = tokio::join!(follower.wait(), sending);
         assert_eq!(waited, LeaderState::Ended, "however long it takes");
     }
 }

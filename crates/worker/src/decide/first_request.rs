@@ -1,19 +1,7 @@
 //! Which request is the first one for a blob.
 
+use image_sync_shared::ports::known_blobs::KnownBlob;
 use image_sync_shared::reference::Repository;
-
-/// What is known of a blob at a target before anything is asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct KnownBlob {
-    /// This process put it into the target's repository, or saw it there.
-    pub(crate) here: bool,
-    /// A repository of the same registry into which this process put it, or in which it saw it.
-    pub(crate) elsewhere: Option<Repository>,
-    /// Nothing but what this process put there was ever seen in the target's repository.
-    pub(crate) new_repository: bool,
-    /// The registry is known not to mount.
-    pub(crate) refuses_mounts: bool,
-}
 
 /// The first request for a blob.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,7 +21,9 @@ use tokio::task::JoinSet;
 use super::FOREVER;
 use super::fake_registries::FakeRegistries;
 use crate::context::WorkerPorts;
+use crate::context::blob_index::BlobIndex;
 use crate::context::settings::WorkerSettings;
+use crate::context::single_flight::LocalSingleFlight;
 use crate::run_loop::Worker;
 use crate::run_loop::shutdown::Shutdown;
 
@@ -78,6 +80,8 @@ impl TestWorker {
             pauses: Arc::clone(&queue.pauses),
             runs: Arc::clone(&queue.runs),
             memo: Arc::<MemoryMemo>::clone(&self.memo),
+            known_blobs: Arc::new(BlobIndex::default()),
+            single_flight: Arc::new(LocalSingleFlight::default()),
             clock: Arc::<TokioClock>::clone(&self.clock),
             progress: Arc::new(Silent),
             measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
@@ -114,7 +118,13 @@ impl TestWorker {
 
     /// Begins work in the background.
     pub(crate) fn start(&self) -> RunningWorker {
-        let (shutdown, worker) = (Shutdown::default(), self.worker());
+        self.start_with(self.ports())
+    }
+
+    /// The same with a worker that reaches the outside through these.
+    pub(crate) fn start_with(&self, ports: WorkerPorts) -> RunningWorker {
+        let shutdown = Shutdown::default();
+        let worker = Worker::new(ports, self.settings.clone());
         let mut running = RunningWorker {
             shutdown: shutdown.clone(),
             worker: JoinSet::new(),

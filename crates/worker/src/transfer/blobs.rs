@@ -5,12 +5,11 @@ use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
 use image_sync_shared::job::Remote;
 use image_sync_shared::manifest::Descriptor;
 use image_sync_shared::ports::registries::{Arrival, BlobCopy};
+use image_sync_shared::ports::single_flight::{Follower, Leader, LeaderState, Part, SingleFlight};
 use image_sync_shared::reference::Repository;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tracing::{Instrument as _, debug, debug_span, info};
 
-use crate::context::blob_index::BlobFlight;
-use crate::context::single_flight::{Follower, Leader, LeaderState, Role, SingleFlight};
 use crate::context::time_limit::TimeLimit;
 use crate::decide::first_request::{FirstRequest, first_request};
 use crate::decide::plan::CopyPlan;
@@ -31,8 +30,8 @@ pub(crate) struct BlobCopier<'a> {
     pub(crate) target: &'a Target<'a>,
     /// Blobs that are asked for or sent at the same time.
     pub(crate) concurrency: usize,
-    /// What the images of this process send.
-    pub(crate) single_flight: &'a SingleFlight<BlobFlight>,
+    /// Who sends which blob.
+    pub(crate) single_flight: &'a dyn SingleFlight,
     /// How long the attempt may take.
     pub(crate) limit: &'a TimeLimit,
     /// Is told of each blob.
@@ -43,7 +42,7 @@ pub(crate) struct BlobCopier<'a> {
 struct BlobPermit<'s> {
     request: FirstRequest,
     /// The right to send it to its store.
-    leader: Option<Leader<'s, BlobFlight>>,
+    leader: Option<Box<dyn Leader>>,
     /// One of the permits of the image.
     _permit: SemaphorePermit<'s>,
 }
@@ -107,7 +106,7 @@ impl BlobCopier<'_> {
         let Ok(permit) = self.permit(blob, permits).await else {
             return Ok(());
         };
-        let leader = permit.leader.as_ref();
+        let leader = permit.leader.as_deref();
         match &permit.request {
             FirstRequest::Nothing => {
                 self.target.rely();
@@ -138,9 +137,9 @@ impl BlobCopier<'_> {
             let mut leader = None;
             if sends && waits {
                 let flight = self.target.flight(&blob.digest, &known);
-                match self.single_flight.join(&flight) {
-                    Role::Leader(ours) => leader = Some(ours),
-                    Role::Follower(follower) => {
+                match self.single_flight.join(&flight).await {
+                    Part::Leader(ours) => leader = Some(ours),
+                    Part::Follower(follower) => {
                         drop(permit);
                         waits = self.wait_for(follower, blob).await;
                         continue;
@@ -160,7 +159,7 @@ impl BlobCopier<'_> {
     }
 
     /// Says whether the leader ended. If not, it is not waited for again.
-    async fn wait_for(&self, follower: Follower, blob: &Descriptor) -> bool {
+    async fn wait_for(&self, follower: Box<dyn Follower>, blob: &Descriptor) -> bool {
         let what = format!("waiting for another image to send blob {}", blob.digest);
         let _operation = self.requests.in_flight.start(Side::Target, what);
         self.limit.wait(follower.wait()).await == Some(LeaderState::Ended)
@@ -184,7 +183,7 @@ impl BlobCopier<'_> {
     async fn ask_and_send(
         &self,
         blob: &Descriptor,
-        leader: Option<&Leader<'_, BlobFlight>>,
+        leader: Option<&dyn Leader>,
     ) -> Result<(), Failure> {
         let target = &self.target.remote;
         if self.requests.has_blob(target, &blob.digest).await? {
@@ -202,7 +201,7 @@ impl BlobCopier<'_> {
         &self,
         blob: &Descriptor,
         in_repository: Option<&Repository>,
-        leader: Option<&Leader<'_, BlobFlight>>,
+        leader: Option<&dyn Leader>,
     ) -> Result<(), Failure> {
         match self.send(blob, in_repository, leader).await? {
             Arrival::Mounted => {
@@ -218,7 +217,7 @@ impl BlobCopier<'_> {
         &self,
         blob: &Descriptor,
         mount_from: Option<&Repository>,
-        leader: Option<&Leader<'_, BlobFlight>>,
+        leader: Option<&dyn Leader>,
     ) -> Result<Arrival, Failure> {
         let on_bytes = |bytes| {
             self.progress.advanced(&blob.digest, bytes);

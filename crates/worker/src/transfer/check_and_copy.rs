@@ -88,7 +88,7 @@ impl<'a> Attempt<'a> {
             lease,
             limit,
             source: job.source_remote(),
-            target: Target::new(job.target_remote(), &context.blob_index),
+            target: Target::new(job.target_remote(), context.ports.known_blobs.as_ref()),
             missing_attestations: MissingAttestations::default(),
             large_image: LargeImage::new(&context.large_images),
         }
@@ -335,7 +335,7 @@ impl<'a> Attempt<'a> {
             source: &self.source,
             target: &self.target,
             concurrency: self.context.settings.blob_concurrency,
-            single_flight: &self.context.blob_flights,
+            single_flight: self.context.ports.single_flight.as_ref(),
             limit: self.limit,
             progress: BlobProgress {
                 job: &self.job.job_id,

@@ -1,4 +1,4 @@
-//! The target of one image: what this process knows of it, and whether that is trusted.
+//! The target of one image: what is known of it, and whether that is trusted.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,10 @@ use std::sync::{Mutex, MutexGuard};
 use image_sync_shared::digest::Digest;
 use image_sync_shared::job::Remote;
 use image_sync_shared::lock::lock;
+use image_sync_shared::ports::known_blobs::{KnownBlob, KnownBlobs};
+use image_sync_shared::ports::single_flight::{BlobFlight, Store};
 use image_sync_shared::reference::Repository;
 
-use crate::context::blob_index::{BlobFlight, BlobIndex, Store};
-use crate::decide::first_request::KnownBlob;
 use crate::decide::plan::CopyPlan;
 
 /// The target. What is known of it is trusted until the target contradicts it, and it is noted whether that trust was made
@@ -19,7 +19,7 @@ use crate::decide::plan::CopyPlan;
 pub(crate) struct Target<'a> {
     /// Where it is.
     pub(crate) remote: Remote,
-    index: &'a BlobIndex,
+    known: &'a dyn KnownBlobs,
     distrusted: AtomicBool,
     relied_on: AtomicBool,
     /// What the target said it has mounted.
@@ -27,11 +27,11 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// The target `remote`, of which `index` tells what is known.
-    pub(crate) fn new(remote: Remote, index: &'a BlobIndex) -> Self {
+    /// The target `remote`, of which `known` tells what is known.
+    pub(crate) fn new(remote: Remote, known: &'a dyn KnownBlobs) -> Self {
         Self {
             remote,
-            index,
+            known,
             distrusted: AtomicBool::new(false),
             relied_on: AtomicBool::new(false),
             mounted: Mutex::default(),
@@ -45,7 +45,7 @@ impl<'a> Target<'a> {
 
     /// Its tag was asked for: it was there, or it was not.
     pub(crate) fn met(&self, tag_there: bool) {
-        self.index.met(self.repository(), tag_there);
+        self.known.met(self.repository(), tag_there);
     }
 
     /// What is known of a blob, which is nothing without trust.
@@ -53,7 +53,7 @@ impl<'a> Target<'a> {
         if self.is_distrusted() {
             return KnownBlob::default();
         }
-        self.index.known(self.repository(), digest)
+        self.known.known(self.repository(), digest)
     }
 
     /// Whether it is known that a manifest and all that it refers to is there, or not there: then nobody is asked. A repository
@@ -62,35 +62,35 @@ impl<'a> Target<'a> {
         if self.is_distrusted() {
             return Some(false);
         }
-        let known = self.index.has_manifest(self.repository(), digest);
-        (known || self.index.is_new(self.repository())).then_some(known)
+        let known = self.known.has_manifest(self.repository(), digest);
+        (known || self.known.is_new(self.repository())).then_some(known)
     }
 
     /// It has a blob.
     pub(crate) fn note_blob(&self, digest: &Digest) {
-        self.index.note(self.repository(), digest);
+        self.known.note(self.repository(), digest);
     }
 
     /// It has a manifest and all that it refers to.
     pub(crate) fn note_manifest(&self, digest: &Digest) {
-        self.index.note_manifest(self.repository(), digest);
+        self.known.note_manifest(self.repository(), digest);
     }
 
     /// A blob was mounted from another repository of its registry.
     pub(crate) fn note_mount(&self, from: &Repository, digest: &Digest) {
         self.rely_on_mount(digest);
-        self.index.mounted(from);
+        self.known.mounted(from);
         self.note_blob(digest);
     }
 
     /// A blob could not be mounted.
     pub(crate) fn note_refused_mount(&self, from: &Repository, digest: &Digest) {
-        self.index.mount_refused(from, digest);
+        self.known.mount_refused(from, digest);
     }
 
     /// Its registry says of mounts that they were done, and does none.
     pub(crate) fn note_pretended_mount(&self) {
-        self.index.mounts_nothing(self.repository());
+        self.known.mounts_nothing(self.repository());
     }
 
     /// What must not be sent there twice at the same time.
@@ -128,11 +128,11 @@ impl<'a> Target<'a> {
     pub(crate) fn distrust(&self, plan: &CopyPlan) {
         self.distrusted.store(true, Ordering::Relaxed);
         for blob in plan.blobs() {
-            self.index.forget(self.repository(), &blob.digest);
+            self.known.forget(self.repository(), &blob.digest);
         }
         for manifest in &plan.manifests {
             let digest = &manifest.digest;
-            self.index.forget_manifest(self.repository(), digest);
+            self.known.forget_manifest(self.repository(), digest);
         }
     }
 

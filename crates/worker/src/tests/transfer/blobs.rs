@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{FailureClass, Side};
 use image_sync_shared::job::Job;
@@ -6,6 +8,7 @@ use image_sync_shared::ports::job_queue::Lane;
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{ImageBuilder, image};
 
+use crate::context::WorkerPorts;
 use crate::tests::{Call, TestWorker, job};
 
 const BASE: &str = "the base layer";
@@ -80,6 +83,30 @@ async fn a_layer_that_several_sources_have_is_sent_once() {
         })
         .collect();
     let ran = fixture.work(jobs).await;
+    assert!(ran.results.iter().all(|r| r.entry.action == Action::Pulled));
+    let sent = fixture
+        .registries
+        .count(&format!("PUT target blob {}", base()));
+    assert_eq!(sent, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_that_share_a_single_flight_and_what_is_known_send_a_layer_once() {
+    let mut fixture = TestWorker::new();
+    fixture.settings.slots = 1;
+    let jobs = ["one", "two"].map(|name| put_image(&fixture, name));
+    let ports = fixture.ports();
+    let shared = || WorkerPorts {
+        known_blobs: Arc::clone(&ports.known_blobs),
+        single_flight: Arc::clone(&ports.single_flight),
+        ..fixture.ports()
+    };
+    let (run, expected) = fixture.publish(Lane::Bulk, jobs).await;
+    let workers = [shared(), shared()].map(|ports| fixture.start_with(ports));
+    let ran = fixture.results(&run, expected).await;
+    for worker in workers {
+        worker.stop().await;
+    }
     assert!(ran.results.iter().all(|r| r.entry.action == Action::Pulled));
     let sent = fixture
         .registries
