@@ -21,9 +21,11 @@ use std::sync::Arc;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side};
 use image_sync_shared::job::Remote;
+use image_sync_shared::ports::request_limits::RequestLimits;
 use reqwest::{Method, Response};
 
 pub use self::options::ClientOptions;
+pub use self::permits::FixedLimits;
 pub(crate) use self::permits::Permits;
 pub(crate) use self::request::{Operation, Payload, Request, Target};
 
@@ -51,7 +53,7 @@ struct Inner {
     transport: Arc<Transport>,
     endpoints: Endpoints,
     authenticator: Authenticator,
-    permits: permits::Hosts,
+    limits: Arc<dyn RequestLimits>,
 }
 
 impl Client {
@@ -70,6 +72,7 @@ impl Client {
             timeouts,
             clock,
             measures,
+            limits,
         } = options;
         let credentials = Credentials::new(&registries, &credentials, timeouts.helper)?;
         let pools = Pools::new(
@@ -88,7 +91,7 @@ impl Client {
         let inner = Inner {
             authenticator: Authenticator::new(Arc::clone(&transport), credentials),
             transport,
-            permits: permits::Hosts::new(&registries),
+            limits,
             endpoints: Endpoints::new(registries)?,
         };
         Ok(Self {
@@ -108,13 +111,13 @@ impl Client {
 
     /// Waits until another request to the host of `remote` may be under way. Held until the answer is read.
     pub(crate) async fn permit(&self, remote: &Remote) -> Permits {
-        self.inner.permits.acquire(&[remote]).await
+        Permits::acquire(self.inner.limits.as_ref(), &[remote]).await
     }
 
     /// Waits until another blob may be on its way between two hosts: for both at once, and always in the same order,
     /// so that transfers in opposite directions do not wait for each other.
     pub(crate) async fn transfer_permits(&self, source: &Remote, target: &Remote) -> Permits {
-        self.inner.permits.acquire(&[source, target]).await
+        Permits::acquire(self.inner.limits.as_ref(), &[source, target]).await
     }
 
     /// The `<name>` that the registry of `remote` has for its repository `name`: an endpoint may keep all under a path.

@@ -14,7 +14,7 @@ mod layout;
 mod router;
 mod single_flight;
 
-pub use crate::client::ClientOptions;
+pub use crate::client::{ClientOptions, FixedLimits};
 pub use crate::credentials::{CredentialEnv, LookUp};
 pub use crate::http::proxy::ProxyEnv;
 pub use crate::http::{SetupError, Timeouts};

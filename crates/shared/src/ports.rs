@@ -12,6 +12,7 @@ pub mod memo;
 pub mod progress;
 pub mod registries;
 pub mod reports;
+pub mod request_limits;
 pub mod run_control;
 pub mod run_log;
 pub mod run_states;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image_sync_catalog::config_file::{self, Images};
-use image_sync_registry::{ClientOptions, Router, Timeouts};
+use image_sync_registry::{ClientOptions, FixedLimits, Router, Timeouts};
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::measures::{Measures, Unmeasured};
 use tracing::{info, warn};
@@ -87,6 +87,7 @@ fn client_options(
         timeouts,
         clock: Arc::new(SystemClock),
         measures,
+        limits: Arc::new(FixedLimits::new(&config.registries)),
     }
 }
 

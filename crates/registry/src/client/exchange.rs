@@ -1,11 +1,13 @@
 //! One request to one server: who asks is made known where the server wants it, and once more where that was refused.
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::ports::request_limits::RequestEnd;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode, Url};
+use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, below};
-use super::{Inner, Request, Target};
+use super::{Inner, Operation, Request, Target};
 use crate::auth::scopes::Scopes;
 use crate::auth::{AuthRequest, Authorization, Challenge, HostInfo};
 use crate::http::RequestError;
@@ -292,7 +294,7 @@ impl<'s> Exchange<'s, '_> {
         if same_origin(base, &request.url) {
             request.authorization = authorization.header().map_err(SendError::Other)?;
         }
-        self.inner.transport.send(request).await
+        send(self.inner, self.request.operation, request).await
     }
 
     /// Sends the request to a URL that is not at the server: it gets no credentials, and its challenge is not met.
@@ -310,7 +312,7 @@ impl<'s> Exchange<'s, '_> {
         let transport = &self.inner.transport;
         let profile = transport.profile_for(&url, home, self.endpoint.profile(&server));
         let sent = match self.transport_request(url, home, &profile) {
-            Ok(request) => transport.send(request).await,
+            Ok(request) => send(self.inner, self.request.operation, request).await,
             Err(error) => Err(error),
         };
         sent.map_err(|error| self.failure(error.into()))
@@ -345,6 +347,22 @@ impl<'s> Exchange<'s, '_> {
     pub(super) fn failure(&self, error: RequestError) -> Failure {
         self.request.operation.failure(error)
     }
+}
+
+/// Sends a request, and tells the limit that it counts towards how it ended.
+async fn send(
+    inner: &Inner,
+    operation: &Operation<'_>,
+    request: TransportRequest<'_>,
+) -> Result<Response, SendError> {
+    let start = Instant::now();
+    let sent = inner.transport.send(request).await;
+    let end = RequestEnd {
+        status: sent.as_ref().ok().map(|answer| answer.status().as_u16()),
+        latency: start.elapsed(),
+    };
+    operation.ended(end);
+    sent
 }
 
 /// Whether what answered a plain request speaks TLS after all, so that the connection on which it was tried was cut by chance:

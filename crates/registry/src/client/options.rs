@@ -7,6 +7,7 @@ use std::sync::Arc;
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::measures::Measures;
+use image_sync_shared::ports::request_limits::RequestLimits;
 
 use crate::credentials::CredentialEnv;
 use crate::http::Timeouts;
@@ -29,4 +30,6 @@ pub struct ClientOptions {
     pub clock: Arc<dyn Clock>,
     /// Is told of every request.
     pub measures: Arc<dyn Measures>,
+    /// How many requests to each registry may be under way.
+    pub limits: Arc<dyn RequestLimits>,
 }

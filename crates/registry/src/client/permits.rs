@@ -1,36 +1,60 @@
 //! How many requests to one host are under way.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::job::Remote;
+use image_sync_shared::lock::lock;
+use image_sync_shared::ports::request_limits::{RequestEnd, RequestLimits, RequestPermit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Requests to one host under way at the same time, where its settings do not say.
 const MAX_CONNECTIONS: usize = 64;
 
-/// Permits to have requests under way, one per host. Dropping it gives it back.
+/// Permits to have requests under way, one per host. Dropping it gives them back.
 pub(crate) struct Permits {
-    held: Vec<(String, OwnedSemaphorePermit)>,
+    held: Vec<(String, Box<dyn RequestPermit>)>,
 }
 
 impl Permits {
+    /// Waits for one permit for each host of `remotes`. Folders need none. The hosts are taken in the order of their
+    /// names, so that no two callers hold what the other waits for.
+    pub(super) async fn acquire(limits: &dyn RequestLimits, remotes: &[&Remote]) -> Self {
+        let hosts: BTreeSet<&str> = remotes
+            .iter()
+            .filter_map(|remote| remote.repository.host())
+            .collect();
+        let mut held = Vec::with_capacity(hosts.len());
+        for host in hosts {
+            held.push((host.to_owned(), limits.acquire(host).await));
+        }
+        Self { held }
+    }
+
     /// Whether a request to `host` may be under way.
     pub(crate) fn cover(&self, host: &str) -> bool {
         self.held.iter().any(|(held, _)| held == host)
     }
+
+    /// A request to `host`, or to a mirror of it, has ended.
+    pub(super) fn ended(&self, host: &str, end: RequestEnd) {
+        let held = self.held.iter().find(|(held, _)| held == host);
+        held.inspect(|(_, permit)| permit.ended(end));
+    }
 }
 
-/// Counts the requests under way, host by host. A host's mirrors count as the host.
-pub(crate) struct Hosts {
+/// As many requests as the settings of each registry say, however they end.
+pub struct FixedLimits {
     limits: BTreeMap<String, usize>,
     semaphores: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
-impl Hosts {
-    /// Counts up to each registry's `max_connections`.
-    pub(crate) fn new(registries: &BTreeMap<String, RegistrySettings>) -> Self {
+impl FixedLimits {
+    /// Up to each registry's `max_connections`.
+    #[must_use]
+    pub fn new(registries: &BTreeMap<String, RegistrySettings>) -> Self {
         let limit = |(host, settings): (&String, &RegistrySettings)| {
             Some((host.clone(), settings.max_connections?.max(1)))
         };
@@ -40,27 +64,8 @@ impl Hosts {
         }
     }
 
-    /// Waits for one permit for each host of `remotes`. Folders need none. The hosts are taken in the order of their
-    /// names, so that no two callers hold what the other waits for.
-    pub(crate) async fn acquire(&self, remotes: &[&Remote]) -> Permits {
-        let hosts: BTreeSet<&str> = remotes
-            .iter()
-            .filter_map(|remote| remote.repository.host())
-            .collect();
-        let mut held = Vec::with_capacity(hosts.len());
-        for host in hosts {
-            // A semaphore that is never closed always grants in the end.
-            let permit = self.semaphore(host).acquire_owned().await;
-            held.extend(permit.map(|permit| (host.to_owned(), permit)));
-        }
-        Permits { held }
-    }
-
     fn semaphore(&self, host: &str) -> Arc<Semaphore> {
-        let mut semaphores = self
-            .semaphores
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut semaphores = lock(&self.semaphores);
         if let Some(semaphore) = semaphores.get(host) {
             return Arc::clone(semaphore);
         }
@@ -69,6 +74,23 @@ impl Hosts {
         semaphores.insert(host.to_owned(), Arc::clone(&semaphore));
         semaphore
     }
+}
+
+#[async_trait]
+impl RequestLimits for FixedLimits {
+    async fn acquire(&self, host: &str) -> Box<dyn RequestPermit> {
+        // A semaphore that is never closed always grants in the end.
+        let permit = self.semaphore(host).acquire_owned().await;
+        Box::new(FixedPermit { _held: permit.ok() })
+    }
+}
+
+struct FixedPermit {
+    _held: Option<OwnedSemaphorePermit>,
+}
+
+impl RequestPermit for FixedPermit {
+    fn ended(&self, _: RequestEnd) {}
 }
 
 #[cfg(test)]
@@ -88,18 +110,18 @@ mod tests {
         }
     }
 
-    fn one_at_a_time() -> Hosts {
+    fn one_at_a_time() -> FixedLimits {
         let one = RegistrySettings {
             max_connections: Some(1),
             ..RegistrySettings::default()
         };
         let hosts = ["a.example", "b.example"].map(|host| (host.to_owned(), one.clone()));
-        Hosts::new(&BTreeMap::from(hosts))
+        FixedLimits::new(&BTreeMap::from(hosts))
     }
 
     #[tokio::test]
     async fn transfers_in_opposite_directions_do_not_wait_for_each_other() {
-        let hosts = one_at_a_time();
+        let limits = one_at_a_time();
         let (a, b) = (remote("a.example/x"), remote("b.example/x"));
         let transfer = |number: usize| {
             let ends = if number.is_multiple_of(2) {
@@ -107,9 +129,9 @@ mod tests {
             } else {
                 [&b, &a]
             };
-            let hosts = &hosts;
+            let limits = &limits;
             async move {
-                let permits = hosts.acquire(&ends).await;
+                let permits = Permits::acquire(limits, &ends).await;
                 tokio::task::yield_now().await;
                 assert!(permits.cover("a.example") && permits.cover("b.example"));
             }
@@ -119,14 +141,14 @@ mod tests {
 
     #[tokio::test]
     async fn two_ends_on_one_host_take_one_permit_and_a_folder_none() {
-        let hosts = one_at_a_time();
+        let limits = one_at_a_time();
         let (one, two) = (remote("a.example/x"), remote("a.example/y"));
         let folder = remote("oci:folder");
-        let permits = hosts.acquire(&[&one, &two, &folder]).await;
+        let permits = Permits::acquire(&limits, &[&one, &two, &folder]).await;
         assert_eq!(permits.held.len(), 1);
         assert!(!permits.cover("b.example"));
         let again = [&one];
-        let mut next = Box::pin(hosts.acquire(&again));
+        let mut next = Box::pin(Permits::acquire(&limits, &again));
         tokio::select! {
             biased;
             _ = &mut next => panic!("there is one permit, and it is taken"),

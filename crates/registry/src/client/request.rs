@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use image_sync_shared::failure::{Failure, FailureClass, Step};
 use image_sync_shared::job::Remote;
+use image_sync_shared::ports::request_limits::RequestEnd;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
@@ -53,6 +54,12 @@ impl<'a> Operation<'a> {
             renews: true,
             is_timed: true,
         }
+    }
+
+    /// One of its requests has ended.
+    pub(super) fn ended(&self, end: RequestEnd) {
+        let host = self.remote.repository.host().unwrap_or_default();
+        self.permits.ended(host, end);
     }
 
     /// The failure that an error of one of its requests is.
@@ -125,7 +132,9 @@ impl<'a> Request<'a> {
     pub(super) fn write_kind(&self) -> WriteKind {
         match (self.operation.step, &self.method) {
             (Step::PushBlob, &Method::POST) => WriteKind::Upload,
-            (Step::PushBlob | Step::PushManifest, &Method::PUT | &Method::PATCH) => WriteKind::Content,
+            (Step::PushBlob | Step::PushManifest, &Method::PUT | &Method::PATCH) => {
+                WriteKind::Content
+            }
             _ => WriteKind::Nothing,
         }
     }

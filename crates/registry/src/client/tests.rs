@@ -36,8 +36,10 @@ fn client_on(network: Network, host: &str, change: impl FnOnce(&mut RegistrySett
         ..RegistrySettings::default()
     };
     change(&mut settings);
+    let registries = BTreeMap::from([(host.to_owned(), settings)]);
     let options = ClientOptions {
-        registries: BTreeMap::from([(host.to_owned(), settings)]),
+        limits: Arc::new(FixedLimits::new(&registries)),
+        registries,
         credentials: CredentialEnv::default(),
         proxies: ProxyEnv::default(),
         certificate_folders: Vec::new(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use image_sync_registry::{ClientOptions, CredentialEnv, ProxyEnv, Router, Timeouts};
+use image_sync_registry::{ClientOptions, CredentialEnv, FixedLimits, ProxyEnv, Router, Timeouts};
 use image_sync_shared::config::{PasswordSource, RegistrySettings};
 use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side};
@@ -48,6 +48,7 @@ impl RouterBuilder {
                 timeouts: Timeouts::default(),
                 clock: Arc::new(Noon),
                 measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
+                limits: Arc::new(FixedLimits::new(&BTreeMap::new())),
             },
         }
     }

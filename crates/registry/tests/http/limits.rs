@@ -1,10 +1,65 @@
 //! How many requests to one host are under way at the same time.
 
-use futures_util::future::join;
-use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::support::{RouterBuilder, assert_all_found, put_many, resolve_many};
+use async_trait::async_trait;
+use futures_util::future::join;
+use image_sync_shared::ports::request_limits::{RequestEnd, RequestLimits, RequestPermit};
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
+
+use crate::support::{
+    RouterBuilder, assert_all_found, put_app, put_many, resolve_app, resolve_many,
+};
+
+type Ends = Arc<Mutex<Vec<(String, RequestEnd)>>>;
+
+/// Limits that hold nobody up, and write down what they are told.
+#[derive(Clone, Default)]
+struct Recorder(Ends);
+
+struct RecorderPermit {
+    host: String,
+    ends: Ends,
+}
+
+#[async_trait]
+impl RequestLimits for Recorder {
+    async fn acquire(&self, host: &str) -> Box<dyn RequestPermit> {
+        Box::new(RecorderPermit {
+            host: host.to_owned(),
+            ends: Arc::clone(&self.0),
+        })
+    }
+}
+
+impl RequestPermit for RecorderPermit {
+    fn ended(&self, end: RequestEnd) {
+        self.ends.lock().unwrap().push((self.host.clone(), end));
+    }
+}
+
+#[tokio::test]
+async fn a_limit_is_told_the_status_and_the_latency_of_each_request() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_app(&registry);
+    let recorder = Recorder::default();
+    let router = RouterBuilder::new()
+        .with(registry.host(), |settings| settings.plain_http = true)
+        .limits(Arc::new(recorder.clone()))
+        .router();
+    resolve_app(&router, registry.host()).await.unwrap();
+    for fault in [Fault::status(429), Fault::reset(At::Headers)] {
+        registry.stage(Rule::new("*", "*").first(1), fault);
+        resolve_app(&router, registry.host()).await.unwrap_err();
+    }
+    let ends = recorder.0.lock().unwrap();
+    let statuses: Vec<_> = ends.iter().map(|(_, end)| end.status).collect();
+    assert_eq!(statuses, [Some(200), Some(429), None]);
+    assert!(ends.iter().all(|(host, _)| host == registry.host()));
+    assert!(ends.iter().all(|(_, end)| end.latency > Duration::ZERO));
+}
 
 #[tokio::test]
 async fn no_more_than_max_connections() {

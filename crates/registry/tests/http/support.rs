@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use image_sync_registry::{ClientOptions, CredentialEnv, ProxyEnv, Router, SetupError, Timeouts};
+use image_sync_registry::{
+    ClientOptions, CredentialEnv, FixedLimits, ProxyEnv, Router, SetupError, Timeouts,
+};
 use image_sync_shared::config::{PasswordSource, RegistrySettings};
 use image_sync_shared::failure::{Failure, Side};
 use image_sync_shared::job::{Access, Remote, Trust};
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::registries::{Registries as _, Resolved};
+use image_sync_shared::ports::request_limits::RequestLimits;
 use image_sync_shared::reference::Reference;
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::fake_registry::Auth;
@@ -44,6 +47,7 @@ impl RouterBuilder {
             timeouts: Timeouts::default(),
             clock: Arc::new(Noon),
             measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
+            limits: Arc::new(FixedLimits::new(&BTreeMap::new())),
         })
     }
 
@@ -64,6 +68,7 @@ impl RouterBuilder {
     /// With settings of a registry.
     pub(crate) fn with(mut self, host: &str, change: impl FnOnce(&mut RegistrySettings)) -> Self {
         change(self.0.registries.entry(host.to_owned()).or_default());
+        self.0.limits = Arc::new(FixedLimits::new(&self.0.registries));
         self
     }
 
@@ -103,6 +108,12 @@ impl RouterBuilder {
     pub(crate) fn docker_config(self, folder: &Path, text: &str) -> Self {
         write(folder, "config.json", text);
         self.env(|env| env.docker_config = Some(folder.to_owned()))
+    }
+
+    /// With these limits of requests in the place of those of the settings so far.
+    pub(crate) fn limits(mut self, limits: Arc<dyn RequestLimits>) -> Self {
+        self.0.limits = limits;
+        self
     }
 
     pub(crate) fn try_router(self) -> Result<Router, SetupError> {
