@@ -30,6 +30,14 @@ impl Entry {
         }
     }
 
+    /// The tags of `source` that rules choose, in YAML's flow form as in `{semver: 1.x}`.
+    #[must_use]
+    pub fn of_tags(source: &str, rules: &str) -> Self {
+        let mut entry = Self::new(source, "");
+        entry.lines[1] = format!("tags: {rules}");
+        entry
+    }
+
     /// The platforms in place of all.
     #[must_use]
     pub fn platform(mut self, platform: &str) -> Self {

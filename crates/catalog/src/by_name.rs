@@ -50,7 +50,7 @@ impl From<InvalidReference> for NameError {
 
 /// The images that `wanted` names, each once, in the order of the config; `file` is where it stands.
 ///
-/// A text names an image by its source with its tag or digest, as the config writes it or with the registry's full name.
+/// A tag that a rule of the config may choose is an image of the config too. A text names an image by its source with its tag or digest, as the config writes it or with the registry's full name.
 /// A source alone names all that the config has of it. One source for several targets or platforms is several images.
 pub fn choose(images: &Images, file: &str, wanted: &[String]) -> Result<Vec<ImageSpec>, NameError> {
     let mut wanted = wanted
@@ -64,7 +64,14 @@ pub fn choose(images: &Images, file: &str, wanted: &[String]) -> Result<Vec<Imag
             .filter_map(|wanted| wanted.finds(image).then_some(()));
         called.count() > 0
     });
-    let chosen = chosen.collect();
+    let mut chosen: Vec<ImageSpec> = chosen.collect();
+    for wanted in wanted.iter_mut().filter(|wanted| !wanted.is_found) {
+        if let Ok((source, Some(Reference::Tag(tag)))) = &wanted.parsed {
+            let before = chosen.len();
+            chosen.extend(images.may_be_chosen(source, tag));
+            wanted.is_found = chosen.len() > before;
+        }
+    }
     match wanted.into_iter().find(|wanted| !wanted.is_found) {
         None => Ok(chosen),
         Some(missing) => {
@@ -217,6 +224,16 @@ mod tests {
     #[test]
     fn a_source_alone_is_all_that_the_config_has_of_it() {
         assert_eq!(chosen(&["nginx"]).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_tag_that_rules_may_choose_is_an_image_of_the_config() {
+        let parsed = samples::config(&["{source: quay.io/a/b, tags: {semver: 1.x, latest: 2}}"]);
+        let named = |text: &str| choose(&parsed.images, "c.yaml", &texts(&[text]));
+        let chosen = named("quay.io/a/b:v1.2").unwrap();
+        assert_eq!(chosen[0].target_name(), "localhost:5000/quay.io/a/b:v1.2");
+        assert!(named("quay.io/a/b:2.0").is_err());
+        assert!(named("quay.io/a/c:1.0").is_err());
     }
 
     #[test]

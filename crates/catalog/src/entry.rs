@@ -10,11 +10,15 @@ use image_sync_shared::reference::{
 };
 
 use crate::problem::{Place, Problem, without_secrets};
+use crate::tag_rules::TagRules;
 
 use source::Source;
 
 const EXPECTED_TARGET: &str =
     "expected HOST/NAME or HOST/NAME:TAG as in localhost:5000/nginx:1.27, or oci:FOLDER";
+
+/// A tag that stands for all of an entry's.
+const ANY_TAG: &str = "latest";
 
 /// What stands before a source and not before its name in the cache.
 const HUB_OR_GITHUB: [&str; 4] = [
@@ -24,13 +28,22 @@ const HUB_OR_GITHUB: [&str; 4] = [
     "registry.hub.docker.com/",
 ];
 
+/// Which images of its source an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Selector {
+    /// The one with this tag or digest, or with what the source says itself.
+    One(Option<Box<str>>),
+    /// Those that rules choose among all tags.
+    Rules(Box<TagRules>),
+}
+
 /// What a config says of an image, as it says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Where it is said.
     pub(crate) place: Place,
     pub(crate) source: Box<str>,
-    pub(crate) tag: Option<Box<str>>,
+    pub(crate) selector: Selector,
     pub(crate) cache_as: Option<Box<str>>,
     pub(crate) platforms: Option<Box<Platforms>>,
     pub(crate) source_tls_verify: Option<bool>,
@@ -38,16 +51,45 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The image that it is.
+    /// The image that it is. One for all of its images, with the tag `latest`, where rules choose them.
     pub(crate) fn image(
         &self,
+        cache_registry: &Location,
+        defaults: &ImageDefaults,
+    ) -> Result<ImageSpec, Problem> {
+        match &self.selector {
+            Selector::One(tag) => self.with_tag(tag.as_deref(), cache_registry, defaults),
+            Selector::Rules(_) => {
+                let source =
+                    source::parse(&self.source).map_err(|problem| problem.key("source"))?;
+                if source.is_one_image() {
+                    let text = "found a tag or digest beside tags, expected source: REPOSITORY";
+                    return Err(Problem::new(text).key("source"));
+                }
+                self.with_tag(Some(ANY_TAG), cache_registry, defaults)
+            }
+        }
+    }
+
+    /// The rules that choose its images, if they are chosen.
+    pub(crate) fn rules(&self) -> Option<&TagRules> {
+        match &self.selector {
+            Selector::One(_) => None,
+            Selector::Rules(rules) => Some(rules),
+        }
+    }
+
+    /// Its image with `tag`.
+    pub(crate) fn with_tag(
+        &self,
+        tag: Option<&str>,
         cache_registry: &Location,
         defaults: &ImageDefaults,
     ) -> Result<ImageSpec, Problem> {
         let source = source::parse(&self.source).map_err(|problem| problem.key("source"))?;
         let target = target(&source, self.cache_as.as_deref(), cache_registry)?;
         let repository = source.repository.clone();
-        let named = source.with_tag(self.tag.as_deref())?;
+        let named = source.with_tag(tag)?;
         let stated = self.platforms.as_deref().cloned();
         let platforms = platforms(stated, &named.target_reference, defaults)?;
         let source_trust = self.source_tls_verify.map(|verify| trust(!verify));

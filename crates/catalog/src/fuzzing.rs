@@ -32,9 +32,10 @@ pub fn config(input: &[u8]) {
                 is_a_name(&image.target_reference);
                 is_a_name(&image.platforms);
             }
-            let reversed = images.iter().rev().cloned();
-            let hash = config_hash(images.iter().cloned());
-            assert_eq!(hash, config_hash(reversed));
+            assert_eq!(
+                config_hash(&parsed.images),
+                config_hash(&parsed.images.clone())
+            );
         }
         Err(error) => {
             let error = error.to_string();

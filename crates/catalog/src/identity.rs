@@ -4,19 +4,27 @@ use image_sync_shared::config::ImageSpec;
 use image_sync_shared::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
-/// A digest of what images have to be where: the same for the same catalog in any order and spelling. It names the
+use crate::config_file::Images;
+use crate::tag_rules::TagRules;
+
+/// A digest of what images have to be where: the same for the same entries in any order and spelling, whatever tags their rules
+/// choose today. It names the
 /// catalog in keys and subjects, so it is hexadecimal digits alone.
 #[must_use]
-pub fn config_hash(images: impl Iterator<Item = ImageSpec>) -> String {
-    let mut digests: Vec<[u8; 32]> = images.map(|image| digest_of(&image)).collect();
+pub fn config_hash(images: &Images) -> String {
+    let said = images.said();
+    let mut digests: Vec<[u8; 32]> = said
+        .map(|(image, rules)| digest_of(&image, rules))
+        .collect();
     digests.sort_unstable();
     Digest::of(digests.as_flattened()).hex().to_owned()
 }
 
-fn digest_of(image: &ImageSpec) -> [u8; 32] {
+fn digest_of(image: &ImageSpec, rules: Option<&TagRules>) -> [u8; 32] {
     let source = image.source.image(image.reference.clone());
+    let rules = rules.map_or_else(String::new, |rules| format!("{rules:?}\n"));
     let line = format!(
-        "{source}\n{}\n{}\n{:?} {:?}\n",
+        "{source}\n{}\n{}\n{:?} {:?}\n{rules}",
         image.target_name(),
         image.platforms,
         image.source_trust,
@@ -31,7 +39,7 @@ mod tests {
     use crate::samples;
 
     fn hash(images: &[&str]) -> String {
-        config_hash(samples::config(images).images.iter())
+        config_hash(&samples::config(images).images)
     }
 
     #[test]
@@ -50,6 +58,9 @@ mod tests {
             "{source: a/b, tag: t, cache_as: x}",
             "{source: a/b, tag: t, source_tls_verify: false}",
             "{source: quay.io/a/b, tag: t, cache_as: a/b}",
+            "{source: a/b, tags: all}",
+            "{source: a/b, tags: {include: t}}",
+            "{source: a/b, tags: {include: 't.*'}}",
         ] {
             assert_ne!(hash(&[other, "{source: a/c, tag: t}"]), sample, "{other}");
         }

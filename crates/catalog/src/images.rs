@@ -1,5 +1,7 @@
 //! The images of a config, as many as there may be.
 
+mod expand;
+mod only;
 mod repeats;
 
 use std::fmt;
@@ -7,20 +9,25 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
-use image_sync_shared::reference::Location;
+use image_sync_shared::reference::{Location, Repository};
 
 use crate::entry::Entry;
 use crate::problem::Problem;
+use crate::tag_rules::TagRules;
 
+pub(crate) use only::{Only, names};
 use repeats::{Placed, Settled};
 
-/// The images of a config, in its order. What is held is what the config says of each, some 200 bytes: the image itself is
+/// The images of a config, in its order: those that it names, and those that its rules choose among the tags of their sources
+/// once these are listed. What is held is what the config says of each, some 200 bytes: the image itself is
 /// made of that whenever it is asked for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Images {
     entries: Arc<Entries>,
     /// For each entry whether it is one of these images.
     is_kept: Vec<bool>,
+    /// All of these have to match an image.
+    only: Vec<Only>,
 }
 
 /// What a config says of images, and what an image has that says nothing itself.
@@ -32,9 +39,8 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
-    fn images(&self) -> impl Iterator<Item = Result<ImageSpec, Problem>> + Send {
-        let image = |entry: &Entry| entry.image(&self.cache_registry, &self.defaults);
-        self.all.iter().map(image)
+    pub(crate) fn image(&self, entry: &Entry) -> Result<ImageSpec, Problem> {
+        entry.image(&self.cache_registry, &self.defaults)
     }
 
     /// Those of which another may have the same target.
@@ -42,7 +48,7 @@ impl Entries {
         let indices = self.indices_of_suspects()?;
         let image = |index: usize| {
             let entry = &self.all[index];
-            let image = entry.image(&self.cache_registry, &self.defaults)?;
+            let image = self.image(entry)?;
             let place = entry.place;
             Ok(Placed {
                 index,
@@ -56,8 +62,10 @@ impl Entries {
     /// In order. Compares no more than hashes of the targets, as these are small.
     fn indices_of_suspects(&self) -> Result<Vec<usize>, Problem> {
         let mut targets = Vec::with_capacity(self.all.len());
-        for image in self.images() {
-            targets.push((hash_of_target(&image?), targets.len()));
+        for (index, entry) in self.all.iter().enumerate() {
+            if entry.rules().is_none() {
+                targets.push((hash_of_target(&self.image(entry)?), index));
+            }
         }
         targets.sort_unstable();
         let same = targets.chunk_by(|(left, _), (right, _)| left == right);
@@ -77,34 +85,91 @@ impl Images {
             is_kept[index] = false;
         }
         let entries = Arc::new(entries);
-        Ok((Self { entries, is_kept }, warnings))
+        let images = Self {
+            entries,
+            is_kept,
+            only: Vec::new(),
+        };
+        Ok((images, warnings))
     }
 
-    /// How many there are.
+    /// How many are named.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.is_kept.iter().filter(|kept| **kept).count()
+        let named = self.kept().filter(|entry| entry.rules().is_none());
+        named.count()
     }
 
-    /// Whether there are none.
+    /// Of each entry whose images rules choose, one with the tag `latest`, chosen or not.
+    pub fn by_rules(&self) -> impl Iterator<Item = ImageSpec> + Send {
+        let chosen = self.kept().filter(|entry| entry.rules().is_some());
+        chosen.filter_map(|entry| self.entries.image(entry).ok())
+    }
+
+    /// Whether there are rules, so that not all images are known without asking registries.
+    #[must_use]
+    pub fn has_rules(&self) -> bool {
+        self.kept().any(|entry| entry.rules().is_some())
+    }
+
+    /// The images with this tag of a source that rules may choose, as far as one can say without all of its tags.
+    pub(crate) fn may_be_chosen<'a>(
+        &'a self,
+        source: &'a Repository,
+        tag: &'a str,
+    ) -> impl Iterator<Item = ImageSpec> + 'a {
+        let may_choose =
+            move |entry: &&Entry| entry.rules().is_some_and(|rules| rules.may_choose(tag));
+        let (to, defaults) = (&self.entries.cache_registry, &self.entries.defaults);
+        let images = self.kept().filter(may_choose);
+        let images = images.filter_map(move |entry| entry.with_tag(Some(tag), to, defaults).ok());
+        images.filter(move |image| image.source == *source)
+    }
+
+    /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.kept().next().is_none()
     }
 
-    /// The images, one after the other.
+    /// The images that are named, one after the other.
     pub fn iter(&self) -> impl Iterator<Item = ImageSpec> + Send {
-        let images = self.entries.images().zip(&self.is_kept);
+        let named = self.kept().filter(|entry| entry.rules().is_none());
         // There was no error when they were settled.
-        images.filter_map(|(image, kept)| image.ok().filter(|_| *kept))
+        named.filter_map(|entry| self.entries.image(entry).ok())
     }
 
-    /// Leaves out those that are not wanted.
-    pub fn retain(&mut self, is_wanted: impl Fn(&ImageSpec) -> bool) {
-        let wanted = self.entries.images().zip(&self.is_kept);
-        let wanted =
-            wanted.map(|(image, kept)| *kept && image.is_ok_and(|image| is_wanted(&image)));
+    /// One image of each entry. That of rules has the tag `latest`, chosen or not: it tells their source and target, and how
+    /// these are reached.
+    pub fn samples(&self) -> impl Iterator<Item = ImageSpec> + Send {
+        self.kept()
+            .filter_map(|entry| self.entries.image(entry).ok())
+    }
+
+    /// What each entry says of its images, for what the catalog is known by.
+    pub(crate) fn said(&self) -> impl Iterator<Item = (ImageSpec, Option<&TagRules>)> {
+        self.kept()
+            .filter_map(|entry| Some((self.entries.image(entry).ok()?, entry.rules())))
+    }
+
+    fn kept(&self) -> impl Iterator<Item = &Entry> + Send {
+        let entries = self.entries.all.iter().zip(&self.is_kept);
+        entries.filter_map(|(entry, kept)| kept.then_some(entry))
+    }
+
+    /// Leaves out those that `only` does not match: of what is named now, of what rules choose once they have chosen.
+    pub(crate) fn retain(&mut self, only: Only) {
+        let entries = self.entries.all.iter().zip(&self.is_kept);
+        let wanted = entries.map(|(entry, kept)| {
+            let is_wanted = || {
+                self.entries
+                    .image(entry)
+                    .is_ok_and(|image| only.matches(&image))
+            };
+            *kept && (entry.rules().is_some() || is_wanted())
+        });
         self.is_kept = wanted.collect();
+        self.only.push(only);
     }
 }
 

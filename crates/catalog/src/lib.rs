@@ -14,6 +14,7 @@ pub mod identity;
 mod images;
 mod problem;
 pub mod selection;
+mod tag_rules;
 
 #[cfg(test)]
 mod samples;

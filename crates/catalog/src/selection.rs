@@ -6,6 +6,7 @@ use image_sync_shared::nearest::distance;
 use thiserror::Error;
 
 use crate::config_file::Images;
+use crate::images::{Only, names};
 
 /// Why a choice of images chooses none.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -39,9 +40,9 @@ pub fn choose(images: Images, only: Option<&str>) -> Result<Images, ChoiceError>
     let Some(glob) = only else {
         return Ok(images);
     };
-    let matcher = matcher(glob)?;
+    let only = Only::new(matcher(glob)?);
     let mut chosen = images.clone();
-    chosen.retain(|image| names(image).iter().any(|name| matcher.is_match(name)));
+    chosen.retain(only);
     if chosen.is_empty() {
         return Err(no_match(glob, &images));
     }
@@ -56,17 +57,6 @@ fn matcher(glob: &str) -> Result<GlobMatcher, ChoiceError> {
             glob: glob.to_owned(),
             reason: error.kind().to_string(),
         })
-}
-
-/// All that `--only` may call an image.
-fn names(image: &ImageSpec) -> [String; 5] {
-    [
-        format!("{}:{}", image.image, image.tag),
-        image.image.clone(),
-        image.source.image(image.reference.clone()).to_string(),
-        image.source.to_string(),
-        image.target_name(),
-    ]
 }
 
 fn no_match(glob: &str, images: &Images) -> ChoiceError {

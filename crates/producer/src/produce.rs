@@ -15,7 +15,7 @@ use image_sync_shared::job::{Job, Policy};
 use image_sync_shared::mac::{KEY_BYTES, MacKey};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::{JobQueue, Lane, Stored};
+use image_sync_shared::ports::job_queue::{JobQueue, Lane};
 use image_sync_shared::ports::run_control::{Opening, RunControl};
 use image_sync_shared::ports::run_log::RunLog;
 use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
@@ -24,6 +24,8 @@ use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span};
+
+use crate::jobs;
 
 pub use order::Order;
 
@@ -277,7 +279,16 @@ impl Producer {
             tokio::task::coop::consume_budget().await;
             let mut job = order.job(plan, idx, self.clock.now());
             marks.put_on(&mut job);
-            in_flight.push(async move { self.queue.publish(lane, &job).await });
+            let failure = order.failure();
+            in_flight.push(async move {
+                match failure {
+                    Some(failure) => {
+                        let event = RunEvent::Result(Box::new(jobs::unworked(&job, failure)));
+                        self.append(plan, event).await
+                    }
+                    None => self.queue.publish(lane, &job).await.map(drop),
+                }
+            });
         }
         // After a failure too: what is dropped later must not be stored after that.
         while !in_flight.is_empty() {
@@ -376,7 +387,7 @@ async fn count_next<F>(
     jobs: &mut u32,
 ) -> Result<(), QueueError>
 where
-    F: Future<Output = Result<Stored, QueueError>>,
+    F: Future<Output = Result<(), QueueError>>,
 {
     if let Some(stored) = in_flight.next().await {
         stored?;

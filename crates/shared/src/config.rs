@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::failure::Failure;
 use crate::job::Trust;
 use crate::platform::Platforms;
 use crate::reference::{Location, Reference, Repository};
@@ -52,6 +53,35 @@ impl ImageSpec {
     pub fn target_name(&self) -> String {
         let name = self.target.image(self.target_reference.clone());
         name.to_string()
+    }
+}
+
+/// What an entry of the catalog comes to: an image, or the reason why there is none to be worked.
+#[derive(Clone, Debug)]
+pub struct Expanded {
+    /// The image; of those that could not be found out, one with any tag.
+    pub image: ImageSpec,
+    /// Why it is not worked.
+    pub failure: Option<Box<Failure>>,
+}
+
+impl Expanded {
+    /// An image to be worked.
+    #[must_use]
+    pub fn image(image: ImageSpec) -> Self {
+        Self {
+            image,
+            failure: None,
+        }
+    }
+
+    /// Images that are not worked, of which `sample` is one.
+    #[must_use]
+    pub fn failed(sample: ImageSpec, failure: Failure) -> Self {
+        Self {
+            image: sample,
+            failure: Some(Box::new(failure)),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
         &[
             "problem",
             "document",
+            "tag_rules",
             "entry",
             "images",
             "dialects",

@@ -19,5 +19,6 @@ mod probes;
 mod real_servers;
 mod seed;
 mod signals;
+mod tag_rules;
 mod traces;
 mod world;

@@ -50,6 +50,12 @@ impl World {
         Entry::new(&format!("{}/{repository}", self.source.host()), tag).cache_as(repository)
     }
 
+    /// The tags of one repository of the source that rules choose.
+    pub(crate) fn tags(&self, repository: &str, rules: &str) -> Entry {
+        let source = format!("{}/{repository}", self.source.host());
+        Entry::of_tags(&source, rules).cache_as(repository)
+    }
+
     pub(crate) fn empty_catalog(&self) -> Catalog {
         Catalog::new(self.target.host())
     }

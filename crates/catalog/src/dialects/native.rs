@@ -3,6 +3,7 @@
 mod image;
 mod registries;
 mod settings;
+mod tag_rules;
 mod values;
 
 use image_sync_shared::config::{Config, ImageDefaults};
@@ -82,19 +83,27 @@ fn images(
     let mut entries = Vec::with_capacity(items.len());
     let mut problems = Problems::default();
     for (index, item) in items.iter().enumerate() {
-        let entry = image::read(item).and_then(|entry| {
-            let image = where_and_how.map(|(to, defaults)| entry.image(to, defaults));
-            match image {
-                Some(Err(problem)) => {
-                    let place = item.locate(&problem.path());
-                    Err(problem.at(place).into())
-                }
-                _ => Ok(entry),
+        let read = image::read(item).and_then(|read| {
+            let Some((to, defaults)) = where_and_how else {
+                return Ok(read);
+            };
+            let problems = read
+                .iter()
+                .filter_map(|entry| entry.image(to, defaults).err());
+            let located = problems.map(|problem| {
+                let place = item.locate(&problem.path());
+                problem.at(place)
+            });
+            let problems: Problems = located.collect();
+            if problems.is_empty() {
+                Ok(read)
+            } else {
+                Err(problems)
             }
         });
-        match entry {
-            Ok(entry) => entries.push(entry),
-            Err(of_entry) => problems.append(of_entry.map(|problem| problem.index(index))),
+        match read {
+            Ok(read) => entries.extend(read),
+            Err(of_item) => problems.append(of_item.map(|problem| problem.index(index))),
         }
     }
     if problems.is_empty() {

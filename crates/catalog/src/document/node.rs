@@ -59,6 +59,14 @@ impl Node {
         }
     }
 
+    /// A scalar's text.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self.content() {
+            Content::Plain(text) | Content::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The items of a list.
     pub(crate) fn items(&self) -> Result<&[Self], Problem> {
         match self.content() {

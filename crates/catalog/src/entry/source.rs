@@ -52,6 +52,11 @@ pub(super) fn parse(text: &str) -> Result<Source, Problem> {
 }
 
 impl Source {
+    /// Whether it has a tag or a digest.
+    pub(super) fn is_one_image(&self) -> bool {
+        self.tag.is_some() || self.digest.is_some()
+    }
+
     /// The image that `source` and the key `tag` name together.
     pub(super) fn with_tag(self, key: Option<&str>) -> Result<Named, Problem> {
         let told = key

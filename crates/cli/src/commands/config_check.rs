@@ -19,9 +19,10 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
     } = loaded;
     writeln!(
         out,
-        "{} is a valid config: {} to {}",
+        "{} is a valid config: {}{} to {}",
         file.display(),
         count(images.len() as u64, "image"),
+        by_rules(images.by_rules().count()),
         config.cache_registry
     )?;
     writeln!(out, "\nSettings:")?;
@@ -39,7 +40,27 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
     }
     images
         .iter()
-        .try_for_each(|spec| writeln!(out, "{}", image(&spec)))
+        .try_for_each(|spec| writeln!(out, "{}", image(&spec)))?;
+    images
+        .by_rules()
+        .try_for_each(|spec| writeln!(out, "{}", images_of(&spec)))
+}
+
+fn by_rules(entries: usize) -> String {
+    match entries {
+        0 => String::new(),
+        1 => " and those that the rules of 1 entry choose".to_owned(),
+        _ => format!(" and those that the rules of {entries} entries choose"),
+    }
+}
+
+/// Of images that are not known before their repository is listed, the repositories.
+fn images_of(sample: &ImageSpec) -> String {
+    let (source, target) = (&sample.source, &sample.target);
+    with_trust(
+        format!("  tags of {source} -> {target}, {}", sample.platforms),
+        sample,
+    )
 }
 
 fn settings(settings: &Settings) -> [String; 7] {
@@ -74,12 +95,18 @@ fn settings(settings: &Settings) -> [String; 7] {
 }
 
 fn image(image: &ImageSpec) -> String {
-    let mut parts = vec![format!(
+    let way = format!(
         "  {} -> {}, {}",
         image.source.image(image.reference.clone()),
         image.target.image(image.target_reference.clone()),
         image.platforms
-    )];
+    );
+    with_trust(way, image)
+}
+
+/// With how both sides are reached.
+fn with_trust(way: String, image: &ImageSpec) -> String {
+    let mut parts = vec![way];
     for (side, repository, trust) in [
         ("source", &image.source, image.source_trust),
         ("target", &image.target, image.target_trust),
@@ -196,6 +223,16 @@ Images:
   docker.io/library/nginx:1.27 -> localhost:5000/library/nginx:1.27, all, target insecure
 ";
         assert_eq!(described(CONFIG), expected);
+    }
+
+    #[test]
+    fn says_of_which_repositories_rules_choose() {
+        let text = "{cache_registry: localhost:5000, images: [{source: quay.io/a/b, tags: {semver: 1.x}, platform: all}]}";
+        let said = described(text);
+        let first = "config.yaml is a valid config: 0 images and those that the rules of 1 entry choose to localhost:5000\n";
+        assert!(said.starts_with(first), "{said}");
+        let last = "\n  tags of quay.io/a/b -> localhost:5000/quay.io/a/b, all, target insecure\n";
+        assert!(said.ends_with(last), "{said}");
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! `producer`: publishes the jobs of a catalog as a run, for workers anywhere.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use futures_util::StreamExt as _;
 use image_sync_catalog::selection;
 use image_sync_producer::produce::RunPlan;
 use image_sync_queue::Ports;
+use image_sync_registry::Router;
+use image_sync_shared::config::Config;
+use image_sync_shared::ports::registries::Registries;
 use image_sync_shared::run::RunId;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -81,12 +86,15 @@ pub(crate) fn run(
         let ports = queue.ports();
         if let Some(every) = args.every {
             repeat(every, &stop, async || {
-                start(args, &load(common, args, environment)?, ports, &stop).await
+                let loaded = load(common, args, environment)?;
+                let registries = registries(&loaded, environment)?;
+                start(args, &loaded, &registries, ports, &stop).await
             })
             .await;
             return Ok(Exit::Success);
         }
-        let produced = produce(args, &loaded, ports, outputs, &stop);
+        let registries = registries(&loaded, environment)?;
+        let produced = produce(args, &loaded, &registries, ports, outputs, &stop);
         queue.ended(produced.await).await
     })
 }
@@ -95,11 +103,12 @@ pub(crate) fn run(
 pub(super) async fn produce(
     args: &ProducerArgs,
     loaded: &Loaded,
+    registries: &dyn Registries,
     queue: &Ports,
     outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    match start(args, loaded, queue, stop).await? {
+    match start(args, loaded, registries, queue, stop).await? {
         Some(run) if args.wait => {
             let skip_on_error = loaded.config.settings.skip_on_error;
             waiting::report_of(queue, &run, skip_on_error, outputs, stop).await
@@ -118,6 +127,18 @@ fn load(
     let loaded = setup::load(common.config.as_deref(), environment)?;
     let images = selection::choose(loaded.images, args.only.as_deref()).map_err(Problem::usage)?;
     Ok(Loaded { images, ..loaded })
+}
+
+/// Where tags are listed. Without rules none are, so that the producer needs no credentials then.
+fn registries(loaded: &Loaded, environment: &Environment) -> Result<Router, Problem> {
+    if loaded.images.has_rules() {
+        return setup::registries(&loaded.config, environment);
+    }
+    let unneeded = Config {
+        registries: BTreeMap::new(),
+        ..loaded.config.clone()
+    };
+    setup::registries(&unneeded, &Environment::default())
 }
 
 /// Starts a round now and then one whenever its time has come, until `stop` is cancelled. One whose time comes while
@@ -141,6 +162,7 @@ async fn repeat(
 async fn start(
     args: &ProducerArgs,
     Loaded { config, images, .. }: &Loaded,
+    registries: &dyn Registries,
     queue: &Ports,
     stop: &CancellationToken,
 ) -> Result<Option<RunId>, Problem> {
@@ -153,7 +175,8 @@ async fn start(
             sign_of_life: args.sign_of_life.max(SHORTEST_SIGN),
             ..wiring::plan(config, images, args.dry_run, clock.as_ref())
         };
-        let outcome = producer.produce(&plan, images.iter(), stop).await;
+        let expanded = images.expand(registries, config.settings.retry).map(Ok);
+        let outcome = producer.produce_pages(&plan, expanded, stop).await;
         let outcome = outcome.map_err(Problem::not_carried_out)?;
         match published::settled(&*queue.runs, &plan.run_id, outcome).await? {
             Published::All { .. } => return Ok(Some(plan.run_id)),

@@ -88,7 +88,7 @@ pub(crate) fn run(
     }
     let images = selection::choose(images, args.only.as_deref()).map_err(Problem::usage)?;
     let mut server = HttpServer::listen(args.listen.as_ref())?;
-    let measures = server.of_work(|| Hosts::of(&config, images.iter()));
+    let measures = server.of_work(|| Hosts::of(&config, images.samples()));
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
     let sync = Sync {
         config: &config,
@@ -173,7 +173,9 @@ impl Sync<'_> {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::of(&SystemClock));
         let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
         let progress = self.screen.begin();
-        progress.run_sized(u32::try_from(self.images.len()).unwrap_or(u32::MAX));
+        if !self.images.has_rules() {
+            progress.run_sized(u32::try_from(self.images.len()).unwrap_or(u32::MAX));
+        }
         let outside = Outside {
             registries: self.router.clone(),
             memo: Arc::clone(&self.memo),

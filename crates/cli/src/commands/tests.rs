@@ -129,7 +129,7 @@ impl TestInstallation {
             }
             Command::Producer(args) => {
                 let outputs = outputs(environment, screen, stdout);
-                producer::produce(&args, &loaded(), ports, outputs, stop).await
+                producer::produce(&args, &loaded(), &TestRegistries, ports, outputs, stop).await
             }
             other => panic!("{other:?} is not run here"),
         }

@@ -141,7 +141,7 @@ impl WorkerArgs {
                 .map_err(|error| Problem::usage(format!("IMAGE_SYNC_ALLOW_TARGET: {error}")))?;
         }
         let folders = self.allow_folders || environment.allow_folders()?;
-        Ok(AdmissionRules::of(config, images.iter()).and(targets, folders))
+        Ok(AdmissionRules::of(config, images.samples()).and(targets, folders))
     }
 
     /// The key of facts that are shared, if there is one.
@@ -196,7 +196,7 @@ pub(crate) fn run(
     let rules = args.rules(&config, &images, environment)?;
     let facts_key = args.facts_key(environment)?;
     let mut server = HttpServer::listen(args.listen.as_ref())?;
-    let measures = server.of_work(|| Hosts::of(&config, images.iter()));
+    let measures = server.of_work(|| Hosts::of(&config, images.samples()));
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
     let router = Arc::new(router);
     runtime::run(args.grace, |stop| async move {

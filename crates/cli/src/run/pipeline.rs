@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use image_sync_aggregator::aggregate::{Aggregator, FinishedRun};
 use image_sync_aggregator::janitor::Janitor;
 use image_sync_catalog::config_file::Images;
 use image_sync_producer::produce::{Produced, Producer, RunPlan};
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::Config;
+use image_sync_shared::ports::registries::Registries;
+use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::RunId;
 use image_sync_worker::{Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +44,8 @@ pub(crate) struct Pipeline {
     worker: Worker,
     aggregator: Aggregator,
     janitor: Janitor,
+    registries: Arc<dyn Registries>,
+    retry: RetryPolicy,
 }
 
 impl Pipeline {
@@ -58,6 +63,8 @@ impl Pipeline {
             producer: wiring::producer(&queue, &clock),
             aggregator: wiring::aggregator(&queue, &clock, &measures),
             janitor: wiring::janitor(&queue, &clock, &measures),
+            registries: Arc::clone(&outside.registries),
+            retry: config.settings.retry,
             worker: Worker::new(
                 wiring::worker_ports(&queue, outside),
                 worker_settings(config, options),
@@ -78,9 +85,10 @@ impl Pipeline {
         };
         let no_more_results = CancellationToken::new();
         let produce = async {
+            let expanded = images.expand(&*self.registries, self.retry).map(Ok);
             let produced = self
                 .producer
-                .produce(&self.plan, images.iter(), &shutdown.stop)
+                .produce_pages(&self.plan, expanded, &shutdown.stop)
                 .await;
             if !matches!(produced, Ok(Produced::Sealed { .. })) {
                 shutdown.stop.cancel();

@@ -32,10 +32,13 @@ pub(crate) struct Outside {
 
 /// A new run of `images`, which are the whole catalog or a part of it.
 pub(crate) fn plan(config: &Config, images: &Images, dry_run: bool, clock: &dyn Clock) -> RunPlan {
+    let by_itself = plan_by_itself(config, images.len(), dry_run, clock);
     RunPlan {
         trigger: Trigger::Cron,
-        config_hash: config_hash(images.iter()),
-        ..plan_by_itself(config, images.len(), dry_run, clock)
+        config_hash: config_hash(images),
+        // What rules choose is not known before their repositories are listed.
+        images: (!images.has_rules()).then_some(by_itself.images).flatten(),
+        ..by_itself
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the jobs of a run are made of.
 
-use image_sync_shared::config::ImageSpec;
+use image_sync_shared::config::{Expanded, ImageSpec};
+use image_sync_shared::failure::Failure;
 use image_sync_shared::job::Job;
 use image_sync_shared::run::ImageName;
 use time::OffsetDateTime;
@@ -12,6 +13,11 @@ use crate::jobs;
 pub trait Order {
     /// The name of its image in the log of the run.
     fn name(&self) -> ImageName;
+
+    /// Why there is no job to be made of it, if so: that is the image's result.
+    fn failure(&self) -> Option<&Failure> {
+        None
+    }
 
     /// The job, in its place in the run.
     fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job;
@@ -27,7 +33,25 @@ impl Order for ImageSpec {
     }
 }
 
+impl Order for Expanded {
+    fn name(&self) -> ImageName {
+        self.image.name()
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.failure.as_deref()
+    }
+
+    fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job {
+        self.image.job(plan, idx, now)
+    }
+}
+
 impl<O: Order> Order for &O {
+    fn failure(&self) -> Option<&Failure> {
+        (*self).failure()
+    }
+
     fn name(&self) -> ImageName {
         (*self).name()
     }

@@ -82,3 +82,50 @@ fn aliases_that_multiply_are_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn rules_that_cannot_be_used() {
+    for (rules, told) in [
+        (
+            "{semver: '>=1.29, <2y'}",
+            "c.yaml:3:36: images[0].tags.semver: \">=1.29, <2y\" cannot be used: \"2y\" is no version, expected one as in 1.29 or v1.29.3",
+        ),
+        (
+            "{include: ['a', 'b(']}",
+            "c.yaml:3:43: images[0].tags.include[1]: \"b(\" cannot be used: unclosed group",
+        ),
+        (
+            "{latest: 5}",
+            "c.yaml:3:36: images[0].tags.latest: found no order beside it, expected semver, or sort: semver, alphabetical or numerical",
+        ),
+        (
+            "{sort: newest}",
+            "c.yaml:3:34: images[0].tags.sort: \"newest\" cannot be used: expected semver, alphabetical or numerical",
+        ),
+        (
+            "{semvr: 1}",
+            "c.yaml:3:28: images[0].tags: unknown key \"semvr\" (did you mean semver?), expected one of include, exclude, extract, semver, sort, latest, require",
+        ),
+        (
+            "[]",
+            "c.yaml:3:27: images[0].tags: found an empty list, expected at least one tag, or the word all",
+        ),
+        (
+            "each",
+            "c.yaml:3:27: images[0].tags: found a text, expected a list of tags, the word all, or a mapping of rules",
+        ),
+        (
+            "all, tag: x",
+            "c.yaml:3:27: images[0].tags: found tag beside it, expected one of the two",
+        ),
+    ] {
+        assert_eq!(
+            images_error(&format!("  - {{source: nginx, tags: {rules}}}")),
+            told
+        );
+    }
+    assert_eq!(
+        images_error("  - {source: 'nginx:1.27', tags: all}"),
+        "c.yaml:3:14: images[0].source: found a tag or digest beside tags, expected source: REPOSITORY"
+    );
+}

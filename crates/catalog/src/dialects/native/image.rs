@@ -1,36 +1,75 @@
 //! One image of the list `images`.
 
 use crate::document::{Keys, Node};
-use crate::entry::Entry;
+use crate::entry::{Entry, Selector};
 use crate::problem::{Problem, Problems};
 
+use super::tag_rules;
+
 const EXPECTED: &str = "a mapping with source and tag";
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 7] = [
     "source",
     "tag",
+    "tags",
     "cache_as",
     "platform",
     "source_tls_verify",
     "cache_insecure",
 ];
 
-pub(super) fn read(node: &Node) -> Result<Entry, Problems> {
+/// The entries that one item of the list stands for: several, where it lists its tags.
+pub(super) fn read(node: &Node) -> Result<Vec<Entry>, Problems> {
     let keys = Keys::of(node, EXPECTED, &KEYS)?;
     if keys.node("source").is_none() {
         keys.report(Problem::new("source is missing, expected source: HOST/NAME as in docker.io/library/nginx, or source: oci:FOLDER"));
     }
-    let (source, tag) = (keys.get("source"), keys.get("tag"));
+    let source: Option<Box<str>> = keys.get("source");
+    let selectors = selectors(&keys);
     let (cache_as, platforms) = (keys.get("cache_as"), keys.get("platform"));
     let source_tls_verify = keys.get("source_tls_verify");
     let cache_insecure = keys.get("cache_insecure");
-    let entry = source.map(|source| Entry {
+    let entry = |source: &str, selector| Entry {
         place: node.place,
-        source,
-        tag,
-        cache_as,
-        platforms,
+        source: source.into(),
+        selector,
+        cache_as: cache_as.clone(),
+        platforms: platforms.clone(),
         source_tls_verify,
         cache_insecure,
+    };
+    let entries = source.map(|source| {
+        let entries = selectors
+            .into_iter()
+            .map(|selector| entry(&source, selector));
+        entries.collect()
     });
-    keys.finish(entry)
+    keys.finish(entries)
+}
+
+/// What `tag` or `tags` say.
+fn selectors(keys: &Keys<'_>) -> Vec<Selector> {
+    let tag = keys.get("tag");
+    let Some(tags) = keys.node("tags") else {
+        return vec![Selector::One(tag)];
+    };
+    if tag.is_some() {
+        keys.report(Problem::new("found tag beside it, expected one of the two").key("tags"));
+    }
+    if tags.items().is_ok() {
+        let tags: Vec<Box<str>> = keys.get("tags").unwrap_or_default();
+        if tags.is_empty() {
+            let text = "found an empty list, expected at least one tag, or the word all";
+            keys.report(Problem::new(text).key("tags"));
+        }
+        return tags
+            .into_iter()
+            .map(|tag| Selector::One(Some(tag)))
+            .collect();
+    }
+    let rules = keys.nested("tags", tag_rules::read);
+    rules
+        .map(Box::new)
+        .map(Selector::Rules)
+        .into_iter()
+        .collect()
 }

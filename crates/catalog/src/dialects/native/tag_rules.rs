@@ -1,0 +1,72 @@
+//! The rules of the key `tags`.
+
+use crate::document::{Keys, Node};
+use crate::problem::{Problem, Problems};
+use crate::tag_rules::{Pattern, Range, Sort, TagRules};
+
+use super::values::Count;
+
+const EXPECTED: &str = "a list of tags, the word all, or a mapping of rules";
+const KEYS: [&str; 7] = [
+    "include", "exclude", "extract", "semver", "sort", "latest", "require",
+];
+/// As many as anybody has of one repository.
+const MAX_TAGS: u64 = 10_000_000;
+
+pub(super) fn read(node: &Node) -> Result<TagRules, Problems> {
+    if node.text() == Some("all") {
+        return Ok(TagRules::default());
+    }
+    let keys = Keys::of(node, EXPECTED, &KEYS)?;
+    let count = |key| keys.get(key).map(Count::<MAX_TAGS>::as_usize);
+    let rules = TagRules {
+        include: patterns(&keys, "include"),
+        exclude: patterns(&keys, "exclude"),
+        extract: text(&keys, "extract", Pattern::parse),
+        semver: text(&keys, "semver", Range::parse),
+        sort: text(&keys, "sort", sort),
+        latest: count("latest"),
+        require: count("require"),
+    };
+    if rules.latest.is_some() && rules.sort.is_none() && keys.node("semver").is_none() {
+        let text =
+            "found no order beside it, expected semver, or sort: semver, alphabetical or numerical";
+        keys.report(Problem::new(text).key("latest"));
+    }
+    keys.finish(Some(rules))
+}
+
+/// One pattern, or a list of them.
+fn patterns(keys: &Keys<'_>, key: &str) -> Vec<Pattern> {
+    let Some(node) = keys.node(key) else {
+        return Vec::new();
+    };
+    if node.items().is_err() {
+        return text(keys, key, Pattern::parse).into_iter().collect();
+    }
+    let texts: Vec<String> = keys.get(key).unwrap_or_default();
+    let parse = |(index, text): (usize, &String)| {
+        let told = |reason: String| Problem::new(unusable(text, &reason)).index(index).key(key);
+        keys.ok(Pattern::parse(text).map_err(told))
+    };
+    texts.iter().enumerate().filter_map(parse).collect()
+}
+
+fn text<T>(keys: &Keys<'_>, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    let text: String = keys.get(key)?;
+    let told = |reason: String| Problem::new(unusable(&text, &reason)).key(key);
+    keys.ok(parse(&text).map_err(told))
+}
+
+fn unusable(text: &str, reason: &str) -> String {
+    format!("{text:?} cannot be used: {reason}")
+}
+
+fn sort(text: &str) -> Result<Sort, String> {
+    match text {
+        "semver" => Ok(Sort::Semver),
+        "alphabetical" => Ok(Sort::Alphabetical),
+        "numerical" => Ok(Sort::Numerical),
+        _ => Err("expected semver, alphabetical or numerical".to_owned()),
+    }
+}

@@ -1,0 +1,238 @@
+//! From entries to images: what rules choose is found out by listing the tags of their sources.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex};
+
+use futures_util::stream::{self, Stream, StreamExt as _};
+use image_sync_shared::config::{Expanded, ImageSpec};
+use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
+use image_sync_shared::job::{Access, Remote, Trust};
+use image_sync_shared::lock::lock;
+use image_sync_shared::ports::registries::Registries;
+use image_sync_shared::reference::{Reference, Repository};
+use image_sync_shared::retry::RetryPolicy;
+use tokio::sync::OnceCell;
+use tokio::time::sleep;
+
+use super::{Images, hash_of_target};
+use crate::entry::Entry;
+use crate::tag_rules::TagRules;
+
+/// How many repositories are listed at the same time.
+const LISTINGS: usize = 8;
+/// How many named images are handed on together.
+const NAMED_TOGETHER: usize = 500;
+
+/// Who lists tags, and how often that is tried.
+struct Lister<'a> {
+    registries: &'a dyn Registries,
+    retry: RetryPolicy,
+    /// Each repository is listed once, for all rules that choose among its tags.
+    listed: Mutex<HashMap<(Repository, Trust), Listing>>,
+}
+
+type Listing = Arc<OnceCell<Result<Vec<String>, Failure>>>;
+
+impl Images {
+    /// All images, in the order of the config, some at a time. What is named needs no listing; other repositories are listed
+    /// once each, several at the same time. An image that a rule chooses and another entry has already is left out;
+    /// one for a target for which another entry has another image has failed.
+    pub fn expand<'a>(
+        &'a self,
+        registries: &'a dyn Registries,
+        retry: RetryPolicy,
+    ) -> impl Stream<Item = Vec<Expanded>> + 'a {
+        let lister = Arc::new(Lister {
+            registries,
+            retry,
+            listed: Mutex::default(),
+        });
+        let entries: Vec<&Entry> = self.kept().collect();
+        let parts = parts(&entries);
+        let mut taken = self.targets_of_named();
+        stream::iter(parts)
+            .map(move |part| {
+                let lister = Arc::clone(&lister);
+                async move {
+                    match part {
+                        Part::Named(entries) => (false, self.named(&entries)),
+                        Part::Rules(entry, rules) => {
+                            (true, self.chosen(entry, rules, &lister).await)
+                        }
+                    }
+                }
+            })
+            .buffered(LISTINGS)
+            .map(move |(is_chosen, expanded)| match taken.as_mut() {
+                Some(taken) if is_chosen => each_target_once(expanded, taken),
+                _ => expanded,
+            })
+    }
+
+    fn named(&self, entries: &[&Entry]) -> Vec<Expanded> {
+        let images = entries
+            .iter()
+            .filter_map(|entry| self.entries.image(entry).ok());
+        images.map(Expanded::image).collect()
+    }
+
+    async fn chosen(&self, entry: &Entry, rules: &TagRules, lister: &Lister<'_>) -> Vec<Expanded> {
+        let Ok(sample) = self.entries.image(entry) else {
+            return Vec::new();
+        };
+        let found = lister.tags(&sample).await.and_then(|tags| {
+            let chosen = rules.choose(tags.iter().map(String::as_str));
+            enough(&sample, rules, tags.len(), chosen.len())?;
+            let (to, defaults) = (&self.entries.cache_registry, &self.entries.defaults);
+            let image = |tag: &str| entry.with_tag(Some(tag), to, defaults).ok();
+            Ok(chosen.into_iter().filter_map(image).collect::<Vec<_>>())
+        });
+        match found {
+            Ok(images) => {
+                let is_wanted =
+                    |image: &ImageSpec| self.only.iter().all(|only| only.matches(image));
+                let images = images.into_iter().filter(is_wanted);
+                images.map(Expanded::image).collect()
+            }
+            Err(failure) => vec![Expanded::failed(all_of(sample), failure)],
+        }
+    }
+
+    /// The work that is to be done for the target of each named image, where rules might choose one for it too.
+    fn targets_of_named(&self) -> Option<HashMap<u64, u64>> {
+        let targets = || {
+            self.iter()
+                .map(|image| (hash_of_target(&image), hash_of_work(&image)))
+        };
+        self.has_rules().then(|| targets().collect())
+    }
+}
+
+enum Part<'a> {
+    Named(Vec<&'a Entry>),
+    Rules(&'a Entry, &'a TagRules),
+}
+
+fn parts<'a>(entries: &[&'a Entry]) -> Vec<Part<'a>> {
+    let mut parts = Vec::new();
+    for entry in entries {
+        match (entry.rules(), parts.last_mut()) {
+            (Some(rules), _) => parts.push(Part::Rules(entry, rules)),
+            (None, Some(Part::Named(named))) if named.len() < NAMED_TOGETHER => named.push(entry),
+            (None, _) => parts.push(Part::Named(vec![entry])),
+        }
+    }
+    parts
+}
+
+impl Lister<'_> {
+    async fn tags(&self, sample: &ImageSpec) -> Result<Vec<String>, Failure> {
+        let key = (sample.source.clone(), sample.source_trust);
+        let listing = Arc::clone(lock(&self.listed).entry(key).or_default());
+        listing.get_or_init(|| self.list(sample)).await.clone()
+    }
+
+    async fn list(&self, sample: &ImageSpec) -> Result<Vec<String>, Failure> {
+        let at = Remote {
+            side: Side::Source,
+            repository: sample.source.clone(),
+            trust: sample.source_trust,
+            access: Access::Pull,
+        };
+        let mut attempt = 1;
+        loop {
+            let failure = match self.registries.tags(&at).await {
+                Ok(tags) => return Ok(tags),
+                Err(failure) => failure,
+            };
+            let asked_for = match failure.class.reaction() {
+                Reaction::Retry => None,
+                Reaction::PauseAndRetry(wait) => Some(wait),
+                Reaction::Pause(wait) => wait,
+                Reaction::Fail | Reaction::PutBack => return Err(failure),
+            };
+            if !self.retry.allows_another(attempt) {
+                return Err(failure);
+            }
+            let wait = asked_for.unwrap_or_else(|| self.retry.delay(attempt));
+            tracing::warn!(repository = %sample.source, %failure, ?wait, "tags cannot be listed: trying again");
+            sleep(wait).await;
+            attempt += 1;
+        }
+    }
+}
+
+/// Whether as many were chosen as are required. To choose nothing is probably not meant.
+fn enough(sample: &ImageSpec, rules: &TagRules, of: usize, chosen: usize) -> Result<(), Failure> {
+    let required = rules.require.unwrap_or(0);
+    if chosen < required {
+        let answer = format!(
+            "found {chosen} tags of {of} that the rules choose, expected {required} at least"
+        );
+        return Err(failure(sample, FailureClass::Invalid, answer));
+    }
+    if chosen == 0 {
+        tracing::warn!(repository = %sample.source, tags = of, "the rules choose no tag");
+    }
+    Ok(())
+}
+
+fn each_target_once(expanded: Vec<Expanded>, taken: &mut HashMap<u64, u64>) -> Vec<Expanded> {
+    let once = |expanded: Expanded| {
+        let Expanded {
+            image,
+            failure: None,
+        } = expanded
+        else {
+            return Some(expanded);
+        };
+        match taken.entry(hash_of_target(&image)) {
+            Slot::Vacant(slot) => {
+                slot.insert(hash_of_work(&image));
+                Some(Expanded::image(image))
+            }
+            Slot::Occupied(work) if *work.get() == hash_of_work(&image) => None,
+            Slot::Occupied(_) => Some(clash(image)),
+        }
+    };
+    expanded.into_iter().filter_map(once).collect()
+}
+
+fn clash(image: ImageSpec) -> Expanded {
+    let target = image.target_name();
+    let answer = format!(
+        "{}:{} is for {target}, for which another entry has another image; expected one image per target, so set cache_as",
+        image.image, image.tag
+    );
+    let failure = failure(&image, FailureClass::Invalid, answer);
+    Expanded::failed(image, failure)
+}
+
+fn hash_of_work(image: &ImageSpec) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&image.source, &image.reference, &image.platforms).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// How reports call all that rules would choose.
+fn all_of(sample: ImageSpec) -> ImageSpec {
+    let any = Reference::Tag("*".to_owned());
+    ImageSpec {
+        tag: any.to_string(),
+        reference: any.clone(),
+        target_reference: any,
+        ..sample
+    }
+}
+
+fn failure(sample: &ImageSpec, class: FailureClass, answer: String) -> Failure {
+    Failure::new(
+        Side::Source,
+        Step::ListTags,
+        sample.source.to_string(),
+        class,
+        answer,
+    )
+}

@@ -1,0 +1,180 @@
+//! Tags that rules choose.
+
+use image_sync_testkit::FakeRegistry;
+use image_sync_testkit::fake_registry::{Fault, Rule};
+use image_sync_testkit::images::image;
+use image_sync_tests::Entry;
+
+use crate::world::{REPOSITORY, TAG, World, program};
+
+const LISTING: &str = "/v2/*/tags/list*";
+
+/// A world whose source has these tags of `team/app`.
+async fn with_tags(tags: &[&str]) -> World {
+    let world = World::start().await;
+    for tag in tags {
+        world.source.put_image(REPOSITORY, tag, &image(tag));
+    }
+    world
+}
+
+fn tags_at_target(world: &World) -> Vec<String> {
+    world.target.tags(REPOSITORY)
+}
+
+#[tokio::test]
+async fn rules_choose_among_the_tags_of_the_source_and_new_ones_are_copied_by_the_next_run() {
+    let world = with_tags(&[
+        "v1.28.9",
+        "v1.29.0",
+        "v1.30.0-rc.1",
+        "v1.30.0",
+        "v2.0.0",
+        "latest",
+    ])
+    .await;
+    let rules = "{include: 'v.*', semver: '>=1.29, <2', latest: 5}";
+    let catalog = world.empty_catalog().image(world.tags(REPOSITORY, rules));
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(tags_at_target(&world), ["v1.29.0", "v1.30.0"]);
+    assert_eq!(ended.report().head.summary.total, 2);
+    world.source.put_image(REPOSITORY, "v1.31.0", &image("new"));
+    let again = world.program.sync(&catalog, &[]).await;
+    let summary = again.report().head.summary;
+    assert_eq!(
+        (summary.already_cached, summary.pulled),
+        (2, 1),
+        "{again:#?}"
+    );
+    world.nothing_broken();
+}
+
+#[tokio::test]
+async fn named_tags_are_never_listed_and_a_repository_is_listed_once_for_all_rules() {
+    let world = with_tags(&["1.0", "1.1", "2.0"]).await;
+    let catalog = world
+        .empty_catalog()
+        .image(world.tags(REPOSITORY, "['1.0', '2.0']"));
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(tags_at_target(&world), ["1.0", "2.0"], "{ended:#?}");
+    assert_eq!(world.source.count("GET", LISTING), 0);
+    let source = format!("{}/{REPOSITORY}", world.source.host());
+    let catalog = world
+        .empty_catalog()
+        .image(Entry::of_tags(&source, "{semver: 1.x}").cache_as("first"))
+        .image(Entry::of_tags(&source, "{semver: '>=1.1'}").cache_as("second"));
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.report().head.summary.total, 4, "{ended:#?}");
+    assert_eq!(world.source.count("GET", LISTING), 1);
+}
+
+#[tokio::test]
+async fn all_tags_are_listed_page_by_page() {
+    let source = FakeRegistry::builder().behaviour(|behaviour| behaviour.page_size = 10);
+    let world = World {
+        source: source.start().await.unwrap(),
+        target: FakeRegistry::start().await.unwrap(),
+        program: program(),
+    };
+    let image = image("app");
+    for number in 0..25 {
+        world
+            .source
+            .put_image(REPOSITORY, &format!("t{number}"), &image);
+    }
+    let catalog = world.empty_catalog().image(world.tags(REPOSITORY, "all"));
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.report().head.summary.pulled, 25, "{ended:#?}");
+    assert_eq!(world.source.count("GET", LISTING), 3);
+}
+
+#[tokio::test]
+async fn a_listing_that_fails_is_one_failed_result_that_names_the_repository() {
+    let world = with_tags(&[TAG]).await;
+    let missing = world.tags("no/such", "all");
+    let catalog = world.catalog().image(missing);
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let report = ended.report();
+    assert_eq!(
+        (report.head.summary.pulled, report.head.summary.failed),
+        (1, 1)
+    );
+    let failed = report
+        .results
+        .iter()
+        .find(|result| result.error.is_some())
+        .unwrap();
+    let error = failed.error.as_deref().unwrap();
+    assert_eq!(failed.tag, "*");
+    assert!(
+        error.contains("no/such") && error.contains("list tags"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_listing_is_tried_again() {
+    let world = with_tags(&[TAG]).await;
+    world
+        .source
+        .stage(Rule::new("GET", LISTING).first(2), Fault::status(503));
+    let catalog = world.empty_catalog().image(world.tags(REPOSITORY, "all"));
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(tags_at_target(&world), [TAG]);
+    assert_eq!(world.source.count("GET", LISTING), 3);
+}
+
+#[tokio::test]
+async fn fewer_tags_than_are_required_are_a_failure_and_none_is_a_warning() {
+    let world = with_tags(&["1.0", "2.0"]).await;
+    for (rules, code, told) in [
+        (
+            "{semver: 1.x, require: 2}",
+            1,
+            "found 1 tags of 2 that the rules choose, expected 2 at least",
+        ),
+        ("{semver: 7.x}", 0, "the rules choose no tag"),
+    ] {
+        let catalog = world.empty_catalog().image(world.tags(REPOSITORY, rules));
+        let ended = world.program.sync(&catalog, &[]).await;
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains(told), "{told:?}: {ended:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_is_named_and_chosen_is_worked_once_and_another_image_for_its_target_fails() {
+    let world = with_tags(&["1.0", "1.1"]).await;
+    world.source.put_image("other/app", "1.0", &image("other"));
+    let other = format!("{}/other/app", world.source.host());
+    let catalog = world
+        .catalog()
+        .image(world.tags(REPOSITORY, "all"))
+        .image(Entry::of_tags(&other, "all").cache_as(REPOSITORY));
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let report = ended.report();
+    let summary = report.head.summary;
+    assert_eq!((summary.pulled, summary.failed, summary.total), (2, 1, 3));
+    let errors = report
+        .results
+        .iter()
+        .filter_map(|result| result.error.as_deref());
+    let errors: Vec<&str> = errors.collect();
+    assert!(
+        errors[0].contains("for which another entry has another image"),
+        "{errors:?}"
+    );
+}
+
+#[tokio::test]
+async fn only_chooses_among_what_the_rules_choose() {
+    let world = with_tags(&["1.0", "1.1", "2.0"]).await;
+    let catalog = world.empty_catalog().image(world.tags(REPOSITORY, "all"));
+    let ended = world.program.sync(&catalog, &["--only", "*:1.*"]).await;
+    assert_eq!(tags_at_target(&world), ["1.0", "1.1"], "{ended:#?}");
+}
