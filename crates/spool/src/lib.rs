@@ -3,12 +3,16 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::PathBuf;
+use std::sync::Once;
 
 /// How many bytes gather in memory before they are moved to the file.
 const TAIL_BYTES: usize = 64 * 1024;
 
 /// How many bytes are kept in memory where no file can be written, at most.
 const MAX_IN_MEMORY: usize = 256 * 1024 * 1024;
+
+/// Whether the log says that bytes stay in memory.
+static TOLD: Once = Once::new();
 
 /// Grows without taking more memory than its tail (64 KiB). The file has no name and ends with the process; where none can be made
 /// or written, up to 256 MiB stay in memory.
@@ -57,10 +61,13 @@ impl Spool {
             && let Err(error) = self.spill()
         {
             let limit = self.max_in_memory / (1024 * 1024);
-            tracing::warn!(
-                %error,
-                "no temporary file can be written (in TMPDIR, else /tmp): up to {limit} MiB stay in memory instead"
-            );
+            // What keeps one spool from its file keeps them all from theirs.
+            TOLD.call_once(|| {
+                tracing::warn!(
+                    %error,
+                    "no temporary file can be written (in TMPDIR, else /tmp): up to {limit} MiB stay in memory instead"
+                );
+            });
             self.unwritable = Some(error);
         }
         Ok(())

@@ -25,6 +25,7 @@ mod runs;
 mod servers;
 mod stopping;
 mod support;
+mod tag_rules;
 mod traces;
 mod why;
 mod workers;
