@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use image_sync_shared::outcome::ImageResult;
-use image_sync_shared::report::Report;
+use image_sync_shared::run::outcome::ImageResult;
+use image_sync_shared::run::report::Report;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 

@@ -12,8 +12,8 @@
 
 use std::time::Duration;
 
-use image_sync_shared::outcome::{JobResult, ResultKind};
-use image_sync_shared::report::{RunStatus, Summary};
+use image_sync_shared::run::outcome::{JobResult, ResultKind};
+use image_sync_shared::run::report::{RunStatus, Summary};
 use image_sync_shared::run::{RunEvent, RunOpened};
 use time::OffsetDateTime;
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::job_queue::JobQueue;
-use image_sync_shared::ports::measures::Measures;
-use image_sync_shared::ports::run_control::RunControl;
-use image_sync_shared::ports::run_states::{RunState, RunStates};
-use image_sync_shared::report::{Extent, LeftOut, ReportHead, RunStatus};
+use image_sync_shared::ports::queue::job_queue::JobQueue;
+use image_sync_shared::ports::runs::run_control::RunControl;
+use image_sync_shared::ports::runs::run_states::{RunState, RunStates};
+use image_sync_shared::ports::telemetry::measures::Measures;
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::report::{Extent, LeftOut, ReportHead, RunStatus};
 use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio::time::sleep;

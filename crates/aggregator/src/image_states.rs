@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use globset::{GlobBuilder, GlobMatcher};
-use image_sync_shared::outcome::{ImageResult, JobResult, ResultKind};
-use image_sync_shared::reference::split;
-use image_sync_shared::report::MissingImage;
+use image_sync_shared::image::reference::split;
+use image_sync_shared::run::outcome::{ImageResult, JobResult, ResultKind};
+use image_sync_shared::run::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent};
 use image_sync_shared::text::UnknownWord;
 use serde::Serialize;
@@ -266,7 +266,7 @@ impl ImageStates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image_sync_shared::outcome::Action;
+    use image_sync_shared::run::outcome::Action;
     use image_sync_testkit::samples::{chunk, name, now, opened, result};
 
     fn attempt(idx: u32, defers: u32, error: &str) -> RunEvent {

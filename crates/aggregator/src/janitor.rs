@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use image_sync_shared::panics::caught;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::ports::job_queue::{Delivery, JobQueue};
-use image_sync_shared::ports::measures::Measures;
-use image_sync_shared::ports::run_log::RunLog;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::job_queue::{Delivery, JobQueue};
+use image_sync_shared::ports::runs::run_log::RunLog;
+use image_sync_shared::ports::telemetry::measures::Measures;
 use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use tokio_util::sync::CancellationToken;
 
 use crate::again::again_after_panic;
@@ -155,8 +155,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use async_trait::async_trait;
-    use image_sync_shared::ports::job_queue::{Lane, Settle, Stored};
-    use image_sync_shared::ports::measures::Unmeasured;
+    use image_sync_shared::ports::queue::job_queue::{Lane, Settle, Stored};
+    use image_sync_shared::ports::telemetry::measures::Unmeasured;
     use image_sync_shared::run::RunId;
 
     use image_sync_testkit::ports::{FakeLog, FakeQueue};

@@ -1,8 +1,8 @@
 //! Why an image is not up to date, in a sentence or two: a pure function of what is known of it.
 
-use image_sync_shared::ports::host_pauses::HostPause;
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::ports::queue::host_pauses::HostPause;
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::report::RunStatus;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

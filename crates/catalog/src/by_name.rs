@@ -1,8 +1,8 @@
 //! Which images `enqueue` is about: those of the catalog that are named, or any other one whose target is named too.
 
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
-use image_sync_shared::platform::Platforms;
-use image_sync_shared::reference::{InvalidReference, Reference, Repository, split};
+use image_sync_shared::image::platform::Platforms;
+use image_sync_shared::image::reference::{InvalidReference, Reference, Repository, split};
 use thiserror::Error;
 
 use crate::config_file::Images;
@@ -156,7 +156,7 @@ fn not_named(images: &Images, file: &str, text: &str, repository: &Repository) -
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::job::Trust;
+    use image_sync_shared::run::job::Trust;
 
     use super::*;
     use crate::config_file::Parsed;

@@ -3,11 +3,11 @@
 mod source;
 
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
-use image_sync_shared::job::Trust;
-use image_sync_shared::platform::Platforms;
-use image_sync_shared::reference::{
+use image_sync_shared::image::platform::Platforms;
+use image_sync_shared::image::reference::{
     DOCKER_HUB, Location, Reference, Repository, canonical_host, split,
 };
+use image_sync_shared::run::job::Trust;
 
 use crate::problem::{Place, Problem, without_secrets};
 use crate::tag_rules::TagRules;

@@ -1,7 +1,7 @@
 //! What a catalog is known by.
 
 use image_sync_shared::config::ImageSpec;
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::config_file::Images;

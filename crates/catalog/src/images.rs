@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
-use image_sync_shared::reference::{Location, Repository};
+use image_sync_shared::image::reference::{Location, Repository};
 
 use crate::entry::Entry;
 use crate::problem::Problem;

@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 use image_sync_shared::config::ImageSpec;
-use image_sync_shared::nearest::distance;
+use image_sync_shared::text::nearest::distance;
 use thiserror::Error;
 
 use crate::config_file::Images;

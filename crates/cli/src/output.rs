@@ -7,8 +7,8 @@ use std::io::{self, BufReader, IsTerminal as _, Write};
 use console::Term;
 use image_sync_aggregator::aggregate::FinishedRun;
 use image_sync_aggregator::image_states::Meant;
-use image_sync_shared::ports::reports::StoredReport;
-use image_sync_shared::report::Report;
+use image_sync_shared::ports::runs::reports::StoredReport;
+use image_sync_shared::run::report::Report;
 use image_sync_shared::text::JsonWriter;
 
 use crate::options::{Output, OutputArgs};

@@ -1,10 +1,10 @@
 //! Values for the tests of this crate.
 
-use image_sync_shared::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
-use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, Work};
-use image_sync_shared::platform::Platforms;
-use image_sync_shared::reference::split;
-use image_sync_shared::report::{Report, ReportHead, RunStatus, Summary};
+use image_sync_shared::image::platform::Platforms;
+use image_sync_shared::image::reference::split;
+use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, Work};
+use image_sync_shared::run::report::{Report, ReportHead, RunStatus, Summary};
 use image_sync_shared::run::{RunId, Trigger};
 use time::macros::datetime;
 
@@ -100,6 +100,6 @@ pub(crate) fn job(idx: u32, image: &str) -> Job {
         history: Vec::new(),
         so_far: Work::default(),
         mac: None,
-        trace: image_sync_shared::ports::trace_context::TraceContext::default(),
+        trace: image_sync_shared::ports::telemetry::trace_context::TraceContext::default(),
     }
 }

@@ -12,8 +12,8 @@ use std::io;
 use std::net::{TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 
-use image_sync_shared::ports::backlog::Backlog;
-use image_sync_shared::ports::measures::{Measures, Unmeasured};
+use image_sync_shared::ports::queue::backlog::Backlog;
+use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;

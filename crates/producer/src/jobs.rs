@@ -2,9 +2,9 @@
 
 use image_sync_shared::config::{ImageSpec, Settings};
 use image_sync_shared::failure::Failure;
-use image_sync_shared::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy};
-use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
-use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::ports::telemetry::trace_context::TraceContext;
+use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy};
+use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use image_sync_shared::run::{ImageName, RunId, Trigger};
 use time::OffsetDateTime;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::DeadLetters;
+use image_sync_shared::ports::queue::dead_letters::DeadLetters;
 use image_sync_shared::run::RunId;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;

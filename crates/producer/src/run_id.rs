@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use image_sync_shared::reference::Repository;
+use image_sync_shared::image::reference::Repository;
 use image_sync_shared::run::RunId;
 use time::OffsetDateTime;
 use ulid::Ulid;

@@ -11,12 +11,12 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use image_sync_queue::Ports;
 use image_sync_queue::jetstream::{ConnectSettings, Connection, JetStream, Role};
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::{DEFAULT_MAX_DELIVER, Delivery, Lane};
+use image_sync_shared::ports::queue::job_queue::{DEFAULT_MAX_DELIVER, Delivery, Lane};
 use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use time::OffsetDateTime;
 
 /// Jobs in hand.

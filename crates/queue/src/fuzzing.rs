@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use image_sync_fuzzkit::assert_presentable;
-use image_sync_shared::job::Job;
-use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::run::job::Job;
 use image_sync_shared::run::{RunEvent, RunId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::{DEFAULT_MAX_DELIVER, Lane};
+use image_sync_shared::ports::queue::job_queue::{DEFAULT_MAX_DELIVER, Lane};
 use image_sync_shared::run::RunId;
 
 use crate::Ports;

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::run::RunId;
 use tokio::task::JoinSet;
 use tokio_util::sync::DropGuard;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::clock::later;
-use image_sync_shared::ports::host_pauses::{HostPause, LONGEST_PAUSE};
+use image_sync_shared::ports::queue::host_pauses::{HostPause, LONGEST_PAUSE};
 use time::OffsetDateTime;
 
 /// The pauses by their hosts.

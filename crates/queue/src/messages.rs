@@ -10,9 +10,9 @@ mod events;
 
 use std::fmt;
 
-use image_sync_shared::job::{Job, JobKind, MESSAGE_VERSION};
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::run::job::{Job, JobKind, MESSAGE_VERSION};
 use image_sync_shared::text::{bounded, excerpt};
 use serde::{Deserialize, Serialize};
 
@@ -149,9 +149,9 @@ fn start(text: &str, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-    use image_sync_shared::job::PastAttempt;
-    use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
     use image_sync_shared::run::RunEvent;
+    use image_sync_shared::run::job::PastAttempt;
+    use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult};
     use image_sync_shared::text::{MAX_TEXT, is_deceptive};
 
     use time::OffsetDateTime;

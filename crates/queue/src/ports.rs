@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use image_sync_shared::ports::backlog::Backlog;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::dead_letters::DeadLetters;
-use image_sync_shared::ports::host_pauses::HostPauses;
-use image_sync_shared::ports::job_queue::JobQueue;
-use image_sync_shared::ports::leases::Leases;
 use image_sync_shared::ports::memo::Memos;
-use image_sync_shared::ports::reports::Reports;
-use image_sync_shared::ports::run_control::RunControl;
-use image_sync_shared::ports::run_log::RunLog;
-use image_sync_shared::ports::run_states::RunStates;
+use image_sync_shared::ports::queue::backlog::Backlog;
+use image_sync_shared::ports::queue::dead_letters::DeadLetters;
+use image_sync_shared::ports::queue::host_pauses::HostPauses;
+use image_sync_shared::ports::queue::job_queue::JobQueue;
+use image_sync_shared::ports::queue::leases::Leases;
+use image_sync_shared::ports::runs::reports::Reports;
+use image_sync_shared::ports::runs::run_control::RunControl;
+use image_sync_shared::ports::runs::run_log::RunLog;
+use image_sync_shared::ports::runs::run_states::RunStates;
 
 /// The ports of one queue, so that nobody who uses it knows which it is.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use image_sync_queue::Ports;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::{Lane, Stored};
+use image_sync_shared::ports::queue::job_queue::{Lane, Stored};
 use image_sync_shared::run::RunId;
 use image_sync_testkit::TokioClock;
 use time::macros::datetime;

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use image_sync_queue::Ports;
 use image_sync_queue::jetstream::{JetStream, ProvisionSettings};
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::run::RunId;
 use image_sync_testkit::servers::NatsServer;
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use image_sync_queue::memo::MemoFile;
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::ports::memo::{Fact, Memo};
 use tempfile::TempDir;
 use time::macros::datetime;

@@ -20,8 +20,8 @@ mod tests;
 use std::sync::Arc;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side};
-use image_sync_shared::job::Remote;
-use image_sync_shared::ports::request_limits::RequestLimits;
+use image_sync_shared::ports::transfer::request_limits::RequestLimits;
+use image_sync_shared::run::job::Remote;
 use reqwest::{Method, Response};
 
 pub use self::options::ClientOptions;

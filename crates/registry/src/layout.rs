@@ -17,12 +17,12 @@ mod tests;
 
 use std::path::Path;
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::{Descriptor, RawManifest};
-use image_sync_shared::ports::registries::Resolved;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{Descriptor, RawManifest};
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::Resolved;
+use image_sync_shared::run::job::Remote;
 
 pub(crate) use self::blobs::{BlobFile, Link, READ_BUFFER};
 pub(crate) use self::error::LayoutError;
@@ -44,7 +44,7 @@ impl Layout {
         }
     }
 
-    /// As [`Registries::resolve`](image_sync_shared::ports::registries::Registries::resolve). A target that is no layout yet
+    /// As [`Registries::resolve`](image_sync_shared::ports::transfer::registries::Registries::resolve). A target that is no layout yet
     /// has no images, and one whose manifest is lost or broken needs it again; a source without the image says what it has
     /// instead.
     pub(crate) async fn resolve(&self, reference: &Reference) -> Result<Option<Resolved>, Failure> {
@@ -69,7 +69,7 @@ impl Layout {
         .await
     }
 
-    /// As [`Registries::pull_manifest_up_to`](image_sync_shared::ports::registries::Registries::pull_manifest_up_to).
+    /// As [`Registries::pull_manifest_up_to`](image_sync_shared::ports::transfer::registries::Registries::pull_manifest_up_to).
     pub(crate) async fn pull_manifest(
         &self,
         limit: usize,
@@ -82,7 +82,7 @@ impl Layout {
         .await
     }
 
-    /// As [`Registries::push_manifest`](image_sync_shared::ports::registries::Registries::push_manifest). Refuses a manifest
+    /// As [`Registries::push_manifest`](image_sync_shared::ports::transfer::registries::Registries::push_manifest). Refuses a manifest
     /// whose blobs or children are not all there.
     pub(crate) async fn push_manifest(
         &self,
@@ -96,7 +96,7 @@ impl Layout {
         .await
     }
 
-    /// As [`Registries::has_blob`](image_sync_shared::ports::registries::Registries::has_blob).
+    /// As [`Registries::has_blob`](image_sync_shared::ports::transfer::registries::Registries::has_blob).
     pub(crate) async fn has_blob(&self, digest: &Digest) -> Result<bool, Failure> {
         let asked = digest.clone();
         self.run(Step::CheckBlob, digest, move |folder| {
@@ -105,7 +105,7 @@ impl Layout {
         .await
     }
 
-    /// As [`Registries::tags`](image_sync_shared::ports::registries::Registries::tags).
+    /// As [`Registries::tags`](image_sync_shared::ports::transfer::registries::Registries::tags).
     pub(crate) async fn tags(&self) -> Result<Vec<String>, Failure> {
         let target = self.side == Side::Target;
         let path = self.folder.root().display();

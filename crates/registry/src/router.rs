@@ -1,12 +1,12 @@
 //! All repositories behind one port: those at registries and those in folders.
 
 use async_trait::async_trait;
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::Failure;
-use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::RawManifest;
-use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolved};
-use image_sync_shared::reference::{Reference, Repository};
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::RawManifest;
+use image_sync_shared::image::reference::{Reference, Repository};
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::run::job::Remote;
 
 use crate::client::{Client, ClientOptions};
 use crate::distribution::HttpRegistry;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::job::Trust;
-use crate::platform::Platforms;
-use crate::reference::{Location, Reference, Repository};
+use crate::image::platform::Platforms;
+use crate::image::reference::{Location, Reference, Repository};
 use crate::retry::RetryPolicy;
+use crate::run::job::Trust;
 use crate::secret::Secret;
 
 /// A config without its images, which may be too many to be held.

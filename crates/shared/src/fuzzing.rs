@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use image_sync_fuzzkit::{assert_presentable, first_lines, text};
 
-use crate::digest::Digest;
 use crate::failure::{Failure, FailureClass, Side, Step};
-use crate::manifest::{Manifest, RawManifest};
-use crate::media_type;
-use crate::platform::{Platform, Platforms};
-use crate::reference::{ImageRef, Location, Reference, Repository, split};
+use crate::image::digest::Digest;
+use crate::image::manifest::{Manifest, RawManifest};
+use crate::image::media_type;
+use crate::image::platform::{Platform, Platforms};
+use crate::image::reference::{ImageRef, Location, Reference, Repository, split};
 
 /// Names of images, digests and platforms: what is parsed prints to what parses to the same.
 pub fn names(input: &[u8]) {

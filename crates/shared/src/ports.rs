@@ -1,23 +1,11 @@
 //! The traits to the outside. Their implementations are in crates/queue, crates/registry, crates/worker and crates/cli.
 
-pub mod backlog;
 pub mod clock;
-pub mod dead_letters;
-pub mod host_pauses;
-pub mod job_queue;
-pub mod known_blobs;
-pub mod leases;
-pub mod measures;
 pub mod memo;
-pub mod progress;
-pub mod registries;
-pub mod reports;
-pub mod request_limits;
-pub mod run_control;
-pub mod run_log;
-pub mod run_states;
-pub mod single_flight;
-pub mod trace_context;
+pub mod queue;
+pub mod runs;
+pub mod telemetry;
+pub mod transfer;
 
 use thiserror::Error;
 

@@ -1,5 +1,9 @@
 //! Runs and their events: the log of a run is all that its report is made of.
 
+pub mod job;
+pub mod outcome;
+pub mod report;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,8 +12,8 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::mac::MacKey;
-use crate::outcome::JobResult;
-use crate::ports::trace_context::TraceContext;
+use crate::ports::telemetry::trace_context::TraceContext;
+use crate::run::outcome::JobResult;
 use crate::text;
 use crate::text::UnknownWord;
 use crate::text::word::words;
@@ -135,7 +139,7 @@ pub struct RunOpened {
     /// For how long, in milliseconds, a run without a seal may be without a sign of its producer before it is abandoned.
     #[serde(default = "usual_silence")]
     pub silence_ms: u64,
-    /// With this the producer authenticates the jobs of the run ([`Job::mac`](crate::job::Job::mac)), and a result counts only if
+    /// With this the producer authenticates the jobs of the run ([`Job::mac`](crate::run::job::Job::mac)), and a result counts only if
     /// it has the code of its job. Workers are not told it. None in a run of an earlier version, where any result counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<MacKey>,

@@ -3,9 +3,9 @@
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use crate::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
-use crate::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
-use crate::reference::split;
+use crate::image::reference::split;
+use crate::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
+use crate::run::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use crate::run::{RunId, RunOpened, Trigger};
 
 pub(crate) fn now() -> OffsetDateTime {
@@ -32,7 +32,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
         tag: "1.27".to_owned(),
         source: place("docker.io/library/nginx:1.27"),
         target: place("localhost:5000/library/nginx:1.27"),
-        platforms: crate::platform::Platforms::All,
+        platforms: crate::image::platform::Platforms::All,
         policy: Policy {
             dry_run: false,
             timeout_secs: 300,
@@ -45,7 +45,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
         history: Vec::new(),
         so_far: Work::default(),
         mac: None,
-        trace: crate::ports::trace_context::TraceContext::default(),
+        trace: crate::ports::telemetry::trace_context::TraceContext::default(),
     }
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn opened() -> RunOpened {
         skip_on_error: false,
         silence_ms: 90_000,
         key: None,
-        trace: crate::ports::trace_context::TraceContext::default(),
+        trace: crate::ports::telemetry::trace_context::TraceContext::default(),
     }
 }
 

@@ -3,6 +3,9 @@
 //! They are bounded, as whoever wrote them may want them to fill memory, messages and logs; and clean, as a terminal obeys
 //! control characters, and a reader is deceived by those that turn the direction of a line round or that are not seen.
 
+pub mod nearest;
+pub mod size;
+
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use image_sync_shared::digest::{Algorithm, Digest, Hasher};
-use image_sync_shared::manifest::{Descriptor, Manifest, RawManifest};
+use image_sync_shared::image::digest::{Algorithm, Digest, Hasher};
+use image_sync_shared::image::manifest::{Descriptor, Manifest, RawManifest};
 
 /// A repository or layout folder that is looked into.
 pub(crate) trait Holder {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use image_sync_shared::media_type::OCI_INDEX;
+use image_sync_shared::image::media_type::OCI_INDEX;
 
 use crate::images::{Image, ImageBuilder, artifact, cosign_signature, index_of, write_layout};
 

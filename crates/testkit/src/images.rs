@@ -8,9 +8,9 @@ mod odd;
 mod tar;
 
 use bytes::Bytes;
-use image_sync_shared::digest::Digest;
-use image_sync_shared::manifest::{Descriptor, RawManifest, StatedPlatform};
-use image_sync_shared::platform::Platform;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{Descriptor, RawManifest, StatedPlatform};
+use image_sync_shared::image::platform::Platform;
 use serde::Serialize;
 
 pub use builder::{
@@ -193,10 +193,10 @@ fn json(value: &impl Serialize) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::manifest::{
+    use image_sync_shared::image::manifest::{
         ATTESTED_DIGEST, InvalidManifest, MAX_MANIFEST_BYTES, Manifest,
     };
-    use image_sync_shared::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX};
+    use image_sync_shared::image::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX};
 
     use super::*;
 

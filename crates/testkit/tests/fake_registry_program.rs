@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 
 struct Killed(Child);
 

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use image_sync_fuzzkit::{MAX_TEXT_BYTES, assert_presentable, first_lines, text};
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, Side};
-use image_sync_shared::job::{Job, MAX_HISTORY};
-use image_sync_shared::manifest::{Descriptor, Manifest, RawManifest};
-use image_sync_shared::platform::Platforms;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{Descriptor, Manifest, RawManifest};
+use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::job::{Job, MAX_HISTORY};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::datetime;

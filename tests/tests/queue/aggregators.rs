@@ -1,9 +1,9 @@
 //! Aggregators that are killed (SIGKILL), and two at once.
 
-use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
-use image_sync_shared::ports::run_control::Opening;
-use image_sync_shared::ports::trace_context::TraceContext;
-use image_sync_shared::report::{Report, RunStatus};
+use image_sync_shared::ports::runs::run_control::Opening;
+use image_sync_shared::ports::telemetry::trace_context::TraceContext;
+use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult};
+use image_sync_shared::run::report::{Report, RunStatus};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use image_sync_testkit::Proxy;
 use image_sync_testkit::proxy::Toward;

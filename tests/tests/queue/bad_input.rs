@@ -1,7 +1,7 @@
 //! What is wrong with a command or with its server is said in one clear line: exit 2 for what was typed wrongly, 3 for what
 //! could not be carried out. No secret is in it.
 
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::run::report::RunStatus;
 use image_sync_testkit::servers::NatsServer;
 use image_sync_testkit::{ClosedPort, PrivateCa};
 use image_sync_tests::{Catalog, Ended, Entry, Program, Watched};

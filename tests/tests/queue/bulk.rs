@@ -1,6 +1,6 @@
 //! A catalog over the queue comes to the report that it comes to in one process.
 
-use image_sync_shared::report::{Report, RunStatus, Summary};
+use image_sync_shared::run::report::{Report, RunStatus, Summary};
 use image_sync_testkit::fake_registry::{Fault, Rule};
 use image_sync_testkit::images::index;
 use image_sync_testkit::servers::DockerRegistry;

@@ -1,6 +1,6 @@
 //! A cluster of three nats-servers of which some die, leave or stand still while a run is open.
 
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::run::report::RunStatus;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::image;

@@ -1,8 +1,8 @@
 //! Jobs and messages that were given up, and `dead-letters`.
 
-use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::run::outcome::Action;
+use image_sync_shared::run::report::RunStatus;
 use image_sync_shared::run::{RunId, Trigger};
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;

@@ -1,7 +1,7 @@
 //! `enqueue`: single images, ahead of the bulk.
 
-use image_sync_shared::outcome::Action;
 use image_sync_shared::run::Trigger;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::ClosedPort;
 use image_sync_testkit::fake_registry::{Fault, Gate, Request, Rule};
 use image_sync_testkit::images::image;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::run::report::RunStatus;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;

@@ -1,7 +1,7 @@
 //! Runs that overlap, that lose their producer, and that are cancelled.
 
-use image_sync_shared::report::{Report, RunStatus};
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::report::{Report, RunStatus};
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::proxy::Toward;
 use image_sync_tests::{Ended, Running};

@@ -1,6 +1,6 @@
 //! SIGTERM: take nothing new, finish or hand back what is in hand, publish outcomes, inside the grace time.
 
-use image_sync_shared::outcome::Action;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 
 use crate::servers::CUT;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_queue::jetstream::{ConnectSettings, Connection, JetStream, Role};
-use image_sync_shared::outcome::JobResult;
-use image_sync_shared::report::{Report, RunStatus};
+use image_sync_shared::run::outcome::JobResult;
+use image_sync_shared::run::report::{Report, RunStatus};
 use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::image;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::report::Report;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::run::outcome::Action;
+use image_sync_shared::run::report::Report;
 use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_testkit::Image;
 use image_sync_testkit::fake_registry::{Fault, Gate, Request, Rule};

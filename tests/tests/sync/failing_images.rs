@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::outcome::Action;
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::run::outcome::Action;
+use image_sync_shared::run::report::RunStatus;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::{ImageBuilder, deterministic_bytes, image};

@@ -1,7 +1,7 @@
 //! Content that is not what it says, or that needs care.
 
-use image_sync_shared::digest::{Algorithm, Digest, Hasher};
-use image_sync_shared::manifest::RawManifest;
+use image_sync_shared::image::digest::{Algorithm, Digest, Hasher};
+use image_sync_shared::image::manifest::RawManifest;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Rule};
 use image_sync_testkit::images::{self, image, image_with_layers};

@@ -1,7 +1,7 @@
 //! What a target may do wrong on the way.
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::media_type;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::media_type;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{
     At, Auth, Fault, Gate, ImmutableTags, Mounts, Rule, UploadLocation, Uploads,

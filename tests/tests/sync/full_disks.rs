@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use image_sync_shared::outcome::Action;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::fake_registry::Fault;
 use image_sync_testkit::images::{image, image_with_layers};
 use image_sync_tests::Catalog;

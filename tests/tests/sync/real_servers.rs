@@ -1,6 +1,6 @@
 //! docker-registry and skopeo.
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_testkit::PrivateCa;
 use image_sync_testkit::images::{docker_image, image, index};
 use image_sync_testkit::servers::{DockerRegistry, skopeo_copy, skopeo_inspect};

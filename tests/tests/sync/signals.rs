@@ -4,8 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::run::report::RunStatus;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::{image, image_with_layers};
 use image_sync_testkit::servers::{skopeo_copy, skopeo_inspect};

@@ -129,7 +129,13 @@ async fn nothing_is_sent_where_it_is_turned_off() {
 }
 
 /// What a run says, without what differs from run to run.
-fn story(ended: &Ended) -> (Option<i32>, Vec<image_sync_shared::outcome::Action>, u64) {
+fn story(
+    ended: &Ended,
+) -> (
+    Option<i32>,
+    Vec<image_sync_shared::run::outcome::Action>,
+    u64,
+) {
     let report = ended.report();
     let actions = report.results.iter().map(|result| result.action).collect();
     (ended.code, actions, report.head.bytes_copied)

@@ -1,6 +1,6 @@
 //! A source, a target and the program.
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
 use image_sync_testkit::{FakeRegistry, Image};
 use image_sync_tests::{Catalog, Ended, Entry, Program};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use image_sync_shared::report::MissingImage;
+use image_sync_shared::run::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent};
 
 use super::first_values::FirstValues;

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 
-use image_sync_shared::outcome::ImageResult;
-use image_sync_shared::report::{Extent, LeftOut, MissingImage, ReportHead, RunStatus, Summary};
+use image_sync_shared::run::outcome::ImageResult;
+use image_sync_shared::run::report::{
+    Extent, LeftOut, MissingImage, ReportHead, RunStatus, Summary,
+};
 use image_sync_shared::run::{RunId, RunOpened, Trigger};
 use serde::ser::{Error as _, Serialize, SerializeSeq as _, Serializer};
 use time::OffsetDateTime;
@@ -60,7 +62,7 @@ impl FinishedRun {
     }
 
     /// Writes the report as indented JSON with a newline at its end. It has the fields of
-    /// [`Report`](image_sync_shared::report::Report); those that the first release had come in its order.
+    /// [`Report`](image_sync_shared::run::report::Report); those that the first release had come in its order.
     pub fn write_json(&mut self, out: &mut impl Write) -> io::Result<()> {
         let view = ReportView {
             timestamp: self.head.timestamp,

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::measures::Unmeasured;
-use image_sync_shared::ports::trace_context::Untraced;
-use image_sync_shared::report::{MissingImage, Report, RunStatus, Summary};
+use image_sync_shared::ports::telemetry::measures::Unmeasured;
+use image_sync_shared::ports::telemetry::trace_context::Untraced;
 use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::outcome::Action;
+use image_sync_shared::run::report::{MissingImage, Report, RunStatus, Summary};
 use image_sync_testkit::TokioClock;
 use image_sync_testkit::ports::FakeLog;
 use image_sync_testkit::samples::{self, chunk, entry, missing, opened, result, run, seal};

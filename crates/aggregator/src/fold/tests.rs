@@ -1,8 +1,8 @@
 //! The fold under every order, repetition and omission that a log may have.
 
 use image_sync_shared::mac::MacKey;
-use image_sync_shared::outcome::{Action, JobResult};
-use image_sync_shared::report::{RunStatus, Summary};
+use image_sync_shared::run::outcome::{Action, JobResult};
+use image_sync_shared::run::report::{RunStatus, Summary};
 use image_sync_shared::run::{RunEvent, RunOpened};
 use time::{Duration, OffsetDateTime};
 

@@ -2,13 +2,13 @@
 
 use std::sync::Mutex;
 
-use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::ports::measures::Unmeasured;
-use image_sync_shared::ports::run_log::{RunLog, RunLogReader};
-use image_sync_shared::ports::run_states::RunStateReader;
-use image_sync_shared::ports::trace_context::Untraced;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::ports::runs::run_log::{RunLog, RunLogReader};
+use image_sync_shared::ports::runs::run_states::RunStateReader;
+use image_sync_shared::ports::telemetry::measures::Unmeasured;
+use image_sync_shared::ports::telemetry::trace_context::Untraced;
 use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::outcome::Action;
 
 use image_sync_testkit::ports::{FakeControl, FakeLog, FakeQueue};
 use image_sync_testkit::{TokioClock, samples};

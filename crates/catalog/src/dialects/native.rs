@@ -7,7 +7,7 @@ mod tag_rules;
 mod values;
 
 use image_sync_shared::config::{Config, ImageDefaults};
-use image_sync_shared::reference::Location;
+use image_sync_shared::image::reference::Location;
 
 use crate::document::{Keys, Node};
 use crate::entry::Entry;

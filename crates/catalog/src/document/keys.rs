@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use image_sync_shared::nearest::nearest;
+use image_sync_shared::text::nearest::nearest;
 use serde::Deserialize;
 
 use super::node::{Content, Key, MAX_MERGED, MERGE, Node, find};

@@ -1,7 +1,7 @@
 //! The source of an image as a config writes it: `source` and `tag` together.
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::reference::{Reference, Repository, split};
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::reference::{Reference, Repository, split};
 
 use crate::problem::{Problem, without_secrets};
 

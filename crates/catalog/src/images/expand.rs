@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use image_sync_shared::config::{Expanded, ImageSpec};
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
-use image_sync_shared::job::{Access, Remote, Trust};
+use image_sync_shared::image::reference::{Reference, Repository};
 use image_sync_shared::lock::lock;
-use image_sync_shared::ports::registries::Registries;
-use image_sync_shared::reference::{Reference, Repository};
+use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::retry::RetryPolicy;
+use image_sync_shared::run::job::{Access, Remote, Trust};
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use image_sync_aggregator::follow_runs::RunFollower;
 use image_sync_queue::Ports;
-use image_sync_shared::ports::measures::Measures;
+use image_sync_shared::ports::telemetry::measures::Measures;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use image_sync_shared::config::{
     ImageSpec, PasswordSource, ProxySetting, RegistrySettings, Settings,
 };
-use image_sync_shared::job::Trust;
+use image_sync_shared::run::job::Trust;
 
 use crate::run::setup::Loaded;
 use crate::terminal::units::{self, count};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use image_sync_producer::replay::{self, Choice, LetterError};
 use image_sync_queue::Ports;
-use image_sync_shared::ports::dead_letters::DeadLetters;
+use image_sync_shared::ports::queue::dead_letters::DeadLetters;
 use image_sync_shared::text::escape_json;
 use tokio_util::sync::CancellationToken;
 use tracing::info;

@@ -5,7 +5,7 @@ use image_sync_catalog::by_name;
 use image_sync_producer::run_id::registries;
 use image_sync_queue::Ports;
 use image_sync_shared::config::{Config, ImageSpec};
-use image_sync_shared::platform::Platforms;
+use image_sync_shared::image::platform::Platforms;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 

@@ -5,7 +5,7 @@ mod listing;
 use clap::{Args, Subcommand};
 use image_sync_catalog::config_file;
 use image_sync_queue::Ports;
-use image_sync_shared::ports::host_pauses::HostPauses;
+use image_sync_shared::ports::queue::host_pauses::HostPauses;
 use tracing::info;
 
 use crate::output;

@@ -10,7 +10,7 @@ use image_sync_producer::produce::RunPlan;
 use image_sync_queue::Ports;
 use image_sync_registry::Router;
 use image_sync_shared::config::Config;
-use image_sync_shared::ports::registries::Registries;
+use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::run::RunId;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;

@@ -10,11 +10,11 @@ use image_sync_catalog::config_file::Images;
 use image_sync_queue::Ports;
 use image_sync_registry::Router;
 use image_sync_shared::config::Config;
+use image_sync_shared::image::reference::Location;
 use image_sync_shared::mac::MacKey;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::measures::Measures;
-use image_sync_shared::ports::progress::Silent;
-use image_sync_shared::reference::Location;
+use image_sync_shared::ports::telemetry::measures::Measures;
+use image_sync_shared::ports::telemetry::progress::Silent;
 use image_sync_worker::{Admission, AdmissionRules, Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -256,7 +256,7 @@ fn outside(
 #[cfg(test)]
 mod tests {
     use image_sync_catalog::config_file;
-    use image_sync_shared::job::{Job, Trust};
+    use image_sync_shared::run::job::{Job, Trust};
 
     use super::*;
 

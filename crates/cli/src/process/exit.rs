@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use image_sync_shared::report::{ReportHead, RunStatus};
+use image_sync_shared::run::report::{ReportHead, RunStatus};
 use thiserror::Error;
 
 /// How the program ended.

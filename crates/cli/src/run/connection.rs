@@ -14,7 +14,7 @@ use image_sync_queue::jetstream::{
 };
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::DEFAULT_MAX_DELIVER;
+use image_sync_shared::ports::queue::job_queue::DEFAULT_MAX_DELIVER;
 use image_sync_shared::secret::Secret;
 use tokio::time::sleep;
 use tracing::warn;

@@ -10,7 +10,7 @@ use image_sync_catalog::config_file::Images;
 use image_sync_producer::produce::{Produced, Producer, RunPlan};
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::Config;
-use image_sync_shared::ports::registries::Registries;
+use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::RunId;
 use image_sync_worker::{Shutdown, Worker, WorkerSettings};

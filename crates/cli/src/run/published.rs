@@ -1,7 +1,7 @@
 //! What it means that a producer came so far with a run.
 
 use image_sync_producer::produce::Produced;
-use image_sync_shared::ports::run_control::RunControl;
+use image_sync_shared::ports::runs::run_control::RunControl;
 use image_sync_shared::run::RunId;
 
 use crate::process::exit::Problem;

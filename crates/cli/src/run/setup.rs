@@ -6,7 +6,7 @@ use std::sync::Arc;
 use image_sync_catalog::config_file::{self, Images};
 use image_sync_registry::{ClientOptions, FixedLimits, Router, Timeouts};
 use image_sync_shared::config::Config;
-use image_sync_shared::ports::measures::{Measures, Unmeasured};
+use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
 use tracing::{info, warn};
 
 use crate::process::clock::SystemClock;

@@ -7,11 +7,11 @@ use image_sync_aggregator::image_states::Meant;
 use image_sync_queue::Ports;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::{Clock, later};
-use image_sync_shared::ports::reports::StoredReport;
-use image_sync_shared::ports::run_control::RunControl;
-use image_sync_shared::ports::run_states::RunStates;
-use image_sync_shared::report::ReportHead;
+use image_sync_shared::ports::runs::reports::StoredReport;
+use image_sync_shared::ports::runs::run_control::RunControl;
+use image_sync_shared::ports::runs::run_states::RunStates;
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::report::ReportHead;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -232,7 +232,7 @@ mod tests {
 
     use async_trait::async_trait;
     use image_sync_queue::in_process::{InProcess, InProcessSettings};
-    use image_sync_shared::ports::run_states::{RunState, RunStateReader};
+    use image_sync_shared::ports::runs::run_states::{RunState, RunStateReader};
     use image_sync_testkit::TokioClock;
 
     use super::*;

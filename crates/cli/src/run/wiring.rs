@@ -12,10 +12,10 @@ use image_sync_producer::run_id::new_run_id;
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::measures::Measures;
 use image_sync_shared::ports::memo::Memo;
-use image_sync_shared::ports::progress::Progress;
-use image_sync_shared::ports::registries::Registries;
+use image_sync_shared::ports::telemetry::measures::Measures;
+use image_sync_shared::ports::telemetry::progress::Progress;
+use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::run::Trigger;
 use image_sync_worker::{BlobIndex, LocalSingleFlight, WorkerPorts};
 

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use image_sync_shared::lock::lock;
-use image_sync_shared::ports::backlog::Backlog;
+use image_sync_shared::ports::queue::backlog::Backlog;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -121,7 +121,7 @@ mod tests {
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
     use image_sync_shared::ports::QueueError;
-    use image_sync_shared::ports::backlog::{LaneLength, Length};
+    use image_sync_shared::ports::queue::backlog::{LaneLength, Length};
 
     use super::*;
 

@@ -8,7 +8,7 @@ mod process;
 mod runs;
 mod work;
 
-use image_sync_shared::ports::backlog::Length;
+use image_sync_shared::ports::queue::backlog::Length;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -148,7 +148,7 @@ fn of_process() -> Registry {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::ports::backlog::{Fill, LaneLength};
+    use image_sync_shared::ports::queue::backlog::{Fill, LaneLength};
 
     use super::*;
 

@@ -10,7 +10,7 @@ mod propagator;
 use std::sync::Arc;
 use std::time::Duration;
 
-use image_sync_shared::ports::trace_context::Propagator;
+use image_sync_shared::ports::telemetry::trace_context::Propagator;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};

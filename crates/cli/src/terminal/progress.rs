@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use console::Term;
-use image_sync_shared::ports::progress::{Progress, Silent};
+use image_sync_shared::ports::telemetry::progress::{Progress, Silent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use board::Board;

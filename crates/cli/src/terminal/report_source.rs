@@ -3,8 +3,8 @@
 use std::io;
 
 use image_sync_aggregator::aggregate::FinishedRun;
-use image_sync_shared::outcome::ImageResult;
-use image_sync_shared::report::{MissingImage, Report, ReportHead};
+use image_sync_shared::run::outcome::ImageResult;
+use image_sync_shared::run::report::{MissingImage, Report, ReportHead};
 
 /// Entries of a report.
 pub(crate) type Entries<'a, T> = Box<dyn Iterator<Item = io::Result<T>> + 'a>;

@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use image_sync_shared::outcome::WouldCopy;
-use image_sync_shared::report::{LeftOut, ReportHead, RunStatus};
+use image_sync_shared::run::outcome::WouldCopy;
+use image_sync_shared::run::report::{LeftOut, ReportHead, RunStatus};
 
 use crate::terminal::report_source::ReportSource;
 use crate::terminal::text::printable;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use console::{Alignment, measure_text_width, pad_str};
-use image_sync_shared::outcome::{Action, ImageResult, ResultKind};
+use image_sync_shared::run::outcome::{Action, ImageResult, ResultKind};
 
 use crate::terminal::report_source::ReportSource;
 use crate::terminal::summary;
@@ -229,8 +229,8 @@ fn share(room: usize, needed: [usize; 2]) -> [usize; 2] {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::outcome::WouldCopy;
-    use image_sync_shared::report::{MissingImage, Report, RunStatus};
+    use image_sync_shared::run::outcome::WouldCopy;
+    use image_sync_shared::run::report::{MissingImage, Report, RunStatus};
 
     use super::*;
     use crate::samples;
@@ -312,7 +312,7 @@ Errors:
             blobs: 7,
             bytes: 40 * 1024 * 1024,
         });
-        report.head.summary = image_sync_shared::report::Summary {
+        report.head.summary = image_sync_shared::run::report::Summary {
             skipped: 1,
             total: 1,
             ..Default::default()
@@ -372,7 +372,7 @@ Errors:
     fn a_report_that_lacks_entries_says_so() {
         let mut report = samples::report();
         report.results.remove(1);
-        report.head.left_out = Some(image_sync_shared::report::LeftOut {
+        report.head.left_out = Some(image_sync_shared::run::report::LeftOut {
             already_cached: 1,
             ..Default::default()
         });

@@ -57,7 +57,7 @@ pub(crate) fn count(number: impl Into<u64>, noun: &str) -> String {
 
 /// A size in bytes as it is set: `4096`, `16MiB`, `1GiB`.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
-    let size = image_sync_shared::size::parse(text);
+    let size = image_sync_shared::text::size::parse(text);
     size.ok_or_else(|| "expected a size as in 512MiB or 4GiB".to_owned())
 }
 

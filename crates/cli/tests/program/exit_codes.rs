@@ -1,6 +1,6 @@
 //! What the exit code says about a run that took place.
 
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::run::report::RunStatus;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 
 use crate::support::{Home, catalog, registry_with};

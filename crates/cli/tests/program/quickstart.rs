@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use image_sync_shared::outcome::Action;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::images::incomplete_layout_tags;
 
 use crate::support::Home;

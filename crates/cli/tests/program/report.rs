@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use image_sync_shared::report::Report;
+use image_sync_shared::run::report::Report;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use image_sync_shared::report::{MissingImage, RunStatus};
+use image_sync_shared::run::report::{MissingImage, RunStatus};
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use image_sync_shared::report::Report;
+use image_sync_shared::run::report::Report;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::images::ImageBuilder;
 use tempfile::TempDir;

@@ -2,8 +2,8 @@
 
 use image_sync_shared::config::{Expanded, ImageSpec};
 use image_sync_shared::failure::Failure;
-use image_sync_shared::job::Job;
 use image_sync_shared::run::ImageName;
+use image_sync_shared::run::job::Job;
 use time::OffsetDateTime;
 
 use super::RunPlan;

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
+use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
 
 use super::{Choice, LetterError};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use image_sync_shared::job::{Job, JobId, MESSAGE_VERSION};
-use image_sync_shared::outcome::Work;
-use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::run::job::{Job, JobId, MESSAGE_VERSION};
+use image_sync_shared::run::outcome::Work;
 use image_sync_shared::run::{ImageName, Trigger};
 use time::OffsetDateTime;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::{Job, JobKind, Policy};
-use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::ports::trace_context::Untraced;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::ports::telemetry::trace_context::Untraced;
+use image_sync_shared::run::job::{Job, JobKind, Policy};
 use image_sync_shared::run::{RunEvent, Trigger};
 
 use image_sync_testkit::ports::{FakeControl, FakeLetters, FakeLog, FakeQueue};

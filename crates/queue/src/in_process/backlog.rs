@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::backlog::{Backlog, Length};
+use image_sync_shared::ports::queue::backlog::{Backlog, Length};
 use tokio::time::sleep;
 
 use super::dead_letters::InProcessDeadLetters;

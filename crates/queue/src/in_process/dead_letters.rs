@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
+use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
 
 #[derive(Default)]
 struct Letters {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::{Clock, later};
-use image_sync_shared::ports::host_pauses::{HostPause, HostPauses};
+use image_sync_shared::ports::queue::host_pauses::{HostPause, HostPauses};
 use time::OffsetDateTime;
 
 use crate::known_pauses::KnownPauses;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
+use image_sync_shared::ports::queue::job_queue::{Delivery, JobQueue, Lane, Stored};
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::job::Job;
 
 use super::jobs::{Jobs, TakenJob};
 use super::schedule::Selection;

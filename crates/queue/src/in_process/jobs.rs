@@ -4,14 +4,14 @@ use std::iter;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use image_sync_shared::job::Job;
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::backlog::Length;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::ports::job_queue::{Lane, Stored};
+use image_sync_shared::ports::queue::backlog::Length;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::job_queue::{Lane, Stored};
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::job::Job;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio::time::Instant;

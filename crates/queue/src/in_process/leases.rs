@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::leases::{Lease, Leases, Renewal};
+use image_sync_shared::ports::queue::leases::{Lease, Leases, Renewal};
 use tokio::time::Instant;
 
 struct Grant {

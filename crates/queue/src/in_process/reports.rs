@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::reports::{Reports, StoredReport, WriteReport};
+use image_sync_shared::ports::runs::reports::{Reports, StoredReport, WriteReport};
 use image_sync_shared::run::RunId;
 use image_sync_spool::Spool;
 use tokio::task::spawn_blocking;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::run_control::{Opening, RunControl};
-use image_sync_shared::ports::run_states::RunState;
+use image_sync_shared::ports::runs::run_control::{Opening, RunControl};
+use image_sync_shared::ports::runs::run_states::RunState;
 use image_sync_shared::run::RunId;
 use time::OffsetDateTime;
 

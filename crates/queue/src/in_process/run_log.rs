@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
+use image_sync_shared::ports::runs::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_spool::Spool;
 use tokio::sync::Notify;

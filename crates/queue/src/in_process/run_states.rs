@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::run_states::{RunState, RunStateReader, RunStates};
-use image_sync_shared::report::ReportHead;
+use image_sync_shared::ports::runs::run_states::{RunState, RunStateReader, RunStates};
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::report::ReportHead;
 use tokio::sync::Notify;
 
 use super::waiting::within;

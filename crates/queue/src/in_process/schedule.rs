@@ -8,9 +8,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use image_sync_shared::ports::backlog::{LaneLength, Length};
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::ports::queue::backlog::{LaneLength, Length};
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::ports::telemetry::trace_context::TraceContext;
 use image_sync_shared::run::RunId;
 use tokio::time::Instant;
 

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::ports::job_queue::Settle;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::job_queue::Settle;
+use image_sync_shared::run::job::Job;
 
 use super::jobs::Jobs;
 

@@ -13,8 +13,8 @@ pub use prefix::{InvalidPrefix, Prefix};
 pub(super) use request_kind::{RequestKind, StreamKind};
 pub use role::Role;
 
-use image_sync_shared::job::Job;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::run::job::Job;
 use image_sync_shared::run::{RunEvent, RunId};
 
 /// The last token of the subject of an opening.

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::ports::memo::{Fact, Memo};
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::memo::{Fact, Memo};
 use time::OffsetDateTime;

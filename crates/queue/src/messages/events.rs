@@ -4,8 +4,8 @@
 //! reader leaves out what it does not understand and goes on behind it, and of a result it takes whatever it understands: a
 //! run would wait for one that is left out until its deadline.
 
-use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use image_sync_shared::run::{EVENT_VERSION, RunEvent, RunId};
 use image_sync_shared::text::{bounded, excerpt};
 use serde::de::DeserializeOwned;
@@ -174,7 +174,7 @@ impl LeftOut {
 #[cfg(test)]
 mod tests {
     use image_sync_shared::failure::FailureClass;
-    use image_sync_shared::outcome::ResultKind;
+    use image_sync_shared::run::outcome::ResultKind;
     use serde_json::json;
 
     use super::*;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_queue::Ports;
-use image_sync_shared::job::Job;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::{Delivery, Lane, Stored};
+use image_sync_shared::ports::queue::job_queue::{Delivery, Lane, Stored};
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::job::Job;
 
 /// The times that a queue under test was set to. A real server is set to short ones, and then they are waited for.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use image_sync_shared::ports::backlog::LaneLength;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::backlog::LaneLength;
+use image_sync_shared::ports::queue::job_queue::Lane;
 
 use super::backend::{Backend, crash_with_one, publish, pull};
 use super::samples::{held_job, job};

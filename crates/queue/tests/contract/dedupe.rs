@@ -1,6 +1,6 @@
 //! Publishing, and that it may be repeated.
 
-use image_sync_shared::ports::job_queue::{Lane, Stored};
+use image_sync_shared::ports::queue::job_queue::{Lane, Stored};
 
 use super::backend::{Backend, assert_nothing, drain, publish, pull_one};
 use super::samples::{failure, job};

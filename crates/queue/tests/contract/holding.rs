@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 
 use super::backend::{Backend, assert_nothing, publish, pull_one, pull_one_within};
 use super::samples::held_job;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use image_sync_shared::ports::host_pauses::HostPause;
+use image_sync_shared::ports::queue::host_pauses::HostPause;
 use time::macros::datetime;
 
 use super::backend::Backend;

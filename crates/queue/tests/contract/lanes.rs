@@ -1,6 +1,6 @@
 //! Lanes, and that none stands in another's way.
 
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::run::RunId;
 
 use super::backend::{Backend, assert_nothing, drain, publish, pull, pull_one};

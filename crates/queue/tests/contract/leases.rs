@@ -1,6 +1,6 @@
 //! Leases.
 
-use image_sync_shared::ports::leases::{Lease, Renewal};
+use image_sync_shared::ports::queue::leases::{Lease, Renewal};
 
 use super::backend::Backend;
 

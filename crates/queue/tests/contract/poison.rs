@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use image_sync_shared::ports::job_queue::{Delivery, Lane};
+use image_sync_shared::ports::queue::job_queue::{Delivery, Lane};
 
 use super::backend::{Backend, assert_nothing, crash_with_one, publish, pull_one};
 use super::samples::{all_of, job, letter};

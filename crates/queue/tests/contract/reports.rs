@@ -2,7 +2,7 @@
 
 use std::io;
 
-use image_sync_shared::ports::reports::WriteReport;
+use image_sync_shared::ports::runs::reports::WriteReport;
 use image_sync_shared::run::RunId;
 
 use super::backend::Backend;

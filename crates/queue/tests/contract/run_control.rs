@@ -1,6 +1,6 @@
 //! Opening, closing and cancelling runs.
 
-use image_sync_shared::ports::run_control::Opening;
+use image_sync_shared::ports::runs::run_control::Opening;
 use image_sync_shared::run::RunId;
 
 use super::backend::Backend;

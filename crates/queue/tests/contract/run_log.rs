@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::run_log::{RunFrame, RunLogReader};
-use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::ports::runs::run_log::{RunFrame, RunLogReader};
+use image_sync_shared::ports::telemetry::trace_context::TraceContext;
+use image_sync_shared::run::outcome::Action;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use time::OffsetDateTime;
 

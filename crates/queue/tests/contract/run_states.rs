@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use image_sync_shared::ports::run_states::{RunState, RunStateReader};
-use image_sync_shared::report::{ReportHead, RunStatus, Summary};
+use image_sync_shared::ports::runs::run_states::{RunState, RunStateReader};
+use image_sync_shared::run::report::{ReportHead, RunStatus, Summary};
 use image_sync_shared::run::{RunId, Trigger};
 use time::OffsetDateTime;
 

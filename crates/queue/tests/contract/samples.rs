@@ -1,11 +1,11 @@
 //! Jobs, letters and events for the rules.
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
-use image_sync_shared::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
-use image_sync_shared::platform::Platforms;
-use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters};
-use image_sync_shared::reference::split;
+use image_sync_shared::image::platform::Platforms;
+use image_sync_shared::image::reference::split;
+use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetters};
+use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use image_sync_shared::run::{RunEvent, RunId, Trigger};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -55,7 +55,7 @@ pub(crate) fn job_of(run: &RunId, idx: u32) -> Job {
         history: Vec::new(),
         so_far: Work::default(),
         mac: None,
-        trace: image_sync_shared::ports::trace_context::TraceContext::default(),
+        trace: image_sync_shared::ports::telemetry::trace_context::TraceContext::default(),
     }
 }
 

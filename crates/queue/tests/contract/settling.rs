@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 
 use super::backend::{Backend, assert_nothing, crash_with_one, drain, publish, pull_one};
 use super::samples::{all_of, failure, job, letter};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 
 use super::backend::{Backend, assert_nothing, drain, publish};
 use super::samples::{all_of, job, run};

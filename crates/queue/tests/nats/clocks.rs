@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use image_sync_queue::jetstream::{Connection, JetStream, Prefix, Role, provision};
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::job_queue::{Delivery, Lane};
-use image_sync_shared::ports::run_control::Opening;
+use image_sync_shared::ports::queue::job_queue::{Delivery, Lane};
+use image_sync_shared::ports::runs::run_control::Opening;
 use image_sync_shared::run::RunId;
 use image_sync_testkit::TokioClock;
 use image_sync_testkit::servers::NatsServer;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use image_sync_shared::outcome::Action;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::servers::{NatsServer, RawNats};
 
 use crate::samples::{result, run, seal};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::Action;
-use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::Action;
 use image_sync_shared::run::{RunEvent, RunId};
 use time::OffsetDateTime;
 

@@ -8,14 +8,14 @@ use image_sync_queue::jetstream::{
     Auth, ConnectError, ConnectSettings, Connection, JetStream, Prefix, ProvisionError, Role,
     provision,
 };
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::mac::MacKey;
-use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::clock::Clock as _;
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::ports::leases::Renewal;
 use image_sync_shared::ports::memo::Fact;
-use image_sync_shared::ports::run_control::Opening;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::ports::queue::leases::Renewal;
+use image_sync_shared::ports::runs::run_control::Opening;
+use image_sync_shared::run::outcome::Action;
 use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::servers::NatsServer;

@@ -9,7 +9,7 @@ use image_sync_queue::jetstream::{
     provision, verify,
 };
 use image_sync_shared::ports::clock::Clock as _;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_testkit::servers::NatsServer;
 
 use crate::samples::job;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use image_sync_queue::jetstream::ProvisionSettings;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock as _;
-use image_sync_shared::report::{ReportHead, RunStatus, Summary};
+use image_sync_shared::run::report::{ReportHead, RunStatus, Summary};
 use image_sync_shared::run::{RunId, Trigger};
 use time::OffsetDateTime;
 

@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 
 use image_sync_queue::jetstream::JetStream;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::reports::Reports;
+use image_sync_shared::ports::runs::reports::Reports;
 use image_sync_shared::run::RunId;
 
 /// The report of a run.

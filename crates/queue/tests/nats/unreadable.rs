@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use image_sync_queue::jetstream::{JetStream, Prefix};
-use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::clock::Clock as _;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::TokioClock;
 use image_sync_testkit::servers::{NatsServer, RawNats, UNREADABLE_HEADERS};
 use tokio::time::timeout;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use image_sync_shared::job::Access;
+use image_sync_shared::run::job::Access;
 
 /// Scopes of a challenge that are followed, at most.
 const MAX_DEMANDED: usize = 8;

@@ -107,7 +107,7 @@ fn drop_half(kept: &mut HashMap<Scopes, Slot>) {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::job::Access;
+    use image_sync_shared::run::job::Access;
 
     use super::*;
 

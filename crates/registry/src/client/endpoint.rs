@@ -1,8 +1,8 @@
 //! Where the requests for a registry go.
 
 use image_sync_shared::config::RegistrySettings;
-use image_sync_shared::job::Trust;
-use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API, Location, canonical_host};
+use image_sync_shared::image::reference::{DOCKER_HUB, DOCKER_HUB_API, Location, canonical_host};
+use image_sync_shared::run::job::Trust;
 use reqwest::Url;
 use tokio::sync::OnceCell;
 

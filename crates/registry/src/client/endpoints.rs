@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use image_sync_shared::config::RegistrySettings;
-use image_sync_shared::job::Trust;
 use image_sync_shared::lock::lock;
+use image_sync_shared::run::job::Trust;
 
 use super::endpoint::Endpoint;
 use crate::http::SetupError;

@@ -1,7 +1,7 @@
 //! One request to one server: who asks is made known where the server wants it, and once more where that was refused.
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
-use image_sync_shared::ports::request_limits::RequestEnd;
+use image_sync_shared::ports::transfer::request_limits::RequestEnd;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::Instant;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::measures::Measures;
-use image_sync_shared::ports::request_limits::RequestLimits;
+use image_sync_shared::ports::telemetry::measures::Measures;
+use image_sync_shared::ports::transfer::request_limits::RequestLimits;
 
 use crate::credentials::CredentialEnv;
 use crate::http::Timeouts;

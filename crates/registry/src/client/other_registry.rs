@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use image_sync_shared::failure::{Failure, Step};
-use image_sync_shared::job::{Access, Trust};
-use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API};
+use image_sync_shared::image::reference::{DOCKER_HUB, DOCKER_HUB_API};
+use image_sync_shared::run::job::{Access, Trust};
 use reqwest::{Response, StatusCode, Url};
 
 use super::endpoint::Endpoint;

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use image_sync_shared::config::RegistrySettings;
-use image_sync_shared::job::Remote;
 use image_sync_shared::lock::lock;
-use image_sync_shared::ports::request_limits::{RequestEnd, RequestLimits, RequestPermit};
+use image_sync_shared::ports::transfer::request_limits::{
+    RequestEnd, RequestLimits, RequestPermit,
+};
+use image_sync_shared::run::job::Remote;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Requests to one host under way at the same time, where its settings do not say.
@@ -97,7 +99,7 @@ impl RequestPermit for FixedPermit {
 mod tests {
     use futures_util::future::join_all;
     use image_sync_shared::failure::Side;
-    use image_sync_shared::job::{Access, Trust};
+    use image_sync_shared::run::job::{Access, Trust};
 
     use super::*;
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use image_sync_shared::failure::{Failure, FailureClass, Step};
-use image_sync_shared::job::Remote;
-use image_sync_shared::ports::request_limits::RequestEnd;
+use image_sync_shared::ports::transfer::request_limits::RequestEnd;
+use image_sync_shared::run::job::Remote;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 

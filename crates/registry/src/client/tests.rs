@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use image_sync_shared::config::{PasswordSource, RegistrySettings};
 use image_sync_shared::failure::Step;
-use image_sync_shared::job::{Access, Trust};
+use image_sync_shared::run::job::{Access, Trust};
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 use image_sync_testkit::images::image;
@@ -45,7 +45,7 @@ fn client_on(network: Network, host: &str, change: impl FnOnce(&mut RegistrySett
         certificate_folders: Vec::new(),
         timeouts: Timeouts::default(),
         clock: Arc::new(TokioClock::default()),
-        measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
+        measures: Arc::new(image_sync_shared::ports::telemetry::measures::Unmeasured),
     };
     Client::on(options, network).unwrap()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use image_sync_shared::reference::{DOCKER_HUB, canonical_host};
+use image_sync_shared::image::reference::{DOCKER_HUB, canonical_host};
 use image_sync_shared::secret::Secret;
 use image_sync_shared::text::excerpt;
 use serde_json::{Map, Value};

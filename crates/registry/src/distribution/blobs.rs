@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use image_sync_shared::failure::Failure;
-use image_sync_shared::ports::registries::{Arrival, BlobCopy};
-use image_sync_shared::reference::Repository;
+use image_sync_shared::image::reference::Repository;
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy};
 
 use self::to_folder::ToFolder;
 use self::to_registry::ToRegistry;
@@ -44,7 +44,7 @@ impl BlobTransfer {
         }
     }
 
-    /// As [`Registries::copy_blob`](image_sync_shared::ports::registries::Registries::copy_blob).
+    /// As [`Registries::copy_blob`](image_sync_shared::ports::transfer::registries::Registries::copy_blob).
     pub(crate) async fn copy_blob(&self, copy: &BlobCopy<'_>) -> Result<Arrival, Failure> {
         let transfer = self;
         match &copy.target.repository {

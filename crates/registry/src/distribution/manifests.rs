@@ -3,13 +3,13 @@
 mod digest;
 pub(crate) mod head_support;
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::{MAX_MANIFEST_BYTES, RawManifest};
-use image_sync_shared::media_type::{ACCEPTED_MANIFESTS, essence};
-use image_sync_shared::ports::registries::Resolved;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{MAX_MANIFEST_BYTES, RawManifest};
+use image_sync_shared::image::media_type::{ACCEPTED_MANIFESTS, essence};
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::Resolved;
+use image_sync_shared::run::job::Remote;
 use image_sync_shared::text::excerpt;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
@@ -30,7 +30,7 @@ struct ManifestOperation<'a> {
 }
 
 impl HttpRegistry {
-    /// See [`Registries::resolve`](image_sync_shared::ports::registries::Registries::resolve). A registry that states no
+    /// See [`Registries::resolve`](image_sync_shared::ports::transfer::registries::Registries::resolve). A registry that states no
     /// digest, or does not answer HEAD, is asked for the manifest itself. A target's repository that may not be read may
     /// not be there yet: whether it can be written is for the push to find out.
     pub(crate) async fn resolve(
@@ -106,7 +106,7 @@ impl HttpRegistry {
         Ok(found.map(Resolved::from))
     }
 
-    /// See [`Registries::pull_manifest_up_to`](image_sync_shared::ports::registries::Registries::pull_manifest_up_to).
+    /// See [`Registries::pull_manifest_up_to`](image_sync_shared::ports::transfer::registries::Registries::pull_manifest_up_to).
     pub(crate) async fn pull_manifest(
         &self,
         limit: usize,
@@ -119,7 +119,7 @@ impl HttpRegistry {
         self.read(&asked, response, limit).await
     }
 
-    /// See [`Registries::push_manifest`](image_sync_shared::ports::registries::Registries::push_manifest).
+    /// See [`Registries::push_manifest`](image_sync_shared::ports::transfer::registries::Registries::push_manifest).
     pub(crate) async fn push_manifest(
         &self,
         at: &Remote,
@@ -144,7 +144,7 @@ impl HttpRegistry {
         stated.map(drop).map_err(|error| asked.failure(error))
     }
 
-    /// See [`Registries::has_blob`](image_sync_shared::ports::registries::Registries::has_blob). A refusal means that it is
+    /// See [`Registries::has_blob`](image_sync_shared::ports::transfer::registries::Registries::has_blob). A refusal means that it is
     /// to be sent, which tells more.
     pub(crate) async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
         let permits = self.client.permit(at).await;

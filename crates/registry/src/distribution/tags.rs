@@ -7,7 +7,7 @@ mod link;
 use std::collections::HashSet;
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
-use image_sync_shared::job::Remote;
+use image_sync_shared::run::job::Remote;
 use image_sync_shared::text::bounded;
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -30,7 +30,7 @@ struct Page {
 }
 
 impl HttpRegistry {
-    /// See [`Registries::tags`](image_sync_shared::ports::registries::Registries::tags).
+    /// See [`Registries::tags`](image_sync_shared::ports::transfer::registries::Registries::tags).
     pub(crate) async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
         let mut tags = Vec::new();
         let mut seen = HashSet::new();

@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
-use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::reference::Repository;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::image::reference::Repository;
+use image_sync_shared::run::job::Remote;
 use reqwest::{Method, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;

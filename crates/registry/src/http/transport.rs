@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::job::Trust;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::measures::{Measures, RequestEnded};
+use image_sync_shared::ports::telemetry::measures::{Measures, RequestEnded};
+use image_sync_shared::run::job::Trust;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Request, Response, Url};
 use tokio::time::{Instant, timeout};

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use image_sync_shared::digest::{Digest, Hasher};
-use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::image::digest::{Digest, Hasher};
+use image_sync_shared::image::manifest::Descriptor;
 use tempfile::TempPath;
 use tokio::io::AsyncWriteExt as _;
 

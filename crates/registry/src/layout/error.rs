@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::reference::Reference;
 use thiserror::Error;
 
 /// How many tags a message lists.

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 

@@ -1,11 +1,11 @@
 //! `index.json` of any bytes.
 
 use image_sync_fuzzkit::{assert_presentable, first_lines, text};
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::media_type::OCI_INDEX;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::image::media_type::OCI_INDEX;
+use image_sync_shared::image::reference::Reference;
 use serde_json::json;
 
 use super::index::Index;

@@ -5,12 +5,12 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{FailureClass, Side};
-use image_sync_shared::job::{Access, Remote, Trust};
-use image_sync_shared::manifest::RawManifest;
-use image_sync_shared::media_type;
-use image_sync_shared::reference::{Reference, Repository};
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::RawManifest;
+use image_sync_shared::image::media_type;
+use image_sync_shared::image::reference::{Reference, Repository};
+use image_sync_shared::run::job::{Access, Remote, Trust};
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{image, index_of};
 use tempfile::TempDir;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::media_type;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::image::media_type;
+use image_sync_shared::image::reference::Reference;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};

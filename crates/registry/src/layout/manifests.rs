@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use image_sync_shared::digest::{Digest, Hasher};
-use image_sync_shared::manifest::{
+use image_sync_shared::image::digest::{Digest, Hasher};
+use image_sync_shared::image::manifest::{
     Descriptor, MAX_MANIFEST_BYTES, Manifest, RawManifest, told_media_type,
 };
-use image_sync_shared::media_type;
-use image_sync_shared::ports::registries::Resolved;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::media_type;
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::Resolved;
 
 use super::error::LayoutError;
 use super::folder::Folder;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::manifest::RawManifest;
-use image_sync_shared::media_type;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::RawManifest;
+use image_sync_shared::image::media_type;
+use image_sync_shared::image::reference::Reference;
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{Blob, ImageBuilder, image, index, index_of};
 use tempfile::TempDir;

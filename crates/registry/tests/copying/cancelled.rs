@@ -1,6 +1,6 @@
 //! Copies that nobody waits for any more.
 
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 
 use super::support::{LARGE, TestRegistries, blob, copied};

@@ -1,6 +1,6 @@
 //! Copies between real registries (distribution 2.8), their requests counted in their own access logs.
 
-use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries as _};
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries as _};
 use image_sync_testkit::images::{image_with_layers, index};
 use image_sync_testkit::servers::DockerRegistry;
 

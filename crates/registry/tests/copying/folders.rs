@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use image_sync_shared::failure::{FailureClass, Side};
-use image_sync_shared::media_type;
-use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries as _};
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::media_type;
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries as _};
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::{Blob, image, index};

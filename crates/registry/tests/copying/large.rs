@@ -1,8 +1,8 @@
 //! A blob much larger than what may be held of it. Only bytes and requests are counted, no time.
 
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::ports::registries::Arrival;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::ports::transfer::registries::Arrival;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule, Synthetic};
 

@@ -1,7 +1,7 @@
 //! Blobs that the target's registry has in another repository.
 
 use image_sync_shared::failure::{FailureClass, Side};
-use image_sync_shared::ports::registries::Arrival;
+use image_sync_shared::ports::transfer::registries::Arrival;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Mounts, Rule};
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side};
-use image_sync_shared::ports::registries::Arrival;
+use image_sync_shared::ports::transfer::registries::Arrival;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::images::Blob;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

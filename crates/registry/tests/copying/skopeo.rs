@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::ports::registries::Registries as _;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::images::{artifact, image, index};
 use image_sync_testkit::servers::{skopeo, skopeo_copy, skopeo_inspect};

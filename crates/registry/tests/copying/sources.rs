@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image_sync_shared::failure::{FailureClass, Side};
-use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::image::manifest::Descriptor;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Request, Rule};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use image_sync_registry::{ClientOptions, CredentialEnv, FixedLimits, ProxyEnv, Router, Timeouts};
 use image_sync_shared::config::{PasswordSource, RegistrySettings};
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side};
-use image_sync_shared::job::{Access, Remote, Trust};
-use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::image::reference::{Reference, Repository};
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries as _};
-use image_sync_shared::reference::{Reference, Repository};
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries as _};
+use image_sync_shared::run::job::{Access, Remote, Trust};
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::images::{Blob, deterministic_bytes};
 use image_sync_testkit::{FakeRegistry, Image, PrivateCa};
@@ -47,7 +47,7 @@ impl RouterBuilder {
                 certificate_folders: Vec::new(),
                 timeouts: Timeouts::default(),
                 clock: Arc::new(Noon),
-                measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
+                measures: Arc::new(image_sync_shared::ports::telemetry::measures::Unmeasured),
                 limits: Arc::new(FixedLimits::new(&BTreeMap::new())),
             },
         }

@@ -1,8 +1,8 @@
 //! What a blob costs at its target, the forms that targets have, and their faults.
 
-use image_sync_shared::digest::{Algorithm, Hasher};
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
-use image_sync_shared::ports::registries::Arrival;
+use image_sync_shared::image::digest::{Algorithm, Hasher};
+use image_sync_shared::ports::transfer::registries::Arrival;
 use image_sync_testkit::fake_registry::{
     At, Auth, Fault, Gate, Request, Rule, TokenService, UploadLocation, Uploads,
 };

@@ -1,6 +1,6 @@
 //! Registries that hide what is private instead of asking who is there.
 
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 

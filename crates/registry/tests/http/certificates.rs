@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 

@@ -1,7 +1,7 @@
 //! What registries want of who asks, and how often they are asked to find out.
 
 use image_sync_shared::failure::{FailureClass, Side, Step};
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Gate, Rule, TokenService};
 use tokio::net::TcpListener;

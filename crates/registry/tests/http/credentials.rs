@@ -2,7 +2,7 @@
 
 use image_sync_shared::config::PasswordSource;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, TokenService};
 

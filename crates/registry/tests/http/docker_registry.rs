@@ -1,7 +1,7 @@
 //! The same against docker-registry, which has its own mind about tokens, passwords and certificates.
 
 use image_sync_registry::Router;
-use image_sync_shared::ports::registries::{BlobCopy, Registries as _};
+use image_sync_shared::ports::transfer::registries::{BlobCopy, Registries as _};
 use image_sync_testkit::fake_registry::{TokenService, TokenSigner};
 use image_sync_testkit::servers::DockerRegistry;
 use image_sync_testkit::{FakeRegistry, Image, PrivateCa};

@@ -1,7 +1,7 @@
 //! Refusals and broken connections, as they are reported.
 
 use image_sync_shared::failure::{FailureClass, Side, Step};
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 

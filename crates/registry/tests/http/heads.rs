@@ -1,8 +1,8 @@
 //! HEAD of a manifest where it is no answer, and what is asked instead.
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule};
 

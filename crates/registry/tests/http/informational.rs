@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use image_sync_shared::config::ProxySetting;
 use image_sync_shared::failure::{Failure, FailureClass};
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::fake_registry::{Fault, Rule};
 use image_sync_testkit::images::image;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join;
-use image_sync_shared::ports::request_limits::{RequestEnd, RequestLimits, RequestPermit};
+use image_sync_shared::ports::transfer::request_limits::{
+    RequestEnd, RequestLimits, RequestPermit,
+};
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 

@@ -1,11 +1,11 @@
 //! Manifests: their digests, their bytes, and what is wrong with them.
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{FailureClass, Side, Step};
-use image_sync_shared::manifest::{MAX_MANIFEST_BYTES, RawManifest};
-use image_sync_shared::media_type::{OCI_INDEX, OCI_MANIFEST};
-use image_sync_shared::ports::registries::Registries as _;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{MAX_MANIFEST_BYTES, RawManifest};
+use image_sync_shared::image::media_type::{OCI_INDEX, OCI_MANIFEST};
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, ImmutableTags, Rule};
 use image_sync_testkit::images::{Image, docker_image, image};

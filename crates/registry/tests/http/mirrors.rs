@@ -2,9 +2,9 @@
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::job::Remote;
-use image_sync_shared::ports::registries::Registries as _;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::Registries as _;
+use image_sync_shared::run::job::Remote;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule, TokenService};
 use image_sync_testkit::images::image;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::PrivateCa;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::pem::PemObject as _;

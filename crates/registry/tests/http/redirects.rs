@@ -1,7 +1,7 @@
 //! Redirects: where they are followed to, and what goes along.
 
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 

@@ -1,7 +1,7 @@
 //! No secret shows: not in a failure, not in an error, not in the debug form of what holds it.
 
 use image_sync_shared::config::PasswordSource;
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Rule, TokenService};
 

@@ -11,11 +11,11 @@ use image_sync_registry::{
 };
 use image_sync_shared::config::{PasswordSource, RegistrySettings};
 use image_sync_shared::failure::{Failure, Side};
-use image_sync_shared::job::{Access, Remote, Trust};
+use image_sync_shared::image::reference::Reference;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::registries::{Registries as _, Resolved};
-use image_sync_shared::ports::request_limits::RequestLimits;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::ports::transfer::registries::{Registries as _, Resolved};
+use image_sync_shared::ports::transfer::request_limits::RequestLimits;
+use image_sync_shared::run::job::{Access, Remote, Trust};
 use image_sync_shared::secret::Secret;
 use image_sync_testkit::fake_registry::Auth;
 use image_sync_testkit::images::image;
@@ -46,7 +46,7 @@ impl RouterBuilder {
             certificate_folders: Vec::new(),
             timeouts: Timeouts::default(),
             clock: Arc::new(Noon),
-            measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
+            measures: Arc::new(image_sync_shared::ports::telemetry::measures::Unmeasured),
             limits: Arc::new(FixedLimits::new(&BTreeMap::new())),
         })
     }

@@ -1,7 +1,7 @@
 //! Lists of tags.
 
 use image_sync_shared::failure::{FailureClass, Step};
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Rule, TokenService};
 use image_sync_testkit::images::image;

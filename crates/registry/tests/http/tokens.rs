@@ -2,7 +2,7 @@
 
 use futures_util::future::{join, join_all};
 use image_sync_shared::failure::{FailureClass, Side, Step};
-use image_sync_shared::ports::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Rule, TokenService};
 use image_sync_testkit::images::image;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 
-use crate::digest::Digest;
+use crate::image::digest::Digest;
+use crate::image::platform::Platforms;
 use crate::mac::MacKey;
-use crate::platform::Platforms;
 
 /// What a fact is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

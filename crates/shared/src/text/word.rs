@@ -144,7 +144,7 @@ pub(crate) use words;
 mod tests {
     use std::collections::HashSet;
 
-    use crate::outcome::Action;
+    use crate::run::outcome::Action;
     use crate::text::is_deceptive;
 
     use super::*;

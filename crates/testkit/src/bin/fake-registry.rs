@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::Synthetic;
 use image_sync_testkit::images::{Blob, Image, ImageBuilder, deterministic_bytes};
@@ -104,7 +104,7 @@ fn layer(seed: &str, length: usize) -> Blob {
     Blob::new(LAYER, deterministic_bytes(seed, length))
 }
 
-const LAYER: &str = image_sync_shared::media_type::OCI_LAYER_GZIP;
+const LAYER: &str = image_sync_shared::image::media_type::OCI_LAYER_GZIP;
 
 fn image(number: usize, shared: &[Blob], options: &Options) -> Image {
     let builder = ImageBuilder::new(format!("image {number}"));

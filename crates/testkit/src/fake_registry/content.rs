@@ -1,7 +1,7 @@
 //! What a blob consists of.
 
 use bytes::Bytes;
-use image_sync_shared::digest::{Algorithm, Digest, Hasher};
+use image_sync_shared::image::digest::{Algorithm, Digest, Hasher};
 
 use crate::images::deterministic_bytes;
 

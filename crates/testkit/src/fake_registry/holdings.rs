@@ -1,8 +1,8 @@
 //! What a registry holds, put there and looked at by the test without a request.
 
 use bytes::Bytes;
-use image_sync_shared::digest::Digest;
-use image_sync_shared::manifest::RawManifest;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::RawManifest;
 
 use super::content::{Content, Synthetic};
 use super::registry::FakeRegistry;

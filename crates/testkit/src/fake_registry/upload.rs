@@ -1,7 +1,7 @@
 //! An upload session (OCI distribution spec, section "Pushing blobs").
 
 use bytes::Bytes;
-use image_sync_shared::digest::{Algorithm, Digest, Hasher};
+use image_sync_shared::image::digest::{Algorithm, Digest, Hasher};
 
 use super::content::Content;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use image_sync_shared::digest::Digest;
-use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::media_type;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::image::media_type;
 use serde::Serialize;
 
 use super::gzip::gzip_of_length;

@@ -1,7 +1,7 @@
 //! Multi-platform images.
 
-use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor};
-use image_sync_shared::media_type;
+use image_sync_shared::image::manifest::{ATTESTED_DIGEST, Descriptor};
+use image_sync_shared::image::media_type;
 use serde::Serialize;
 
 use super::{Image, ImageBuilder, json, stated};

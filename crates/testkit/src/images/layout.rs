@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use image_sync_shared::digest::Digest;
-use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::media_type;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::image::media_type;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 

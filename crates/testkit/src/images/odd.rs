@@ -1,8 +1,8 @@
 //! Images that are rare, old or wrong.
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::manifest::{Descriptor, MAX_MANIFEST_BYTES};
-use image_sync_shared::media_type;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{Descriptor, MAX_MANIFEST_BYTES};
+use image_sync_shared::image::media_type;
 
 use super::{Blob, Image, ImageBuilder, descriptor, deterministic_bytes, image, index};
 

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
-use image_sync_shared::ports::run_control::{Opening, RunControl};
-use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
+use image_sync_shared::ports::queue::job_queue::{Delivery, JobQueue, Lane, Stored};
+use image_sync_shared::ports::runs::run_control::{Opening, RunControl};
+use image_sync_shared::ports::runs::run_log::{LogPlace, RunLog, RunLogReader};
+use image_sync_shared::run::job::Job;
 use image_sync_shared::run::{RunEvent, RunId};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, Semaphore, TryAcquireError};

@@ -1,7 +1,7 @@
 //! Manifests, blobs and lists.
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::media_type::{DOCKER_MANIFEST, OCI_MANIFEST};
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::media_type::{DOCKER_MANIFEST, OCI_MANIFEST};
 use image_sync_testkit::fake_registry::{ImmutableTags, Synthetic};
 use image_sync_testkit::{FakeRegistry, Image, images};
 

@@ -1,6 +1,6 @@
 //! Faults do at the wire what they say.
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use tokio::task::JoinSet;

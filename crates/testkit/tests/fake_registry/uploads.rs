@@ -1,6 +1,6 @@
 //! Upload sessions.
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Mounts, UploadLocation, Uploads};
 

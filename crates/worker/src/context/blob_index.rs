@@ -6,11 +6,11 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::reference::Repository;
 use image_sync_shared::lock::lock;
-use image_sync_shared::ports::known_blobs::{KnownBlob, KnownBlobs};
-use image_sync_shared::ports::single_flight::Store;
-use image_sync_shared::reference::Repository;
+use image_sync_shared::ports::transfer::known_blobs::{KnownBlob, KnownBlobs};
+use image_sync_shared::ports::transfer::single_flight::Store;
 use lru::LruCache;
 use tokio::time::Instant;
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::job_queue::Settle;
-use image_sync_shared::ports::leases::{Lease, Leases, Renewal};
+use image_sync_shared::ports::queue::job_queue::Settle;
+use image_sync_shared::ports::queue::leases::{Lease, Leases, Renewal};
+use image_sync_shared::run::job::Job;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, warn};

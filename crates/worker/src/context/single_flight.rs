@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::lock::lock;
-use image_sync_shared::ports::single_flight::{
+use image_sync_shared::ports::transfer::single_flight::{
     BlobFlight, Follower, Leader, LeaderState, Part, SingleFlight,
 };
 use tokio::sync::watch;
@@ -94,8 +94,8 @@ impl Drop for LocalLeader {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::digest::Digest;
-    use image_sync_shared::ports::single_flight::Store;
+    use image_sync_shared::image::digest::Digest;
+    use image_sync_shared::ports::transfer::single_flight::Store;
 
     use super::*;
 

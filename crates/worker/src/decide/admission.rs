@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::{Job, Place, Trust};
-use image_sync_shared::reference::{Location, Repository};
+use image_sync_shared::image::reference::{Location, Repository};
+use image_sync_shared::run::job::{Job, Place, Trust};
 
 /// Whose jobs a worker works.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use image_sync_shared::digest::{Algorithm, Digest};
-use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
-use image_sync_shared::media_type;
+use image_sync_shared::image::digest::{Algorithm, Digest};
+use image_sync_shared::image::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
+use image_sync_shared::image::media_type;
 use serde_json::Error;
 use serde_json::value::RawValue;
 

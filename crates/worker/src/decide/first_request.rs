@@ -1,7 +1,7 @@
 //! Which request is the first one for a blob.
 
-use image_sync_shared::ports::known_blobs::KnownBlob;
-use image_sync_shared::reference::Repository;
+use image_sync_shared::image::reference::Repository;
+use image_sync_shared::ports::transfer::known_blobs::KnownBlob;
 
 /// The first request for a blob.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The memory that the manifests of one image may take.
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::Failure;
-use image_sync_shared::manifest::MAX_MANIFEST_BYTES;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::MAX_MANIFEST_BYTES;
 
 use crate::decide::plan::{Node, invalid};
 

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::manifest::{Descriptor, Manifest, RawManifest};
-use image_sync_shared::media_type;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{Descriptor, Manifest, RawManifest};
+use image_sync_shared::image::media_type;
 
 /// A manifest of the source, and what it refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]

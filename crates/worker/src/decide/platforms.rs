@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
-use image_sync_shared::platform::{Platform, Platforms};
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
+use image_sync_shared::image::platform::{Platform, Platforms};
 use serde_json::value::RawValue;
 
 use crate::decide::json_rewrite::{self, Item};
@@ -166,7 +166,7 @@ fn none(index: &RawManifest, wanted: &Platforms, stated: &[(usize, Platform)]) -
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::media_type;
+    use image_sync_shared::image::media_type;
     use serde_json::{Value, json};
 
     use super::*;
@@ -217,8 +217,8 @@ mod tests {
 
     fn children(index: &RawManifest) -> Vec<Descriptor> {
         match index.parse().unwrap() {
-            image_sync_shared::manifest::Manifest::Index { children } => children,
-            image_sync_shared::manifest::Manifest::Image { .. } => panic!("not an index"),
+            image_sync_shared::image::manifest::Manifest::Index { children } => children,
+            image_sync_shared::image::manifest::Manifest::Image { .. } => panic!("not an index"),
         }
     }
 

@@ -5,11 +5,11 @@ mod decision;
 use std::time::Duration;
 
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, JobResult, Work};
 use image_sync_shared::ports::clock::later;
-use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::retry::RetryPolicy;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::{Action, JobResult, Work};
 use image_sync_shared::run::{RunEvent, Trigger};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

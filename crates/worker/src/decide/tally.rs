@@ -3,9 +3,9 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::lock::lock;
-use image_sync_shared::outcome::{BlobCounts, Work, WouldCopy};
+use image_sync_shared::run::outcome::{BlobCounts, Work, WouldCopy};
 
 /// What this attempt found, and what all attempts did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

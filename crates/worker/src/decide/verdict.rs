@@ -1,9 +1,9 @@
 //! Is the target equal to the source? The verdict on what both have for their tag, and on what is remembered of it.
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::media_type;
-use image_sync_shared::platform::Platforms;
-use image_sync_shared::ports::registries::Resolved;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::media_type;
+use image_sync_shared::image::platform::Platforms;
+use image_sync_shared::ports::transfer::registries::Resolved;
 
 /// What both ends have for their tag.
 #[derive(Clone, Debug, PartialEq, Eq)]

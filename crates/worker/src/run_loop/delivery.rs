@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::Job;
-use image_sync_shared::ports::host_pauses::HostPauses;
-use image_sync_shared::ports::job_queue::{Delivery, Settle};
-use image_sync_shared::ports::measures::Measures;
+use image_sync_shared::ports::queue::host_pauses::HostPauses;
+use image_sync_shared::ports::queue::job_queue::{Delivery, Settle};
+use image_sync_shared::ports::telemetry::measures::Measures;
+use image_sync_shared::run::job::Job;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span, warn};

@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, ImageResult, JobResult, WouldCopy};
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::ports::job_queue::Settle;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::job_queue::Settle;
 use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::{Action, ImageResult, JobResult, WouldCopy};
 use tokio::time::sleep;
 use tracing::{debug, error, info, warn};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::job_queue::{Delivery, Lane};
+use image_sync_shared::ports::queue::job_queue::{Delivery, Lane};
 use image_sync_shared::retry::RetryPolicy;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::{Access, Remote};
-use image_sync_shared::manifest::{Descriptor, Manifest, RawManifest};
-use image_sync_shared::media_type;
-use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolved};
-use image_sync_shared::reference::{Reference, Repository, split};
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{Descriptor, Manifest, RawManifest};
+use image_sync_shared::image::media_type;
+use image_sync_shared::image::reference::{Reference, Repository, split};
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::run::job::{Access, Remote};
 use image_sync_testkit::Image;
 
 use super::staged_faults::{Call, Effect, Fault, Gate};

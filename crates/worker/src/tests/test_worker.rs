@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memo::MemoryMemo;
-use image_sync_shared::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
-use image_sync_shared::outcome::{JobResult, Work};
-use image_sync_shared::platform::Platforms;
+use image_sync_shared::image::platform::Platforms;
+use image_sync_shared::image::reference::{Reference, split};
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::dead_letters::DeadLetter;
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::ports::progress::Silent;
-use image_sync_shared::reference::{Reference, split};
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::ports::telemetry::progress::Silent;
+use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::run::outcome::{JobResult, Work};
 use image_sync_shared::run::{RunEvent, RunId, Trigger};
 use image_sync_testkit::TokioClock;
 use tokio::task::JoinSet;
@@ -84,8 +84,8 @@ impl TestWorker {
             single_flight: Arc::new(LocalSingleFlight::default()),
             clock: Arc::<TokioClock>::clone(&self.clock),
             progress: Arc::new(Silent),
-            measures: Arc::new(image_sync_shared::ports::measures::Unmeasured),
-            traces: Arc::new(image_sync_shared::ports::trace_context::Untraced),
+            measures: Arc::new(image_sync_shared::ports::telemetry::measures::Unmeasured),
+            traces: Arc::new(image_sync_shared::ports::telemetry::trace_context::Untraced),
         }
     }
 
@@ -263,6 +263,6 @@ pub(crate) fn job(source: &str, target: &str) -> Job {
         history: Vec::new(),
         so_far: Work::default(),
         mac: None,
-        trace: image_sync_shared::ports::trace_context::TraceContext::default(),
+        trace: image_sync_shared::ports::telemetry::trace_context::TraceContext::default(),
     }
 }

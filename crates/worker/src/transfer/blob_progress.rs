@@ -1,10 +1,10 @@
 //! What is told of blobs: to who watches, to the metrics, and to the tally of the attempt.
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::job::JobId;
-use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::ports::measures::{BlobEnd, Measures};
-use image_sync_shared::ports::progress::Progress;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::ports::telemetry::measures::{BlobEnd, Measures};
+use image_sync_shared::ports::telemetry::progress::Progress;
+use image_sync_shared::run::job::JobId;
 use tracing::debug;
 
 use crate::decide::tally::SharedTally;

@@ -2,11 +2,13 @@
 
 use futures_util::stream::{self, StreamExt as _};
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side};
-use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::ports::registries::{Arrival, BlobCopy};
-use image_sync_shared::ports::single_flight::{Follower, Leader, LeaderState, Part, SingleFlight};
-use image_sync_shared::reference::Repository;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::image::reference::Repository;
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy};
+use image_sync_shared::ports::transfer::single_flight::{
+    Follower, Leader, LeaderState, Part, SingleFlight,
+};
+use image_sync_shared::run::job::Remote;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tracing::{Instrument as _, debug, debug_span, info};
 

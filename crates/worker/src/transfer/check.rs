@@ -1,7 +1,7 @@
 //! The two requests of a check.
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::Job;
+use image_sync_shared::run::job::Job;
 
 use crate::decide::verdict::ResolvedTags;
 use crate::transfer::requests::Requests;

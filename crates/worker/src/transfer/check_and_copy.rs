@@ -9,12 +9,12 @@
 //!
 //! What follows from the outcome is decided in `decide::settlement` and carried out in `run_loop::settle`.
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::{Job, Remote};
-use image_sync_shared::manifest::{Manifest, RawManifest};
-use image_sync_shared::outcome::Action;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{Manifest, RawManifest};
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::run::job::{Job, Remote};
+use image_sync_shared::run::outcome::Action;
 use tokio::time::sleep;
 use tracing::{Instrument as _, debug_span, info, warn};
 

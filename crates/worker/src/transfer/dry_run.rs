@@ -2,8 +2,8 @@
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use image_sync_shared::failure::Failure;
-use image_sync_shared::job::Remote;
-use image_sync_shared::outcome::WouldCopy;
+use image_sync_shared::run::job::Remote;
+use image_sync_shared::run::outcome::WouldCopy;
 
 use crate::decide::plan::CopyPlan;
 use crate::decide::tally::SharedTally;

@@ -1,10 +1,10 @@
 //! What is remembered of digests from run to run, so that an image that is up to date need not be read again.
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::platform::Platforms;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::platform::Platforms;
+use image_sync_shared::image::reference::Repository;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::memo::{Fact, Memo};
-use image_sync_shared::reference::Repository;
 
 use crate::decide::verdict::{Remembered, ResolvedTags, needs_choice};
 

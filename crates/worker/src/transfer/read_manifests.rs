@@ -4,13 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::job::Remote;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{
+    ATTESTED_DIGEST, Descriptor, MAX_MANIFEST_BYTES, RawManifest,
+};
+use image_sync_shared::image::media_type::{self, Kind};
+use image_sync_shared::image::reference::Reference;
 use image_sync_shared::lock::lock;
-use image_sync_shared::manifest::{ATTESTED_DIGEST, Descriptor, MAX_MANIFEST_BYTES, RawManifest};
-use image_sync_shared::media_type::{self, Kind};
-use image_sync_shared::reference::Reference;
+use image_sync_shared::run::job::Remote;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 

@@ -1,12 +1,12 @@
 //! The requests of one attempt: each with its short tries, and each told while it is under way.
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, Side};
-use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::{MAX_MANIFEST_BYTES, RawManifest};
-use image_sync_shared::ports::registries::{Arrival, BlobCopy, Registries, Resolved};
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{MAX_MANIFEST_BYTES, RawManifest};
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
 use image_sync_shared::retry::RetryPolicy;
+use image_sync_shared::run::job::Remote;
 
 use crate::context::half_open::HalfOpen;
 use crate::context::in_flight::InFlight;

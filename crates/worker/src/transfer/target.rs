@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::job::Remote;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::reference::Repository;
 use image_sync_shared::lock::lock;
-use image_sync_shared::ports::known_blobs::{KnownBlob, KnownBlobs};
-use image_sync_shared::ports::single_flight::{BlobFlight, Store};
-use image_sync_shared::reference::Repository;
+use image_sync_shared::ports::transfer::known_blobs::{KnownBlob, KnownBlobs};
+use image_sync_shared::ports::transfer::single_flight::{BlobFlight, Store};
+use image_sync_shared::run::job::Remote;
 
 use crate::decide::plan::CopyPlan;
 

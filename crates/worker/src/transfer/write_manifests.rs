@@ -1,11 +1,11 @@
 //! Writes the manifests of an image, the tag last.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::manifest::RawManifest;
-use image_sync_shared::media_type;
-use image_sync_shared::reference::{ImageRef, Reference};
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::RawManifest;
+use image_sync_shared::image::media_type;
+use image_sync_shared::image::reference::{ImageRef, Reference};
 
 use crate::context::lease_guard::LeaseGuard;
 use crate::transfer::requests::Requests;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::run_log::{LogPlace, RunLog, RunLogReader};
+use image_sync_shared::ports::runs::run_log::{LogPlace, RunLog, RunLogReader};
 use image_sync_shared::run::RunId;
 
 use super::*;

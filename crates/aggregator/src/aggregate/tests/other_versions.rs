@@ -1,6 +1,6 @@
 //! Logs that workers of other versions wrote.
 
-use image_sync_shared::report::Extent;
+use image_sync_shared::run::report::Extent;
 
 use super::*;
 

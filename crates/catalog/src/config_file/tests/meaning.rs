@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use image_sync_shared::config::{Config, ImageSpec, Settings};
-use image_sync_shared::job::Trust;
-use image_sync_shared::platform::Platforms;
+use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::retry::RetryPolicy;
+use image_sync_shared::run::job::Trust;
 
 use crate::config_file::{Parsed, parse};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use image_sync_shared::config::{PasswordSource, ProxySetting, RegistrySettings};
-use image_sync_shared::reference::Location;
+use image_sync_shared::image::reference::Location;
 use image_sync_shared::secret::Secret;
 
 use crate::document::{Keys, Node, all_keys};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use image_sync_shared::config::{ImageDefaults, Settings};
-use image_sync_shared::job::Trust;
-use image_sync_shared::platform::{Platform, Platforms};
-use image_sync_shared::ports::host_pauses::LONGEST_PAUSE;
+use image_sync_shared::image::platform::{Platform, Platforms};
+use image_sync_shared::ports::queue::host_pauses::LONGEST_PAUSE;
 use image_sync_shared::retry::RetryPolicy;
+use image_sync_shared::run::job::Trust;
 
 use crate::document::{Keys, Node};
 use crate::entry::trust;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use image_sync_shared::size;
+use image_sync_shared::text::size;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// The longest time that a config may ask for, in seconds: a year.

@@ -6,7 +6,7 @@
 use std::io::{self, BufRead as _, BufReader, Seek as _, Write};
 
 use console::{Alignment, measure_text_width, pad_str};
-use image_sync_shared::ports::dead_letters::DeadLetters;
+use image_sync_shared::ports::queue::dead_letters::DeadLetters;
 use image_sync_shared::text::escape_json;
 use tempfile::SpooledTempFile;
 use time::format_description::StaticFormatDescription;
@@ -167,7 +167,7 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::ports::dead_letters::DeadLetter;
+    use image_sync_shared::ports::queue::dead_letters::DeadLetter;
     use time::macros::datetime;
 
     use super::*;

@@ -1,6 +1,6 @@
 //! A dead letter as the list shows it.
 
-use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use console::{measure_text_width, pad_str};
-use image_sync_shared::ports::host_pauses::HostPause;
+use image_sync_shared::ports::queue::host_pauses::HostPause;
 use image_sync_shared::text::escape_json;
 use serde::Serialize;
 use time::format_description::StaticFormatDescription;

@@ -1,6 +1,6 @@
 //! Which run is meant.
 
-use image_sync_shared::ports::run_states::RunState;
+use image_sync_shared::ports::runs::run_states::RunState;
 
 use crate::process::exit::Problem;
 

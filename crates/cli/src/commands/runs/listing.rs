@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use console::{Alignment, measure_text_width, pad_str};
-use image_sync_shared::ports::run_log::RunFrame;
-use image_sync_shared::ports::run_states::RunState;
-use image_sync_shared::report::ReportHead;
+use image_sync_shared::ports::runs::run_log::RunFrame;
+use image_sync_shared::ports::runs::run_states::RunState;
 use image_sync_shared::run::Trigger;
+use image_sync_shared::run::report::ReportHead;
 use image_sync_shared::text::JsonWriter;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -174,7 +174,7 @@ fn status(state: &RunState) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::ports::trace_context::TraceContext;
+    use image_sync_shared::ports::telemetry::trace_context::TraceContext;
     use image_sync_shared::run::{RunId, RunOpened};
     use time::macros::datetime;
 

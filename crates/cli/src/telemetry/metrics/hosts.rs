@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use image_sync_shared::config::{Config, ImageSpec};
-use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API};
+use image_sync_shared::image::reference::{DOCKER_HUB, DOCKER_HUB_API};
 
 /// Hosts that have a name of their own, at most.
 const MAX_HOSTS: usize = 64;

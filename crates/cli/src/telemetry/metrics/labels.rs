@@ -1,9 +1,9 @@
 //! Labels, of which there are never many: Prometheus keeps a series for each combination.
 
-use image_sync_shared::outcome::{Action, ResultKind};
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::ports::measures::BlobEnd;
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::ports::telemetry::measures::BlobEnd;
+use image_sync_shared::run::outcome::{Action, ResultKind};
+use image_sync_shared::run::report::RunStatus;
 use prometheus_client::encoding::EncodeLabelSet;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]

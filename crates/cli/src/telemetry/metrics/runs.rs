@@ -1,7 +1,7 @@
 //! What is counted while reports are made.
 
-use image_sync_shared::ports::measures::Measures;
-use image_sync_shared::report::RunStatus;
+use image_sync_shared::ports::telemetry::measures::Measures;
+use image_sync_shared::run::report::RunStatus;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;

@@ -4,9 +4,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::outcome::ResultKind;
-use image_sync_shared::ports::job_queue::Lane;
-use image_sync_shared::ports::measures::{BlobEnd, Measures, RequestEnded};
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::ports::telemetry::measures::{BlobEnd, Measures, RequestEnded};
+use image_sync_shared::run::outcome::ResultKind;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use image_sync_shared::ports::trace_context::{Propagator, TraceContext};
+use image_sync_shared::ports::telemetry::trace_context::{Propagator, TraceContext};
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{Status, TraceContextExt as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
-use image_sync_shared::digest::Digest;
-use image_sync_shared::job::{Job, JobId};
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::lock::lock;
-use image_sync_shared::outcome::{ImageResult, ResultKind};
-use image_sync_shared::ports::progress::Progress;
+use image_sync_shared::ports::telemetry::progress::Progress;
+use image_sync_shared::run::job::{Job, JobId};
+use image_sync_shared::run::outcome::{ImageResult, ResultKind};
 
 use super::rate::Rate;
 use super::view::{BlobView, ImageView, View};
@@ -164,7 +164,7 @@ impl Progress for Board {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::outcome::Action;
+    use image_sync_shared::run::outcome::Action;
 
     use super::*;
     use crate::samples;

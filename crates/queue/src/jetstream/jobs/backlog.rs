@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::backlog::{Backlog, Fill, LaneLength, Length};
+use image_sync_shared::ports::queue::backlog::{Backlog, Fill, LaneLength, Length};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 

@@ -1,9 +1,9 @@
 //! The headers of a job's message, beside the job itself.
 
 use async_nats::HeaderMap;
-use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::trace_context::TraceContext;
+use image_sync_shared::ports::telemetry::trace_context::TraceContext;
+use image_sync_shared::run::job::Job;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 

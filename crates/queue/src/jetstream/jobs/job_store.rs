@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use image_sync_shared::job::Job;
 use image_sync_shared::panics::Panicked;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::{Clock, later};
-use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
-use image_sync_shared::ports::job_queue::{Lane, Stored};
+use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetters as _};
+use image_sync_shared::ports::queue::job_queue::{Lane, Stored};
+use image_sync_shared::run::job::Job;
 use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 

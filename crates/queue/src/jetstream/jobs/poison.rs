@@ -5,7 +5,7 @@
 //! lost the job is.
 
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 
 use super::job_headers::{earlier_deliveries, traced};
 use super::job_store::{JobStore, TakenJob, no_subject, opened_or_logged};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use image_sync_shared::job::Job;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetters as _};
-use image_sync_shared::ports::job_queue::Settle;
+use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetters as _};
+use image_sync_shared::ports::queue::job_queue::Settle;
+use image_sync_shared::run::job::Job;
 
 use super::job_store::JobStore;
 use crate::jetstream::client::Retries;

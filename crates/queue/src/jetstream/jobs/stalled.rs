@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 use tokio::time::sleep;
 
 use super::fetch::ConsumerState;

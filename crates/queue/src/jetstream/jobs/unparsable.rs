@@ -6,7 +6,7 @@
 
 use image_sync_shared::lock::lock;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::DeadLetters as _;
+use image_sync_shared::ports::queue::dead_letters::DeadLetters as _;
 
 use super::job_store::JobStore;
 use crate::jetstream::client::Retries;

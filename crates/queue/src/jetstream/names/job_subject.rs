@@ -1,6 +1,6 @@
 //! Where the message of a job stands, as its subject says, and who consumes it there.
 
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 
 /// Where the message of a job stands. Lanes hold nothing but what is to be worked now: so what waits, and what is never to
 /// be worked, is neither counted as delivered nor in anybody's way.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 use serde_json::Value;
 
 use crate::jetstream::client::Connection;

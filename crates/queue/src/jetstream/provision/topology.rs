@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
-use image_sync_shared::ports::host_pauses::LONGEST_PAUSE;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::host_pauses::LONGEST_PAUSE;
+use image_sync_shared::ports::queue::job_queue::Lane;
 
 use super::settings::ProvisionSettings;
 use crate::jetstream::names::{Consumer, Names, bucket_stream, key_subject, object_stream};

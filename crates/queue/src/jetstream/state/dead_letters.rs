@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
+use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
 use image_sync_shared::text::bounded;
 
 use crate::jetstream::client::{Connection, Retries};

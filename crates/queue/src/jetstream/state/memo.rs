@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::mac::{Mac, MacKey};
 use image_sync_shared::ports::memo::{Fact, Memo, Memos, is_proof_good};
 use serde::{Deserialize, Serialize};

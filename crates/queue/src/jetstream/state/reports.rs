@@ -18,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::reports::{Reports, StoredReport, WriteReport};
+use image_sync_shared::ports::runs::reports::{Reports, StoredReport, WriteReport};
 use image_sync_shared::run::RunId;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::spawn_blocking;

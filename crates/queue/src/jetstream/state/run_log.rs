@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
-use image_sync_shared::ports::run_log::{LogPlace, RunFrame, RunLog, RunLogReader};
+use image_sync_shared::ports::runs::run_log::{LogPlace, RunFrame, RunLog, RunLogReader};
 use image_sync_shared::run::{RunEvent, RunId};
 
 use crate::jetstream::client::{Connection, Retries};

@@ -29,7 +29,7 @@ pub(super) fn read(line: &[u8]) -> Option<(&str, Proven)> {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::digest::Digest;
+    use image_sync_shared::image::digest::Digest;
     use time::macros::datetime;
 
     use super::*;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use image_sync_shared::failure::{Failure, Step};
-use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::run::job::Remote;
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue, RANGE};
 use reqwest::{Method, Response};
 

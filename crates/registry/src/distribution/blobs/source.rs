@@ -5,11 +5,11 @@ use std::io::{self, SeekFrom};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use image_sync_shared::digest::Hasher;
 use image_sync_shared::failure::{Failure, FailureClass, Step};
-use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::Descriptor;
-use image_sync_shared::reference::Repository;
+use image_sync_shared::image::digest::Hasher;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::image::reference::Repository;
+use image_sync_shared::run::job::Remote;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use image_sync_shared::failure::{Failure, Step};
-use image_sync_shared::job::Remote;
-use image_sync_shared::ports::registries::{Arrival, BlobCopy};
-use image_sync_shared::reference::Repository;
+use image_sync_shared::image::reference::Repository;
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy};
+use image_sync_shared::run::job::Remote;
 
 use super::BlobTransfer;
 use super::source::Source;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::ports::registries::{Arrival, BlobCopy};
-use image_sync_shared::reference::Repository;
+use image_sync_shared::image::reference::Repository;
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy};
 use reqwest::StatusCode;
 use tokio::time::timeout;
 

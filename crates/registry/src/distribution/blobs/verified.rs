@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use image_sync_shared::digest::Hasher;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::image::digest::Hasher;
+use image_sync_shared::image::manifest::Descriptor;
 use tokio::time::timeout;
 
 use super::source::Source;
@@ -160,9 +160,9 @@ impl<'a> VerifiedBlob<'a> {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::digest::Digest;
-    use image_sync_shared::job::{Access, Remote, Trust};
-    use image_sync_shared::reference::Repository;
+    use image_sync_shared::image::digest::Digest;
+    use image_sync_shared::image::reference::Repository;
+    use image_sync_shared::run::job::{Access, Remote, Trust};
     use image_sync_testkit::images::{Blob, deterministic_bytes};
 
     use super::*;

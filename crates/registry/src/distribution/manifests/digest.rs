@@ -1,11 +1,11 @@
 //! What an answer about a manifest says, checked.
 
 use bytes::Bytes;
-use image_sync_shared::digest::{Algorithm, Digest, Hasher};
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::manifest::{RawManifest, own_media_type, told_media_type};
-use image_sync_shared::media_type;
-use image_sync_shared::reference::Reference;
+use image_sync_shared::image::digest::{Algorithm, Digest, Hasher};
+use image_sync_shared::image::manifest::{RawManifest, own_media_type, told_media_type};
+use image_sync_shared::image::media_type;
+use image_sync_shared::image::reference::Reference;
 use reqwest::header::HeaderMap;
 use serde::de::IgnoredAny;
 
@@ -108,7 +108,9 @@ fn media_type(stated: &str, bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::media_type::{DOCKER_MANIFEST, DOCKER_SCHEMA1, OCI_INDEX, OCI_MANIFEST};
+    use image_sync_shared::image::media_type::{
+        DOCKER_MANIFEST, DOCKER_SCHEMA1, OCI_INDEX, OCI_MANIFEST,
+    };
     use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
     use super::*;

@@ -1,8 +1,8 @@
 //! Locations of any bytes.
 
 use image_sync_fuzzkit::assert_presentable;
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::image::digest::Digest;
 use reqwest::Url;
 use reqwest::header::LOCATION;
 

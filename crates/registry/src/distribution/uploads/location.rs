@@ -1,6 +1,6 @@
 //! Where an upload goes on (OCI distribution spec, section "Pushing blobs": the Location of an upload session).
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, LOCATION};
 

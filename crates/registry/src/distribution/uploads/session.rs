@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{Failure, FailureClass, Step};
-use image_sync_shared::job::Remote;
-use image_sync_shared::manifest::Descriptor;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::run::job::Remote;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::runtime::Handle;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use image_sync_shared::config::RegistrySettings;
-use image_sync_shared::job::Trust;
+use image_sync_shared::run::job::Trust;
 
 use crate::http::proxy::ProxyChoice;
 use crate::http::tls::TlsSettings;

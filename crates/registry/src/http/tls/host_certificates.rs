@@ -8,8 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use image_sync_shared::image::reference::{DOCKER_HUB, DOCKER_HUB_API};
 use image_sync_shared::lock::lock;
-use image_sync_shared::reference::{DOCKER_HUB, DOCKER_HUB_API};
 use reqwest::Url;
 
 use crate::http::SetupError;

@@ -44,7 +44,7 @@ pub(super) fn referrers(shared: &Shared, repository: &str, digest: &str) -> Resp
             })
         })
         .collect();
-    let index = image_sync_shared::media_type::OCI_INDEX;
+    let index = image_sync_shared::image::media_type::OCI_INDEX;
     let body = json!({"schemaVersion": 2, "mediaType": index, "manifests": referrers});
     Response::new(200).json(&body).header("content-type", index)
 }

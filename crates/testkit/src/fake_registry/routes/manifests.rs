@@ -1,8 +1,8 @@
 //! Manifests.
 
 use bytes::Bytes;
-use image_sync_shared::digest::Digest;
-use image_sync_shared::media_type::essence;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::media_type::essence;
 use serde_json::Value;
 
 use crate::complete::{Held, digest_like, references};

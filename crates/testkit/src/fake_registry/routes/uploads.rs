@@ -2,7 +2,7 @@
 
 use std::io;
 
-use image_sync_shared::digest::Digest;
+use image_sync_shared::image::digest::Digest;
 
 use crate::fake_registry::behaviour::{Behaviour, Mounts, UploadLocation, Uploads};
 use crate::fake_registry::body::Body;

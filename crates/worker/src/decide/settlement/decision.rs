@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side};
-use image_sync_shared::job::{Job, Place};
-use image_sync_shared::outcome::{Action, ImageResult, JobResult};
 use image_sync_shared::ports::clock::later;
-use image_sync_shared::ports::dead_letters::DeadLetter;
+use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::RunEvent;
+use image_sync_shared::run::job::{Job, Place};
+use image_sync_shared::run::outcome::{Action, ImageResult, JobResult};
 use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 

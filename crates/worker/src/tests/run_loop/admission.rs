@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use image_sync_shared::failure::{FailureClass, Side};
-use image_sync_shared::job::Trust;
-use image_sync_shared::outcome::{Action, Work};
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::run::job::Trust;
+use image_sync_shared::run::outcome::{Action, Work};
 use image_sync_testkit::images::image;
 
 use crate::decide::admission::{Admission, AdmissionRules};

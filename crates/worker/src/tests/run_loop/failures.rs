@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use image_sync_shared::failure::{FailureClass as C, Side};
-use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::clock::Clock as _;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::images::{image, image_with_layers, schema1};
 
 use crate::tests::{Call, TestWorker, job};

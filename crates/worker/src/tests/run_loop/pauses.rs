@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use image_sync_shared::failure::{FailureClass, Side};
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::clock::Clock as _;
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::run::Trigger;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::images::image;
 
 use crate::tests::{Call, TestWorker, job};

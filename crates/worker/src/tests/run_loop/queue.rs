@@ -3,12 +3,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::Action;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock as _;
-use image_sync_shared::ports::job_queue::{Delivery, JobQueue, Lane, Stored};
+use image_sync_shared::ports::queue::job_queue::{Delivery, JobQueue, Lane, Stored};
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::images::image;
 
 use crate::run_loop::Worker;
@@ -28,7 +28,7 @@ async fn a_duplicate_delivery_does_no_harm() {
     let ran = fixture.work([app.clone()]).await;
     // A successor of a job that was done: what a crash between requeue and settlement leaves behind.
     let stray = Job {
-        job_id: image_sync_shared::job::JobId::new(&ran.run, 0),
+        job_id: image_sync_shared::run::job::JobId::new(&ran.run, 0),
         run_id: ran.run.clone(),
         defers: 1,
         ..app

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::{FailureClass, Side};
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, BlobCounts};
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::{Action, BlobCounts};
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{ImageBuilder, image};
 

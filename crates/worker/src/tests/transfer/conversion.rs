@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use image_sync_shared::job::Job;
-use image_sync_shared::media_type;
-use image_sync_shared::outcome::Action;
+use image_sync_shared::image::media_type;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::images::{docker_image, docker_list};
 
 use crate::tests::{TestWorker, job};

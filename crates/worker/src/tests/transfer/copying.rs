@@ -1,6 +1,6 @@
-use image_sync_shared::media_type::OCI_INDEX;
-use image_sync_shared::outcome::{Action, BlobCounts};
-use image_sync_shared::ports::job_queue::Lane;
+use image_sync_shared::image::media_type::OCI_INDEX;
+use image_sync_shared::ports::queue::job_queue::Lane;
+use image_sync_shared::run::outcome::{Action, BlobCounts};
 use image_sync_testkit::images::{
     foreign_layer, image, image_with_layers, index, index_of, self_containing_index,
     unknown_artifact_manifest, with_urls,

@@ -1,5 +1,5 @@
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::{Action, WouldCopy};
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::{Action, WouldCopy};
 use image_sync_testkit::images::{image_with_layers, index};
 
 use crate::tests::{TestWorker, job};

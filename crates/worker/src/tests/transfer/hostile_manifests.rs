@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::media_type::{DOCKER_LIST, OCI_INDEX, OCI_MANIFEST};
-use image_sync_shared::outcome::Action;
+use image_sync_shared::image::media_type::{DOCKER_LIST, OCI_INDEX, OCI_MANIFEST};
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{Blob, ImageBuilder, image, index_of};
 use serde_json::{Value, json};

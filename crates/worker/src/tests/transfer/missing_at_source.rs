@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
 use image_sync_shared::failure::{FailureClass, Side};
-use image_sync_shared::job::Job;
-use image_sync_shared::media_type::OCI_INDEX;
-use image_sync_shared::outcome::Action;
+use image_sync_shared::image::media_type::OCI_INDEX;
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{Blob, image, index_with_attestations};
 use serde_json::json;

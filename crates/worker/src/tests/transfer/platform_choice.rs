@@ -2,12 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_queue::memo::MemoryMemo;
-use image_sync_shared::digest::Digest;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::job::Job;
-use image_sync_shared::outcome::Action;
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::memo::{Fact, Memo as _};
+use image_sync_shared::run::job::Job;
+use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{image, index, index_with_attestations};
 

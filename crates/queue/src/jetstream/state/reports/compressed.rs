@@ -8,7 +8,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use image_sync_shared::ports::reports::StoredReport;
+use image_sync_shared::ports::runs::reports::StoredReport;
 use image_sync_spool::Spool;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Sender;

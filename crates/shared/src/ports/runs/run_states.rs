@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::ports::QueueError;
-use crate::report::ReportHead;
 use crate::run::RunId;
+use crate::run::report::ReportHead;
 use crate::text;
 
 /// A run, as those see it who do not read its log.

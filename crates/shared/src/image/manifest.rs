@@ -7,9 +7,9 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::digest::Digest;
-use crate::media_type::{self, Kind};
-use crate::platform::Platform;
+use crate::image::digest::Digest;
+use crate::image::media_type::{self, Kind};
+use crate::image::platform::Platform;
 use crate::text::bounded;
 
 mod few;

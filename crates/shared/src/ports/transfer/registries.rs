@@ -5,11 +5,11 @@
 
 use async_trait::async_trait;
 
-use crate::digest::Digest;
 use crate::failure::Failure;
-use crate::job::Remote;
-use crate::manifest::{Descriptor, MAX_MANIFEST_BYTES, RawManifest};
-use crate::reference::{Reference, Repository};
+use crate::image::digest::Digest;
+use crate::image::manifest::{Descriptor, MAX_MANIFEST_BYTES, RawManifest};
+use crate::image::reference::{Reference, Repository};
+use crate::run::job::Remote;
 
 /// What a HEAD of a manifest tells.
 #[derive(Clone, Debug, PartialEq, Eq)]

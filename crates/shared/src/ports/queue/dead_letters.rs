@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::job::Job;
 use crate::ports::QueueError;
+use crate::run::job::Job;
 use crate::text;
 
 /// A job that was given up, or a message that was none.

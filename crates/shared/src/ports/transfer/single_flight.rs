@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use crate::digest::Digest;
-use crate::reference::Repository;
+use crate::image::digest::Digest;
+use crate::image::reference::Repository;
 
 /// Repositories between which blobs can be mounted: those of one registry, and all folders.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

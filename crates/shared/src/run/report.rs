@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::outcome::{ImageResult, ResultKind, is_zero};
+use crate::run::outcome::{ImageResult, ResultKind, is_zero};
 use crate::run::{RunId, Trigger};
 use crate::text;
 use crate::text::UnknownWord;

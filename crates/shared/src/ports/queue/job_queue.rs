@@ -5,10 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::job::Job;
 use crate::ports::QueueError;
-use crate::ports::dead_letters::DeadLetter;
+use crate::ports::queue::dead_letters::DeadLetter;
 use crate::run::RunId;
+use crate::run::job::Job;
 
 /// Which line a job stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
 use crate::failure::FailureClass;
+use crate::image::digest::Digest;
 use crate::mac::{Mac, MacKey};
 use crate::text;
 use crate::text::UnknownWord;

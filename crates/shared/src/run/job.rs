@@ -12,12 +12,12 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Side};
+use crate::image::platform::Platforms;
+use crate::image::reference::{ImageRef, Repository};
 use crate::mac::{Mac, MacKey};
-use crate::outcome::Work;
-use crate::platform::Platforms;
 use crate::ports::clock::later;
-use crate::ports::trace_context::TraceContext;
-use crate::reference::{ImageRef, Repository};
+use crate::ports::telemetry::trace_context::TraceContext;
+use crate::run::outcome::Work;
 use crate::run::{RunId, Trigger};
 use crate::text;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::failure::FailureClass;
-use crate::outcome::ResultKind;
-use crate::ports::job_queue::Lane;
-use crate::report::RunStatus;
+use crate::ports::queue::job_queue::Lane;
+use crate::run::outcome::ResultKind;
+use crate::run::report::RunStatus;
 
 /// A request to a registry that has its answer, or will have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

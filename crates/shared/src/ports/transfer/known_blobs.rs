@@ -3,8 +3,8 @@
 
 use std::fmt::Debug;
 
-use crate::digest::Digest;
-use crate::reference::Repository;
+use crate::image::digest::Digest;
+use crate::image::reference::Repository;
 
 /// What is known of a blob at a target before anything is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

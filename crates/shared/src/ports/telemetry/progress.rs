@@ -1,8 +1,8 @@
 //! What a person may want to see while a run is under way.
 
-use crate::digest::Digest;
-use crate::job::{Job, JobId};
-use crate::outcome::ImageResult;
+use crate::image::digest::Digest;
+use crate::run::job::{Job, JobId};
+use crate::run::outcome::ImageResult;
 
 /// Is told what happens. Called often, so it must return at once.
 pub trait Progress: Send + Sync {

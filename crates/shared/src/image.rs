@@ -1,0 +1,7 @@
+//! Images and their parts, as the OCI specifications have them: references, digests, platforms, manifests.
+
+pub mod digest;
+pub mod manifest;
+pub mod media_type;
+pub mod platform;
+pub mod reference;

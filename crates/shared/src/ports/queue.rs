@@ -1,0 +1,7 @@
+//! The queue, and what stands beside it.
+
+pub mod backlog;
+pub mod dead_letters;
+pub mod host_pauses;
+pub mod job_queue;
+pub mod leases;
