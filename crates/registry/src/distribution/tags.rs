@@ -4,13 +4,16 @@
 pub(crate) mod fuzzing;
 mod link;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::image::reference::Reference;
 use image_sync_shared::run::job::Remote;
 use image_sync_shared::text::bounded;
 use reqwest::{Method, Url};
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
 use super::HttpRegistry;
 use crate::client::{Operation, Target};
@@ -23,11 +26,49 @@ const MAX_PAGE: usize = 32 * 1024 * 1024;
 /// Pages read, at most.
 const MAX_PAGES: usize = 10_000;
 
-#[derive(Deserialize)]
+/// Tags of one repository, at most. What a registry lists is held in memory.
+const MAX_TAGS: usize = 1_000_000;
+
+#[derive(serde::Deserialize)]
 struct Page {
     /// `null` where there are none.
-    tags: Option<Vec<String>>,
+    tags: Option<Tags>,
 }
+
+/// The tags of a page, without texts that are none by the grammar of the spec: nothing can be asked for by such a name.
+#[derive(Default)]
+struct Tags(Vec<String>);
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(TagsVisitor)
+    }
+}
+
+struct TagsVisitor;
+
+impl<'de> Visitor<'de> for TagsVisitor {
+    type Value = Tags;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tags")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tags, A::Error> {
+        let mut tags = Vec::new();
+        while let Some(text) = seq.next_element::<Cow<'_, str>>()? {
+            if matches!(text.parse(), Ok(Reference::Tag(_))) {
+                tags.push(text.into_owned());
+            }
+            if tags.len() > MAX_TAGS {
+                return Err(A::Error::custom(TOO_MANY));
+            }
+        }
+        Ok(Tags(tags))
+    }
+}
+
+const TOO_MANY: &str = "more than 1,000,000 tags";
 
 impl HttpRegistry {
     /// See [`Registries::tags`](image_sync_shared::ports::transfer::registries::Registries::tags).
@@ -38,6 +79,10 @@ impl HttpRegistry {
         loop {
             let (page, next) = self.page(at, target).await?;
             tags.extend(page);
+            if tags.len() > MAX_TAGS {
+                let error = RequestError::new(FailureClass::Invalid, format!("it has {TOO_MANY}"));
+                return Err(error.at(at.side, Step::ListTags, &at.repository));
+            }
             let Some(next) = next else {
                 return Ok(tags);
             };
@@ -72,6 +117,6 @@ impl HttpRegistry {
                 bounded(error)
             ))
         })?;
-        Ok((page.tags.unwrap_or_default(), next))
+        Ok((page.tags.unwrap_or_default().0, next))
     }
 }

@@ -62,6 +62,39 @@ async fn a_repository_without_tags_has_none() {
     assert!(tags.is_empty());
 }
 
+#[tokio::test]
+async fn what_is_no_tag_is_left_out_of_a_list() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let long = "x".repeat(129);
+    let body = format!(r#"{{"tags":["1.0","a/b","",".x","a\\u001bb","{digest}","{long}","v2"]}}"#);
+    registry.stage(Rule::new("GET", "*"), Fault::status(200).with_body(&body));
+    let tags = router().tags(&source(registry.host(), "app")).await;
+    assert_eq!(tags.unwrap(), ["1.0", "v2"]);
+}
+
+#[tokio::test]
+async fn a_list_of_more_tags_than_can_be_held_is_refused() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let tags: Vec<String> = (0..=1_000_000)
+        .map(|number| format!("\"{number}\""))
+        .collect();
+    let body = format!(r#"{{"tags":[{}]}}"#, tags.join(","));
+    registry.stage(Rule::new("GET", "*"), Fault::status(200).with_body(&body));
+    let failure = router()
+        .tags(&source(registry.host(), "app"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.class, failure.step),
+        (FailureClass::Invalid, Step::ListTags)
+    );
+    assert!(
+        failure.answer.contains("more than 1,000,000 tags"),
+        "{failure}"
+    );
+}
+
 async fn failing(fault: Fault) -> String {
     let registry = registry_with(1, 10).await;
     registry.stage(Rule::new("GET", "/v2/app/tags/list"), fault);
