@@ -128,6 +128,20 @@ async fn a_listing_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_listing_waits_for_a_retry_after_no_longer_than_max_pause() {
+    let world = with_tags(&[TAG]).await;
+    let limited = Fault::rate_limited(Some("86400"));
+    world
+        .source
+        .stage(Rule::new("GET", LISTING).first(1), limited);
+    let catalog = world.empty_catalog().setting("max_pause: 10ms");
+    let catalog = catalog.image(world.tags(REPOSITORY, "all"));
+    let ended = world.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(world.source.count("GET", LISTING), 2);
+}
+
+#[tokio::test]
 async fn fewer_tags_than_are_required_are_a_failure_and_none_is_a_warning() {
     let world = with_tags(&["1.0", "2.0"]).await;
     for (rules, code, told) in [

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
-use image_sync_shared::config::{Expanded, ImageSpec};
+use image_sync_shared::config::{Expanded, ImageSpec, Settings};
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
 use image_sync_shared::image::reference::{Reference, Repository};
 use image_sync_shared::lock::lock;
@@ -29,6 +30,8 @@ const NAMED_TOGETHER: usize = 500;
 struct Lister<'a> {
     registries: &'a dyn Registries,
     retry: RetryPolicy,
+    /// The longest that a registry may ask to be left alone.
+    max_pause: Duration,
     /// Each repository is listed once, for all rules that choose among its tags.
     listed: Mutex<HashMap<(Repository, Trust), Listing>>,
 }
@@ -42,11 +45,12 @@ impl Images {
     pub fn expand<'a>(
         &'a self,
         registries: &'a dyn Registries,
-        retry: RetryPolicy,
+        settings: &Settings,
     ) -> impl Stream<Item = Vec<Expanded>> + 'a {
         let lister = Arc::new(Lister {
             registries,
-            retry,
+            retry: settings.retry,
+            max_pause: settings.max_pause,
             listed: Mutex::default(),
         });
         let entries: Vec<&Entry> = self.kept().collect();
@@ -156,7 +160,10 @@ impl Lister<'_> {
             if !self.retry.allows_another(attempt) {
                 return Err(failure);
             }
-            let wait = asked_for.unwrap_or_else(|| self.retry.delay(attempt));
+            let wait = match asked_for {
+                Some(wait) => wait.min(self.max_pause),
+                None => self.retry.delay(attempt),
+            };
             tracing::warn!(repository = %sample.source, %failure, ?wait, "tags cannot be listed: trying again");
             sleep(wait).await;
             attempt += 1;

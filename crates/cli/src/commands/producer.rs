@@ -175,7 +175,7 @@ async fn start(
             sign_of_life: args.sign_of_life.max(SHORTEST_SIGN),
             ..wiring::plan(config, images, args.dry_run, clock.as_ref())
         };
-        let expanded = images.expand(registries, config.settings.retry).map(Ok);
+        let expanded = images.expand(registries, &config.settings).map(Ok);
         let outcome = producer.produce_pages(&plan, expanded, stop).await;
         let outcome = outcome.map_err(Problem::not_carried_out)?;
         match published::settled(&*queue.runs, &plan.run_id, outcome).await? {

@@ -9,9 +9,8 @@ use image_sync_aggregator::janitor::Janitor;
 use image_sync_catalog::config_file::Images;
 use image_sync_producer::produce::{Produced, Producer, RunPlan};
 use image_sync_queue::Ports as QueuePorts;
-use image_sync_shared::config::Config;
+use image_sync_shared::config::{Config, Settings};
 use image_sync_shared::ports::transfer::registries::Registries;
-use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::RunId;
 use image_sync_worker::{Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +44,7 @@ pub(crate) struct Pipeline {
     aggregator: Aggregator,
     janitor: Janitor,
     registries: Arc<dyn Registries>,
-    retry: RetryPolicy,
+    settings: Settings,
 }
 
 impl Pipeline {
@@ -64,7 +63,7 @@ impl Pipeline {
             aggregator: wiring::aggregator(&queue, &clock, &measures),
             janitor: wiring::janitor(&queue, &clock, &measures),
             registries: Arc::clone(&outside.registries),
-            retry: config.settings.retry,
+            settings: config.settings.clone(),
             worker: Worker::new(
                 wiring::worker_ports(&queue, outside),
                 worker_settings(config, options),
@@ -85,7 +84,7 @@ impl Pipeline {
         };
         let no_more_results = CancellationToken::new();
         let produce = async {
-            let expanded = images.expand(&*self.registries, self.retry).map(Ok);
+            let expanded = images.expand(&*self.registries, &self.settings).map(Ok);
             let produced = self
                 .producer
                 .produce_pages(&self.plan, expanded, &shutdown.stop)
