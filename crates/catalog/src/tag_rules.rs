@@ -7,8 +7,6 @@ use std::collections::HashSet;
 use std::fmt;
 
 use regex::Regex;
-use semver::Version;
-
 pub(crate) use version::Range;
 
 /// Rules by which tags are chosen. They are stages in a fixed order, each for what the one before has left: `include`,
@@ -145,9 +143,7 @@ impl TagRules {
             .into_iter()
             .filter(|candidate| self.is_in_range(candidate));
         match self.sort.or(usual) {
-            Some(Sort::Semver) => {
-                highest_first(candidates, |seen| version::parse(seen).map(Precedence))
-            }
+            Some(Sort::Semver) => highest_first(candidates, version::parse),
             Some(Sort::Numerical) => highest_first(candidates, |seen| seen.parse::<u128>().ok()),
             Some(Sort::Alphabetical) => highest_first(candidates, |seen| Some(seen.to_owned())),
             None => {
@@ -164,10 +160,6 @@ impl TagRules {
         })
     }
 }
-
-/// Versions in the order of their precedence, build metadata last, so that any two that differ have an order.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Precedence(Version);
 
 fn highest_first<'t, K: Ord>(
     candidates: impl Iterator<Item = Candidate<'t>>,
