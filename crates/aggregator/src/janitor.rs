@@ -13,7 +13,6 @@ use image_sync_shared::ports::runs::run_log::RunLog;
 use image_sync_shared::ports::telemetry::measures::Measures;
 use image_sync_shared::run::RunEvent;
 use image_sync_shared::run::job::Job;
-use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use tokio_util::sync::CancellationToken;
 
 use crate::again::again_after_panic;
@@ -119,34 +118,8 @@ fn reason(job: &Job, deliveries: u64) -> String {
 }
 
 fn event(job: &Job, reason: &str) -> RunEvent {
-    let so_far = job.so_far;
-    RunEvent::Result(Box::new(JobResult {
-        idx: job.idx,
-        worker: "janitor".to_owned(),
-        class: Some(FailureClass::Local),
-        mac: job.mac,
-        entry: ImageResult {
-            image: job.image.clone(),
-            tag: job.tag.clone(),
-            action: Action::Failed,
-            remote_digest: None,
-            cached_digest: None,
-            duration_ms: so_far.duration_ms,
-            error: Some(reason.to_owned()),
-            target: job.target.image.to_string(),
-            platform: job.platforms.to_string(),
-            expected_digest: None,
-            attempts: job.attempt,
-            bytes_copied: so_far.bytes_copied,
-            blobs: BlobCounts {
-                copied: so_far.copied,
-                mounted: so_far.mounted,
-                present: 0,
-            },
-            would_copy: None,
-            attestations_left_out: 0,
-        },
-    }))
+    let result = job.unworked("janitor", FailureClass::Local, reason.to_owned());
+    RunEvent::Result(Box::new(result))
 }
 
 #[cfg(test)]
@@ -158,7 +131,7 @@ mod tests {
     use image_sync_shared::ports::queue::job_queue::{Lane, Settle, Stored};
     use image_sync_shared::ports::telemetry::measures::Unmeasured;
     use image_sync_shared::run::RunId;
-
+    use image_sync_shared::run::outcome::Action;
     use image_sync_testkit::ports::{FakeLog, FakeQueue};
     use image_sync_testkit::{TokioClock, samples};
 

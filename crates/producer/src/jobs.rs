@@ -1,15 +1,11 @@
 //! The job of each image of a run.
 
 use image_sync_shared::config::{ImageSpec, Settings};
-use image_sync_shared::failure::Failure;
 use image_sync_shared::ports::telemetry::trace_context::TraceContext;
 use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy};
-use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
+use image_sync_shared::run::outcome::Work;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
 use time::OffsetDateTime;
-
-/// Who finds out that there is no job to be worked.
-const PRODUCER: &str = "producer";
 
 /// The rules that the settings make for every job.
 #[must_use]
@@ -68,33 +64,6 @@ pub fn job_for(
         so_far: Work::default(),
         mac: None,
         trace: TraceContext::default(),
-    }
-}
-
-/// The result of a job that cannot be worked, because of `failure`.
-pub(crate) fn unworked(job: &Job, failure: &Failure) -> JobResult {
-    JobResult {
-        idx: job.idx,
-        worker: PRODUCER.to_owned(),
-        class: Some(failure.class),
-        mac: job.mac,
-        entry: ImageResult {
-            image: job.image.clone(),
-            tag: job.tag.clone(),
-            action: Action::Failed,
-            remote_digest: None,
-            cached_digest: None,
-            duration_ms: 0,
-            error: Some(failure.to_string()),
-            target: job.target.image.to_string(),
-            platform: job.platforms.to_string(),
-            expected_digest: None,
-            attempts: 1,
-            bytes_copied: 0,
-            blobs: BlobCounts::default(),
-            would_copy: None,
-            attestations_left_out: 0,
-        },
     }
 }
 

@@ -25,8 +25,6 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span};
 
-use crate::jobs;
-
 pub use order::Order;
 
 /// The names of one chunk have at most this many bytes of JSON; a message of the log is at most 1 MiB.
@@ -282,10 +280,7 @@ impl Producer {
             let failure = order.failure();
             in_flight.push(async move {
                 match failure {
-                    Some(failure) => {
-                        let event = RunEvent::Result(Box::new(jobs::unworked(&job, failure)));
-                        self.append(plan, event).await
-                    }
+                    Some(failure) => self.append(plan, order::result(&job, failure)).await,
                     None => self.queue.publish(lane, &job).await.map(drop),
                 }
             });

@@ -36,7 +36,7 @@ struct Lister<'a> {
     listed: Mutex<HashMap<(Repository, Trust), Listing>>,
 }
 
-type Listing = Arc<OnceCell<Result<Vec<String>, Failure>>>;
+type Listing = Arc<OnceCell<Result<Arc<[String]>, Failure>>>;
 
 impl Images {
     /// All images, in the order of the config, some at a time. What is named needs no listing; other repositories are listed
@@ -106,11 +106,8 @@ impl Images {
 
     /// The work that is to be done for the target of each named image, where rules might choose one for it too.
     fn targets_of_named(&self) -> Option<HashMap<u64, u64>> {
-        let targets = || {
-            self.iter()
-                .map(|image| (hash_of_target(&image), hash_of_work(&image)))
-        };
-        self.has_rules().then(|| targets().collect())
+        let target = |image| (hash_of_target(&image), hash_of_work(&image));
+        self.has_rules().then(|| self.iter().map(target).collect())
     }
 }
 
@@ -132,13 +129,13 @@ fn parts<'a>(entries: &[&'a Entry]) -> Vec<Part<'a>> {
 }
 
 impl Lister<'_> {
-    async fn tags(&self, sample: &ImageSpec) -> Result<Vec<String>, Failure> {
+    async fn tags(&self, sample: &ImageSpec) -> Result<Arc<[String]>, Failure> {
         let key = (sample.source.clone(), sample.source_trust);
         let listing = Arc::clone(lock(&self.listed).entry(key).or_default());
         listing.get_or_init(|| self.list(sample)).await.clone()
     }
 
-    async fn list(&self, sample: &ImageSpec) -> Result<Vec<String>, Failure> {
+    async fn list(&self, sample: &ImageSpec) -> Result<Arc<[String]>, Failure> {
         let at = Remote {
             side: Side::Source,
             repository: sample.source.clone(),
@@ -148,7 +145,7 @@ impl Lister<'_> {
         let mut attempt = 1;
         loop {
             let failure = match self.registries.tags(&at).await {
-                Ok(tags) => return Ok(tags),
+                Ok(tags) => return Ok(tags.into()),
                 Err(failure) => failure,
             };
             let asked_for = match failure.class.reaction() {

@@ -2,8 +2,8 @@
 
 use image_sync_shared::config::{Expanded, ImageSpec};
 use image_sync_shared::failure::Failure;
-use image_sync_shared::run::ImageName;
 use image_sync_shared::run::job::Job;
+use image_sync_shared::run::{ImageName, RunEvent};
 use time::OffsetDateTime;
 
 use super::RunPlan;
@@ -59,4 +59,10 @@ impl<O: Order> Order for &O {
     fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job {
         (*self).job(plan, idx, now)
     }
+}
+
+/// What the log is told of an image for which no job is published.
+pub(super) fn result(job: &Job, failure: &Failure) -> RunEvent {
+    let result = job.unworked("producer", failure.class, failure.to_string());
+    RunEvent::Result(Box::new(result))
 }

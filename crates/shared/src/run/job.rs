@@ -1,6 +1,7 @@
 //! The unit of work: one image, one target.
 
 mod kind;
+mod unworked;
 
 use std::fmt;
 use std::str::FromStr;
