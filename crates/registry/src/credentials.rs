@@ -320,7 +320,7 @@ mod tests {
 
     const HELPER: &str = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/http/docker-credential-fake"
+        "/tests/http/authorization/docker-credential-fake"
     );
 
     #[tokio::test]

@@ -2,15 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-mod cancelled;
-mod chunks;
 mod docker_registry;
-mod folders;
 mod large;
-mod lost_answers;
-mod mounts;
-mod raw_source;
-mod skopeo;
-mod sources;
+mod layout;
+mod pull;
+mod push;
 mod support;
-mod targets;

@@ -5,7 +5,7 @@ use image_sync_shared::ports::transfer::registries::Arrival;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Mounts, Rule};
 
-use super::support::{
+use crate::support::{
     LARGE, TestRegistries, blob, copied, copy, repository, router, source, target,
 };
 

@@ -3,7 +3,7 @@
 use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 
-use super::support::{LARGE, TestRegistries, blob, copied};
+use crate::support::{LARGE, TestRegistries, blob, copied};
 
 /// Drops a copy when a request stands at the gate, then lets everything go on.
 async fn dropped_at(gate: &Gate, registries: &TestRegistries, length: usize) {

@@ -10,7 +10,7 @@ use image_sync_testkit::images::{artifact, image, index};
 use image_sync_testkit::servers::{skopeo, skopeo_copy, skopeo_inspect};
 use serde_json::Value;
 
-use super::support::{copy_image, folder, repository, resolve, router, source, tag, target};
+use crate::support::{copy_image, folder, repository, resolve, router, source, tag, target};
 
 fn oci(root: &Path, tag: &str) -> String {
     format!("oci:{}:{tag}", root.display())

@@ -7,7 +7,7 @@ use image_sync_shared::image::manifest::Descriptor;
 use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Request, Rule};
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 
-use super::support::{
+use crate::support::{
     LARGE, RouterBuilder, TestRegistries, blob, copied, copy, repository, source, target,
 };
 
@@ -294,7 +294,7 @@ async fn credentials_do_not_follow_a_blob_to_another_host() {
         .login(registry.host(), "me", "secret")
         .router();
     let from = source(repository(registry.host(), "from"));
-    let to = super::support::target(repository(target.host(), "to"));
+    let to = crate::support::target(repository(target.host(), "to"));
     let arrival = copy(&router, &from, &to, &blob.descriptor()).await;
     assert_eq!(arrival, Ok(copied(&blob)));
 
@@ -317,7 +317,7 @@ async fn a_blob_is_not_fetched_over_plain_http_where_the_registry_has_tls() {
 
     let setup = RouterBuilder::new().trusting(registry.host(), &ca, scratch.path());
     let from = source(repository(registry.host(), "from"));
-    let to = super::support::target(repository(target.host(), "to"));
+    let to = crate::support::target(repository(target.host(), "to"));
     let copied = copy(&setup.router(), &from, &to, &blob.descriptor()).await;
     let failure = copied.unwrap_err();
     assert_eq!(failure.side, Side::Source);

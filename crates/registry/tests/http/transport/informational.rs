@@ -19,8 +19,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::own_certificates::acceptor;
 use crate::support::{RouterBuilder, put_app, resolve_app, router, tag, target};
+use crate::transport::handshakes::acceptor;
 
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 const PROCESSING: &str = "HTTP/1.1 102 Processing\r\n\r\n";

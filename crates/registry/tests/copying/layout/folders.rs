@@ -12,7 +12,7 @@ use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::{Blob, image, index};
 use tempfile::TempDir;
 
-use super::support::{
+use crate::support::{
     LARGE, RouterBuilder, blob, copied, copy, copy_image, folder, repository, resolve, router,
     source, tag, target,
 };

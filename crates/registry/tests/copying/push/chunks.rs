@@ -4,7 +4,7 @@ use image_sync_shared::failure::{FailureClass, Side};
 use image_sync_testkit::fake_registry::{At, Fault, Request, Rule, Uploads};
 use image_sync_testkit::images::Blob;
 
-use super::support::{LARGE, RouterBuilder, TestRegistries, blob, copied, copy, folder, source};
+use crate::support::{LARGE, RouterBuilder, TestRegistries, blob, copied, copy, folder, source};
 
 const MIB: usize = 1024 * 1024;
 
@@ -272,7 +272,7 @@ async fn a_folder_is_read_again_from_the_chunk_that_was_cut() {
     let (registries, blob) = in_mebibytes().await;
     let scratch = tempfile::tempdir().unwrap();
     let from = source(folder(scratch.path()));
-    let to_folder = super::support::target(folder(scratch.path()));
+    let to_folder = crate::support::target(folder(scratch.path()));
     let filled = copy(
         &registries.router,
         &registries.from(),

@@ -9,7 +9,7 @@ use image_sync_testkit::fake_registry::{
 use image_sync_testkit::{FakeRegistry, PrivateCa};
 use tokio::time::{Duration, advance, pause, resume};
 
-use super::support::{
+use crate::support::{
     LARGE, RouterBuilder, TestRegistries, blob, copied, copy, methods, repository, source, target,
 };
 

@@ -18,7 +18,7 @@ use crate::support::{
 fn make_helper(folder: &Path, commands: &str) {
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/http/docker-credential-fake"
+        "/tests/http/authorization/docker-credential-fake"
     );
     symlink(script, folder.join("docker-credential-fake")).unwrap();
     write(folder, "commands", commands);

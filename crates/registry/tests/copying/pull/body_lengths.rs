@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::support::{RouterBuilder, blob, copied, copy, repository, source, target};
+use crate::support::{RouterBuilder, blob, copied, copy, repository, source, target};
 
 /// Answers every request with `answer`, then closes the connection.
 async fn answering(answer: Vec<u8>) -> (SocketAddr, JoinSet<()>) {

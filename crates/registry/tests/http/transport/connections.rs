@@ -14,8 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::own_certificates::acceptor;
 use crate::support::{RouterBuilder, put_app, resolve_app};
+use crate::transport::handshakes::acceptor;
 
 /// A proxy that opens one tunnel after the other. It ends when it is dropped.
 struct Proxy {

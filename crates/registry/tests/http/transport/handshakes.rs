@@ -1,4 +1,4 @@
-//! Certificates that the fake registry does not have: of clients, and of servers that vouch for themselves.
+//! TLS handshakes that the fake registry does not know: with the certificate of a client, and of a server that is self-signed.
 
 use std::fs;
 use std::path::Path;
@@ -191,7 +191,7 @@ async fn a_servers_own_certificate_counts_where_it_is_in_the_systems_store() {
         return;
     }
     let name =
-        "own_certificates::a_servers_own_certificate_counts_where_it_is_in_the_systems_store";
+        "transport::handshakes::a_servers_own_certificate_counts_where_it_is_in_the_systems_store";
     let (by_itself, key) = self_signed("127.0.0.1", 3000);
     let ca = PrivateCa::new().unwrap();
     let of_unknown_authority = (ca.certificate_pem().to_owned(), ca.key_pem().to_owned());

@@ -3,8 +3,8 @@
 use image_sync_shared::failure::FailureClass;
 use image_sync_testkit::fake_registry::{At, Fault, Uploads};
 
-use super::support::{LARGE, TestRegistries, blob, copied};
-use super::targets::any_put;
+use crate::push::targets::any_put;
+use crate::support::{LARGE, TestRegistries, blob, copied};
 
 #[tokio::test]
 async fn an_upload_that_a_proxy_answered_is_asked_for_before_it_is_sent_again() {

@@ -1,0 +1,4 @@
+//! Folders as sources and as targets (OCI image layout).
+
+mod folders;
+mod skopeo;

@@ -1,0 +1,5 @@
+//! The operations of the OCI distribution API: what is at a tag, manifests, lists of tags.
+
+mod heads;
+mod manifests;
+mod tags;
