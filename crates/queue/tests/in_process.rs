@@ -24,21 +24,23 @@ use tokio::time::Instant;
 #[path = "contract/suite.rs"]
 mod contract;
 
-use contract::backend::{Backend, Times, crash_with_one, drain, in_time, publish, pull, pull_one};
 use contract::samples::{held_job, job, run};
+use contract::test_queue::{
+    TestQueue, Times, crash_with_one, drain, in_time, publish, pull, pull_one,
+};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-struct InProcessBackend {
+struct InProcessTestQueue {
     settings: InProcessSettings,
     clock: TokioClock,
-    queue: InProcess,
+    in_process: InProcess,
 }
 
 #[async_trait]
-impl Backend for InProcessBackend {
+impl TestQueue for InProcessTestQueue {
     fn ports(&self) -> &Ports {
-        self.queue.ports()
+        self.in_process.ports()
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -61,19 +63,19 @@ impl Backend for InProcessBackend {
     }
 
     async fn inject(&self, lane: Lane, run: &RunId, message: &[u8]) {
-        self.queue.publish_raw(lane, run, message);
+        self.in_process.publish_raw(lane, run, message);
     }
 
     async fn inject_event(&self, run: &RunId, _: &str, message: &[u8]) {
-        self.queue.append_raw(run, message).unwrap();
+        self.in_process.append_raw(run, message).unwrap();
     }
 }
 
-async fn fresh() -> InProcessBackend {
+async fn fresh() -> InProcessTestQueue {
     let settings = InProcessSettings::default();
     let clock = TokioClock::default();
-    InProcessBackend {
-        queue: InProcess::new(settings.clone(), Arc::new(clock.clone())),
+    InProcessTestQueue {
+        in_process: InProcess::new(settings.clone(), Arc::new(clock.clone())),
         settings,
         clock,
     }
@@ -83,91 +85,91 @@ contract::every_rule!(fresh, tokio::test(start_paused = true));
 
 #[tokio::test(start_paused = true)]
 async fn a_held_job_is_delivered_at_its_very_instant() {
-    let backend = fresh().await;
-    let due = backend.clock().now() + Duration::from_millis(12_345);
-    publish(&backend, Lane::Retry, &held_job(0, due)).await;
-    pull(&backend, &Lane::ALL, 1, HOUR).await;
-    assert_eq!(backend.clock().now(), due);
+    let queue = fresh().await;
+    let due = queue.clock().now() + Duration::from_millis(12_345);
+    publish(&queue, Lane::Retry, &held_job(0, due)).await;
+    pull(&queue, &Lane::ALL, 1, HOUR).await;
+    assert_eq!(queue.clock().now(), due);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_held_as_long_as_can_be_said_does_not_come() {
-    let backend = fresh().await;
+    let queue = fresh().await;
     let never = datetime!(9999-12-31 23:59 UTC);
-    publish(&backend, Lane::Retry, &held_job(0, never)).await;
-    let pulled = pull(&backend, &Lane::ALL, 1, 24 * HOUR).await;
+    publish(&queue, Lane::Retry, &held_job(0, never)).await;
+    let pulled = pull(&queue, &Lane::ALL, 1, 24 * HOUR).await;
     assert!(pulled.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_publish_to_a_full_bulk_lane_waits_for_a_place() {
-    let backend = fresh().await;
-    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
+    let queue = fresh().await;
+    let (jobs, capacity) = (&queue.ports().jobs, fill_bulk(&queue).await);
     let waiting = job(capacity);
     let mut publishing = jobs.publish(Lane::Bulk, &waiting);
     assert_waits(&mut publishing).await;
-    let taken = pull_one(&backend).await;
+    let taken = pull_one(&queue).await;
     assert_waits(&mut publishing).await;
     taken.settle.done().await.unwrap();
-    assert_eq!(in_time(&backend, publishing).await, Ok(Stored::New));
-    let left = drain(&backend, &[Lane::Bulk]).await;
+    assert_eq!(in_time(&queue, publishing).await, Ok(Stored::New));
+    let left = drain(&queue, &[Lane::Bulk]).await;
     assert_eq!(left.len(), capacity as usize);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_publish_that_waited_stored_nothing() {
-    let backend = fresh().await;
-    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
+    let queue = fresh().await;
+    let (jobs, capacity) = (&queue.ports().jobs, fill_bulk(&queue).await);
     let waiting = job(capacity);
     assert_waits(&mut jobs.publish(Lane::Bulk, &waiting)).await;
-    let left = drain(&backend, &[Lane::Bulk]).await;
+    let left = drain(&queue, &[Lane::Bulk]).await;
     assert_eq!(left.len(), capacity as usize);
-    publish(&backend, Lane::Bulk, &waiting).await;
+    publish(&queue, Lane::Bulk, &waiting).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_full_bulk_lane_holds_up_neither_the_other_lanes_nor_a_repeat() {
-    let backend = fresh().await;
-    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
+    let queue = fresh().await;
+    let (jobs, capacity) = (&queue.ports().jobs, fill_bulk(&queue).await);
     let start = Instant::now();
-    publish(&backend, Lane::Now, &job(capacity)).await;
-    publish(&backend, Lane::Retry, &job(capacity + 1)).await;
+    publish(&queue, Lane::Now, &job(capacity)).await;
+    publish(&queue, Lane::Retry, &job(capacity + 1)).await;
     let first = job(0);
-    let repeat = in_time(&backend, jobs.publish(Lane::Bulk, &first)).await;
+    let repeat = in_time(&queue, jobs.publish(Lane::Bulk, &first)).await;
     assert_eq!(repeat, Ok(Stored::Duplicate));
-    let bulk = pull(&backend, &[Lane::Bulk], 1, Duration::ZERO).await;
+    let bulk = pull(&queue, &[Lane::Bulk], 1, Duration::ZERO).await;
     for delivery in bulk {
-        let successor = delivery.job.deferred(backend.clock().now());
+        let successor = delivery.job.deferred(queue.clock().now());
         delivery.settle.requeue(&successor).await.unwrap();
     }
     assert_eq!(Instant::now(), start);
-    publish(&backend, Lane::Bulk, &job(capacity + 2)).await;
+    publish(&queue, Lane::Bulk, &job(capacity + 2)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_purge_makes_room_in_a_full_bulk_lane() {
-    let backend = fresh().await;
-    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
+    let queue = fresh().await;
+    let (jobs, capacity) = (&queue.ports().jobs, fill_bulk(&queue).await);
     let waiting = job(capacity);
     let mut publishing = jobs.publish(Lane::Bulk, &waiting);
     assert_waits(&mut publishing).await;
     assert_eq!(jobs.purge(&run()).await, Ok(u64::from(capacity)));
-    assert_eq!(in_time(&backend, publishing).await, Ok(Stored::New));
+    assert_eq!(in_time(&queue, publishing).await, Ok(Stored::New));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_queue_ends_every_wait_and_still_settles() {
-    let backend = fresh().await;
-    let (jobs, capacity) = (&backend.ports().jobs, fill_bulk(&backend).await);
-    let taken = pull_one(&backend).await;
+    let queue = fresh().await;
+    let (jobs, capacity) = (&queue.ports().jobs, fill_bulk(&queue).await);
+    let taken = pull_one(&queue).await;
     let ((), published, pulled, poisoned) = tokio::join!(
         async {
-            backend.advance(Duration::from_secs(1)).await;
-            backend.queue.close();
+            queue.advance(Duration::from_secs(1)).await;
+            queue.in_process.close();
         },
         async {
             let waiting = job(capacity);
-            in_time(&backend, jobs.publish(Lane::Bulk, &waiting))
+            in_time(&queue, jobs.publish(Lane::Bulk, &waiting))
                 .await
                 .err()
         },
@@ -179,27 +181,27 @@ async fn a_closed_queue_ends_every_wait_and_still_settles() {
     }
     let with_jobs_left = jobs.pull(&Lane::ALL, 1, HOUR).await.err();
     assert_eq!(with_jobs_left, Some(QueueError::Closed));
-    let successor = taken.job.deferred(backend.clock().now());
+    let successor = taken.job.deferred(queue.clock().now());
     taken.settle.requeue(&successor).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn poison_that_the_janitor_lost_comes_to_it_again() {
-    let backend = fresh().await;
-    publish(&backend, Lane::Bulk, &job(0)).await;
-    for _ in 0..backend.max_deliver() {
-        crash_with_one(&backend).await;
+    let queue = fresh().await;
+    publish(&queue, Lane::Bulk, &job(0)).await;
+    for _ in 0..queue.max_deliver() {
+        crash_with_one(&queue).await;
     }
     for _ in 0..2 {
-        let events = backend.ports().jobs.poisoned(HOUR).await.unwrap();
+        let events = queue.ports().jobs.poisoned(HOUR).await.unwrap();
         assert_eq!(events.len(), 1);
     }
 }
 
-async fn fill_bulk(backend: &InProcessBackend) -> u32 {
-    let capacity = u32::try_from(backend.settings.bulk_capacity).unwrap();
+async fn fill_bulk(queue: &InProcessTestQueue) -> u32 {
+    let capacity = u32::try_from(queue.settings.bulk_capacity).unwrap();
     for idx in 0..capacity {
-        publish(backend, Lane::Bulk, &job(idx)).await;
+        publish(queue, Lane::Bulk, &job(idx)).await;
     }
     capacity
 }

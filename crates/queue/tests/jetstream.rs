@@ -23,20 +23,20 @@ mod contract;
 #[path = "nats/support.rs"]
 mod support;
 
-use contract::backend::{Backend, Times};
+use contract::test_queue::{TestQueue, Times};
 use support::{MAX_DELIVER, fresh_prefix, provisioned, shared_server, small};
 
-struct JetStreamBackend {
+struct JetStreamTestQueue {
     settings: ProvisionSettings,
     clock: Arc<dyn Clock>,
-    queue: JetStream,
+    jetstream: JetStream,
     _server: Arc<NatsServer>,
 }
 
 #[async_trait]
-impl Backend for JetStreamBackend {
+impl TestQueue for JetStreamTestQueue {
     fn ports(&self) -> &Ports {
-        self.queue.ports()
+        self.jetstream.ports()
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -59,15 +59,18 @@ impl Backend for JetStreamBackend {
     }
 
     async fn inject(&self, lane: Lane, run: &RunId, message: &[u8]) {
-        self.queue.publish_raw(lane, run, message).await.unwrap();
+        self.jetstream
+            .publish_raw(lane, run, message)
+            .await
+            .unwrap();
     }
 
     async fn inject_event(&self, run: &RunId, kind: &str, message: &[u8]) {
-        self.queue.append_raw(run, kind, message).await.unwrap();
+        self.jetstream.append_raw(run, kind, message).await.unwrap();
     }
 }
 
-async fn fresh() -> JetStreamBackend {
+async fn fresh() -> JetStreamTestQueue {
     // A hiccup of half of these times, on a machine under load, breaks no rule.
     let settings = ProvisionSettings {
         visibility: Duration::from_secs(4),
@@ -76,10 +79,10 @@ async fn fresh() -> JetStreamBackend {
     };
     let server = shared_server().await;
     let (queue, _) = provisioned(&server, &fresh_prefix(), &settings).await;
-    JetStreamBackend {
+    JetStreamTestQueue {
         settings,
         clock: Arc::clone(&queue.ports().clock),
-        queue,
+        jetstream: queue,
         _server: server,
     }
 }

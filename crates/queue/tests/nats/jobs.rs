@@ -29,13 +29,13 @@ use crate::stored_reports::{put_report, report_of};
 use crate::support::{connect, fresh_prefix, open, provisioned, shared_server, small};
 use crate::waiting::PATIENCE;
 
-struct Setup {
+struct ProvisionedQueue {
     queue: JetStream,
     clock: TokioClock,
     _server: Arc<NatsServer>,
 }
 
-impl Setup {
+impl ProvisionedQueue {
     async fn new(settings: &ProvisionSettings) -> Self {
         let server = shared_server().await;
         let (queue, clock) = provisioned(&server, &fresh_prefix(), settings).await;
@@ -66,7 +66,7 @@ async fn pull(ports: &Ports, max: usize) -> Vec<Delivery> {
 
 #[tokio::test]
 async fn a_full_stream_says_so_and_takes_jobs_again_when_there_is_room() {
-    let setup = Setup::new(&ProvisionSettings {
+    let setup = ProvisionedQueue::new(&ProvisionSettings {
         jobs_max_bytes: 20_000,
         ..small()
     })
@@ -100,7 +100,7 @@ async fn a_full_stream_says_so_and_takes_jobs_again_when_there_is_room() {
 /// Each grows by four long failures, and is held in between. No delivery of it counts as lost.
 #[tokio::test]
 async fn all_jobs_of_a_full_stream_can_be_put_back() {
-    let setup = Setup::new(&ProvisionSettings {
+    let setup = ProvisionedQueue::new(&ProvisionSettings {
         jobs_max_bytes: 64 * 1024,
         ..patient()
     })
@@ -144,7 +144,7 @@ async fn two_producers_do_not_take_the_room_of_jobs_that_are_put_back() {
         let stored = join_all(jobs.iter().map(publish)).await;
         stored.into_iter().flatten().count()
     };
-    let alone = fill(&Setup::new(&settings).await.queue, 0).await;
+    let alone = fill(&ProvisionedQueue::new(&settings).await.queue, 0).await;
     let (server, prefix) = (shared_server().await, fresh_prefix());
     let (one, clock) = provisioned(&server, &prefix, &settings).await;
     let two = open(connect(&server, &prefix).await, &clock).await;
@@ -157,7 +157,7 @@ async fn two_producers_do_not_take_the_room_of_jobs_that_are_put_back() {
 
 #[tokio::test]
 async fn a_job_too_large_for_a_message_is_refused() {
-    let setup = Setup::new(&small()).await;
+    let setup = ProvisionedQueue::new(&small()).await;
     // What a job tells for the report is cut; its places are not.
     let mut large = job(0);
     large.source.image.repository = Repository::Folder("x".repeat(2 * 1024 * 1024).into());
@@ -173,7 +173,7 @@ async fn a_job_too_large_for_a_message_is_refused() {
 
 #[tokio::test]
 async fn thousands_may_be_published_at_once() {
-    let setup = Setup::new(&small()).await;
+    let setup = ProvisionedQueue::new(&small()).await;
     let jobs: Vec<Job> = (0..8_000).map(job).collect();
     let stored = join_all(
         jobs.iter()
@@ -186,7 +186,7 @@ async fn thousands_may_be_published_at_once() {
 #[tokio::test]
 async fn a_pull_that_is_dropped_takes_nothing() {
     const MANY: u32 = 200;
-    let setup = Setup::new(&patient()).await;
+    let setup = ProvisionedQueue::new(&patient()).await;
     for idx in 0..MANY {
         setup
             .ports()
@@ -255,7 +255,7 @@ async fn what_a_closed_client_took_unasked_is_given_back() {
 
 #[tokio::test]
 async fn dropping_the_jobs_of_a_run_leaves_those_of_others_where_they_are() {
-    let setup = Setup::new(&patient()).await;
+    let setup = ProvisionedQueue::new(&patient()).await;
     let (jobs, other) = (&setup.ports().jobs, RunId::new("r2"));
     let soon = setup.clock.now() + Duration::from_secs(2);
     let held = |run: &RunId, idx| Job {
@@ -298,7 +298,7 @@ async fn dropping_the_jobs_of_a_run_leaves_those_of_others_where_they_are() {
 
 #[tokio::test]
 async fn a_job_held_as_long_as_can_be_said_is_kept_and_does_not_come() {
-    let setup = Setup::new(&small()).await;
+    let setup = ProvisionedQueue::new(&small()).await;
     let jobs = &setup.ports().jobs;
     let never = held_job(0, datetime!(9999-12-31 23:59 UTC));
     jobs.publish(Lane::Retry, &never).await.unwrap();
@@ -309,7 +309,7 @@ async fn a_job_held_as_long_as_can_be_said_is_kept_and_does_not_come() {
 
 #[tokio::test]
 async fn a_job_that_waits_is_in_nobodys_way() {
-    let setup = Setup::new(&ProvisionSettings {
+    let setup = ProvisionedQueue::new(&ProvisionSettings {
         max_held: 10,
         ..small()
     })
@@ -364,7 +364,7 @@ async fn facts_are_shared_by_workers_of_one_key() {
 
 #[tokio::test]
 async fn a_report_larger_than_a_message_is_read_as_it_was_stored() {
-    let setup = Setup::new(&small()).await;
+    let setup = ProvisionedQueue::new(&small()).await;
     let reports = &*setup.queue.ports().reports;
     assert_eq!(report_of(&setup.queue, &run()).await, None);
     for seed in 0..2_u8 {

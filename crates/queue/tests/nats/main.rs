@@ -7,21 +7,14 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-mod clocks;
-mod connecting;
-mod following;
+mod client;
+mod faults;
 mod jobs;
-mod large;
-mod lost_answers;
-mod pauses;
-mod permissions;
 mod provisioning;
-mod report_store;
-mod restarts;
 #[path = "../contract/samples.rs"]
 mod samples;
-mod sizes;
+mod state;
 mod stored_reports;
+mod streams;
 mod support;
-mod unreadable;
 mod waiting;

@@ -22,14 +22,14 @@ use crate::waiting::{PATIENCE, eventually};
 
 const MANY: u32 = 2_000;
 
-struct Setup {
+struct QueueWithTwoClients {
     server: NatsServer,
     queue: JetStream,
     other: JetStream,
     clock: TokioClock,
 }
 
-impl Setup {
+impl QueueWithTwoClients {
     /// A server of one's own with two clients of one queue.
     async fn new() -> Self {
         let (server, prefix) = (NatsServer::start().await.unwrap(), fresh_prefix());
@@ -88,7 +88,7 @@ async fn publish_all(ports: &Ports, count: u32, half: &Notify) {
 
 #[tokio::test]
 async fn what_is_published_meanwhile_is_stored() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithTwoClients::new().await;
     let (half, ports) = (Notify::new(), setup.queue.ports().clone());
     let restart = async {
         half.notified().await;
@@ -101,7 +101,7 @@ async fn what_is_published_meanwhile_is_stored() {
 
 #[tokio::test]
 async fn what_is_worked_meanwhile_is_settled() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithTwoClients::new().await;
     let (half, ports) = (Notify::new(), setup.queue.ports().clone());
     publish_all(&ports, MANY, &Notify::new()).await;
     let restart = async {
@@ -128,7 +128,7 @@ async fn settle_some(ports: &Ports) -> usize {
 
 #[tokio::test]
 async fn a_log_is_read_on_behind_the_last_event_that_was_read() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithTwoClients::new().await;
     let (half, ports) = (Notify::new(), setup.queue.ports().clone());
     let events: Vec<RunEvent> = (0..1_000).map(|idx| result(idx, Action::Pulled)).collect();
     let mut reader = setup.other.ports().log.read(&run()).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_log_is_read_on_behind_the_last_event_that_was_read() {
 
 #[tokio::test]
 async fn a_server_that_stays_away_is_an_error_and_no_end_of_the_log() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithTwoClients::new().await;
     let ports = setup.queue.ports().clone();
     ports.log.append(&run(), &seal(0)).await.unwrap();
     let mut reader = ports.log.read(&run()).await.unwrap();
@@ -189,7 +189,7 @@ async fn a_server_that_stays_away_is_an_error_and_no_end_of_the_log() {
 
 #[tokio::test]
 async fn what_waits_comes_when_it_is_due() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithTwoClients::new().await;
     let due = setup.queue.ports().clock.now() + Duration::from_secs(4);
     let held = held_job(0, due);
     setup
@@ -218,7 +218,7 @@ async fn what_waits_comes_when_it_is_due() {
 
 #[tokio::test]
 async fn what_was_in_hand_is_still_in_hand() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithTwoClients::new().await;
     let ports = setup.queue.ports().clone();
     for idx in 0..3 {
         ports.jobs.publish(Lane::Bulk, &job(idx)).await.unwrap();
@@ -253,7 +253,7 @@ async fn what_was_in_hand_is_still_in_hand() {
 
 #[tokio::test]
 async fn what_others_say_is_still_followed() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithTwoClients::new().await;
     let (ports, others) = (setup.queue.ports().clone(), setup.other.ports().clone());
     let (before, after) = (RunId::new("before"), RunId::new("after"));
     others.runs.cancel(&before).await.unwrap();

@@ -1,10 +1,10 @@
 //! Dead letters.
 
-use super::backend::Backend;
-use super::samples::{all_of, letter};
+use crate::contract::samples::{all_of, letter};
+use crate::contract::test_queue::TestQueue;
 
-pub(crate) async fn letters_are_listed_oldest_first(backend: &dyn Backend) {
-    let letters = &*backend.ports().letters;
+pub(crate) async fn letters_are_listed_oldest_first(queue: &dyn TestQueue) {
+    let letters = &*queue.ports().letters;
     assert_eq!(all_of(letters).await, []);
     let sent = ["b", "c", "a"].map(|id| letter(id, "some reason"));
     for letter in &sent {
@@ -13,8 +13,8 @@ pub(crate) async fn letters_are_listed_oldest_first(backend: &dyn Backend) {
     assert_eq!(all_of(letters).await, sent);
 }
 
-pub(crate) async fn a_letter_is_taken_once(backend: &dyn Backend) {
-    let letters = &*backend.ports().letters;
+pub(crate) async fn a_letter_is_taken_once(queue: &dyn TestQueue) {
+    let letters = &*queue.ports().letters;
     for id in ["r1:0", "r1:1"] {
         letters.put(letter(id, "some reason")).await.unwrap();
     }
@@ -25,8 +25,8 @@ pub(crate) async fn a_letter_is_taken_once(backend: &dyn Backend) {
     assert_eq!(all_of(letters).await, [letter("r1:1", "some reason")]);
 }
 
-pub(crate) async fn a_letter_with_the_same_id_replaces_the_first(backend: &dyn Backend) {
-    let letters = &*backend.ports().letters;
+pub(crate) async fn a_letter_with_the_same_id_replaces_the_first(queue: &dyn TestQueue) {
+    let letters = &*queue.ports().letters;
     for reason in ["first", "second"] {
         letters.put(letter("r1:0", reason)).await.unwrap();
     }
@@ -35,8 +35,8 @@ pub(crate) async fn a_letter_with_the_same_id_replaces_the_first(backend: &dyn B
     assert_eq!(all_of(letters).await, []);
 }
 
-pub(crate) async fn a_letter_that_is_looked_at_stays(backend: &dyn Backend) {
-    let letters = &*backend.ports().letters;
+pub(crate) async fn a_letter_that_is_looked_at_stays(queue: &dyn TestQueue) {
+    let letters = &*queue.ports().letters;
     let sent = letter("r1:0", "some reason");
     letters.put(sent.clone()).await.unwrap();
     for _ in 0..2 {
@@ -45,8 +45,8 @@ pub(crate) async fn a_letter_that_is_looked_at_stays(backend: &dyn Backend) {
     assert_eq!(letters.get("r1:1").await, Ok(None));
 }
 
-pub(crate) async fn reading_ends_though_letters_keep_coming(backend: &dyn Backend) {
-    let letters = &*backend.ports().letters;
+pub(crate) async fn reading_ends_though_letters_keep_coming(queue: &dyn TestQueue) {
+    let letters = &*queue.ports().letters;
     for id in ["a", "b", "c"] {
         letters.put(letter(id, "first")).await.unwrap();
     }

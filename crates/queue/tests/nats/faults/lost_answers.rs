@@ -17,7 +17,7 @@ use crate::samples::run;
 use crate::stored_reports::{put_report, report_of};
 use crate::support::{clock, connect, fresh_prefix, open, settings, small};
 
-struct Setup {
+struct QueueBehindProxy {
     server: NatsServer,
     proxy: Proxy,
     clock: TokioClock,
@@ -25,7 +25,7 @@ struct Setup {
     prefix: Prefix,
 }
 
-impl Setup {
+impl QueueBehindProxy {
     /// A queue whose client reaches its server through a proxy.
     async fn new() -> Self {
         let (server, prefix) = (NatsServer::start().await.unwrap(), fresh_prefix());
@@ -66,7 +66,7 @@ impl Setup {
 
 #[tokio::test]
 async fn a_lease_is_held_whose_grant_was_not_answered() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueBehindProxy::new().await;
     let leases = setup.ports().leases;
     let acquired = setup
         .unanswered("leases", leases.acquire("target", "w1"))
@@ -79,7 +79,7 @@ async fn a_lease_is_held_whose_grant_was_not_answered() {
 
 #[tokio::test]
 async fn a_lease_is_held_whose_renewal_was_not_answered() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueBehindProxy::new().await;
     let leases = setup.ports().leases;
     let lease = leases.acquire("target", "w1").await.unwrap().unwrap();
     let renewed = setup
@@ -100,7 +100,7 @@ async fn a_lease_is_held_whose_renewal_was_not_answered() {
 
 #[tokio::test]
 async fn a_run_is_open_whose_opening_was_not_answered() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueBehindProxy::new().await;
     let (runs, states) = (setup.ports().runs, setup.ports().states);
     let (run, until) = (run(), setup.clock.now() + Duration::from_secs(60));
     let opened = setup.unanswered("runs", runs.open("c", &run, until)).await;
@@ -113,7 +113,7 @@ async fn a_run_is_open_whose_opening_was_not_answered() {
 
 #[tokio::test]
 async fn a_run_whose_producer_died_after_its_claim_is_told_of_by_who_finds_the_claim() {
-    let setup = Setup::new().await;
+    let setup = QueueBehindProxy::new().await;
     let (dead, next) = (run(), RunId::new("next"));
     let until = setup.clock.now() + Duration::from_secs(60);
     let runs = setup.ports().runs;
@@ -136,7 +136,7 @@ async fn a_run_whose_producer_died_after_its_claim_is_told_of_by_who_finds_the_c
 /// Its reader asks for the rest of its pieces when another aggregator has put its own report in its place.
 #[tokio::test]
 async fn a_report_that_is_replaced_while_it_is_read_is_read_anew() {
-    let (setup, run) = (Setup::new().await, run());
+    let (setup, run) = (QueueBehindProxy::new().await, run());
     // More than is asked for at once.
     let before = deterministic_bytes("before", 5_000_000);
     let after = deterministic_bytes("after", 4_500_000);

@@ -26,7 +26,7 @@ use crate::stored_reports::{put_report, report_of};
 use crate::support::{MAX_DELIVER, clock, small};
 use crate::waiting::PATIENCE;
 
-const ROLES: &str = include_str!("../../../../deploy/nats-roles.conf");
+const ROLES: &str = include_str!("../../../../../deploy/nats-roles.conf");
 /// The password of every user of [`ROLES`].
 const PASSWORDS: &str = "
     PROVISION_PASSWORD: p

@@ -9,65 +9,65 @@ use image_sync_shared::run::outcome::Action;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use time::OffsetDateTime;
 
-use super::backend::Backend;
-use super::samples::{result, run, seal};
+use crate::contract::samples::{result, run, seal};
+use crate::contract::test_queue::TestQueue;
 
-pub(crate) async fn events_are_read_in_the_order_they_were_stored(backend: &dyn Backend) {
+pub(crate) async fn events_are_read_in_the_order_they_were_stored(queue: &dyn TestQueue) {
     let mut events = vec![seal(4)];
     events.extend([3, 0, 2, 1].map(|idx| result(idx, Action::Pulled)));
-    append(backend, &run(), &events).await;
-    assert_eq!(read_all(backend, &run()).await, events);
+    append(queue, &run(), &events).await;
+    assert_eq!(read_all(queue, &run()).await, events);
 }
 
-pub(crate) async fn a_repeated_event_is_dropped(backend: &dyn Backend) {
+pub(crate) async fn a_repeated_event_is_dropped(queue: &dyn TestQueue) {
     let events = [
         result(0, Action::Pulled),
         result(1, Action::Failed),
         seal(2),
     ];
-    append(backend, &run(), &events).await;
-    append(backend, &run(), &[result(0, Action::AlreadyCached)]).await;
-    append(backend, &run(), &events).await;
-    assert_eq!(read_all(backend, &run()).await, events);
+    append(queue, &run(), &events).await;
+    append(queue, &run(), &[result(0, Action::AlreadyCached)]).await;
+    append(queue, &run(), &events).await;
+    assert_eq!(read_all(queue, &run()).await, events);
 }
 
-pub(crate) async fn every_reader_starts_from_the_first_event(backend: &dyn Backend) {
+pub(crate) async fn every_reader_starts_from_the_first_event(queue: &dyn TestQueue) {
     let events: Vec<RunEvent> = (0..5).map(|idx| result(idx, Action::Pulled)).collect();
     let (before, after) = events.split_at(2);
-    let mut first = backend.ports().log.read(&run()).await.unwrap();
-    append(backend, &run(), before).await;
-    assert_eq!(read_rest(backend, &mut *first).await, before);
-    append(backend, &run(), after).await;
-    let mut second = backend.ports().log.read(&run()).await.unwrap();
-    assert_eq!(read_rest(backend, &mut *second).await, events);
-    assert_eq!(read_rest(backend, &mut *first).await, after);
+    let mut first = queue.ports().log.read(&run()).await.unwrap();
+    append(queue, &run(), before).await;
+    assert_eq!(read_rest(queue, &mut *first).await, before);
+    append(queue, &run(), after).await;
+    let mut second = queue.ports().log.read(&run()).await.unwrap();
+    assert_eq!(read_rest(queue, &mut *second).await, events);
+    assert_eq!(read_rest(queue, &mut *first).await, after);
 }
 
-pub(crate) async fn a_reader_waits_for_the_next_event(backend: &dyn Backend) {
-    let mut reader = backend.ports().log.read(&run()).await.unwrap();
+pub(crate) async fn a_reader_waits_for_the_next_event(queue: &dyn TestQueue) {
+    let mut reader = queue.ports().log.read(&run()).await.unwrap();
     assert_eq!(reader.next(Duration::ZERO).await, Ok(None));
-    assert_eq!(reader.next(backend.times().quiet).await, Ok(None));
+    assert_eq!(reader.next(queue.times().quiet).await, Ok(None));
     for idx in 0..2 {
         let event = result(idx, Action::Pulled);
         let append_later = async {
-            backend.advance(backend.times().quiet).await;
-            append(backend, &run(), std::slice::from_ref(&event)).await;
+            queue.advance(queue.times().quiet).await;
+            append(queue, &run(), std::slice::from_ref(&event)).await;
         };
-        let (got, ()) = tokio::join!(reader.next(backend.times().patience), append_later);
+        let (got, ()) = tokio::join!(reader.next(queue.times().patience), append_later);
         assert_eq!(got, Ok(Some(event)));
     }
 }
 
-pub(crate) async fn a_reader_knows_how_far_the_log_goes(backend: &dyn Backend) {
-    let (log, quiet) = (&backend.ports().log, backend.times().quiet);
+pub(crate) async fn a_reader_knows_how_far_the_log_goes(queue: &dyn TestQueue) {
+    let (log, quiet) = (&queue.ports().log, queue.times().quiet);
     let mut reader = log.read(&run()).await.unwrap();
     let nothing = reader.end().await.unwrap();
     assert!(reader.place().reaches(nothing, false));
     let events: Vec<RunEvent> = (0..3).map(|idx| result(idx, Action::Pulled)).collect();
-    append(backend, &run(), &events).await;
+    append(queue, &run(), &events).await;
     let end = reader.end().await.unwrap();
-    append(backend, &RunId::new("r2"), &events).await;
-    append(backend, &run(), &[seal(3)]).await;
+    append(queue, &RunId::new("r2"), &events).await;
+    append(queue, &run(), &[seal(3)]).await;
     for read in 0..3 {
         let place = reader.place();
         assert_eq!((place.events, end.events), (read, 3));
@@ -79,22 +79,22 @@ pub(crate) async fn a_reader_knows_how_far_the_log_goes(backend: &dyn Backend) {
     let end = reader.end().await.unwrap();
     assert!(!reader.place().reaches(end, true));
     assert_eq!(reader.next(quiet).await, Ok(Some(seal(3))));
-    append(backend, &RunId::new("r2"), &[seal(3)]).await;
+    append(queue, &RunId::new("r2"), &[seal(3)]).await;
     let end = reader.end().await.unwrap();
     assert!(reader.place().reaches(end, true));
 }
 
-pub(crate) async fn the_logs_of_runs_are_apart(backend: &dyn Backend) {
+pub(crate) async fn the_logs_of_runs_are_apart(queue: &dyn TestQueue) {
     let other = RunId::new("r2");
-    append(backend, &run(), &[seal(1)]).await;
-    append(backend, &other, &[seal(2)]).await;
-    assert_eq!(read_all(backend, &run()).await, [seal(1)]);
-    assert_eq!(read_all(backend, &other).await, [seal(2)]);
-    assert_eq!(read_all(backend, &RunId::new("r3")).await, []);
+    append(queue, &run(), &[seal(1)]).await;
+    append(queue, &other, &[seal(2)]).await;
+    assert_eq!(read_all(queue, &run()).await, [seal(1)]);
+    assert_eq!(read_all(queue, &other).await, [seal(2)]);
+    assert_eq!(read_all(queue, &RunId::new("r3")).await, []);
 }
 
-pub(crate) async fn an_unknown_event_is_left_out_and_what_follows_is_read(backend: &dyn Backend) {
-    append(backend, &run(), &[result(0, Action::Pulled)]).await;
+pub(crate) async fn an_unknown_event_is_left_out_and_what_follows_is_read(queue: &dyn TestQueue) {
+    append(queue, &run(), &[result(0, Action::Pulled)]).await;
     for (kind, unknown) in [
         ("split", &br#"{"v":2,"event":"split","into":["a","b"]}"#[..]),
         (
@@ -103,11 +103,11 @@ pub(crate) async fn an_unknown_event_is_left_out_and_what_follows_is_read(backen
         ),
         ("seal", b"no event at all"),
     ] {
-        backend.inject_event(&run(), kind, unknown).await;
+        queue.inject_event(&run(), kind, unknown).await;
     }
-    append(backend, &run(), &[seal(1)]).await;
-    let mut reader = backend.ports().log.read(&run()).await.unwrap();
-    let events = read_rest(backend, &mut *reader).await;
+    append(queue, &run(), &[seal(1)]).await;
+    let mut reader = queue.ports().log.read(&run()).await.unwrap();
+    let events = read_rest(queue, &mut *reader).await;
     assert_eq!(events, [result(0, Action::Pulled), seal(1)]);
     let end = reader.end().await.unwrap();
     assert_eq!(
@@ -117,16 +117,14 @@ pub(crate) async fn an_unknown_event_is_left_out_and_what_follows_is_read(backen
     );
 }
 
-pub(crate) async fn a_result_with_unknown_words_is_read_with_them(backend: &dyn Backend) {
+pub(crate) async fn a_result_with_unknown_words_is_read_with_them(queue: &dyn TestQueue) {
     let mut told = serde_json::to_value(result(7, Action::Pulled)).unwrap();
     told["v"] = 2.into();
     told["class"] = serde_json::json!({"quota_exceeded": {"until": "noon"}});
     told["entry"]["action"] = "quarantined".into();
     let told = told.to_string();
-    backend
-        .inject_event(&run(), "result", told.as_bytes())
-        .await;
-    let events = read_all(backend, &run()).await;
+    queue.inject_event(&run(), "result", told.as_bytes()).await;
+    let events = read_all(queue, &run()).await;
     let [RunEvent::Result(read)] = events.as_slice() else {
         panic!("one result, not {events:?}")
     };
@@ -135,16 +133,16 @@ pub(crate) async fn a_result_with_unknown_words_is_read_with_them(backend: &dyn 
     assert_eq!(read.class.map(FailureClass::name), Some("quota_exceeded"));
     // Whoever tells it again does so in the same words.
     let again = RunId::new("r2");
-    append(backend, &again, &events).await;
-    assert_eq!(read_all(backend, &again).await, events);
+    append(queue, &again, &events).await;
+    assert_eq!(read_all(queue, &again).await, events);
 }
 
-pub(crate) async fn the_frame_of_a_run_is_its_opening_and_its_seal(backend: &dyn Backend) {
-    let log = &backend.ports().log;
+pub(crate) async fn the_frame_of_a_run_is_its_opening_and_its_seal(queue: &dyn TestQueue) {
+    let log = &queue.ports().log;
     assert_eq!(log.frame(&run()).await, Ok(RunFrame::default()));
     let opened = opened();
     append(
-        backend,
+        queue,
         &run(),
         &[RunEvent::Open(opened.clone()), result(0, Action::Pulled)],
     )
@@ -154,13 +152,13 @@ pub(crate) async fn the_frame_of_a_run_is_its_opening_and_its_seal(backend: &dyn
         jobs: None,
     };
     assert_eq!(log.frame(&run()).await.as_ref(), Ok(&frame));
-    append(backend, &run(), &[seal(7)]).await;
+    append(queue, &run(), &[seal(7)]).await;
     frame.jobs = Some(7);
     assert_eq!(log.frame(&run()).await, Ok(frame));
     assert_eq!(log.check_room(1).await, Ok(()));
 }
 
-pub(crate) async fn a_long_log_with_long_events_is_read_whole(backend: &dyn Backend) {
+pub(crate) async fn a_long_log_with_long_events_is_read_whole(queue: &dyn TestQueue) {
     let name = |idx| ImageName {
         image: format!("docker.io/library/image{idx}"),
         tag: "1.27 \"\\ü".to_owned(),
@@ -174,24 +172,24 @@ pub(crate) async fn a_long_log_with_long_events_is_read_whole(backend: &dyn Back
         });
         events.extend((0..100).map(|idx| result(chunk * 100 + idx, Action::Pulled)));
     }
-    append(backend, &run(), &events).await;
-    assert!(read_all(backend, &run()).await == events);
+    append(queue, &run(), &events).await;
+    assert!(read_all(queue, &run()).await == events);
 }
 
-async fn append(backend: &dyn Backend, run: &RunId, events: &[RunEvent]) {
+async fn append(queue: &dyn TestQueue, run: &RunId, events: &[RunEvent]) {
     for event in events {
-        backend.ports().log.append(run, event).await.unwrap();
+        queue.ports().log.append(run, event).await.unwrap();
     }
 }
 
-async fn read_all(backend: &dyn Backend, run: &RunId) -> Vec<RunEvent> {
-    let mut reader = backend.ports().log.read(run).await.unwrap();
-    read_rest(backend, &mut *reader).await
+async fn read_all(queue: &dyn TestQueue, run: &RunId) -> Vec<RunEvent> {
+    let mut reader = queue.ports().log.read(run).await.unwrap();
+    read_rest(queue, &mut *reader).await
 }
 
-async fn read_rest(backend: &dyn Backend, reader: &mut dyn RunLogReader) -> Vec<RunEvent> {
+async fn read_rest(queue: &dyn TestQueue, reader: &mut dyn RunLogReader) -> Vec<RunEvent> {
     let mut events = Vec::new();
-    while let Some(event) = reader.next(backend.times().quiet).await.unwrap() {
+    while let Some(event) = reader.next(queue.times().quiet).await.unwrap() {
         events.push(event);
     }
     events

@@ -28,7 +28,7 @@ pub(crate) struct Times {
 
 /// A queue that is used by one test alone.
 #[async_trait]
-pub(crate) trait Backend: Send + Sync {
+pub(crate) trait TestQueue: Send + Sync {
     /// The queue.
     fn ports(&self) -> &Ports;
 
@@ -54,43 +54,43 @@ pub(crate) trait Backend: Send + Sync {
 }
 
 /// What `work` yields. It must not hang.
-pub(crate) async fn in_time<T>(backend: &dyn Backend, work: impl Future<Output = T>) -> T {
-    let done = tokio::time::timeout(backend.times().limit, work).await;
+pub(crate) async fn in_time<T>(queue: &dyn TestQueue, work: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(queue.times().limit, work).await;
     done.expect("it should have come to an end")
 }
 
 /// Publishes a job that is no repeat.
-pub(crate) async fn publish(backend: &dyn Backend, lane: Lane, job: &Job) {
-    let publishing = backend.ports().jobs.publish(lane, job);
-    assert_eq!(in_time(backend, publishing).await, Ok(Stored::New));
+pub(crate) async fn publish(queue: &dyn TestQueue, lane: Lane, job: &Job) {
+    let publishing = queue.ports().jobs.publish(lane, job);
+    assert_eq!(in_time(queue, publishing).await, Ok(Stored::New));
 }
 
 /// The next job of any lane. There must be one.
-pub(crate) async fn pull_one(backend: &dyn Backend) -> Delivery {
-    pull_one_within(backend, backend.times().patience).await
+pub(crate) async fn pull_one(queue: &dyn TestQueue) -> Delivery {
+    pull_one_within(queue, queue.times().patience).await
 }
 
 /// The next job of any lane, which must come within `wait`.
-pub(crate) async fn pull_one_within(backend: &dyn Backend, wait: Duration) -> Delivery {
-    let mut pulled = pull(backend, &Lane::ALL, 1, wait).await;
+pub(crate) async fn pull_one_within(queue: &dyn TestQueue, wait: Duration) -> Delivery {
+    let mut pulled = pull(queue, &Lane::ALL, 1, wait).await;
     pulled.pop().expect("a job should have been delivered")
 }
 
 /// Up to `max` jobs of some lanes.
 pub(crate) async fn pull(
-    backend: &dyn Backend,
+    queue: &dyn TestQueue,
     lanes: &[Lane],
     max: usize,
     wait: Duration,
 ) -> Vec<Delivery> {
-    backend.ports().jobs.pull(lanes, max, wait).await.unwrap()
+    queue.ports().jobs.pull(lanes, max, wait).await.unwrap()
 }
 
 /// Pulls until nothing more comes, settles all as done, and says which jobs they were.
-pub(crate) async fn drain(backend: &dyn Backend, lanes: &[Lane]) -> Vec<Job> {
+pub(crate) async fn drain(queue: &dyn TestQueue, lanes: &[Lane]) -> Vec<Job> {
     let mut jobs = Vec::new();
     loop {
-        let pulled = pull(backend, lanes, 10, backend.times().quiet).await;
+        let pulled = pull(queue, lanes, 10, queue.times().quiet).await;
         if pulled.is_empty() {
             return jobs;
         }
@@ -102,15 +102,15 @@ pub(crate) async fn drain(backend: &dyn Backend, lanes: &[Lane]) -> Vec<Job> {
 }
 
 /// There must be no job to deliver now, in any lane.
-pub(crate) async fn assert_nothing(backend: &dyn Backend) {
-    let pulled = pull(backend, &Lane::ALL, 10, backend.times().quiet).await;
+pub(crate) async fn assert_nothing(queue: &dyn TestQueue) {
+    let pulled = pull(queue, &Lane::ALL, 10, queue.times().quiet).await;
     let ids: Vec<String> = pulled.iter().map(|got| got.job.message_id()).collect();
     assert!(ids.is_empty(), "delivered {ids:?}");
 }
 
 /// Takes a job and dies with it, then waits until it may come again.
-pub(crate) async fn crash_with_one(backend: &dyn Backend) -> u64 {
-    let deliveries = pull_one(backend).await.deliveries;
-    backend.advance(backend.times().visibility).await;
+pub(crate) async fn crash_with_one(queue: &dyn TestQueue) -> u64 {
+    let deliveries = pull_one(queue).await.deliveries;
+    queue.advance(queue.times().visibility).await;
     deliveries
 }

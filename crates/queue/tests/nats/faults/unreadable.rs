@@ -20,7 +20,7 @@ use crate::waiting::{PATIENCE, eventually};
 const LONG: Duration = Duration::from_secs(60);
 
 /// A queue, and somebody who publishes there.
-struct Setup {
+struct QueueWithRawClient {
     _server: NatsServer,
     prefix: Prefix,
     queue: JetStream,
@@ -29,7 +29,7 @@ struct Setup {
     raw: RawNats,
 }
 
-impl Setup {
+impl QueueWithRawClient {
     async fn new() -> Self {
         let (server, prefix) = (NatsServer::start().await.unwrap(), fresh_prefix());
         let (queue, clock) = provisioned(&server, &prefix, &small()).await;
@@ -78,7 +78,7 @@ impl Setup {
 
 #[tokio::test]
 async fn a_message_with_malformed_headers_becomes_a_dead_letter_and_other_jobs_of_its_lane_come() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     let mut bad = 0;
     for (idx, lane) in (0..).zip(Lane::ALL) {
         let subject = setup.subject(&format!("job.{}.docker=2Eio.r1", lane.name()));
@@ -101,7 +101,7 @@ async fn a_message_with_malformed_headers_becomes_a_dead_letter_and_other_jobs_o
 
 #[tokio::test]
 async fn a_message_with_a_subject_that_is_no_utf8_becomes_a_dead_letter() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     let good = b"NATS/1.0\r\nA: b\r\n\r\n";
     for (host, headers) in [
         (&b"\xff\xfe"[..], &b""[..]),
@@ -121,7 +121,7 @@ async fn a_message_with_a_subject_that_is_no_utf8_becomes_a_dead_letter() {
 
 #[tokio::test]
 async fn a_job_that_was_stored_with_a_status_in_its_headers_is_a_job_still() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     let subject = setup.subject("job.bulk.docker=2Eio.r1");
     for (idx, status) in (0..).zip(["404 No Messages", "408", "409 Consumer Deleted", "503"]) {
         let headers = format!("NATS/1.0 {status}\r\n\r\n");
@@ -136,7 +136,7 @@ async fn a_job_that_was_stored_with_a_status_in_its_headers_is_a_job_still() {
 
 #[tokio::test]
 async fn many_messages_with_malformed_headers_in_a_row_keep_nobody_from_work() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     let subject = setup.subject("job.bulk.docker=2Eio.r1");
     let mut bad = 0;
     for idx in 0..20 {
@@ -152,7 +152,7 @@ async fn many_messages_with_malformed_headers_in_a_row_keep_nobody_from_work() {
 
 #[tokio::test]
 async fn malformed_headers_among_jobs_that_are_held_become_dead_letters() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     let subject = setup.subject("held.bulk.docker=2Eio.r1");
     let bad = setup.publish_unreadable(&subject, b"").await;
     let due = setup.clock.now() + Duration::from_millis(500);
@@ -165,7 +165,7 @@ async fn malformed_headers_among_jobs_that_are_held_become_dead_letters() {
 
 #[tokio::test]
 async fn malformed_headers_among_poison_become_dead_letters() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     let subject = setup.subject("poison.bulk.docker=2Eio.r1");
     let bad = setup.publish_unreadable(&subject, b"").await;
     let payload = serde_json::to_vec(&job(3)).unwrap();
@@ -186,7 +186,7 @@ async fn malformed_headers_among_poison_become_dead_letters() {
 
 #[tokio::test]
 async fn a_log_with_malformed_headers_is_read_to_its_end() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     let log = &setup.other.ports().log;
     log.append(&run(), &result(0, Action::Pulled))
         .await
@@ -214,7 +214,7 @@ async fn a_log_with_malformed_headers_is_read_to_its_end() {
 
 #[tokio::test]
 async fn letters_with_malformed_headers_are_listed_like_others() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     let letters = &setup.other.ports().letters;
     letters.put(letter("r1:0", "first")).await.unwrap();
     for (number, (_, headers)) in UNREADABLE_HEADERS.iter().enumerate() {
@@ -236,7 +236,7 @@ async fn letters_with_malformed_headers_are_listed_like_others() {
 
 #[tokio::test]
 async fn keys_with_malformed_headers_keep_nobody_from_hearing_of_others() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     for bucket in ["hosts", "runs"] {
         let subject = format!("$KV.{}_{bucket}.cancel.x", setup.prefix);
         setup.publish_unreadable(&subject, b"{}").await;
@@ -253,7 +253,7 @@ async fn keys_with_malformed_headers_keep_nobody_from_hearing_of_others() {
 
 #[tokio::test]
 async fn what_is_said_of_a_report_with_malformed_headers_keeps_nobody_from_reading_or_storing_it() {
-    let mut setup = Setup::new().await;
+    let mut setup = QueueWithRawClient::new().await;
     let (run, reports) = (run(), setup.other.ports().reports.clone());
     put_report(&*reports, &run, b"{}").await.unwrap();
     assert_eq!(report_of(&setup.queue, &run).await.unwrap(), b"{}");

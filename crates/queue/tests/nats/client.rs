@@ -1,0 +1,4 @@
+//! Reaching a server: addresses, credentials, TLS, and what a user may do there.
+
+mod connecting;
+mod permissions;
