@@ -1,4 +1,4 @@
-//! An installation: a nats-server that is provisioned, registries, and the program with its config.
+//! What the tests over a queue share: a nats-server that is provisioned, registries, and the program with its config.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,9 @@ pub(crate) const LARGE: usize = 300;
 /// Where a piece of a report is on its way to the nats-server.
 pub(crate) const A_PIECE_OF_A_REPORT: &str = "PUB $O.imgsync_reports.C.";
 
+/// What a role says when its server has gone.
+pub(crate) const CUT: &str = "the connection to NATS was cut";
+
 /// Small streams.
 const SIZES: &str = "--jobs-max-bytes 16MiB --log-max-bytes 16MiB --letters-max-bytes 16MiB \
                      --reports-max-bytes 16MiB --bucket-max-bytes 4MiB";
@@ -32,14 +35,14 @@ const SIZES: &str = "--jobs-max-bytes 16MiB --log-max-bytes 16MiB --letters-max-
 pub(crate) const TIMES: &str = "--visibility 2s --lease-term 2s";
 
 /// What the roles meet at. Everything ends when it is dropped.
-pub(crate) struct Installation {
+pub(crate) struct TestPipeline {
     pub(crate) nats: NatsServer,
     pub(crate) source: FakeRegistry,
     pub(crate) target: FakeRegistry,
     pub(crate) program: Program,
 }
 
-impl Installation {
+impl TestPipeline {
     /// All of it, provisioned with the usual times, which no role exceeds that is alive. No role runs yet, and there is no
     /// config.
     pub(crate) async fn start() -> Self {
@@ -51,14 +54,14 @@ impl Installation {
         let nats = NatsServer::start().await.unwrap();
         let program =
             Program::new(env!("CARGO_BIN_EXE_image-sync-under-test")).env("NATS_URL", &nats.url());
-        let installation = Self {
+        let pipeline = Self {
             nats,
             source: FakeRegistry::start().await.unwrap(),
             target: FakeRegistry::start().await.unwrap(),
             program,
         };
-        installation.provision(times).await;
-        installation
+        pipeline.provision(times).await;
+        pipeline
     }
 
     /// Provisions it with these times.
@@ -75,7 +78,7 @@ impl Installation {
 }
 
 /// Images and the config that names them.
-impl Installation {
+impl TestPipeline {
     /// A catalog of images that the source has: `team/app1` and so on.
     pub(crate) fn catalog(&self, images: usize) -> Catalog {
         (1..=images).fold(Catalog::new(self.target.host()), |catalog, number| {
@@ -117,7 +120,7 @@ impl Installation {
 }
 
 /// The roles as processes.
-impl Installation {
+impl TestPipeline {
     /// The program with these arguments.
     pub(crate) fn role(&self, line: &str) -> Running {
         let arguments: Vec<&str> = line.split_whitespace().collect();
@@ -168,7 +171,7 @@ impl Installation {
 }
 
 /// What can be seen at the server.
-impl Installation {
+impl TestPipeline {
     /// The queue, as an operator sees it.
     pub(crate) async fn queue(&self) -> JetStream {
         let settings = ConnectSettings::new(self.nats.url());

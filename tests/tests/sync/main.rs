@@ -6,19 +6,11 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-mod bytes_and_order;
-mod failing_images;
-mod faults_of_content;
-mod faults_of_credentials;
-mod faults_of_sources;
-mod faults_of_targets;
-mod floor_of_requests;
-mod full_disks;
-mod platforms;
-mod probes;
+mod copies;
+mod faults;
 mod real_servers;
 mod seed;
 mod signals;
+mod support;
 mod tag_rules;
-mod traces;
-mod world;
+mod telemetry;

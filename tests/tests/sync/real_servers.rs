@@ -6,7 +6,7 @@ use image_sync_testkit::images::{docker_image, image, index};
 use image_sync_testkit::servers::{DockerRegistry, skopeo_copy, skopeo_inspect};
 use image_sync_tests::{Catalog, Entry};
 
-use crate::world::{REPOSITORY, TAG, program};
+use crate::support::{REPOSITORY, TAG, program};
 
 fn entry(host: &str) -> Entry {
     Entry::new(&format!("{host}/{REPOSITORY}"), TAG).cache_as(REPOSITORY)

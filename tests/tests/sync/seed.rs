@@ -2,7 +2,7 @@
 
 use image_sync_testkit::images::image;
 
-use crate::world::World;
+use crate::support::TestSync;
 
 /// All keys of the seed, and an image that is not there.
 fn seeds_config(source: &str, target: &str) -> String {
@@ -42,16 +42,20 @@ settings:
 #[tokio::test]
 async fn the_report_has_the_seeds_fields_with_the_seeds_meanings() {
     let (old, new) = (image("old"), image("new"));
-    let world = World::start().await;
-    world.source.put_image("akeyless/sidecar", "0.35.1", &new);
-    world.source.put_image("library/nginx", "1.27-alpine", &new);
-    world.source.put_image("project-zot/zot", "v2.1.2", &new);
-    world.target.put_image("project-zot/zot", "v2.1.2", &new);
-    world.target.put_image("library/nginx", "1.27-alpine", &old);
-    let (source, target) = (world.source.host(), world.target.host());
+    let fixture = TestSync::start().await;
+    fixture.source.put_image("akeyless/sidecar", "0.35.1", &new);
+    fixture
+        .source
+        .put_image("library/nginx", "1.27-alpine", &new);
+    fixture.source.put_image("project-zot/zot", "v2.1.2", &new);
+    fixture.target.put_image("project-zot/zot", "v2.1.2", &new);
+    fixture
+        .target
+        .put_image("library/nginx", "1.27-alpine", &old);
+    let (source, target) = (fixture.source.host(), fixture.target.host());
     let yaml = seeds_config(source, target);
-    world.program.write("config.yaml", &yaml);
-    let ended = world.program.run(&["--config", "config.yaml"]).await;
+    fixture.program.write("config.yaml", &yaml);
+    let ended = fixture.program.run(&["--config", "config.yaml"]).await;
     assert_eq!(ended.code, Some(0), "skip_on_error: {ended:#?}");
     assert!(
         ended.stderr.contains("preferred_tool"),
@@ -95,11 +99,11 @@ async fn the_report_has_the_seeds_fields_with_the_seeds_meanings() {
 #[tokio::test]
 async fn the_seeds_call_and_environment_variable_work() {
     let image = image("app");
-    let world = World::with(&image).await;
-    world
+    let fixture = TestSync::with(&image).await;
+    fixture
         .program
-        .write("from-environment.yaml", &world.catalog().yaml());
-    let dry = world
+        .write("from-environment.yaml", &fixture.catalog().yaml());
+    let dry = fixture
         .program
         .run(&["--config", "from-environment.yaml", "--dry-run"])
         .await;
@@ -110,7 +114,7 @@ async fn the_seeds_call_and_environment_variable_work() {
     );
     let program = image_sync_tests::Program::new(env!("CARGO_BIN_EXE_image-sync-under-test")).env(
         "IMAGE_SYNC_CONFIG",
-        world
+        fixture
             .program
             .home()
             .join("from-environment.yaml")

@@ -12,26 +12,26 @@ use image_sync_testkit::servers::{skopeo_copy, skopeo_inspect};
 use image_sync_tests::Catalog;
 use serde_json::Value;
 
-use crate::world::{REPOSITORY, TAG, World, all};
+use crate::support::{REPOSITORY, TAG, TestSync, all};
 
 #[tokio::test]
 async fn a_signal_lets_what_is_in_hand_end_and_takes_nothing_new() {
     for name in ["TERM", "INT"] {
-        let world = World::start().await;
-        let mut catalog = world.empty_catalog().setting("concurrency: 1");
+        let fixture = TestSync::start().await;
+        let mut catalog = fixture.empty_catalog().setting("concurrency: 1");
         for n in 0..5 {
             let repository = format!("team/app{n}");
-            world
+            fixture
                 .source
                 .put_image(&repository, TAG, &image(&repository));
-            catalog = catalog.image(world.entry(&repository, TAG));
+            catalog = catalog.image(fixture.entry(&repository, TAG));
         }
         let gate = Gate::new();
-        world.source.stage(
+        fixture.source.stage(
             Rule::new("GET", "/v2/team/app1/blobs/*"),
             Fault::hold(&gate),
         );
-        let running = world.program.start_sync(&catalog, &[]);
+        let running = fixture.program.start_sync(&catalog, &[]);
         gate.reached().await;
         running.signal(name).await;
         running.line(&format!("SIG{name} received")).await;
@@ -43,21 +43,21 @@ async fn a_signal_lets_what_is_in_hand_end_and_takes_nothing_new() {
         assert_eq!(report.head.status, RunStatus::Incomplete);
         assert_eq!(report.head.summary.pulled, 2, "{ended:#?}");
         assert_eq!(report.missing.len(), 3, "{ended:#?}");
-        world.nothing_broken();
+        fixture.nothing_broken();
     }
 }
 
 #[tokio::test]
 async fn what_is_in_hand_is_given_back_when_the_grace_time_is_over() {
-    let world = World::with(&image_with_layers("app", 2, 200_000)).await;
+    let fixture = TestSync::with(&image_with_layers("app", 2, 200_000)).await;
     let gate = Gate::new();
-    world
+    fixture
         .source
         .stage(all("GET", "blobs"), Fault::stall(At::Body(10), &gate));
-    let running = world
+    let running = fixture
         .program
-        .start_sync(&world.catalog(), &["--grace", "100ms"]);
-    world
+        .start_sync(&fixture.catalog(), &["--grace", "100ms"]);
+    fixture
         .source
         .wait_for(|request| request.is("GET", "/v2/*/blobs/*"))
         .await;
@@ -68,19 +68,19 @@ async fn what_is_in_hand_is_given_back_when_the_grace_time_is_over() {
     assert_eq!((missing.len(), missing[0].attempts), (1, 0), "{ended:#?}");
     let error = missing[0].error.clone().unwrap();
     assert!(error.contains("told to end while copying blob"), "{error}");
-    world.nothing_broken();
+    fixture.nothing_broken();
 }
 
 #[tokio::test]
 async fn an_image_that_waits_for_its_registry_says_so_in_the_report() {
-    let world = World::with(&image("app")).await;
-    world
+    let fixture = TestSync::with(&image("app")).await;
+    fixture
         .source
         .stage(all("HEAD", "manifests"), Fault::rate_limited(Some("3600")));
-    let catalog = world.catalog();
+    let catalog = fixture.catalog();
     for output in ["json", "table"] {
         let arguments = ["--log-level", "warn", "--output", output];
-        let running = world.program.start_sync(&catalog, &arguments);
+        let running = fixture.program.start_sync(&catalog, &arguments);
         running.line("host paused until").await;
         running.signal("TERM").await;
         let ended = running.ended().await;
@@ -94,20 +94,22 @@ async fn an_image_that_waits_for_its_registry_says_so_in_the_report() {
 
 #[tokio::test]
 async fn a_second_signal_ends_the_program_at_once() {
-    let world = World::with(&image("app")).await;
+    let fixture = TestSync::with(&image("app")).await;
     let gate = Gate::new();
-    world.source.stage(all("GET", "blobs"), Fault::hold(&gate));
-    let running = world
+    fixture
+        .source
+        .stage(all("GET", "blobs"), Fault::hold(&gate));
+    let running = fixture
         .program
-        .start_sync(&world.catalog(), &["--grace", "1h"]);
+        .start_sync(&fixture.catalog(), &["--grace", "1h"]);
     gate.reached().await;
     running.signal("TERM").await;
     running.line("SIGTERM received").await;
     running.signal("INT").await;
     let ended = running.ended().await;
     assert_ne!(ended.code, Some(0), "{ended:#?}");
-    assert_eq!(world.at_target(), None);
-    world.target.assert_every_tag_is_complete();
+    assert_eq!(fixture.at_target(), None);
+    fixture.target.assert_every_tag_is_complete();
 }
 
 #[tokio::test]
@@ -116,29 +118,29 @@ async fn a_killed_run_leaves_a_valid_layout() {
     const LAYER: usize = 16 * 1024 * 1024;
     const SENT: u64 = 12 * 1024 * 1024;
     let (small, large) = (image("small"), image_with_layers("large", 1, LAYER));
-    let world = World::with(&large).await;
-    world.source.put_image("team/small", TAG, &small);
+    let fixture = TestSync::with(&large).await;
+    fixture.source.put_image("team/small", TAG, &small);
     // So that one image is whole and one begun when it is killed.
     let catalog = Catalog::new("oci:./cache")
         .setting("concurrency: 1")
-        .image(world.entry("team/small", TAG))
-        .image(world.entry(REPOSITORY, TAG));
+        .image(fixture.entry("team/small", TAG))
+        .image(fixture.entry(REPOSITORY, TAG));
     let gate = Gate::new();
-    world.source.stage(
+    fixture.source.stage(
         Rule::new("GET", "/v2/team/app/blobs/*"),
         Fault::stall(At::Body(SENT), &gate),
     );
-    let mut running = world.program.start_sync(&catalog, &[]);
+    let mut running = fixture.program.start_sync(&catalog, &[]);
     gate.reached().await;
     running.kill().await;
-    let cache = world.program.home().join("cache");
+    let cache = fixture.program.home().join("cache");
     let (whole, begun) = (cache.join("team/small"), cache.join(REPOSITORY));
     assert_eq!(tags_of_valid_layout(&whole).await, [TAG]);
     assert!(tags_of_valid_layout(&begun).await.is_empty());
 
     gate.release();
-    world.source.clear_faults();
-    let ended = world.program.sync(&catalog, &[]).await;
+    fixture.source.clear_faults();
+    let ended = fixture.program.sync(&catalog, &[]).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     for layout in [&whole, &begun] {
         assert_eq!(tags_of_valid_layout(layout).await, [TAG]);

@@ -5,26 +5,26 @@ use image_sync_testkit::fake_registry::{Fault, Rule};
 use image_sync_testkit::images::image;
 use image_sync_tests::Entry;
 
-use crate::world::{REPOSITORY, TAG, World, program};
+use crate::support::{REPOSITORY, TAG, TestSync, program};
 
 const LISTING: &str = "/v2/*/tags/list*";
 
-/// A world whose source has these tags of `team/app`.
-async fn with_tags(tags: &[&str]) -> World {
-    let world = World::start().await;
+/// A [`TestSync`] whose source has these tags of `team/app`.
+async fn with_tags(tags: &[&str]) -> TestSync {
+    let fixture = TestSync::start().await;
     for tag in tags {
-        world.source.put_image(REPOSITORY, tag, &image(tag));
+        fixture.source.put_image(REPOSITORY, tag, &image(tag));
     }
-    world
+    fixture
 }
 
-fn tags_at_target(world: &World) -> Vec<String> {
-    world.target.tags(REPOSITORY)
+fn tags_at_target(fixture: &TestSync) -> Vec<String> {
+    fixture.target.tags(REPOSITORY)
 }
 
 #[tokio::test]
 async fn rules_choose_among_the_tags_of_the_source_and_new_ones_are_copied_by_the_next_run() {
-    let world = with_tags(&[
+    let fixture = with_tags(&[
         "v1.28.9",
         "v1.29.0",
         "v1.30.0-rc.1",
@@ -34,67 +34,73 @@ async fn rules_choose_among_the_tags_of_the_source_and_new_ones_are_copied_by_th
     ])
     .await;
     let rules = "{include: 'v.*', semver: '>=1.29, <2', latest: 5}";
-    let catalog = world.empty_catalog().image(world.tags(REPOSITORY, rules));
-    let ended = world.program.sync(&catalog, &[]).await;
+    let catalog = fixture
+        .empty_catalog()
+        .image(fixture.tags(REPOSITORY, rules));
+    let ended = fixture.program.sync(&catalog, &[]).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert_eq!(tags_at_target(&world), ["v1.29.0", "v1.30.0"]);
+    assert_eq!(tags_at_target(&fixture), ["v1.29.0", "v1.30.0"]);
     assert_eq!(ended.report().head.summary.total, 2);
-    world.source.put_image(REPOSITORY, "v1.31.0", &image("new"));
-    let again = world.program.sync(&catalog, &[]).await;
+    fixture
+        .source
+        .put_image(REPOSITORY, "v1.31.0", &image("new"));
+    let again = fixture.program.sync(&catalog, &[]).await;
     let summary = again.report().head.summary;
     assert_eq!(
         (summary.already_cached, summary.pulled),
         (2, 1),
         "{again:#?}"
     );
-    world.nothing_broken();
+    fixture.nothing_broken();
 }
 
 #[tokio::test]
 async fn named_tags_are_never_listed_and_a_repository_is_listed_once_for_all_rules() {
-    let world = with_tags(&["1.0", "1.1", "2.0"]).await;
-    let catalog = world
+    let fixture = with_tags(&["1.0", "1.1", "2.0"]).await;
+    let catalog = fixture
         .empty_catalog()
-        .image(world.tags(REPOSITORY, "['1.0', '2.0']"));
-    let ended = world.program.sync(&catalog, &[]).await;
-    assert_eq!(tags_at_target(&world), ["1.0", "2.0"], "{ended:#?}");
-    assert_eq!(world.source.count("GET", LISTING), 0);
-    let source = format!("{}/{REPOSITORY}", world.source.host());
-    let catalog = world
+        .image(fixture.tags(REPOSITORY, "['1.0', '2.0']"));
+    let ended = fixture.program.sync(&catalog, &[]).await;
+    assert_eq!(tags_at_target(&fixture), ["1.0", "2.0"], "{ended:#?}");
+    assert_eq!(fixture.source.count("GET", LISTING), 0);
+    let source = format!("{}/{REPOSITORY}", fixture.source.host());
+    let catalog = fixture
         .empty_catalog()
         .image(Entry::of_tags(&source, "{semver: 1.x}").cache_as("first"))
         .image(Entry::of_tags(&source, "{semver: '>=1.1'}").cache_as("second"));
-    let ended = world.program.sync(&catalog, &[]).await;
+    let ended = fixture.program.sync(&catalog, &[]).await;
     assert_eq!(ended.report().head.summary.total, 4, "{ended:#?}");
-    assert_eq!(world.source.count("GET", LISTING), 1);
+    assert_eq!(fixture.source.count("GET", LISTING), 1);
 }
 
 #[tokio::test]
 async fn all_tags_are_listed_page_by_page() {
     let source = FakeRegistry::builder().behaviour(|behaviour| behaviour.page_size = 10);
-    let world = World {
+    let fixture = TestSync {
         source: source.start().await.unwrap(),
         target: FakeRegistry::start().await.unwrap(),
         program: program(),
     };
     let image = image("app");
     for number in 0..25 {
-        world
+        fixture
             .source
             .put_image(REPOSITORY, &format!("t{number}"), &image);
     }
-    let catalog = world.empty_catalog().image(world.tags(REPOSITORY, "all"));
-    let ended = world.program.sync(&catalog, &[]).await;
+    let catalog = fixture
+        .empty_catalog()
+        .image(fixture.tags(REPOSITORY, "all"));
+    let ended = fixture.program.sync(&catalog, &[]).await;
     assert_eq!(ended.report().head.summary.pulled, 25, "{ended:#?}");
-    assert_eq!(world.source.count("GET", LISTING), 3);
+    assert_eq!(fixture.source.count("GET", LISTING), 3);
 }
 
 #[tokio::test]
 async fn a_listing_that_fails_is_one_failed_result_that_names_the_repository() {
-    let world = with_tags(&[TAG]).await;
-    let missing = world.tags("no/such", "all");
-    let catalog = world.catalog().image(missing);
-    let ended = world.program.sync(&catalog, &[]).await;
+    let fixture = with_tags(&[TAG]).await;
+    let missing = fixture.tags("no/such", "all");
+    let catalog = fixture.catalog().image(missing);
+    let ended = fixture.program.sync(&catalog, &[]).await;
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     let report = ended.report();
     assert_eq!(
@@ -116,34 +122,36 @@ async fn a_listing_that_fails_is_one_failed_result_that_names_the_repository() {
 
 #[tokio::test]
 async fn a_listing_is_tried_again() {
-    let world = with_tags(&[TAG]).await;
-    world
+    let fixture = with_tags(&[TAG]).await;
+    fixture
         .source
         .stage(Rule::new("GET", LISTING).first(2), Fault::status(503));
-    let catalog = world.empty_catalog().image(world.tags(REPOSITORY, "all"));
-    let ended = world.program.sync(&catalog, &[]).await;
+    let catalog = fixture
+        .empty_catalog()
+        .image(fixture.tags(REPOSITORY, "all"));
+    let ended = fixture.program.sync(&catalog, &[]).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert_eq!(tags_at_target(&world), [TAG]);
-    assert_eq!(world.source.count("GET", LISTING), 3);
+    assert_eq!(tags_at_target(&fixture), [TAG]);
+    assert_eq!(fixture.source.count("GET", LISTING), 3);
 }
 
 #[tokio::test]
 async fn a_listing_waits_for_a_retry_after_no_longer_than_max_pause() {
-    let world = with_tags(&[TAG]).await;
+    let fixture = with_tags(&[TAG]).await;
     let limited = Fault::rate_limited(Some("86400"));
-    world
+    fixture
         .source
         .stage(Rule::new("GET", LISTING).first(1), limited);
-    let catalog = world.empty_catalog().setting("max_pause: 10ms");
-    let catalog = catalog.image(world.tags(REPOSITORY, "all"));
-    let ended = world.program.sync(&catalog, &[]).await;
+    let catalog = fixture.empty_catalog().setting("max_pause: 10ms");
+    let catalog = catalog.image(fixture.tags(REPOSITORY, "all"));
+    let ended = fixture.program.sync(&catalog, &[]).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert_eq!(world.source.count("GET", LISTING), 2);
+    assert_eq!(fixture.source.count("GET", LISTING), 2);
 }
 
 #[tokio::test]
 async fn fewer_tags_than_are_required_are_a_failure_and_none_is_a_warning() {
-    let world = with_tags(&["1.0", "2.0"]).await;
+    let fixture = with_tags(&["1.0", "2.0"]).await;
     for (rules, code, told) in [
         (
             "{semver: 1.x, require: 2}",
@@ -152,8 +160,10 @@ async fn fewer_tags_than_are_required_are_a_failure_and_none_is_a_warning() {
         ),
         ("{semver: 7.x}", 0, "the rules choose no tag"),
     ] {
-        let catalog = world.empty_catalog().image(world.tags(REPOSITORY, rules));
-        let ended = world.program.sync(&catalog, &[]).await;
+        let catalog = fixture
+            .empty_catalog()
+            .image(fixture.tags(REPOSITORY, rules));
+        let ended = fixture.program.sync(&catalog, &[]).await;
         assert_eq!(ended.code, Some(code), "{ended:#?}");
         let said = format!("{}{}", ended.stdout, ended.stderr);
         assert!(said.contains(told), "{told:?}: {ended:#?}");
@@ -162,14 +172,16 @@ async fn fewer_tags_than_are_required_are_a_failure_and_none_is_a_warning() {
 
 #[tokio::test]
 async fn a_tag_that_is_named_and_chosen_is_worked_once_and_another_image_for_its_target_fails() {
-    let world = with_tags(&["1.0", "1.1"]).await;
-    world.source.put_image("other/app", "1.0", &image("other"));
-    let other = format!("{}/other/app", world.source.host());
-    let catalog = world
+    let fixture = with_tags(&["1.0", "1.1"]).await;
+    fixture
+        .source
+        .put_image("other/app", "1.0", &image("other"));
+    let other = format!("{}/other/app", fixture.source.host());
+    let catalog = fixture
         .catalog()
-        .image(world.tags(REPOSITORY, "all"))
+        .image(fixture.tags(REPOSITORY, "all"))
         .image(Entry::of_tags(&other, "all").cache_as(REPOSITORY));
-    let ended = world.program.sync(&catalog, &[]).await;
+    let ended = fixture.program.sync(&catalog, &[]).await;
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     let report = ended.report();
     let summary = report.head.summary;
@@ -187,8 +199,10 @@ async fn a_tag_that_is_named_and_chosen_is_worked_once_and_another_image_for_its
 
 #[tokio::test]
 async fn only_chooses_among_what_the_rules_choose() {
-    let world = with_tags(&["1.0", "1.1", "2.0"]).await;
-    let catalog = world.empty_catalog().image(world.tags(REPOSITORY, "all"));
-    let ended = world.program.sync(&catalog, &["--only", "*:1.*"]).await;
-    assert_eq!(tags_at_target(&world), ["1.0", "1.1"], "{ended:#?}");
+    let fixture = with_tags(&["1.0", "1.1", "2.0"]).await;
+    let catalog = fixture
+        .empty_catalog()
+        .image(fixture.tags(REPOSITORY, "all"));
+    let ended = fixture.program.sync(&catalog, &["--only", "*:1.*"]).await;
+    assert_eq!(tags_at_target(&fixture), ["1.0", "1.1"], "{ended:#?}");
 }

@@ -1,0 +1,41 @@
+//! Tags that rules choose, over the queue.
+
+use image_sync_testkit::images::image;
+use image_sync_tests::Entry;
+
+use crate::support::TestPipeline;
+
+const REPOSITORY: &str = "team/app";
+
+#[tokio::test]
+async fn a_producer_lists_and_workers_copy_what_its_rules_choose() {
+    let pipeline = TestPipeline::start().await;
+    for tag in ["v1.0.0", "v1.1.0", "v2.0.0"] {
+        pipeline.source.put_image(REPOSITORY, tag, &image(tag));
+    }
+    let source = |repository: &str| format!("{}/{repository}", pipeline.source.host());
+    let catalog = pipeline
+        .catalog(0)
+        .image(Entry::of_tags(&source(REPOSITORY), "{semver: 1.x}").cache_as(REPOSITORY))
+        .image(Entry::of_tags(&source("no/such"), "all").cache_as("other"));
+    pipeline.write(&catalog);
+    let _aggregator = pipeline.aggregator();
+    let _worker = pipeline.worker("w");
+    let ended = pipeline.producer().ended().await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let report = ended.report();
+    let summary = report.head.summary;
+    assert_eq!((summary.pulled, summary.failed, summary.total), (2, 1, 3));
+    assert_eq!(report.results[2].tag, "*", "{report:#?}");
+    assert_eq!(pipeline.target.tags(REPOSITORY), ["v1.0.0", "v1.1.0"]);
+    let line = format!(
+        "enqueue -c config.yaml {}:v1.9.9 --wait",
+        source(REPOSITORY)
+    );
+    pipeline
+        .source
+        .put_image(REPOSITORY, "v1.9.9", &image("late"));
+    let enqueued = pipeline.run(&line).await;
+    assert_eq!(enqueued.code, Some(0), "{enqueued:#?}");
+    assert_eq!(pipeline.target.tags(REPOSITORY).len(), 3);
+}

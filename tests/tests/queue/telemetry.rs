@@ -1,0 +1,4 @@
+//! Probes, metrics, traces and log lines of roles.
+
+mod probes;
+mod traces;

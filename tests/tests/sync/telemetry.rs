@@ -1,0 +1,4 @@
+//! Probes, metrics and traces of a run.
+
+mod probes;
+mod traces;
