@@ -1,6 +1,6 @@
 //! Spans that a collector got.
 
-use image_sync_testkit::collector::Span;
+use image_sync_testkit::network::collector::Span;
 
 /// All spans of this name.
 #[must_use]

@@ -1,6 +1,7 @@
 //! Builders of images of every kind that a registry may hold. The same call always makes the same bytes.
 
 mod builder;
+pub mod examples;
 mod gzip;
 mod index;
 mod layout;

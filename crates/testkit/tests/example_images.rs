@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use image_sync_testkit::examples::write_example_images;
+use image_sync_testkit::images::examples::write_example_images;
 use image_sync_testkit::images::incomplete_layout_tags;
 use image_sync_testkit::servers::{skopeo, skopeo_copy, skopeo_inspect};
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use image_sync_testkit::examples::write_example_images;
+use image_sync_testkit::images::examples::write_example_images;
 
 fn main() -> io::Result<()> {
     let folder = std::env::args().nth(1);

@@ -8,13 +8,33 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Auth;
+use super::auth::token_service::TokenService;
 use super::behaviour::Behaviour;
 use super::registry::FakeRegistry;
 use super::server::serve;
 use super::shared::Shared;
 use super::store::Store;
-use super::tokens::TokenService;
 use crate::tls::PrivateCa;
+
+impl FakeRegistry {
+    /// An open registry over plain HTTP on a free port.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// A registry that is to be something else.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new(Arc::default())
+    }
+
+    /// A builder of another server for the same content, as clouds have one for blobs: another host, open, with
+    /// records and faults of its own.
+    #[must_use]
+    pub fn second_host(&self) -> Builder {
+        Builder::new(self.shared.store.clone())
+    }
+}
 
 /// What a registry is to be like from its start.
 #[derive(Clone)]
@@ -29,7 +49,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(store: Arc<Store>) -> Self {
+    fn new(store: Arc<Store>) -> Self {
         Self {
             port: 0,
             auth: Auth::Open,

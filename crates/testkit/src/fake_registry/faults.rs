@@ -6,11 +6,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::gate::Gate;
+use super::http::interruption::{At, Then, hold};
+use super::http::response::Response;
+use super::http::wire::Wire;
 use super::records::Request;
-use super::response::Response;
-use super::wire::Wire;
-use crate::lock::locked;
+use crate::sync::gate::Gate;
+use crate::sync::lock::locked;
 
 /// Which requests a fault is for.
 #[derive(Clone)]
@@ -110,36 +111,6 @@ pub enum Fault {
         /// The query of the new URL, where signed URLs keep their secret.
         query: String,
     },
-}
-
-/// Where in an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
-    /// After so many bytes of the request's body were read.
-    RequestBody(u64),
-    /// Before the first byte of the answer. What was asked is done nevertheless.
-    Headers,
-    /// In the middle of the answer's headers.
-    MidHeaders,
-    /// After so many bytes of the answer's body.
-    Body(u64),
-}
-
-/// What an interruption does.
-#[derive(Clone, Debug)]
-pub enum Then {
-    /// The connection is reset (RST).
-    Reset,
-    /// The connection is closed in order (FIN).
-    Close,
-    /// Nothing more is sent or read until the gate is released, or the client leaves.
-    Stall(Gate),
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Interruption {
-    pub(super) at: At,
-    pub(super) then: Then,
 }
 
 /// A fault that was staged.
@@ -285,25 +256,6 @@ impl Fault {
             }
             _ => response,
         }
-    }
-}
-
-impl Then {
-    /// Does it; an error means that the connection is over.
-    pub(super) async fn act(&self, wire: &Wire) -> io::Result<()> {
-        match self {
-            Self::Stall(gate) => return hold(gate, wire).await,
-            Self::Reset => wire.end_with_reset()?,
-            Self::Close => {}
-        }
-        Err(io::Error::other("cut as staged"))
-    }
-}
-
-async fn hold(gate: &Gate, wire: &Wire) -> io::Result<()> {
-    tokio::select! {
-        () = gate.pass() => Ok(()),
-        () = wire.client_left() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }
 

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::RawManifest;
 
-use super::content::{Content, Synthetic};
 use super::registry::FakeRegistry;
+use super::store::content::{Content, Synthetic};
 use crate::complete::Held;
 use crate::images::Image;
 

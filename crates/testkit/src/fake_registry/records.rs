@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-use super::watchdog::watched;
-use crate::lock::locked;
+use crate::sync::lock::locked;
+use crate::sync::watchdog::watched;
 
 /// One request, and how far its answer came.
 #[derive(Clone, Debug, PartialEq, Eq)]

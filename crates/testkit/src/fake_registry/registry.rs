@@ -1,6 +1,5 @@
 //! The registry as a test sees it.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +7,10 @@ use tokio::task::JoinSet;
 
 use super::auth::Auth;
 use super::behaviour::Behaviour;
-use super::builder::Builder;
 use super::faults::{Fault, Rule, Staged};
 use super::records::Request;
 use super::shared::Shared;
-use crate::lock::written;
+use crate::sync::lock::written;
 
 /// A registry in this process. It ends when it is dropped.
 ///
@@ -40,24 +38,6 @@ pub struct FakeRegistry {
 }
 
 impl FakeRegistry {
-    /// An open registry over plain HTTP on a free port.
-    pub async fn start() -> io::Result<Self> {
-        Self::builder().start().await
-    }
-
-    /// A registry that is to be something else.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::new(Arc::default())
-    }
-
-    /// A builder of another server for the same content, as clouds have one for blobs: another host, open, with
-    /// records and faults of its own.
-    #[must_use]
-    pub fn second_host(&self) -> Builder {
-        Builder::new(self.shared.store.clone())
-    }
-
     /// Its address, as it stands before an image's name: `127.0.0.1:4711`.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -7,12 +7,12 @@ mod uploads;
 
 use std::io;
 
-use super::auth::Scopes;
-use super::body::Body;
+use super::auth::scopes::Scopes;
+use super::http::body::Body;
+use super::http::response::Response;
 use super::records::Request;
-use super::response::Response;
 use super::shared::Shared;
-use crate::lock::read;
+use crate::sync::lock::read;
 
 /// What a path speaks of.
 #[derive(Debug, PartialEq, Eq)]

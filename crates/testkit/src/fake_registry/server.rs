@@ -7,14 +7,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::body::Body;
-use super::faults::{At, Fault, Interruption};
-use super::headers::{Head, read_head};
+use super::faults::Fault;
+use super::http::body::Body;
+use super::http::interruption::{At, Interruption};
+use super::http::request_head::{Head, read_head};
+use super::http::response::Response;
+use super::http::wire::Wire;
 use super::records::Request;
-use super::response::Response;
 use super::routes;
 use super::shared::Shared;
-use super::wire::Wire;
 
 /// Serves until it is dropped, its connections with it.
 pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {

@@ -5,12 +5,12 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use super::auth::Auth;
+use super::auth::token_service::TokenService;
 use super::behaviour::Behaviour;
 use super::faults::Faults;
 use super::records::Records;
 use super::store::Store;
-use super::tokens::TokenService;
-use crate::lock::{read, written};
+use crate::sync::lock::{read, written};
 
 pub(super) struct Shared {
     pub(super) url: String,

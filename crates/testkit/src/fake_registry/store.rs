@@ -1,13 +1,16 @@
 //! The content of a registry.
 
+pub(crate) mod content;
+pub(crate) mod upload;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
 
-use super::content::Content;
-use super::upload::Upload;
 use crate::complete::{self, Held, Holder};
-use crate::lock::{locked, read, written};
+use crate::sync::lock::{locked, read, written};
+use content::Content;
+use upload::Upload;
 
 #[derive(Default)]
 struct Repository {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetterReader, DeadLetters};
 
-use crate::lock::locked;
+use crate::sync::lock::locked;
 
 /// The letters, in the order in which they came.
 pub struct FakeLetters(Mutex<VecDeque<DeadLetter>>);

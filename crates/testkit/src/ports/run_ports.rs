@@ -13,7 +13,7 @@ use image_sync_shared::run::{RunEvent, RunId};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, Semaphore, TryAcquireError};
 
-use crate::lock::locked;
+use crate::sync::lock::locked;
 
 /// The log of one run.
 #[derive(Default)]

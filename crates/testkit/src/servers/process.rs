@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use crate::lock::locked;
+use crate::sync::lock::locked;
 
 /// A running child. It is killed when it is dropped.
 pub(super) struct Process {

@@ -6,7 +6,7 @@ use image_sync_shared::run::report::RunStatus;
 use image_sync_shared::run::{RunId, Trigger};
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;
-use image_sync_testkit::proxy::Toward;
+use image_sync_testkit::network::proxy::Toward;
 use image_sync_tests::Ended;
 use serde_json::Value;
 

@@ -6,7 +6,7 @@ use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult
 use image_sync_shared::run::report::{Report, RunStatus};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use image_sync_testkit::Proxy;
-use image_sync_testkit::proxy::Toward;
+use image_sync_testkit::network::proxy::Toward;
 
 use time::OffsetDateTime;
 

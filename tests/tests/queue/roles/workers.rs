@@ -9,7 +9,7 @@ use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_testkit::Image;
 use image_sync_testkit::fake_registry::{Fault, Gate, Request, Rule};
 use image_sync_testkit::images::image;
-use image_sync_testkit::proxy::Toward;
+use image_sync_testkit::network::proxy::Toward;
 use image_sync_tests::Running;
 
 use crate::support::{TAG, TIMES, TestPipeline, repository};

@@ -3,7 +3,7 @@
 use image_sync_shared::run::RunId;
 use image_sync_shared::run::report::{Report, RunStatus};
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
-use image_sync_testkit::proxy::Toward;
+use image_sync_testkit::network::proxy::Toward;
 use image_sync_tests::{Ended, Running};
 
 use crate::support::{PRODUCER, TestPipeline, app, repository};

@@ -2,7 +2,7 @@
 //! again. By itself it takes nothing any more, whatever room there is.
 
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
-use image_sync_testkit::proxy::Toward;
+use image_sync_testkit::network::proxy::Toward;
 use image_sync_tests::Watched;
 
 use crate::support::{A_PIECE_OF_A_REPORT, PRODUCER, TIMES, TestPipeline};

@@ -1,7 +1,7 @@
 //! The nats-server is killed (SIGKILL) and started again, and nobody has to do anything about it.
 
 use image_sync_testkit::fake_registry::{Fault, Gate, Request, Rule};
-use image_sync_testkit::proxy::Toward;
+use image_sync_testkit::network::proxy::Toward;
 use image_sync_tests::Running;
 
 use crate::support::{A_PIECE_OF_A_REPORT, CUT, LARGE, PRODUCER, TIMES, TestPipeline, repository};

@@ -10,7 +10,7 @@ use image_sync_shared::ports::runs::run_control::Opening;
 use image_sync_shared::run::RunId;
 use image_sync_testkit::TokioClock;
 use image_sync_testkit::images::deterministic_bytes;
-use image_sync_testkit::proxy::{Proxy, Toward};
+use image_sync_testkit::network::proxy::{Proxy, Toward};
 use image_sync_testkit::servers::NatsServer;
 
 use crate::samples::run;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::fake_registry::http::response::Response;
 use crate::fake_registry::records::Request;
-use crate::fake_registry::response::Response;
 use crate::fake_registry::shared::Shared;
 
 pub(super) fn get(shared: &Shared, request: &Request, repository: &str, digest: &str) -> Response {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::fake_registry::http::response::Response;
 use crate::fake_registry::records::Request;
-use crate::fake_registry::response::Response;
 use crate::fake_registry::shared::Shared;
 
 pub(super) fn tags(shared: &Shared, request: &Request, repository: &str) -> Response {

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::complete::{Held, digest_like, references};
 use crate::fake_registry::behaviour::{Behaviour, ImmutableTags};
-use crate::fake_registry::content::Content;
+use crate::fake_registry::http::response::Response;
 use crate::fake_registry::records::Request;
-use crate::fake_registry::response::Response;
 use crate::fake_registry::shared::Shared;
+use crate::fake_registry::store::content::Content;
 
 pub(super) fn get(shared: &Shared, repository: &str, reference: &str) -> Response {
     let Some(held) = shared.store.manifest(repository, reference) else {

@@ -5,12 +5,12 @@ use std::io;
 use image_sync_shared::image::digest::Digest;
 
 use crate::fake_registry::behaviour::{Behaviour, Mounts, UploadLocation, Uploads};
-use crate::fake_registry::body::Body;
-use crate::fake_registry::content::Content;
+use crate::fake_registry::http::body::Body;
+use crate::fake_registry::http::response::Response;
 use crate::fake_registry::records::Request;
-use crate::fake_registry::response::Response;
 use crate::fake_registry::shared::Shared;
-use crate::fake_registry::upload::Upload;
+use crate::fake_registry::store::content::Content;
+use crate::fake_registry::store::upload::Upload;
 
 pub(super) async fn post(
     shared: &Shared,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image_sync_shared::image::media_type::OCI_INDEX;
 
-use crate::images::{Image, ImageBuilder, artifact, cosign_signature, index_of, write_layout};
+use super::{Image, ImageBuilder, artifact, cosign_signature, index_of, write_layout};
 
 const SBOM: &str = "application/spdx+json";
 

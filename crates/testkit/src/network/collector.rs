@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::lock::locked;
+use crate::sync::lock::locked;
 
 /// An empty answer: every span was taken.
 const TAKEN: &[u8] =

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What `future` gives, or a panic that says `what` did not happen.
-pub(super) async fn watched<T>(future: impl Future<Output = T>, what: impl Fn() -> String) -> T {
+pub(crate) async fn watched<T>(future: impl Future<Output = T>, what: impl Fn() -> String) -> T {
     watched_for(LIMIT, future, what).await
 }
 

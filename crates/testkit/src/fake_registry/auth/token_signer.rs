@@ -12,7 +12,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 
-use super::auth::Scopes;
+use super::scopes::Scopes;
 
 const LIFETIME_SECONDS: u64 = 3600;
 /// Who signs tokens.
@@ -57,7 +57,7 @@ impl TokenSigner {
     }
 
     /// A token for these scopes; none only where the machine gives no random numbers.
-    pub(super) fn sign(&self, scopes: &Scopes, number: u64) -> Option<String> {
+    pub(crate) fn sign(&self, scopes: &Scopes, number: u64) -> Option<String> {
         let certificate = STANDARD.encode(&self.0.certificate_der);
         let header = json!({"typ": "JWT", "alg": "ES256", "x5c": [certificate]});
         let now = seconds_now();

@@ -6,16 +6,16 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use serde_json::json;
 
-use super::content::Content;
-use super::faults::{At, Interruption};
+use super::interruption::{At, Interruption};
 use super::wire::Wire;
+use crate::fake_registry::store::content::Content;
 use crate::images::gzip;
 
 const SMALL: u64 = 16 * 1024;
 
 /// An answer before it is sent.
-pub(super) struct Response {
-    pub(super) status: u16,
+pub(crate) struct Response {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
     content: Content,
     range: Range<u64>,
@@ -25,7 +25,7 @@ pub(super) struct Response {
 }
 
 impl Response {
-    pub(super) fn new(status: u16) -> Self {
+    pub(crate) fn new(status: u16) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -38,69 +38,69 @@ impl Response {
     }
 
     /// An error of the form of the OCI distribution spec, section "Error codes".
-    pub(super) fn error(status: u16, code: &str, message: &str) -> Self {
+    pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
         let body = json!({"errors": [{"code": code, "message": message}]});
         Self::new(status).json(&body)
     }
 
-    pub(super) fn json(self, value: &serde_json::Value) -> Self {
+    pub(crate) fn json(self, value: &serde_json::Value) -> Self {
         self.header("content-type", "application/json")
             .text(value.to_string())
     }
 
-    pub(super) fn text(self, text: String) -> Self {
+    pub(crate) fn text(self, text: String) -> Self {
         self.content(Content::Bytes(text.into()))
     }
 
-    pub(super) fn content(mut self, content: Content) -> Self {
+    pub(crate) fn content(mut self, content: Content) -> Self {
         self.range = 0..content.len();
         self.content = content;
         self
     }
 
     /// Only this part of the content, which makes it a 206.
-    pub(super) fn part(mut self, range: Range<u64>) -> Self {
+    pub(crate) fn part(mut self, range: Range<u64>) -> Self {
         self.status = 206;
         self.range = range;
         self
     }
 
     /// Sets a header.
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self = self.without(name);
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Adds a header, even if one of that name is there.
-    pub(super) fn one_more_header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn one_more_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub(super) fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers
             .retain(|(present, _)| !present.eq_ignore_ascii_case(name));
         self
     }
 
-    pub(super) fn shortened(mut self, bytes: u64) -> Self {
+    pub(crate) fn shortened(mut self, bytes: u64) -> Self {
         self.range.end = self.range.end.saturating_sub(bytes).max(self.range.start);
         self
     }
 
-    pub(super) fn lengthened(mut self, bytes: u64) -> Self {
+    pub(crate) fn lengthened(mut self, bytes: u64) -> Self {
         self.extra += bytes;
         self
     }
 
-    pub(super) fn corrupted(mut self) -> Self {
+    pub(crate) fn corrupted(mut self) -> Self {
         self.corrupt = true;
         self
     }
 
     /// The body as a gzip stream, if it is held in memory.
-    pub(super) fn encoded(self) -> Self {
+    pub(crate) fn encoded(self) -> Self {
         let Content::Bytes(bytes) = &self.content else {
             return self;
         };
@@ -110,12 +110,12 @@ impl Response {
     }
 
     /// The connection ends with this answer.
-    pub(super) fn closing(mut self) -> Self {
+    pub(crate) fn closing(mut self) -> Self {
         self.closing = true;
         self.header("connection", "close")
     }
 
-    pub(super) fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         self.closing
     }
 
@@ -155,7 +155,7 @@ impl Response {
     }
 
     /// Sends it; `without_body` for the answer to a HEAD.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         wire: &mut Wire,
         without_body: bool,

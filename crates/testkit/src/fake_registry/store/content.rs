@@ -68,7 +68,7 @@ impl Content {
     }
 
     /// Some bytes from `at` on, but none from `end` on; nothing only where `at` is `end`, or where the content is gone.
-    pub(super) fn piece(&self, at: u64, end: u64) -> Bytes {
+    pub(crate) fn piece(&self, at: u64, end: u64) -> Bytes {
         let wanted = usize::try_from(end - at).unwrap_or(usize::MAX);
         match self {
             Self::Bytes(bytes) => {

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use super::auth::{Scopes, basic_credentials};
-use super::records::Request;
-use super::response::Response;
-use super::signer::TokenSigner;
-use crate::lock::locked;
+use super::basic::basic_credentials;
+use super::scopes::Scopes;
+use super::token_signer::TokenSigner;
+use crate::fake_registry::http::response::Response;
+use crate::fake_registry::records::Request;
+use crate::sync::lock::locked;
 
 /// Gives out tokens. Clones are the same service, so that one can be served by one registry and asked of by another.
 #[derive(Clone, Default)]
@@ -51,7 +52,7 @@ pub struct TokenRequest {
 
 /// What a token is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Sufficient,
     Insufficient,
     Invalid,
@@ -146,7 +147,7 @@ impl TokenService {
     }
 
     /// Answers a request for a token.
-    pub(super) fn answer(&self, request: &Request, body: &[u8]) -> Response {
+    pub(crate) fn answer(&self, request: &Request, body: &[u8]) -> Response {
         let form: &[u8] = if request.method == "POST" {
             body
         } else {
@@ -181,7 +182,7 @@ impl TokenService {
         response
     }
 
-    pub(super) fn judge(&self, token: &str, needed: &Scopes) -> Verdict {
+    pub(crate) fn judge(&self, token: &str, needed: &Scopes) -> Verdict {
         let mut state = locked(&self.0);
         let Some(issued) = state.issued.get_mut(token) else {
             return Verdict::Invalid;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 /// What is below the HTTP.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Sync + Unpin {
     fn tcp(&self) -> &TcpStream;
 }
 
@@ -26,13 +26,13 @@ impl Transport for TlsStream<TcpStream> {
 }
 
 /// A connection and what was read of it but not used yet.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     transport: Box<dyn Transport>,
-    pub(super) buffer: BytesMut,
+    pub(crate) buffer: BytesMut,
 }
 
 impl Wire {
-    pub(super) fn new(transport: Box<dyn Transport>) -> Self {
+    pub(crate) fn new(transport: Box<dyn Transport>) -> Self {
         Self {
             transport,
             buffer: BytesMut::with_capacity(8 * 1024),
@@ -40,13 +40,13 @@ impl Wire {
     }
 
     /// Reads more into the buffer; false at the end of the connection.
-    pub(super) async fn fill(&mut self) -> io::Result<bool> {
+    pub(crate) async fn fill(&mut self) -> io::Result<bool> {
         self.buffer.reserve(16 * 1024);
         Ok(self.transport.read_buf(&mut self.buffer).await? > 0)
     }
 
     /// Some bytes, at most `limit`.
-    pub(super) async fn take(&mut self, limit: u64) -> io::Result<Bytes> {
+    pub(crate) async fn take(&mut self, limit: u64) -> io::Result<Bytes> {
         if self.buffer.is_empty() && !self.fill().await? {
             return Err(ErrorKind::UnexpectedEof.into());
         }
@@ -56,7 +56,7 @@ impl Wire {
     }
 
     /// A line without its end.
-    pub(super) async fn line(&mut self) -> io::Result<Bytes> {
+    pub(crate) async fn line(&mut self) -> io::Result<Bytes> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line = self.buffer.split_to(end).freeze();
@@ -70,14 +70,14 @@ impl Wire {
         }
     }
 
-    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.transport.write_all(bytes).await?;
         self.transport.flush().await
     }
 
     /// Ends the connection from this side and reads on until the client ends it too, so that an answer sent before the
     /// request's end is not lost to a reset.
-    pub(super) async fn finish(&mut self) -> io::Result<()> {
+    pub(crate) async fn finish(&mut self) -> io::Result<()> {
         self.transport.shutdown().await?;
         while self.fill().await? {
             self.buffer.clear();
@@ -86,14 +86,14 @@ impl Wire {
     }
 
     /// Returns when the client has closed the connection; never, if it has sent more than was read.
-    pub(super) async fn client_left(&self) {
+    pub(crate) async fn client_left(&self) {
         if let Ok(1..) = self.transport.tcp().peek(&mut [0]).await {
             std::future::pending::<()>().await;
         }
     }
 
     /// Makes the end of this connection a reset (RST) instead of an orderly one (FIN).
-    pub(super) fn end_with_reset(&self) -> io::Result<()> {
+    pub(crate) fn end_with_reset(&self) -> io::Result<()> {
         self.transport.tcp().set_zero_linger()
     }
 }

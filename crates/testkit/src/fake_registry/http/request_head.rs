@@ -7,21 +7,21 @@ use std::io::ErrorKind;
 use bytes::Buf;
 
 use super::body::Framing;
-use super::records::Request;
 use super::wire::Wire;
+use crate::fake_registry::records::Request;
 
 const MAX_HEADERS: usize = 64;
 
 /// A request before its body.
-pub(super) struct Head {
-    pub(super) request: Request,
-    pub(super) framing: Framing,
-    pub(super) keep_alive: bool,
-    pub(super) wants_continue: bool,
+pub(crate) struct Head {
+    pub(crate) request: Request,
+    pub(crate) framing: Framing,
+    pub(crate) keep_alive: bool,
+    pub(crate) wants_continue: bool,
 }
 
 /// Reads the next request's start; none where the client closed the connection between two requests.
-pub(super) async fn read_head(wire: &mut Wire, connection: u64) -> io::Result<Option<Head>> {
+pub(crate) async fn read_head(wire: &mut Wire, connection: u64) -> io::Result<Option<Head>> {
     loop {
         if let Some((length, head)) = parse(&wire.buffer, connection)? {
             wire.buffer.advance(length);

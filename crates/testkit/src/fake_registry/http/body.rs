@@ -4,12 +4,12 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 
-use super::faults::{At, Interruption};
+use super::interruption::{At, Interruption};
 use super::wire::Wire;
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// So many bytes are left.
     Length(u64),
     /// In chunks, the next one's size is to be read.
@@ -19,7 +19,7 @@ pub(super) enum Framing {
 }
 
 /// A body while it is read.
-pub(super) struct Body<'a> {
+pub(crate) struct Body<'a> {
     wire: &'a mut Wire,
     framing: Framing,
     wants_continue: bool,
@@ -28,7 +28,7 @@ pub(super) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         wire: &'a mut Wire,
         framing: Framing,
         wants_continue: bool,
@@ -44,17 +44,17 @@ impl<'a> Body<'a> {
     }
 
     /// How many bytes were read.
-    pub(super) fn length_read(&self) -> u64 {
+    pub(crate) fn length_read(&self) -> u64 {
         self.read
     }
 
     /// Whether all of it was read.
-    pub(super) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.framing == Framing::Length(0)
     }
 
     /// The next bytes; none at its end.
-    pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Bytes>> {
         self.interrupt().await?;
         if self.framing == Framing::Chunked {
             self.start_chunk().await?;
@@ -83,7 +83,7 @@ impl<'a> Body<'a> {
     }
 
     /// All of it.
-    pub(super) async fn all(&mut self) -> io::Result<Bytes> {
+    pub(crate) async fn all(&mut self) -> io::Result<Bytes> {
         let mut all = BytesMut::new();
         while let Some(piece) = self.next().await? {
             all.extend_from_slice(&piece);
@@ -92,7 +92,7 @@ impl<'a> Body<'a> {
     }
 
     /// Reads the rest and forgets it.
-    pub(super) async fn drain(&mut self) -> io::Result<()> {
+    pub(crate) async fn drain(&mut self) -> io::Result<()> {
         while self.next().await?.is_some() {}
         Ok(())
     }

@@ -1,0 +1,57 @@
+//! Places at which an exchange is cut or stands still.
+
+use std::io;
+
+use super::wire::Wire;
+use crate::sync::gate::Gate;
+
+/// Where in an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// After so many bytes of the request's body were read.
+    RequestBody(u64),
+    /// Before the first byte of the answer. What was asked is done nevertheless.
+    Headers,
+    /// In the middle of the answer's headers.
+    MidHeaders,
+    /// After so many bytes of the answer's body.
+    Body(u64),
+}
+
+/// What an interruption does.
+#[derive(Clone, Debug)]
+pub enum Then {
+    /// The connection is reset (RST).
+    Reset,
+    /// The connection is closed in order (FIN).
+    Close,
+    /// Nothing more is sent or read until the gate is released, or the client leaves.
+    Stall(Gate),
+}
+
+/// An exchange that ends or stands still at a place.
+#[derive(Clone, Debug)]
+pub(crate) struct Interruption {
+    pub(crate) at: At,
+    pub(crate) then: Then,
+}
+
+impl Then {
+    /// Does it; an error means that the connection is over.
+    pub(crate) async fn act(&self, wire: &Wire) -> io::Result<()> {
+        match self {
+            Self::Stall(gate) => return hold(gate, wire).await,
+            Self::Reset => wire.end_with_reset()?,
+            Self::Close => {}
+        }
+        Err(io::Error::other("cut as staged"))
+    }
+}
+
+/// Holds an exchange at a gate; an error if the client left meanwhile.
+pub(crate) async fn hold(gate: &Gate, wire: &Wire) -> io::Result<()> {
+    tokio::select! {
+        () = gate.pass() => Ok(()),
+        () = wire.client_left() => Err(io::ErrorKind::ConnectionAborted.into()),
+    }
+}

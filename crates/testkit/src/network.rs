@@ -1,0 +1,5 @@
+//! What a client meets on the way: a port where nobody listens, a proxy that cuts, a collector of traces.
+
+pub(crate) mod closed_port;
+pub mod collector;
+pub mod proxy;
