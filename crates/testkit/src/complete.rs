@@ -7,32 +7,32 @@ use image_sync_shared::image::digest::{Algorithm, Digest, Hasher};
 use image_sync_shared::image::manifest::{Descriptor, Manifest, RawManifest};
 
 /// A repository or layout folder that is looked into.
-pub(crate) trait Holder {
+pub(crate) trait RepositoryContent {
     /// The manifest that a tag or digest names, and the digest that it is held under.
-    fn manifest(&self, reference: &str) -> Option<Held>;
+    fn manifest(&self, reference: &str) -> Option<StoredManifest>;
 
     /// The blob of this digest.
-    fn blob(&self, digest: &str) -> Option<Content>;
+    fn blob(&self, digest: &str) -> Option<KnownBlob>;
 }
 
 /// A manifest as it is held.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
+pub(crate) struct StoredManifest {
     pub(crate) digest: String,
     pub(crate) media_type: String,
     pub(crate) bytes: Bytes,
 }
 
 /// As much of a blob as is known.
-pub(crate) enum Content {
+pub(crate) enum KnownBlob {
     Bytes(Bytes),
     Length(u64),
 }
 
 /// What is missing or wrong below a tag; a sentence each, which begins with `place`.
-pub(crate) fn problems(holder: &dyn Holder, place: &str, tag: &str) -> Vec<String> {
+pub(crate) fn problems(content: &dyn RepositoryContent, place: &str, tag: &str) -> Vec<String> {
     let mut walk = Walk {
-        holder,
+        content,
         place,
         seen: BTreeSet::new(),
         problems: Vec::new(),
@@ -42,7 +42,7 @@ pub(crate) fn problems(holder: &dyn Holder, place: &str, tag: &str) -> Vec<Strin
 }
 
 struct Walk<'a> {
-    holder: &'a dyn Holder,
+    content: &'a dyn RepositoryContent,
     place: &'a str,
     seen: BTreeSet<String>,
     problems: Vec<String>,
@@ -50,18 +50,21 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn manifest(&mut self, reference: &str) {
-        let Some(held) = self.holder.manifest(reference) else {
+        let Some(stored) = self.content.manifest(reference) else {
             self.problem(&format!("manifest {reference} is missing"));
             return;
         };
-        if !self.seen.insert(held.digest.clone()) {
+        if !self.seen.insert(stored.digest.clone()) {
             return;
         }
-        let found = digest_like(&held.digest, &held.bytes);
-        if found != held.digest {
-            self.problem(&format!("manifest {} has the digest {found}", held.digest));
+        let found = digest_like(&stored.digest, &stored.bytes);
+        if found != stored.digest {
+            self.problem(&format!(
+                "manifest {} has the digest {found}",
+                stored.digest
+            ));
         }
-        match parse(&held) {
+        match parse(&stored) {
             Err(error) => self.problem(&error),
             Ok(Manifest::Index { children }) => {
                 for child in children {
@@ -81,9 +84,9 @@ impl Walk<'_> {
 
     fn blob(&mut self, blob: &Descriptor, needed: bool) {
         let (expected, size) = (&blob.digest, blob.size);
-        let (length, bytes) = match self.holder.blob(expected.as_str()) {
-            Some(Content::Bytes(bytes)) => (bytes.len() as u64, Some(bytes)),
-            Some(Content::Length(length)) => (length, None),
+        let (length, bytes) = match self.content.blob(expected.as_str()) {
+            Some(KnownBlob::Bytes(bytes)) => (bytes.len() as u64, Some(bytes)),
+            Some(KnownBlob::Length(length)) => (length, None),
             None if !needed => return,
             None => return self.problem(&format!("blob {expected} is missing")),
         };
@@ -102,18 +105,20 @@ impl Walk<'_> {
 }
 
 /// The descriptors that a manifest needs beside it: manifests, then blobs.
-pub(crate) fn references(held: &Held) -> Result<(Vec<Descriptor>, Vec<Descriptor>), String> {
-    Ok(match parse(held)? {
+pub(crate) fn references(
+    stored: &StoredManifest,
+) -> Result<(Vec<Descriptor>, Vec<Descriptor>), String> {
+    Ok(match parse(stored)? {
         Manifest::Index { children } => (children, Vec::new()),
         Manifest::Image { blobs, .. } => (Vec::new(), blobs),
     })
 }
 
-fn parse(held: &Held) -> Result<Manifest, String> {
+fn parse(stored: &StoredManifest) -> Result<Manifest, String> {
     let raw = RawManifest {
-        media_type: held.media_type.clone(),
-        digest: Digest::of(&held.bytes),
-        bytes: held.bytes.clone(),
+        media_type: stored.media_type.clone(),
+        digest: Digest::of(&stored.bytes),
+        bytes: stored.bytes.clone(),
     };
     raw.parse().map_err(|error| error.to_string())
 }

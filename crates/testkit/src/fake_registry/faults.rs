@@ -6,9 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::http::connection::Connection;
 use super::http::interruption::{At, Then, hold};
 use super::http::response::Response;
-use super::http::wire::Wire;
 use super::records::Request;
 use crate::sync::gate::Gate;
 use crate::sync::lock::locked;
@@ -213,9 +213,9 @@ impl Fault {
     }
 
     /// Waits where it says so; an error if the client left meanwhile.
-    pub(super) async fn wait(&self, wire: &Wire) -> io::Result<()> {
+    pub(super) async fn wait(&self, connection: &Connection) -> io::Result<()> {
         match self {
-            Self::Hold(gate) => hold(gate, wire).await,
+            Self::Hold(gate) => hold(gate, connection).await,
             Self::Delay(time) => {
                 tokio::time::sleep(*time).await;
                 Ok(())

@@ -6,7 +6,7 @@ use image_sync_shared::image::manifest::RawManifest;
 
 use super::registry::FakeRegistry;
 use super::store::content::{Content, Synthetic};
-use crate::complete::Held;
+use crate::complete::StoredManifest;
 use crate::images::Image;
 
 /// Content.
@@ -29,12 +29,12 @@ impl FakeRegistry {
 
     /// Puts a manifest under a digest, be it the true one or not.
     pub fn put_manifest_as(&self, repository: &str, digest: &Digest, manifest: &RawManifest) {
-        let held = Held {
+        let stored = StoredManifest {
             digest: digest.to_string(),
             media_type: manifest.media_type.clone(),
             bytes: manifest.bytes.clone(),
         };
-        self.shared.store.put_manifest(repository, held);
+        self.shared.store.put_manifest(repository, stored);
     }
 
     /// Moves a tag.
@@ -76,11 +76,11 @@ impl FakeRegistry {
     /// The manifest that a tag or digest names.
     #[must_use]
     pub fn manifest(&self, repository: &str, reference: &str) -> Option<RawManifest> {
-        let held = self.shared.store.manifest(repository, reference)?;
+        let stored = self.shared.store.manifest(repository, reference)?;
         Some(RawManifest {
-            digest: held.digest.parse().ok()?,
-            media_type: held.media_type,
-            bytes: held.bytes,
+            digest: stored.digest.parse().ok()?,
+            media_type: stored.media_type,
+            bytes: stored.bytes,
         })
     }
 

@@ -9,10 +9,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::faults::Fault;
 use super::http::body::Body;
+use super::http::connection::Connection;
 use super::http::interruption::{At, Interruption};
 use super::http::request_head::{Head, read_head};
 use super::http::response::Response;
-use super::http::wire::Wire;
 use super::records::Request;
 use super::routes;
 use super::shared::Shared;
@@ -25,7 +25,7 @@ pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, share
         tokio::select! {
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
-                connections.spawn(connection(stream, tls.clone(), shared.clone(), number));
+                connections.spawn(serve_connection(stream, tls.clone(), shared.clone(), number));
                 number += 1;
             }
             Some(_) = connections.join_next() => {}
@@ -33,7 +33,12 @@ pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, share
     }
 }
 
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>, number: u64) {
+async fn serve_connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+    number: u64,
+) {
     // An error here is a client that went away or a cut that the test staged: the test sees it at the other end.
     drop(converse(stream, tls, &shared, number).await);
 }
@@ -45,12 +50,12 @@ async fn converse(
     number: u64,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut wire = match tls {
-        Some(tls) => Wire::new(Box::new(tls.accept(stream).await?)),
-        None => Wire::new(Box::new(stream)),
+    let mut connection = match tls {
+        Some(tls) => Connection::new(Box::new(tls.accept(stream).await?)),
+        None => Connection::new(Box::new(stream)),
     };
-    while let Some(head) = read_head(&mut wire, number).await? {
-        if !exchange(shared, &mut wire, head).await? {
+    while let Some(head) = read_head(&mut connection, number).await? {
+        if !exchange(shared, &mut connection, head).await? {
             break;
         }
     }
@@ -58,7 +63,11 @@ async fn converse(
 }
 
 /// Answers one request; false if the connection ends with it.
-async fn exchange(shared: &Shared, wire: &mut Wire, mut head: Head) -> io::Result<bool> {
+async fn exchange(
+    shared: &Shared,
+    connection: &mut Connection,
+    mut head: Head,
+) -> io::Result<bool> {
     shared.records.arrived(&mut head.request);
     let request = &head.request;
     let _present = Present(shared, request.sequence);
@@ -68,23 +77,23 @@ async fn exchange(shared: &Shared, wire: &mut Wire, mut head: Head) -> io::Resul
         tokio::time::sleep(latency).await;
     }
     for fault in &faults {
-        fault.wait(wire).await?;
+        fault.wait(connection).await?;
     }
     let interruptions: Vec<Interruption> = faults.iter().filter_map(interruption).collect();
     let (in_request, in_answer) = interruptions
         .into_iter()
         .partition(|i| matches!(i.at, At::RequestBody(_)));
-    let mut body = Body::new(wire, head.framing, head.wants_continue, in_request);
+    let mut body = Body::new(connection, head.framing, head.wants_continue, in_request);
     let response = answer(shared, request, &faults, &mut body).await?;
     let (read, finished) = (body.length_read(), body.is_finished());
     shared
         .records
         .decided(request.sequence, response.status, read);
     let without_body = request.method == "HEAD";
-    response.send(wire, without_body, &in_answer).await?;
+    response.send(connection, without_body, &in_answer).await?;
     shared.records.answered(request.sequence);
     if response.is_closing() {
-        wire.finish().await?;
+        connection.finish().await?;
         return Ok(false);
     }
     Ok(head.keep_alive && finished)

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
 
-use crate::complete::{self, Held, Holder};
+use crate::complete::{self, KnownBlob, RepositoryContent, StoredManifest};
 use crate::sync::lock::{locked, read, written};
 use content::Content;
 use upload::Upload;
 
 #[derive(Default)]
 struct Repository {
-    manifests: BTreeMap<String, Held>,
+    manifests: BTreeMap<String, StoredManifest>,
     tags: BTreeMap<String, String>,
     blobs: HashMap<String, Content>,
 }
@@ -38,7 +38,7 @@ impl Store {
             .or_default();
     }
 
-    pub(super) fn manifest(&self, repository: &str, reference: &str) -> Option<Held> {
+    pub(super) fn manifest(&self, repository: &str, reference: &str) -> Option<StoredManifest> {
         let repositories = read(&self.repositories);
         let repository = repositories.get(repository)?;
         let digest = repository
@@ -48,17 +48,17 @@ impl Store {
         repository.manifests.get(digest).cloned()
     }
 
-    pub(super) fn manifests(&self, repository: &str) -> Vec<Held> {
+    pub(super) fn manifests(&self, repository: &str) -> Vec<StoredManifest> {
         read(&self.repositories)
             .get(repository)
             .map(|repository| repository.manifests.values().cloned().collect())
             .unwrap_or_default()
     }
 
-    pub(super) fn put_manifest(&self, repository: &str, held: Held) {
+    pub(super) fn put_manifest(&self, repository: &str, stored: StoredManifest) {
         let mut repositories = written(&self.repositories);
         let repository = repositories.entry(repository.to_owned()).or_default();
-        repository.manifests.insert(held.digest.clone(), held);
+        repository.manifests.insert(stored.digest.clone(), stored);
     }
 
     pub(super) fn tag(&self, repository: &str, tag: &str, digest: &str) {
@@ -156,15 +156,15 @@ impl Store {
 /// One repository of a store.
 struct In<'a>(&'a Store, &'a str);
 
-impl Holder for In<'_> {
-    fn manifest(&self, reference: &str) -> Option<Held> {
+impl RepositoryContent for In<'_> {
+    fn manifest(&self, reference: &str) -> Option<StoredManifest> {
         self.0.manifest(self.1, reference)
     }
 
-    fn blob(&self, digest: &str) -> Option<complete::Content> {
+    fn blob(&self, digest: &str) -> Option<KnownBlob> {
         Some(match self.0.blob(self.1, digest)? {
-            Content::Bytes(bytes) => complete::Content::Bytes(bytes),
-            other => complete::Content::Length(other.len()),
+            Content::Bytes(bytes) => KnownBlob::Bytes(bytes),
+            other => KnownBlob::Length(other.len()),
         })
     }
 }

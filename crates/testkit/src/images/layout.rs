@@ -12,7 +12,7 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
 use super::{Image, json};
-use crate::complete::{Content, Held, Holder, problems};
+use crate::complete::{KnownBlob, RepositoryContent, StoredManifest, problems};
 
 /// The annotation that holds a tag.
 const TAG: &str = "org.opencontainers.image.ref.name";
@@ -76,12 +76,12 @@ pub fn layout_blob(folder: &Path, digest: &Digest) -> io::Result<Option<Bytes>> 
 /// What is missing or wrong below the tags of a layout folder; a sentence each.
 pub fn incomplete_layout_tags(folder: &Path) -> io::Result<Vec<String>> {
     let tags = layout_tags(folder)?;
-    let holder = Folder {
+    let content = Folder {
         folder,
         tags: &tags,
     };
     let tags = tags.iter().map(|(tag, _)| tag);
-    Ok(tags.flat_map(|tag| problems(&holder, tag, tag)).collect())
+    Ok(tags.flat_map(|tag| problems(&content, tag, tag)).collect())
 }
 
 struct Folder<'a> {
@@ -89,23 +89,23 @@ struct Folder<'a> {
     tags: &'a [(String, Descriptor)],
 }
 
-impl Holder for Folder<'_> {
-    fn manifest(&self, reference: &str) -> Option<Held> {
+impl RepositoryContent for Folder<'_> {
+    fn manifest(&self, reference: &str) -> Option<StoredManifest> {
         let tagged = self.tags.iter().find(|(tag, _)| tag == reference);
         let digest = match tagged {
             Some((_, descriptor)) => descriptor.digest.clone(),
             None => reference.parse().ok()?,
         };
-        Some(Held {
+        Some(StoredManifest {
             bytes: layout_blob(self.folder, &digest).ok()??,
             digest: digest.to_string(),
             media_type: tagged.map_or_else(String::new, |(_, d)| d.media_type.clone()),
         })
     }
 
-    fn blob(&self, digest: &str) -> Option<Content> {
+    fn blob(&self, digest: &str) -> Option<KnownBlob> {
         let bytes = layout_blob(self.folder, &digest.parse().ok()?).ok()??;
-        Some(Content::Bytes(bytes))
+        Some(KnownBlob::Bytes(bytes))
     }
 }
 

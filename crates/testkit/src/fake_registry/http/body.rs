@@ -4,8 +4,8 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 
+use super::connection::Connection;
 use super::interruption::{At, Interruption};
-use super::wire::Wire;
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Framing {
 
 /// A body while it is read.
 pub(crate) struct Body<'a> {
-    wire: &'a mut Wire,
+    connection: &'a mut Connection,
     framing: Framing,
     wants_continue: bool,
     interruptions: Vec<Interruption>,
@@ -29,13 +29,13 @@ pub(crate) struct Body<'a> {
 
 impl<'a> Body<'a> {
     pub(crate) fn new(
-        wire: &'a mut Wire,
+        connection: &'a mut Connection,
         framing: Framing,
         wants_continue: bool,
         interruptions: Vec<Interruption>,
     ) -> Self {
         Self {
-            wire,
+            connection,
             framing,
             wants_continue,
             interruptions,
@@ -66,14 +66,19 @@ impl<'a> Body<'a> {
             return Ok(None);
         }
         if std::mem::take(&mut self.wants_continue) {
-            self.wire.send(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            self.connection
+                .send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                .await?;
         }
-        let piece = self.wire.take(left.min(self.until_interruption())).await?;
+        let piece = self
+            .connection
+            .take(left.min(self.until_interruption()))
+            .await?;
         self.read += piece.len() as u64;
         let left = left - piece.len() as u64;
         self.framing = match self.framing {
             Framing::InChunk(_) if left == 0 => {
-                self.wire.line().await?;
+                self.connection.line().await?;
                 Framing::Chunked
             }
             Framing::InChunk(_) => Framing::InChunk(left),
@@ -99,15 +104,17 @@ impl<'a> Body<'a> {
 
     async fn start_chunk(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.wants_continue) {
-            self.wire.send(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            self.connection
+                .send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                .await?;
         }
-        let line = self.wire.line().await?;
+        let line = self.connection.line().await?;
         let size = String::from_utf8_lossy(&line);
         let size = size.split(';').next().unwrap_or_default().trim();
         let size = u64::from_str_radix(size, 16).map_err(io::Error::other)?;
         self.framing = Framing::InChunk(size);
         if size == 0 {
-            while !self.wire.line().await?.is_empty() {}
+            while !self.connection.line().await?.is_empty() {}
             self.framing = Framing::Length(0);
         }
         Ok(())
@@ -119,7 +126,7 @@ impl<'a> Body<'a> {
                 break;
             }
             let interruption = self.interruptions.remove(0);
-            interruption.then.act(self.wire).await?;
+            interruption.then.act(self.connection).await?;
         }
         Ok(())
     }

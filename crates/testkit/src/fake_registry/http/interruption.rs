@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::wire::Wire;
+use super::connection::Connection;
 use crate::sync::gate::Gate;
 
 /// Where in an exchange.
@@ -38,10 +38,10 @@ pub(crate) struct Interruption {
 
 impl Then {
     /// Does it; an error means that the connection is over.
-    pub(crate) async fn act(&self, wire: &Wire) -> io::Result<()> {
+    pub(crate) async fn act(&self, connection: &Connection) -> io::Result<()> {
         match self {
-            Self::Stall(gate) => return hold(gate, wire).await,
-            Self::Reset => wire.end_with_reset()?,
+            Self::Stall(gate) => return hold(gate, connection).await,
+            Self::Reset => connection.end_with_reset()?,
             Self::Close => {}
         }
         Err(io::Error::other("cut as staged"))
@@ -49,9 +49,9 @@ impl Then {
 }
 
 /// Holds an exchange at a gate; an error if the client left meanwhile.
-pub(crate) async fn hold(gate: &Gate, wire: &Wire) -> io::Result<()> {
+pub(crate) async fn hold(gate: &Gate, connection: &Connection) -> io::Result<()> {
     tokio::select! {
         () = gate.pass() => Ok(()),
-        () = wire.client_left() => Err(io::ErrorKind::ConnectionAborted.into()),
+        () = connection.client_left() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use bytes::Buf;
 
 use super::body::Framing;
-use super::wire::Wire;
+use super::connection::Connection;
 use crate::fake_registry::records::Request;
 
 const MAX_HEADERS: usize = 64;
@@ -21,14 +21,17 @@ pub(crate) struct Head {
 }
 
 /// Reads the next request's start; none where the client closed the connection between two requests.
-pub(crate) async fn read_head(wire: &mut Wire, connection: u64) -> io::Result<Option<Head>> {
+pub(crate) async fn read_head(
+    connection: &mut Connection,
+    number: u64,
+) -> io::Result<Option<Head>> {
     loop {
-        if let Some((length, head)) = parse(&wire.buffer, connection)? {
-            wire.buffer.advance(length);
+        if let Some((length, head)) = parse(&connection.buffer, number)? {
+            connection.buffer.advance(length);
             return Ok(Some(head));
         }
-        if !wire.fill().await? {
-            return if wire.buffer.is_empty() {
+        if !connection.fill().await? {
+            return if connection.buffer.is_empty() {
                 Ok(None)
             } else {
                 Err(ErrorKind::UnexpectedEof.into())
@@ -37,7 +40,7 @@ pub(crate) async fn read_head(wire: &mut Wire, connection: u64) -> io::Result<Op
     }
 }
 
-fn parse(bytes: &[u8], connection: u64) -> io::Result<Option<(usize, Head)>> {
+fn parse(bytes: &[u8], number: u64) -> io::Result<Option<(usize, Head)>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let status = parsed
@@ -65,7 +68,7 @@ fn parse(bytes: &[u8], connection: u64) -> io::Result<Option<(usize, Head)>> {
         sequence: 0,
         answered: None,
         ended: false,
-        connection,
+        connection: number,
         method: parsed.method.unwrap_or_default().to_owned(),
         path: path.to_owned(),
         query: query.to_owned(),

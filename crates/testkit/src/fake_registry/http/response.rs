@@ -6,8 +6,8 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use serde_json::json;
 
+use super::connection::Connection;
 use super::interruption::{At, Interruption};
-use super::wire::Wire;
 use crate::fake_registry::store::content::Content;
 use crate::images::gzip;
 
@@ -157,7 +157,7 @@ impl Response {
     /// Sends it; `without_body` for the answer to a HEAD.
     pub(crate) async fn send(
         &self,
-        wire: &mut Wire,
+        connection: &mut Connection,
         without_body: bool,
         interruptions: &[Interruption],
     ) -> io::Result<()> {
@@ -170,25 +170,25 @@ impl Response {
                 at += ended_early(&piece)?;
                 head.extend_from_slice(&piece);
             }
-            return wire.send(&head).await;
+            return connection.send(&head).await;
         }
-        interrupt(interruptions, At::Headers, wire).await?;
+        interrupt(interruptions, At::Headers, connection).await?;
         let rest = head.split_off(head.len() / 2);
-        wire.send(&head).await?;
-        interrupt(interruptions, At::MidHeaders, wire).await?;
-        wire.send(&rest).await?;
-        self.send_body(wire, length, interruptions).await
+        connection.send(&head).await?;
+        interrupt(interruptions, At::MidHeaders, connection).await?;
+        connection.send(&rest).await?;
+        self.send_body(connection, length, interruptions).await
     }
 
     async fn send_body(
         &self,
-        wire: &mut Wire,
+        connection: &mut Connection,
         length: u64,
         interruptions: &[Interruption],
     ) -> io::Result<()> {
         let mut at = 0;
         loop {
-            interrupt(interruptions, At::Body(at), wire).await?;
+            interrupt(interruptions, At::Body(at), connection).await?;
             if at >= length {
                 return Ok(());
             }
@@ -198,7 +198,7 @@ impl Response {
                 piece.truncate(next);
             }
             at += ended_early(&piece)?;
-            wire.send(&piece).await?;
+            connection.send(&piece).await?;
         }
     }
 }
@@ -210,9 +210,13 @@ fn ended_early(piece: &Bytes) -> io::Result<u64> {
     Ok(piece.len() as u64)
 }
 
-async fn interrupt(interruptions: &[Interruption], at: At, wire: &Wire) -> io::Result<()> {
+async fn interrupt(
+    interruptions: &[Interruption],
+    at: At,
+    connection: &Connection,
+) -> io::Result<()> {
     for interruption in interruptions.iter().filter(|i| i.at == at) {
-        interruption.then.act(wire).await?;
+        interruption.then.act(connection).await?;
     }
     Ok(())
 }

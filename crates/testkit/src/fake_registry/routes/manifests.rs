@@ -5,7 +5,7 @@ use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::media_type::essence;
 use serde_json::Value;
 
-use crate::complete::{Held, digest_like, references};
+use crate::complete::{StoredManifest, digest_like, references};
 use crate::fake_registry::behaviour::{Behaviour, ImmutableTags};
 use crate::fake_registry::http::response::Response;
 use crate::fake_registry::records::Request;
@@ -13,13 +13,13 @@ use crate::fake_registry::shared::Shared;
 use crate::fake_registry::store::content::Content;
 
 pub(super) fn get(shared: &Shared, repository: &str, reference: &str) -> Response {
-    let Some(held) = shared.store.manifest(repository, reference) else {
+    let Some(stored) = shared.store.manifest(repository, reference) else {
         return Response::error(404, "MANIFEST_UNKNOWN", "manifest unknown");
     };
     let response = Response::new(200)
-        .content(Content::Bytes(held.bytes))
-        .header("content-type", &held.media_type);
-    stating_digest(shared, response, &held.digest)
+        .content(Content::Bytes(stored.bytes))
+        .header("content-type", &stored.media_type);
+    stating_digest(shared, response, &stored.digest)
 }
 
 pub(super) fn put(
@@ -30,25 +30,25 @@ pub(super) fn put(
     bytes: Bytes,
 ) -> Response {
     let by_digest: Option<Digest> = reference.parse().ok();
-    let held = Held {
+    let stored = StoredManifest {
         digest: digest_like(reference, &bytes),
         media_type: media_type(request, &bytes),
         bytes,
     };
-    if let Some(refusal) = refusal(shared, repository, reference, &held) {
+    if let Some(refusal) = refusal(shared, repository, reference, &stored) {
         return refusal;
     }
     let response = Response::new(201).header(
         "location",
-        &format!("/v2/{repository}/manifests/{}", held.digest),
+        &format!("/v2/{repository}/manifests/{}", stored.digest),
     );
-    let response = stating_digest(shared, response, &held.digest);
-    let response = match subject(&held.bytes).filter(|_| shared.behaviour().referrers) {
+    let response = stating_digest(shared, response, &stored.digest);
+    let response = match subject(&stored.bytes).filter(|_| shared.behaviour().referrers) {
         Some(subject) => response.header("oci-subject", &subject),
         None => response,
     };
-    let digest = held.digest.clone();
-    shared.store.put_manifest(repository, held);
+    let digest = stored.digest.clone();
+    shared.store.put_manifest(repository, stored);
     if by_digest.is_none() {
         shared.store.tag(repository, reference, &digest);
     }
@@ -68,28 +68,35 @@ pub(super) fn delete(shared: &Shared, repository: &str, reference: &str) -> Resp
     }
 }
 
-fn refusal(shared: &Shared, repository: &str, reference: &str, held: &Held) -> Option<Response> {
+fn refusal(
+    shared: &Shared,
+    repository: &str,
+    reference: &str,
+    stored: &StoredManifest,
+) -> Option<Response> {
     let behaviour = shared.behaviour();
     if !behaviour.creates_repositories && !shared.store.has_repository(repository) {
         let message = "the repository does not exist";
         return Some(Response::error(404, "NAME_UNKNOWN", message));
     }
-    if reference.parse::<Digest>().is_ok() && held.digest != reference {
+    if reference.parse::<Digest>().is_ok() && stored.digest != reference {
         let message = "provided digest did not match uploaded content";
         return Some(Response::error(400, "DIGEST_INVALID", message));
     }
     let refused = &behaviour.refused_media_types;
     if refused
         .iter()
-        .any(|media_type| media_type == essence(&held.media_type))
+        .any(|media_type| media_type == essence(&stored.media_type))
     {
-        let message = format!("manifest type {} is not accepted here", held.media_type);
+        let message = format!("manifest type {} is not accepted here", stored.media_type);
         let status = behaviour.refusal_status;
         return Some(Response::error(status, "MANIFEST_INVALID", &message));
     }
-    immutable(shared, &behaviour, repository, reference, held).or_else(|| {
+    immutable(shared, &behaviour, repository, reference, stored).or_else(|| {
         let checks = behaviour.checks_references;
-        checks.then(|| missing(shared, repository, held)).flatten()
+        checks
+            .then(|| missing(shared, repository, stored))
+            .flatten()
     })
 }
 
@@ -98,11 +105,11 @@ fn immutable(
     behaviour: &Behaviour,
     repository: &str,
     reference: &str,
-    held: &Held,
+    stored: &StoredManifest,
 ) -> Option<Response> {
     let style = behaviour.immutable_tags?;
     let present = shared.store.manifest(repository, reference)?;
-    if present.digest == held.digest {
+    if present.digest == stored.digest {
         return None;
     }
     let message = format!(
@@ -115,8 +122,8 @@ fn immutable(
     })
 }
 
-fn missing(shared: &Shared, repository: &str, held: &Held) -> Option<Response> {
-    let (manifests, blobs) = match references(held) {
+fn missing(shared: &Shared, repository: &str, stored: &StoredManifest) -> Option<Response> {
+    let (manifests, blobs) = match references(stored) {
         Ok(found) => found,
         Err(message) => return Some(Response::error(400, "MANIFEST_INVALID", &message)),
     };

@@ -26,12 +26,12 @@ impl Transport for TlsStream<TcpStream> {
 }
 
 /// A connection and what was read of it but not used yet.
-pub(crate) struct Wire {
+pub(crate) struct Connection {
     transport: Box<dyn Transport>,
     pub(crate) buffer: BytesMut,
 }
 
-impl Wire {
+impl Connection {
     pub(crate) fn new(transport: Box<dyn Transport>) -> Self {
         Self {
             transport,
