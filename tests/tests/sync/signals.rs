@@ -1,11 +1,10 @@
-//! SIGINT and SIGTERM.
+//! SIGINT, SIGTERM and SIGKILL, as the images feel them; what the program says and ends with is in `--test program`.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::run::report::RunStatus;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
 use image_sync_testkit::images::{image, image_with_layers};
 use image_sync_testkit::servers::{skopeo_copy, skopeo_inspect};
@@ -13,39 +12,6 @@ use image_sync_tests::Catalog;
 use serde_json::Value;
 
 use crate::support::{REPOSITORY, TAG, TestSync, all};
-
-#[tokio::test]
-async fn a_signal_lets_what_is_in_hand_end_and_takes_nothing_new() {
-    for name in ["TERM", "INT"] {
-        let fixture = TestSync::start().await;
-        let mut catalog = fixture.empty_catalog().setting("concurrency: 1");
-        for n in 0..5 {
-            let repository = format!("team/app{n}");
-            fixture
-                .source
-                .put_image(&repository, TAG, &image(&repository));
-            catalog = catalog.image(fixture.entry(&repository, TAG));
-        }
-        let gate = Gate::new();
-        fixture.source.stage(
-            Rule::new("GET", "/v2/team/app1/blobs/*"),
-            Fault::hold(&gate),
-        );
-        let running = fixture.program.start_sync(&catalog, &[]);
-        gate.reached().await;
-        running.signal(name).await;
-        running.line(&format!("SIG{name} received")).await;
-        // What is in hand can only end once the gate opens.
-        gate.release();
-        let ended = running.ended().await;
-        assert_eq!(ended.code, Some(3), "{ended:#?}");
-        let report = ended.report();
-        assert_eq!(report.head.status, RunStatus::Incomplete);
-        assert_eq!(report.head.summary.pulled, 2, "{ended:#?}");
-        assert_eq!(report.missing.len(), 3, "{ended:#?}");
-        fixture.nothing_broken();
-    }
-}
 
 #[tokio::test]
 async fn what_is_in_hand_is_given_back_when_the_grace_time_is_over() {
@@ -90,26 +56,6 @@ async fn an_image_that_waits_for_its_registry_says_so_in_the_report() {
             assert!(ended.stdout.contains(word), "{word}: {ended:#?}");
         }
     }
-}
-
-#[tokio::test]
-async fn a_second_signal_ends_the_program_at_once() {
-    let fixture = TestSync::with(&image("app")).await;
-    let gate = Gate::new();
-    fixture
-        .source
-        .stage(all("GET", "blobs"), Fault::hold(&gate));
-    let running = fixture
-        .program
-        .start_sync(&fixture.catalog(), &["--grace", "1h"]);
-    gate.reached().await;
-    running.signal("TERM").await;
-    running.line("SIGTERM received").await;
-    running.signal("INT").await;
-    let ended = running.ended().await;
-    assert_ne!(ended.code, Some(0), "{ended:#?}");
-    assert_eq!(fixture.at_target(), None);
-    fixture.target.assert_every_tag_is_complete();
 }
 
 #[tokio::test]
