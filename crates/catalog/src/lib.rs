@@ -2,10 +2,9 @@
 //!
 //! - [`config_file`] turns a file into a checked config and its images: `document` reads it into values with their places,
 //!   one of the `dialects` makes entries of them, and `images` are made of the entries,
-//! - [`selection`] chooses images of it by a glob, [`by_name`] those that somebody names,
+//! - [`selection`] chooses images of it by a glob, or those that somebody names,
 //! - [`identity`] is what the catalog is known by.
 
-pub mod by_name;
 pub mod config_file;
 mod dialects;
 mod document;

@@ -1,4 +1,6 @@
-//! Which images of the config are chosen: all, or those that a glob matches.
+//! Which images of the config are chosen: all, those that a glob matches, or those that are named.
+
+pub mod by_name;
 
 use globset::{GlobBuilder, GlobMatcher};
 use image_sync_shared::config::ImageSpec;

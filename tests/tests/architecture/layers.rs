@@ -19,7 +19,6 @@ const LAYERS: [(&str, &[&str]); 8] = [
             "dialects",
             "config_file",
             "selection",
-            "by_name",
             "identity",
         ],
     ),

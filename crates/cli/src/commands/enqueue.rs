@@ -1,7 +1,7 @@
 //! `enqueue`: puts images ahead of the bulk, as a run by themselves.
 
 use clap::Args;
-use image_sync_catalog::by_name;
+use image_sync_catalog::selection::by_name;
 use image_sync_producer::run_id::registries;
 use image_sync_queue::Ports;
 use image_sync_shared::config::{Config, ImageSpec};

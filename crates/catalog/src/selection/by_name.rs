@@ -5,10 +5,10 @@ use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::{InvalidReference, Reference, Repository, split};
 use thiserror::Error;
 
+use super::nearest_image;
 use crate::config_file::Images;
 use crate::entry::for_target;
 use crate::problem::{Problem, without_secrets};
-use crate::selection::nearest_image;
 
 /// Why nothing is enqueued.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
