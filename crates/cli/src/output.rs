@@ -16,8 +16,9 @@ use crate::process::environment::Environment;
 use crate::process::exit::Problem;
 use crate::process::stdout::Stdout;
 use crate::terminal::progress::Screen;
+use crate::terminal::report_table;
 use crate::terminal::summary;
-use crate::terminal::table::{self, Canvas};
+use crate::terminal::table::Canvas;
 use report_file::ReportFile;
 
 /// How what was asked for looks on stdout.
@@ -67,7 +68,7 @@ impl Outputs {
             Shape::Table(canvas) => {
                 let mut report = read(stored)?;
                 self.stdout
-                    .write(|out| table::write(&mut report, canvas, out))
+                    .write(|out| report_table::write(&mut report, canvas, out))
             }
         };
         to_stdout.map_err(Problem::not_carried_out)
@@ -98,7 +99,7 @@ impl Outputs {
             Shape::Json => self.stdout.write(|out| json(out)),
             Shape::Table(canvas) => self
                 .stdout
-                .write(|out| table::write(&mut report.clone(), canvas, out)),
+                .write(|out| report_table::write(&mut report.clone(), canvas, out)),
         };
         to_stdout.map_err(Problem::not_carried_out)
     }
@@ -111,7 +112,7 @@ impl Outputs {
         };
         let to_stdout = self.stdout.write(|out| match self.shape {
             Shape::Json => run.write_json(&mut JsonWriter::new(out)),
-            Shape::Table(canvas) => table::write(run, canvas, out),
+            Shape::Table(canvas) => report_table::write(run, canvas, out),
         });
         if self.screen.has_display() && matches!(self.shape, Shape::Json) {
             // The person at the terminal does not see the report.

@@ -2,6 +2,7 @@
 
 pub(crate) mod progress;
 pub(crate) mod report_source;
+pub(crate) mod report_table;
 pub(crate) mod summary;
 pub(crate) mod table;
 pub(crate) mod text;

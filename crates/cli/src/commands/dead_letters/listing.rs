@@ -5,7 +5,6 @@
 
 use std::io::{self, BufRead as _, BufReader, Seek as _, Write};
 
-use console::{Alignment, measure_text_width, pad_str};
 use image_sync_shared::ports::queue::dead_letters::DeadLetters;
 use image_sync_shared::text::escape_json;
 use tempfile::SpooledTempFile;
@@ -16,21 +15,20 @@ use super::row::Row;
 use crate::output::Shape;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
-use crate::terminal::table::Canvas;
-use crate::terminal::text::{keep_end, keep_start, printable};
+use crate::terminal::table::{Canvas, Column, Remarks, Table};
+use crate::terminal::text::printable;
 use crate::terminal::units;
 
 /// Up to this many bytes stay in memory.
 const IN_MEMORY: usize = 1024 * 1024;
-const COLUMNS: usize = 4;
-const HEADINGS: [&str; COLUMNS] = ["ID", "DIED", "ATTEMPTS", "IMAGE"];
+const COLUMNS: [Column; 4] = [
+    Column::text("ID"),
+    Column::text("DIED"),
+    Column::number("ATTEMPTS"),
+    Column::name("IMAGE"),
+];
 const DIED: StaticFormatDescription =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-const ATTEMPTS: usize = 2;
-const IMAGE: usize = 3;
-const GAP: &str = "  ";
-/// Images and reasons are not cut below this width.
-const NARROWEST: usize = 16;
 
 /// Writes all letters to stdout.
 pub(super) async fn write(
@@ -55,7 +53,7 @@ pub(super) async fn write(
 struct List {
     lines: SpooledTempFile,
     letters: usize,
-    widths: [usize; COLUMNS],
+    table: Table<{ COLUMNS.len() }>,
 }
 
 impl Default for List {
@@ -63,7 +61,7 @@ impl Default for List {
         Self {
             lines: SpooledTempFile::new(IN_MEMORY),
             letters: 0,
-            widths: HEADINGS.map(str::len),
+            table: Table::new(&COLUMNS).with_remarks(Remarks::Always("REASON")),
         }
     }
 }
@@ -71,9 +69,7 @@ impl Default for List {
 impl List {
     fn add(&mut self, row: &Row) -> io::Result<()> {
         self.letters += 1;
-        for (width, cell) in self.widths.iter_mut().zip(cells(row)) {
-            *width = (*width).max(measure_text_width(&cell));
-        }
+        self.table.measure(&cells(row));
         let json = serde_json::to_string(row)?;
         writeln!(self.lines, "{}", escape_json(&json))
     }
@@ -87,7 +83,7 @@ impl List {
         let mut before = "\n";
         write!(out, "[")?;
         for line in self.lines()? {
-            write!(out, "{before}{GAP}{}", line?)?;
+            write!(out, "{before}  {}", line?)?;
             before = ",\n";
         }
         writeln!(out, "{}]", if self.letters > 0 { "\n" } else { "" })
@@ -97,12 +93,8 @@ impl List {
         if self.letters == 0 {
             return writeln!(out, "no dead letters");
         }
-        let layout = Layout::new(self.widths, canvas);
-        writeln!(
-            out,
-            "{}",
-            layout.line(&HEADINGS.map(str::to_owned), "REASON")
-        )?;
+        let layout = self.table.layout(canvas);
+        writeln!(out, "{}", layout.headings())?;
         for line in self.lines()? {
             let row: Row = serde_json::from_str(&line?)?;
             writeln!(
@@ -115,7 +107,7 @@ impl List {
     }
 }
 
-fn cells(row: &Row) -> [String; COLUMNS] {
+fn cells(row: &Row) -> [String; COLUMNS.len()] {
     let job = row.job.as_ref();
     let image = job.map(|job| format!("{}:{}", job.image, job.tag));
     [
@@ -126,47 +118,9 @@ fn cells(row: &Row) -> [String; COLUMNS] {
     ]
 }
 
-/// How wide the columns are.
-struct Layout {
-    widths: [usize; COLUMNS],
-    /// Columns for the reason; none where it may have any length.
-    reason: Option<usize>,
-}
-
-impl Layout {
-    /// Where the terminal is narrow, image and reason share what the others leave.
-    fn new(mut widths: [usize; COLUMNS], canvas: Canvas) -> Self {
-        let fixed = widths[..IMAGE].iter().sum::<usize>() + COLUMNS * GAP.len();
-        let reason = canvas.width.map(|width| {
-            let room = width.saturating_sub(fixed);
-            widths[IMAGE] = widths[IMAGE].min((room / 2).max(NARROWEST));
-            room.saturating_sub(widths[IMAGE]).max(NARROWEST)
-        });
-        Self { widths, reason }
-    }
-
-    fn line(&self, cells: &[String; COLUMNS], reason: &str) -> String {
-        let mut line = String::new();
-        for (column, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
-            let alignment = if column == ATTEMPTS {
-                Alignment::Right
-            } else {
-                Alignment::Left
-            };
-            line.push_str(&pad_str(&keep_end(cell, width), width, alignment, None));
-            line.push_str(GAP);
-        }
-        match self.reason {
-            Some(width) => line.push_str(&keep_start(reason, width)),
-            None => line.push_str(reason),
-        }
-        line.truncate(line.trim_end().len());
-        line
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use console::measure_text_width;
     use image_sync_shared::ports::queue::dead_letters::DeadLetter;
     use time::macros::datetime;
 

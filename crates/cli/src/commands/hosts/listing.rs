@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use console::{measure_text_width, pad_str};
 use image_sync_shared::ports::queue::host_pauses::HostPause;
 use image_sync_shared::text::escape_json;
 use serde::Serialize;
@@ -13,16 +12,16 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::output::Shape;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
-use crate::terminal::table::Canvas;
-use crate::terminal::text::{keep_start, printable};
+use crate::terminal::table::{Canvas, Column, Remarks, Table};
+use crate::terminal::text::printable;
 
-const COLUMNS: usize = 3;
-const HEADINGS: [&str; COLUMNS] = ["HOST", "PAUSED UNTIL", "SINCE"];
-const GAP: &str = "  ";
+const COLUMNS: [Column; 3] = [
+    Column::text("HOST"),
+    Column::text("PAUSED UNTIL"),
+    Column::text("SINCE"),
+];
 const TIME: StaticFormatDescription =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-/// Reasons are not cut below this width.
-const NARROWEST: usize = 16;
 
 /// A pause in the JSON of the list.
 #[derive(Serialize)]
@@ -67,37 +66,20 @@ fn write_table(pauses: &[HostPause], canvas: Canvas, out: &mut impl Write) -> io
     if pauses.is_empty() {
         return writeln!(out, "no paused hosts");
     }
-    let headings = (HEADINGS.map(str::to_owned), "REASON".to_owned());
-    let rows = pauses
-        .iter()
-        .map(|pause| (cells(pause), printable(&pause.reason)));
-    let lines: Vec<([String; COLUMNS], String)> = [headings].into_iter().chain(rows).collect();
-    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-        let widths = lines
-            .iter()
-            .map(|(cells, _)| measure_text_width(&cells[column]));
-        widths.max().unwrap_or(0)
-    });
-    let taken = widths.iter().sum::<usize>() + COLUMNS * GAP.len();
-    let room = canvas
-        .width
-        .map(|width| width.saturating_sub(taken).max(NARROWEST));
-    for (cells, reason) in &lines {
-        let mut line = String::new();
-        for (cell, width) in cells.iter().zip(widths) {
-            line.push_str(&pad_str(cell, width, console::Alignment::Left, None));
-            line.push_str(GAP);
-        }
-        match room {
-            Some(width) => line.push_str(&keep_start(reason, width)),
-            None => line.push_str(reason),
-        }
-        writeln!(out, "{}", line.trim_end())?;
+    let mut table = Table::new(&COLUMNS).with_remarks(Remarks::Always("REASON"));
+    for pause in pauses {
+        table.measure(&cells(pause));
+    }
+    let layout = table.layout(canvas);
+    writeln!(out, "{}", layout.headings())?;
+    for pause in pauses {
+        let line = layout.line(&cells(pause), &printable(&pause.reason));
+        writeln!(out, "{line}")?;
     }
     Ok(())
 }
 
-fn cells(pause: &HostPause) -> [String; COLUMNS] {
+fn cells(pause: &HostPause) -> [String; COLUMNS.len()] {
     let told = |at: OffsetDateTime| {
         let at = at.to_offset(UtcOffset::UTC);
         at.format(TIME).unwrap_or_default()
@@ -107,6 +89,7 @@ fn cells(pause: &HostPause) -> [String; COLUMNS] {
 
 #[cfg(test)]
 mod tests {
+    use console::measure_text_width;
     use time::macros::datetime;
 
     use super::*;

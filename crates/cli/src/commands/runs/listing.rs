@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use console::{Alignment, measure_text_width, pad_str};
 use image_sync_shared::ports::runs::run_log::RunFrame;
 use image_sync_shared::ports::runs::run_states::RunState;
 use image_sync_shared::run::Trigger;
@@ -16,14 +15,20 @@ use time::macros::format_description;
 use crate::output::Shape;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
+use crate::terminal::table::{Canvas, Column, Table};
 use crate::terminal::text::printable;
 use crate::terminal::units;
 
-const COLUMNS: usize = 8;
-const HEADINGS: [&str; COLUMNS] = [
-    "RUN", "STATUS", "TRIGGER", "STARTED", "IMAGES", "COPIED", "IN PLACE", "FAILED",
+const COLUMNS: [Column; 8] = [
+    Column::text("RUN"),
+    Column::text("STATUS"),
+    Column::text("TRIGGER"),
+    Column::text("STARTED"),
+    Column::number("IMAGES"),
+    Column::number("COPIED"),
+    Column::number("IN PLACE"),
+    Column::number("FAILED"),
 ];
-const FIRST_NUMBER: usize = 4;
 const STARTED: StaticFormatDescription =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
@@ -113,37 +118,20 @@ fn write_table(runs: &[Listed], out: &mut impl Write) -> io::Result<()> {
     if runs.is_empty() {
         return writeln!(out, "no runs");
     }
-    let lines: Vec<[String; COLUMNS]> = [HEADINGS.map(str::to_owned)]
-        .into_iter()
-        .chain(runs.iter().map(cells))
-        .collect();
-    let width = |column: usize| {
-        lines
-            .iter()
-            .map(move |line| measure_text_width(&line[column]))
-    };
-    let widths: Vec<usize> = (0..COLUMNS)
-        .map(|column| width(column).max().unwrap_or(0))
-        .collect();
-    for line in &lines {
-        let padded = line
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, width))| {
-                let alignment = if column < FIRST_NUMBER {
-                    Alignment::Left
-                } else {
-                    Alignment::Right
-                };
-                pad_str(cell, *width, alignment, None).into_owned()
-            });
-        writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
+    let mut table = Table::new(&COLUMNS);
+    for run in runs {
+        table.measure(&cells(run));
+    }
+    // Nothing here is cut: ids are there to be copied.
+    let layout = table.layout(Canvas::default());
+    writeln!(out, "{}", layout.headings())?;
+    for run in runs {
+        writeln!(out, "{}", layout.line(&cells(run), ""))?;
     }
     Ok(())
 }
 
-fn cells(run: &Listed) -> [String; COLUMNS] {
+fn cells(run: &Listed) -> [String; COLUMNS.len()] {
     let of_report = |cell: fn(&ReportHead) -> u32| text(run.head().map(cell));
     [
         printable(run.state.run.as_str()),

@@ -1,0 +1,325 @@
+//! The report as a table for people.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use console::Style;
+use image_sync_shared::run::outcome::{Action, ImageResult, ResultKind};
+
+use crate::terminal::report_source::ReportSource;
+use crate::terminal::summary;
+use crate::terminal::table::{Canvas, Column, Remarks, Table};
+use crate::terminal::text::printable;
+use crate::terminal::units;
+
+const COLUMNS: [Column; 7] = [
+    Column::name("IMAGE"),
+    Column::name("TAG"),
+    Column::text("PLATFORM"),
+    Column::text("ACTION"),
+    Column::number("BLOBS"),
+    Column::number("BYTES"),
+    Column::number("TIME"),
+];
+const ACTION: usize = 3;
+const INDENT: &str = "  ";
+
+/// Writes the whole report: a line per image, the errors in full, the images without a result, and the summary.
+pub(crate) fn write(
+    report: &mut impl ReportSource,
+    canvas: Canvas,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let survey = Survey::of(report)?;
+    let layout = survey.table.layout(canvas);
+    if survey.images > 0 {
+        writeln!(out, "{}", layout.headings())?;
+    }
+    for result in report.results()? {
+        let result = result?;
+        let error = printable(result.error.as_deref().unwrap_or_default());
+        let style = style(result.kind()).map(|style| (ACTION, style));
+        let line = layout.styled(&cells(&result), &error, style.as_ref());
+        writeln!(out, "{line}")?;
+    }
+    if survey.has_errors {
+        write_errors(report, out)?;
+    }
+    let has_missing = write_missing(report, out)?;
+    if survey.images > 0 || has_missing {
+        writeln!(out)?;
+    }
+    if let Some(left_out) = &report.head().left_out {
+        writeln!(out, "{}", summary::left_out(left_out))?;
+    }
+    writeln!(out, "{}", summary::sentence(report)?)
+}
+
+/// What an image's action is called.
+fn action_word(action: Action) -> String {
+    let word = match action {
+        Action::AlreadyCached => "in place",
+        Action::Pulled => "copied",
+        Action::Skipped => "would copy",
+        Action::Failed => "failed",
+        Action::Other(word) => return printable(word.as_str()),
+    };
+    word.to_owned()
+}
+
+fn cells(result: &ImageResult) -> [String; COLUMNS.len()] {
+    let (blobs, bytes) = match (result.action, result.would_copy) {
+        (Action::Skipped, Some(would)) => (would.blobs.to_string(), units::bytes(would.bytes)),
+        (Action::AlreadyCached, _) | (Action::Skipped, None) => (String::new(), String::new()),
+        (Action::Pulled | Action::Failed | Action::Other(_), _) => (
+            result.blobs.copied.to_string(),
+            units::bytes(result.bytes_copied),
+        ),
+    };
+    [
+        printable(&result.image),
+        printable(&result.tag),
+        printable(&result.platform),
+        action_word(result.action),
+        blobs,
+        bytes,
+        units::duration(Duration::from_millis(result.duration_ms)),
+    ]
+}
+
+fn write_errors(report: &mut impl ReportSource, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nErrors:")?;
+    for result in report.results()? {
+        let result = result?;
+        if let Some(error) = &result.error {
+            let name = printable(&format!("{}:{}", result.image, result.tag));
+            writeln!(out, "{INDENT}{name}\n{INDENT}{INDENT}{}", printable(error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Says whether there are any.
+fn write_missing(report: &mut impl ReportSource, out: &mut impl Write) -> io::Result<bool> {
+    let mut any = false;
+    for missing in report.missing()? {
+        let missing = missing?;
+        if !any {
+            writeln!(out, "\nWithout a result:")?;
+        }
+        any = true;
+        let name = printable(&format!("{}:{}", missing.image, missing.tag));
+        writeln!(out, "{INDENT}{name}")?;
+        if let Some(error) = &missing.error {
+            writeln!(out, "{INDENT}{INDENT}{}", printable(error))?;
+        }
+    }
+    Ok(any)
+}
+
+fn style(kind: ResultKind) -> Option<Style> {
+    match kind {
+        ResultKind::Pulled => Some(Style::new().green()),
+        ResultKind::Failed => Some(Style::new().red()),
+        ResultKind::Skipped => Some(Style::new().yellow()),
+        ResultKind::AlreadyCached | ResultKind::Other => None,
+    }
+}
+
+/// What has to be known of all images before the first line is written.
+struct Survey {
+    images: usize,
+    has_errors: bool,
+    table: Table<{ COLUMNS.len() }>,
+}
+
+impl Survey {
+    fn of(report: &mut impl ReportSource) -> io::Result<Self> {
+        let (mut images, mut has_errors) = (0, false);
+        let mut table = Table::new(&COLUMNS);
+        for result in report.results()? {
+            let result = result?;
+            images += 1;
+            has_errors |= result.error.is_some();
+            table.measure(&cells(&result));
+        }
+        // Every error is told in full below the table.
+        let table = if has_errors {
+            table.with_remarks(Remarks::WhereRoom("ERROR"))
+        } else {
+            table
+        };
+        Ok(Self {
+            images,
+            has_errors,
+            table,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use console::measure_text_width;
+    use image_sync_shared::run::outcome::WouldCopy;
+    use image_sync_shared::run::report::{MissingImage, Report, RunStatus};
+
+    use super::*;
+    use crate::samples;
+
+    fn render(report: &Report, canvas: Canvas) -> String {
+        let mut out = Vec::new();
+        write(&mut report.clone(), canvas, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn plain(report: &Report, width: Option<usize>) -> String {
+        let colour = false;
+        render(report, Canvas { width, colour })
+    }
+
+    #[test]
+    fn shows_a_line_per_image_then_errors_then_the_summary() {
+        let expected = "\
+IMAGE                    TAG   PLATFORM     ACTION    BLOBS     BYTES  TIME  ERROR
+docker.io/library/nginx  1.27  linux/amd64  copied        3  12.3 KiB  0.3s
+redis                    1.27  linux/amd64  in place                   0.3s
+quay.io/x                1.27  linux/amd64  failed        0       0 B  0.3s  source: check 1.27: 404, there is no such tag
+
+Errors:
+  quay.io/x:1.27
+    source: check 1.27: 404, there is no such tag
+
+3 images: 1 copied (12.3 KiB), 1 in place, 1 failed; 2.3s
+";
+        assert_eq!(plain(&samples::report(), None), expected);
+    }
+
+    #[test]
+    fn an_unknown_action_is_shown_in_its_own_word() {
+        let mut report = samples::report();
+        report.results[1].action = Action::from("signed\u{9b}2J");
+        report.head.summary.already_cached = 0;
+        report.head.summary.other = 1;
+        let text = plain(&report, None);
+        assert!(
+            text.contains("redis                    1.27  linux/amd64  signed 2J"),
+            "{text}"
+        );
+        let sentence = "3 images: 1 copied (12.3 KiB), 1 failed, 1 done otherwise; 2.3s\n";
+        assert!(text.ends_with(sentence), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_names_and_errors_and_not_the_full_error_below() {
+        for width in [70, 80, 90, 100, 120] {
+            let text = plain(&samples::report(), Some(width));
+            let (table, below) = text.split_once("\n\n").unwrap();
+            for line in table.lines() {
+                assert!(measure_text_width(line) <= width, "{width}: {line}");
+            }
+            assert!(table.contains("y/nginx  1.27"), "{width}: {table}");
+            assert!(
+                below.contains("404, there is no such tag"),
+                "{width}: {below}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_dry_run_says_what_would_be_copied() {
+        let mut report = samples::report();
+        report.results.truncate(1);
+        report.results[0].action = Action::Skipped;
+        report.results[0].would_copy = Some(WouldCopy {
+            blobs: 7,
+            bytes: 40 * 1024 * 1024,
+        });
+        report.head.summary = image_sync_shared::run::report::Summary {
+            skipped: 1,
+            total: 1,
+            ..Default::default()
+        };
+        let text = plain(&report, None);
+        assert!(text.contains("would copy      7  40.0 MiB"), "{text}");
+        assert!(
+            text.ends_with("1 image: 1 would be copied (7 blobs, 40.0 MiB); 2.3s\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn images_without_a_result_are_named_with_what_is_known_of_them() {
+        let mut report = samples::report();
+        report.head.status = RunStatus::Incomplete;
+        report.head.summary.total = 5;
+        let late = MissingImage {
+            image: "ghcr.io/late".to_owned(),
+            tag: "2".to_owned(),
+            target: "localhost:5000/late:2".to_owned(),
+            attempts: 0,
+            error: None,
+        };
+        let begun = MissingImage {
+            tag: "1".to_owned(),
+            attempts: 2,
+            error: Some("source: check 1: 503".to_owned()),
+            ..late.clone()
+        };
+        report.missing = vec![begun, late];
+        let text = plain(&report, None);
+        assert!(
+            text.contains(
+                "\nWithout a result:\n  ghcr.io/late:1\n    source: check 1: 503\n  ghcr.io/late:2\n"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("Incomplete: 5 images: 1 copied"), "{text}");
+        assert!(
+            text.contains("1 failed, 2 without a result; 2.3s"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_run_of_no_images_is_its_summary_alone() {
+        let report = Report {
+            head: samples::head(),
+            results: Vec::new(),
+            missing: Vec::new(),
+        };
+        assert_eq!(plain(&report, Some(80)), "0 images: nothing to do; 2.3s\n");
+    }
+
+    #[test]
+    fn a_report_that_lacks_entries_says_so() {
+        let mut report = samples::report();
+        report.results.remove(1);
+        report.head.left_out = Some(image_sync_shared::run::report::LeftOut {
+            already_cached: 1,
+            ..Default::default()
+        });
+        let text = plain(&report, None);
+        let said = "\nNot in this report, as it did not fit into the store of reports (--reports-max-bytes): 1 in place\n";
+        assert!(text.contains(said), "{text}");
+        assert!(text.contains("3 images: 1 copied"), "{text}");
+    }
+
+    #[test]
+    fn colours_do_not_change_what_stands_where() {
+        let canvas = Canvas {
+            width: Some(100),
+            colour: true,
+        };
+        let coloured = render(&samples::report(), canvas);
+        assert!(coloured.contains("\u{1b}[31mfailed"), "{coloured:?}");
+        let without = console::strip_ansi_codes(&coloured);
+        assert_eq!(without, plain(&samples::report(), Some(100)));
+    }
+
+    #[test]
+    fn an_error_cannot_play_with_the_terminal() {
+        let mut report = samples::report();
+        report.results[2].error = Some("\u{1b}[2J\nall well".to_owned());
+        assert!(!plain(&report, None).contains('\u{1b}'));
+    }
+}
