@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _, TryStreamExt as _};
-use image_sync_shared::mac::{KEY_BYTES, MacKey};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::queue::job_queue::{JobQueue, Lane};
@@ -20,6 +19,7 @@ use image_sync_shared::ports::runs::run_log::RunLog;
 use image_sync_shared::ports::telemetry::trace_context::{Propagator, TraceContext};
 use image_sync_shared::run::job::{Job, Policy};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
+use image_sync_shared::secret::mac::{KEY_BYTES, MacKey};
 use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;

@@ -5,10 +5,8 @@
 //! temporary file, and the ids in the dedupe windows and the dead letters are bounded in number. Jobs put back wait in
 //! lane retry, which is not bounded: a worker must always be able to give a job back.
 
-mod backlog;
 mod dead_letters;
 mod host_pauses;
-mod job_queue;
 mod jobs;
 mod leases;
 mod memos;
@@ -17,8 +15,6 @@ mod reports;
 mod run_control;
 mod run_log;
 mod run_states;
-mod schedule;
-mod settle;
 mod waiting;
 
 use std::path::PathBuf;
@@ -31,11 +27,11 @@ use image_sync_shared::ports::queue::job_queue::{DEFAULT_MAX_DELIVER, Lane};
 use image_sync_shared::run::RunId;
 
 use crate::Ports;
-use backlog::InProcessBacklog;
 use dead_letters::InProcessDeadLetters;
 use host_pauses::InProcessHostPauses;
-use job_queue::InProcessJobQueue;
 use jobs::Jobs;
+use jobs::backlog::InProcessBacklog;
+use jobs::job_queue::InProcessJobQueue;
 use leases::InProcessLeases;
 use memos::InProcessMemos;
 use reports::InProcessReports;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::clock::later;
 use image_sync_shared::ports::queue::host_pauses::{HostPause, LONGEST_PAUSE};
 use time::OffsetDateTime;

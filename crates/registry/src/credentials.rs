@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::secret::Secret;
 use tokio::time::Instant;
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 
 use crate::http::RequestError;
 

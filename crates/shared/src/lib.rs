@@ -5,8 +5,6 @@
 pub mod config;
 pub mod failure;
 pub mod image;
-pub mod lock;
-pub mod mac;
 pub mod panics;
 pub mod ports;
 pub mod retry;

@@ -1,9 +1,10 @@
-//! Panics of one piece of work that must not end those beside it.
+//! What a panic of one piece of work must not do to those beside it: end them, or keep them from what they share.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use thiserror::Error;
@@ -32,6 +33,12 @@ pub async fn caught<F: Future>(work: F) -> Result<F::Output, Panicked> {
 /// The same of work that does not wait.
 pub fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|said| Panicked(words(said.as_ref())))
+}
+
+/// Locks `mutex`. What it guards is whole between any two statements that could panic, so a panic of another holder
+/// spoils nothing.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn words(said: &(dyn Any + Send)) -> String {

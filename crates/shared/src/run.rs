@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use crate::mac::MacKey;
 use crate::ports::telemetry::trace_context::TraceContext;
 use crate::run::outcome::JobResult;
+use crate::secret::mac::MacKey;
 use crate::text;
 use crate::text::UnknownWord;
 use crate::text::word::words;

@@ -1,4 +1,6 @@
-//! Texts that must not be seen.
+//! Texts that must not be seen, and keys.
+
+pub mod mac;
 
 use std::fmt;
 

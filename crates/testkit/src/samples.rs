@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use image_sync_shared::config::ImageSpec;
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::mac::MacKey;
 use image_sync_shared::ports::telemetry::trace_context::TraceContext;
 use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
 use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use image_sync_shared::run::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
+use image_sync_shared::secret::mac::MacKey;
 use time::OffsetDateTime;
 use time::macros::datetime;
 

@@ -1,9 +1,9 @@
 //! The fold under every order, repetition and omission that a log may have.
 
-use image_sync_shared::mac::MacKey;
 use image_sync_shared::run::outcome::{Action, JobResult};
 use image_sync_shared::run::report::{RunStatus, Summary};
 use image_sync_shared::run::{RunEvent, RunOpened};
+use image_sync_shared::secret::mac::MacKey;
 use time::{Duration, OffsetDateTime};
 
 use super::{Fold, MAX_EARLY};

@@ -10,7 +10,7 @@ use futures_util::stream::{self, Stream, StreamExt as _};
 use image_sync_shared::config::{Expanded, ImageSpec, Settings};
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
 use image_sync_shared::image::reference::{Reference, Repository};
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::job::{Access, Remote, Trust};

@@ -13,7 +13,7 @@ use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::RawManifest;
 use image_sync_shared::image::media_type::OCI_MANIFEST;
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
 use image_sync_shared::ports::telemetry::progress::Silent;

@@ -84,7 +84,7 @@ struct InMemory(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 #[cfg(test)]
 impl Write for InMemory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        image_sync_shared::lock::lock(&self.0).write(bytes)
+        image_sync_shared::panics::lock(&self.0).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use image_sync_aggregator::aggregate::FinishedRun;
 use image_sync_aggregator::follow_runs::ReportStore;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::runs::reports::Reports;
 use image_sync_shared::run::RunId;

@@ -9,7 +9,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::queue::backlog::Backlog;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;

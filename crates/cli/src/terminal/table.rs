@@ -236,7 +236,7 @@ mod tests {
                 .line(&row, "there is no such tag at all")
         };
         let always = Remarks::Always("WHY");
-        assert_eq!(on(40, always), "…library/nginx      3  there is no suc…");
+        assert_eq!(on(40, always), "…/library/nginx      3  there is no suc…");
         let where_room = Remarks::WhereRoom("WHY");
         assert_eq!(on(40, where_room), "docker.io/library/nginx      3");
         assert_eq!(

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_shared::config::ImageSpec;
-use image_sync_shared::mac::Mac;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::runs::run_control::RunControl as _;
 use image_sync_shared::ports::telemetry::trace_context::Untraced;
 use image_sync_shared::run::job::Job;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, Trigger};
+use image_sync_shared::secret::mac::Mac;
 use image_sync_testkit::ports::{FakeControl, FakeLog, FakeQueue};
 use image_sync_testkit::{TokioClock, samples};
 use tokio_util::sync::CancellationToken;

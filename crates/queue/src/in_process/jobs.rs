@@ -1,10 +1,15 @@
 //! The jobs, as the queue and its deliveries share them: the store behind a lock, and who waits for it.
 
+pub(super) mod backlog;
+pub(super) mod job_queue;
+mod schedule;
+mod settle;
+
 use std::iter;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::queue::backlog::Length;
@@ -19,9 +24,9 @@ use tokio::time::Instant;
 use super::InProcessSettings;
 use super::dead_letters::InProcessDeadLetters;
 use super::recent_ids::RecentIds;
-use super::schedule::{JobMessage, Schedule, Selection, Taken};
 use super::waiting::notified_or_at;
 use crate::messages::{self, MAX_RAW, Message};
+use schedule::{JobMessage, Schedule, Selection, Taken};
 
 struct JobsState {
     schedule: Schedule,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use image_sync_shared::mac::MacKey;
 use image_sync_shared::ports::memo::{Memo, Memos};
+use image_sync_shared::secret::mac::MacKey;
 
 use crate::memo::MemoryMemo;
 

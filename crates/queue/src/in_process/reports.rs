@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::runs::reports::{Reports, StoredReport, WriteReport};
 use image_sync_shared::run::RunId;

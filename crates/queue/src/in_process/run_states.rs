@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::runs::run_states::{RunState, RunStateReader, RunStates};
 use image_sync_shared::run::RunId;

@@ -1,10 +1,8 @@
 //! A bounded number of facts.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
-
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::ports::memo::is_proof_good;
+use lru::LruCache;
 use time::OffsetDateTime;
 
 /// What a fact leads to, and when that was proven.
@@ -17,16 +15,15 @@ pub(crate) struct Proven {
 /// Facts by their key, at most `capacity`: the oldest is dropped first.
 pub(crate) struct Facts {
     capacity: usize,
-    proven: HashMap<Arc<str>, Proven>,
-    by_age: VecDeque<Arc<str>>,
+    proven: LruCache<Box<str>, Proven>,
 }
 
 impl Facts {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             capacity,
-            proven: HashMap::new(),
-            by_age: VecDeque::new(),
+            // With a bound it would take all the room at once.
+            proven: LruCache::unbounded(),
         }
     }
 
@@ -36,34 +33,30 @@ impl Facts {
 
     /// What a fact leads to, if its proof is good at `now`.
     pub(crate) fn get(&self, key: &str, now: OffsetDateTime) -> Option<&Digest> {
-        let Proven { digest, at } = self.proven.get(key)?;
+        let Proven { digest, at } = self.proven.peek(key)?;
         is_proof_good(key, *at, now).then_some(digest)
     }
 
     /// Adds a fact or replaces it, and says whether that is news: it was not known like that, or not by a proof that is still
     /// good.
     pub(crate) fn insert(&mut self, key: &str, new: Proven) -> bool {
-        if let Some(known) = self.proven.get_mut(key) {
+        if let Some(known) = self.proven.peek_mut(key) {
             let is_known = known.digest == new.digest && is_proof_good(key, known.at, new.at);
             if !is_known {
                 *known = new;
             }
             return !is_known;
         }
-        let key: Arc<str> = key.into();
-        self.by_age.push_back(Arc::clone(&key));
-        self.proven.insert(key, new);
-        if self.proven.len() > self.capacity
-            && let Some(oldest) = self.by_age.pop_front()
-        {
-            self.proven.remove(&oldest);
+        self.proven.put(key.into(), new);
+        if self.proven.len() > self.capacity {
+            self.proven.pop_lru();
         }
         true
     }
 
     /// Adds a fact or replaces it, whatever its proof is worth.
     pub(crate) fn replace(&mut self, key: &str, new: Proven) {
-        match self.proven.get_mut(key) {
+        match self.proven.peek_mut(key) {
             Some(known) => *known = new,
             None => {
                 self.insert(key, new);
@@ -73,9 +66,10 @@ impl Facts {
 
     /// All facts, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Proven)> {
-        self.by_age
+        self.proven
             .iter()
-            .filter_map(|key| Some((key.as_ref(), self.proven.get(key)?)))
+            .rev()
+            .map(|(key, proven)| (&**key, proven))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::memo::{Fact, Memo};
 use time::OffsetDateTime;
 

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use tokio::time::Instant;
 
 /// How long a server is left alone.

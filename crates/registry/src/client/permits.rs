@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use image_sync_shared::config::RegistrySettings;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::transfer::request_limits::{
     RequestEnd, RequestLimits, RequestPermit,
 };

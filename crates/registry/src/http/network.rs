@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use image_sync_shared::failure::FailureClass;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;

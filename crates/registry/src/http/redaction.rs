@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use image_sync_shared::failure::Failure;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::secret::Secret;
 use image_sync_shared::text;
 use reqwest::header::HeaderValue;

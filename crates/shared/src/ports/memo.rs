@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::image::digest::Digest;
 use crate::image::platform::Platforms;
-use crate::mac::MacKey;
+use crate::secret::mac::MacKey;
 
 /// What a fact is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -15,11 +15,11 @@ use time::OffsetDateTime;
 use crate::failure::{Failure, Side};
 use crate::image::platform::Platforms;
 use crate::image::reference::{ImageRef, Repository};
-use crate::mac::{Mac, MacKey};
 use crate::ports::clock::later;
 use crate::ports::telemetry::trace_context::TraceContext;
 use crate::run::outcome::Work;
 use crate::run::{RunId, Trigger};
+use crate::secret::mac::{Mac, MacKey};
 use crate::text;
 
 pub use kind::JobKind;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::FailureClass;
 use crate::image::digest::Digest;
-use crate::mac::{Mac, MacKey};
+use crate::secret::mac::{Mac, MacKey};
 use crate::text;
 use crate::text::UnknownWord;
 use crate::text::word::words;

@@ -10,7 +10,7 @@ use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserializer, Serialize, Serializer};
 
 use super::excerpt;
-use crate::lock::lock;
+use crate::panics::lock;
 
 /// A word that this version does not know, as it was written: as short and clean as a text of others is inside a sentence.
 ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::reference::Repository;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::transfer::known_blobs::{KnownBlob, KnownBlobs};
 use image_sync_shared::ports::transfer::single_flight::Store;
 use lru::LruCache;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use image_sync_shared::failure::Side;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 
 /// The operations in flight.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::transfer::single_flight::{
     BlobFlight, Follower, Leader, LeaderState, Part, SingleFlight,
 };

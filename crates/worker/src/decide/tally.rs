@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::run::outcome::{BlobCounts, Work, WouldCopy};
 
 /// What this attempt found, and what all attempts did.

@@ -11,7 +11,7 @@ use image_sync_shared::image::manifest::{
 };
 use image_sync_shared::image::media_type::{self, Kind};
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::run::job::Remote;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tracing::debug;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use image_sync_shared::mac::MacKey;
 use image_sync_shared::ports::memo::Fact;
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::run::RunEvent;
 use image_sync_shared::run::outcome::{Action, JobResult};
+use image_sync_shared::secret::mac::MacKey;
 use image_sync_testkit::images::{image, index};
 use image_sync_testkit::{FakeRegistry, Image};
 use image_sync_tests::Ended;

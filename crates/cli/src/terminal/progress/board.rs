@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::telemetry::progress::Progress;
 use image_sync_shared::run::job::{Job, JobId};
 use image_sync_shared::run::outcome::{ImageResult, ResultKind};

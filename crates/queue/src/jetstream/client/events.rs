@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_nats::{Event, ServerError};
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::QueueError;
 use tokio::sync::watch;
 use tokio::time::Instant;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use tokio::time::Instant;
 
 use crate::jetstream::names::{RequestKind, StreamKind};

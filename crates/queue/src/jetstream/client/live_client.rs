@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_nats::Client;
 use async_nats::connection::State;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::QueueError;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;

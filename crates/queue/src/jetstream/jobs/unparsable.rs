@@ -4,7 +4,7 @@
 //! it again in time. So where a connection was cut while a consumer was being asked, what it may have delivered is read in
 //! another way before it is asked again. What cannot be received becomes a dead letter.
 
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::queue::dead_letters::DeadLetters as _;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::mac::{Mac, MacKey};
 use image_sync_shared::ports::memo::{Fact, Memo, Memos, is_proof_good};
+use image_sync_shared::secret::mac::{Mac, MacKey};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::time::timeout;

@@ -9,7 +9,6 @@ use image_sync_queue::jetstream::{
     provision,
 };
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::mac::MacKey;
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::memo::Fact;
 use image_sync_shared::ports::queue::job_queue::Lane;
@@ -18,6 +17,7 @@ use image_sync_shared::ports::runs::run_control::Opening;
 use image_sync_shared::run::outcome::Action;
 use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_shared::secret::Secret;
+use image_sync_shared::secret::mac::MacKey;
 use image_sync_testkit::servers::NatsServer;
 use tokio::time::timeout;
 

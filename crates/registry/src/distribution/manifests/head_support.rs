@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use reqwest::StatusCode;
 
 /// Statuses of a HEAD that are no answer to what was asked.

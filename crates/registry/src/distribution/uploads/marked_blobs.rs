@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::reference::Repository;
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use image_sync_shared::run::job::Remote;
 
 /// Blobs whose next try is to be another one than their last, each with the repository it is for.

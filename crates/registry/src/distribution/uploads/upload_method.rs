@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 

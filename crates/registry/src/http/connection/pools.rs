@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use reqwest::Url;
 
 use super::connector::Connector;

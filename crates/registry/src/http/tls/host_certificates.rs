@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use image_sync_shared::image::reference::{DOCKER_HUB, DOCKER_HUB_API};
-use image_sync_shared::lock::lock;
+use image_sync_shared::panics::lock;
 use reqwest::Url;
 
 use crate::http::SetupError;

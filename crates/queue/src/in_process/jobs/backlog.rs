@@ -8,20 +8,20 @@ use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::queue::backlog::{Backlog, Length};
 use tokio::time::sleep;
 
-use super::dead_letters::InProcessDeadLetters;
-use super::jobs::Jobs;
+use super::Jobs;
+use crate::in_process::dead_letters::InProcessDeadLetters;
 
 /// Workers that are there take a job at once.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Tells how much there is to do.
-pub(super) struct InProcessBacklog {
+pub(in crate::in_process) struct InProcessBacklog {
     jobs: Arc<Jobs>,
     letters: Arc<InProcessDeadLetters>,
 }
 
 impl InProcessBacklog {
-    pub(super) fn new(jobs: Arc<Jobs>, letters: Arc<InProcessDeadLetters>) -> Self {
+    pub(in crate::in_process) fn new(jobs: Arc<Jobs>, letters: Arc<InProcessDeadLetters>) -> Self {
         Self { jobs, letters }
     }
 }

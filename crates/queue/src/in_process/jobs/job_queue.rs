@@ -9,19 +9,19 @@ use image_sync_shared::ports::queue::job_queue::{Delivery, JobQueue, Lane, Store
 use image_sync_shared::run::RunId;
 use image_sync_shared::run::job::Job;
 
-use super::jobs::{Jobs, TakenJob};
 use super::schedule::Selection;
 use super::settle::InProcessSettle;
-use super::waiting::within;
+use super::{Jobs, TakenJob};
+use crate::in_process::waiting::within;
 
 /// How many poison events are handed over at once.
 const MAX_POISON: usize = 100;
 
 /// The jobs of a single process.
-pub(super) struct InProcessJobQueue(Arc<Jobs>);
+pub(in crate::in_process) struct InProcessJobQueue(Arc<Jobs>);
 
 impl InProcessJobQueue {
-    pub(super) fn new(jobs: Arc<Jobs>) -> Self {
+    pub(in crate::in_process) fn new(jobs: Arc<Jobs>) -> Self {
         Self(jobs)
     }
 

@@ -19,9 +19,9 @@ type Due = (Instant, u64);
 
 /// A message and what its headers say.
 #[derive(Debug, Default)]
-pub(super) struct JobMessage {
-    pub(super) body: Vec<u8>,
-    pub(super) trace: TraceContext,
+pub(in crate::in_process) struct JobMessage {
+    pub(in crate::in_process) body: Vec<u8>,
+    pub(in crate::in_process) trace: TraceContext,
 }
 
 struct ScheduledJob {
@@ -45,16 +45,16 @@ enum Standing {
 
 /// A job, now taken.
 #[derive(Debug)]
-pub(super) struct Taken {
-    pub(super) number: u64,
-    pub(super) lane: Lane,
-    pub(super) parcel: Arc<JobMessage>,
-    pub(super) deliveries: u64,
+pub(in crate::in_process) struct Taken {
+    pub(in crate::in_process) number: u64,
+    pub(in crate::in_process) lane: Lane,
+    pub(in crate::in_process) parcel: Arc<JobMessage>,
+    pub(in crate::in_process) deliveries: u64,
 }
 
 /// Which jobs are asked for.
 #[derive(Clone, Copy)]
-pub(super) enum Selection<'a> {
+pub(in crate::in_process) enum Selection<'a> {
     /// Those of these lanes, the first lane first.
     Lanes(&'a [Lane]),
     /// Those that were delivered too often.
@@ -90,7 +90,7 @@ impl LaneQueues {
     }
 }
 
-pub(super) struct Schedule {
+pub(in crate::in_process) struct Schedule {
     visibility: Duration,
     next_number: u64,
     entries: HashMap<u64, ScheduledJob>,
@@ -101,7 +101,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(visibility: Duration, max_deliver: u64) -> Self {
+    pub(in crate::in_process) fn new(visibility: Duration, max_deliver: u64) -> Self {
         Self {
             visibility,
             next_number: 0,
@@ -117,17 +117,17 @@ impl Schedule {
     }
 
     /// How many jobs of `lane` are stored, delivered ones included.
-    pub(super) fn held(&self, lane: Lane) -> usize {
+    pub(in crate::in_process) fn held(&self, lane: Lane) -> usize {
         self.held[lane as usize]
     }
 
     /// How many deliveries there were.
-    pub(super) fn taken(&self) -> u64 {
+    pub(in crate::in_process) fn taken(&self) -> u64 {
         self.taken
     }
 
     /// What stands in each lane, held and poison included. Looks at every job.
-    pub(super) fn length(&self, now: Instant) -> Length {
+    pub(in crate::in_process) fn length(&self, now: Instant) -> Length {
         let lane = |lane: Lane| LaneLength {
             lane: lane.name(),
             stored: self.held(lane) as u64,
@@ -149,7 +149,7 @@ impl Schedule {
     }
 
     /// Whether jobs wait, and none is in anybody's hand.
-    pub(super) fn stands_still(&self, now: Instant) -> bool {
+    pub(in crate::in_process) fn stands_still(&self, now: Instant) -> bool {
         let has = |wanted| {
             let mut entries = self.entries.values();
             entries.any(|entry| self.standing(entry, now) == wanted)
@@ -168,7 +168,7 @@ impl Schedule {
         }
     }
 
-    pub(super) fn insert(
+    pub(in crate::in_process) fn insert(
         &mut self,
         lane: Lane,
         run: RunId,
@@ -191,7 +191,11 @@ impl Schedule {
     }
 
     /// Takes the first job that is visible. Being handed over as poison is no delivery to work, and is not counted.
-    pub(super) fn take(&mut self, selection: Selection<'_>, now: Instant) -> Option<Taken> {
+    pub(in crate::in_process) fn take(
+        &mut self,
+        selection: Selection<'_>,
+        now: Instant,
+    ) -> Option<Taken> {
         let number = self.first_visible(selection, now)?;
         let visible_at = now + self.visibility;
         let is_poison = matches!(selection, Selection::Poison);
@@ -212,7 +216,7 @@ impl Schedule {
     }
 
     /// When the next job will be visible, if no other is stored until then.
-    pub(super) fn next_visible(&self, selection: Selection<'_>) -> Option<Instant> {
+    pub(in crate::in_process) fn next_visible(&self, selection: Selection<'_>) -> Option<Instant> {
         let firsts = self
             .queues
             .of_selection(selection)
@@ -231,18 +235,18 @@ impl Schedule {
     }
 
     /// Whether a job was delivered for the last time.
-    pub(super) fn is_last_chance(&self, taken: &Taken) -> bool {
+    pub(in crate::in_process) fn is_last_chance(&self, taken: &Taken) -> bool {
         taken.deliveries >= self.queues.max_deliver
     }
 
     /// Starts the visibility time anew.
-    pub(super) fn prolong(&mut self, number: u64, now: Instant) {
+    pub(in crate::in_process) fn prolong(&mut self, number: u64, now: Instant) {
         let visible_at = now + self.visibility;
         self.change(number, |entry| entry.visible_at = visible_at);
     }
 
     /// Undoes a delivery: the job is visible again after the visibility time, as if it had never been taken.
-    pub(super) fn put_back(&mut self, number: u64, now: Instant) {
+    pub(in crate::in_process) fn put_back(&mut self, number: u64, now: Instant) {
         let visible_at = now + self.visibility;
         self.change(number, |entry| {
             entry.visible_at = visible_at;
@@ -251,7 +255,7 @@ impl Schedule {
     }
 
     /// Removes a job, and says which lane has become shorter.
-    pub(super) fn remove(&mut self, number: u64) -> Option<Lane> {
+    pub(in crate::in_process) fn remove(&mut self, number: u64) -> Option<Lane> {
         let entry = self.entries.remove(&number)?;
         self.queues.of(&entry).remove(&(entry.visible_at, number));
         self.held[entry.lane as usize] -= 1;
@@ -259,7 +263,7 @@ impl Schedule {
     }
 
     /// Removes the jobs of `run` that nobody works on. Looks at every job: it is for the rare cancel.
-    pub(super) fn purge(&mut self, run: &RunId, now: Instant) -> u64 {
+    pub(in crate::in_process) fn purge(&mut self, run: &RunId, now: Instant) -> u64 {
         let in_hand = |entry: &ScheduledJob| entry.deliveries > 0 && entry.visible_at > now;
         let dropped: Vec<u64> = self
             .entries

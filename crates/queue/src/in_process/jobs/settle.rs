@@ -11,16 +11,16 @@ use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::ports::queue::job_queue::Settle;
 use image_sync_shared::run::job::Job;
 
-use super::jobs::Jobs;
+use super::Jobs;
 
 /// A job in the hands of a worker. Dropped, it leaves the job where it is, to be visible again in time.
-pub(super) struct InProcessSettle {
+pub(in crate::in_process) struct InProcessSettle {
     jobs: Arc<Jobs>,
     number: u64,
 }
 
 impl InProcessSettle {
-    pub(super) fn new(jobs: Arc<Jobs>, number: u64) -> Self {
+    pub(in crate::in_process) fn new(jobs: Arc<Jobs>, number: u64) -> Self {
         Self { jobs, number }
     }
 }
