@@ -243,6 +243,6 @@ mod tests {
             on(48, where_room),
             "docker.io/library/nginx      3  there is no suc…"
         );
-        assert_eq!(on(20, Remarks::None), "…brary/nginx      3");
+        assert_eq!(on(20, Remarks::None), "…ibrary/nginx      3");
     }
 }
