@@ -208,7 +208,7 @@ impl Connection {
         if let Ok(answer) = timeout(TOLERATED, &mut answer).await {
             return answer;
         }
-        self.not_done(about, Cause::Silence, asked_at);
+        self.failed(about, Cause::Silence, asked_at);
         answer.await
     }
 
@@ -221,14 +221,14 @@ impl Connection {
         asked_at: Instant,
     ) {
         match (answer, refusal.map(ApiError::cause)) {
-            (Ok(_), Some(Some(cause))) => self.not_done(about, cause, Instant::now()),
+            (Ok(_), Some(Some(cause))) => self.failed(about, cause, Instant::now()),
             // That it refuses what is wrong says nothing of what it would do with what is right.
             (Ok(_), Some(None)) if about.writes => {}
-            (Ok(_), _) => self.shared.health.done(about, asked_at),
-            (Err(RequestFailure::TimedOut), _) => self.not_done(about, Cause::Silence, asked_at),
+            (Ok(_), _) => self.shared.health.succeeded(about, asked_at),
+            (Err(RequestFailure::TimedOut), _) => self.failed(about, Cause::Silence, asked_at),
             (Err(RequestFailure::NoResponders), _) => {
                 let nobody = Cause::Refusal("no stream or consumer listens".to_owned());
-                self.not_done(about, nobody, Instant::now());
+                self.failed(about, nobody, Instant::now());
             }
             (
                 Err(
@@ -252,9 +252,9 @@ impl Connection {
         }
     }
 
-    fn not_done(&self, about: RequestKind, cause: Cause, since: Instant) {
+    fn failed(&self, about: RequestKind, cause: Cause, since: Instant) {
         if self.is_connected() {
-            self.shared.health.not_done(about, cause, since);
+            self.shared.health.failed(about, cause, since);
         }
     }
 

@@ -91,7 +91,7 @@ pub(super) struct Health(Mutex<HealthState>);
 
 impl Health {
     /// Something was done, which was asked at `start`. What was asked before the last failure may have been done before it.
-    pub(super) fn done(&self, asked: RequestKind, start: Instant) {
+    pub(super) fn succeeded(&self, asked: RequestKind, start: Instant) {
         let mut state = lock(&self.0);
         let kind = &mut state.kinds[asked.stream as usize][usize::from(asked.writes)];
         kind.last_success = Some(Instant::now());
@@ -104,7 +104,7 @@ impl Health {
     }
 
     /// Something was not done, which was asked at `start`.
-    pub(super) fn not_done(&self, asked: RequestKind, cause: Cause, start: Instant) {
+    pub(super) fn failed(&self, asked: RequestKind, cause: Cause, start: Instant) {
         let last = Instant::now();
         let mut state = lock(&self.0);
         state.forget(last);
@@ -209,17 +209,17 @@ mod tests {
         let health = Health::default();
         let start = Instant::now();
         advance(TOLERATED.saturating_sub(SECOND)).await;
-        health.not_done(LOGS, Cause::Silence, start);
+        health.failed(LOGS, Cause::Silence, start);
         assert_eq!(health.hindrance(), None);
         advance(SECOND).await;
-        health.not_done(LOGS, Cause::Silence, start);
+        health.failed(LOGS, Cause::Silence, start);
         let why = health.hindrance().unwrap();
         assert!(why.contains("write the logs of runs"), "{why}");
         assert!(why.contains("no answer"), "{why}");
         assert!(health.lacks_room(LOGS) && !health.lacks_room(written(StreamKind::Jobs)));
-        health.done(written(StreamKind::Jobs), Instant::now());
+        health.succeeded(written(StreamKind::Jobs), Instant::now());
         assert!(health.hindrance().is_some(), "another store");
-        health.done(LOGS, Instant::now());
+        health.succeeded(LOGS, Instant::now());
         assert_eq!(health.hindrance(), None);
     }
 
@@ -227,7 +227,7 @@ mod tests {
     async fn a_store_that_is_said_to_be_without_storage_counts_at_once() {
         let health = Health::default();
         let full = Cause::NoStorage("insufficient resources".to_owned());
-        health.not_done(written(StreamKind::Leases), full, Instant::now());
+        health.failed(written(StreamKind::Leases), full, Instant::now());
         let why = health.hindrance().unwrap();
         assert!(
             why.contains("full or broken (insufficient resources)"),
@@ -242,10 +242,10 @@ mod tests {
         assert!(health.is_reconnect_news() && health.is_reconnect_news());
         let full = || Cause::NoStorage("insufficient resources".to_owned());
         for _ in 0..2 {
-            health.not_done(LOGS, full(), Instant::now());
+            health.failed(LOGS, full(), Instant::now());
             assert!(health.is_reconnect_news());
             assert!(!health.is_reconnect_news());
-            health.done(LOGS, Instant::now());
+            health.succeeded(LOGS, Instant::now());
         }
     }
 
@@ -255,8 +255,8 @@ mod tests {
         let start = Instant::now();
         for _ in 0..20 {
             advance(SECOND).await;
-            health.done(LOGS, Instant::now());
-            health.not_done(LOGS, Cause::Silence, start);
+            health.succeeded(LOGS, Instant::now());
+            health.failed(LOGS, Cause::Silence, start);
             assert_eq!(health.hindrance(), None);
         }
     }
@@ -264,10 +264,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_refused_again_and_again_counts_but_waits_for_no_room() {
         let health = Health::default();
-        health.not_done(LOGS, refused(), Instant::now());
+        health.failed(LOGS, refused(), Instant::now());
         assert_eq!(health.hindrance(), None);
         advance(5 * SECOND).await;
-        health.not_done(LOGS, refused(), Instant::now());
+        health.failed(LOGS, refused(), Instant::now());
         let why = "cannot write the logs of runs: no";
         assert_eq!(health.hindrance().as_deref(), Some(why));
         assert!(!health.lacks_room(LOGS));
@@ -277,7 +277,7 @@ mod tests {
     async fn what_nobody_tries_any_more_is_forgotten() {
         let health = Health::default();
         let full = Cause::NoStorage("insufficient resources".to_owned());
-        health.not_done(written(StreamKind::Reports), full, Instant::now());
+        health.failed(written(StreamKind::Reports), full, Instant::now());
         advance(FORGOTTEN.saturating_sub(SECOND)).await;
         assert!(health.hindrance().is_some());
         advance(SECOND).await;

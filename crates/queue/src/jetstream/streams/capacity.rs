@@ -54,12 +54,12 @@ impl Capacity {
             // Comes when all that is being stored is there.
             let mut granted = self.granted.write().await;
             if *granted.get_mut() < bytes {
-                *granted.get_mut() = self.ask(connection, bytes).await?;
+                *granted.get_mut() = self.request_grant(connection, bytes).await?;
             }
         }
     }
 
-    async fn ask(&self, connection: &Connection, bytes: u64) -> Result<u64, QueueError> {
+    async fn request_grant(&self, connection: &Connection, bytes: u64) -> Result<u64, QueueError> {
         let StreamInfo { config, state } =
             stream_info(connection, &self.stream, Retries::WhileAway).await?;
         let Some(limit) = config.max_bytes() else {

@@ -241,7 +241,7 @@ impl ServerConsumer {
 
     /// What comes, or the server's word that nothing came until `deadline`.
     async fn pull(&mut self, deadline: Instant) -> Pulled {
-        if self.request.is_none() && !self.ask(deadline).await {
+        if self.request.is_none() && !self.send_pull(deadline).await {
             return Pulled::Disconnected;
         }
         let Some(request) = &self.request else {
@@ -263,7 +263,7 @@ impl ServerConsumer {
     }
 
     /// Asks for what is there now or comes within some time, and says whether that could be sent.
-    async fn ask(&mut self, deadline: Instant) -> bool {
+    async fn send_pull(&mut self, deadline: Instant) -> bool {
         let now = Instant::now();
         let wait = deadline.saturating_duration_since(now).min(EXPIRES);
         let (mut body, batch) = if std::mem::take(&mut self.is_next_large) {

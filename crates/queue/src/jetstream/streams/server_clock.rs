@@ -119,7 +119,7 @@ impl TimeSource {
     }
 
     /// Asks the server for its time.
-    async fn ask(&self, connection: &Connection) -> Result<(), QueueError> {
+    async fn read(&self, connection: &Connection) -> Result<(), QueueError> {
         let made = EphemeralConsumer::make(connection, &self.stream, &self.filter, 1).await;
         made.map(drop)
     }
@@ -129,7 +129,7 @@ impl Connection {
     /// The time by the server's clock, or by `local` where the server does not tell.
     pub async fn time(&self, local: &dyn Clock) -> OffsetDateTime {
         if self.server_time().now().is_none()
-            && let Err(error) = TimeSource::usual(self.names()).ask(self).await
+            && let Err(error) = TimeSource::usual(self.names()).read(self).await
         {
             tracing::debug!(%error, "the NATS server did not tell its time");
         }
@@ -148,7 +148,7 @@ pub(crate) async fn keep(
     let (connection, clock) = (connection.clone(), Arc::clone(clock));
     let time_source = TimeSource::of(connection.names(), role);
     if clock.is_old()
-        && let Err(error) = time_source.ask(&connection).await
+        && let Err(error) = time_source.read(&connection).await
     {
         tracing::warn!(%error, "the NATS server did not tell its time: times are by this machine's clock until it does");
     }
@@ -182,7 +182,7 @@ async fn go_on(
         }
         let was_told_since = |doubted: Instant| clock.age() < doubted.elapsed();
         if clock.is_old() || doubted.is_some_and(|doubted| !was_told_since(doubted)) {
-            doubted = time_source.ask(connection).await.err().map(|error| {
+            doubted = time_source.read(connection).await.err().map(|error| {
                 tracing::debug!(%error, "the NATS server did not tell its time");
                 doubted.unwrap_or_else(Instant::now)
             });
