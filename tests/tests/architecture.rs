@@ -14,6 +14,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 #[path = "architecture/layers.rs"]
 mod layers;
+#[path = "architecture/rooms.rs"]
+mod rooms;
 
 /// A crate of the workspace, and the crates of the workspace it may be built from.
 const ALLOWED: [(&str, &[&str]); 12] = [
