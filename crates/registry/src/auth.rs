@@ -14,6 +14,7 @@ mod www_authenticate;
 use std::sync::Arc;
 
 use image_sync_shared::failure::FailureClass;
+use image_sync_shared::secret::Secret;
 use reqwest::header::HeaderValue;
 use reqwest::{StatusCode, Url};
 
@@ -55,8 +56,8 @@ pub(crate) struct AuthRequest<'a> {
 pub(crate) enum Authorization {
     /// Nothing.
     Nothing,
-    /// User name and password.
-    Basic(Credential),
+    /// The credentials themselves: user name and password, or a token that the registry takes as it is.
+    Own(Credential),
     /// A token.
     Bearer {
         /// The token.
@@ -86,20 +87,22 @@ impl Authorization {
     pub(crate) fn header(&self) -> Result<Option<HeaderValue>, RequestError> {
         match self {
             Self::Nothing => Ok(None),
-            Self::Basic(credential) => match &credential.identity {
+            Self::Own(credential) => match &credential.identity {
                 Identity::Password { username, password } => Ok(Some(basic(username, password))),
                 Identity::Token(secret) => Ok(Some(basic("<token>", secret))),
+                Identity::Bearer(secret) => bearer(secret).map(Some),
             },
-            Self::Bearer { token, .. } => {
-                HeaderValue::try_from(format!("Bearer {}", token.value.reveal()))
-                    .map(Some)
-                    .map_err(|_hidden| {
-                        let answer = "the token has characters that a header cannot have";
-                        RequestError::new(FailureClass::Invalid, answer)
-                    })
-            }
+            Self::Bearer { token, .. } => bearer(&token.value).map(Some),
         }
     }
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue, RequestError> {
+    let header = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
+    header.map_err(|_hidden| {
+        let answer = "the token has characters that a header cannot have";
+        RequestError::new(FailureClass::Invalid, answer)
+    })
 }
 
 /// Meets the challenges of registries.
@@ -131,20 +134,17 @@ impl Authenticator {
             Challenge::Nothing => Ok(Authorization::Nothing),
             Challenge::Basic => {
                 let lookup = self.lookup(request).await;
-                match (lookup.credential, lookup.unusable, withheld) {
-                    (None, Some(Unusable { error, .. }), _) => Err(error),
-                    (None, None, _) => Ok(Authorization::Nothing),
-                    (Some(found), _, None) => Ok(Authorization::Basic(found)),
-                    (Some(found), _, Some(withheld)) => {
-                        let why = withheld.explain(&found.origin, request.host);
-                        Err(RequestError::new(
-                            FailureClass::Unauthorized,
-                            format!("not asked {why}"),
-                        ))
-                    }
+                match (lookup.credential, lookup.unusable) {
+                    (None, Some(Unusable { error, .. })) => Err(error),
+                    (None, None) => Ok(Authorization::Nothing),
+                    (Some(found), _) => own(found, withheld, request.host),
                 }
             }
             Challenge::Bearer { realm, service } => {
+                let (host, name) = (request.host, request.repository);
+                if let Some(found) = self.credentials.registry_token(host, name) {
+                    return own(found, withheld, host);
+                }
                 realm::check(realm, base)
                     .map_err(|refusal| RequestError::new(FailureClass::Denied, refusal))?;
                 let token_request = TokenRequest {
@@ -168,7 +168,7 @@ impl Authenticator {
     ) -> bool {
         match authorization {
             Authorization::Nothing => false,
-            Authorization::Basic(credential) => self.renewed(request, credential).await.is_some(),
+            Authorization::Own(credential) => self.renewed(request, credential).await.is_some(),
             Authorization::Bearer { token, fresh, .. } => {
                 let slot = request.tokens.slot(request.scopes);
                 slot.forget_if(|kept| kept.value == token.value);
@@ -333,6 +333,22 @@ impl Authenticator {
             }
         }
     }
+}
+
+/// The credentials themselves, unless the registry is not to see them.
+fn own(
+    found: Credential,
+    withheld: Option<Withheld>,
+    host: &str,
+) -> Result<Authorization, RequestError> {
+    let Some(withheld) = withheld else {
+        return Ok(Authorization::Own(found));
+    };
+    let why = withheld.explain(&found.origin, host);
+    Err(RequestError::new(
+        FailureClass::Unauthorized,
+        format!("not asked {why}"),
+    ))
 }
 
 fn is_refusal(error: &RequestError) -> bool {

@@ -1,4 +1,4 @@
-//! Who we are to a registry: the config's own user names and passwords, then Docker's and podman's.
+//! Who we are to a registry: the config's own user names, passwords and tokens, then Docker's and podman's.
 
 mod auth_file;
 mod configured;
@@ -21,7 +21,7 @@ use image_sync_shared::secret::Secret;
 use tokio::time::Instant;
 
 use self::auth_file::{Found, HelperCall};
-use self::configured::Configured;
+use self::configured::AllConfigured;
 use self::files::{Candidate, Loaded};
 use self::helper::Helpers;
 use crate::http::{RequestError, SetupError};
@@ -40,7 +40,7 @@ pub struct CredentialEnv {
     pub registry_auth_file: Option<PathBuf>,
     /// `PATH`, in which credential helpers are looked for; none for that of this process.
     pub path: Option<OsString>,
-    /// Looks up the variables that `password_env` names.
+    /// Looks up the variables that `password_env` and `token_env` name.
     pub variable: Option<LookUp>,
 }
 
@@ -66,6 +66,8 @@ pub(crate) enum Identity {
     Password { username: String, password: Secret },
     /// An identity token, which a token server takes in exchange for others.
     Token(Secret),
+    /// A token that the registry takes as it is.
+    Bearer(Secret),
 }
 
 /// Who we are, and who says so.
@@ -99,7 +101,7 @@ const HELPER_COOLDOWN: Duration = Duration::from_secs(10);
 
 /// Finds the credentials for a repository.
 pub(crate) struct Credentials {
-    configured: BTreeMap<String, Configured>,
+    configured: AllConfigured,
     candidates: Vec<Candidate>,
     files: RwLock<Arc<Vec<Loaded>>>,
     helpers: Helpers,
@@ -126,7 +128,7 @@ impl Credentials {
             }
         }
         Ok(Self {
-            configured: configured::all(registries, env)?,
+            configured: AllConfigured::read(registries, env)?,
             candidates,
             files: RwLock::new(Arc::new(files)),
             helpers: Helpers {
@@ -140,7 +142,7 @@ impl Credentials {
 
     /// The credentials for the repository `name` of `host`. Where a file or a helper fails, the next file is looked at.
     pub(crate) async fn find(&self, host: &str, name: &str) -> Lookup {
-        if let Some(configured) = self.configured.get(host) {
+        if let Some(configured) = self.configured.find(host, name) {
             return Lookup::found(configured.credential());
         }
         let mut unusable = None;
@@ -171,6 +173,12 @@ impl Credentials {
             credential: None,
             unusable,
         }
+    }
+
+    /// The token that the registry takes as it is, if these are the credentials for the repository `name` of `host`.
+    pub(crate) fn registry_token(&self, host: &str, name: &str) -> Option<Credential> {
+        let credential = self.configured.find(host, name)?.credential();
+        matches!(credential.identity, Identity::Bearer(_)).then_some(credential)
     }
 
     /// What a helper has. One that failed a moment ago is not asked.
@@ -213,7 +221,7 @@ impl Credentials {
         name: &str,
         refused: &Credential,
     ) -> Option<Credential> {
-        if let Some(configured) = self.configured.get(host) {
+        if let Some(configured) = self.configured.find(host, name) {
             configured.reload();
         } else {
             self.reload();

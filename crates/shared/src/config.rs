@@ -137,6 +137,10 @@ pub struct RegistrySettings {
     pub username: Option<String>,
     /// Where its password is.
     pub password: Option<PasswordSource>,
+    /// Where the token is that it takes as it is, in place of a user name and a password.
+    pub token: Option<PasswordSource>,
+    /// Credentials for the repositories below a path, by that path, in place of those above.
+    pub paths: BTreeMap<String, Login>,
     /// Where its token server is, if that is to get a password although it is in another domain.
     pub token_realm: Option<String>,
     /// Whether it may lead to private and loopback addresses without being on such an address itself.
@@ -149,6 +153,17 @@ pub struct RegistrySettings {
     pub proxy: Option<ProxySetting>,
 }
 
+/// Who we are: a user name with a password, or a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Login {
+    /// User name.
+    pub username: Option<String>,
+    /// Where its password is.
+    pub password: Option<PasswordSource>,
+    /// Where the token is that is sent as it is.
+    pub token: Option<PasswordSource>,
+}
+
 /// Through which proxy a registry is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxySetting {
@@ -158,7 +173,7 @@ pub enum ProxySetting {
     Server(Secret),
 }
 
-/// Where a password is.
+/// Where a password or a token is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PasswordSource {
     /// In the config.

@@ -34,6 +34,11 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
     }
     for (host, settings) in &config.registries {
         writeln!(out, "  {host}: {}", registry(settings))?;
+        for (path, own) in &settings.paths {
+            let username = own.username.as_deref();
+            let parts = login(username, own.password.as_ref(), own.token.as_ref());
+            writeln!(out, "  {host}/{path}: {}", parts.join("; "))?;
+        }
     }
     if !images.is_empty() {
         writeln!(out, "\nImages:")?;
@@ -118,6 +123,23 @@ fn with_trust(way: String, image: &ImageSpec) -> String {
     parts.join(", ")
 }
 
+/// Who we are; secrets are told by where they come from.
+fn login(
+    username: Option<&str>,
+    password: Option<&PasswordSource>,
+    token: Option<&PasswordSource>,
+) -> Vec<String> {
+    let from = |source: &PasswordSource| match source {
+        PasswordSource::Inline(_) => "this config".to_owned(),
+        PasswordSource::File(file) => file.display().to_string(),
+        PasswordSource::Env(name) => format!("${name}"),
+    };
+    let username = username.map(|username| format!("user {username}"));
+    let password = password.map(|source| format!("password from {}", from(source)));
+    let token = token.map(|source| format!("token from {}", from(source)));
+    [username, password, token].into_iter().flatten().collect()
+}
+
 /// What is set for a registry; passwords are told by where they come from.
 fn registry(settings: &RegistrySettings) -> String {
     let mut parts = Vec::new();
@@ -142,15 +164,8 @@ fn registry(settings: &RegistrySettings) -> String {
         .iter()
         .filter_map(|(what, file)| Some((what, file.as_ref()?)));
     parts.extend(files.map(|(what, file)| format!("{what} {}", file.display())));
-    if let Some(username) = &settings.username {
-        parts.push(format!("user {username}"));
-    }
-    match &settings.password {
-        Some(PasswordSource::Inline(_)) => parts.push("password from this config".to_owned()),
-        Some(PasswordSource::File(file)) => parts.push(format!("password from {}", file.display())),
-        Some(PasswordSource::Env(name)) => parts.push(format!("password from ${name}")),
-        None => (),
-    }
+    let (username, password) = (settings.username.as_deref(), settings.password.as_ref());
+    parts.extend(login(username, password, settings.token.as_ref()));
     if let Some(realm) = &settings.token_realm {
         parts.push(format!("password also to {realm}"));
     }

@@ -64,7 +64,8 @@ impl TokenRequest<'_> {
             Some(Identity::Password { username, password }) => {
                 self.get(transport, Some(basic(username, password))).await?
             }
-            None => self.get(transport, None).await?,
+            // A token of the registry is nothing to its token server.
+            Some(Identity::Bearer(_)) | None => self.get(transport, None).await?,
         };
         if response.status().is_redirection() {
             return Err(self.at_server(&redirected(&response)));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use image_sync_shared::config::{PasswordSource, ProxySetting, RegistrySettings};
+use image_sync_shared::config::{Login, PasswordSource, ProxySetting, RegistrySettings};
 use image_sync_shared::secret::Secret;
 
 use super::meaning::config;
@@ -109,4 +109,65 @@ fn a_registry_may_be_merged_too() {
         (settings.insecure, settings.max_connections),
         (true, Some(2))
     );
+}
+
+#[test]
+fn a_registry_may_have_a_token_and_a_path_credentials_of_its_own() {
+    let text = "
+cache_registry: a.io
+images: []
+registries:
+  index.docker.io/team: {token_file: /run/secrets/team}
+  docker.io: {token_env: HUB_TOKEN, max_connections: 2}
+  quay.io/a/b: {username: me, password: p}
+";
+    let registries = config(text).registries;
+    let hosts = ["docker.io", "quay.io"];
+    assert_eq!(registries.keys().collect::<Vec<_>>(), hosts);
+    let of_team = Login {
+        token: Some(PasswordSource::File("/run/secrets/team".into())),
+        ..Login::default()
+    };
+    assert_eq!(
+        registries["docker.io"],
+        RegistrySettings {
+            token: Some(PasswordSource::Env("HUB_TOKEN".to_owned())),
+            paths: [("team".to_owned(), of_team)].into(),
+            max_connections: Some(2),
+            ..RegistrySettings::default()
+        }
+    );
+    let of_path = Login {
+        username: Some("me".to_owned()),
+        password: Some(PasswordSource::Inline(Secret::new("p"))),
+        token: None,
+    };
+    assert_eq!(
+        registries["quay.io"],
+        RegistrySettings {
+            paths: [("a/b".to_owned(), of_path)].into(),
+            ..RegistrySettings::default()
+        }
+    );
+}
+
+#[test]
+fn registries_may_be_merged_and_the_keys_of_the_user_are_none() {
+    let text = "
+cache_registry: a.io
+images: []
+x-common: &common
+  a.io: {insecure: true}
+  b.io: {insecure: true}
+registries:
+  <<: *common
+  x-note: the cache
+  x-cache.io: {max_connections: 1}
+  b.io: {max_connections: 2}
+";
+    let registries = config(text).registries;
+    let found = registries.iter();
+    let found = found.map(|(host, settings)| (host.as_str(), settings.insecure));
+    let expected = [("a.io", true), ("b.io", false), ("x-cache.io", false)];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
 }

@@ -32,6 +32,14 @@ fn registries_that_contradict_themselves() {
         "c.yaml:3:61: registries.a.io.password_env: found password beside it, expected one of password, password_file and password_env"
     );
     assert_eq!(
+        further_error("registries: {a.io: {token: a, token_env: b}}"),
+        "c.yaml:3:42: registries.a.io.token_env: found token beside it, expected one of token, token_file and token_env"
+    );
+    assert_eq!(
+        further_error("registries: {a.io: {username: a, password: b, token_file: c}}"),
+        "c.yaml:3:59: registries.a.io.token_file: found a user name or a password beside it, expected a token or these"
+    );
+    assert_eq!(
         further_error("registries: {a.io: {cert_file: b}}"),
         "c.yaml:3:20: registries.a.io: found cert_file without key_file, expected both or neither"
     );
@@ -57,7 +65,19 @@ fn hosts_and_urls_that_are_none() {
     );
     assert_eq!(
         further_error("registries: {a.io/x: {}}"),
-        "c.yaml:3:22: registries.a.io/x: found more than a host, expected HOST or HOST:PORT"
+        "c.yaml:3:22: registries.a.io/x: found no credentials for this path, expected username with a password, or a token"
+    );
+    assert_eq!(
+        further_error("registries: {a.io/x: {token: t, mirrors: [b.io], insecure: true}}"),
+        "c.yaml:3:42: registries.a.io/x.mirrors: found for a path, expected it at the host alone; a path may have credentials\nc.yaml:3:60: registries.a.io/x.insecure: found for a path, expected it at the host alone; a path may have credentials"
+    );
+    assert_eq!(
+        further_error("registries: {docker.io/x: {token: t}, index.docker.io/x: {token: t}}"),
+        "c.yaml:3:58: registries.index.docker.io/x: this is another name of docker.io/x, expected one entry per registry"
+    );
+    assert_eq!(
+        further_error("registries: {'oci:x': {token: t}}"),
+        "c.yaml:3:23: registries.oci:x: found a folder, expected HOST, HOST:PORT or one of them with a path"
     );
     assert_eq!(
         further_error("registries: {a.io: {endpoint: b}}"),

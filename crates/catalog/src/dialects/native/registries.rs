@@ -1,22 +1,23 @@
 //! The mapping `registries`: what holds for one registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use image_sync_shared::config::{PasswordSource, ProxySetting, RegistrySettings};
+use image_sync_shared::config::{Login, ProxySetting, RegistrySettings};
 use image_sync_shared::image::reference::Location;
 use image_sync_shared::secret::Secret;
 
 use crate::document::{Keys, Node, all_keys};
 use crate::problem::{Problem, Problems, without_secrets};
 
+use super::login;
 use super::values::{Count, Size};
 
 const URL: &str =
     "https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password";
 const NO_API: &str = "found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub";
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 19] = [
     "endpoint",
     "mirrors",
     "plain_http",
@@ -28,6 +29,9 @@ const KEYS: [&str; 16] = [
     "password",
     "password_file",
     "password_env",
+    "token",
+    "token_file",
+    "token_env",
     "token_realm",
     "allow_private",
     "max_connections",
@@ -39,7 +43,9 @@ const KEYS: [&str; 16] = [
 pub(super) fn read_all(node: &Node) -> Result<BTreeMap<String, RegistrySettings>, Problems> {
     let mut problems = Problems::default();
     let entries = all_keys(node, "a mapping of hosts to their settings", &mut problems)?;
-    let mut registries = BTreeMap::new();
+    let mut registries: BTreeMap<String, RegistrySettings> = BTreeMap::new();
+    let mut logins: Vec<(String, String, Login)> = Vec::new();
+    let mut seen = BTreeSet::new();
     let nothing = Node::empty_mapping();
     for (key, value) in entries {
         let in_registry = |problem: Problem| match without_secrets(key) {
@@ -47,22 +53,48 @@ pub(super) fn read_all(node: &Node) -> Result<BTreeMap<String, RegistrySettings>
             Err(_) => problem.at(value.locate(&[])),
         };
         let node = if value.is_null() { &nothing } else { value };
-        let host = host_key(key).map_err(|problem| problems.push(in_registry(problem)));
-        let settings = read(node).map_err(|of_registry| {
-            problems.append(of_registry.map(in_registry));
-        });
-        if let (Ok(host), Ok(settings)) = (host, settings)
-            && registries.insert(host.clone(), settings).is_some()
+        let place = host_and_path(key).map_err(|problem| problems.push(in_registry(problem)));
+        if let Ok((host, path)) = &place
+            && !seen.insert((host.clone(), path.clone()))
         {
-            let text = format!("this is another name of {host}, expected one entry per registry");
+            let name = if path.is_empty() {
+                host
+            } else {
+                &format!("{host}/{path}")
+            };
+            let text = format!("this is another name of {name}, expected one entry per registry");
             problems.push(in_registry(Problem::new(text)));
         }
+        let has_path = place.as_ref().is_ok_and(|(_, path)| !path.is_empty());
+        let read = if has_path {
+            read_path(node).map(Read::Path)
+        } else {
+            read(node).map(Box::new).map(Read::Host)
+        };
+        match (place, read) {
+            (Ok((host, _)), Ok(Read::Host(settings))) => {
+                registries.insert(host, *settings);
+            }
+            (Ok((host, path)), Ok(Read::Path(login))) => logins.push((host, path, login)),
+            (_, Err(of_registry)) => problems.append(of_registry.map(in_registry)),
+            (Err(()), Ok(_)) => {}
+        }
+    }
+    for (host, path, login) in logins {
+        let settings = registries.entry(host).or_default();
+        settings.paths.insert(path, login);
     }
     if problems.is_empty() {
         Ok(registries)
     } else {
         Err(problems)
     }
+}
+
+/// What one key has.
+enum Read {
+    Host(Box<RegistrySettings>),
+    Path(Login),
 }
 
 /// The host that repositories have of the registry that a person calls so, as docker.io for index.docker.io. Fails with what
@@ -72,12 +104,40 @@ pub fn registry_host(text: &str) -> Result<String, String> {
 }
 
 fn host_key(text: &str) -> Result<String, Problem> {
-    match without_secrets(text)?.parse().map_err(Problem::new)? {
-        Location::Registry { host, prefix } if prefix.is_empty() => Ok(host),
+    match host_and_path(text)? {
+        (host, path) if path.is_empty() => Ok(host),
         _ => Err(Problem::new(
             "found more than a host, expected HOST or HOST:PORT",
         )),
     }
+}
+
+fn host_and_path(text: &str) -> Result<(String, String), Problem> {
+    match without_secrets(text)?.parse().map_err(Problem::new)? {
+        Location::Registry { host, prefix } => Ok((host, prefix)),
+        Location::Folder(_) => Err(Problem::new(
+            "found a folder, expected HOST, HOST:PORT or one of them with a path",
+        )),
+    }
+}
+
+/// What holds for the repositories below a path: nothing but who we are to them.
+fn read_path(node: &Node) -> Result<Login, Problems> {
+    let keys = Keys::of(node, "a mapping of credentials", &KEYS)?;
+    for key in KEYS.iter().filter(|key| !login::KEYS.contains(key)) {
+        if keys.node(key).is_some() {
+            let text =
+                "found for a path, expected it at the host alone; a path may have credentials";
+            keys.report(Problem::new(text).key(key));
+        }
+    }
+    let login = login::read(&keys);
+    if login.username.is_none() && login.token.is_none() {
+        let text =
+            "found no credentials for this path, expected username with a password, or a token";
+        keys.report(Problem::new(text));
+    }
+    keys.finish(Some(login))
 }
 
 fn read(node: &Node) -> Result<RegistrySettings, Problems> {
@@ -85,7 +145,12 @@ fn read(node: &Node) -> Result<RegistrySettings, Problems> {
     let text = |key| keys.get::<String>(key);
     let file = |key| keys.get::<PathBuf>(key);
     let max_connections: Option<Count<10_000>> = keys.get("max_connections");
-    let mut settings = RegistrySettings {
+    let Login {
+        username,
+        password,
+        token,
+    } = login::read(&keys);
+    let settings = RegistrySettings {
         endpoint: text("endpoint").and_then(|text| keys.ok(endpoint(&text))),
         mirrors: keys
             .get("mirrors")
@@ -96,8 +161,10 @@ fn read(node: &Node) -> Result<RegistrySettings, Problems> {
         ca_file: file("ca_file"),
         cert_file: file("cert_file"),
         key_file: file("key_file"),
-        username: text("username"),
-        password: None,
+        username,
+        password,
+        token,
+        paths: BTreeMap::new(),
         token_realm: text("token_realm").and_then(|text| keys.ok(token_realm(&text))),
         allow_private: keys.get("allow_private").unwrap_or(false),
         max_connections: max_connections.map(Count::as_usize),
@@ -106,13 +173,6 @@ fn read(node: &Node) -> Result<RegistrySettings, Problems> {
             .get("proxy")
             .and_then(|text: Secret| keys.ok(proxy(&text))),
     };
-    let inline = keys.get("password").map(PasswordSource::Inline);
-    let sources = [
-        inline.map(|source| ("password", source)),
-        file("password_file").map(|file| ("password_file", PasswordSource::File(file))),
-        text("password_env").map(|name| ("password_env", PasswordSource::Env(name))),
-    ];
-    settings.password = keys.ok(password(sources)).flatten();
     contradictions(&keys);
     keys.finish(Some(settings))
 }
@@ -127,47 +187,12 @@ fn contradictions(keys: &Keys<'_>) {
         let text = "found endpoint beside it, expected one of the two: an endpoint replaces the host, mirrors go before it";
         keys.report(Problem::new(text).key("mirrors"));
     }
-    let has_password = ["password", "password_file", "password_env"]
-        .into_iter()
-        .any(has);
-    keys.ok(pair(
+    keys.ok(login::pair(
         "cert_file",
         has("cert_file"),
         "key_file",
         has("key_file"),
     ));
-    keys.ok(pair(
-        "username",
-        has("username"),
-        "a password",
-        has_password,
-    ));
-}
-
-/// Two keys of which neither does anything alone.
-fn pair(left: &str, has_left: bool, right: &str, has_right: bool) -> Result<(), Problem> {
-    let (found, missing) = match (has_left, has_right) {
-        (true, false) => (left, right),
-        (false, true) => (right, left),
-        _ => return Ok(()),
-    };
-    Err(Problem::new(format!(
-        "found {found} without {missing}, expected both or neither"
-    )))
-}
-
-fn password(
-    sources: [Option<(&'static str, PasswordSource)>; 3],
-) -> Result<Option<PasswordSource>, Problem> {
-    let mut sources = sources.into_iter().flatten();
-    let first = sources.next();
-    match (first, sources.next()) {
-        (Some((first, _)), Some((second, _))) => Err(Problem::new(format!(
-            "found {first} beside it, expected one of password, password_file and password_env"
-        ))
-        .key(second)),
-        (first, _) => Ok(first.map(|(_, source)| source)),
-    }
 }
 
 /// `none`, or the URL of a proxy. It may hold a password, so an error does not quote it.

@@ -1,8 +1,9 @@
 //! Credentials: where they are looked for, and when again.
 
-use image_sync_shared::config::PasswordSource;
+use image_sync_shared::config::{Login, PasswordSource};
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::transfer::registries::Registries as _;
+use image_sync_shared::secret::Secret;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, TokenService};
 
@@ -131,6 +132,66 @@ async fn a_password_file_is_read_again_when_it_was_refused() {
             .is_some()
     );
     assert_eq!(registry.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_of_the_config_is_sent_as_it_is_and_read_again_when_it_was_refused() {
+    let tokens = TokenService::new().no_anonymous_pulls().user("u", "p");
+    let registry = guarded(Auth::bearer(&tokens)).await;
+    put_app(&registry);
+    let host = registry.host();
+    let by_password = RouterBuilder::new().login(host, "u", "p").router();
+    resolve_app(&by_password, host).await.unwrap();
+    let requests = registry.requests();
+    let given_out = requests.iter().rev().find_map(|request| {
+        let token = request.header("authorization")?.strip_prefix("Bearer ")?;
+        Some(token.to_owned())
+    });
+    let given_out = given_out.unwrap();
+    let asked = tokens.requests().len();
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "token", "wrong\n");
+    let setup = RouterBuilder::new().with(host, |settings| {
+        settings.token = Some(PasswordSource::File(file));
+    });
+    let router = setup.router();
+    let failure = resolve_app(&router, host).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Unauthorized);
+    assert!(!failure.answer.contains("wrong"), "{failure}");
+    write(folder.path(), "token", &format!("{given_out}\n"));
+    assert!(resolve_app(&router, host).await.unwrap().is_some());
+    assert_eq!(tokens.requests().len(), asked, "no token server was asked");
+}
+
+#[tokio::test]
+async fn the_credentials_of_a_path_are_for_the_repositories_below_it() {
+    let tokens = TokenService::new()
+        .no_anonymous_pulls()
+        .user("team", "p")
+        .user("all", "p");
+    let registry = guarded(Auth::bearer(&tokens)).await;
+    let app = put_app(&registry);
+    registry.put_image("team/app", "v1", &app);
+    let host = registry.host();
+    let of_team = Login {
+        username: Some("team".to_owned()),
+        password: Some(PasswordSource::Inline(Secret::new("p"))),
+        token: None,
+    };
+    let setup = RouterBuilder::new().login(host, "all", "p");
+    let router = setup
+        .with(host, |settings| {
+            settings.paths.insert("team".to_owned(), of_team);
+        })
+        .router();
+    for name in ["app", "team/app"] {
+        let found = router.resolve(&source(host, name), &tag("v1")).await;
+        assert!(found.unwrap().is_some());
+    }
+    let requests = tokens.requests().into_iter();
+    let users: Vec<_> = requests.filter_map(|request| request.user).collect();
+    assert_eq!(users, ["all", "team"]);
 }
 
 #[tokio::test]
