@@ -1,4 +1,4 @@
-//! Config files: YAML text to [`Config`].
+//! Config files: YAML or JSON text to [`Config`].
 //!
 //! ```yaml
 //! cache_registry: localhost:5000          # or harbor.example/mirror, or oci:FOLDER
@@ -47,28 +47,37 @@
 //! - `source_tls_verify: false` and `cache_insecure: true` leave TLS unverified, and allow plain HTTP where the host
 //!   speaks no TLS.
 //! - `preferred_tool` is accepted for the sake of older files and does nothing but a warning.
-//! - YAML anchors and aliases work, and so do merge keys (`<<`) in an image and in a registry.
+//! - `defaults` has what the images of a file have that say nothing themselves; `include` names more files of images, with
+//!   defaults of their own, relative to the file that names them.
+//! - `${NAME}` in a value is a variable of the environment. What it stands for is text, whatever it looks like.
+//! - YAML anchors and aliases work, and so do merge keys (`<<`). Keys that begin with `x-` are the user's.
 //! - An image that is named twice is worked once, with a warning. Two different images for one target are an error.
 
 mod error;
+mod excerpt;
+mod files;
+mod reading;
 
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::io::Read;
 use std::path::Path;
 
 use image_sync_shared::config::Config;
 
-use crate::dialects::native;
-use crate::document;
+use crate::document::Variables;
 
 pub use crate::dialects::native::registry_host;
 pub use crate::images::Images;
 pub use error::ConfigError;
 
-const BYTE_ORDER_MARK: char = '\u{feff}';
-const EXPECTED: &str = "expected a YAML config with cache_registry and images";
+use reading::{Folder, Reading};
+
+/// How the standard input is called where a config is asked for.
+pub const STDIN: &str = "-";
+/// How it is called in messages.
+const STDIN_NAME: &str = "<stdin>";
 
 /// A config, its images, and what its author should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,52 +90,39 @@ pub struct Parsed {
     pub warnings: Vec<String>,
 }
 
-/// Reads and parses the file at `path`.
-pub fn load(path: &Path) -> Result<Parsed, ConfigError> {
-    parse(&read(path)?, &path.display().to_string())
+/// Reads and parses the file at `path`, and the files that it includes. `variables` are those of the environment.
+pub fn load(path: &Path, variables: Variables<'_>) -> Result<Parsed, ConfigError> {
+    let name = path.display().to_string();
+    let text = files::read(path);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse_with(name, text, Folder::Of(folder), variables)
 }
 
-/// Reads the file at `path`, which has to be UTF-8 text.
-pub fn read(path: &Path) -> Result<String, ConfigError> {
-    let file = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid]
-            .split(|byte| *byte == b'\n')
-            .count();
-        ConfigError::whole(&file, format!("line {line} is not UTF-8 text, {EXPECTED}"))
-    })
+/// Reads and parses what `input` has, the standard input. Files that it includes are relative to the current directory.
+pub fn load_stdin(input: &mut dyn Read, variables: Variables<'_>) -> Result<Parsed, ConfigError> {
+    let text = files::read_all(input);
+    parse_with(
+        STDIN_NAME.to_owned(),
+        text,
+        Folder::Of(Path::new("")),
+        variables,
+    )
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
-    let found = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::IsADirectory => "this is a directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission to read this file is denied".to_owned(),
-        _ => format!("this file cannot be read ({error})"),
-    };
-    ConfigError::whole(&path.display().to_string(), format!("{found}, {EXPECTED}"))
-}
-
-/// The config in `text`; `file` names it in errors and warnings.
+/// The config in `text` alone: no variable is set, and there are no files to include. `file` names it in errors and
+/// warnings.
 pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let document = document::parse(text);
-    let document = document.map_err(|problem| ConfigError::new(file, problem.into()))?;
-    let Some(document) = document.filter(|document| !document.is_null()) else {
-        let text = format!("the file is empty, {EXPECTED}");
-        return Err(ConfigError::whole(file, text));
-    };
-    let native = native::read(&document).map_err(|problems| ConfigError::new(file, problems))?;
-    let images = Images::settled(native.entries);
-    let (images, of_images) = images.map_err(|problem| ConfigError::new(file, problem.into()))?;
-    let warnings = native.warnings.iter().chain(&of_images);
-    Ok(Parsed {
-        config: native.config,
-        images,
-        warnings: warnings
-            .map(|warning| format!("{file}: {warning}"))
-            .collect(),
-    })
+    let text = Ok(text.to_owned());
+    parse_with(file.to_owned(), text, Folder::None, &|_| None)
+}
+
+fn parse_with(
+    name: String,
+    text: Result<String, String>,
+    folder: Folder<'_>,
+    variables: Variables<'_>,
+) -> Result<Parsed, ConfigError> {
+    let mut reading = Reading::new(folder, variables);
+    reading.read_first(name, text);
+    reading.finish()
 }

@@ -1,16 +1,64 @@
-//! YAML (1.2.2) as nodes with their places, read once.
+//! YAML (1.2.2) and JSON (RFC 8259) as nodes with their places, read once.
 //!
 //! A scalar stays the text that the file has until somebody asks for a number or a truth value, so that the tag `1.10`
-//! is not the number 1.1. JSON is YAML too.
+//! is not the number 1.1. What variables of the environment stand for is filled in while it is read.
 
 mod deserialize;
+mod fill;
+mod json;
 mod keys;
 mod node;
 mod parse;
 
+pub(crate) use fill::{Filled, Variables};
 pub(crate) use keys::{Keys, all_keys};
 pub(crate) use node::Node;
-pub(crate) use parse::parse;
+
+use crate::problem::Problem;
+use fill::Filler;
+
+/// How a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As JSON.
+    Json,
+    /// As JSON where it is that, else as YAML.
+    Either,
+}
+
+/// What a text says.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// None where it has nothing but comments.
+    pub(crate) root: Option<Node>,
+    /// Values whose variables cannot be filled in. They are empty texts in the nodes.
+    pub(crate) problems: Vec<Problem>,
+    /// The variables that were.
+    pub(crate) filled: Vec<Filled>,
+}
+
+/// The only document of `text`.
+pub(crate) fn parse(text: &str, form: Form, variables: Variables<'_>) -> Result<Document, Problem> {
+    let mut filler = Filler::new(variables);
+    let root = match form {
+        Form::Json => json::parse(text, &mut filler)?,
+        Form::Either => {
+            let json = json::looks_so(text).then(|| json::parse(text, &mut filler));
+            if let Some(Ok(root)) = json {
+                root
+            } else {
+                // It may be YAML in its flow style.
+                filler = Filler::new(variables);
+                parse::parse(text, &mut filler)?
+            }
+        }
+    };
+    Ok(Document {
+        root,
+        problems: filler.problems,
+        filled: filler.filled,
+    })
+}
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use image_sync_shared::image::reference::{
 };
 use image_sync_shared::run::job::Trust;
 
-use crate::problem::{Place, Problem, without_secrets};
+use crate::problem::{Origin, Problem, without_secrets};
 use crate::tag_rules::TagRules;
 
 use source::Source;
@@ -41,7 +41,7 @@ pub(crate) enum Selector {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Where it is said.
-    pub(crate) place: Place,
+    pub(crate) origin: Origin,
     pub(crate) source: Box<str>,
     pub(crate) selector: Selector,
     pub(crate) cache_as: Option<Box<str>>,

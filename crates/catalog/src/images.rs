@@ -12,7 +12,7 @@ use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::image::reference::{Location, Repository};
 
 use crate::entry::Entry;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 use crate::tag_rules::TagRules;
 
 pub(crate) use only::{Only, names};
@@ -35,12 +35,33 @@ pub struct Images {
 pub(crate) struct Entries {
     pub(crate) all: Vec<Entry>,
     pub(crate) cache_registry: Location,
+    /// The files in which they stand, by their numbers.
+    pub(crate) files: Vec<FileOfEntries>,
+}
+
+/// A file in which entries stand.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FileOfEntries {
+    /// As messages name it.
+    pub(crate) name: Box<str>,
+    /// What its images have where they say nothing themselves.
     pub(crate) defaults: ImageDefaults,
 }
 
 impl Entries {
     pub(crate) fn image(&self, entry: &Entry) -> Result<ImageSpec, Problem> {
-        entry.image(&self.cache_registry, &self.defaults)
+        entry.image(&self.cache_registry, self.defaults(entry)?)
+    }
+
+    /// The image of `entry` with this tag.
+    pub(crate) fn with_tag(&self, entry: &Entry, tag: &str) -> Result<ImageSpec, Problem> {
+        entry.with_tag(Some(tag), &self.cache_registry, self.defaults(entry)?)
+    }
+
+    fn defaults(&self, entry: &Entry) -> Result<&ImageDefaults, Problem> {
+        let file = self.files.get(usize::from(entry.origin.file));
+        let file = file.ok_or_else(|| Problem::new("an entry of a file that is not known"))?;
+        Ok(&file.defaults)
     }
 
     /// Those of which another may have the same target.
@@ -49,10 +70,10 @@ impl Entries {
         let image = |index: usize| {
             let entry = &self.all[index];
             let image = self.image(entry)?;
-            let place = entry.place;
+            let origin = entry.origin;
             Ok(Placed {
                 index,
-                place,
+                origin,
                 image,
             })
         };
@@ -77,9 +98,10 @@ impl Entries {
 }
 
 impl Images {
-    /// The images of these entries, each once, and what is to be warned of. An error is the first problem of any.
-    pub(crate) fn settled(entries: Entries) -> Result<(Self, Vec<Problem>), Problem> {
-        let Settled { repeated, warnings } = repeats::settle(&entries.suspects()?)?;
+    /// The images of these entries, each once, and what is to be warned of.
+    pub(crate) fn settled(entries: Entries) -> Result<(Self, Vec<Problem>), Problems> {
+        let suspects = entries.suspects()?;
+        let Settled { repeated, warnings } = repeats::settle(&suspects, &entries.files)?;
         let mut is_kept = vec![true; entries.all.len()];
         for index in repeated {
             is_kept[index] = false;
@@ -120,9 +142,8 @@ impl Images {
     ) -> impl Iterator<Item = ImageSpec> + 'a {
         let may_choose =
             move |entry: &&Entry| entry.rules().is_some_and(|rules| rules.may_choose(tag));
-        let (to, defaults) = (&self.entries.cache_registry, &self.entries.defaults);
         let images = self.kept().filter(may_choose);
-        let images = images.filter_map(move |entry| entry.with_tag(Some(tag), to, defaults).ok());
+        let images = images.filter_map(move |entry| self.entries.with_tag(entry, tag).ok());
         images.filter(move |image| image.source == *source)
     }
 

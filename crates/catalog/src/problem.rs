@@ -3,10 +3,20 @@
 use std::fmt;
 
 /// A place in a text, line and column both counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     pub(crate) line: u32,
     pub(crate) column: u32,
+}
+
+/// Where an item of a list of a catalog stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The number of its file, in the order in which files are read.
+    pub(crate) file: u16,
+    /// Its number in the list.
+    pub(crate) index: u32,
+    pub(crate) place: Place,
 }
 
 /// One step from a value to a value inside it.
@@ -21,7 +31,11 @@ pub(crate) enum Step {
 pub(crate) struct Problem {
     text: String,
     innermost_first: Vec<Step>,
+    /// The number of its file, in the order in which files are read.
+    file: u16,
     place: Option<Place>,
+    /// Whether what stands there may be anything, a password too.
+    is_unknown: bool,
 }
 
 impl Problem {
@@ -29,13 +43,32 @@ impl Problem {
         Self {
             text: text.to_string(),
             innermost_first: Vec::new(),
+            file: 0,
             place: None,
+            is_unknown: false,
         }
     }
 
     /// The problem at `place`, unless it is known to be at another one, inside of this.
     pub(crate) fn at(mut self, place: Place) -> Self {
         self.place.get_or_insert(place);
+        self
+    }
+
+    /// The problem that something stands there that may be anything, a password too.
+    pub(crate) fn of_something_unknown(mut self) -> Self {
+        self.is_unknown = true;
+        self
+    }
+
+    /// Whether something stands there that may be anything.
+    pub(crate) fn is_of_something_unknown(&self) -> bool {
+        self.is_unknown
+    }
+
+    /// The problem, in the file of this number.
+    pub(crate) fn in_file(mut self, file: u16) -> Self {
+        self.file = file;
         self
     }
 
@@ -61,9 +94,15 @@ impl Problem {
         self.place
     }
 
+    /// The number of the file in which it is.
+    pub(crate) fn file(&self) -> u16 {
+        self.file
+    }
+
     /// Whether both say the same of the same place, as where several aliases lead to it.
     fn is_same(&self, other: &Self) -> bool {
-        self.place.is_some() && (self.place, &self.text) == (other.place, &other.text)
+        let said = |problem: &Self| (problem.file, problem.place);
+        self.place.is_some() && said(self) == said(other) && self.text == other.text
     }
 }
 
@@ -120,15 +159,24 @@ impl Problems {
         }
     }
 
+    /// Those that are wanted.
+    pub(crate) fn filter(self, is_wanted: impl Fn(&Problem) -> bool) -> Self {
+        Self {
+            told: self.told.into_iter().filter(is_wanted).collect(),
+            untold: self.untold,
+        }
+    }
+
     /// With those of others too.
     pub(crate) fn append(&mut self, others: Self) {
         self.untold += others.untold;
         self.extend(others.told);
     }
 
-    /// In the order of the file, and how many there are beyond them.
+    /// In the order of the files, and how many there are beyond them.
     pub(crate) fn into_parts(mut self) -> (Vec<Problem>, usize) {
-        self.told.sort_by_key(Problem::place);
+        self.told
+            .sort_by_key(|problem| (problem.file, problem.place));
         (self.told, self.untold)
     }
 }
@@ -167,4 +215,21 @@ pub(crate) fn without_secrets(text: &str) -> Result<&str, Problem> {
         ));
     }
     Ok(text)
+}
+
+/// Whether what is called so is a secret, or tells where one is.
+pub(crate) fn names_a_secret(name: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "password",
+        "passwd",
+        "token",
+        "secret",
+        "username",
+        "proxy",
+        "auth",
+        "credential",
+        "_key",
+    ];
+    let name = name.to_ascii_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
 }

@@ -2,53 +2,89 @@
 
 use std::fmt;
 
+use super::excerpt::excerpt;
+use crate::document::Filled;
 use crate::problem::{Place, Problem, Problems};
 
-/// Why a file is no config. Displays as one line for each problem, in the order of the file, up to 20 of them:
-/// `FILE:LINE:COLUMN: PLACE: what was found, what was expected`, as far as there is a line and a place. It never repeats a
-/// password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    file: String,
-    problems: Vec<Problem>,
-    /// How many problems there are beyond those.
-    untold: usize,
+/// Shorter values of variables are no secrets, and stand in any message.
+const SHORTEST_SECRET: usize = 4;
+
+/// A file, for messages about it.
+pub(super) struct Source {
+    /// As messages call it.
+    pub(super) name: String,
+    text: String,
+    /// The variables that stand in it.
+    pub(super) filled: Vec<Filled>,
 }
 
-impl ConfigError {
-    /// These problems of `file`.
-    pub(super) fn new(file: &str, problems: Problems) -> Self {
-        let (problems, untold) = problems.into_parts();
+impl Source {
+    pub(super) fn new(name: String, text: String) -> Self {
         Self {
-            file: file.to_owned(),
-            problems,
-            untold,
+            name,
+            text,
+            filled: Vec::new(),
         }
     }
 
-    /// Something about the file as a whole.
-    pub(super) fn whole(file: &str, text: String) -> Self {
-        Self::new(file, Problem::new(text).into())
+    /// A file that could not be read.
+    pub(super) fn without_text(name: String) -> Self {
+        Self::new(name, String::new())
     }
+}
+
+/// Why a file is no config. Displays as one line for each problem, in the order of the files, up to 20 of them:
+/// `FILE:LINE:COLUMN: PLACE: what was found, what was expected`, as far as there is a line and a place, and below it the line
+/// of the file with a mark where it is wrong, unless that line may hold a secret. It never repeats a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    /// These problems of the files.
+    pub(super) fn new(problems: Problems, sources: &[Source]) -> Self {
+        let (problems, untold) = problems.into_parts();
+        let mut told = problems.iter().map(|problem| {
+            let source = sources.get(usize::from(problem.file()));
+            let excerpt = source.and_then(|source| excerpt(&source.text, problem));
+            let excerpt = excerpt.map_or_else(String::new, |excerpt| format!("\n{excerpt}"));
+            format!("{}{excerpt}", shown(problem, sources))
+        });
+        let mut told: Vec<String> = told.by_ref().collect();
+        if untold > 0 {
+            let first = sources.first().map_or("", |source| &source.name);
+            told.push(format!("{first}: and {untold} more"));
+        }
+        Self(told.join("\n"))
+    }
+}
+
+/// A problem in one line.
+pub(super) fn shown(problem: &Problem, sources: &[Source]) -> String {
+    let source = sources.get(usize::from(problem.file()));
+    let name = source.map_or("", |source| &source.name);
+    let place = problem.place().map_or_else(String::new, |place| {
+        let Place { line, column } = place;
+        format!(":{line}:{column}")
+    });
+    let secrets = sources.iter().flat_map(|source| &source.filled);
+    let secrets =
+        secrets.filter(|filled| filled.is_secret && filled.value.len() >= SHORTEST_SECRET);
+    let text = secrets.fold(problem.to_string(), |text, secret| {
+        let Filled { name, value, .. } = secret;
+        let quoted = format!("{value:?}");
+        let hidden = text.replace(quoted.trim_matches('"'), &format!("${{{name}}}"));
+        hidden.replace(value.as_str(), &format!("${{{name}}}"))
+    });
+    let text: String = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
+    format!("{name}{place}: {text}")
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            f.write_str(&self.file)?;
-            if let Some(Place { line, column }) = problem.place() {
-                write!(f, ":{line}:{column}")?;
-            }
-            write!(f, ": {problem}")?;
-        }
-        if self.untold > 0 {
-            let (file, more) = (&self.file, self.untold);
-            write!(f, "\n{file}: and {more} more")?;
-        }
-        Ok(())
+        f.write_str(&self.0)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The dialect of this program's own: the keys of the first release, and those beside them.
 
+mod defaults;
 mod image;
+mod include;
+mod login;
 mod registries;
 mod settings;
 mod tag_rules;
@@ -11,25 +14,53 @@ use image_sync_shared::image::reference::Location;
 
 use crate::document::{Keys, Node};
 use crate::entry::Entry;
-use crate::images::Entries;
-use crate::problem::{Problem, Problems, without_secrets};
+use crate::problem::{Origin, Problem, Problems, without_secrets};
 
+pub(crate) use include::Include;
 pub use registries::registry_host;
 
 const EXPECTED: &str = "a mapping with cache_registry and images";
-const KEYS: [&str; 4] = ["cache_registry", "images", "settings", "registries"];
+const EXPECTED_INCLUDED: &str = "a mapping with images";
+/// What a file may say that is included by another one.
+const KEYS_OF_EACH: [&str; 3] = ["images", "defaults", "include"];
+/// What only the file may say that the program is given.
+const KEYS_OF_FIRST: [&str; 3] = ["cache_registry", "settings", "registries"];
+const KEYS: [&str; 6] = [
+    "cache_registry",
+    "images",
+    "settings",
+    "registries",
+    "defaults",
+    "include",
+];
 
-/// What a config says.
-pub(crate) struct Native {
-    pub(crate) config: Config,
-    pub(crate) entries: Entries,
+/// What one file says of images, as far as it can be understood.
+#[derive(Default)]
+pub(crate) struct Images {
+    pub(crate) entries: Vec<Entry>,
+    /// What they have where they say nothing themselves.
+    pub(crate) defaults: Option<ImageDefaults>,
+    pub(crate) include: Vec<Include>,
     /// What is accepted, but probably not meant.
     pub(crate) warnings: Vec<Problem>,
+    pub(crate) problems: Problems,
 }
 
-/// Reads a config.
-pub(crate) fn read(document: &Node) -> Result<Native, Problems> {
-    let keys = Keys::of(document, EXPECTED, &KEYS)?;
+/// What the first file says that holds for those which it includes too, as far as it can be understood.
+#[derive(Default)]
+pub(crate) struct First {
+    pub(crate) config: Option<Config>,
+    cache_registry: Option<Location>,
+    /// What images have whose file says nothing.
+    defaults: Option<ImageDefaults>,
+}
+
+/// Reads the file that the program is given.
+pub(crate) fn read(document: &Node) -> (First, Images) {
+    let keys = match Keys::of(document, EXPECTED, &KEYS) {
+        Ok(keys) => keys,
+        Err(problem) => return (First::default(), Images::refused(problem)),
+    };
     let usual = || settings::read(&Node::empty_mapping()).ok();
     let settings = match keys.node("settings") {
         Some(_) => keys.nested("settings", settings::read).or_else(usual),
@@ -37,33 +68,75 @@ pub(crate) fn read(document: &Node) -> Result<Native, Problems> {
     };
     let registries = keys.nested("registries", registries::read_all);
     let cache_registry = keys.ok(cache_registry(keys.get("cache_registry")));
-    let defaults = settings.as_ref().map(|settings| &settings.defaults);
-    if keys.node("images").is_none() {
-        keys.report(Problem::new("missing, expected a list of images").key("images"));
-    }
-    let entries = keys.nested("images", |node| {
-        images(node, cache_registry.as_ref().zip(defaults))
-    });
+    let first = First {
+        config: None,
+        cache_registry: cache_registry.clone(),
+        defaults: settings.as_ref().map(|settings| settings.defaults.clone()),
+    };
+    let mut images = images(&keys, &first, 0);
     let config = || {
-        let (cache_registry, settings) = (cache_registry?, settings?);
-        let entries = Entries {
-            all: entries?,
-            cache_registry: cache_registry.clone(),
-            defaults: settings.defaults.clone(),
-        };
-        let config = Config {
-            cache_registry,
-            defaults: settings.defaults,
+        let settings = settings?;
+        images.warnings.extend(settings.warnings);
+        Some(Config {
+            cache_registry: cache_registry?,
+            defaults: images.defaults.clone()?,
             settings: settings.settings,
             registries: registries.unwrap_or_default(),
-        };
-        Some(Native {
-            config,
-            entries,
-            warnings: settings.warnings,
         })
     };
-    keys.finish(config())
+    let config = config();
+    images.problems = keys.into_problems();
+    (First { config, ..first }, images)
+}
+
+/// Reads the file of this number, which another one includes.
+pub(crate) fn read_included(document: &Node, first: &First, file: u16) -> Images {
+    let keys = match Keys::of(document, EXPECTED_INCLUDED, &KEYS) {
+        Ok(keys) => keys,
+        Err(problem) => return Images::refused(problem),
+    };
+    for key in KEYS_OF_FIRST {
+        if keys.node(key).is_some() {
+            let may_say = KEYS_OF_EACH.join(", ");
+            let text = format!(
+                "found in a file that another one includes, expected it in the first file alone; this one may have {may_say}"
+            );
+            keys.report(Problem::new(text).key(key));
+        }
+    }
+    let mut images = images(&keys, first, file);
+    images.problems = keys.into_problems();
+    images
+}
+
+impl Images {
+    fn refused(problem: Problem) -> Self {
+        Self {
+            problems: problem.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What a file of either kind says of images. Problems stay with its `keys`.
+fn images(keys: &Keys<'_>, first: &First, file: u16) -> Images {
+    let defaults = first.defaults.as_ref();
+    let defaults = defaults.and_then(|of_all| match keys.node("defaults") {
+        Some(_) => keys.nested("defaults", |node| defaults::read(node, of_all)),
+        None => Some(of_all.clone()),
+    });
+    let include = keys.nested("include", include::read).unwrap_or_default();
+    if keys.node("images").is_none() && keys.node("include").is_none() {
+        keys.report(Problem::new("missing, expected a list of images").key("images"));
+    }
+    let where_and_how = first.cache_registry.as_ref().zip(defaults.as_ref());
+    let entries = keys.nested("images", |node| entries(node, where_and_how, file));
+    Images {
+        entries: entries.unwrap_or_default(),
+        defaults,
+        include,
+        ..Images::default()
+    }
 }
 
 fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
@@ -75,15 +148,21 @@ fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
 }
 
 /// The entries of a list, and whether each of them is an image, if it is known where images go and what they have.
-fn images(
+fn entries(
     node: &Node,
     where_and_how: Option<(&Location, &ImageDefaults)>,
+    file: u16,
 ) -> Result<Vec<Entry>, Problems> {
     let items = node.items()?;
     let mut entries = Vec::with_capacity(items.len());
     let mut problems = Problems::default();
     for (index, item) in items.iter().enumerate() {
-        let read = image::read(item).and_then(|read| {
+        let origin = Origin {
+            file,
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            place: item.place,
+        };
+        let read = image::read(item, origin).and_then(|read| {
             let Some((to, defaults)) = where_and_how else {
                 return Ok(read);
             };

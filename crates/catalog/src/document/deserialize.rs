@@ -13,13 +13,15 @@ use crate::problem::Problem;
 impl Node {
     /// The problem that it is something else than what was expected.
     pub(crate) fn mismatch(&self, expected: &str) -> Problem {
-        Problem::new(format!("found {}, expected {expected}", self.kind())).at(self.locate(&[]))
+        let text = format!("found {}, expected {expected}", self.kind());
+        let problem = Problem::new(text).of_something_unknown();
+        problem.at(self.locate(&[]))
     }
 
     fn kind(&self) -> &'static str {
         match self.content() {
             Content::Plain(text) => kind(&Scalar::of(text).unexpected()),
-            Content::Text(_) => "a text",
+            Content::Text(_) | Content::Filled(_) => "a text",
             Content::Sequence(_) => "a list",
             Content::Mapping(_) => "a mapping",
             Content::Shared(_) | Content::Tagged => "a value with a YAML tag",
@@ -74,7 +76,8 @@ impl<'de> Deserializer<'de> for &'de Node {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         let read = match self.content() {
-            Content::Plain(text) => match Scalar::of(text) {
+            Content::Plain(text) | Content::Filled(text) => match Scalar::of(text) {
+                Scalar::Nothing if !self.is_null() => visitor.visit_borrowed_str(text),
                 Scalar::Nothing => visitor.visit_unit(),
                 Scalar::Bool(value) => visitor.visit_bool(value),
                 Scalar::Unsigned(value) => visitor.visit_u64(value),
@@ -95,7 +98,9 @@ impl<'de> Deserializer<'de> for &'de Node {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         match self.content() {
             // As it stands there, whatever it looks like.
-            Content::Plain(text) if !self.is_null() => visitor.visit_borrowed_str(text),
+            Content::Plain(text) | Content::Filled(text) if !self.is_null() => {
+                visitor.visit_borrowed_str(text)
+            }
             _ => self.deserialize_any(visitor),
         }
     }

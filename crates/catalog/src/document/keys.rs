@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use image_sync_shared::text::nearest::nearest;
 use serde::Deserialize;
 
-use super::node::{Content, Key, MAX_MERGED, MERGE, Node, find};
+use super::node::{Content, Key, MAX_MERGED, MERGE, Node, find, is_the_users};
 use super::parse::endless;
 use crate::problem::{Problem, Problems, without_secrets};
 
@@ -28,7 +28,7 @@ impl<'a> Keys<'a> {
     ) -> Result<Self, Problem> {
         let mut merging = Merging {
             expected,
-            known,
+            known: Some(known),
             layers: Vec::with_capacity(1),
             problems: Problems::default(),
         };
@@ -79,6 +79,11 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// All that is wrong.
+    pub(crate) fn into_problems(self) -> Problems {
+        self.problems.into_inner()
+    }
+
     /// What `read` is, unless there was a problem with any key.
     pub(crate) fn finish<T>(self, read: Option<T>) -> Result<T, Problems> {
         let problems = self.problems.into_inner();
@@ -89,28 +94,32 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// The keys of a mapping in which any is allowed, with their values. One that is there twice is among the problems.
+/// The keys of a mapping in which any is allowed, with their values, those of its merge keys too. One that is there twice
+/// is among the problems.
 pub(crate) fn all_keys<'a>(
     node: &'a Node,
     expected: &'static str,
     problems: &mut Problems,
 ) -> Result<Vec<(&'a str, &'a Node)>, Problem> {
-    let entries = mapping(node, expected)?;
+    let mut merging = Merging {
+        expected,
+        known: None,
+        layers: Vec::with_capacity(1),
+        problems: Problems::default(),
+    };
+    merging.add(node)?;
+    problems.append(merging.problems);
+    let entries = merging.layers.into_iter().flatten();
+    let ours = entries.filter(|(key, _)| &*key.text != MERGE && !is_the_users(&key.text));
     let mut seen = HashSet::new();
-    let mut firsts = Vec::with_capacity(entries.len());
-    for (key, value) in entries {
-        if seen.insert(&key.text) {
-            firsts.push((&*key.text, value));
-        } else {
-            problems.push(given_twice(key));
-        }
-    }
-    Ok(firsts)
+    let firsts = ours.filter(|(key, _)| seen.insert(&key.text));
+    Ok(firsts.map(|(key, value)| (&*key.text, value)).collect())
 }
 
 struct Merging<'a, 'k> {
     expected: &'static str,
-    known: &'k [&'static str],
+    /// None where any key is allowed.
+    known: Option<&'k [&'static str]>,
     layers: Vec<&'a [(Key, Node)]>,
     problems: Problems,
 }
@@ -133,8 +142,11 @@ impl<'a> Merging<'a, '_> {
                 self.problems
                     .append(of_merged.map(|problem| problem.key(MERGE)));
                 merged.map_err(|problem| problem.key(MERGE))?;
-            } else if !self.known.contains(&&*key.text) {
-                self.problems.push(unknown(key, self.known));
+            } else if let Some(known) = self.known
+                && !known.contains(&&*key.text)
+                && !is_the_users(&key.text)
+            {
+                self.problems.push(unknown(key, known));
             }
         }
         Ok(())

@@ -23,6 +23,9 @@ pub(crate) enum Content {
     Plain(Box<str>),
     /// A scalar that is a text whatever it looks like.
     Text(Box<str>),
+    /// A scalar in which variables were filled in: a number or a truth value where one is asked for, else a text, also an
+    /// empty one.
+    Filled(Box<str>),
     /// A sequence.
     Sequence(Vec<Node>),
     /// A mapping, with its keys in the order of the file.
@@ -62,7 +65,7 @@ impl Node {
     /// A scalar's text.
     pub(crate) fn text(&self) -> Option<&str> {
         match self.content() {
-            Content::Plain(text) | Content::Text(text) => Some(text),
+            Content::Plain(text) | Content::Text(text) | Content::Filled(text) => Some(text),
             _ => None,
         }
     }
@@ -131,6 +134,11 @@ impl Node {
 pub(super) fn find<'a>(entries: &'a [(Key, Node)], wanted: &str) -> Option<&'a Node> {
     let mut found = entries.iter().filter(|(key, _)| &*key.text == wanted);
     found.next().map(|(_, value)| value)
+}
+
+/// Whether the key is the user's own, as a place for anchors and notes. A host may begin so too.
+pub(super) fn is_the_users(key: &str) -> bool {
+    key.starts_with("x-") && !key.contains(['.', ':', '/'])
 }
 
 impl<'a> Scalar<'a> {

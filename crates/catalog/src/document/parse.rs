@@ -1,20 +1,22 @@
-//! From a text to its nodes.
+//! From YAML to its nodes.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
+use super::fill::Filler;
 use super::node::{Content, Key, Node};
 use crate::problem::{Place, Problem};
 
 /// How deep values may lie in each other.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// The only document of `text`; none where it has nothing but comments.
-pub(crate) fn parse(text: &str) -> Result<Option<Node>, Problem> {
+pub(super) fn parse(text: &str, filler: &mut Filler<'_>) -> Result<Option<Node>, Problem> {
     let mut reader = Reader {
         text,
+        filler,
         events: Parser::new_from_str(text),
         anchors: HashMap::new(),
     };
@@ -33,14 +35,15 @@ pub(crate) fn parse(text: &str) -> Result<Option<Node>, Problem> {
     }
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'f, 'v> {
     text: &'a str,
+    filler: &'f mut Filler<'v>,
     events: Parser<'a, StrInput<'a>>,
     /// What is named by anchors, as far as it was read.
     anchors: HashMap<usize, Rc<Node>>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'a, '_, '_> {
     fn next(&mut self) -> Result<(Event<'a>, Place), Problem> {
         match self.events.next_event() {
             Some(Ok((event, Span { start, .. }))) => Ok((event, place(&start))),
@@ -51,11 +54,27 @@ impl<'a> Reader<'a> {
 
     fn node(&mut self, event: Event<'a>, place: Place, depth: usize) -> Result<Node, Problem> {
         if depth > MAX_DEPTH {
-            let text = format!("found more than {MAX_DEPTH} values in each other, expected less");
-            return Err(Problem::new(text).at(place));
+            return Err(too_deep(place));
         }
+        let is_anchored = has_anchor(&event);
+        self.filler.anchored += usize::from(is_anchored);
+        let node = self.unanchored(event, place, depth);
+        self.filler.anchored -= usize::from(is_anchored);
+        node
+    }
+
+    fn unanchored(
+        &mut self,
+        event: Event<'a>,
+        place: Place,
+        depth: usize,
+    ) -> Result<Node, Problem> {
         let (content, anchor, tag) = match event {
-            Event::Scalar(text, style, anchor, tag) => (scalar(&text, style), anchor, tag),
+            Event::Scalar(text, style, anchor, tag) => (
+                self.filler.scalar(&text, unfilled(style), place),
+                anchor,
+                tag,
+            ),
             Event::SequenceStart(anchor, tag) => (self.sequence(depth)?, anchor, tag),
             Event::MappingStart(anchor, tag) => (self.mapping(depth)?, anchor, tag),
             Event::Alias(anchor) => {
@@ -79,6 +98,19 @@ impl<'a> Reader<'a> {
         Ok(Node { place, content })
     }
 
+    /// The text of a key, which stays as it is written.
+    fn key(&mut self, event: Event<'a>, place: Place, depth: usize) -> Result<Box<str>, Problem> {
+        if let Event::Scalar(text, _, 0, None) = &event {
+            return Ok((&**text).into());
+        }
+        let node = self.node(event, place, depth)?;
+        let text = node.text().map(Into::into);
+        text.ok_or_else(|| {
+            let text = "found a key that is no text, expected one that is";
+            Problem::new(text).at(place)
+        })
+    }
+
     fn sequence(&mut self, depth: usize) -> Result<Content, Problem> {
         let mut items = Vec::new();
         loop {
@@ -99,24 +131,34 @@ impl<'a> Reader<'a> {
                 entries.shrink_to_fit();
                 return Ok(Content::Mapping(entries));
             }
-            let key = self.node(event, place, depth + 1)?;
-            let (Content::Plain(text) | Content::Text(text)) = key.content() else {
-                let text = "found a key that is no text, expected one that is";
-                return Err(Problem::new(text).at(place));
-            };
-            let text = text.clone();
+            let text = self.key(event, place, depth + 1)?;
             let (event, value_place) = self.next()?;
+            self.filler.enter(&text);
             let value = self.node(event, value_place, depth + 1)?;
+            self.filler.leave(&text);
             entries.push((Key { place, text }, value));
         }
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle) -> Content {
+fn has_anchor(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Scalar(_, _, anchor, _) | Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _)
+            if *anchor != 0
+    )
+}
+
+fn unfilled(style: ScalarStyle) -> fn(Box<str>) -> Content {
     match style {
-        ScalarStyle::Plain => Content::Plain(text.into()),
-        _ => Content::Text(text.into()),
+        ScalarStyle::Plain => Content::Plain,
+        _ => Content::Text,
     }
+}
+
+pub(super) fn too_deep(place: Place) -> Problem {
+    let text = format!("found more than {MAX_DEPTH} values in each other, expected less");
+    Problem::new(text).at(place)
 }
 
 /// The tags of the core schema say what a value is anyway, but for the one that makes a text of it.
@@ -148,8 +190,22 @@ fn invalid(text: &str, error: &ScanError) -> Problem {
         let text = "this is not valid YAML: found a tab in an indentation, expected spaces";
         return Problem::new(text).at(tab);
     }
-    let text = format!("this is not valid YAML: {}", error.info());
+    let hint = hint(error.info());
+    let text = format!("this is not valid YAML: {}{hint}", error.info());
     Problem::new(text).at(begin)
+}
+
+/// What is probably wrong where the parser can only say what it did not expect.
+fn hint(info: &str) -> &'static str {
+    if info.contains("mapping values are not allowed") {
+        " (is a space missing behind a ':' before it, or are quotes?)"
+    } else if info.contains("did not find expected '-' indicator") {
+        " (is it indented as what it belongs to?)"
+    } else if info.contains("unknown anchor") {
+        " (an anchor stands before its aliases, in the same file)"
+    } else {
+        ""
+    }
 }
 
 /// The first tab that indents a line, from the line of `begin` on.

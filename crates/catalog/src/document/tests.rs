@@ -3,12 +3,16 @@
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
-use super::parse;
+use super::{Form, Node};
+
+fn parse(text: &str) -> Option<Node> {
+    super::parse(text, Form::Either, &|_| None).unwrap().root
+}
 
 /// The same as another reader of YAML reads it.
 fn is_read_alike(text: &str) {
     let other: Value = serde_yaml_ng::from_str(text).unwrap();
-    let node = parse(text).unwrap().unwrap();
+    let node = parse(text).unwrap();
     assert_eq!(Value::deserialize(&node).unwrap(), other, "{text}");
 }
 
@@ -40,7 +44,7 @@ fn a_text_stays_as_it_is_written() {
         ("yes", "yes"),
         ("!!str 1.0", "1.0"),
     ] {
-        let node = parse(text).unwrap().unwrap();
+        let node = parse(text).unwrap();
         assert_eq!(String::deserialize(&node).unwrap(), expected);
     }
 }

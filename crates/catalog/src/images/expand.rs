@@ -89,8 +89,7 @@ impl Images {
         let found = lister.tags(&sample).await.and_then(|tags| {
             let chosen = rules.choose(tags.iter().map(String::as_str));
             enough(&sample, rules, tags.len(), chosen.len())?;
-            let (to, defaults) = (&self.entries.cache_registry, &self.entries.defaults);
-            let image = |tag: &str| entry.with_tag(Some(tag), to, defaults).ok();
+            let image = |tag: &str| self.entries.with_tag(entry, tag).ok();
             Ok(chosen.into_iter().filter_map(image).collect::<Vec<_>>())
         });
         match found {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use image_sync_shared::config::ImageSpec;
 
-use crate::problem::{Place, Problem};
+use super::FileOfEntries;
+use crate::problem::{Origin, Place, Problem, Problems};
 
 /// Which images are others again.
 #[derive(Default)]
@@ -18,13 +19,14 @@ pub(super) struct Settled {
 /// An image and its place in the config.
 pub(super) struct Placed {
     pub(super) index: usize,
-    pub(super) place: Place,
+    pub(super) origin: Origin,
     pub(super) image: ImageSpec,
 }
 
 /// Finds repetitions, and refuses different images for one target.
-pub(super) fn settle(images: &[Placed]) -> Result<Settled, Problem> {
+pub(super) fn settle(images: &[Placed], files: &[FileOfEntries]) -> Result<Settled, Problems> {
     let mut settled = Settled::default();
+    let mut conflicts = Problems::default();
     let mut by_target = HashMap::with_capacity(images.len());
     for placed in images {
         let Placed { index, image, .. } = placed;
@@ -34,18 +36,33 @@ pub(super) fn settle(images: &[Placed]) -> Result<Settled, Problem> {
             continue;
         }
         if !same_work(&first.image, image) {
-            return Err(conflict(first, placed));
+            conflicts.push(conflict(first, placed, files));
+            continue;
         }
         settled.repeated.push(*index);
-        let text = format!(
-            "{} is images[{}] again, it is worked once",
-            named(image),
-            first.index
-        );
-        let warning = Problem::new(text).index(*index).key("images");
-        settled.warnings.push(warning);
+        let earlier = entry_of(first.origin, placed.origin, files);
+        let text = format!("{} is {earlier} again, it is worked once", named(image));
+        settled.warnings.push(at_entry(Problem::new(text), placed));
     }
-    Ok(settled)
+    if conflicts.is_empty() {
+        Ok(settled)
+    } else {
+        Err(conflicts)
+    }
+}
+
+fn at_entry(problem: Problem, placed: &Placed) -> Problem {
+    let Origin { file, index, .. } = placed.origin;
+    problem.in_file(file).index(index as usize).key("images")
+}
+
+/// How an entry is called in a message about another one.
+fn entry_of(origin: Origin, seen_from: Origin, files: &[FileOfEntries]) -> String {
+    let Origin { file, index, .. } = origin;
+    match files.get(usize::from(file)) {
+        Some(other) if file != seen_from.file => format!("images[{index}] of {}", other.name),
+        _ => format!("images[{index}]"),
+    }
 }
 
 fn same_work(left: &ImageSpec, right: &ImageSpec) -> bool {
@@ -61,21 +78,27 @@ fn same_work(left: &ImageSpec, right: &ImageSpec) -> bool {
     work(left) == work(right)
 }
 
-fn conflict(earlier: &Placed, later: &Placed) -> Problem {
+fn conflict(earlier: &Placed, later: &Placed, files: &[FileOfEntries]) -> Problem {
     let image = &later.image;
     let target = image.target.image(image.target_reference.clone());
     let (here, there) = (described(image), described(&earlier.image));
-    let (index, line) = (earlier.index, earlier.place.line);
+    let other = entry_of(earlier.origin, later.origin, files);
+    let Place { line, column } = earlier.origin.place;
+    let place = match files.get(usize::from(earlier.origin.file)) {
+        Some(file) if earlier.origin.file != later.origin.file => {
+            format!("{}:{line}:{column}", file.name)
+        }
+        _ => format!("line {line}"),
+    };
     let found = if here == there {
-        format!("found {target} here and in images[{index}] with other TLS settings")
+        format!("found {target} here and in {other} with other TLS settings")
     } else {
-        format!("found {here} for {target}, but images[{index}] has {there} for it")
+        format!("found {here} for {target}, but {other} has {there} for it")
     };
     let text = format!(
-        "{found}, expected one image per target, so set cache_as (the other one is in line {line})"
+        "{found}, expected one image per target, so set cache_as (the other one is in {place})"
     );
-    let problem = Problem::new(text).at(later.place);
-    problem.index(later.index).key("images")
+    at_entry(Problem::new(text).at(later.origin.place), later)
 }
 
 fn described(image: &ImageSpec) -> String {

@@ -171,7 +171,7 @@ impl Environment {
             xdg_runtime_dir: self.xdg_runtime_dir.clone(),
             registry_auth_file: self.registry_auth_file.clone(),
             path: self.path.clone(),
-            variable: Some(Arc::new(|name| variable(name)?.into_string().ok())),
+            variable: Some(Arc::new(variable_as_text)),
         }
     }
 }
@@ -186,6 +186,11 @@ fn traces_wanted(set: impl Fn(&'static str) -> Option<OsString>) -> bool {
     .into_iter()
     .any(|name| set(name).is_some());
     named && !is("OTEL_SDK_DISABLED", "true") && !is("OTEL_TRACES_EXPORTER", "none")
+}
+
+/// A variable that a config names, unless it is no Unicode text.
+pub(crate) fn variable_as_text(name: &str) -> Option<String> {
+    variable(name)?.into_string().ok()
 }
 
 #[expect(

@@ -1,16 +1,17 @@
 //! From the command line and the environment to a checked config and a way to the registries. Nothing is contacted.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image_sync_catalog::config_file::{self, Images};
+use image_sync_catalog::config_file::{self, Images, STDIN};
 use image_sync_registry::{ClientOptions, FixedLimits, Router, Timeouts};
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
 use tracing::{info, warn};
 
 use crate::process::clock::SystemClock;
-use crate::process::environment::Environment;
+use crate::process::environment::{Environment, variable_as_text as variable};
 use crate::process::exit::Problem;
 
 const DEFAULT_CONFIG: &str = "/etc/image-sync/config.yaml";
@@ -26,7 +27,12 @@ pub(crate) struct Loaded {
 pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Loaded, Problem> {
     let chosen = named.or(environment.config.as_deref());
     let file = chosen.unwrap_or(Path::new(DEFAULT_CONFIG)).to_owned();
-    let parsed = config_file::load(&file).map_err(|error| match chosen {
+    let parsed = if file == Path::new(STDIN) {
+        config_file::load_stdin(&mut io::stdin().lock(), &variable)
+    } else {
+        config_file::load(&file, &variable)
+    };
+    let parsed = parsed.map_err(|error| match chosen {
         Some(_) => Problem::usage(error),
         None => Problem::usage(format!(
             "{error}; another file is named by --config or IMAGE_SYNC_CONFIG"

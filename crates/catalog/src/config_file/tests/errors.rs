@@ -2,8 +2,11 @@
 
 use crate::config_file::parse;
 
+/// What is wrong, without the lines of the file that are shown below.
 pub(super) fn error(text: &str) -> String {
-    parse(text, "c.yaml").unwrap_err().to_string()
+    let told = parse(text, "c.yaml").unwrap_err().to_string();
+    let messages = told.lines().filter(|line| !line.starts_with(' '));
+    messages.collect::<Vec<_>>().join("\n")
 }
 
 /// The error of a config with these images.
@@ -67,7 +70,7 @@ fn broken_yaml() {
     );
     assert_eq!(
         error("cache_registry: *x\nimages: []"),
-        "c.yaml:1:17: this is not valid YAML: while parsing node, found unknown anchor"
+        "c.yaml:1:17: this is not valid YAML: while parsing node, found unknown anchor (an anchor stands before its aliases, in the same file)"
     );
     assert_eq!(
         error("cache_registry: a.io\nimages: []\n---\na: b"),
@@ -87,7 +90,7 @@ fn broken_yaml() {
 fn unknown_keys_name_the_nearest_known_one() {
     assert_eq!(
         further_error("setings: {}"),
-        r#"c.yaml:3:1: unknown key "setings" (did you mean settings?), expected one of cache_registry, images, settings, registries"#
+        r#"c.yaml:3:1: unknown key "setings" (did you mean settings?), expected one of cache_registry, images, settings, registries, defaults, include"#
     );
     assert_eq!(
         images_error("  - source: nginx\n    tagg: x"),
@@ -107,7 +110,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         further_error("registries: {a.io: {pasword: x}}"),
-        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token_realm, allow_private, max_connections, chunk_size, proxy"#
+        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token, token_file, token_env, token_realm, allow_private, max_connections, chunk_size, proxy"#
     );
 }
 

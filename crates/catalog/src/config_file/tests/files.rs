@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use crate::config_file::{load, parse};
+use crate::config_file::{ConfigError, Parsed, parse};
+
+fn load(path: &Path) -> Result<Parsed, ConfigError> {
+    crate::config_file::load(path, &|_| None)
+}
 
 fn error(path: &Path) -> String {
     let text = load(path).unwrap_err().to_string();
@@ -16,11 +20,11 @@ fn a_file_is_read_and_parsed() {
     let path = folder.path().join("config.yaml");
     let text = "cache_registry: localhost:5000\nimages: []\n";
     fs::write(&path, text).unwrap();
-    assert_eq!(load(&path), parse(text, "any"));
+    assert_eq!(load(&path), parse(text, &path.display().to_string()));
     fs::write(&path, format!("\u{feff}{text}")).unwrap();
     assert_eq!(
         load(&path),
-        parse(text, "any"),
+        parse(text, &path.display().to_string()),
         "a byte order mark does no harm"
     );
 }

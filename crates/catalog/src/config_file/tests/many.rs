@@ -81,7 +81,8 @@ fn two_images_for_one_target_that_are_far_apart_are_refused() {
         "{text}"
     );
     assert!(text.contains("images[3] has quay.io/a/app-3:1.3"), "{text}");
-    assert!(text.ends_with("(the other one is in line 12)"), "{text}");
+    let message = text.lines().next().unwrap();
+    assert!(message.ends_with("(the other one is in line 12)"), "{text}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) fn config(text: &str) -> Config {
     parsed(text).config
 }
 
-fn images_of(text: &str) -> Vec<ImageSpec> {
+pub(super) fn images_of(text: &str) -> Vec<ImageSpec> {
     parsed(text).images.iter().collect()
 }
 

@@ -1,6 +1,8 @@
 //! Nothing of a password, a user name in a URL or a signed query shows in an error.
 
-use crate::config_file::parse;
+use std::fs;
+
+use crate::config_file::{load, parse};
 
 const PASSWORD: &str = "hunter2";
 
@@ -27,6 +29,14 @@ fn errors_do_not_repeat_secrets() {
         "proxy: [hunter2]",
         "proxy: 'http://me:hunter2@'",
         "mirrors: hunter2",
+        "token: [hunter2]",
+        "token: hunter2\n    token_file: f",
+        "token: hunter2\n    username: me",
+        "password: ${hunter2}\n    username: me",
+        "password: pass${hunter2:?}word\n    username: me",
+        "password: ${hunter2",
+        "password: |\n      hunter2\n     broken: [",
+        "username: me\n    password: >-\n      hunter2\n  x: y: z",
         "mirrors: ['https://me:hunter2@mirror.example']",
         "mirrors: ['me:hunter2@mirror.example']",
         "cert_file: [hunter2]",
@@ -71,4 +81,52 @@ fn refuse(text: &str) {
     assert!(!error.contains(PASSWORD), "{text}\n{error}");
     let debug = format!("{:?}", parse(text, "c.yaml"));
     assert!(!debug.contains(PASSWORD), "{text}\n{debug}");
+}
+
+#[test]
+fn the_line_of_a_problem_is_not_shown_where_a_secret_may_be() {
+    let head = "cache_registry: a.example\nimages:\n";
+    for image in [
+        "{source: b, tag: 'a b', x-password: hunter2}",
+        "{source: b, tag: 'a b', x-note: 'https://me:hunter2@b.example'}",
+        "{source: b, tag: 'a b', x-note: 'b.example/c?sig=hunter2'}",
+        "{source: b, tag: 'a b', x-registry_key: hunter2}",
+        "{source: b, tag: 'a b', \"x-auth\":\"hunter2\"}",
+    ] {
+        refuse(&format!("{head}  - {image}\n"));
+    }
+    for text in [
+        "x-secrets:\n  one: {token: hunter2, a: b: c}\nimages: []\n",
+        "x-secrets:\n  password:\n    - hunter2\n    - hunter2: [\nimages: []\n",
+        "{\"registries\": {\n\"a.io\": {\n\"password\": \n\"hunter2\" hunter2}}}",
+        "registries:\n  a.io:\n    - password\n    - hunter2\n   - hunter2\n",
+    ] {
+        refuse(text);
+    }
+}
+
+#[test]
+fn what_a_secret_variable_holds_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.yaml");
+    let variable = |name: &str| match name {
+        "HUB_TOKEN" | "USED" => Some("hunter2 \"x".to_owned()),
+        _ => None,
+    };
+    for text in [
+        "cache_registry: ${HUB_TOKEN}\nimages: []",
+        "cache_registry: a.io/${HUB_TOKEN}\nimages: []",
+        "cache_registry: a.io\nimages: [{source: '${HUB_TOKEN}', tag: t}]",
+        "cache_registry: a.io\nimages: [{source: a, tag: '${USED}'}]\nregistries: {a.io: {username: u, password: '${USED}'}}",
+        "cache_registry: a.io\nimages: []\nsettings: {concurrency: '${HUB_TOKEN}'}",
+        "cache_registry: a.io\nimages: []\ninclude: ['${HUB_TOKEN}', '${HUB_TOKEN}[']",
+    ] {
+        fs::write(&file, text).unwrap();
+        let error = load(&file, &variable).expect_err(text).to_string();
+        assert!(!error.contains(PASSWORD), "{text}\n{error}");
+        assert!(
+            error.contains("${HUB_TOKEN}") || error.contains("${USED}"),
+            "{error}"
+        );
+    }
 }

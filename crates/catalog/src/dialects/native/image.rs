@@ -2,7 +2,7 @@
 
 use crate::document::{Keys, Node};
 use crate::entry::{Entry, Selector};
-use crate::problem::{Problem, Problems};
+use crate::problem::{Origin, Problem, Problems};
 
 use super::tag_rules;
 
@@ -18,7 +18,7 @@ const KEYS: [&str; 7] = [
 ];
 
 /// The entries that one item of the list stands for: several, where it lists its tags.
-pub(super) fn read(node: &Node) -> Result<Vec<Entry>, Problems> {
+pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> {
     let keys = Keys::of(node, EXPECTED, &KEYS)?;
     if keys.node("source").is_none() {
         keys.report(Problem::new("source is missing, expected source: HOST/NAME as in docker.io/library/nginx, or source: oci:FOLDER"));
@@ -29,7 +29,7 @@ pub(super) fn read(node: &Node) -> Result<Vec<Entry>, Problems> {
     let source_tls_verify = keys.get("source_tls_verify");
     let cache_insecure = keys.get("cache_insecure");
     let entry = |source: &str, selector| Entry {
-        place: node.place,
+        origin,
         source: source.into(),
         selector,
         cache_as: cache_as.clone(),

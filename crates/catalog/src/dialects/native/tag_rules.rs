@@ -28,7 +28,8 @@ pub(super) fn read(node: &Node) -> Result<TagRules, Problems> {
         latest: count("latest"),
         require: count("require"),
     };
-    if rules.latest.is_some() && rules.sort.is_none() && keys.node("semver").is_none() {
+    let has_order = keys.node("sort").is_some() || keys.node("semver").is_some();
+    if rules.latest.is_some() && !has_order {
         let text =
             "found no order beside it, expected semver, or sort: semver, alphabetical or numerical";
         keys.report(Problem::new(text).key("latest"));

@@ -1,0 +1,286 @@
+//! From the first file, through all that it includes, to a config.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image_sync_shared::config::ImageDefaults;
+
+use super::error::{ConfigError, Source, shown};
+use super::files;
+use super::{Images, Parsed};
+use crate::dialects::native::{self, First, Include};
+use crate::document::{self, Form, Node, Variables};
+use crate::entry::Entry;
+use crate::images::{Entries, FileOfEntries};
+use crate::problem::{Place, Problem, Problems};
+
+const EXPECTED: &str = "expected a YAML config with cache_registry and images";
+const BYTE_ORDER_MARK: char = '\u{feff}';
+/// How deep files may include each other.
+const MAX_DEPTH: usize = 8;
+/// How many files there may be.
+const MAX_FILES: usize = 10_000;
+
+/// Where the files are that the first one includes.
+#[derive(Clone, Copy)]
+pub(super) enum Folder<'a> {
+    /// Below this folder, the current one if it is empty.
+    Of(&'a Path),
+    /// Nowhere.
+    None,
+}
+
+/// What was read so far. A file is known by its number.
+pub(super) struct Reading<'a> {
+    folder: Folder<'a>,
+    variables: Variables<'a>,
+    sources: Vec<Source>,
+    /// What the images of each file have where they say nothing themselves.
+    defaults: Vec<Option<ImageDefaults>>,
+    /// Where files are, without links, so that none is read twice.
+    known: HashSet<PathBuf>,
+    /// The files that lead to the one that is read now, and that one: where they are, and how they are called.
+    chain: Vec<(PathBuf, String)>,
+    first: First,
+    entries: Vec<Entry>,
+    warnings: Vec<Problem>,
+    problems: Problems,
+}
+
+/// A file that was parsed.
+struct Parse {
+    number: u16,
+    root: Node,
+    /// The values whose variables are not known.
+    unfilled: Vec<Problem>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(folder: Folder<'a>, variables: Variables<'a>) -> Self {
+        Self {
+            folder,
+            variables,
+            sources: Vec::new(),
+            defaults: Vec::new(),
+            known: HashSet::new(),
+            chain: Vec::new(),
+            first: First::default(),
+            entries: Vec::new(),
+            warnings: Vec::new(),
+            problems: Problems::default(),
+        }
+    }
+
+    /// Reads the first file, which messages call `name`, and those that it includes.
+    pub(super) fn read_first(&mut self, name: String, text: Result<String, String>) {
+        let folder = match self.folder {
+            Folder::Of(folder) => Some(folder.to_owned()),
+            Folder::None => None,
+        };
+        if folder.is_some()
+            && let Ok(path) = fs::canonicalize(&name)
+        {
+            self.known.insert(path.clone());
+            self.chain.push((path, name.clone()));
+        }
+        let parsed = match text {
+            Ok(text) => self.parse(name, text),
+            Err(found) => {
+                self.add(Source::without_text(name));
+                self.problems
+                    .push(Problem::new(format!("{found}, {EXPECTED}")));
+                return;
+            }
+        };
+        match parsed {
+            Ok(Some(parsed)) => {
+                let (first, images) = native::read(&parsed.root);
+                self.first = first;
+                self.take(parsed, images, folder.as_deref());
+            }
+            Ok(None) => {
+                let text = format!("the file is empty, {EXPECTED}");
+                self.problems.push(Problem::new(text));
+            }
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    /// The nodes of a text, which is kept for messages; none if it has nothing but comments.
+    fn parse(&mut self, name: String, mut text: String) -> Result<Option<Parse>, Problem> {
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
+        let is_json = Path::new(&name)
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        let form = if is_json { Form::Json } else { Form::Either };
+        let document = document::parse(&text, form, self.variables);
+        let number = self.add(Source::new(name, text));
+        let document = document.map_err(|problem| problem.in_file(number))?;
+        if let Some(source) = self.sources.last_mut() {
+            source.filled = document.filled;
+        }
+        let root = document.root.filter(|root| !root.is_null());
+        Ok(root.map(|root| Parse {
+            number,
+            root,
+            unfilled: document.problems,
+        }))
+    }
+
+    fn add(&mut self, source: Source) -> u16 {
+        let number = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
+        self.sources.push(source);
+        self.defaults.push(None);
+        number
+    }
+
+    /// Keeps what a file says of images, and reads what it includes.
+    fn take(&mut self, parsed: Parse, images: native::Images, folder: Option<&Path>) {
+        let Parse {
+            number,
+            root,
+            unfilled,
+        } = parsed;
+        // It takes several times the memory of what was made of it.
+        drop(root);
+        let places: HashSet<Place> = unfilled.iter().filter_map(Problem::place).collect();
+        let in_file = |problem: Problem| problem.in_file(number);
+        self.problems.extend(unfilled.into_iter().map(in_file));
+        // What is said of a value that is not known is beside the point.
+        let is_real =
+            |problem: &Problem| !problem.place().is_some_and(|place| places.contains(&place));
+        let real = images.problems.filter(is_real);
+        self.problems.append(real.map(in_file));
+        self.warnings
+            .extend(images.warnings.into_iter().map(in_file));
+        if let Some(defaults) = self.defaults.get_mut(usize::from(number)) {
+            *defaults = images.defaults;
+        }
+        if self.entries.is_empty() {
+            self.entries = images.entries;
+        } else {
+            self.entries.extend(images.entries);
+        }
+        for include in &images.include {
+            self.include(include, number, folder);
+        }
+    }
+
+    fn include(&mut self, include: &Include, from: u16, folder: Option<&Path>) {
+        let pattern = &include.pattern;
+        let Some(folder) = folder else {
+            let text = "found a config that is no file, expected one that includes no others";
+            self.problems.push(include.problem(text, from));
+            return;
+        };
+        let is_pattern = files::is_pattern(pattern);
+        let paths = if is_pattern {
+            files::matching(folder, pattern).map(|paths| self.all_but_itself(paths))
+        } else {
+            Ok(vec![folder.join(pattern)])
+        };
+        match paths {
+            Ok(paths) => {
+                if paths.is_empty() {
+                    let text = format!("{pattern:?} matches no file");
+                    self.warnings.push(include.problem(&text, from));
+                }
+                for path in paths {
+                    if let Err(text) = self.include_file(&path) {
+                        self.problems.push(include.problem(&text, from));
+                    }
+                }
+            }
+            Err(text) => self.problems.push(include.problem(&text, from)),
+        }
+    }
+
+    /// A pattern may match the file that it is in, as `*.yaml` does.
+    fn all_but_itself(&self, paths: Vec<PathBuf>) -> Vec<PathBuf> {
+        let itself = self.chain.last().map(|(path, _)| path);
+        let is_other = |path: &PathBuf| fs::canonicalize(path).ok().as_ref() != itself;
+        paths
+            .into_iter()
+            .filter(|path| itself.is_none() || is_other(path))
+            .collect()
+    }
+
+    /// An error is why it cannot be included; what is wrong in it is kept.
+    fn include_file(&mut self, path: &Path) -> Result<(), String> {
+        let name = path.display().to_string();
+        let of_file = |found: String| format!("{name}: {found}");
+        let real = fs::canonicalize(path).map_err(|error| of_file(files::unreadable(&error)))?;
+        let names = || self.chain.iter().map(|(_, name)| name.as_str());
+        if let Some(at) = self.chain.iter().position(|(path, _)| *path == real) {
+            let circle: Vec<&str> = names().skip(at).chain([name.as_str()]).collect();
+            let circle = circle.join(" -> ");
+            return Err(format!("found files that include each other: {circle}"));
+        }
+        if self.chain.len() > MAX_DEPTH {
+            let text = format!("found files that include each other more than {MAX_DEPTH} deep");
+            return Err(of_file(format!("{text}, expected less")));
+        }
+        if !self.known.insert(real.clone()) {
+            return Ok(());
+        }
+        if self.sources.len() >= MAX_FILES {
+            return Err(format!("found more than {MAX_FILES} files, expected less"));
+        }
+        let text = files::read_regular(path).map_err(of_file)?;
+        self.chain.push((real, name.clone()));
+        match self.parse(name, text) {
+            Ok(Some(parsed)) => {
+                let images = native::read_included(&parsed.root, &self.first, parsed.number);
+                let folder = path.parent().unwrap_or(Path::new(""));
+                self.take(parsed, images, Some(folder));
+            }
+            Ok(None) => {
+                let number = u16::try_from(self.sources.len() - 1).unwrap_or(u16::MAX);
+                let warning = Problem::new("the file is empty").in_file(number);
+                self.warnings.push(warning);
+            }
+            Err(problem) => self.problems.push(problem),
+        }
+        self.chain.pop();
+        Ok(())
+    }
+
+    /// The config with its images, or all that is wrong.
+    pub(super) fn finish(self) -> Result<Parsed, ConfigError> {
+        let Self {
+            sources,
+            defaults,
+            first,
+            entries,
+            mut warnings,
+            problems,
+            ..
+        } = self;
+        let Some(config) = first.config.filter(|_| problems.is_empty()) else {
+            return Err(ConfigError::new(problems, &sources));
+        };
+        let files = sources.iter().zip(defaults);
+        let files = files.map(|(source, defaults)| FileOfEntries {
+            name: source.name.as_str().into(),
+            defaults: defaults.unwrap_or_else(|| config.defaults.clone()),
+        });
+        let settled = Images::settled(Entries {
+            all: entries,
+            cache_registry: config.cache_registry.clone(),
+            files: files.collect(),
+        });
+        let (images, of_images) =
+            settled.map_err(|problems| ConfigError::new(problems, &sources))?;
+        warnings.extend(of_images);
+        let warnings = warnings.iter().map(|warning| shown(warning, &sources));
+        let warnings = warnings.collect();
+        Ok(Parsed {
+            config,
+            images,
+            warnings,
+        })
+    }
+}
