@@ -58,6 +58,8 @@ impl BlobIndex {
 impl KnownBlobs for BlobIndex {
     fn met(&self, repository: &Repository, tag_there: bool) {
         let mut inner = self.inner();
+        // A missing tag makes a repository new only where nothing is known of it yet. That others write to it later
+        // costs requests and no truth: what is taken for missing is asked for with a mount, or written once more.
         if tag_there {
             inner.new_repositories.put(repository.clone(), false);
         } else {
@@ -73,6 +75,7 @@ impl KnownBlobs for BlobIndex {
         let refuses_mounts = inner.mounts.get(&store) == Some(&false);
         let new_repository = inner.new_repositories.get(target) == Some(&true);
         let places = inner.blobs.get(&(store, digest.clone()));
+        // The latest first: where a blob was seen last it is the least likely to have been collected meanwhile.
         let places = places.map_or(&[][..], Vec::as_slice).iter().rev();
         let mut places = places.filter(|(_, seen)| seen.elapsed() < COUNTS_FOR);
         KnownBlob {
@@ -129,6 +132,8 @@ impl KnownBlobs for BlobIndex {
     }
 
     fn mount_refused(&self, from: &Repository, digest: &Digest) {
+        // It may be the observation that was wrong, and not the registry. So one refusal counts against that place, and
+        // against the registry only as long as no mount was ever seen to work there.
         self.forget(from, digest);
         if let store @ Store::Registry(_) = Store::of(from) {
             self.inner().mounts.entry(store).or_insert(false);
@@ -136,6 +141,7 @@ impl KnownBlobs for BlobIndex {
     }
 
     fn mounts_nothing(&self, repository: &Repository) {
+        // Also where mounts seemed to work before: those too were only said to be done.
         if let store @ Store::Registry(_) = Store::of(repository) {
             self.inner().mounts.insert(store, false);
         }

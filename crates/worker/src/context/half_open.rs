@@ -37,6 +37,7 @@ impl<'a> HalfOpen<'a> {
     /// The host of this side has given what was asked for.
     pub(crate) async fn answered(&self, side: Side) {
         for host in &self.hosts {
+            // Taken before the request: of several blobs that arrive at the same time, one ends the pause.
             let is_first = || !host.has_answered.swap(true, Ordering::Relaxed);
             if host.paused.side == side && is_first() {
                 self.resume(host.paused.host).await;
@@ -54,6 +55,7 @@ impl<'a> HalfOpen<'a> {
                     "a paused host was asked by hand and answers: its pause is over"
                 );
             }
+            // No reason to fail the image: the pause ends by itself.
             Err(error) => warn!(%error, host, "could not end the pause of a host that answers"),
         }
     }

@@ -37,6 +37,7 @@ impl InFlight {
 
     /// The operation that has taken longest.
     pub(crate) fn oldest(&self) -> Option<(Side, String)> {
+        // Ids are given in the order of the starts, so the first entry is the oldest.
         self.operations().by_start.values().next().cloned()
     }
 

@@ -45,12 +45,16 @@ impl<'a> LeaseGuard<'a> {
 
     /// Sends heartbeats until the attempt must end: returns why.
     pub(crate) async fn watch(&self) -> Failure {
+        // The first sign is due after one interval, as delivery and lease are fresh until then. After a standstill one
+        // sign is enough: those that were missed are not made up for.
         let mut ticks = interval_at(tokio::time::Instant::now() + self.every, self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // A queue that is away for long is told of once.
         let (mut is_silent, mut is_unrenewed) = (false, false);
         loop {
             ticks.tick().await;
+            // Without this sign another worker gets the job while this one still works it. The lease keeps that worker
+            // from the target, so the attempt goes on: only a lost lease ends it.
             match self.settle.in_progress().await {
                 Ok(()) => is_silent = false,
                 Err(error) if std::mem::replace(&mut is_silent, true) => {
@@ -88,6 +92,7 @@ impl<'a> LeaseGuard<'a> {
                 FailureClass::LeaseLost,
                 "another worker is writing this target",
             )),
+            // Who cannot ask does not have the lease: the job is put back as if another worker had it.
             Err(error) => Err(self.failure(FailureClass::LeaseLost, &error.to_string())),
         }
     }
@@ -107,6 +112,8 @@ impl<'a> LeaseGuard<'a> {
         let Some(lease) = self.lease.lock().await.take() else {
             return;
         };
+        // The heartbeat may have been dropped in the middle of a renewal that was carried out all the same. Then this
+        // revision is not the last one, nothing is released, and the lease ends with its term.
         if let Err(error) = self.leases.release(lease).await {
             debug!(%error, "could not release the lease of the target: it will end by itself");
         }
@@ -114,6 +121,8 @@ impl<'a> LeaseGuard<'a> {
 
     /// Whether the lease, if there is one, is still held.
     async fn renew(&self) -> Result<bool, QueueError> {
+        // Locked over the request: of two renewals from the same revision one succeeds, and the other would read its
+        // own lease as lost.
         let mut lease = self.lease.lock().await;
         let Some(held) = lease.as_ref() else {
             return Ok(true);

@@ -59,6 +59,7 @@ where
             debug!(error, "the queue cannot be reached: asking again");
             true
         }
+        // Refused, full or closed is an answer, which seconds do not change.
         _ => false,
     })
     .await

@@ -88,6 +88,7 @@ impl Follower for LocalFollower {
 
 impl Drop for LocalLeader {
     fn drop(&mut self) {
+        // Before the channel closes, as fields are dropped after this: who is woken finds the place free.
         lock(&self.in_flight).remove(&self.flight);
     }
 }

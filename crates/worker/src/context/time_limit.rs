@@ -46,6 +46,8 @@ impl TimeLimit {
     /// Returns when the attempt has taken as long as it may, its waits for other images aside.
     pub(crate) async fn used_up(&self) {
         let mut waits = self.waits.subscribe();
+        // Looked at anew after each sleep: a wait that began meanwhile has moved the end, and while one is under way
+        // nobody knows where it will be.
         while let Ok(over) = waited(&mut waits).await {
             let may_take = self.limit.saturating_add(over);
             let left = may_take.saturating_sub(self.started.elapsed());
@@ -94,6 +96,7 @@ impl<'a> Wait<'a> {
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|waits| {
+            // Of those that overlap the last one adds what they took together.
             waits.over = match waits.under_way {
                 1 => waits.in_all(),
                 _ => waits.over,

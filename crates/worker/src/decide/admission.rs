@@ -171,6 +171,7 @@ impl LeastTrust {
     fn stricter(&self, place: &Place) -> Trust {
         let host = place.image.repository.host();
         let own = host.and_then(|host| self.of_hosts.get(host));
+        // `Trust` has the strictest first, so the lesser one is the stricter.
         place.trust.min(*own.unwrap_or(&self.default))
     }
 }
@@ -182,6 +183,7 @@ fn refusal(side: Side, place: &Place, why: String) -> Failure {
 /// Whether a repository is `location` or in it: whole components count, so `team` is not in `te`.
 fn is_under(repository: &Repository, location: &Location) -> bool {
     match (repository, location) {
+        // `Path::starts_with` goes by whole components, and no prefix at all is the whole registry.
         (
             Repository::Registry { host, name },
             Location::Registry {

@@ -41,6 +41,7 @@ pub(crate) fn to_oci(plan: &CopyPlan) -> Option<Converted> {
     let mut changed: HashMap<Digest, RawManifest> = HashMap::new();
     let mut manifests = Vec::with_capacity(plan.manifests.len());
     let mut replaced = Vec::new();
+    // Children come before the index that lists them, so their new digests are known by then.
     for manifest in &plan.manifests {
         let Some(new) = convert(manifest, &changed) else {
             manifests.push(manifest.clone());
@@ -53,6 +54,7 @@ pub(crate) fn to_oci(plan: &CopyPlan) -> Option<Converted> {
         manifests.push(new.clone());
         changed.insert(manifest.digest.clone(), new);
     }
+    // The blobs are the same bytes under other types: none has to be sent again.
     let plan = CopyPlan {
         blobs: plan.blobs.clone(),
         foreign: plan.foreign.clone(),
@@ -103,6 +105,7 @@ fn convert(manifest: &RawManifest, changed: &HashMap<Digest, RawManifest>) -> Op
     let json: &RawValue = serde_json::from_slice(&manifest.bytes).ok()?;
     let (mut bytes, mut relisted) = (Vec::new(), false);
     let rewritten = json_rewrite::object(json, &mut bytes, &set, |name, value, out| match name {
+        // By these names an index has nothing of its own, and what it has under them is carried along.
         "config" if new_type == media_type::OCI_MANIFEST => convert_blob(value, out),
         "layers" if new_type == media_type::OCI_MANIFEST => {
             json_rewrite::list(value, out, |_, layer, out| {
@@ -115,6 +118,7 @@ fn convert(manifest: &RawManifest, changed: &HashMap<Digest, RawManifest>) -> Op
         }),
         _ => json_rewrite::unchanged(value, out),
     });
+    // What is no JSON was refused when the image was read.
     rewritten.ok()?;
     (docker || relisted).then(|| RawManifest {
         media_type: new_type.to_owned(),
@@ -168,11 +172,13 @@ fn relist(
 ) -> Result<bool, Error> {
     let listed: Descriptor = serde_json::from_str(child.get())?;
     let mut set = Vec::new();
+    // Type, digest and size stand together in a descriptor (OCI image spec, descriptor.md): all three change.
     if let Some(new) = changed.get(&listed.digest) {
         set.push(("mediaType", json_rewrite::text(&new.media_type)));
         set.push(("digest", json_rewrite::text(new.digest.as_str())));
         set.push(("size", new.bytes.len().to_string()));
     }
+    // BuildKit's attestations name the manifest that they attest by its digest, which is another one too.
     let attested = listed.annotations.get(ATTESTED_DIGEST);
     let attested: Option<Digest> = attested.and_then(|digest| digest.parse().ok());
     let attested = attested.and_then(|digest| changed.get(&digest));

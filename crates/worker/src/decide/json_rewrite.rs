@@ -118,6 +118,7 @@ where
         let mut first = true;
         let mut place = 0;
         while let Some(item) = items.next_element::<&RawValue>()? {
+            // The comma is written before it is known whether the item stays, and is taken back with it.
             let (before, was_first) = (self.out.len(), first);
             begin(self.out, &mut first, b'[');
             let rewritten = (self.rewrite)(place, item, self.out).map_err(A::Error::custom)?;

@@ -54,6 +54,7 @@ impl<'a> ManifestBudget<'a> {
                 );
                 return Err(invalid(digest, answer));
             }
+            // Cannot overflow: each is 4 MiB at most, and an index of 4 MiB has no room for enough of them.
             more += size;
         }
         self.check(more)?;

@@ -86,6 +86,7 @@ pub(crate) fn plan(
         .blobs
         .extend(blobs.filter(|blob| seen.insert(blob.digest.clone())));
     image
+        // What is foreign in one manifest and a layer like others in the next must be there: it counts as the latter.
         .foreign
         .retain(|layer| seen.insert(layer.digest.clone()));
     Ok(image)
@@ -119,9 +120,12 @@ struct Planner {
 
 impl Planner {
     fn visit(&mut self, digest: &Digest) -> Result<(), Failure> {
+        // No digest that was verified can be below itself. Without this, a circle would pass for what is at the target
+        // already, as its node is taken out of `nodes` below.
         if self.above.contains(digest) {
             return Err(invalid(digest, "the index contains itself"));
         }
+        // At the target, a blob, or visited by way of another index that lists it too.
         let Some(node) = self.nodes.remove(digest) else {
             return Ok(());
         };

@@ -35,6 +35,7 @@ pub(crate) fn choose(
         _ if stated.is_empty() => return Ok(Choice::Whole),
         Platforms::One(platform) => {
             let child = child_for(platform, &stated).ok_or_else(|| none(index, wanted, &stated))?;
+            // It stands alone at the target: its attestations would need an index that lists both, and are not copied.
             return Ok(Choice::Child(children[child].digest.clone()));
         }
         Platforms::Several(platforms) => platforms,
@@ -52,6 +53,7 @@ pub(crate) fn choose(
         return Err(none(index, &Platforms::of(missing), &stated));
     }
     let kept = with_attestations(children, &chosen, missing_attestations);
+    // Its own bytes rather than the same written anew: the tag then has the digest that others know.
     if kept.len() == children.len() {
         return Ok(Choice::Whole);
     }
@@ -88,6 +90,7 @@ fn children_for(wanted: &Platform, stated: &[(usize, Platform)]) -> Vec<usize> {
         same.map(|(place, _)| *place).collect()
     };
     let exact = of(wanted.variant());
+    // A variant that was asked for is never replaced by another: what is built for arm/v7 does not run on arm/v6.
     if !exact.is_empty() || wanted.variant().is_some() {
         return exact;
     }

@@ -146,9 +146,11 @@ pub(crate) fn before_attempt(
     if cancelled {
         return Some(Settlement::Drop);
     }
+    // The later one decides where both are paused: a copy needs both.
     let PausedHost { side, host, until } = paused.iter().max_by_key(|paused| paused.until)?;
     let end = rfc3339(*until);
     let why = format!("{host} answered 429 or 503 and is left alone until {end}");
+    // Spread, as a whole catalog may wait for this one moment.
     let due = later(*until, spread(policy.pause_spread));
     let decision = Decision { job, policy, now };
     if let Some(deadline) = decision.missed_deadline(due) {
@@ -180,7 +182,9 @@ pub(crate) fn after_attempt(
 ) -> Settlement {
     let decision = Decision { job, policy, now };
     let failure = match &ended.outcome {
+        // Also where the run was cancelled meanwhile: what was in hand is finished, and the work is at the target.
         Ok(_) => return decision.finish(ended, None),
+        // There is nobody to make another attempt for.
         Err(_) if cancelled => return Settlement::Drop,
         Err(failure) => failure.clone(),
     };

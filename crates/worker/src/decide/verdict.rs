@@ -42,6 +42,7 @@ pub(crate) fn verdict(
     remembered: &Remembered,
 ) -> Verdict {
     let choice = needs_choice(&tags.source, platforms);
+    // Without a choice that is remembered nothing at the target proves anything: the index has to be read.
     let expected = if choice {
         remembered.chosen.as_ref()
     } else {
@@ -72,6 +73,7 @@ pub(crate) fn is_up_to_date(
 /// Whether platforms have to be chosen. A type that the registry does not state may be an index.
 pub(crate) fn needs_choice(source: &Resolved, platforms: &Platforms) -> bool {
     let media_type = &source.media_type;
+    // Docker's list has `.manifest.` in its type as well, and so is asked for first.
     *platforms != Platforms::All
         && (media_type::is_index(media_type) || !media_type.contains(".manifest."))
 }

@@ -65,6 +65,7 @@ async fn process_in_span(context: &WorkerContext, delivery: Delivery, abort: &Ca
     let (ports, policy) = (&context.ports, context.settings.settlement_policy());
     let settlement = match context.settings.admission.admit(&job) {
         Ok(admitted) => process_admitted(context, &job, &admitted, settle.as_ref(), abort).await,
+        // Settled as an attempt that failed: it has a result and a dead letter then, and its run does not wait.
         Err(refusal) => {
             let (cancelled, now) = (ports.runs.is_cancelled(&job.run_id), ports.clock.now());
             let unworked = AttemptOutcome::unworked(&job, refusal);
@@ -163,6 +164,9 @@ async fn run_attempt(
     };
     let attempt = Attempt::new(context, job, requests, &tally, &lease_guard, &limit);
     let outcome = {
+        // Pinned outside of `select!`, which drops its branches before it hands over what one of them yields: so the
+        // operations in flight are still there to be named by who cuts them short. The block ends the copy before its
+        // lease is given back.
         let mut work = pin!(attempt.run());
         tokio::select! {
             outcome = &mut work => outcome,
@@ -173,10 +177,13 @@ async fn run_attempt(
     };
     lease_guard.release().await;
     if outcome.is_ok() {
+        // An image that is up to date took HEADs alone, of which none proves that the pause is over: that both ends
+        // gave a good answer does.
         half_open.answered(Side::Source).await;
         half_open.answered(Side::Target).await;
     }
     let tally = tally.lock().clone();
+    // Not all failures come from the port: those of manifests and platforms quote what a registry sent, too.
     let outcome = outcome.map_err(|failure| context.ports.registries.without_secrets(failure));
     AttemptOutcome {
         outcome,

@@ -32,6 +32,7 @@ pub(crate) async fn with_heartbeats<T>(
         }
     };
     tokio::select! {
+        // What is settled needs no further heartbeat.
         biased;
         settled = settling => settled,
         never = heartbeats => never,
@@ -57,6 +58,7 @@ pub(crate) async fn settle_delivery(
             letter,
             pause,
         } => {
+            // Told before the job is settled: until then other workers go on asking that host.
             publish_pause(ports, pause).await;
             finish(ports, job, settle, result, letter).await
         }
@@ -88,11 +90,16 @@ async fn finish(
     letter: Option<Box<DeadLetter>>,
 ) -> Result<(), QueueError> {
     log_result(&result.entry);
+    // The letter before the result, which may complete the run: what is left of a run that ended is dropped, this job
+    // too, and a crash in between would lose the letter. Repeats do no harm, as there is one letter per job, and the
+    // first of its results counts.
     if let Some(letter) = letter {
         retry_queue(|| settle.bury(DeadLetter::clone(&letter))).await?;
     }
     let event = RunEvent::Result(result);
     retry_queue(|| ports.run_log.append(&job.run_id, &event)).await?;
+    // Not within a retry of ours: the queue asks again itself while its server is away. A job that stays unacknowledged
+    // comes again, and its result is a repeat.
     settle.done().await?;
     if let RunEvent::Result(result) = event {
         ports.measures.job_ended(result.entry.kind());
@@ -129,6 +136,8 @@ async fn requeue(
         ports.progress.image_put_back(job, error);
     }
     let event = event.due_at(successor.not_before);
+    // The log before the successor: a crash in between repeats the attempt. The other way round, the log might never
+    // know.
     retry_queue(|| ports.run_log.append(&job.run_id, &event)).await?;
     settle.requeue(successor).await
 }

@@ -87,6 +87,8 @@ impl Slots {
                 }
                 continue;
             }
+            // While this waits for a first job, up to `pull_wait`, slots that become free are not asked for: the next
+            // pull does that.
             match self.pull(free).await {
                 Ok(deliveries) => {
                     self.outage = 0;

@@ -62,8 +62,10 @@ impl BlobCopier<'_> {
         let mut first_failure = None;
         while let Some(outcome) = copies.next().await {
             match outcome {
+                // Returning drops the copies under way: their upload sessions are cancelled at the registry.
                 Err(failure) if failure.class.reaction() == Reaction::Fail => return Err(failure),
                 Err(failure) => {
+                    // Whoever waits for a permit learns that there will be none. Who has one is not disturbed.
                     permits.close();
                     first_failure.get_or_insert(failure);
                 }
@@ -111,6 +113,8 @@ impl BlobCopier<'_> {
         let leader = permit.leader.as_deref();
         match &permit.request {
             FirstRequest::Nothing => {
+                // Taken as present without a request: if the target refuses a manifest for what it refers to, this may
+                // be the cause.
                 self.target.rely();
                 self.progress.present();
                 Ok(())
@@ -135,13 +139,19 @@ impl BlobCopier<'_> {
             let permit = permits.acquire().await?;
             let known = self.target.known_blob(&blob.digest);
             let request = first_request(&known);
+            // A mount sends nothing, so many images may ask for one at once; one that is refused is sent by each of
+            // them, which is rare.
             let sends = matches!(request, FirstRequest::Head | FirstRequest::MountFromItself);
             let mut leader = None;
+            // Whoever waited in vain sends without the lead, beside the one that stands still: blobs are named by their
+            // content, and either upload may be the first to end.
             if sends && waits {
                 let flight = self.target.flight(&blob.digest, &known);
                 match self.single_flight.join(&flight).await {
                     Part::Leader(ours) => leader = Some(ours),
                     Part::Follower(follower) => {
+                        // Given back while this waits: else all permits of an image could be held by blobs that wait
+                        // for another image, which waits for blobs of this one.
                         drop(permit);
                         waits = self.wait_for(follower, blob).await;
                         continue;
@@ -192,6 +202,7 @@ impl BlobCopier<'_> {
             self.present(blob);
             return Ok(());
         }
+        // The target said 201 to a mount of it, refused a manifest over it, and now everything is asked for.
         if self.target.was_mounted(&blob.digest) {
             info!(blob = %blob.digest, "it was said to be mounted and is not there: it is sent");
             self.target.note_pretended_mount();
@@ -206,6 +217,7 @@ impl BlobCopier<'_> {
         leader: Option<&dyn Leader>,
     ) -> Result<(), Failure> {
         match self.send(blob, in_repository, leader).await? {
+            // From its own repository a "mount" is how the blob was found there, so it counts as present.
             Arrival::Mounted => {
                 self.target.rely_on_mount(&blob.digest);
                 self.present(blob);
@@ -232,6 +244,7 @@ impl BlobCopier<'_> {
                 target: &self.target.remote,
                 blob,
                 mount_from,
+                // What contradicted itself may say again that it has mounted what it does not have: the bytes are sent.
                 may_mount: !self.target.is_distrusted(),
                 on_bytes: &on_bytes,
             })

@@ -13,6 +13,7 @@ pub(crate) async fn resolve_tags(
     job: &Job,
 ) -> Result<ResolvedTags, Failure> {
     let (source, target) = (job.source_remote(), job.target_remote());
+    // `join!` and not `try_join!`: which of two failures is told must not depend on which came first.
     let (source, target) = tokio::join!(
         requests.resolve(&source, &job.source.image.reference),
         requests.resolve(&target, &job.target.image.reference),

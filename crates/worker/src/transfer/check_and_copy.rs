@@ -129,6 +129,7 @@ impl<'a> Attempt<'a> {
         let known = self.missing_attestations.all().len();
         let root = self.choose_platforms(tags).await?;
         let failure = match self.copy_chosen(root, tags).await {
+            // Only where this round found further ones missing: without that the next would fail like it.
             Err(failure) if self.missing_attestations.all().len() > known => failure,
             ended => return ended,
         };
@@ -158,6 +159,7 @@ impl<'a> Attempt<'a> {
     /// Copies what was chosen, unless the target has it: only now is it known which digest that would be.
     async fn copy_chosen(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
         let (facts, index) = (self.facts(), &tags.source.digest);
+        // Before anything is copied: reading the index has proven the choice, whatever becomes of the copy.
         facts
             .remember_chosen(index, &self.job.platforms, root.digest())
             .await;
@@ -176,6 +178,7 @@ impl<'a> Attempt<'a> {
         if self.job.policy.dry_run {
             return self.tell_what_is_missing(root, tags).await;
         }
+        // Not before: an image that is up to date takes no lease.
         self.lease.acquire().await?;
         let copy = self.copy_under_lease(root, tags);
         copy.instrument(debug_span!("copy")).await
@@ -206,12 +209,14 @@ impl<'a> Attempt<'a> {
             return Ok(Action::AlreadyCached);
         }
         match self.write(&plan).await {
+            // Where nothing was taken as present, the refusal is about the manifest itself.
             Err(refusal) if may_lack_something(&refusal) && self.target.was_relied_on() => {
                 info!(error = %refusal, "the target may have lost what was there: asking for everything");
                 self.target.distrust(&plan);
                 self.tally.lock().recount();
                 let root = plan.manifests.last().cloned().map(Root::Read);
                 let plan = self.plan(root.ok_or(refusal)?, tags).await?;
+                // Not a third time: everything was asked for by now.
                 self.write(&plan).await?;
             }
             written => written?,
@@ -232,6 +237,7 @@ impl<'a> Attempt<'a> {
             self.remember(&convert::renamed(plan)).await;
             return Ok(());
         };
+        // 400 and 415 are of this class; whatever else went wrong is not about the form of the manifest.
         if !(refusal.class == FailureClass::Invalid && refusal.step == Step::PushManifest) {
             return Err(refusal);
         }

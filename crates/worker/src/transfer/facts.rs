@@ -32,12 +32,14 @@ impl Facts<'_> {
                 index: expected,
                 platforms: platforms.clone(),
             };
+            // Without the choice there is nothing to compare with, and the second fact is of no use.
             let Some(chosen) = self.memo.recall(&fact, self.clock.now()).await else {
                 return remembered;
             };
             remembered.chosen = Some(chosen.clone());
             expected = chosen;
         }
+        // Recalled only where the first answer leaves it open: a recall may be a request to the queue's server.
         if expected != at_target.digest {
             remembered.converted = self.recall_converted(&expected).await;
         }
@@ -74,6 +76,7 @@ impl Facts<'_> {
     fn converted(&self, refused: &Digest) -> Option<Fact> {
         Some(Fact::Converted {
             refused: refused.clone(),
+            // A folder takes any manifest as it is: nothing is converted for it.
             host: self.target.host()?.to_owned(),
         })
     }

@@ -47,6 +47,8 @@ enum Read {
 impl From<&Descriptor> for Listed {
     fn from(child: &Descriptor) -> Self {
         let kind = media_type::kind(&child.media_type);
+        // A type that is not known here may be that of a blob. No type at all, and Docker's schema 1, are those of
+        // manifests.
         let is_unknown = kind.is_none()
             && !child.media_type.is_empty()
             && !media_type::is_schema1(&child.media_type);
@@ -122,6 +124,7 @@ impl ManifestReader<'_> {
             let missing = self.missing(children).await?;
             let stated = missing.iter().map(|child| (&child.digest, child.size));
             if budget.expect(stated)? {
+                // Before the first of them is read, and kept for the rest of the attempt.
                 self.large_image.permit().await;
             }
             level = self.read(&missing, &mut budget, &mut blobs).await?;
@@ -171,6 +174,7 @@ impl ManifestReader<'_> {
                     nodes.push(node);
                 }
                 Read::Blob(blob) => blobs.push(blob),
+                // The others are still read, so that one further round is enough, however many are missing.
                 Read::MissingAttestation(attestation, failure) => {
                     self.missing_attestations.note(attestation);
                     first_missing.get_or_insert(failure);

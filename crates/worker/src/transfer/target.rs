@@ -59,6 +59,8 @@ impl<'a> Target<'a> {
     /// Whether it is known that a manifest and all that it refers to is there, or not there: then nobody is asked. A repository
     /// that nothing else was seen in need not be.
     pub(crate) fn knows_manifest(&self, digest: &Digest) -> Option<bool> {
+        // Nobody is asked, either: the answer would come from who contradicted itself, and writing a manifest again
+        // does no harm.
         if self.is_distrusted() {
             return Some(false);
         }
@@ -96,6 +98,8 @@ impl<'a> Target<'a> {
     /// What must not be sent there twice at the same time.
     pub(crate) fn flight(&self, digest: &Digest, known: &KnownBlob) -> BlobFlight {
         let target = self.repository();
+        // Without mounts a blob in another repository is of no use to this one: only the same repository is worth the
+        // wait.
         if known.refuses_mounts {
             BlobFlight::Repository(target.clone(), digest.clone())
         } else {

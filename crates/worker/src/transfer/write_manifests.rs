@@ -32,7 +32,10 @@ impl ManifestWriter<'_> {
         let Some((root, children)) = manifests.split_last() else {
             return Ok(());
         };
+        // Before anything is written: the image could never be finished.
         self.check_digest_reference(&root.digest)?;
+        // Images need blobs alone, and are written at the same time. Indexes may list each other, and keep the order of
+        // the plan.
         let (indexes, images): (Vec<_>, Vec<_>) = children
             .iter()
             .partition(|manifest| media_type::is_index(&manifest.media_type));

@@ -64,6 +64,7 @@ impl Decision<'_> {
         let unstated = || {
             UNSTATED_PAUSE
                 .delay(job.defers.saturating_add(1))
+                // Full jitter may draw next to nothing, and who has just answered 429 is not asked again at once.
                 .max(SHORTEST_UNSTATED_PAUSE)
         };
         let asked = retry_after.unwrap_or_else(unstated);
@@ -137,6 +138,7 @@ impl Decision<'_> {
             1 => failure.to_string(),
             attempts => format!("{failure} (attempt {attempts})"),
         });
+        // A dry run leaves nothing to be replayed.
         let letter = error.clone().filter(|_| !job.policy.dry_run);
         let letter = letter.map(|reason| {
             Box::new(DeadLetter {
