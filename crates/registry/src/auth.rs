@@ -89,6 +89,7 @@ impl Authorization {
             Self::Nothing => Ok(None),
             Self::Own(credential) => match &credential.identity {
                 Identity::Password { username, password } => Ok(Some(basic(username, password))),
+                // By this name Docker's credential helpers say that the secret is a token.
                 Identity::Token(secret) => Ok(Some(basic("<token>", secret))),
                 Identity::Bearer(secret) => bearer(secret).map(Some),
             },
@@ -136,6 +137,7 @@ impl Authenticator {
                 let lookup = self.lookup(request).await;
                 match (lookup.credential, lookup.unusable) {
                     (None, Some(Unusable { error, .. })) => Err(error),
+                    // Sent as anybody all the same, so that the refusal is told in the registry's own words.
                     (None, None) => Ok(Authorization::Nothing),
                     (Some(found), _) => own(found, withheld, request.host),
                 }
@@ -151,6 +153,8 @@ impl Authenticator {
                     realm,
                     service: service.as_deref(),
                     scopes: &request.tokens.wanted(request.scopes),
+                    // On another host the token server is verified, and is shown no client certificate, unless its own
+                    // settings say so: what the registry is trusted with goes no further.
                     profile: &self.transport.profile_for(realm, base, request.profile),
                     registry: request.named,
                 };
@@ -171,6 +175,7 @@ impl Authenticator {
             Authorization::Own(credential) => self.renewed(request, credential).await.is_some(),
             Authorization::Bearer { token, fresh, .. } => {
                 let slot = request.tokens.slot(request.scopes);
+                // Only the one that was refused: another request may have put a new one there by now.
                 slot.forget_if(|kept| kept.value == token.value);
                 !fresh
             }
@@ -290,6 +295,7 @@ impl Authenticator {
     ) -> Result<Token, RequestError> {
         let lookup = self.lookup(request).await;
         let Some(credential) = lookup.credential else {
+            // What is public needs a token too at many registries, and anybody gets one.
             let anonymous = token_request.send(&self.transport, None).await;
             return anonymous.map_err(|error| match lookup.unusable {
                 Some(unusable) if is_refusal(&error) => unusable.explains(&error),
@@ -300,6 +306,8 @@ impl Authenticator {
             Err(error) if is_refusal(&error) => error,
             answered => return answered,
         };
+        // What a helper gives out ends by design, and files of passwords are replaced while this runs: once more with
+        // what they have by now, if that is another one.
         match self.renewed(request, &credential).await {
             Some(renewed) => token_request.send(&self.transport, Some(&renewed)).await,
             None => Err(RequestError::new(
@@ -344,6 +352,7 @@ fn own(
     let Some(withheld) = withheld else {
         return Ok(Authorization::Own(found));
     };
+    // By credentials alone there is nothing to be had as anybody, while a token server may have an anonymous token.
     let why = withheld.explain(&found.origin, host);
     Err(RequestError::new(
         FailureClass::Unauthorized,

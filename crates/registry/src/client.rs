@@ -173,6 +173,7 @@ impl Client {
         host: &str,
         request: &mut Request<'_>,
     ) -> Result<Option<Response>, Failure> {
+        // What the target has is asked of the target: a mirror shows it as it once was, and takes no writes.
         if request.operation.remote.side == Side::Target
             || !matches!(request.method, Method::GET | Method::HEAD)
         {
@@ -180,6 +181,7 @@ impl Client {
         }
         let mirrors = self.inner.endpoints.mirrors(host);
         for mirror in mirrors.map_err(|error| unusable(error, request))? {
+            // A next page is known only to the server that named it.
             let lacks_it = matches!(&request.target, Target::Url(url) if !mirror.serves(url));
             if lacks_it || !mirror.cooldown.is_over() {
                 continue;

@@ -166,6 +166,7 @@ impl Credentials {
                     let origin = format!("credentials from {origin}");
                     return Lookup::found(Credential { identity, origin });
                 }
+                // The first reason is the one to be told: that file goes before the others.
                 Err(why) => unusable = unusable.or(Some(why)),
             }
         }
@@ -204,6 +205,7 @@ impl Credentials {
                 })
             }
             Err(error) => {
+                // Told once for as long as it fails in the same way.
                 let told = failed().insert(call.clone(), (Instant::now(), error.clone()));
                 if told.is_none_or(|(_, told)| told != error) {
                     tracing::warn!(answer = error.answer, "asking without credentials");
@@ -234,6 +236,8 @@ impl Credentials {
                 })
                 .collect::<Vec<_>>();
             for call in helpers {
+                // What the helper gave is kept until it is refused; of those who are refused at the same time, one asks
+                // anew.
                 let usable = |known: &Option<Identity>| known.as_ref() != Some(&refused.identity);
                 // A helper that fails now is found out by who asks it next.
                 self.ask(&call, usable).await.ok();
@@ -257,6 +261,7 @@ impl Credentials {
                 let answer = self.helpers.ask(call).await;
                 match &answer {
                     Ok(identity) if usable(identity) => leader.found(identity.clone()),
+                    // Whoever waits for another answer was refused with this one too.
                     Ok(_) => leader.failed(&same_again(call)),
                     Err(error) => leader.failed(error),
                 }

@@ -56,6 +56,7 @@ impl Challenge {
 
 fn offers(headers: &HeaderMap) -> Vec<Offer> {
     let values = headers.get_all(WWW_AUTHENTICATE);
+    // Every header counts: challenges stand in one or in several of them (RFC 9110, section 11.6.1).
     values
         .iter()
         .flat_map(|value| www_authenticate::parse(value.as_bytes()))

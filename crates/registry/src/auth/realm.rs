@@ -43,6 +43,7 @@ pub(crate) fn belongs_to(realm: &Url, registry: &Url) -> bool {
         (Some(realm), Some(registry)) if realm == registry => true,
         (Some(Host::Domain(realm)), Some(Host::Domain(registry))) => {
             let domain = |name: &str| {
+                // With the dot of the root at its end it is the same name.
                 let name = name.trim_end_matches('.').to_ascii_lowercase();
                 psl::domain_str(&name).map(str::to_owned)
             };

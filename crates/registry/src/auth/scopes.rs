@@ -20,6 +20,7 @@ impl Scopes {
             Access::Pull => "pull",
             Access::PullPush => "pull,push",
         };
+        // A mount from the repository itself needs no further scope.
         let further = also_pull.filter(|other| *other != name);
         let own = format!("repository:{name}:{actions}");
         let further = further.map(|other| format!("repository:{other}:pull"));
@@ -87,6 +88,7 @@ impl Scopes {
 
 /// Splits `TYPE:NAME:ACTIONS` before the actions.
 fn parts(scope: &str) -> (&str, Vec<&str>) {
+    // From the end, as the grammar of scopes lets a host with a port stand in the name.
     let (resource, actions) = scope.rsplit_once(':').unwrap_or(("", scope));
     (resource, actions.split(',').collect())
 }
@@ -106,6 +108,7 @@ fn limited(scope: &str, allowed: &[&str]) -> Option<String> {
     }
     let mut actions: BTreeSet<&str> = actions
         .into_iter()
+        // Actions that the specification does not name are a registry's own, and are asked for as demanded.
         .filter(|action| allowed.contains(action) || !matches!(*action, "push" | "delete"))
         .collect();
     if actions.remove("*") {

@@ -49,6 +49,7 @@ impl TokenRequest<'_> {
         transport: &Transport,
         credential: Option<&Credential>,
     ) -> Result<Token, RequestError> {
+        // Before the request: the token is no older than this, so that its life is rather taken to be too short.
         let asked = Instant::now();
         let response = match credential.map(|credential| &credential.identity) {
             Some(Identity::Token(secret)) => {
@@ -85,6 +86,7 @@ impl TokenRequest<'_> {
     ) -> Result<Response, RequestError> {
         let mut url = self.realm.clone();
         let service = self.service.map(|service| ("service", service));
+        // One parameter for each scope; it is OAuth 2 that has one for all, with blanks in between.
         let scopes = self.scopes.iter().map(|scope| ("scope", scope));
         url.query_pairs_mut()
             .extend_pairs(service.into_iter().chain(scopes));
@@ -126,6 +128,7 @@ impl TokenRequest<'_> {
             registry: self.registry,
             follow: false,
         };
+        // Of what is sent, the transport notes Authorization alone. Here the secret is in the body.
         transport.secrets.note(refresh_token);
         Ok(transport.send(request).await?)
     }
@@ -141,6 +144,7 @@ impl TokenRequest<'_> {
         // The parser's own words could quote the token.
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|_hidden| invalid("the answer is not the JSON of a token"))?;
+        // Servers give the one, the other or both, and some an empty text for the one they lack.
         let given = [answer.token, answer.access_token].into_iter().flatten();
         let value = given
             .into_iter()

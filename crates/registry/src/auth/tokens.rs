@@ -84,6 +84,7 @@ impl TokenCache {
                 return false;
             };
             slot.demanded = Some(further);
+            // Replaced and not emptied: a token that is being fetched for the former scopes must not land here.
             slot.flight = Arc::default();
             true
         })

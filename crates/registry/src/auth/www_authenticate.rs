@@ -45,6 +45,7 @@ pub(crate) fn parse(header: &[u8]) -> Vec<Offer> {
             break;
         }
         offers.push(Offer {
+            // Some write a colon behind the scheme, as if it were the name of a header.
             scheme: word.trim_end_matches(':').to_owned(),
             parameters: Vec::new(),
         });
@@ -85,6 +86,7 @@ impl<'t> Cursor<'t> {
             .0
             .strip_prefix('\'')
             .and_then(|rest| rest.split_once('\''));
+        // Only where the closing quote ends the value: else it is an apostrophe in a bare one.
         if let Some((value, rest)) = single
             && rest.chars().next().is_none_or(is_between)
         {
@@ -141,6 +143,7 @@ fn begins_anew(text: &str, behind_comma: bool) -> bool {
     if behind.starts_with('=') {
         return true;
     }
+    // A scheme without parameters looks like the last word of a bare value: so these are known by name.
     let is_scheme = ["Basic", "Bearer", "Digest", "Negotiate", "NTLM"]
         .iter()
         .any(|scheme| word.eq_ignore_ascii_case(scheme));

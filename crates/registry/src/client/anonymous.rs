@@ -26,10 +26,12 @@ impl Exchange<'_, '_> {
         }
         let (endpoint, authenticator) = (self.endpoint, &self.inner.authenticator);
         let name = endpoint.name(self.request.operation.remote.repository.name());
+        // What storage or another registry says after a redirect tells nothing of what this one hides.
         if !endpoint.serves(answer.url()) || !authenticator.knows(&endpoint.host, &name).await {
             return Ok(answer);
         }
         if self.is_anonymous() {
+            // One request per server, not per image: all that is really missing would else cost two.
             let asked = &endpoint.asked_for_challenge;
             asked.get_or_init(|| self.ask_for_challenge()).await;
         }

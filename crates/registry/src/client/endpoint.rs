@@ -58,6 +58,7 @@ impl Endpoint {
     ) -> Result<Self, SetupError> {
         let invalid = |problem: String| SetupError::new(format!("registries.{host}"), problem);
         let profile = Profile::new(settings, trust).map_err(invalid)?;
+        // `insecure` in the settings is somebody's word, and goes before what holds where nobody said anything.
         let by_default = trust == Trust::InsecureByDefault && !profile.unverified;
         let may_be_plain = profile.unverified || by_default;
         let ((address, plain), prefix) = if let Some(text) = &settings.endpoint {
@@ -107,6 +108,8 @@ impl Endpoint {
         if scheme.is_some() {
             settings.endpoint = None;
         }
+        // How far the registry or the cache is trusted says nothing of its mirrors: that is for their own settings to
+        // say.
         let mut endpoint = Self::registry(host, &settings, Trust::Verified)?;
         if scheme.is_some() {
             endpoint.address = address;
@@ -234,6 +237,7 @@ fn addresses(host: &str, plain_http: bool, insecure: bool) -> Result<(Url, Optio
     Ok(if plain_http {
         (plain, None)
     } else if insecure || is_loopback(&secure) {
+        // As Docker has it, a registry on this machine may speak plain HTTP without a word in the config.
         (secure, Some(plain))
     } else {
         (secure, None)
@@ -253,6 +257,7 @@ fn parse_place(text: &str) -> Result<(Url, String), String> {
         return Ok((base, String::new()));
     }
     let is_name = format!("localhost/{prefix}").parse::<Location>().is_ok();
+    // Whoever writes the `/v2/` of the API into the path would ask for `/v2/v2/...`.
     if is_name && prefix.split('/').next() != Some("v2") {
         Ok((base, prefix.to_owned()))
     } else {

@@ -68,6 +68,8 @@ impl Endpoints {
         key: Key,
         make: impl FnOnce() -> Result<Endpoint, SetupError>,
     ) -> Result<Arc<Endpoint>, SetupError> {
+        // Held while one is made: of two for one server, each would learn for itself what it wants, and fetch tokens of
+        // its own.
         let mut known = lock(&self.known);
         if let Some(endpoint) = known.get(&key) {
             return Ok(Arc::clone(endpoint));

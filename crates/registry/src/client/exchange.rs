@@ -86,6 +86,8 @@ impl<'s> Exchange<'s, '_> {
             }
         };
         let status = response.status();
+        // The 401 of a place that the registry redirects to is not the registry's: it would name the token server that
+        // gets the password.
         let asks_for_credentials =
             status == StatusCode::UNAUTHORIZED && same_origin(&server.base, response.url());
         let challenge = match status {
@@ -95,6 +97,7 @@ impl<'s> Exchange<'s, '_> {
             _ if status.is_server_error() => None,
             _ => Some(Challenge::Nothing),
         };
+        // The lead is dropped with nothing learnt, and the next request is a first one too.
         let Some(challenge) = challenge else {
             return Ok(First::Answer(response));
         };
@@ -124,6 +127,7 @@ impl<'s> Exchange<'s, '_> {
         let Some(plain) = self.endpoint.plain.clone() else {
             return Err(error);
         };
+        // On one and the same port a refused connection says that nobody is there for plain HTTP either.
         let other_port = server.base.port_or_known_default() != plain.port_or_known_default();
         match &error {
             SendError::NoTls(_) | SendError::HungUp(_) => {}
@@ -161,6 +165,7 @@ impl<'s> Exchange<'s, '_> {
             endpoint.profile(&server),
             endpoint.named(&base),
         );
+        // Of the 401 that was just answered, so that the first token is the right one already.
         if let Some(scope) = scope {
             endpoint.tokens.demand(&scopes, &scope);
         }
@@ -173,6 +178,7 @@ impl<'s> Exchange<'s, '_> {
             return self.conclude(response, &authorization, &auth_request).await;
         }
         let (response, authorization) = self.send_authorized(&server, &auth_request).await?;
+        // For the requests to come: what was refused here is not shown by them.
         self.refresh(&mut server, &response, &authorization, &auth_request)
             .await;
         self.conclude(response, &authorization, &auth_request).await
@@ -207,6 +213,7 @@ impl<'s> Exchange<'s, '_> {
             .await
             || demanded;
         match offered {
+            // It was open to anybody up to now, or has moved its token server.
             Some(challenge) if challenge != server.challenge => {
                 server.challenge = challenge;
                 self.endpoint.info.replace(server.clone());
@@ -223,6 +230,7 @@ impl<'s> Exchange<'s, '_> {
         authorization: &Authorization,
         auth_request: &AuthRequest<'_>,
     ) -> Result<Response, Failure> {
+        // What storage refuses is no matter of credentials.
         if !self.endpoint.serves(response.url()) {
             return Ok(response);
         }

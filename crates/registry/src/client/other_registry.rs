@@ -37,6 +37,7 @@ impl Exchange<'_, '_> {
         tracing::debug!(host = other.endpoint.host, "led to another registry");
         let led_by = self.endpoint;
         let home = led_by.known();
+        // Nothing but GET and HEAD is redirected, so there is nothing to be written there.
         let scopes = Scopes::new(&other.name, Access::Pull, None);
         let auth_request = other.endpoint.auth_request(
             &other.name,
@@ -89,6 +90,7 @@ impl Exchange<'_, '_> {
         };
         // Settings were looked at when the client was made.
         let endpoint = self.inner.endpoints.registry(&host, Trust::Verified).ok()?;
+        // Its credentials are for the place where the config has that registry, which need not be where its name leads.
         if !endpoint.may_be_at(url) {
             return None;
         }

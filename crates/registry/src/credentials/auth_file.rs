@@ -59,6 +59,7 @@ impl AuthFile {
     /// Reads a file's text. What is empty or `null`, at any depth, counts as absent, and members that are not known are
     /// passed over.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        // Editors on Windows begin a file with a byte order mark.
         let text = text.trim_start_matches('\u{feff}').trim_end();
         if text.is_empty() {
             return Ok(Self::default());
@@ -218,6 +219,7 @@ fn identity(entry: &Value) -> Result<Option<Identity>, String> {
         let value = entry.get(name).unwrap_or(&Value::Null);
         text_of(value).map_err(|why| format!("{name}: {why}"))
     };
+    // Docker writes an `auth` beside it, whose password is empty.
     if let Some(token) = member("identitytoken")? {
         return Ok(Some(Identity::Token(Secret::new(token))));
     }
@@ -240,6 +242,7 @@ fn identity(entry: &Value) -> Result<Option<Identity>, String> {
 
 fn decode(auth: &str) -> Result<Identity, &'static str> {
     let expected = "its auth is not the base64 of USER:PASSWORD";
+    // Some tools leave the padding out.
     let config =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let decoded = GeneralPurpose::new(&STANDARD, config)

@@ -58,6 +58,7 @@ impl Helpers {
             .arg("get")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // What it prints there may hold the secret, and nobody reads it.
             .stderr(Stdio::null())
             .kill_on_drop(true);
         if let Some(path) = &self.path {
@@ -95,6 +96,7 @@ fn is_executable(file: &Path) -> bool {
 }
 
 async fn converse(mut child: Child, server: &str) -> io::Result<Output> {
+    // Written before anything is read: the name of a server fits into any pipe.
     if let Some(mut stdin) = child.stdin.take() {
         // One that answers without having read the question is judged by its answer.
         match stdin.write_all(server.as_bytes()).await {

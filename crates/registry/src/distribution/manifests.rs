@@ -61,6 +61,8 @@ impl HttpRegistry {
         let request = asked.request(Method::HEAD).accept(head_support::refusals());
         let response = match self.client.send(request).await {
             Ok(response) => response,
+            // Of a host that never answered a HEAD, it may be the method that is refused. One that has answered means
+            // its 401.
             Err(refusal) if known.is_none() && is_refusal(&refusal) => {
                 return self.resolve_by_get(asked).await;
             }
@@ -68,6 +70,7 @@ impl HttpRegistry {
         };
         let status = response.status();
         if status.is_success() {
+            // What a mirror answers tells nothing of the registry itself.
             if !Mirrored::of(&response).is_mirrored() {
                 self.head_support.note(asked.host(), HeadSupport::Supported);
             }
@@ -89,6 +92,7 @@ impl HttpRegistry {
             let media_type = content_type(response.headers()).to_owned();
             return Ok(Some(Resolved { digest, media_type }));
         }
+        // Without a digest in the header it is computed from the manifest (Nexus may leave it out).
         let found = self.get(asked).await?;
         Ok(found.map(Resolved::from))
     }
@@ -99,6 +103,7 @@ impl HttpRegistry {
         asked: &ManifestOperation<'_>,
     ) -> Result<Option<Resolved>, Failure> {
         let found = self.get(asked).await?;
+        // Where GET has nothing either, HEAD told the truth.
         if found.is_some() {
             self.head_support
                 .note(asked.host(), HeadSupport::Unsupported);
@@ -139,6 +144,7 @@ impl HttpRegistry {
             .header(CONTENT_TYPE, media_type)
             .payload(Payload::Bytes(manifest.bytes.clone()));
         let response = self.client.send(request).await?;
+        // A registry that says it stored it under another digest has stored something else.
         let pushed = Reference::Digest(manifest.digest.clone());
         let stated = digest::stated_digest(response.headers(), &pushed);
         stated.map(drop).map_err(|error| asked.failure(error))
@@ -168,6 +174,7 @@ impl HttpRegistry {
             Side::Source => &[StatusCode::NOT_FOUND],
             Side::Target => &[StatusCode::NOT_FOUND, StatusCode::FORBIDDEN],
         });
+        // HEAD was refused with a new token too, so another one for GET would be fetched in vain.
         if asked.is_denied {
             request = request.without_renewal();
         }

@@ -101,6 +101,7 @@ impl HttpRegistry {
         at: &Remote,
         target: Target,
     ) -> Result<(Vec<String>, Option<Url>), Failure> {
+        // One for each page: between two pages others get their turn.
         let permits = self.client.permit(at).await;
         let subject = at.repository.to_string();
         let operation = Operation::new(at, &permits, Step::ListTags, subject);

@@ -183,6 +183,7 @@ impl Uploads {
                 StatusCode::CREATED => Ok(None),
                 _ => Session::opened(shared, remote, &asked, &answer).map(Some),
             });
+            // Gives the session back where nobody waits for it, and drops it so.
             drop(told.send(opened));
         };
         self.shared.tasks.spawn(posted.in_current_span());

@@ -179,6 +179,8 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let host = name.as_str().to_owned();
             let addresses: Vec<_> = network.names.resolve(name).await?.collect();
+            // Only places that the user has named tell from where a registry leads. What it leads to must not change
+            // that.
             if reach == Reach::Named {
                 network.note(&host, &addresses);
             }

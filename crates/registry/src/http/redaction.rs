@@ -104,6 +104,7 @@ fn needles(secret: &str) -> Vec<Needle> {
     let bytes = secret.as_bytes();
     let mut needles = vec![Needle::new(secret)];
     for before in 0..3 {
+        // Base64 takes three bytes at a time, so a text looks one of three ways in it.
         let mut padded = vec![0; before];
         padded.extend_from_slice(bytes);
         let encoded = STANDARD_NO_PAD.encode(&padded);

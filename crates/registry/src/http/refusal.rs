@@ -81,6 +81,7 @@ fn classify(
         401 => FailureClass::Unauthorized,
         408 => FailureClass::Timeout,
         500.. => FailureClass::Unavailable,
+        // By its words, before the statuses that registries have for it are taken for what they mean otherwise.
         _ if parsed.tag_is_immutable() => FailureClass::ImmutableTag,
         // An upload session that was lost: another attempt starts anew.
         _ if code(OciErrorCode::BlobUploadUnknown) || code(OciErrorCode::BlobUploadInvalid) => {
@@ -89,6 +90,7 @@ fn classify(
         _ if code(OciErrorCode::DigestInvalid) || code(OciErrorCode::SizeInvalid) => {
             FailureClass::DigestMismatch
         }
+        // Before it counts as missing: what was sent a moment ago may not be known everywhere yet.
         status if parsed.may_pass(status, write) => FailureClass::Inconsistent,
         _ if code(OciErrorCode::ManifestBlobUnknown) => FailureClass::NotFound,
         403 => FailureClass::Denied,
@@ -239,6 +241,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Du
     let written = headers
         .get(DATE)
         .and_then(|value| date(value.to_str().ok()?.trim()));
+    // A date that has passed asks for no wait.
     Some(Duration::try_from(date(text)? - written.unwrap_or(now)).unwrap_or_default())
 }
 

@@ -154,6 +154,7 @@ impl Transport {
             let Some(next) = next.map_err(SendError::RedirectFailed)? else {
                 return Ok(response);
             };
+            // The last redirect that is allowed was followed, and its answer would have counted; this is one more.
             if redirects == MAX_REDIRECTS {
                 break;
             }
@@ -190,6 +191,8 @@ impl Transport {
         request: &mut TransportRequest<'_>,
         url: &Url,
     ) -> Result<Response, SendError> {
+        // For each place anew: neither the client certificate nor the leave to skip verification follows a redirect to
+        // another host.
         let profile = self.profile_for(url, &request.url, request.profile);
         let mut to_send = Request::new(request.method.clone(), url.clone());
         to_send.headers_mut().clone_from(&request.headers);

@@ -91,6 +91,7 @@ impl Folder {
         file.write_all(bytes)
             .and_then(|()| file.sync_all())
             .map_err(LayoutError::io(&path))?;
+        // Its name is not synced: that is done before a tag leads to it (`sync_blob_folders`).
         Self::persist(temporary, &path)
     }
 

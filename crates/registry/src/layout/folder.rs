@@ -95,6 +95,7 @@ impl Folder {
         }
         let lock = self.lock()?;
         plain::make_folder(&self.root, Path::new(BLOBS))?;
+        // Another writer may have come this far and died, or an older layout may lack its marker: what is listed stays.
         if plain::open(&self.root, Path::new(INDEX))?.is_some() {
             self.read_index()?;
         } else {
@@ -154,6 +155,7 @@ impl Folder {
     }
 
     fn replace(&self, path: &Path, content: &[u8]) -> Result<(), LayoutError> {
+        // Not by `temporary_file`, whose shared lock would wait for the exclusive one that the caller holds.
         let mut file = new_temporary_file(&self.private()?).map_err(LayoutError::io(path))?;
         file.write_all(content)
             .and_then(|()| file.as_file().sync_all())

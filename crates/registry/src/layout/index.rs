@@ -127,6 +127,7 @@ impl Index {
         });
         let entry = entry.map_err(|error| error.to_string())?;
         let at = before.unwrap_or(self.manifests.len());
+        // None that is taken out stands before `at`, the place of the first.
         self.manifests
             .retain(|other| Names::of(other).reference.as_deref() != Some(tag));
         self.manifests.insert(at, entry);

@@ -35,6 +35,7 @@ fn wait(
     try_lock: impl Fn(&File) -> Result<(), TryLockError>,
 ) -> Result<Lock, LayoutError> {
     let file = plain::open_lock(path)?;
+    // Asked again and again, as the call that waits has no limit.
     let mut waited = Duration::ZERO;
     loop {
         match try_lock(&file) {

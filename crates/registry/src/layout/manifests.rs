@@ -196,6 +196,7 @@ impl Folder {
         };
         let changed = index.set_tag(tag, &descriptor);
         if changed.map_err(|reason| self.malformed_index(reason))? {
+            // The names of the blobs first: after a power cut the index must lead to nothing that is not there.
             self.sync_blob_folders()?;
             self.replace_index(&index, &lock)?;
         }

@@ -44,10 +44,12 @@ fn range_start(headers: &HeaderMap, offset: u64, size: u64) -> Result<u64, Unusa
     let start = span
         .split_once('-')
         .and_then(|(start, _)| start.parse().ok());
+    // The total may be unknown (RFC 9110, section 14.4).
     if start == Some(offset) && (total == "*" || total.parse() == Ok(size)) {
         Ok(offset)
     } else {
         Err((
+            // A class that is tried again: another answer, or that of another server, may be right.
             FailureClass::DigestMismatch,
             format!(
                 "the answer has Content-Range {:?}, expected {offset}- of {size}",

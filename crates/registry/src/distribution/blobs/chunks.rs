@@ -24,12 +24,15 @@ impl ToRegistry<'_> {
     ) -> Result<(), UploadError> {
         let size = self.copy.blob.size;
         let mut resume_budget = ResumeBudget::default();
+        // Ends when all bytes have come out, the last of which do so only with the right digest.
         while let Some(border) = blob.checkpoint() {
             let at = border.position;
             let end = size.min(at.saturating_add(chunk));
             let sent = self.send_chunk(permits, session, &mut blob, end);
             let (reached, failure) = match sent.await {
                 Ok(()) => match session.received() {
+                    // Registries that do not tell leave Range out, or say 0-0: their word for the chunk is the 2xx
+                    // alone.
                     Some(received) if 0 < received && received < end => {
                         let answer = format!("the registry took {received} of {end} bytes");
                         let class = FailureClass::Connection;
@@ -50,6 +53,7 @@ impl ToRegistry<'_> {
             if reached > self.told() || !resume_budget.may_resume(reached) {
                 return Err(UploadError::Failed(failure));
             }
+            // All of the chunk arrived, and only the answer was lost.
             if reached == end && blob.position() == end {
                 continue;
             }
@@ -112,6 +116,7 @@ impl ToRegistry<'_> {
         let checkpoint = if border.position <= reached {
             border
         } else {
+            // It has lost earlier chunks too, for whose end no state of the hash is kept: read from the start.
             Checkpoint::start(self.copy.blob)
         };
         let opened = self.read_from(permits, checkpoint).await;

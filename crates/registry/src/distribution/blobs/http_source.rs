@@ -89,6 +89,7 @@ impl<'a> HttpSource<'a> {
     }
 
     async fn resume(&mut self, error: &reqwest::Error) -> Result<(), Failure> {
+        // If this was a mirror, the rest is asked of the next server.
         self.distrust();
         let failure = self.operation.failure(explain_cut(error));
         if !self.resume_budget.may_resume(self.offset) {

@@ -35,6 +35,7 @@ impl ToFolder<'_> {
             }
         }
         if layout.is_present(copy.blob).await? {
+            // Who asked for a mount is told of one, as by a registry that has it; else nothing was sent.
             return Ok(match copy.mount_from {
                 Some(_) => Arrival::Mounted,
                 None => Arrival::Copied { bytes: 0 },

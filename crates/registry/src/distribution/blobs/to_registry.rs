@@ -64,6 +64,7 @@ impl ToRegistry<'_> {
             }
         }
         let client = &self.transfer.client;
+        // Only now: a mount waits for the target's turn alone.
         let permits = Arc::new(client.transfer_permits(copy.source, copy.target).await);
         self.send(&permits, begun).await?;
         Ok(Arrival::Copied { bytes })
@@ -102,6 +103,7 @@ impl ToRegistry<'_> {
             tracing::debug!(%failure, ?next, "sending the blob in another way");
             support = next;
         }
+        // Learnt from what worked in the end alone.
         if support != known {
             uploads.remember(self.copy.target, support);
         }
@@ -130,6 +132,8 @@ impl ToRegistry<'_> {
             }
         };
         let ended = match sent {
+            // After a PATCH the upload is still open, and is ended by a PUT without a body (distribution spec, "Pushing
+            // a blob in chunks").
             Ok(()) if method != UploadMethod::Put => {
                 let closing = async { taken(session.close(permits).await) };
                 self.answered(closing).await
@@ -159,6 +163,7 @@ impl ToRegistry<'_> {
                 failure,
             ) => {
                 if uploads.has(permits, copy.target, copy.blob).await == Ok(true) {
+                    // Nothing is left to be cancelled.
                     session.is_over();
                     return None;
                 }
@@ -167,6 +172,7 @@ impl ToRegistry<'_> {
             UploadError::Failed(failure) if is_unanswered(&failure) => failure,
             error => return Some(error),
         };
+        // It may arrive later still, so the next try asks before it sends.
         uploads.was_unanswered(copy.target, copy.blob);
         Some(UploadError::Failed(failure))
     }
@@ -185,6 +191,7 @@ impl ToRegistry<'_> {
             .await
             .map_err(UploadError::Failed)?
             .unwrap_or_default();
+        // All of it came in one piece: unlike a stream it can be sent once more with another token.
         if blob.is_done() {
             let request = whole(method, session, permits, Payload::Bytes(first), length);
             self.answered(request).await?;
@@ -219,6 +226,7 @@ impl ToRegistry<'_> {
         };
         let source = self.read_from(permits, Checkpoint::start(copy.blob));
         let (session, blob) = tokio::join!(opening, source);
+        // The source's failure goes first. The session, if it was opened, is dropped here and so cancelled.
         let blob = blob?;
         Ok((session?, blob))
     }
@@ -253,6 +261,7 @@ impl ToRegistry<'_> {
             Ok(()) => self.answered(request).await,
             Err(BodyWriterError::Source(failure)) => Err(UploadError::Failed(failure)),
             Err(BodyWriterError::Stalled(sent)) => Err(UploadError::Failed(self.stalled(sent))),
+            // The other side stopped reading: its answer, if there is one, says why.
             Err(BodyWriterError::Over) => self.too_early(self.answered(request).await),
         }
     }

@@ -82,6 +82,7 @@ impl<'a> VerifiedBlob<'a> {
             hasher.update(chunk);
             self.position += chunk.len() as u64;
         }
+        // Before the last bytes are handed out: an upload cannot end without them.
         if chunk.is_none() || self.position == self.blob.size {
             self.verify().await?;
         }
@@ -129,6 +130,8 @@ impl<'a> VerifiedBlob<'a> {
                 self.position, self.blob.size
             )));
         }
+        // To the very end: what still comes is too much, as `read` finds, and a connection that was read to its end
+        // serves again.
         while self.read().await?.is_some() {}
         let found = self.hasher.take().map(Hasher::finish);
         match found {

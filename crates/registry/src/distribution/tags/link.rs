@@ -22,6 +22,7 @@ pub(super) fn next(page: &Url, headers: &HeaderMap) -> Result<Option<Url>, Strin
             "its Link to the next page leads to another host, {host}, which is not followed"
         ));
     }
+    // Behind a proxy that ends TLS a registry may name itself by http, or by a port of its own.
     let mut on_registry = page.clone();
     on_registry.set_path(next.path());
     on_registry.set_query(next.query());

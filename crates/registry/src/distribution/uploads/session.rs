@@ -109,12 +109,14 @@ impl Session {
             StatusCode::RANGE_NOT_SATISFIABLE,
         ]);
         if !range.is_empty() {
+            // Without a unit, as the distribution spec has it and unlike RFC 9110, section 14.4.
             let stated = format!("{}-{}", range.start, range.end - 1);
             if let Ok(stated) = HeaderValue::try_from(stated) {
                 request = request.header(CONTENT_RANGE, stated);
             }
         }
         let answer = self.client().send(request).await;
+        // However this one ended, what the answer before said is out of date.
         self.received = None;
         let answer = answer?;
         if answer.status().is_success() {
@@ -131,6 +133,7 @@ impl Session {
     pub(crate) async fn close(&mut self, permits: &Permits) -> Result<Sent, Failure> {
         let operation = self.operation(permits);
         let request = operation.request(Method::PUT, Target::Url(self.closing()?));
+        // The caller has more patience: a registry may have to move the blob to its place before it answers.
         let request = request.accept(&UNANSWERED).without_time_limit();
         let answer = self.client().send(request).await?;
         if answer.status().is_success() {
@@ -188,16 +191,19 @@ impl Session {
 
     /// Notes that the blob is in place, if it is the right one that the registry says it has stored.
     fn succeeded(&mut self, answer: &Response) -> Result<(), Failure> {
+        // Whatever is wrong with what was stored, there is no session left to be cancelled.
         self.location = None;
         let stated = answer.headers().get("docker-content-digest");
         let stored = stated.and_then(|value| value.to_str().ok()?.parse::<Digest>().ok());
         match stored {
             Some(stored)
+                // Digests by different algorithms cannot be compared.
                 if stored.algorithm() == self.digest.algorithm() && stored != self.digest =>
             {
                 let found = format!("it was stored as {stored}");
                 Err(self.failure(FailureClass::DigestMismatch, &found))
             }
+            // The end of an upload is 201 (distribution spec): 202 says that it is not stored yet.
             _ if answer.status() == StatusCode::ACCEPTED => {
                 Err(self.invalid("202 Accepted, expected 201 Created"))
             }
@@ -227,6 +233,7 @@ fn carrying(request: Request<'_>, payload: Payload, length: u64) -> Request<'_> 
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // Without a runtime, as at the end of the process, nothing can be sent: registries forget uploads in time.
         if let (Some(location), Ok(runtime)) = (self.location.take(), Handle::try_current()) {
             let cancelled = cancel(
                 self.shared.client.clone(),
@@ -234,6 +241,7 @@ impl Drop for Session {
                 self.digest.to_string(),
                 location,
             );
+            // Tracked, so that the end of the program waits for it.
             self.shared.tasks.spawn_on(cancelled, &runtime);
         }
     }

@@ -24,6 +24,7 @@ pub(super) async fn ask(
     let answer = client.send(request).await?;
     let next = location::next(answer.url(), answer.headers());
     Ok(UploadStatus {
+        // Without a Location it stays where it was.
         location: next.unwrap_or_else(|_missing| location.clone()),
         received: received(answer.headers()),
     })

@@ -72,6 +72,7 @@ impl UploadSupport {
     /// How to send a blob of `size` bytes, the upload of which began with such limits.
     pub(crate) fn method(self, size: u64, limits: ChunkLimits) -> Result<UploadMethod, String> {
         let usual = || limits.min.map(|min| min.max(USUAL));
+        // The config, and what was learnt by a 413, go before what the registry states, but within its bounds.
         let Some(wanted) = self.chunk.or(limits.max).or_else(usual) else {
             return Ok(self.whole());
         };
@@ -101,6 +102,7 @@ impl UploadSupport {
                     return None;
                 }
                 Self {
+                    // By halves, as a 413 does not say how much is allowed.
                     chunk: Some((refused / 2).clamp(SMALLEST_TRIED, LARGEST_TRIED)),
                     ..self
                 }

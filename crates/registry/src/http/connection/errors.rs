@@ -46,6 +46,7 @@ pub(crate) fn explain(host: &str, error: &AnyError) -> RequestError {
             format!("connection reset by {host}")
         }
         Some(io::ErrorKind::UnexpectedEof) => format!("connection closed by {host}"),
+        // hyper-util tells this by its text alone.
         _ if causes(error).any(|cause| cause.to_string() == "dns error") => {
             format!("the name of {host} cannot be resolved")
         }

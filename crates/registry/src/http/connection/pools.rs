@@ -111,6 +111,7 @@ impl Pools {
         let proxy = proxy.address().map_err(invalid)?;
         let is_tunnel = key.tls.is_some();
         let connector = Connector::through(&proxy, is_tunnel, PRODUCT, names, tls, within);
+        // A tunnel shows the login once, as it is made; inside of it the requests are the registry's.
         let login = proxy.login.filter(|_| !is_tunnel);
         Ok(Pool::new(connector, login))
     }

@@ -71,6 +71,7 @@ fn config(
             .map_err(|error| error.to_string())?,
         None => builder.with_no_client_auth(),
     };
+    // No HTTP/2: all blobs of a host would share the window of one TCP connection.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -117,6 +118,8 @@ impl ServerCertVerifier for CertificateVerifier {
             now,
         );
         let reason = match verdict {
+            // Only where the issuer is what is wrong: that verdict may come before time and name are looked at, so both
+            // are here.
             Err(Error::InvalidCertificate(
                 CertificateError::Other(_) | CertificateError::UnknownIssuer,
             )) if self.has(end_entity) && is_in_time(end_entity, now) => {

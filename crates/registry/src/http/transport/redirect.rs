@@ -28,6 +28,8 @@ pub(crate) fn next(
             format!("{place} answered {status}: {why}"),
         )
     };
+    // What is to be written elsewhere a registry says by the Location of an upload. A body that was streamed cannot be
+    // sent twice.
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(refuse(format!("a redirect of a {method} is not followed")));
     }
