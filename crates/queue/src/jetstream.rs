@@ -68,6 +68,7 @@ impl JetStream {
         clock: Arc<dyn Clock>,
         max_deliver: u64,
     ) -> Result<Self, ProvisionError> {
+        // First: with a stream missing, all else would wait for it, or fail in words of its own.
         verify(&connection, role).await?;
         let (cancelled, pauses) = (
             Arc::<CancelledRuns>::default(),
@@ -133,6 +134,7 @@ impl JetStream {
         self.tasks.stop.cancel();
         self.tasks.tracker.close();
         self.tasks.tracker.wait().await;
+        // What was sent without waiting for an answer, as that a consumer is deleted, leaves before the process ends.
         self.connection.flush().await
     }
 

@@ -22,6 +22,7 @@ impl KnownPauses {
     pub(crate) fn learn(&self, mut pause: HostPause, now: OffsetDateTime) {
         let lifted = lock(&self.lifted);
         let is_lifted = |at: &OffsetDateTime| pause.since <= *at;
+        // Heard of late: that pause was ended before.
         if lifted.get(&pause.host).is_some_and(is_lifted) {
             return;
         }

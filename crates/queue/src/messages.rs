@@ -69,6 +69,7 @@ pub(crate) fn encode_job(job: &Job, limit: usize) -> Result<Vec<u8>, QueueError>
 /// What a message is, whoever wrote it: a job that is returned has ids that agree, and texts of some length at most.
 #[must_use]
 pub(crate) fn decode_job(bytes: &[u8]) -> Message {
+    // The version first: a newer job need not have the form of these.
     let said = serde_json::from_slice::<UnknownJob>(bytes).ok();
     if let Some(unknown) = said.filter(|said| said.is_unknown()) {
         return Message::Unknown(unknown);

@@ -139,6 +139,8 @@ impl Jobs {
     pub(super) async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
         let parcel = parcel(job)?;
         loop {
+            // Made before the look: `notify_waiters` wakes those who wait by then, and a place that becomes free in
+            // between would be missed.
             let freed = self.freed.notified();
             if let Some(stored) = self.try_publish(lane, job, &parcel)? {
                 return Ok(stored);
@@ -149,6 +151,7 @@ impl Jobs {
 
     pub(super) fn purge(&self, run: &RunId) -> u64 {
         let dropped = lock(&self.state).schedule.purge(run, Instant::now());
+        // Some may have been of lane bulk.
         self.freed.notify_waiters();
         dropped
     }
@@ -165,6 +168,7 @@ impl Jobs {
             return Err(QueueError::Closed);
         }
         let is_full = lane == Lane::Bulk && state.schedule.held(Lane::Bulk) >= self.bulk_capacity;
+        // A repeat takes no place, and need not wait for one.
         if is_full && !state.recent.contains(&job.message_id(), Instant::now()) {
             return Ok(None);
         }
@@ -182,6 +186,7 @@ impl Jobs {
         if state.recent.contains(&id, now) {
             return Stored::Duplicate;
         }
+        // With the job, under one lock: of two repeats at the same time one is stored.
         state.recent.insert(&id, now);
         let visible_at = self.instant_of(job.not_before);
         state
@@ -205,6 +210,7 @@ impl Jobs {
         max: usize,
     ) -> Result<Vec<TakenJob>, QueueError> {
         loop {
+            // Before the look, as in `publish`.
             let arrived = self.arrived.notified();
             let (taken, next_visible) = self.try_take(selection, max)?;
             if taken.is_empty() {
@@ -231,6 +237,7 @@ impl Jobs {
         let taken: Vec<Taken> = iter::from_fn(|| state.schedule.take(selection, now))
             .take(max)
             .collect();
+        // Such a job stands among the poison from now on: who waits for that has to learn when it is due there.
         if taken
             .iter()
             .any(|taken| state.schedule.is_last_chance(taken))

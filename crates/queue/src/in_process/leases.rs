@@ -83,6 +83,7 @@ impl Leases for InProcessLeases {
             return Ok(Renewal::Lost);
         }
         let grants = state.grants.remove(&lease.key);
+        // Renewed by who holds it, whom only the former grant names.
         let holder = grants.map(|grants| grants.holder).unwrap_or_default();
         let renewed = state.grant(&lease.key, holder, now + self.term);
         Ok(Renewal::Held(renewed))

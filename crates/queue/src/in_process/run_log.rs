@@ -133,6 +133,7 @@ impl RunLogReader for Reader {
         let log = Arc::clone(&self.log);
         within(wait, async {
             loop {
+                // Before the look, so that what is appended in between is heard of.
                 let appended = log.appended.notified();
                 if let Some(event) = self.next_stored()? {
                     return Ok(Some(event));

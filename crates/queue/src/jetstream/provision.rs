@@ -68,6 +68,7 @@ pub async fn provision(
 ) -> Result<Vec<(String, Change)>, ProvisionError> {
     settings.check().map_err(ProvisionError::Settings)?;
     let (mut steps, mut made) = (Vec::new(), Vec::new());
+    // All is looked at before anything is asked for.
     for config in topology::streams(connection.names(), settings) {
         steps.push(stream_step(connection, &config, now).await?);
     }

@@ -282,6 +282,7 @@ impl Schedule {
         let Some(entry) = self.entries.get_mut(&number) else {
             return;
         };
+        // Which queue it stands in, and where in there, follows from what is changed here: so out of the one first.
         self.queues.of(entry).remove(&(entry.visible_at, number));
         change(entry);
         self.queues.of(entry).insert((entry.visible_at, number));

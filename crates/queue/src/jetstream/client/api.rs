@@ -70,6 +70,8 @@ impl Connection {
             headers.insert(name, value);
         }
         let answer = self
+            // Once: whether a first try was stored decides how a second one is answered. Who has to know reads what is
+            // there.
             .request(subject, &headers, payload, Retries::None)
             .await?;
         match parse::<Acknowledged>(subject, &answer.payload)?.said {

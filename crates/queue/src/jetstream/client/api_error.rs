@@ -46,6 +46,7 @@ impl ApiError {
 
     /// Whether JetStream is there, but not ready, as after a restart.
     fn is_not_ready(&self) -> bool {
+        // A stream that is full, or that cannot be written, has the same code.
         self.code == NOT_READY && self.err_code != STORE_FAILED
     }
 

@@ -144,6 +144,7 @@ impl Connection {
 
     /// A name that nobody else has, made of letters and digits.
     pub(crate) fn unique_name(&self) -> String {
+        // The library makes such names for its inboxes; nobody has to be asked for one.
         let inbox = self.shared.client.last().new_inbox();
         inbox.rsplit('.').next().unwrap_or_default().to_owned()
     }
@@ -173,6 +174,8 @@ impl Connection {
             // On the heap: it is part of all futures that ask.
             let asked = Box::pin(self.request_once(subject, headers, payload.clone()));
             let asked = self.noting_silence(about, asked);
+            // What is not allowed is never answered: the server says so in an event of the connection, of which the
+            // request learns here.
             let answer = tokio::select! {
                 answer = asked => answer,
                 permission = self.events().denial(|denied| denied == subject, start) => {
@@ -182,6 +185,7 @@ impl Connection {
             let refusal = answer.as_ref().ok();
             let refusal = refusal.and_then(|answer| refusal_in(&answer.payload));
             self.note(about, &answer, refusal.as_ref(), asked_at);
+            // After the note, so that this request's own end counts.
             let lacks_room = || self.shared.health.lacks_room(about);
             let is_over = retries.are_over(start, self.outage(), lacks_room);
             let failure = match answer {
@@ -196,6 +200,7 @@ impl Connection {
                 RequestFailure::Final(error) => return Err(error),
                 failure if is_over => return Err(failure.describe(subject, start)),
                 RequestFailure::NoResponders | RequestFailure::NoClient(_) => sleep(PAUSE).await,
+                // These took their time already: up to the time-out, or until there was another connection.
                 RequestFailure::TimedOut | RequestFailure::Disconnected => {}
             }
         }
@@ -230,6 +235,7 @@ impl Connection {
                 let nobody = Cause::Refusal("no stream or consumer listens".to_owned());
                 self.failed(about, nobody, Instant::now());
             }
+            // A server that is away, or that does not let this user ask, is as well as it was.
             (
                 Err(
                     RequestFailure::Disconnected
@@ -279,6 +285,8 @@ impl Connection {
         headers: &HeaderMap,
         payload: Bytes,
     ) -> Result<Message, RequestFailure> {
+        // From before the request on. An answer to what was asked over an earlier connection never comes, and the
+        // library would wait for it until the time-out.
         let mut connections = self.events().connections();
         let mut request = Request::new()
             .payload(payload)
@@ -298,11 +306,13 @@ impl Connection {
             Err(error) => RequestFailure::from(&error),
         };
         // A server that is slow answers pings at least. One that stands still keeps its connections open.
+        // Within less than the time between two pings, silence proves nothing.
         if matches!(failure, RequestFailure::TimedOut)
             && self.request_timeout() > PING
             && bytes_heard(&client) == heard_before
         {
             self.tell_of_reconnect();
+            // Fails where the client has died. The next request makes another one.
             client.force_reconnect().await.ok();
         }
         Err(failure)

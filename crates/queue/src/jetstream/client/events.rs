@@ -152,6 +152,7 @@ impl Events {
         match event {
             Event::Connected => {
                 *lock(&self.failure) = None;
+                // Permissions may be others by now, and the inboxes are subscribed to anew.
                 lock(&self.denials).clear();
                 self.connections.send_modify(|count| *count += 1);
                 if self.is_expected() {

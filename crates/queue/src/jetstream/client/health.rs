@@ -58,6 +58,7 @@ struct OngoingFailure {
 
 impl OngoingFailure {
     fn is_told(&self) -> bool {
+        // That is the server's own word. Silence may be over in a moment.
         matches!(self.cause, Cause::NoStorage(_))
             || self.last.duration_since(self.since) >= TOLERATED
     }

@@ -68,6 +68,7 @@ impl LiveClient {
             return Ok(client);
         }
         let _turn = self.renewing.lock().await;
+        // Whoever had the turn before may have made one.
         if let Some(client) = self.living() {
             return Ok(client);
         }
@@ -106,6 +107,7 @@ async fn make(
             told.record(&event);
             std::future::ready(())
         });
+    // Only what comes from here on can be the event of this client.
     let mut connections = events.connections();
     connections.mark_unchanged();
     let client = options

@@ -55,6 +55,7 @@ pub(crate) async fn run(jobs: Arc<JobStore>, stop: CancellationToken) {
 /// Looks at messages that were not looked at yet, or whose time has come, and says how many there were.
 async fn look(jobs: &JobStore) -> Result<usize, QueueError> {
     let fetched = jobs.fetch(Consumer::Delayed, BATCH).await?;
+    // All of them, before the first error is told: none waits for its visibility time because of another.
     let decided = join_all(fetched.iter().map(|received| decide(jobs, received))).await;
     decided.into_iter().collect::<Result<(), QueueError>>()?;
     Ok(fetched.len())
@@ -95,6 +96,7 @@ async fn look_again(
 ) -> Result<(), QueueError> {
     let nanoseconds = u64::try_from(wait.min(LONGEST).as_nanos()).unwrap_or(u64::MAX);
     let kind = AckKind::Nak(nanoseconds);
+    // Asked once: where it is lost, the message comes again after its visibility time, and is looked at then.
     received
         .acker()
         .ack(&jobs.connection, kind, Retries::None)

@@ -81,10 +81,13 @@ impl Connection {
             FetchEnd::Complete => return Ok(fetched),
             FetchEnd::TimedOut => receive_the_rest(&mut answers, &mut fetched).await,
             FetchEnd::Disconnected => {
+                // What it sent may be what cut the connection: before it is asked again, that is looked for (see
+                // `unparsable`).
                 lock(&self.shared.cut_short).push(consumer);
                 return Ok(fetched);
             }
         }
+        // The event of the cut may be yet to come.
         if !self.is_connected() {
             lock(&self.shared.cut_short).push(consumer);
         }
@@ -140,12 +143,14 @@ async fn receive(
 ) -> FetchEnd {
     while fetched.len() < max {
         let answer = tokio::select! {
+            // What came before the cut counts as delivered, and is taken first.
             biased;
             answer = timeout(ANSWER, answers.next()) => answer,
             _ = connections.changed() => return FetchEnd::Disconnected,
         };
         let message = match answer {
             Ok(Some(message)) => message,
+            // The client has died, as it does of what it does not bear.
             Ok(None) => return FetchEnd::Disconnected,
             Err(_elapsed) => return FetchEnd::TimedOut,
         };

@@ -85,6 +85,7 @@ impl JetStreamJobQueue {
         self.tasks.tracker.spawn(async move {
             let looked = caught(look).await;
             let looked = looked.unwrap_or_else(|panicked| Err(panicked_in(&panicked)));
+            // The receiver is gone: whoever pulled was dropped meanwhile.
             if let Err(Ok(unclaimed)) = sender.send(looked) {
                 for opened in unclaimed {
                     if let Err(error) = jobs.give_back(&opened).await {
@@ -93,6 +94,7 @@ impl JetStreamJobQueue {
                 }
             }
         });
+        // The task ends by itself, whatever it meets: without a word only as the runtime does.
         receiver.await.unwrap_or(Err(QueueError::Closed))
     }
 

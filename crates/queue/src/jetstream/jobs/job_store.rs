@@ -60,6 +60,8 @@ impl JobStore {
     ) -> Self {
         let stream = connection.names().jobs();
         Self {
+            // In sixteenths of the stream: new jobs stop at its half, what grows at three quarters, and moves leave one
+            // free.
             for_new_jobs: Capacity::new(
                 stream.clone(),
                 8,
@@ -166,6 +168,7 @@ impl JobStore {
             let reason = no_subject(&received);
             return self.bury(&received, reason).await.map(|()| None);
         };
+        // Each move makes another message, whose deliveries the server counts from one again.
         let deliveries = earlier_deliveries(&received).saturating_add(received.delivered);
         // Before anything looks into the message: it may be that which kills its workers.
         if deliveries > self.max_deliver {
@@ -211,6 +214,7 @@ impl JobStore {
     /// Gives back what nobody wants, as if it had never been taken.
     pub(super) async fn give_back(&self, opened: &TakenJob) -> Result<(), QueueError> {
         let names = self.connection.names();
+        // It has one, as it was opened by it.
         let Some(subject) = names.parse_job(&opened.received.subject) else {
             return Ok(());
         };
@@ -265,6 +269,8 @@ impl JobStore {
         reason: String,
     ) -> Result<(), QueueError> {
         let letter = self.letter_of_no_job(received.sequence, &received.payload, reason);
+        // The letter first. After a crash in between it is written again, under the same id, which is made of the
+        // place.
         self.letters.put(letter).await?;
         self.settle(received).await
     }

@@ -18,6 +18,7 @@ pub(crate) async fn purge(connection: &Connection, run: &RunId) -> Result<u64, Q
     let stream = connection.names().jobs();
     let subject = connection.names().jobs_of(run);
     let (mut from, mut dropped, mut deleting) = (1, 0, FuturesUnordered::new());
+    // What is published meanwhile is found too: this reads until there is nothing behind the last one.
     let next =
         async |from| next_message(connection, &stream, &subject, from, Retries::WhileAway).await;
     while let Some(message) = next(from).await? {

@@ -35,6 +35,8 @@ impl Settle for JetStreamSettle {
     }
 
     async fn requeue(&self, successor: &Job) -> Result<(), QueueError> {
+        // Stored before this one is acknowledged, so that a crash in between loses nothing. Whoever works this one
+        // again makes the same successor, whose id is known for as long as the dedupe window.
         self.jobs.store_successor(successor).await?;
         self.ack(AckKind::Ack, Retries::WhileAway).await
     }

@@ -48,10 +48,12 @@ impl JobStore {
         }
         let shared = &self.connection.shared;
         let _turn = shared.taking_out.lock().await;
+        // Whoever had the turn before may have found it.
         if !self.is_cut_short(consumer) {
             return Ok(());
         }
         match self.remove_unparsable(consumer).await {
+            // Who may not look can only ask again: so this goes on as if it had been looked for.
             Err(QueueError::Refused(error)) => {
                 let consumer = consumer.name();
                 tracing::warn!(
@@ -60,6 +62,7 @@ impl JobStore {
                     "a message that cuts the connection could not be told from others"
                 );
             }
+            // After any other error the note of the cut stays, and it is looked for again.
             done => done?,
         }
         lock(&shared.cut_short).retain(|other| *other != consumer);
@@ -74,6 +77,7 @@ impl JobStore {
         let (connection, names) = (&self.connection, self.connection.names());
         let (stream, filter) = (names.jobs(), names.consumer_filter(consumer));
         let state = connection.consumer_state(consumer).await?;
+        // From the first message that is not acknowledged on, as any that was delivered since may be the one.
         let (mut place, mut good_ones) = (state.ack_floor.stream_seq, 0);
         for _ in 0..AT_MOST {
             let next = next_message(connection, &stream, &filter, place + 1, Retries::WhileAway);
@@ -99,6 +103,7 @@ impl JobStore {
         let (sequence, stream) = (message.sequence, self.connection.names().jobs());
         let reason = format!("the message cannot be received: {why}");
         let letter = self.letter_of_no_job(sequence, &message.payload, reason);
+        // The letter first, as in `bury`.
         self.letters.put(letter).await?;
         delete_message(&self.connection, &stream, sequence)
             .await

@@ -71,6 +71,7 @@ fn max_ack_pending(consumer: Consumer, settings: &ProvisionSettings) -> i64 {
         Consumer::Lane(Lane::Now) | Consumer::Poison => 1_000,
         Consumer::Lane(Lane::Retry) => 10_000,
         Consumer::Lane(Lane::Bulk) => 5_000,
+        // Each job that waits counts as delivered here, from the first look at it until it is due.
         Consumer::Delayed => settings.max_held.into(),
     }
 }
@@ -80,6 +81,7 @@ fn jobs(names: &Names, settings: &ProvisionSettings) -> Config {
         description: Some("image-sync: jobs".to_owned()),
         subjects: names.job_subjects(),
         retention: RetentionPolicy::WorkQueue,
+        // A full stream refuses: to drop the oldest would lose a job.
         discard: DiscardPolicy::New,
         max_bytes: bytes(settings.jobs_max_bytes),
         max_age: settings.jobs_max_age,
@@ -117,6 +119,7 @@ fn bucket(name: &str, max_age: Duration, settings: &ProvisionSettings) -> Config
     Config {
         subjects: vec![key_subject(name, ">")],
         max_messages_per_subject: 1,
+        // A full bucket refuses: no lease or claim pushes out another.
         discard: DiscardPolicy::New,
         max_bytes: bytes(settings.bucket_max_bytes),
         max_age,
@@ -133,6 +136,7 @@ fn reports(names: &Names, settings: &ProvisionSettings) -> Config {
     let name = names.reports();
     Config {
         subjects: vec![format!("$O.{name}.C.>"), format!("$O.{name}.M.>")],
+        // Whole reports go when it is full (see retention.rs), and not the oldest chunks of some.
         discard: DiscardPolicy::New,
         max_bytes: bytes(settings.reports_max_bytes),
         max_age: settings.reports_max_age,

@@ -87,6 +87,7 @@ impl Bucket {
                 .publish_after(&subject, revision, payload.clone(), None);
             match asked.await {
                 Err(QueueError::Unreachable(_)) if Instant::now() < end => sleep(PAUSE).await,
+                // After a try without an answer, that one may be why the revision is another.
                 Ok(None) if !is_first => {}
                 answer => return answer,
             }

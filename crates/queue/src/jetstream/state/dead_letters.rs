@@ -46,6 +46,7 @@ impl DeadLetters for JetStreamDeadLetters {
     async fn read(&self) -> Result<Box<dyn DeadLetterReader>, QueueError> {
         let names = self.connection.names();
         let (stream, filter) = (names.dead_letters(), names.all_letters());
+        // A replay must end although jobs die meanwhile, so what comes from now on is not read.
         let newest = last_message(&self.connection, &stream, &filter).await?;
         Ok(Box::new(Reader {
             last: newest.map_or(0, |message| message.sequence),

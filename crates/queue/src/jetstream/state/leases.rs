@@ -84,6 +84,7 @@ impl Leases for JetStreamLeases {
         let name = self.connection.names().leases();
         let (stream, prefix) = (bucket_stream(&name), key_subject(&name, ""));
         let keys = key_subject(&name, ">");
+        // All keys by one reading, and not a request for each.
         let mut consumer = OrderedConsumer::new(self.connection.clone(), stream, keys);
         let mut holders = BTreeMap::new();
         while let Some(received) = consumer.next(Duration::ZERO).await? {
@@ -109,6 +110,7 @@ impl Leases for JetStreamLeases {
     async fn release(&self, lease: Lease) -> Result<(), QueueError> {
         lock(&self.holders).remove(&lease.key);
         let key = token::encode(&lease.key);
+        // This revision alone: if the lease has run out, the key may be another's grant by now.
         self.bucket.delete(&key, lease.revision).await.map(drop)
     }
 }

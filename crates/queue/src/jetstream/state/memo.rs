@@ -43,6 +43,7 @@ impl Signed {
     fn new(key: &MacKey, fact: &str, proven: &Proven) -> Self {
         let (digest, proven_at) = (proven.digest.clone(), proven.at.unix_timestamp());
         Self {
+            // Of the fact too: else what was proven of one could be copied to the key of another.
             mac: key.mac(&[fact, digest.as_str(), &proven_at.to_string()]),
             digest,
             proven_at,
@@ -122,6 +123,7 @@ impl Memo for JetStreamMemo {
     async fn remember(&self, fact: &Fact, digest: &Digest, now: OffsetDateTime) {
         let (fact, digest) = (fact.key(), digest.clone());
         let proven = Proven { digest, at: now };
+        // What is no news is not stored again, or each proof of the same would be a write.
         if !self.known.insert(&fact, proven.clone()) {
             return;
         }

@@ -76,12 +76,14 @@ impl JetStreamReports {
             number += 1;
         }
         let made = writing.await.map_err(io::Error::other).flatten();
+        // A writer that failed has ended its chunks as well: what was stored of them is no report.
         let made = made.map_err(|error| unstored(run, &error))?;
         let subject = self.meta_subject(&URL_SAFE.encode(name));
         let info = serde_json::to_vec(&self.described(name, nuid, &made));
         let info = info.map_err(|error| unstored(run, &error))?;
         let mut headers = HeaderMap::new();
         headers.insert(ROLLUP.0, ROLLUP.1);
+        // Described last: from here on it is a report, and whole.
         self.store(run, nuid, &subject, &headers, info.into())
             .await?;
         // One that stood still for long may have lost chunks meanwhile: they looked like those of nothing.
@@ -104,6 +106,7 @@ impl JetStreamReports {
         chunk: Bytes,
     ) -> Result<(), QueueError> {
         let mut headers = HeaderMap::new();
+        // By this a chunk whose acknowledgement was lost is stored once.
         set_header(&mut headers, MESSAGE_ID, &format!("{nuid}:{number}"))?;
         let subject = self.chunk_subject(nuid);
         self.store(run, nuid, &subject, &headers, chunk).await
@@ -205,6 +208,7 @@ impl Reports for JetStreamReports {
         let bucket = self.bucket();
         let put = Box::pin(async {
             let (name, nuid) = (token::encode(run.as_str()), self.connection.unique_name());
+            // Looked at before: once the new one is described, nothing leads to the chunks of the old one.
             let old = self.info_of(&name).await?;
             let stored = self.put_chunks(run, &name, &nuid, write).await;
             // Of a report that was replaced, or of this one if it failed.

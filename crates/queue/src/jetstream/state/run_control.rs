@@ -123,6 +123,7 @@ impl RunControl for JetStreamRunControl {
         run: &RunId,
         until: OffsetDateTime,
     ) -> Result<Opening, QueueError> {
+        // Before the claim: a run whose end could not be stored must not begin.
         let _reserved = self.capacity.reserve(&self.connection, BEGINNING).await?;
         let key = plan_key(catalog);
         let own = Claim {
@@ -132,6 +133,7 @@ impl RunControl for JetStreamRunControl {
         loop {
             let entry: Entry<Claim> = self.bucket.get(&key).await?;
             if let Some(claim) = entry.value
+                // A claim that has run out keeps nobody waiting, and one's own may be of a try whose answer was lost.
                 && claim.until > self.clock.now()
                 && claim.run != *run
             {
@@ -163,6 +165,7 @@ impl RunControl for JetStreamRunControl {
             at: self.clock.now(),
         };
         self.bucket.put(&key, &cancelled).await?;
+        // At once: what follows the bucket tells of it later.
         self.known.learn(&key);
         Ok(())
     }

@@ -121,6 +121,7 @@ impl RunLogReader for Reader {
             let Some(received) = self.consumer.next(wait).await? else {
                 return Ok(None);
             };
+            // Also for what cannot be read, as the server counts that in `end`.
             self.place = LogPlace {
                 last: received.sequence,
                 events: self.place.events + 1,

@@ -48,6 +48,7 @@ impl RunStates for JetStreamRunStates {
         let key = run_key(&head.run_id);
         loop {
             let entry: Entry<RunState> = self.bucket.get(&key).await?;
+            // Another aggregator may have been first.
             let Some(mut state) = entry.value.filter(|state| state.ended.is_none()) else {
                 return Ok(false);
             };

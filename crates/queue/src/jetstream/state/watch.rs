@@ -63,6 +63,8 @@ pub(crate) async fn watch(
             }
         }
     };
+    // Whoever begins to work before this has ended would work jobs of runs that are cancelled, or ask hosts that are
+    // paused.
     while let Some(received) = consumer.next(Duration::ZERO).await? {
         tell(&received);
     }

@@ -53,6 +53,7 @@ impl Capacity {
             drop(granted);
             // Comes when all that is being stored is there.
             let mut granted = self.granted.write().await;
+            // Whoever had the lock before may have asked.
             if *granted.get_mut() < bytes {
                 *granted.get_mut() = self.request_grant(connection, bytes).await?;
             }

@@ -38,6 +38,7 @@ impl EphemeralConsumer {
     ) -> Result<Self, QueueError> {
         let name = connection.unique_name();
         let body = body(stream, filter, &name, start);
+        // With the filter in the subject, permissions can tell what may be read of a stream.
         let subject = format!("CONSUMER.CREATE.{stream}.{name}.{filter}");
         let asked = Instant::now();
         let made = connection
@@ -60,6 +61,7 @@ impl EphemeralConsumer {
 
 impl Drop for EphemeralConsumer {
     fn drop(&mut self) {
+        // As it was last: where it has died nothing can be sent, and the server forgets the consumer by itself.
         let client = self.connection.shared.client.last();
         let subject = format!("$JS.API.CONSUMER.DELETE.{}.{}", self.stream, self.name);
         let deleted = client.publish_with_reply(subject, client.new_inbox(), Bytes::new());
@@ -79,6 +81,7 @@ fn body(stream: &str, filter: &str, name: &str, start: u64) -> Value {
             "ack_policy": "none",
             "replay_policy": "instant",
             "inactive_threshold": FORGOTTEN_AFTER.as_nanos(),
+            // It need not outlast its server: whoever reads makes another, from the place that was read last.
             "mem_storage": true,
             "num_replicas": 1,
         },

@@ -168,6 +168,7 @@ impl OrderedConsumer {
     /// The next message, read by its place, or none if there is none yet or this is not allowed.
     async fn read_one(&mut self) -> Result<Option<DeliveredMessage>, QueueError> {
         let (connection, from) = (&self.connection, self.position + 1);
+        // Once: `next` goes on for as long as the server may be away.
         let next = next_message(connection, &self.stream, &self.filter, from, Retries::None);
         let message = match next.await {
             Ok(message) => message,
@@ -183,6 +184,7 @@ impl OrderedConsumer {
             }
             Err(error) => return Err(error),
         };
+        // At the end of the stream a consumer is the better one, as it is told of what comes.
         let Some(message) = message else {
             self.one_by_one = 0;
             return Ok(None);
@@ -220,6 +222,7 @@ impl ServerConsumer {
         filter: &str,
         start: u64,
     ) -> Result<Self, QueueError> {
+        // From before the consumer is made, so that a cut in between is seen.
         let connections = connection.events().connections();
         let consumer = EphemeralConsumer::make(connection, stream, filter, start).await?;
         let client = connection.client().await?;
@@ -249,10 +252,12 @@ impl ServerConsumer {
         };
         let is_asked = |denied: &str| denied == self.next_subject;
         tokio::select! {
+            // What came goes before what is said of the connection.
             biased;
             pulled = timeout_at(request.until, self.answers.next()) => match pulled {
                 Ok(Some(message)) => self.take(message),
                 Ok(None) => Pulled::Disconnected,
+                // A server that has the consumer tells the end of each request.
                 Err(_elapsed) => Pulled::Lost,
             },
             _ = self.connections.changed() => Pulled::Disconnected,
@@ -272,11 +277,14 @@ impl ServerConsumer {
             let body = json!({ "batch": BATCH, "max_bytes": BATCH_BYTES, "no_wait": true });
             (body, BATCH)
         };
+        // With a time beside it, `no_wait` gives at once what there is, and waits only for a first message.
         if !wait.is_zero() {
             body["expires"] = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX).into();
         }
         self.requests += 1;
         let inbox = format!("{}.{}", self.inbox, self.requests);
+        // Noted before it is sent, so that a call that is dropped in between does not take its answers for those of
+        // another. One that was not sent at all ends as lost.
         self.request = Some(OpenRequest {
             inbox: inbox.clone(),
             batch,
@@ -305,6 +313,8 @@ impl ServerConsumer {
                 self.request = None;
             }
         }
+        // After a gap in its numbers something was lost on the way, which it will not send again, as nothing is
+        // acknowledged.
         if received.consumer_sequence == self.delivered {
             Pulled::Message(received)
         } else {

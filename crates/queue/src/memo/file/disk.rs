@@ -40,6 +40,7 @@ pub(super) fn load(path: &Path, facts: &mut Facts) -> io::Result<LoadedFile> {
     let mut file = open(path, OpenOptions::new().read(true))?;
     let metadata = file.metadata()?;
     let surplus = metadata.len().saturating_sub(MAX_BYTES);
+    // The first line may lose its start by this: what is left of its key is asked for by nobody.
     file.seek(SeekFrom::Start(surplus))?;
     let mut found = LoadedFile {
         lines: 0,
@@ -100,6 +101,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 /// process appends in this moment is lost.
 pub(super) fn rewrite(path: &Path, found: LoadedFile, facts: &Facts) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    // Beside the file, as it cannot be renamed across file systems.
     let file = tempfile::NamedTempFile::new_in(folder)?;
     let mut writer = BufWriter::new(&file);
     for line in facts
@@ -108,6 +110,7 @@ pub(super) fn rewrite(path: &Path, found: LoadedFile, facts: &Facts) -> io::Resu
     {
         writer.write_all(line.as_bytes())?;
     }
+    // Not synced: after a power cut facts are missing, which costs requests and nothing else.
     writer.flush()?;
     drop(writer);
     file.as_file().set_permissions(found.permissions)?;

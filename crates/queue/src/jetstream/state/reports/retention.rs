@@ -146,6 +146,7 @@ impl JetStreamReports {
         };
         let (mut freed, mut dropped, mut last) = (0, 0_u32, None);
         let own = token::encode(run.as_str());
+        // The oldest first: they are named for their runs, whose ids sort by their start.
         for name in self.names(found).into_values() {
             if freed >= excess {
                 break;
