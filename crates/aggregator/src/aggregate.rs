@@ -153,9 +153,11 @@ impl Aggregator {
         let (mut silence, mut quiet, mut end) = (Duration::ZERO, Duration::ZERO, None);
         let mut reader = self.log.read(run).await?;
         loop {
+            // Seen before the look, so that the last look is one that began after the stop.
             let stopping = stop.is_cancelled();
             let event = reader.next(LOOK).await?;
             silence = match &event {
+                // Only looks that find nothing count: no run is given up while results of its workers still come.
                 None => silence.saturating_add(LOOK),
                 Some(event) if event.is_sign_of_producer() => Duration::ZERO,
                 Some(_) => silence,
@@ -167,6 +169,7 @@ impl Aggregator {
             if let Some(event) = event {
                 self.take(event, followed)?;
             }
+            // After the event is taken in: the second reading, for what misses, goes as far as this one did.
             followed.place = reader.place();
             let status = match followed.fold.ended(self.clock.now()) {
                 Some(RunStatus::Complete) => return Ok(Some(RunStatus::Complete)),
@@ -175,6 +178,7 @@ impl Aggregator {
                 None if stopping => None,
                 None if followed.fold.opened().is_none() && silence >= NO_OPENING => None,
                 None => {
+                    // Open again: what was read since then, as a sign of the producer, says that it goes on.
                     end = None;
                     continue;
                 }
@@ -187,6 +191,7 @@ impl Aggregator {
             if followed.place.reaches(end, !quiet.is_zero()) {
                 return Ok(status);
             }
+            // An end that is never reached must not keep the run open, nor those that wait for its catalog.
             if quiet >= STUCK {
                 tell_of_stuck(followed.place, end);
                 return Ok(status);
@@ -219,6 +224,7 @@ impl Aggregator {
         followed: &Followed,
         head: &ReportHead,
     ) -> Result<FirstValues<MissingImage>, AggregateError> {
+        // The log of a run that is complete is not read a second time.
         if head.summary.results() == head.summary.total {
             return Ok(FirstValues::default());
         }

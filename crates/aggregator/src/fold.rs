@@ -41,6 +41,8 @@ impl Fold {
     pub fn apply(&mut self, event: RunEvent) -> Vec<JobResult> {
         match event {
             RunEvent::Open(opened) => {
+                // The first one counts, and its key with it: a second opening would let whoever writes it choose which
+                // results are proven.
                 self.opened.get_or_insert(opened);
                 let early = std::mem::take(&mut self.early);
                 early
@@ -62,6 +64,8 @@ impl Fold {
             RunEvent::Seal { expected } => {
                 if self.expected.is_none() {
                     self.expected = Some(expected);
+                    // Counted anew: before the seal any place may have been one of the run, and those beyond it are
+                    // none.
                     self.arrived = self.results().map(|_| 1).sum();
                 }
                 Vec::new()
@@ -72,6 +76,7 @@ impl Fold {
     }
 
     fn take(&mut self, result: JobResult) -> Option<JobResult> {
+        // Before it takes its place: a forged result that came first would keep the worker's own from counting.
         if !self.is_proven(&result) {
             self.unproven = self.unproven.saturating_add(1);
             return None;

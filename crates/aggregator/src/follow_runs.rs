@@ -85,6 +85,7 @@ impl RunFollower {
 
     async fn follow_all(&self, stop: &CancellationToken) -> Result<(), QueueError> {
         let mut reader = self.states.follow().await?;
+        // Dropping the set ends its tasks, so that no run is followed twice when this begins anew after a panic.
         let (mut following, mut known) = (JoinSet::new(), HashSet::new());
         let mut outage = Outage::default();
         loop {
@@ -96,11 +97,13 @@ impl RunFollower {
                 state = state => state?,
                 () = stop.cancelled() => return Ok(()),
             };
+            // Those that ended are taken out, or the set would grow with every run.
             while following.try_join_next().is_some() {}
             let Some(state) = state.flatten() else {
                 continue;
             };
             if state.ended.is_some() {
+                // Only open runs are remembered, for the same reason.
                 known.remove(&state.run);
             } else if known.insert(state.run.clone()) {
                 let follower = self.clone();
@@ -113,6 +116,7 @@ impl RunFollower {
 
     async fn follow(&self, state: &RunState) {
         if let Some(time) = self.end(state).await {
+            // Its producer may publish until it notices the end. What came by then is dropped as well.
             sleep(time).await;
             self.drop_jobs(&state.run).await;
         }
@@ -153,6 +157,7 @@ impl RunFollower {
         let finished = tokio::select! {
             finished = &mut follow => finished,
             () = self.cancelled(&state.run) => {
+                // Stopped and not dropped: what the log has by now still counts.
                 stop.cancel();
                 follow.await
             }
@@ -165,6 +170,8 @@ impl RunFollower {
         };
         let still_published = still_published(&finished);
         self.store(finished, without_report).await?;
+        // The claim goes last: the catalog's next run may start now, and who waits for this one finds its state and its
+        // report.
         self.control.close(&state.catalog, &state.run).await?;
         self.drop_jobs(&state.run).await;
         Ok(still_published)
@@ -199,12 +206,14 @@ impl RunFollower {
         without_report: bool,
     ) -> Result<(), FollowError> {
         let run = finished.head.run_id.clone();
+        // A run that was complete before its cancellation was seen stays complete.
         if finished.head.status == RunStatus::Incomplete && self.control.is_cancelled(&run) {
             finished.head.status = RunStatus::Cancelled;
         }
         let mut head: ReportHead = finished.head.clone();
         match self.reports.put(finished).await {
             Ok(left_out) => head.left_out = left_out,
+            // No refusal: however long the server is away, the report is stored when it is back.
             Err(error @ QueueError::Unreachable(_)) => return Err(error.into()),
             Err(error) if without_report => {
                 tracing::error!(%run, %error, "the run ends without a report");

@@ -202,6 +202,7 @@ impl ImageStates {
                     *last = said;
                 }
             }
+            // A result is taken from the fold below, which lets none count that has no proof.
             _ => {}
         }
         for JobResult { idx, entry, .. } in self.fold.apply(event) {
@@ -227,6 +228,7 @@ impl ImageStates {
     ) -> Vec<ImageState> {
         let is_meant = |name: &ImageName, state: Standing| match meant {
             Some(meant) => meant.is(&name.image, &name.tag, &name.target),
+            // By the order of its variants: what is not done well comes first.
             None => state <= Standing::Waiting,
         };
         let states = self.names.iter().map(|(idx, name)| {
@@ -241,6 +243,8 @@ impl ImageStates {
 
     fn state(&self, idx: u32, name: &ImageName, holders: &BTreeMap<String, String>) -> ImageState {
         let (said, result) = (self.said.get(&idx), self.results.get(&idx));
+        // An image that has its result is in nobody's hand, even if its target's lease is held still, or for another
+        // run.
         let worker = holders.get(&name.target).filter(|_| result.is_none());
         let last = said.cloned().unwrap_or_default();
         let (state, attempts, error) = match (result, worker, said) {

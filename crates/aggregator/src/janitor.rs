@@ -71,6 +71,7 @@ impl Janitor {
                 Err(panicked) => {
                     tracing::error!(%job, error = %panicked, "a job could not be given up: it comes again");
                 }
+                // Any other error is the queue's and not of this job: the rest would meet the same, and comes again.
                 Ok(given_up) => given_up?,
             }
         }
@@ -95,6 +96,8 @@ impl Janitor {
             job: Some(job),
             raw: None,
         };
+        // In the order in which a worker settles: with its result the run may end, and then what is left of it is
+        // dropped. By the time the message is gone, the letter and the result are stored.
         settle.bury(letter).await?;
         self.log.append(&run, &event).await?;
         settle.done().await?;

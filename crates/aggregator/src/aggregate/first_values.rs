@@ -29,6 +29,7 @@ impl<T> Default for FirstValues<T> {
 impl<T: Serialize + DeserializeOwned> FirstValues<T> {
     /// Keeps `value` at `idx`, unless there is one already. Says whether it did.
     pub(super) fn put(&mut self, idx: u32, value: &T) -> io::Result<bool> {
+        // A line that cannot be appended leaves an offset behind, which nobody reads: its error ends the whole reading.
         if !self.offsets.insert_first(idx, self.lines.len()) {
             return Ok(false);
         }

@@ -30,6 +30,7 @@ impl Missing {
         match event {
             RunEvent::Chunk { first_idx, items } => {
                 let chunk = (first_idx..=u32::MAX).zip(items);
+                // Names are kept of what misses alone, which mostly are few: why the log is read again for them.
                 for named in chunk.filter(|(idx, _)| fold.is_missing(*idx)) {
                     self.names.put(named.0, &named)?;
                 }

@@ -90,6 +90,7 @@ fn results(
     let has = move |result: &io::Result<ImageResult>| {
         result
             .as_ref()
+            // An error is passed on, and not taken for an entry that is left out.
             .map_or(true, |result| extent.has(result.kind()))
     };
     results.iter().filter(has)
