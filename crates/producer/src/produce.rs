@@ -146,6 +146,7 @@ impl Producer {
     ) -> Result<Produced, QueueError> {
         let trace = self.traces.trace_of(&Span::current());
         let opened = opening(plan, self.clock.now(), new_key()?, trace);
+        // The claim before the log: the one that does not get it leaves no trace.
         let opening = self
             .control
             .open(&plan.config_hash, &plan.run_id, opened.deadline_at)
@@ -171,6 +172,7 @@ impl Producer {
     async fn take_back(&self, plan: &RunPlan) {
         let run = &plan.run_id;
         let taken_back = async {
+            // Cancelled first, so that no worker begins what is dropped next; and the claim goes last.
             self.control.cancel(run).await?;
             let jobs = self.queue.purge(run).await?;
             self.control.close(&plan.config_hash, run).await?;
@@ -278,6 +280,7 @@ impl Producer {
             let mut job = order.job(plan, idx, self.clock.now());
             marks.put_on(&mut job);
             let failure = order.failure();
+            // A job is made in both cases: the result needs its code to count.
             in_flight.push(async move {
                 match failure {
                     Some(failure) => self.append(plan, order::result(&job, failure)).await,

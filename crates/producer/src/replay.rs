@@ -89,10 +89,12 @@ pub async fn replay(
         let next = next_page(&mut chosen).await?;
         Ok(Some((page, (next, chosen))))
     });
+    // Ids alone are kept: all letters may be too many to be held.
     let pages = pages.inspect_ok(|page: &Vec<Replayed>| {
         published.extend(page.iter().map(|replayed| replayed.letter.clone()));
     });
     let outcome = producer.produce_pages(&plan, pages, stop).await?;
+    // Otherwise the run is given up, whatever came of it by then, and the letters stay.
     if let Produced::Sealed { .. } = outcome {
         remove(letters, published).await?;
     }

@@ -26,6 +26,7 @@ impl Chosen {
             return Ok(Self::All(letters.read().await?));
         };
         let (mut found, mut unknown, mut seen) = (VecDeque::new(), Vec::new(), HashSet::new());
+        // An id that is given twice is one letter, of which one job is made.
         for id in ids.iter().filter(|id| seen.insert(*id)) {
             match letters.get(id).await? {
                 Some(letter) => found.push_back(letter),

@@ -50,6 +50,7 @@ impl Order for Replayed {
             not_before: None,
             history: Vec::new(),
             so_far: Work::default(),
+            // The deadline, the code and the trace are those of the old run until it is published (`Marks`).
             ..self.job.clone()
         }
     }
@@ -64,6 +65,7 @@ pub(super) fn plan(first: &[Replayed], timeout: Duration, now: OffsetDateTime) -
     Some(RunPlan {
         trigger: Trigger::Replay,
         cache_registry: registries(targets),
+        // Letters of many catalogs may be in it: it waits for no run, and keeps none waiting.
         config_hash: run_id.own_catalog(),
         run_id,
         // Letters are read page by page.
