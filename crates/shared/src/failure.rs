@@ -228,6 +228,7 @@ impl FailureClass {
             "unavailable" => Self::Unavailable,
             "overloaded" => match told.retry_after_ms {
                 Some(retry_after_ms) => Self::Overloaded { retry_after_ms },
+                // Without the time there is none to wait for: what is left of it is an unavailable registry.
                 None => Self::Unavailable,
             },
             "inconsistent" => Self::Inconsistent,
@@ -276,6 +277,7 @@ impl<'de> Deserialize<'de> for FailureClass {
                 let name = name.ok_or_else(|| de::Error::custom("an object without a class"))?;
                 let told = match map.next_value()? {
                     Fields::Known(told) => told,
+                    // Another version may tell other things beside it; the class alone says what follows.
                     Fields::Other(_) => ToldFields::default(),
                 };
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}

@@ -21,6 +21,7 @@ pub struct Panicked(String);
 pub async fn caught<F: Future>(work: F) -> Result<F::Output, Panicked> {
     let mut work = pin!(work);
     poll_fn(
+        // After a panic it is not polled again, as `poll_fn` is ready then.
         |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
             Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
             Ok(Poll::Pending) => Poll::Pending,

@@ -55,6 +55,7 @@ impl RetryPolicy {
             .with_multiplier(2.0)
             .with_max_elapsed_time(None)
             .build();
+        // More doublings than these are beyond any limit.
         let doublings = attempt.clamp(1, 64);
         (0..doublings)
             .filter_map(|_| backoff.next_backoff())

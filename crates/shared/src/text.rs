@@ -131,6 +131,7 @@ impl fmt::Write for Start {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for (at, c) in text.char_indices() {
             let c = shown_as(c);
+            // Once something is cut off, nothing that would still fit is taken from behind the cut.
             if self.dropped > 0 || self.kept.len() + c.len_utf8() > self.limit {
                 self.dropped += text.len() - at;
                 break;

@@ -93,6 +93,7 @@ impl FromStr for Digest {
                 });
             }
         };
+        // Both names have the same length.
         let hex = &text["shaNNN:".len()..];
         let valid =
             hex.len() == length && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

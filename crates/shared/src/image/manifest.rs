@@ -204,6 +204,7 @@ impl RawManifest {
             return Err(InvalidManifest::Schema1);
         }
         let json = |error: serde_json::Error| InvalidManifest::Json(bounded(error));
+        // First, as serde passes over members whose case is another, in which readers in Go find theirs.
         names::check(&self.bytes).map_err(json)?;
         let any: AnyManifest = serde_json::from_slice(&self.bytes).map_err(json)?;
         if any.schema_version == Some(1) {
@@ -222,6 +223,8 @@ impl RawManifest {
                 let layers = any.layers.into_iter().flatten();
                 let (foreign, layers): (Vec<_>, Vec<_>) = layers.partition(is_foreign);
                 let blobs = any.config.into_iter().chain(layers);
+                // One for both, and blobs are seen first: what is one in any place is copied, even if another place
+                // calls it foreign.
                 let mut seen = HashSet::new();
                 Ok(Manifest::Image {
                     blobs: each_once(blobs.chain(any.blobs.into_iter().flatten()), &mut seen),

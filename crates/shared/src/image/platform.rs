@@ -94,6 +94,8 @@ impl Platform {
         let variant = variant
             .filter(|v| !v.is_empty())
             .map(str::to_ascii_lowercase);
+        // After containerd's package `platforms`: names of the kernel and of Debian become Go's, and the variant that
+        // is meant where none is told goes away. For arm, where every variant is told, v7 is meant.
         let (architecture, variant) = match (architecture.as_str(), variant.as_deref()) {
             ("x86_64" | "x86-64", v) => ("amd64".to_owned(), v.map(str::to_owned)),
             ("aarch64" | "arm64", None | Some("8" | "v8")) => ("arm64".to_owned(), None),
@@ -183,6 +185,7 @@ impl FromStr for Platform {
             _ => return Err(InvalidPlatform::Form(excerpt(text))),
         };
         let platform = Self::stated(os, architecture, variant).for_os_version(version);
+        // What `for_os_version` did not take is not passed over in silence.
         if version != platform.os_version.as_deref() {
             return Err(InvalidPlatform::Version(excerpt(text)));
         }
@@ -237,6 +240,7 @@ impl FromStr for Platforms {
             return Ok(Self::All);
         }
         let platforms = text
+            // What is too much stays together in the last part, which then is no platform.
             .splitn(MAX_CHOSEN, ',')
             .map(|part| part.trim().parse())
             .collect::<Result<Vec<Platform>, _>>()?;

@@ -288,6 +288,7 @@ pub fn split(text: &str) -> Result<(Repository, Option<Reference>), InvalidRefer
     let repository = named(host, name);
     let repository = repository.map_err(|error| invalid_repository(text, &error.reason))?;
     let tag = tag.map(str::parse).transpose()?;
+    // The tag is read all the same, as one that is none is a mistake.
     Ok((repository, digest.or(tag)))
 }
 
@@ -304,6 +305,7 @@ fn split_folder(
         (path, Some(digest_of(text, digest)?))
     } else {
         match path.rsplit_once(':') {
+            // A colon before the last slash is one of the path.
             Some((path, tag)) if !tag.contains('/') => (path, Some(tag.parse()?)),
             _ => (path, None),
         }

@@ -194,6 +194,7 @@ impl JobResult {
         let error = self.entry.error.take();
         self.entry.error = match (self.entry.action, class) {
             (Action::Failed | Action::Other(_), FailureClass::Other(word)) => Some(match error {
+                // Whoever wrote it may have put the class there, as this does.
                 Some(error) if error.starts_with(word.as_str()) => error,
                 Some(error) => text::bounded(format_args!("{word}: {error}")),
                 None => word.to_string(),

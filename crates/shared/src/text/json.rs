@@ -17,6 +17,7 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     let mut text = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         if is_escaped(c) {
+            // Beyond the basic plane JSON's escape is a pair of surrogates (RFC 8259, section 7).
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _infallible = write!(text, "\\u{unit:04x}");
             }
@@ -57,6 +58,7 @@ impl<W: io::Write> io::Write for JsonWriter<W> {
         for chunk in all.utf8_chunks() {
             self.out.write_all(escape_json(chunk.valid()).as_bytes())?;
             let invalid = chunk.invalid();
+            // Only at the very end can the next piece still make a character of it.
             let is_last = std::ptr::eq(invalid.as_ptr_range().end, all.as_ptr_range().end);
             if is_last && is_start(invalid) {
                 self.rest = invalid.to_vec();

@@ -50,6 +50,7 @@ pub(super) fn descriptor<'de, D: Deserializer<'de>>(
         }) if digest.is_empty() => return Ok(None),
         _ => {}
     }
+    // Read a second time, so that the error is about what a descriptor lacks.
     serde_json::from_str(json.get())
         .map(Some)
         .map_err(D::Error::custom)
@@ -92,6 +93,7 @@ impl<'de> Visitor<'de> for Texts {
                 None => return Ok(kept),
             }
         }
+        // The others are not kept, but have to be texts as well: what is refused does not depend on where it stands.
         while items.next_element::<Option<Text>>()?.is_some() {}
         Ok(kept)
     }

@@ -123,6 +123,7 @@ impl<'de> Visitor<'de> for Part {
         Ok(())
     }
 
+    // A null is absent (see `few`), whatever should stand there.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         Ok(())
     }
@@ -156,6 +157,8 @@ impl Names {
                 "the member {name} is \"{known}\" but for its case, and is read as that by some; expected \"{known}\""
             ));
         }
+        // Two names of one hash would refuse a sound manifest: hardly ever by chance, and nobody can bring it about, as
+        // the hasher's keys are random.
         if self.seen.insert(self.hasher.hash_one(folded)) {
             Ok(())
         } else {
