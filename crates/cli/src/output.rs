@@ -106,6 +106,7 @@ impl Outputs {
 
     /// Writes the report to all of them. Blocks.
     pub(crate) fn write(&self, run: &mut FinishedRun) -> Result<(), Problem> {
+        // An error of the file is told last: there is no other copy of this report, so stdout gets it all the same.
         let to_file = match &self.file {
             Some(file) => file.write(|out| run.write_json(&mut JsonWriter::new(out))),
             None => Ok(()),

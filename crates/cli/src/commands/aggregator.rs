@@ -67,6 +67,7 @@ pub(super) async fn aggregate(
         reports: Arc::<Store>::clone(&store),
     };
     let janitor = wiring::janitor(queue, &queue.clock, measures);
+    // An error of one ends all three; at a stop each ends by itself.
     let ended = tokio::try_join!(follower.run(stop), janitor.run(stop), store.tidy(stop));
     ended.map(drop).map_err(Problem::not_carried_out)
 }

@@ -167,6 +167,7 @@ async fn start(
     stop: &CancellationToken,
 ) -> Result<Option<RunId>, Problem> {
     let clock = &queue.clock;
+    // Before the run is opened: a log that does not fit would lose its beginning, and the run its report.
     let checked = queue.log.check_room(images.len()).await;
     checked.map_err(Problem::not_carried_out)?;
     let producer = wiring::producer(queue, clock);
@@ -199,6 +200,7 @@ async fn behind(queue: &Ports, open: &RunId, stop: &CancellationToken) -> Result
         if let Awaited::Overdue(why) = waiting::end_of(queue, open, stop).await? {
             warn!(run = %open, "{why}, and no aggregator told of its end: its catalog is claimed until its deadline");
         }
+        // The claim is given up a moment after the state says that the run ended.
         sleep(AFTER_BUSY).await;
         Ok(())
     };

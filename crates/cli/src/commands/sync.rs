@@ -106,6 +106,7 @@ pub(crate) fn run(
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Problem::not_carried_out)?;
     let ended = runtime.block_on(sync.run_until_second_signal(server));
+    // A second signal dropped the run, and its display still stands there.
     screen.end();
     // After a second signal, nobody waits for what is still under way.
     runtime.shutdown_background();
@@ -151,6 +152,7 @@ impl Sync<'_> {
         let outcome = self.pipeline(serving).run(self.images, stop).await;
         // Uploads that were broken off are cancelled at their registries.
         self.router.close().await;
+        // Before the report, which may go to the same terminal.
         self.screen.end();
         let finished = match outcome? {
             Outcome::Reported(finished) => finished,
@@ -173,6 +175,7 @@ impl Sync<'_> {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::of(&SystemClock));
         let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
         let progress = self.screen.begin();
+        // With rules, how many images there are is known only when all tags are listed.
         if !self.images.has_rules() {
             progress.run_sized(u32::try_from(self.images.len()).unwrap_or(u32::MAX));
         }

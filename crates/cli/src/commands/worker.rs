@@ -204,6 +204,7 @@ pub(crate) fn run(
         let opening = args
             .connection
             .worker(environment, args.max_deliver, &serving);
+        // Opening waits for as long as a stream is not there, and `stop` must end that too.
         let Some(queue) = stop.run_until_cancelled(Box::pin(opening)).await else {
             return Ok(Exit::Success);
         };
@@ -225,6 +226,7 @@ pub(crate) fn run(
             abort: CancellationToken::new(),
         };
         let ended = worker.run(&shutdown).await;
+        // Looked at now: a stop that comes while all is closed is not why the worker ended.
         let was_told_to = shutdown.stop.is_cancelled();
         // Uploads that were broken off are cancelled at their registries.
         router.close().await;

@@ -85,6 +85,7 @@ impl ReportFile {
             Way::Replaced { folder } => {
                 let file = new_file(folder, stricter_mode(&self.path))?;
                 buffered(file.as_file())?;
+                // The bytes before the name: after a power cut there is the former report or all of the new one.
                 file.as_file().sync_all()?;
                 file.persist(&self.path)?;
                 Ok(())

@@ -78,6 +78,7 @@ impl Environment {
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        // An empty variable is as good as none: so say no-color.org and OpenTelemetry's specification.
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let path = |name| set(name).map(PathBuf::from);
         let text = |name| set(name).map(|value| value.to_string_lossy().into_owned());
@@ -105,6 +106,7 @@ impl Environment {
                 token: text("NATS_TOKEN").map(Secret::new),
             },
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
+            // A relative path is to be ignored (XDG base directory specification).
             xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
             home: path("HOME"),
             path: set("PATH"),

@@ -50,6 +50,7 @@ impl Signals {
     /// Cancels `stop` at the first signal, and returns at the second one.
     pub(crate) async fn watch(mut self, stop: CancellationToken, grace: Duration) -> Exit {
         let first = self.next().await;
+        // Before the token: whoever that wakes may ask how much time is left.
         END.get_or_init(|| Instant::now() + grace + LAST_WORDS);
         stop.cancel();
         let grace = units::setting(grace);

@@ -79,6 +79,7 @@ impl Pipeline {
         stop: &CancellationToken,
     ) -> Result<Outcome, Problem> {
         let shutdown = Shutdown {
+            // A child, as the roles stop each other with it, and who listens to `stop` must not take that for a signal.
             stop: stop.child_token(),
             abort: CancellationToken::new(),
         };
@@ -89,6 +90,7 @@ impl Pipeline {
                 .producer
                 .produce_pages(&self.plan, expanded, &shutdown.stop)
                 .await;
+            // Without a seal the run does not end by itself: no further job is begun, and those in hand are the last.
             if !matches!(produced, Ok(Produced::Sealed { .. })) {
                 shutdown.stop.cancel();
             }
@@ -96,6 +98,7 @@ impl Pipeline {
         };
         let work = async {
             let worked = self.worker.run(&shutdown).await;
+            // The aggregator takes in what the log has by now, and ends.
             no_more_results.cancel();
             worked
         };
@@ -108,6 +111,7 @@ impl Pipeline {
             finished
         };
         let tidy = self.janitor.run(&shutdown.stop);
+        // Each to its end, also after an error of another: what one of them stops is how the others learn of it.
         let (produced, worked, finished, tidied) = tokio::join!(produce, work, aggregate, tidy);
         worked.and(tidied).map_err(Problem::not_carried_out)?;
         if let Produced::Skipped { open } = produced.map_err(Problem::not_carried_out)? {

@@ -69,6 +69,7 @@ impl ReportStore for Store {
             let size = measured.await?;
             let left_out = lock(&finished).head.left_out;
             let is_last = extents.peek().is_none();
+            // The last one is tried in any case: its error says what there is no room for.
             if size > largest && !is_last {
                 continue;
             }
@@ -77,6 +78,7 @@ impl ReportStore for Store {
                 .0
                 .put(&run, Box::new(move |out| write(&mut lock(&written), out)));
             match stored.await {
+                // By its size it fits, and yet there is no room: less of it may fit.
                 Err(QueueError::Full(_)) if !is_last => {}
                 Err(error) => return Err(error),
                 Ok(()) => {

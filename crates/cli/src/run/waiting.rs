@@ -86,10 +86,12 @@ async fn end_in(
     stop: &CancellationToken,
 ) -> Result<Awaited, QueueError> {
     let (since, mut cancelled_at) = (clock.now(), None);
+    // Of a run that was not seen yet nothing is known: while NATS is away it is waited for a fair time from now.
     let (mut deadline, mut is_away) = (since, false);
     loop {
         let looked = async {
             let state = states.get(run).await?;
+            // A cancellation is never taken back, so it is not asked for again.
             let is_cancelled = cancelled_at.is_some() || runs.was_cancelled(run).await?;
             Ok((state, is_cancelled))
         };
@@ -108,6 +110,7 @@ async fn end_in(
                 if is_cancelled && cancelled_at.is_none() {
                     cancelled_at = Some(clock.now());
                 }
+                // Whoever asks after the deadline gives the aggregator a fair time from now on.
                 deadline = state.until.max(since);
                 if std::mem::replace(&mut is_away, false) {
                     info!(%run, "NATS is back: waiting for the end of the run");

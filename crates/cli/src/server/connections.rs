@@ -76,6 +76,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits)
                 Err(error) => {
                     debug!(%error, "a connection could not be accepted");
                     if !is_of_the_client(&error) {
+                        // Where files are short, one of these connections gives its own back.
                         give_way(&mut tasks, &mut open).await;
                         sleep(PAUSE).await;
                     }

@@ -52,6 +52,7 @@ fn kind(name: &str) -> SpanKind {
 impl<E: SpanExporter> SpanExporter for Complaining<E> {
     async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
         for span in &mut batch {
+            // Here, and not in a field of the span (`otel.kind`): the roles know nothing of OpenTelemetry.
             span.span_kind = kind(&span.name);
         }
         let sent = self.exporter.export(batch).await;

@@ -143,6 +143,7 @@ impl Progress for Board {
     fn blob_ended(&self, job: &JobId, blob: &Digest) {
         self.with_image(job, |image| {
             let ended = image.blobs.remove(blob);
+            // One that was broken off ends too.
             if let Some(through) = ended.filter(|transfer| transfer.sent >= transfer.size) {
                 image.done_blobs += 1;
                 image.done_bytes = image.done_bytes.saturating_add(through.size);
