@@ -82,6 +82,7 @@ impl Spool {
         match (offset.checked_sub(self.spilled), &mut self.file) {
             (None, Some(file)) => {
                 file.seek(SeekFrom::Start(offset))?;
+                // No further than what was moved whole: behind it there may be what a failure left.
                 file.take(self.spilled - offset).read(buffer)
             }
             (in_tail, _) => {
@@ -120,10 +121,12 @@ impl Spool {
                 None => tempfile::tempfile()?,
             }),
         };
+        // Who read meanwhile moved its position.
         file.seek(SeekFrom::Start(self.spilled))?;
         file.write_all(&self.tail)?;
         self.spilled += self.tail.len() as u64;
         self.tail.clear();
+        // One large piece made it large.
         self.tail.shrink_to(2 * TAIL_BYTES);
         Ok(())
     }
