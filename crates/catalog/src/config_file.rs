@@ -77,7 +77,7 @@ use reading::{Folder, Reading};
 /// How the standard input is called where a config is asked for.
 pub const STDIN: &str = "-";
 /// How it is called in messages.
-const STDIN_NAME: &str = "<stdin>";
+pub const STDIN_NAME: &str = "<stdin>";
 
 /// A config, its images, and what its author should know.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 // Help that names variables is no doc comment, as those would have to be set in backticks.
-const CONFIG: &str = "Config file [env: IMAGE_SYNC_CONFIG] [default: /etc/image-sync/config.yaml]";
+const CONFIG: &str =
+    "Config file, - for stdin [env: IMAGE_SYNC_CONFIG] [default: /etc/image-sync/config.yaml]";
 const LOG_LEVEL: &str = "\
 What is logged: error, warn, info, debug, trace, off, or directives such as image_sync_registry=debug \
 [env: IMAGE_SYNC_LOG, RUST_LOG] [default: info, warn beside a progress display]";

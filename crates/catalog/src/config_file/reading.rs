@@ -262,6 +262,11 @@ impl<'a> Reading<'a> {
         let Some(config) = first.config.filter(|_| problems.is_empty()) else {
             return Err(ConfigError::new(problems, &sources));
         };
+        if entries.is_empty() {
+            warnings.push(Problem::new(
+                "there are no images, so that nothing is copied",
+            ));
+        }
         let files = sources.iter().zip(defaults);
         let files = files.map(|(source, defaults)| FileOfEntries {
             name: source.name.as_str().into(),

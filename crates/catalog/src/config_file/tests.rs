@@ -2,6 +2,7 @@
 
 mod broken;
 mod defaults;
+mod docs;
 mod errors;
 mod excerpts;
 mod files;

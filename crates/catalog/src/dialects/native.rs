@@ -120,16 +120,24 @@ impl Images {
 
 /// What a file of either kind says of images. Problems stay with its `keys`.
 fn images(keys: &Keys<'_>, first: &First, file: u16) -> Images {
-    let defaults = first.defaults.as_ref();
-    let defaults = defaults.and_then(|of_all| match keys.node("defaults") {
-        Some(_) => keys.nested("defaults", |node| defaults::read(node, of_all)),
-        None => Some(of_all.clone()),
-    });
+    let of_all = || first.defaults.clone();
+    let defaults = first
+        .defaults
+        .as_ref()
+        .and_then(|of_all| keys.nested("defaults", |node| defaults::read(node, of_all)));
+    // Those that cannot be read have problems of their own.
+    let defaults = defaults.or_else(of_all);
     let include = keys.nested("include", include::read).unwrap_or_default();
     if keys.node("images").is_none() && keys.node("include").is_none() {
         keys.report(Problem::new("missing, expected a list of images").key("images"));
     }
-    let where_and_how = first.cache_registry.as_ref().zip(defaults.as_ref());
+    // Images are checked although it is not known where they go.
+    let somewhere = Location::Registry {
+        host: "localhost".to_owned(),
+        prefix: String::new(),
+    };
+    let cache_registry = first.cache_registry.as_ref().unwrap_or(&somewhere);
+    let where_and_how = defaults.as_ref().map(|defaults| (cache_registry, defaults));
     let entries = keys.nested("images", |node| entries(node, where_and_how, file));
     Images {
         entries: entries.unwrap_or_default(),

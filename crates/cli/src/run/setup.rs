@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image_sync_catalog::config_file::{self, Images, STDIN};
+use image_sync_catalog::config_file::{self, Images, STDIN, STDIN_NAME};
 use image_sync_registry::{ClientOptions, FixedLimits, Router, Timeouts};
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
@@ -26,26 +26,31 @@ pub(crate) struct Loaded {
 /// Loads the config that the command line names, else the environment, else the one in its usual place.
 pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Loaded, Problem> {
     let chosen = named.or(environment.config.as_deref());
-    let file = chosen.unwrap_or(Path::new(DEFAULT_CONFIG)).to_owned();
-    let parsed = if file == Path::new(STDIN) {
-        config_file::load_stdin(&mut io::stdin().lock(), &variable)
+    let file = chosen.unwrap_or(Path::new(DEFAULT_CONFIG));
+    let (file, parsed) = if file == Path::new(STDIN) {
+        let parsed = config_file::load_stdin(&mut io::stdin().lock(), &variable);
+        (Path::new(STDIN_NAME), parsed)
     } else {
-        config_file::load(&file, &variable)
+        (file, config_file::load(file, &variable))
     };
     let parsed = parsed.map_err(|error| match chosen {
         Some(_) => Problem::usage(error),
-        None => Problem::usage(format!(
-            "{error}; another file is named by --config or IMAGE_SYNC_CONFIG"
-        )),
+        None => Problem::usage(format!("{error}{}", another_file(&error.to_string()))),
     })?;
     for warning in parsed.warnings {
         warn!("{warning}");
     }
     Ok(Loaded {
-        file,
+        file: file.to_owned(),
         config: parsed.config,
         images: parsed.images,
     })
+}
+
+/// How another file is named, as a part of a message of one line, or below one of several.
+fn another_file(error: &str) -> String {
+    let before = if error.contains('\n') { "\n" } else { "; " };
+    format!("{before}another file is named by --config or IMAGE_SYNC_CONFIG")
 }
 
 /// Checks the config that the command line names for a role that takes nothing from it: every role has `--config`, and

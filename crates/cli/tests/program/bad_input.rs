@@ -1,5 +1,7 @@
 //! What is wrong is said in one message before anything is contacted: exit code 2.
 
+use std::fs::File;
+
 use crate::support::{Ended, Home, catalog, registry_with};
 
 fn assert_refused(ended: &Ended, reasons: &[&str]) {
@@ -112,6 +114,36 @@ fn bad_configs_are_refused_with_the_place() {
             let ended = home.run(&format!("{command} --config {file}"));
             assert_refused(&ended, &[file, reason]);
         }
+    }
+}
+
+#[test]
+fn a_config_from_stdin_is_read_by_each_command_that_takes_one() {
+    let home = Home::new();
+    home.write("teams.yaml", "images: [{source: oci:images/a, tag: t}]\n");
+    let good = "cache_registry: 'oci:${FOLDER}'\ninclude: teams.yaml\n";
+    let of_stdin = |line: &str, text: &str| {
+        home.write("stdin", text);
+        let mut command = home.command(line);
+        command.env("FOLDER", "cache");
+        command.stdin(File::open(home.path().join("stdin")).unwrap());
+        Ended::from(command.output().unwrap())
+    };
+    let check = of_stdin("config check -c -", good);
+    assert_eq!(check.code, Some(0), "{check:#?}");
+    let first = "<stdin> is a valid config: 1 image to oci:cache\n";
+    assert!(check.stdout.starts_with(first), "{check:#?}");
+    let sync = of_stdin("sync --config - --dry-run", good);
+    assert_eq!(sync.code, Some(1), "the image is not there: {sync:#?}");
+    assert_eq!(sync.report().head.summary.total, 1);
+    for line in ["config check -c -", "sync -c -", "producer -c -"] {
+        let refused = of_stdin(line, &good.replace("FOLDER", "NOT_SET"));
+        let told =
+            "error: <stdin>:1:17: ${NOT_SET} is not set; ${NOT_SET:-DEFAULT} would give a default
+ 1 | cache_registry: 'oci:${NOT_SET}'
+   |                 ^^^^^^^^^^^^^^^^
+";
+        assert_refused(&refused, &[told]);
     }
 }
 

@@ -119,6 +119,7 @@ fn a_pattern_that_matches_nothing_is_a_warning_and_a_file_that_is_not_there_an_e
         [
             "c.yaml:3:11: include[0]: \"none/*.yaml\" matches no file",
             "c.yaml:3:24: include[1]: \"*.yaml\" matches no file",
+            "c.yaml: there are no images, so that nothing is copied",
         ]
     );
     let first = format!("{FIRST}include:\n  - no.yaml\n  - '[a'\n  - ''\n  - [b]\n  - sub");
@@ -248,7 +249,8 @@ fn an_included_file_without_images_is_a_warning() {
         ),
         ("a.yaml", "# nothing yet\n"),
     ]);
-    assert_eq!(warnings, ["a.yaml: the file is empty"]);
+    let none = "c.yaml: there are no images, so that nothing is copied";
+    assert_eq!(warnings, ["a.yaml: the file is empty", none]);
 }
 
 #[cfg(unix)]

@@ -17,8 +17,14 @@ fn parsed(text: &str) -> Parsed {
     parsed
 }
 
+/// A config that need not have images.
 pub(super) fn config(text: &str) -> Config {
-    parsed(text).config
+    let Parsed {
+        config, warnings, ..
+    } = parse(text, "c.yaml").unwrap();
+    let expected = ["c.yaml: there are no images, so that nothing is copied"];
+    assert!(warnings.is_empty() || warnings == expected, "{warnings:?}");
+    config
 }
 
 pub(super) fn images_of(text: &str) -> Vec<ImageSpec> {
@@ -171,8 +177,12 @@ fn an_insecure_cache_is_another_thing_by_default_than_where_it_is_written() {
 }
 
 #[test]
-fn a_catalog_may_be_empty() {
-    assert_eq!(images_of("cache_registry: oci:./cache\nimages: []"), []);
+fn a_catalog_may_be_empty_which_is_a_warning() {
+    let text = "cache_registry: oci:./cache\nimages: []";
+    let parsed = parse(text, "c.yaml").unwrap();
+    assert_eq!(parsed.images.iter().collect::<Vec<_>>(), []);
+    let expected = ["c.yaml: there are no images, so that nothing is copied"];
+    assert_eq!(parsed.warnings, expected);
 }
 
 #[test]
