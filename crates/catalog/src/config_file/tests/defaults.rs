@@ -1,7 +1,7 @@
 //! The mapping `defaults`, and the keys that are the user's own.
 
-use super::errors::further_error;
 use super::meaning::{config, images_of};
+use super::refusals::errors::further_error;
 
 #[test]
 fn an_image_has_the_defaults_of_its_file_where_it_says_nothing() {

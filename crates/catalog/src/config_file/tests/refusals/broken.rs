@@ -1,4 +1,4 @@
-//! Files that are no configs, each with all that is said of it: `tests/broken/NAME.yaml` and `NAME.txt`.
+//! Files that are no configs, each with all that is said of it: `tests/broken/NAME.yaml` of the crate and `NAME.txt`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

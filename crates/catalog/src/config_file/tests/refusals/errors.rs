@@ -17,7 +17,7 @@ pub(super) fn images_error(images: &str) -> String {
 }
 
 /// The error of a config with this text after an empty catalog.
-pub(super) fn further_error(text: &str) -> String {
+pub(crate) fn further_error(text: &str) -> String {
     error(&format!(
         "cache_registry: localhost:5000\nimages: []\n{text}"
     ))
