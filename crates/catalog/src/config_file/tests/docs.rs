@@ -1,5 +1,6 @@
 //! The examples in the docs.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -19,7 +20,7 @@ fn whole(example: &str) -> String {
     let mut text = example.to_owned();
     for (key, value) in [("cache_registry", "localhost:5000"), ("images", "[]")] {
         if !text.lines().any(|line| line.starts_with(key)) {
-            text.push_str(&format!("{key}: {value}\n"));
+            writeln!(text, "{key}: {value}").unwrap();
         }
     }
     text
