@@ -45,6 +45,24 @@ registries: {a.io: {username: me, max_connections: many}, b.io: {proxy: x}}
 }
 
 #[test]
+fn images_are_checked_although_it_is_not_known_where_they_go_or_what_they_have() {
+    let text = "
+cache_registry: https://a.io
+defaults: {platform: linux}
+images:
+  - {source: nginx, tag: a b}
+";
+    let error = error(text);
+    let places = error.lines().map(|line| line.split(": ").next().unwrap());
+    let places: Vec<&str> = places.collect();
+    assert_eq!(
+        places,
+        ["c.yaml:2:17", "c.yaml:3:22", "c.yaml:5:26"],
+        "{error}"
+    );
+}
+
+#[test]
 fn twenty_problems_are_told_and_the_others_counted() {
     let images = "  - {source: nginx, tagg: x, tag: x}\n".repeat(50);
     let error = images_error(&images);
