@@ -20,10 +20,13 @@
 //!   run_timeout: 6h
 //!   max_pause: 15m
 //!   retry: { attempts: 4, initial_delay: 2s, max_delay: 60s }
-//! registries:                             # optional, by host
+//! defaults: { platform: all }             # for the images of this file
+//! include: [teams/*.yaml]                 # more files with images, defaults and include
+//! registries:                             # optional, by host; by HOST/PATH for credentials
 //!   docker.io:
 //!     username: me
 //!     password_file: /run/secrets/hub     # or password, or password_env: the name of a variable
+//!                                         # or token, token_file or token_env in place of both
 //!     mirrors: ["mirror.example:5000"]    # or endpoint: https://mirror.example/path
 //!     plain_http: false
 //!     insecure: false

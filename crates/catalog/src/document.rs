@@ -33,7 +33,9 @@ pub(crate) struct Document {
     pub(crate) root: Option<Node>,
     /// Values whose variables cannot be filled in. They are empty texts in the nodes.
     pub(crate) problems: Vec<Problem>,
-    /// The variables that were.
+    /// What is accepted, but probably not meant.
+    pub(crate) warnings: Vec<Problem>,
+    /// The variables that were filled in.
     pub(crate) filled: Vec<Filled>,
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn parse(text: &str, form: Form, variables: Variables<'_>) -> Result<
     Ok(Document {
         root,
         problems: filler.problems,
+        warnings: filler.warnings,
         filled: filler.filled,
     })
 }

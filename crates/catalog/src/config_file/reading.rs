@@ -122,6 +122,9 @@ impl<'a> Reading<'a> {
         if let Some(source) = self.sources.last_mut() {
             source.filled = document.filled;
         }
+        let warnings = document.warnings.into_iter();
+        self.warnings
+            .extend(warnings.map(|warning| warning.in_file(number)));
         let root = document.root.filter(|root| !root.is_null());
         Ok(root.map(|root| Parse {
             number,

@@ -25,6 +25,8 @@ pub(super) struct Filler<'v> {
     pub(super) filled: Vec<Filled>,
     /// What could not be filled in.
     pub(super) problems: Vec<Problem>,
+    /// What looks like a variable and is none.
+    pub(super) warnings: Vec<Problem>,
     /// How many of the keys around are the user's own, and how many may have a secret as their value.
     own: usize,
     secret: usize,
@@ -38,6 +40,7 @@ impl<'v> Filler<'v> {
             variables,
             filled: Vec::new(),
             problems: Vec::new(),
+            warnings: Vec::new(),
             own: 0,
             secret: 0,
             anchored: 0,
@@ -64,6 +67,10 @@ impl<'v> Filler<'v> {
     ) -> Content {
         if !text.contains('$') {
             return unfilled(text.into());
+        }
+        if is_like_a_variable(text) && self.own == 0 {
+            let text = "found a $ and a name, which is taken as it is; ${NAME} would be a variable, and $$NAME says that none is meant";
+            self.warnings.push(Problem::new(text).at(place));
         }
         let known = self.filled.len();
         match self.fill(text, 0) {
@@ -154,6 +161,17 @@ impl<'v> Filler<'v> {
             }),
         }
     }
+}
+
+/// Whether it is one in shells, alone and in capitals: nothing else that is meant as it is looks so.
+fn is_like_a_variable(text: &str) -> bool {
+    let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    text.strip_prefix('$').is_some_and(|name| {
+        name.bytes().next().is_some_and(is_capital)
+            && name
+                .bytes()
+                .all(|byte| is_capital(byte) || byte.is_ascii_digit())
+    })
 }
 
 struct Text {

@@ -118,3 +118,26 @@ c.yaml:8:16: ${N} is not set; ${N:-DEFAULT} would give a default
    |                ^^^^"
     );
 }
+
+#[test]
+fn what_looks_like_a_variable_and_is_none_is_a_warning() {
+    let text = "
+cache_registry: a.io
+images: [{source: b, tag: t}]
+x-note: $NOTE
+registries:
+  a.io: {username: 'robot$ME', password: $HUB_PASSWORD}
+  b.io: {username: $$ME, password: $me}
+";
+    let warnings = read(text, &[]).unwrap().warnings;
+    let told: Vec<&str> = warnings
+        .iter()
+        .map(|warning| warning.split_once("c.yaml:").unwrap().1)
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "6:42: found a $ and a name, which is taken as it is; ${NAME} would be a variable, and $$NAME says that none is meant"
+        ]
+    );
+}
