@@ -190,14 +190,17 @@ fn invalid(text: &str, error: &ScanError) -> Problem {
         let text = "this is not valid YAML: found a tab in an indentation, expected spaces";
         return Problem::new(text).at(tab);
     }
-    let hint = hint(error.info());
+    let line = text.lines().nth(begin.line.saturating_sub(1) as usize);
+    let hint = hint(error.info(), line.unwrap_or_default());
     let text = format!("this is not valid YAML: {}{hint}", error.info());
     Problem::new(text).at(begin)
 }
 
 /// What is probably wrong where the parser can only say what it did not expect.
-fn hint(info: &str) -> &'static str {
-    if info.contains("mapping values are not allowed") {
+fn hint(info: &str, line: &str) -> &'static str {
+    if info.contains("flow") && line.contains("${") {
+        " (within {...} and [...], ${NAME} belongs into quotes)"
+    } else if info.contains("mapping values are not allowed") {
         " (is a space missing behind a ':' before it, or are quotes?)"
     } else if info.contains("did not find expected '-' indicator") {
         " (is it indented as what it belongs to?)"
