@@ -2,6 +2,7 @@
 
 mod catalog;
 mod other_clock;
+mod overwriting;
 mod program;
 mod running;
 mod spans;
@@ -9,6 +10,7 @@ mod watched;
 
 pub use catalog::{Catalog, Entry};
 pub use other_clock::OtherClock;
+pub use overwriting::{assert_overwriting, overwriting};
 pub use program::{Ended, Program};
 pub use running::Running;
 pub use spans::{named, only};

@@ -32,6 +32,8 @@ pub enum Standing {
     UpToDate,
     /// It would have been copied, but this is a dry run.
     WouldCopy,
+    /// It was left as it is, as its policy says.
+    Kept,
     /// It is done, in a way that a worker of another version calls so.
     #[serde(untagged)]
     Other(UnknownWord),
@@ -52,7 +54,7 @@ pub struct ImageState {
     pub attempts: u32,
     /// How often it was put back without an attempt.
     pub defers: u32,
-    /// Why it failed, or comes again.
+    /// Why it failed, comes again, or was left as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// When it comes again.
@@ -72,6 +74,7 @@ impl Standing {
             ResultKind::AlreadyCached => Self::UpToDate,
             ResultKind::Pulled => Self::Copied,
             ResultKind::Skipped => Self::WouldCopy,
+            ResultKind::Kept => Self::Kept,
             ResultKind::Failed => Self::Failed,
             ResultKind::Other => Self::Other(UnknownWord::new(entry.action.name())),
         }
@@ -87,7 +90,7 @@ impl From<ImageResult> for ImageState {
             target: result.target,
             attempts: result.attempts,
             defers: 0,
-            error: result.error,
+            error: result.error.or(result.note),
             due: None,
             worker: None,
         }
@@ -208,7 +211,7 @@ impl ImageStates {
         for JobResult { idx, entry, .. } in self.fold.apply(event) {
             let standing = Standing::of(&entry);
             self.results
-                .insert(idx, (standing, entry.attempts, entry.error));
+                .insert(idx, (standing, entry.attempts, entry.error.or(entry.note)));
         }
     }
 

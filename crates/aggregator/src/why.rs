@@ -103,6 +103,9 @@ fn of_latest(latest: &InRun) -> String {
         (Standing::WouldCopy, _) => {
             format!("{name} is not up to date, and run {run_id} ({at}) was a dry run.")
         }
+        (Standing::Kept, _) => {
+            format!("{name} is left as it is by run {run_id} ({at}), as its policy says: {why}.")
+        }
         (Standing::Other(word), _) => {
             format!("{name} is done in run {run_id} ({at}), whose worker calls that {word:?}.")
         }

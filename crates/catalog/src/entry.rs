@@ -7,7 +7,7 @@ use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::{
     DOCKER_HUB, Location, Reference, Repository, canonical_host, split,
 };
-use image_sync_shared::run::job::Trust;
+use image_sync_shared::run::job::{ImagePolicy, Overwrite, PlatformMissing, Trust};
 
 use crate::problem::{Origin, Problem, without_secrets};
 use crate::tag_rules::TagRules;
@@ -48,6 +48,8 @@ pub(crate) struct Entry {
     pub(crate) platforms: Option<Box<Platforms>>,
     pub(crate) source_tls_verify: Option<bool>,
     pub(crate) cache_insecure: Option<bool>,
+    pub(crate) overwrite: Option<Overwrite>,
+    pub(crate) platform_missing: Option<PlatformMissing>,
 }
 
 impl Entry {
@@ -104,7 +106,16 @@ impl Entry {
             platforms,
             source_trust: source_trust.unwrap_or(defaults.source_trust),
             target_trust: target_trust.unwrap_or(defaults.target_trust),
+            policy: self.policy(defaults),
         })
+    }
+
+    fn policy(&self, defaults: &ImageDefaults) -> ImagePolicy {
+        let usual = defaults.policy;
+        ImagePolicy {
+            overwrite: self.overwrite.unwrap_or(usual.overwrite),
+            platform_missing: self.platform_missing.unwrap_or(usual.platform_missing),
+        }
     }
 }
 
@@ -131,6 +142,7 @@ pub(crate) fn for_target(
         platforms,
         source_trust: defaults.source_trust,
         target_trust: defaults.target_trust,
+        policy: defaults.policy,
     })
 }
 

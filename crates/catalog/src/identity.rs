@@ -2,6 +2,7 @@
 
 use image_sync_shared::config::ImageSpec;
 use image_sync_shared::image::digest::Digest;
+use image_sync_shared::run::job::ImagePolicy;
 use sha2::{Digest as _, Sha256};
 
 use crate::config_file::Images;
@@ -29,8 +30,16 @@ fn digest_of(image: &ImageSpec, rules: Option<&TagRules>) -> [u8; 32] {
         image.platforms,
         image.source_trust,
         image.target_trust
-    );
+    ) + &policy(image.policy);
     Sha256::digest(line).into()
+}
+
+/// Nothing where an image has the usual policy: a catalog without any keeps the name that it has had.
+fn policy(policy: ImagePolicy) -> String {
+    if policy == ImagePolicy::default() {
+        return String::new();
+    }
+    format!("{policy:?}\n")
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::split;
-use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::run::job::{
+    ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust,
+};
 use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, Work};
 use image_sync_shared::run::report::{Report, ReportHead, RunStatus, Summary};
 use image_sync_shared::run::{RunId, Trigger};
@@ -37,6 +39,7 @@ pub(crate) fn report() -> Report {
         already_cached: 1,
         skipped: 0,
         failed: 1,
+        kept: 0,
         other: 0,
         total: 3,
     };
@@ -63,6 +66,7 @@ pub(crate) fn result(image: &str, action: Action) -> ImageResult {
         bytes_copied: 0,
         blobs: BlobCounts::default(),
         would_copy: None,
+        note: None,
         attestations_left_out: 0,
     }
 }
@@ -91,6 +95,7 @@ pub(crate) fn job(idx: u32, image: &str) -> Job {
         policy: Policy {
             dry_run: false,
             timeout_secs: 300,
+            image: ImagePolicy::default(),
         },
         attempt: 1,
         defers: 0,

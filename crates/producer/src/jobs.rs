@@ -2,7 +2,7 @@
 
 use image_sync_shared::config::{ImageSpec, Settings};
 use image_sync_shared::ports::telemetry::trace_context::TraceContext;
-use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy};
+use image_sync_shared::run::job::{ImagePolicy, Job, JobId, JobKind, Place, Policy};
 use image_sync_shared::run::outcome::Work;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
 use time::OffsetDateTime;
@@ -13,6 +13,7 @@ pub fn policy(settings: &Settings, dry_run: bool) -> Policy {
     Policy {
         dry_run,
         timeout_secs: settings.pull_timeout.as_secs(),
+        image: ImagePolicy::default(),
     }
 }
 
@@ -36,8 +37,12 @@ pub fn job_for(
     policy: &Policy,
     now: OffsetDateTime,
 ) -> Job {
+    let policy = Policy {
+        image: image.policy,
+        ..policy.clone()
+    };
     Job {
-        v: MESSAGE_VERSION,
+        v: policy.message_version(),
         kind: JobKind::CheckAndCopy,
         job_id: JobId::new(run_id, idx),
         run_id: run_id.clone(),
@@ -54,7 +59,7 @@ pub fn job_for(
             trust: image.target_trust,
         },
         platforms: image.platforms.clone(),
-        policy: policy.clone(),
+        policy,
         attempt: 1,
         defers: 0,
         first_enqueued_at: now,
@@ -79,6 +84,7 @@ mod tests {
         let policy = Policy {
             dry_run: true,
             timeout_secs: 300,
+            image: ImagePolicy::default(),
         };
         let (run, now) = (samples::run(), samples::now());
         let job = job_for(&image, &run, 7, Trigger::Cron, &policy, now);

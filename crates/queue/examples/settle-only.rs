@@ -86,6 +86,7 @@ fn in_place(job: &Job) -> JobResult {
             bytes_copied: 0,
             blobs: BlobCounts::default(),
             would_copy: None,
+            note: None,
             attestations_left_out: 0,
         },
     }

@@ -243,9 +243,9 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_by_its_number_whatever_else_it_holds() {
-        let message = br#"{"v":2,"what":["nobody","knows"]}"#;
+        let message = br#"{"v":3,"what":["nobody","knows"]}"#;
         let unknown = UnknownJob {
-            v: 2,
+            v: 3,
             kind: JobKind::CheckAndCopy,
         };
         assert_eq!(decode_job(message), Message::Unknown(unknown));
@@ -409,6 +409,7 @@ mod tests {
                 bytes_copied: 0,
                 blobs: BlobCounts::default(),
                 would_copy: None,
+                note: None,
                 attestations_left_out: 0,
             },
         }));

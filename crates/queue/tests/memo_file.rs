@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use image_sync_queue::memo::MemoFile;
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::ports::memo::{Fact, Memo};
+use image_sync_shared::run::job::PlatformMissing;
 use tempfile::TempDir;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -33,6 +34,7 @@ fn fact(number: u32) -> Fact {
     Fact::Chosen {
         index: Digest::of(&number.to_le_bytes()),
         platforms: "linux/amd64".parse().unwrap(),
+        missing: PlatformMissing::Fail,
     }
 }
 

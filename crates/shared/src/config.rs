@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::image::platform::Platforms;
 use crate::image::reference::{Location, Reference, Repository};
 use crate::retry::RetryPolicy;
-use crate::run::job::Trust;
+use crate::run::job::{ImagePolicy, Trust};
 use crate::secret::Secret;
 
 /// A config without its images, which may be too many to be held.
@@ -45,6 +45,8 @@ pub struct ImageSpec {
     pub source_trust: Trust,
     /// How the target is reached.
     pub target_trust: Trust,
+    /// What else the config says of it.
+    pub policy: ImagePolicy,
 }
 
 impl ImageSpec {
@@ -94,6 +96,8 @@ pub struct ImageDefaults {
     pub source_trust: Trust,
     /// How the target is reached.
     pub target_trust: Trust,
+    /// What becomes of what is there, and of what is not.
+    pub policy: ImagePolicy,
 }
 
 /// What holds for all images.

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use crate::image::reference::split;
-use crate::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
+use crate::run::job::{ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
 use crate::run::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use crate::run::{RunId, RunOpened, Trigger};
 
@@ -36,6 +36,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
         policy: Policy {
             dry_run: false,
             timeout_secs: 300,
+            image: ImagePolicy::default(),
         },
         attempt: 1,
         defers: 0,
@@ -80,6 +81,7 @@ pub(crate) fn result(idx: u32) -> JobResult {
         bytes_copied: 0,
         blobs: BlobCounts::default(),
         would_copy: None,
+        note: None,
         attestations_left_out: 0,
     };
     JobResult {

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use image_sync_shared::config::ImageSpec;
 use image_sync_shared::image::reference::Reference;
 use image_sync_shared::ports::telemetry::trace_context::TraceContext;
-use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::run::job::{
+    ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust,
+};
 use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use image_sync_shared::run::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
@@ -32,6 +34,7 @@ pub fn policy() -> Policy {
     Policy {
         dry_run: false,
         timeout_secs: 300,
+        image: ImagePolicy::default(),
     }
 }
 
@@ -49,6 +52,7 @@ pub fn image() -> ImageSpec {
         platforms: parsed("linux/amd64"),
         source_trust: Trust::Verified,
         target_trust: Trust::InsecureByDefault,
+        policy: ImagePolicy::default(),
     }
 }
 
@@ -142,6 +146,7 @@ pub fn entry(idx: u32, action: Action) -> ImageResult {
         bytes_copied: 10,
         blobs: BlobCounts::default(),
         would_copy: None,
+        note: None,
         attestations_left_out: 0,
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod convert;
 pub(crate) mod first_request;
 pub(crate) mod json_rewrite;
 pub(crate) mod manifest_budget;
+pub(crate) mod overwrite;
 pub(crate) mod plan;
 pub(crate) mod platforms;
 pub(crate) mod settlement;

@@ -7,9 +7,8 @@ use image_sync_fuzzkit::{MAX_TEXT_BYTES, assert_presentable, first_lines, text};
 use image_sync_shared::failure::{Failure, Side};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{Descriptor, Manifest, RawManifest};
-use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::run::RunEvent;
-use image_sync_shared::run::job::{Job, MAX_HISTORY};
+use image_sync_shared::run::job::{Job, MAX_HISTORY, PlatformMissing};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::datetime;
@@ -17,7 +16,7 @@ use time::macros::datetime;
 use crate::context::settings::WorkerSettings;
 use crate::decide::convert::to_oci;
 use crate::decide::plan::{CopyPlan, Node, plan};
-use crate::decide::platforms::{Choice, choose};
+use crate::decide::platforms::{Choice, Chosen, Wanted, choose};
 use crate::decide::settlement::{
     AttemptOutcome, PausedHost, Settlement, after_attempt, before_attempt,
 };
@@ -34,8 +33,15 @@ pub fn platforms_and_convert(input: &[u8]) {
         Ok(node) => node,
         Err(failure) => return assert_presentable(&failure.to_string()),
     };
-    if let (Manifest::Index { children }, Ok(wanted)) = (&node.refers, text(wanted).parse()) {
-        choice_holds(&raw, children, &wanted);
+    if let (Manifest::Index { children }, Ok(platforms)) = (&node.refers, text(wanted).parse()) {
+        for missing in [PlatformMissing::Fail, PlatformMissing::Skip] {
+            let wanted = Wanted {
+                platforms: &platforms,
+                missing,
+                without: &HashSet::new(),
+            };
+            choice_holds(&raw, children, wanted);
+        }
     }
     let root = raw.digest.clone();
     match plan(&root, [(root.clone(), node)].into(), Vec::new()) {
@@ -55,11 +61,19 @@ fn raw(media_type: &str, bytes: &[u8]) -> RawManifest {
     }
 }
 
-fn choice_holds(index: &RawManifest, children: &[Descriptor], wanted: &Platforms) {
-    let choice = choose(index, children, wanted, &HashSet::new());
-    assert_eq!(choice, choose(index, children, wanted, &HashSet::new()));
-    match choice {
+fn choice_holds(index: &RawManifest, children: &[Descriptor], wanted: Wanted<'_>) {
+    let chosen = choose(index, children, wanted);
+    assert_eq!(chosen, choose(index, children, wanted));
+    let none_missing = |chosen: &Chosen| chosen.missing.is_empty();
+    assert!(
+        wanted.missing == PlatformMissing::Skip
+            || chosen.as_ref().is_ok_and(none_missing)
+            || chosen.is_err()
+    );
+    let missing = chosen.clone().map(|chosen| chosen.missing);
+    match chosen.map(|chosen| chosen.choice) {
         Ok(Choice::Whole) => {}
+        Ok(Choice::Nothing) => assert!(missing.is_ok_and(|missing| !missing.is_empty())),
         Ok(Choice::Child(digest)) => {
             assert!(children.iter().any(|child| child.digest == digest));
         }
@@ -72,10 +86,8 @@ fn choice_holds(index: &RawManifest, children: &[Descriptor], wanted: &Platforms
             let mut all = children.iter();
             let in_order = kept.iter().all(|kept| all.any(|child| child == kept));
             assert!(in_order, "{kept:?} of {children:?}");
-            assert_eq!(
-                choose(&smaller, &kept, wanted, &HashSet::new()),
-                Ok(Choice::Whole)
-            );
+            let again = choose(&smaller, &kept, wanted);
+            assert_eq!(again.map(|chosen| chosen.choice), Ok(Choice::Whole));
         }
         Err(failure) => assert_presentable(&failure.to_string()),
     }

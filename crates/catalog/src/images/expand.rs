@@ -215,7 +215,13 @@ fn clash(image: ImageSpec) -> Expanded {
 
 fn hash_of_work(image: &ImageSpec) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&image.source, &image.reference, &image.platforms).hash(&mut hasher);
+    (
+        &image.source,
+        &image.reference,
+        &image.platforms,
+        image.policy,
+    )
+        .hash(&mut hasher);
     hasher.finish()
 }
 

@@ -73,6 +73,7 @@ fn same_work(left: &ImageSpec, right: &ImageSpec) -> bool {
             image.platforms.clone(),
             image.source_trust,
             image.target_trust,
+            image.policy,
         )
     };
     work(left) == work(right)
@@ -91,7 +92,7 @@ fn conflict(earlier: &Placed, later: &Placed, files: &[FileOfEntries]) -> Proble
         _ => format!("line {line}"),
     };
     let found = if here == there {
-        format!("found {target} here and in {other} with other TLS settings")
+        format!("found {target} here and in {other} with another policy or other TLS settings")
     } else {
         format!("found {here} for {target}, but {other} has {there} for it")
     };

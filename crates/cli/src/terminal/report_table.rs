@@ -61,6 +61,7 @@ fn action_word(action: Action) -> String {
         Action::AlreadyCached => "in place",
         Action::Pulled => "copied",
         Action::Skipped => "would copy",
+        Action::Kept => "kept",
         Action::Failed => "failed",
         Action::Other(word) => return printable(word.as_str()),
     };
@@ -70,7 +71,9 @@ fn action_word(action: Action) -> String {
 fn cells(result: &ImageResult) -> [String; COLUMNS.len()] {
     let (blobs, bytes) = match (result.action, result.would_copy) {
         (Action::Skipped, Some(would)) => (would.blobs.to_string(), units::bytes(would.bytes)),
-        (Action::AlreadyCached, _) | (Action::Skipped, None) => (String::new(), String::new()),
+        (Action::AlreadyCached | Action::Kept, _) | (Action::Skipped, None) => {
+            (String::new(), String::new())
+        }
         (Action::Pulled | Action::Failed | Action::Other(_), _) => (
             result.blobs.copied.to_string(),
             units::bytes(result.bytes_copied),
@@ -121,7 +124,7 @@ fn style(kind: ResultKind) -> Option<Style> {
     match kind {
         ResultKind::Pulled => Some(Style::new().green()),
         ResultKind::Failed => Some(Style::new().red()),
-        ResultKind::Skipped => Some(Style::new().yellow()),
+        ResultKind::Skipped | ResultKind::Kept => Some(Style::new().yellow()),
         ResultKind::AlreadyCached | ResultKind::Other => None,
     }
 }

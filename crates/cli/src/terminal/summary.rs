@@ -52,6 +52,10 @@ fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
         counts.already_cached,
         in_place(counts.already_cached, counts.total),
     );
+    part(
+        counts.kept,
+        format!("{} kept as their policy says", counts.kept),
+    );
     part(counts.failed, format!("{} failed", counts.failed));
     part(counts.other, format!("{} done otherwise", counts.other));
     let missing = counts.total.saturating_sub(counts.results());
@@ -73,6 +77,7 @@ pub(crate) fn left_out(left_out: &LeftOut) -> String {
         (left_out.already_cached, "in place"),
         (left_out.pulled, "copied"),
         (left_out.skipped, "that would be copied"),
+        (left_out.kept, "kept"),
         (left_out.failed, "failed"),
         (left_out.other, "done otherwise"),
         (left_out.missing, "without a result"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
-use image_sync_shared::run::job::{Job, JobId, MESSAGE_VERSION};
+use image_sync_shared::run::job::{Job, JobId};
 use image_sync_shared::run::outcome::Work;
 use image_sync_shared::run::{ImageName, Trigger};
 use time::OffsetDateTime;
@@ -39,7 +39,7 @@ impl Order for Replayed {
 
     fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job {
         Job {
-            v: MESSAGE_VERSION,
+            v: self.job.policy.message_version(),
             job_id: JobId::new(&plan.run_id, idx),
             run_id: plan.run_id.clone(),
             idx,

@@ -6,7 +6,7 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::trace_context::Untraced;
-use image_sync_shared::run::job::{Job, JobKind, Policy};
+use image_sync_shared::run::job::{ImagePolicy, Job, JobKind, Policy};
 use image_sync_shared::run::{RunEvent, Trigger};
 
 use image_sync_testkit::ports::{FakeControl, FakeLetters, FakeLog, FakeQueue};
@@ -58,6 +58,7 @@ fn letter(idx: u32) -> DeadLetter {
     let policy = Policy {
         dry_run: false,
         timeout_secs: u64::from(idx) + 1,
+        image: ImagePolicy::default(),
     };
     let first = job_for(
         &image,

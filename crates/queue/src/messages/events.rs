@@ -142,6 +142,7 @@ fn result_in_parts(bytes: &[u8]) -> Option<RunEvent> {
             bytes_copied: part(&mut entry, "bytes_copied").unwrap_or_default(),
             blobs: part(&mut entry, "blobs").unwrap_or_else(BlobCounts::default),
             would_copy: part(&mut entry, "would_copy"),
+            note: part::<String>(&mut entry, "note").map(bounded),
             attestations_left_out: part(&mut entry, "attestations_left_out").unwrap_or_default(),
         },
     })))

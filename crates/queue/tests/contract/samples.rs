@@ -4,7 +4,9 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::split;
 use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetters};
-use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::run::job::{
+    ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust,
+};
 use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
 use image_sync_shared::run::{RunEvent, RunId, Trigger};
 use time::OffsetDateTime;
@@ -46,6 +48,7 @@ pub(crate) fn job_of(run: &RunId, idx: u32) -> Job {
         policy: Policy {
             dry_run: false,
             timeout_secs: 300,
+            image: ImagePolicy::default(),
         },
         attempt: 1,
         defers: 0,
@@ -112,6 +115,7 @@ pub(crate) fn result(idx: u32, action: Action) -> RunEvent {
             bytes_copied: 0,
             blobs: BlobCounts::default(),
             would_copy: None,
+            note: None,
             attestations_left_out: 0,
         },
     }))

@@ -16,7 +16,7 @@ use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::memo::Fact;
 use image_sync_shared::ports::queue::job_queue::{Delivery, Lane, Stored};
 use image_sync_shared::run::RunId;
-use image_sync_shared::run::job::Job;
+use image_sync_shared::run::job::{Job, PlatformMissing};
 use image_sync_shared::secret::mac::MacKey;
 use image_sync_testkit::TokioClock;
 use image_sync_testkit::images::deterministic_bytes;
@@ -342,6 +342,7 @@ async fn facts_are_shared_by_workers_of_one_key() {
     let fact = Fact::Chosen {
         index: Digest::of(b"index"),
         platforms: "linux/amd64".parse().unwrap(),
+        missing: PlatformMissing::Fail,
     };
     let key = || Some(MacKey::of_text("of all workers"));
     let (first, now) = (one.ports().memos.of(key()), clock.now());

@@ -9,6 +9,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::image::digest::Digest;
 use crate::image::platform::Platforms;
+use crate::run::job::PlatformMissing;
 use crate::secret::mac::MacKey;
 
 /// What a fact is about.
@@ -20,6 +21,8 @@ pub enum Fact {
         index: Digest,
         /// The platforms.
         platforms: Platforms,
+        /// What became of those that the index does not have.
+        missing: PlatformMissing,
     },
     /// The digest of a manifest after the target's registry refused it as it was.
     Converted {
@@ -35,7 +38,16 @@ impl Fact {
     #[must_use]
     pub fn key(&self) -> String {
         match self {
-            Self::Chosen { index, platforms } => format!("chosen/{index}/{platforms}"),
+            Self::Chosen {
+                index,
+                platforms,
+                missing: PlatformMissing::Fail,
+            } => format!("chosen/{index}/{platforms}"),
+            Self::Chosen {
+                index,
+                platforms,
+                missing: PlatformMissing::Skip,
+            } => format!("available/{index}/{platforms}"),
             Self::Converted { refused, host } => format!("converted/{refused}/{host}"),
         }
     }

@@ -1,6 +1,7 @@
 //! The unit of work: one image, one target.
 
 mod kind;
+mod policy;
 mod unworked;
 
 use std::fmt;
@@ -23,9 +24,10 @@ use crate::secret::mac::{Mac, MacKey};
 use crate::text;
 
 pub use kind::JobKind;
+pub use policy::{ImagePolicy, Overwrite, PlatformMissing, Policy};
 
-/// The version of the messages that this program writes.
-pub const MESSAGE_VERSION: u32 = 1;
+/// The highest version of messages that this program reads.
+pub const MESSAGE_VERSION: u32 = 2;
 /// How many past attempts a job remembers.
 pub const MAX_HISTORY: usize = 5;
 
@@ -184,16 +186,6 @@ impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// The rules a job is worked under.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
-    /// Look, but write nothing.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// How long one attempt may take, in seconds.
-    pub timeout_secs: u64,
 }
 
 /// A past attempt at a job.

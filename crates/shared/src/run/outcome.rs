@@ -18,6 +18,8 @@ pub enum Action {
     Pulled,
     /// It would have been copied, but this was a dry run.
     Skipped,
+    /// It was left as it is, as its policy says.
+    Kept,
     /// It could not be copied.
     Failed,
     /// What a worker of another version calls so.
@@ -28,6 +30,7 @@ words!(Action {
     AlreadyCached = "already_cached",
     Pulled = "pulled",
     Skipped = "skipped",
+    Kept = "kept",
     Failed = "failed",
 });
 
@@ -40,6 +43,8 @@ pub enum ResultKind {
     Pulled,
     /// It would have been copied, but this was a dry run.
     Skipped,
+    /// It was left as it is, as its policy says.
+    Kept,
     /// It failed.
     Failed,
     /// It is done, in a way that this version has no word for.
@@ -127,6 +132,13 @@ pub struct ImageResult {
     /// What a dry run found missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would_copy: Option<WouldCopy>,
+    /// What its policy had left out or left as it is.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "text::optional_field"
+    )]
+    pub note: Option<String>,
     /// How many attestations of the chosen platforms were left out, as the source lists them and does not serve them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attestations_left_out: u32,
@@ -140,6 +152,7 @@ impl ImageResult {
             Action::AlreadyCached => ResultKind::AlreadyCached,
             Action::Pulled => ResultKind::Pulled,
             Action::Skipped => ResultKind::Skipped,
+            Action::Kept => ResultKind::Kept,
             Action::Failed => ResultKind::Failed,
             Action::Other(_) if self.error.is_some() => ResultKind::Failed,
             Action::Other(_) => ResultKind::Other,

@@ -40,6 +40,9 @@ pub struct Summary {
     pub already_cached: u32,
     /// Left alone, in a dry run.
     pub skipped: u32,
+    /// Left as they are, as their policy says.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub kept: u32,
     /// Failed.
     pub failed: u32,
     /// Done in a way that this version has no word for, as by a worker of another one.
@@ -56,6 +59,7 @@ impl Summary {
             ResultKind::Pulled => self.pulled += 1,
             ResultKind::AlreadyCached => self.already_cached += 1,
             ResultKind::Skipped => self.skipped += 1,
+            ResultKind::Kept => self.kept += 1,
             ResultKind::Failed => self.failed += 1,
             ResultKind::Other => self.other += 1,
         }
@@ -64,7 +68,7 @@ impl Summary {
     /// How many results were counted.
     #[must_use]
     pub fn results(&self) -> u32 {
-        self.pulled + self.already_cached + self.skipped + self.failed + self.other
+        self.pulled + self.already_cached + self.skipped + self.kept + self.failed + self.other
     }
 }
 
@@ -107,6 +111,9 @@ pub struct LeftOut {
     pub pulled: u32,
     /// Results of images that were left alone.
     pub skipped: u32,
+    /// Results of images that were left as they are, as their policy says.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub kept: u32,
     /// Results of images that failed.
     pub failed: u32,
     /// Results of images that are done in a way that this version has no word for.
@@ -166,6 +173,7 @@ impl Extent {
             already_cached: lacks(ResultKind::AlreadyCached, summary.already_cached),
             pulled: lacks(ResultKind::Pulled, summary.pulled),
             skipped: lacks(ResultKind::Skipped, summary.skipped),
+            kept: lacks(ResultKind::Kept, summary.kept),
             failed: lacks(ResultKind::Failed, summary.failed),
             other: lacks(ResultKind::Other, summary.other),
             missing: unless(self.has_missing(), missing),
@@ -222,8 +230,9 @@ mod tests {
             already_cached: 100,
             skipped: 3,
             failed: 4,
+            kept: 1,
             other: 1,
-            total: 115,
+            total: 116,
         };
         let lacks = |extent: Extent| extent.left_out(&summary);
         let less = LeftOut {
@@ -233,6 +242,7 @@ mod tests {
         let troubles = LeftOut {
             pulled: 2,
             skipped: 3,
+            kept: 1,
             other: 1,
             ..less
         };

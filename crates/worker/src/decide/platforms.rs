@@ -6,6 +6,7 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{ATTESTED_DIGEST, Descriptor, RawManifest};
 use image_sync_shared::image::platform::{Platform, Platforms};
+use image_sync_shared::run::job::PlatformMissing;
 use serde_json::value::RawValue;
 
 use crate::decide::json_rewrite::{self, Item};
@@ -19,45 +20,85 @@ pub(crate) enum Choice {
     Child(Digest),
     /// A smaller index.
     Index(RawManifest),
+    /// Nothing: it has none of them, and need not.
+    Nothing,
 }
 
-/// Chooses from `index`, whose children are `children`, without the `missing_attestations`. An index that states no platforms is no
-/// image for several of them but a list of something else, and is taken whole.
+/// What is wanted of an index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// The platforms.
+    pub(crate) platforms: &'a Platforms,
+    /// What becomes of those that it does not have.
+    pub(crate) missing: PlatformMissing,
+    /// Attestations that its source lists and does not serve.
+    pub(crate) without: &'a HashSet<Digest>,
+}
+
+/// What was chosen, and which of the wanted platforms are not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) choice: Choice,
+    pub(crate) missing: Vec<Platform>,
+}
+
+impl From<Choice> for Chosen {
+    fn from(choice: Choice) -> Self {
+        let missing = Vec::new();
+        Self { choice, missing }
+    }
+}
+
+/// Chooses from `index`, whose children are `children`. An index that states no platforms is no image for several of them but a
+/// list of something else, and is taken whole.
 pub(crate) fn choose(
     index: &RawManifest,
     children: &[Descriptor],
-    wanted: &Platforms,
-    missing_attestations: &HashSet<Digest>,
-) -> Result<Choice, Failure> {
+    wanted: Wanted<'_>,
+) -> Result<Chosen, Failure> {
     let stated = stated_platforms(children);
-    let wanted = match wanted {
-        Platforms::All => return Ok(Choice::Whole),
-        _ if stated.is_empty() => return Ok(Choice::Whole),
-        Platforms::One(platform) => {
-            let child = child_for(platform, &stated).ok_or_else(|| none(index, wanted, &stated))?;
+    let fails = wanted.missing == PlatformMissing::Fail;
+    let platforms = match wanted.platforms {
+        Platforms::All => return Ok(Choice::Whole.into()),
+        _ if stated.is_empty() => return Ok(Choice::Whole.into()),
+        Platforms::One(platform) => match child_for(platform, &stated) {
             // It stands alone at the target: its attestations would need an index that lists both, and are not copied.
-            return Ok(Choice::Child(children[child].digest.clone()));
-        }
+            Some(child) => return Ok(Choice::Child(children[child].digest.clone()).into()),
+            None if fails => return Err(none(index, wanted.platforms, &stated)),
+            None => return Ok(nothing(vec![platform.clone()])),
+        },
         Platforms::Several(platforms) => platforms,
     };
     let mut chosen = HashSet::new();
     let mut missing = Vec::new();
-    for platform in wanted {
+    for platform in platforms {
         let children = children_for(platform, &stated);
         if children.is_empty() {
             missing.push(platform.clone());
         }
         chosen.extend(children);
     }
-    if !missing.is_empty() {
+    if fails && !missing.is_empty() {
         return Err(none(index, &Platforms::of(missing), &stated));
     }
-    let kept = with_attestations(children, &chosen, missing_attestations);
-    // Its own bytes rather than the same written anew: the tag then has the digest that others know.
-    if kept.len() == children.len() {
-        return Ok(Choice::Whole);
+    if chosen.is_empty() {
+        return Ok(nothing(missing));
     }
-    smaller_index(index, &kept).map(Choice::Index)
+    let kept = with_attestations(children, &chosen, wanted.without);
+    // Its own bytes rather than the same written anew: the tag then has the digest that others know.
+    let choice = if kept.len() == children.len() {
+        Choice::Whole
+    } else {
+        Choice::Index(smaller_index(index, &kept)?)
+    };
+    Ok(Chosen { choice, missing })
+}
+
+fn nothing(missing: Vec<Platform>) -> Chosen {
+    Chosen {
+        choice: Choice::Nothing,
+        missing,
+    }
 }
 
 /// The children that are for a platform, by their place. BuildKit gives its attestations the platform `unknown/unknown`.
@@ -210,12 +251,20 @@ mod tests {
     }
 
     fn chosen(index: &RawManifest, wanted: &str) -> Result<Choice, Failure> {
-        choose(
-            index,
-            &children(index),
-            &wanted.parse().unwrap(),
-            &HashSet::new(),
-        )
+        chosen_with(index, wanted, PlatformMissing::Fail).map(|chosen| chosen.choice)
+    }
+
+    fn chosen_with(
+        index: &RawManifest,
+        wanted: &str,
+        missing: PlatformMissing,
+    ) -> Result<Chosen, Failure> {
+        let wanted = Wanted {
+            platforms: &wanted.parse().unwrap(),
+            missing,
+            without: &HashSet::new(),
+        };
+        choose(index, &children(index), wanted)
     }
 
     fn children(index: &RawManifest) -> Vec<Descriptor> {

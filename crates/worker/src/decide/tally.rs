@@ -24,6 +24,8 @@ pub(crate) struct Tally {
     pub(crate) bytes_copied: u64,
     /// What a dry run found missing.
     pub(crate) would_copy: Option<WouldCopy>,
+    /// What the job's policy had left out or left as it is.
+    pub(crate) note: Option<String>,
     /// Attestations of the chosen platforms that the source does not serve.
     pub(crate) attestations_left_out: u32,
 }

@@ -117,6 +117,10 @@ fn log_result(entry: &ImageResult) {
             let WouldCopy { blobs, bytes } = entry.would_copy.unwrap_or_default();
             info!(blobs, bytes, ms, "would be copied");
         }
+        Action::Kept => {
+            let note = entry.note.as_deref().unwrap_or_default();
+            warn!(note, ms, "left as it is");
+        }
         Action::Failed | Action::Other(_) => {
             let error = entry.error.as_deref().unwrap_or_default();
             error!(error, attempts, ms, "failed");

@@ -12,7 +12,9 @@ use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::progress::Silent;
-use image_sync_shared::run::job::{Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust};
+use image_sync_shared::run::job::{
+    ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust,
+};
 use image_sync_shared::run::outcome::{JobResult, Work};
 use image_sync_shared::run::{RunEvent, RunId, Trigger};
 use image_sync_testkit::TokioClock;
@@ -254,6 +256,7 @@ pub(crate) fn job(source: &str, target: &str) -> Job {
         policy: Policy {
             dry_run: false,
             timeout_secs: 300,
+            image: ImagePolicy::default(),
         },
         attempt: 1,
         defers: 0,

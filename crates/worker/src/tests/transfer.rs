@@ -6,4 +6,5 @@ mod copying;
 mod dry_run;
 mod hostile_manifests;
 mod missing_at_source;
+mod overwriting;
 mod platform_choice;

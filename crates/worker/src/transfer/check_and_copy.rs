@@ -12,8 +12,10 @@
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{Manifest, RawManifest};
+use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::run::job::{Job, Remote};
+use image_sync_shared::ports::transfer::registries::Resolved;
+use image_sync_shared::run::job::{Job, Overwrite, Remote};
 use image_sync_shared::run::outcome::Action;
 use tokio::time::sleep;
 use tracing::{Instrument as _, debug_span, info, warn};
@@ -22,8 +24,9 @@ use crate::context::WorkerContext;
 use crate::context::lease_guard::LeaseGuard;
 use crate::context::time_limit::TimeLimit;
 use crate::decide::convert::{self, Replaced};
+use crate::decide::overwrite;
 use crate::decide::plan::{CopyPlan, Node};
-use crate::decide::platforms::{self, Choice};
+use crate::decide::platforms::{self, Choice, Chosen, Wanted};
 use crate::decide::tally::SharedTally;
 use crate::decide::verdict::{self, ResolvedTags, Verdict};
 use crate::transfer::blob_progress::BlobProgress;
@@ -114,9 +117,8 @@ impl<'a> Attempt<'a> {
             .instrument(debug_span!("check"))
             .await?;
         self.note(&tags);
-        let platforms = &self.job.platforms;
-        let remembered = self.facts().recall(&tags, platforms).await;
-        match verdict::verdict(&tags, platforms, &remembered) {
+        let remembered = self.facts().recall(&tags, self.job).await;
+        match verdict::verdict(&tags, &self.job.platforms, &remembered) {
             Verdict::UpToDate(digest) => Ok(self.up_to_date(digest)),
             Verdict::NeedsManifest => self.choose_and_copy(&tags).await,
             Verdict::Copy(digest) => self.copy(Root::Unread(digest), &tags).await,
@@ -127,7 +129,9 @@ impl<'a> Attempt<'a> {
     /// without those.
     async fn choose_and_copy(&self, tags: &ResolvedTags) -> Result<Action, Failure> {
         let known = self.missing_attestations.all().len();
-        let root = self.choose_platforms(tags).await?;
+        let Some(root) = self.choose_platforms(tags).await? else {
+            return Ok(Action::Kept);
+        };
         let failure = match self.copy_chosen(root, tags).await {
             // Only where this round found further ones missing: without that the next would fail like it.
             Err(failure) if self.missing_attestations.all().len() > known => failure,
@@ -136,33 +140,48 @@ impl<'a> Attempt<'a> {
         let left_out = u32::try_from(self.missing_attestations.all().len()).unwrap_or(u32::MAX);
         self.tally.lock().attestations_left_out = left_out;
         warn!(left_out, error = %failure, "attestations that the source does not serve are left out");
-        let root = self.choose_platforms(tags).await?;
-        self.copy_chosen(root, tags).await
+        match self.choose_platforms(tags).await? {
+            Some(root) => self.copy_chosen(root, tags).await,
+            None => Ok(Action::Kept),
+        }
     }
 
-    /// Reads what the source's tag stands for, and chooses from it.
-    async fn choose_platforms(&self, tags: &ResolvedTags) -> Result<Root, Failure> {
+    /// Reads what the source's tag stands for, and chooses from it. Nothing where it has none of the platforms, and need not.
+    async fn choose_platforms(&self, tags: &ResolvedTags) -> Result<Option<Root>, Failure> {
         let root = Root::Unread(tags.source.digest.clone());
         let node = Node::read(self.read(root, tags).await?)?;
         let Manifest::Index { children } = &node.refers else {
-            return Ok(Root::Read(node.raw));
+            return Ok(Some(Root::Read(node.raw)));
         };
-        let missing = self.missing_attestations.all();
-        let chosen = platforms::choose(&node.raw, children, &self.job.platforms, &missing)?;
-        Ok(match chosen {
-            Choice::Whole => Root::Read(node.raw),
-            Choice::Child(digest) => Root::Unread(digest),
-            Choice::Index(raw) => Root::Read(raw),
+        let wanted = Wanted {
+            platforms: &self.job.platforms,
+            missing: self.job.policy.image.platform_missing,
+            without: &self.missing_attestations.all(),
+        };
+        let Chosen { choice, missing } = platforms::choose(&node.raw, children, wanted)?;
+        if !missing.is_empty() {
+            let missing = Platforms::of(missing);
+            self.tally.lock().note = Some(format!("platform_missing: skip; there is no {missing}"));
+        }
+        Ok(match choice {
+            Choice::Whole => Some(Root::Read(node.raw)),
+            Choice::Child(digest) => Some(Root::Unread(digest)),
+            Choice::Index(raw) => Some(Root::Read(raw)),
+            Choice::Nothing => None,
         })
     }
 
     /// Copies what was chosen, unless the target has it: only now is it known which digest that would be.
     async fn copy_chosen(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
         let (facts, index) = (self.facts(), &tags.source.digest);
+<<<<<<< HEAD
         // Before anything is copied: reading the index has proven the choice, whatever becomes of the copy.
         facts
             .remember_chosen(index, &self.job.platforms, root.digest())
             .await;
+=======
+        facts.remember_chosen(index, self.job, root.digest()).await;
+>>>>>>> ccfb701 (worker: say what becomes of tags that are there and platforms that are not)
         if let Some(target) = tags.target.as_ref().map(|target| &target.digest) {
             let converted = facts.recall_converted(root.digest()).await;
             if verdict::is_up_to_date(target, root.digest(), converted.as_ref()) {
@@ -175,13 +194,79 @@ impl<'a> Attempt<'a> {
     /// Copy: from here on the target lacks the image, as far as its tag tells.
     async fn copy(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
         self.tally.lock().expected = Some(root.digest().clone());
+        if tags.target.is_some() && !self.overwrites() {
+            return self.keep(root, tags).await;
+        }
         if self.job.policy.dry_run {
             return self.tell_what_is_missing(root, tags).await;
         }
         // Not before: an image that is up to date takes no lease.
         self.lease.acquire().await?;
+        if !self.overwrites() {
+            // Who had the lease before may have written the tag since the check.
+            let target = self.resolve_target().await?;
+            let source = tags.source.clone();
+            let tags = &ResolvedTags { source, target };
+            if tags.target.is_some() {
+                return self.keep(root, tags).await;
+            }
+        }
         let copy = self.copy_under_lease(root, tags);
         copy.instrument(debug_span!("copy")).await
+    }
+
+    /// Whether a tag that has another image gets this one.
+    fn overwrites(&self) -> bool {
+        self.job.policy.image.overwrite == Overwrite::Always
+    }
+
+    async fn resolve_target(&self) -> Result<Option<Resolved>, Failure> {
+        let reference = &self.job.target.image.reference;
+        let target = &self.target.remote;
+        self.requests.resolve(target, reference).await
+    }
+
+    /// What the target has stays there, be it this image or another one.
+    async fn keep(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
+        let plan = match &tags.target {
+            Some(found) if found.digest == *root.digest() => {
+                return Ok(self.up_to_date(found.digest.clone()));
+            }
+            _ => self.plan(root, tags).await?,
+        };
+        self.keep_of(&plan, tags).await
+    }
+
+    async fn keep_of(&self, plan: &CopyPlan, tags: &ResolvedTags) -> Result<Action, Failure> {
+        if self.is_found_at_target(plan, tags).await {
+            return Ok(Action::AlreadyCached);
+        }
+        let (Some(found), Some(expected)) = (&tags.target, plan.manifests.last()) else {
+            return Ok(Action::Kept);
+        };
+        let overwrite = self.job.policy.image.overwrite;
+        let target = &self.job.target.image;
+        let note = overwrite::keep(overwrite, target, &found.digest, &expected.digest)?;
+        self.tally.lock().note = Some(note);
+        Ok(Action::Kept)
+    }
+
+    /// A registry refuses to overwrite a tag. Somebody else may have written the same image meanwhile.
+    async fn refused_as_immutable(
+        &self,
+        plan: &CopyPlan,
+        tags: &ResolvedTags,
+        refusal: Failure,
+    ) -> Result<Action, Failure> {
+        let (source, target) = (tags.source.clone(), self.resolve_target().await?);
+        let now = ResolvedTags { source, target };
+        let root = plan.manifests.last().map(|root| &root.digest);
+        match &now.target {
+            Some(found) if Some(&found.digest) == root => Ok(self.up_to_date(found.digest.clone())),
+            Some(_) if !self.overwrites() => self.keep_of(plan, &now).await,
+            Some(_) if self.is_found_at_target(plan, &now).await => Ok(Action::AlreadyCached),
+            Some(_) | None => Err(refusal),
+        }
     }
 
     /// What a dry run does in the place of a copy. It writes nothing, and needs no lease.
@@ -209,7 +294,13 @@ impl<'a> Attempt<'a> {
             return Ok(Action::AlreadyCached);
         }
         match self.write(&plan).await {
+<<<<<<< HEAD
             // Where nothing was taken as present, the refusal is about the manifest itself.
+=======
+            Err(refusal) if refusal.class == FailureClass::ImmutableTag => {
+                return self.refused_as_immutable(&plan, tags, refusal).await;
+            }
+>>>>>>> ccfb701 (worker: say what becomes of tags that are there and platforms that are not)
             Err(refusal) if may_lack_something(&refusal) && self.target.was_relied_on() => {
                 info!(error = %refusal, "the target may have lost what was there: asking for everything");
                 self.target.distrust(&plan);

@@ -1,10 +1,10 @@
 //! What is remembered of digests from run to run, so that an image that is up to date need not be read again.
 
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::Repository;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::memo::{Fact, Memo};
+use image_sync_shared::run::job::Job;
 
 use crate::decide::verdict::{Remembered, ResolvedTags, needs_choice};
 
@@ -21,7 +21,8 @@ pub(crate) struct Facts<'a> {
 
 impl Facts<'_> {
     /// Recalls what may show that the target is up to date, asking no more than that takes.
-    pub(crate) async fn recall(&self, tags: &ResolvedTags, platforms: &Platforms) -> Remembered {
+    pub(crate) async fn recall(&self, tags: &ResolvedTags, job: &Job) -> Remembered {
+        let platforms = &job.platforms;
         let mut remembered = Remembered::default();
         let Some(at_target) = &tags.target else {
             return remembered;
@@ -31,6 +32,7 @@ impl Facts<'_> {
             let fact = Fact::Chosen {
                 index: expected,
                 platforms: platforms.clone(),
+                missing: job.policy.image.platform_missing,
             };
             // Without the choice there is nothing to compare with, and the second fact is of no use.
             let Some(chosen) = self.memo.recall(&fact, self.clock.now()).await else {
@@ -53,15 +55,11 @@ impl Facts<'_> {
     }
 
     /// Remembers which digest stands for some platforms of `index`.
-    pub(crate) async fn remember_chosen(
-        &self,
-        index: &Digest,
-        platforms: &Platforms,
-        chosen: &Digest,
-    ) {
+    pub(crate) async fn remember_chosen(&self, index: &Digest, job: &Job, chosen: &Digest) {
         let fact = Fact::Chosen {
             index: index.clone(),
-            platforms: platforms.clone(),
+            platforms: job.platforms.clone(),
+            missing: job.policy.image.platform_missing,
         };
         self.memo.remember(&fact, chosen, self.clock.now()).await;
     }

@@ -116,6 +116,7 @@ async fn past_run(pipeline: &TestPipeline, done: u32, images: u32) -> RunId {
             bytes_copied: 0,
             blobs: BlobCounts::default(),
             would_copy: None,
+            note: None,
             attestations_left_out: 0,
         };
         RunEvent::Result(Box::new(JobResult {

@@ -99,6 +99,7 @@ fn counts(pulled: u32, already_cached: u32, skipped: u32, failed: u32) -> Summar
         already_cached,
         skipped,
         failed,
+        kept: 0,
         other: 0,
         total: u32::try_from(IMAGES).unwrap(),
     }

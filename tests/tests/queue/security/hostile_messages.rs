@@ -201,6 +201,7 @@ async fn a_fact_that_somebody_put_into_the_bucket_keeps_no_image_old() {
     let fact = Fact::Chosen {
         index: new.digest().clone(),
         platforms: PLATFORM.parse().unwrap(),
+        missing: image_sync_shared::run::job::PlatformMissing::Fail,
     };
     let others = pipeline
         .queue()

@@ -33,6 +33,7 @@ async fn results_with_unknown_actions_and_classes_count_and_stand_in_the_report_
             already_cached: 0,
             skipped: 0,
             failed: 2,
+            kept: 0,
             other: 1,
             total: 4
         }

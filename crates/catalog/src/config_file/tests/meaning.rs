@@ -5,7 +5,7 @@ use std::time::Duration;
 use image_sync_shared::config::{Config, ImageSpec, Settings};
 use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::retry::RetryPolicy;
-use image_sync_shared::run::job::Trust;
+use image_sync_shared::run::job::{ImagePolicy, Trust};
 
 use crate::config_file::{Parsed, parse};
 
@@ -46,6 +46,7 @@ fn spec(image: &str, tag: &str, source: &str, target: &str) -> ImageSpec {
         platforms: "linux/amd64".parse().unwrap(),
         source_trust: Trust::Verified,
         target_trust: Trust::InsecureByDefault,
+        policy: ImagePolicy::default(),
     }
 }
 

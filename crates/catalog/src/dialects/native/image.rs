@@ -1,13 +1,16 @@
 //! One image of the list `images`.
 
+use image_sync_shared::run::job::{Overwrite, PlatformMissing};
+
 use crate::document::{Keys, Node};
 use crate::entry::{Entry, Selector};
 use crate::problem::{Origin, Problem, Problems};
 
 use super::tag_rules;
+use super::values::word;
 
 const EXPECTED: &str = "a mapping with source and tag";
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 9] = [
     "source",
     "tag",
     "tags",
@@ -15,6 +18,18 @@ const KEYS: [&str; 7] = [
     "platform",
     "source_tls_verify",
     "cache_insecure",
+    "overwrite",
+    "platform_missing",
+];
+
+const OVERWRITE: [(&str, Overwrite); 3] = [
+    ("always", Overwrite::Always),
+    ("never", Overwrite::Never),
+    ("error", Overwrite::Error),
+];
+const PLATFORM_MISSING: [(&str, PlatformMissing); 2] = [
+    ("fail", PlatformMissing::Fail),
+    ("skip", PlatformMissing::Skip),
 ];
 
 /// The entries that one item of the list stands for: several, where it lists its tags.
@@ -28,6 +43,8 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
     let (cache_as, platforms) = (keys.get("cache_as"), keys.get("platform"));
     let source_tls_verify = keys.get("source_tls_verify");
     let cache_insecure = keys.get("cache_insecure");
+    let overwrite = word(&keys, "overwrite", &OVERWRITE);
+    let platform_missing = word(&keys, "platform_missing", &PLATFORM_MISSING);
     let entry = |source: &str, selector| Entry {
         origin,
         source: source.into(),
@@ -36,6 +53,8 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
         platforms: platforms.clone(),
         source_tls_verify,
         cache_insecure,
+        overwrite,
+        platform_missing,
     };
     let entries = source.map(|source| {
         let entries = selectors

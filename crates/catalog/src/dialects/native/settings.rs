@@ -6,7 +6,7 @@ use image_sync_shared::config::{ImageDefaults, Settings};
 use image_sync_shared::image::platform::{Platform, Platforms};
 use image_sync_shared::ports::queue::host_pauses::LONGEST_PAUSE;
 use image_sync_shared::retry::RetryPolicy;
-use image_sync_shared::run::job::Trust;
+use image_sync_shared::run::job::{ImagePolicy, Trust};
 
 use crate::document::{Keys, Node};
 use crate::entry::trust;
@@ -78,6 +78,7 @@ fn defaults(keys: &Keys<'_>) -> ImageDefaults {
         platforms: keys.get("default_platform").unwrap_or_else(usual),
         source_trust: trust(!source_tls_verify.unwrap_or(true)),
         target_trust: cache_insecure.map_or(Trust::InsecureByDefault, trust),
+        policy: ImagePolicy::default(),
     }
 }
 

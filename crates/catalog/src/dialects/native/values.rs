@@ -3,11 +3,29 @@
 use std::fmt;
 use std::time::Duration;
 
+use image_sync_shared::text::nearest::nearest;
 use image_sync_shared::text::size;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+use crate::document::Keys;
+use crate::problem::Problem;
+
 /// The longest time that a config may ask for, in seconds: a year.
 pub(super) const MAX_SECONDS: u64 = 365 * 24 * 60 * 60;
+
+/// Which of `words` stands at `key`, if anything does.
+pub(super) fn word<T: Copy>(keys: &Keys<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
+    let text: String = keys.get(key)?;
+    let found = words.iter().find(|(word, _)| *word == text);
+    if found.is_none() {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let hint = nearest(&text, known.iter().copied())
+            .map_or_else(String::new, |word| format!(" (did you mean {word}?)"));
+        let problem = format!("found {text:?}{hint}, expected {}", known.join(", "));
+        keys.report(Problem::new(problem).key(key));
+    }
+    found.map(|(_, value)| *value)
+}
 
 /// A whole number from 1 to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -146,6 +146,7 @@ fn write_text(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
         (Standing::Copied, "Copied"),
         (Standing::UpToDate, "Up to date"),
         (Standing::WouldCopy, "Would be copied"),
+        (Standing::Kept, "Left as they are, as their policy says"),
     ] {
         let images = || snapshot.images.iter().filter(|image| image.state == state);
         let count = images().count();

@@ -74,6 +74,7 @@ pub(super) fn outcome(kind: ResultKind) -> OutcomeLabel {
         ResultKind::AlreadyCached => Action::AlreadyCached.name(),
         ResultKind::Pulled => Action::Pulled.name(),
         ResultKind::Skipped => Action::Skipped.name(),
+        ResultKind::Kept => Action::Kept.name(),
         ResultKind::Failed => Action::Failed.name(),
         ResultKind::Other => OTHER,
     };

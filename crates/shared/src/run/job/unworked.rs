@@ -33,6 +33,7 @@ impl Job {
                     present: 0,
                 },
                 would_copy: None,
+                note: None,
                 attestations_left_out: 0,
             },
         }

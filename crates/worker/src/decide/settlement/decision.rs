@@ -241,6 +241,7 @@ fn entry(job: &Job, ended: AttemptOutcome, error: Option<String>) -> ImageResult
         cached,
         expected,
         would_copy,
+        note,
         attestations_left_out,
         ..
     } = ended.tally;
@@ -259,6 +260,7 @@ fn entry(job: &Job, ended: AttemptOutcome, error: Option<String>) -> ImageResult
         bytes_copied: work.bytes_copied,
         blobs,
         would_copy,
+        note,
         attestations_left_out,
     }
 }

@@ -6,7 +6,7 @@ use image_sync_shared::failure::FailureClass;
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::memo::{Fact, Memo as _};
-use image_sync_shared::run::job::Job;
+use image_sync_shared::run::job::{Job, PlatformMissing};
 use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{image, index, index_with_attestations};
@@ -29,6 +29,7 @@ fn chosen(index: &Image, platforms: &str) -> Fact {
     Fact::Chosen {
         index: index.digest().clone(),
         platforms: platforms.parse().unwrap(),
+        missing: PlatformMissing::Fail,
     }
 }
 
@@ -208,4 +209,57 @@ async fn a_missing_platform_fails_and_tells_what_there_is() {
     );
     let nothing: Option<Digest> = fixture.registries.tag("cache.test/app:1");
     assert_eq!(nothing, None);
+}
+
+fn with_what_there_is(platforms: &str) -> Job {
+    let mut job = for_platforms(platforms);
+    job.policy.image.platform_missing = PlatformMissing::Skip;
+    job
+}
+
+#[tokio::test(start_paused = true)]
+async fn platforms_that_are_missing_are_skipped_where_the_policy_says_so() {
+    let fixture = TestWorker::new();
+    let index = index("app", &THREE);
+    fixture.registries.put_image(SOURCE, &index);
+    let wanted = "linux/amd64,linux/s390x,windows/amd64";
+    let ran = fixture.work([with_what_there_is(wanted)]).await;
+    let entry = &ran.only().entry;
+    assert_eq!(entry.action, Action::Pulled);
+    let note = entry.note.as_deref();
+    assert_eq!(
+        note,
+        Some("platform_missing: skip; there is no windows/amd64")
+    );
+    let digest = fixture.registries.tag(TARGET).unwrap();
+    let there = fixture
+        .registries
+        .manifest("cache.test/app", &digest)
+        .unwrap();
+    let text = String::from_utf8(there.bytes.to_vec()).unwrap();
+    assert!(text.contains("s390x") && !text.contains("arm64"), "{text}");
+
+    fixture.registries.forget_requests();
+    let ran = fixture.work([with_what_there_is(wanted)]).await;
+    assert_eq!(ran.only().entry.action, Action::AlreadyCached);
+    assert_eq!(fixture.registries.requests().len(), 2, "it is remembered");
+    let ran = fixture.work([for_platforms(wanted)]).await;
+    let error = ran.only().entry.error.clone().unwrap();
+    assert!(
+        error.contains("windows/amd64"),
+        "what is remembered of skipping is not taken for all: {error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_without_any_of_the_platforms_is_left_out_where_the_policy_says_so() {
+    for wanted in ["windows/amd64", "plan9/386,windows/amd64"] {
+        let fixture = TestWorker::new();
+        fixture.registries.put_image(SOURCE, &index("app", &THREE));
+        let ran = fixture.work([with_what_there_is(wanted)]).await;
+        let entry = &ran.only().entry;
+        assert_eq!(entry.action, Action::Kept);
+        assert!(entry.note.as_ref().unwrap().contains(wanted), "{entry:?}");
+        assert_eq!(fixture.registries.tag(TARGET), None);
+    }
 }

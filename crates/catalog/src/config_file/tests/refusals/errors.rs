@@ -87,6 +87,19 @@ fn broken_yaml() {
 }
 
 #[test]
+fn unknown_words_name_the_nearest_known_one() {
+    let with = |line: &str| images_error(&format!("  - {{source: a, tag: b, {line}}}"));
+    assert_eq!(
+        with("overwrite: alway"),
+        "c.yaml:3:36: images[0].overwrite: found \"alway\" (did you mean always?), expected always, never, error"
+    );
+    assert_eq!(
+        with("platform_missing: ignore"),
+        "c.yaml:3:43: images[0].platform_missing: found \"ignore\", expected fail, skip"
+    );
+}
+
+#[test]
 fn unknown_keys_name_the_nearest_known_one() {
     assert_eq!(
         further_error("setings: {}"),
@@ -94,11 +107,11 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         images_error("  - source: nginx\n    tagg: x"),
-        r#"c.yaml:4:5: images[0]: unknown key "tagg" (did you mean tag?), expected one of source, tag, tags, cache_as, platform, source_tls_verify, cache_insecure"#
+        r#"c.yaml:4:5: images[0]: unknown key "tagg" (did you mean tag?), expected one of source, tag, tags, cache_as, platform, source_tls_verify, cache_insecure, overwrite, platform_missing"#
     );
     assert_eq!(
         images_error("  - &a {source: x, tag: y}\n  - {<<: *a, banana: 1}"),
-        r#"c.yaml:4:14: images[1]: unknown key "banana", expected one of source, tag, tags, cache_as, platform, source_tls_verify, cache_insecure"#
+        r#"c.yaml:4:14: images[1]: unknown key "banana", expected one of source, tag, tags, cache_as, platform, source_tls_verify, cache_insecure, overwrite, platform_missing"#
     );
     assert_eq!(
         further_error("settings:\n  concurency: 1"),
@@ -350,6 +363,6 @@ fn two_images_for_one_target() {
     );
     assert_eq!(
         images_error("  - {source: x, tag: t}\n  - {source: x, tag: t, cache_insecure: false}"),
-        "c.yaml:4:5: images[1]: found localhost:5000/x:t here and in images[0] with other TLS settings, expected one image per target, so set cache_as (the other one is in line 3)"
+        "c.yaml:4:5: images[1]: found localhost:5000/x:t here and in images[0] with another policy or other TLS settings, expected one image per target, so set cache_as (the other one is in line 3)"
     );
 }

@@ -1,0 +1,97 @@
+//! The rules that a job is worked under.
+
+use serde::{Deserialize, Serialize};
+
+/// What becomes of a tag of the target that has another image already. An equal one is up to date in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overwrite {
+    /// It gets the source's image.
+    #[default]
+    Always,
+    /// It keeps its own, which is told.
+    Never,
+    /// It keeps its own, and the image has failed with the class `immutable_tag`.
+    Error,
+}
+
+/// What becomes of wanted platforms that an image does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlatformMissing {
+    /// The image has failed.
+    #[default]
+    Fail,
+    /// The others are copied. Where there are none, nothing is, which is told.
+    Skip,
+}
+
+/// What the config says of an image, beside what is to be where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImagePolicy {
+    /// What becomes of a tag that has another image.
+    #[serde(skip_serializing_if = "is_default")]
+    pub overwrite: Overwrite,
+    /// What becomes of platforms that are not there.
+    #[serde(skip_serializing_if = "is_default")]
+    pub platform_missing: PlatformMissing,
+}
+
+/// The rules a job is worked under.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Look, but write nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// How long one attempt may take, in seconds.
+    pub timeout_secs: u64,
+    /// What the config says of its image.
+    #[serde(flatten)]
+    pub image: ImagePolicy,
+}
+
+impl Policy {
+    /// The version of a message with these rules: a worker that does not know them must not take the job.
+    #[must_use]
+    pub fn message_version(&self) -> u32 {
+        if is_default(&self.image) { 1 } else { 2 }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_with_rules_that_older_workers_do_not_know_has_a_version_that_they_leave() {
+        let plain: Policy = serde_json::from_str(r#"{"timeout_secs": 300}"#).unwrap();
+        assert_eq!(plain.message_version(), 1);
+        assert_eq!(
+            serde_json::to_string(&plain).unwrap(),
+            r#"{"dry_run":false,"timeout_secs":300}"#
+        );
+        for image in [
+            ImagePolicy {
+                overwrite: Overwrite::Error,
+                ..ImagePolicy::default()
+            },
+            ImagePolicy {
+                platform_missing: PlatformMissing::Skip,
+                ..ImagePolicy::default()
+            },
+        ] {
+            let policy = Policy {
+                image,
+                ..plain.clone()
+            };
+            assert_eq!(policy.message_version(), 2);
+            let text = serde_json::to_string(&policy).unwrap();
+            assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
+        }
+    }
+}
