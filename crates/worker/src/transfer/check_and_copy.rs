@@ -9,7 +9,7 @@
 //!
 //! What follows from the outcome is decided in `decide::settlement` and carried out in `run_loop::settle`.
 
-use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::failure::{Failure, FailureClass};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{Manifest, RawManifest};
 use image_sync_shared::image::platform::Platforms;
@@ -35,11 +35,11 @@ use crate::transfer::check::resolve_tags;
 use crate::transfer::dry_run::what_is_missing;
 use crate::transfer::facts::Facts;
 use crate::transfer::read_manifests::{
-    LargeImage, ManifestReader, MissingAttestations, is_missing_at_source, read_root,
+    LargeImage, ManifestReader, MissingAttestations, Root, is_missing_at_source, read_root,
 };
 use crate::transfer::requests::Requests;
 use crate::transfer::target::Target;
-use crate::transfer::write_manifests::ManifestWriter;
+use crate::transfer::write_manifests::{self, ManifestWriter};
 
 /// One attempt at a job.
 pub(crate) struct Attempt<'a> {
@@ -53,24 +53,6 @@ pub(crate) struct Attempt<'a> {
     target: Target<'a>,
     missing_attestations: MissingAttestations,
     large_image: LargeImage,
-}
-
-/// The manifest that stands for the wanted platforms.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Root {
-    /// It is still to be read.
-    Unread(Digest),
-    /// It was read, or made from what was read.
-    Read(RawManifest),
-}
-
-impl Root {
-    fn digest(&self) -> &Digest {
-        match self {
-            Self::Unread(digest) => digest,
-            Self::Read(raw) => &raw.digest,
-        }
-    }
 }
 
 impl<'a> Attempt<'a> {
@@ -174,14 +156,8 @@ impl<'a> Attempt<'a> {
     /// Copies what was chosen, unless the target has it: only now is it known which digest that would be.
     async fn copy_chosen(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
         let (facts, index) = (self.facts(), &tags.source.digest);
-<<<<<<< HEAD
         // Before anything is copied: reading the index has proven the choice, whatever becomes of the copy.
-        facts
-            .remember_chosen(index, &self.job.platforms, root.digest())
-            .await;
-=======
         facts.remember_chosen(index, self.job, root.digest()).await;
->>>>>>> ccfb701 (worker: say what becomes of tags that are there and platforms that are not)
         if let Some(target) = tags.target.as_ref().map(|target| &target.digest) {
             let converted = facts.recall_converted(root.digest()).await;
             if verdict::is_up_to_date(target, root.digest(), converted.as_ref()) {
@@ -294,14 +270,13 @@ impl<'a> Attempt<'a> {
             return Ok(Action::AlreadyCached);
         }
         match self.write(&plan).await {
-<<<<<<< HEAD
-            // Where nothing was taken as present, the refusal is about the manifest itself.
-=======
             Err(refusal) if refusal.class == FailureClass::ImmutableTag => {
                 return self.refused_as_immutable(&plan, tags, refusal).await;
             }
->>>>>>> ccfb701 (worker: say what becomes of tags that are there and platforms that are not)
-            Err(refusal) if may_lack_something(&refusal) && self.target.was_relied_on() => {
+            // Where nothing was taken as present, the refusal is about the manifest itself.
+            Err(refusal)
+                if write_manifests::may_lack_something(&refusal) && self.target.was_relied_on() =>
+            {
                 info!(error = %refusal, "the target may have lost what was there: asking for everything");
                 self.target.distrust(&plan);
                 self.tally.lock().recount();
@@ -318,40 +293,10 @@ impl<'a> Attempt<'a> {
     /// The blobs first: a manifest is written when all that it refers to is there.
     async fn write(&self, plan: &CopyPlan) -> Result<(), Failure> {
         self.blobs().copy_all(plan).await?;
-        self.write_manifests(plan).await
-    }
-
-    /// The manifests as they are, the tag last. Converted only if they are refused.
-    async fn write_manifests(&self, plan: &CopyPlan) -> Result<(), Failure> {
-        let writer = self.manifest_writer();
-        let Err(refusal) = writer.write(&plan.manifests).await else {
-            self.remember(&convert::renamed(plan)).await;
-            return Ok(());
-        };
-        // 400 and 415 are of this class; whatever else went wrong is not about the form of the manifest.
-        if !(refusal.class == FailureClass::Invalid && refusal.step == Step::PushManifest) {
-            return Err(refusal);
-        }
-        let Some(converted) = convert::to_oci(plan) else {
-            return Err(refusal);
-        };
-        info!(error = %refusal, "the target refuses the Docker manifest: converting it to OCI");
-        match writer.write(&converted.plan.manifests).await {
-            Ok(()) => {
-                let root = converted.plan.manifests.last();
-                self.tally.lock().expected = root.map(|root| root.digest.clone());
-                self.remember(&converted.replaced).await;
-                Ok(())
-            }
-            Err(second) if second.class == FailureClass::Invalid => Err(Failure {
-                answer: format!(
-                    "{}; converted to OCI it was refused too: {}",
-                    refusal.answer, second.answer
-                ),
-                ..refusal
-            }),
-            Err(second) => Err(second),
-        }
+        let written = self.manifest_writer().write_or_convert(plan).await?;
+        self.tally.lock().expected = written.root;
+        self.remember(&written.replaced).await;
+        Ok(())
     }
 
     /// The manifest of `root`, by its digest: the source is pinned. A source that serves nothing by digest may be asked by the
@@ -452,14 +397,4 @@ impl<'a> Attempt<'a> {
             lease: self.lease,
         }
     }
-}
-
-/// Whether the target refused a manifest in a way that something it refers to may be the cause of.
-fn may_lack_something(refusal: &Failure) -> bool {
-    refusal.side == Side::Target
-        && refusal.step == Step::PushManifest
-        && matches!(
-            refusal.class,
-            FailureClass::Invalid | FailureClass::NotFound | FailureClass::Inconsistent
-        )
 }

@@ -21,6 +21,24 @@ use crate::decide::plan::{self, CopyPlan, Node, invalid};
 use crate::transfer::requests::Requests;
 use crate::transfer::target::Target;
 
+/// The manifest that stands for the wanted platforms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// It is still to be read.
+    Unread(Digest),
+    /// It was read, or made from what was read.
+    Read(RawManifest),
+}
+
+impl Root {
+    pub(crate) fn digest(&self) -> &Digest {
+        match self {
+            Self::Unread(digest) => digest,
+            Self::Read(raw) => &raw.digest,
+        }
+    }
+}
+
 /// How deep indexes may list indexes.
 const MAX_DEPTH: usize = 4;
 

@@ -7,7 +7,11 @@ use image_sync_shared::image::manifest::RawManifest;
 use image_sync_shared::image::media_type;
 use image_sync_shared::image::reference::{ImageRef, Reference};
 
+use tracing::info;
+
 use crate::context::lease_guard::LeaseGuard;
+use crate::decide::convert::{self, Replaced};
+use crate::decide::plan::CopyPlan;
 use crate::transfer::requests::Requests;
 use crate::transfer::target::Target;
 
@@ -25,10 +29,51 @@ pub(crate) struct ManifestWriter<'a> {
     pub(crate) lease: &'a LeaseGuard<'a>,
 }
 
+/// What the target has now.
+pub(crate) struct Written {
+    /// The digest of its tag.
+    pub(crate) root: Option<Digest>,
+    /// What it has in the place of what.
+    pub(crate) replaced: Vec<Replaced>,
+}
+
 impl ManifestWriter<'_> {
+    /// The manifests of `plan` as they are, the tag last. Converted only if they are refused.
+    pub(crate) async fn write_or_convert(&self, plan: &CopyPlan) -> Result<Written, Failure> {
+        let root = |plan: &CopyPlan| plan.manifests.last().map(|root| root.digest.clone());
+        let Err(refusal) = self.write(&plan.manifests).await else {
+            return Ok(Written {
+                root: root(plan),
+                replaced: convert::renamed(plan),
+            });
+        };
+        // 400 and 415 are of this class; whatever else went wrong is not about the form of the manifest.
+        if !(refusal.class == FailureClass::Invalid && refusal.step == Step::PushManifest) {
+            return Err(refusal);
+        }
+        let Some(converted) = convert::to_oci(plan) else {
+            return Err(refusal);
+        };
+        info!(error = %refusal, "the target refuses the Docker manifest: converting it to OCI");
+        match self.write(&converted.plan.manifests).await {
+            Ok(()) => Ok(Written {
+                root: root(&converted.plan),
+                replaced: converted.replaced,
+            }),
+            Err(second) if second.class == FailureClass::Invalid => Err(Failure {
+                answer: format!(
+                    "{}; converted to OCI it was refused too: {}",
+                    refusal.answer, second.answer
+                ),
+                ..refusal
+            }),
+            Err(second) => Err(second),
+        }
+    }
+
     /// Writes `manifests`, whose blobs are all at the target, and of which the last one is the root. The lease is made sure of
     /// right before the tag: whoever reads the target sees the old image or the new one.
-    pub(crate) async fn write(&self, manifests: &[RawManifest]) -> Result<(), Failure> {
+    async fn write(&self, manifests: &[RawManifest]) -> Result<(), Failure> {
         let Some((root, children)) = manifests.split_last() else {
             return Ok(());
         };
@@ -75,4 +120,14 @@ impl ManifestWriter<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether the target refused a manifest in a way that something it refers to may be the cause of.
+pub(crate) fn may_lack_something(refusal: &Failure) -> bool {
+    refusal.side == Side::Target
+        && refusal.step == Step::PushManifest
+        && matches!(
+            refusal.class,
+            FailureClass::Invalid | FailureClass::NotFound | FailureClass::Inconsistent
+        )
 }

@@ -1,13 +1,22 @@
 //! The mapping `defaults`: what the images of a file have that say nothing themselves.
 
 use image_sync_shared::config::ImageDefaults;
+use image_sync_shared::run::job::ImagePolicy;
 
 use crate::document::{Keys, Node};
 use crate::entry::trust;
 use crate::problem::Problems;
 
+use super::image::policy;
+
 /// The keys of an image that have a default. Each is read as that of an image is.
-const KEYS: [&str; 3] = ["platform", "source_tls_verify", "cache_insecure"];
+const KEYS: [&str; 5] = [
+    "platform",
+    "source_tls_verify",
+    "cache_insecure",
+    "overwrite",
+    "platform_missing",
+];
 
 /// The defaults of a file; where it says nothing, they are those `of_all` files.
 pub(super) fn read(node: &Node, of_all: &ImageDefaults) -> Result<ImageDefaults, Problems> {
@@ -16,10 +25,16 @@ pub(super) fn read(node: &Node, of_all: &ImageDefaults) -> Result<ImageDefaults,
     let cache_insecure: Option<bool> = keys.get("cache_insecure");
     let source_trust = source_tls_verify.map(|verify| trust(!verify));
     let target_trust = cache_insecure.map(trust);
+    let (overwrite, platform_missing) = policy(&keys);
+    let usual = of_all.policy;
     let defaults = ImageDefaults {
         platforms: (keys.get("platform")).unwrap_or_else(|| of_all.platforms.clone()),
         source_trust: source_trust.unwrap_or(of_all.source_trust),
         target_trust: target_trust.unwrap_or(of_all.target_trust),
+        policy: ImagePolicy {
+            overwrite: overwrite.unwrap_or(usual.overwrite),
+            platform_missing: platform_missing.unwrap_or(usual.platform_missing),
+        },
     };
     keys.finish(Some(defaults))
 }

@@ -43,8 +43,7 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
     let (cache_as, platforms) = (keys.get("cache_as"), keys.get("platform"));
     let source_tls_verify = keys.get("source_tls_verify");
     let cache_insecure = keys.get("cache_insecure");
-    let overwrite = word(&keys, "overwrite", &OVERWRITE);
-    let platform_missing = word(&keys, "platform_missing", &PLATFORM_MISSING);
+    let (overwrite, platform_missing) = policy(&keys);
     let entry = |source: &str, selector| Entry {
         origin,
         source: source.into(),
@@ -63,6 +62,12 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
         entries.collect()
     });
     keys.finish(entries)
+}
+
+/// What `overwrite` and `platform_missing` say.
+pub(super) fn policy(keys: &Keys<'_>) -> (Option<Overwrite>, Option<PlatformMissing>) {
+    let overwrite = word(keys, "overwrite", &OVERWRITE);
+    (overwrite, word(keys, "platform_missing", &PLATFORM_MISSING))
 }
 
 /// What `tag` or `tags` say.
