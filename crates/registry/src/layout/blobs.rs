@@ -106,7 +106,12 @@ impl Folder {
         self.make_blob_folder(&blob.digest)?;
         match fs::hard_link(other.blob_path(&blob.digest), &path) {
             Ok(()) => Ok(Link::Done),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && self.has_blob(blob)? => {
+            // What is there by this name may be broken: then it is written anew, which a link cannot do.
+            Err(error)
+                if error.kind() == ErrorKind::AlreadyExists
+                    && self.has_blob(blob)?
+                    && self.has_whole_blob(&blob.digest)? =>
+            {
                 Ok(Link::Done)
             }
             Err(error) => {

@@ -367,6 +367,22 @@ fn a_blob_is_linked_from_a_neighbour() {
 }
 
 #[test]
+fn a_blob_that_is_there_with_its_size_and_other_bytes_does_not_count_as_linked() {
+    let (root, folder) = folder();
+    let other = Folder::new(&root.path().join("cache/other"));
+    let image = image("a");
+    write(&other, "1", &image);
+    let blob = image.blobs[1].descriptor();
+    folder.prepare().unwrap();
+    folder
+        .write_blob(&blob.digest, &image.blobs[1].bytes)
+        .unwrap();
+    let size = usize::try_from(blob.size).unwrap();
+    fs::write(folder.blob_path(&blob.digest), vec![0; size]).unwrap();
+    assert_eq!(folder.link_blob(&other, &blob).unwrap(), Link::Impossible);
+}
+
+#[test]
 fn an_index_of_what_is_there_is_whole() {
     let (_root, folder) = folder();
     let (one, two) = (image("one"), image("two"));
