@@ -25,7 +25,8 @@ impl Exchange<'_, '_> {
             return Ok(answer);
         }
         let (endpoint, authenticator) = (self.endpoint, &self.inner.authenticator);
-        let name = endpoint.name(self.request.operation.remote.repository.name());
+        let name =
+            endpoint.name_for_credentials(self.request.operation.remote.repository.name());
         // What storage or another registry says after a redirect tells nothing of what this one hides.
         if !endpoint.serves(answer.url()) || !authenticator.knows(&endpoint.host, &name).await {
             return Ok(answer);

@@ -3,8 +3,9 @@
 use image_sync_shared::ports::transfer::registries::Registries as _;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
+use image_sync_testkit::images::image;
 
-use crate::support::{RouterBuilder, guarded, put_app, resolve_app, source, tag};
+use crate::support::{RouterBuilder, guarded, put_app, resolve_app, source, tag, write};
 
 /// Hides all repositories from anonymous clients.
 fn hide(registry: &FakeRegistry, status: u16) {
@@ -72,4 +73,30 @@ async fn an_open_registry_is_asked_for_its_challenge_once() {
     }
     assert_eq!(registry.count("GET", "/v2/"), 1);
     assert_eq!(registry.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn credentials_for_a_path_are_found_where_an_endpoint_keeps_all_under_a_path_of_its_own() {
+    let registry = guarded(Auth::basic("u", "p")).await;
+    let app = image("app");
+    registry.put_image("proxy/team/app", "v1", &app);
+    let is_anonymous = |request: &Request| !request.has_credentials();
+    registry.stage(
+        Rule::new("*", "/v2/proxy/*").when(is_anonymous),
+        Fault::status(404),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    // The user `u` with the password `p`.
+    let text = r#"{"auths": {"registry.invalid/team": {"auth": "dTpw"}}}"#;
+    let path = write(folder.path(), "auth.json", text);
+    let endpoint = format!("{}/proxy", registry.url());
+    let router = RouterBuilder::new()
+        .with("registry.invalid", |settings| {
+            settings.endpoint = Some(endpoint);
+        })
+        .env(|env| env.registry_auth_file = Some(path))
+        .router();
+    let at = source("registry.invalid", "team/app");
+    let resolved = router.resolve(&at, &tag("v1")).await.unwrap();
+    assert_eq!(resolved.unwrap().digest, *app.digest());
 }
