@@ -6,10 +6,13 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 
 use super::Payload;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, is_of_something_in_front};
 use crate::auth::{Challenge, HostInfo};
 use crate::http::transport::TransportRequest;
 use crate::http::url::same_origin;
+
+/// The server did not say how it wants credentials, nor that it wants none.
+struct NoAnswer;
 
 impl Exchange<'_, '_> {
     /// The answer, whatever its status; where it may be one for anonymous clients alone, and there are credentials, that of another
@@ -25,16 +28,19 @@ impl Exchange<'_, '_> {
             return Ok(answer);
         }
         let (endpoint, authenticator) = (self.endpoint, &self.inner.authenticator);
-        let name =
-            endpoint.name_for_credentials(self.request.operation.remote.repository.name());
+        let name = endpoint.name_for_credentials(self.request.operation.remote.repository.name());
         // What storage or another registry says after a redirect tells nothing of what this one hides.
         if !endpoint.serves(answer.url()) || !authenticator.knows(&endpoint.host, &name).await {
             return Ok(answer);
         }
         if self.is_anonymous() {
-            // One request per server, not per image: all that is really missing would else cost two.
+            // One request per server, not per image: all that is really missing would else cost two. One that failed
+            // has told nothing, and the next image asks again.
             let asked = &endpoint.asked_for_challenge;
-            asked.get_or_init(|| self.ask_for_challenge()).await;
+            asked
+                .get_or_try_init(|| self.ask_for_challenge())
+                .await
+                .ok();
         }
         if self.is_anonymous() {
             return Ok(answer);
@@ -48,8 +54,8 @@ impl Exchange<'_, '_> {
     }
 
     /// Asks for `/v2/` (OCI distribution spec, section "Determining Support"), which no registry hides. A failure of that
-    /// is none of the request.
-    async fn ask_for_challenge(&self) {
+    /// is none of the request, and nothing is known after it.
+    async fn ask_for_challenge(&self) -> Result<(), NoAnswer> {
         let server = self.endpoint.known();
         let mut url = server.base.clone();
         url.set_path("v2/");
@@ -64,9 +70,11 @@ impl Exchange<'_, '_> {
             registry: self.endpoint.named(&server.base),
             follow: true,
         };
-        let Ok(answer) = self.inner.transport.send(request).await else {
-            return;
-        };
+        let sent = self.inner.transport.send(request).await;
+        let answer = sent.map_err(|_failure| NoAnswer)?;
+        if is_of_something_in_front(answer.status()) {
+            return Err(NoAnswer);
+        }
         if answer.status() == StatusCode::UNAUTHORIZED
             && same_origin(&server.base, answer.url())
             && let Some(challenge) = Challenge::offered(answer.headers())
@@ -77,5 +85,6 @@ impl Exchange<'_, '_> {
                 ..server
             });
         }
+        Ok(())
     }
 }

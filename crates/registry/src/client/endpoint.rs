@@ -41,7 +41,8 @@ pub(crate) struct Endpoint {
     pub(crate) allow_private: bool,
     /// What its first answer told.
     pub(crate) info: SingleFlight<HostInfo>,
-    /// Whether it was asked for its challenge, having given an answer that may be for anonymous clients alone.
+    /// Set once it was asked for its challenge and has answered, having given an answer that may be for anonymous clients
+    /// alone.
     pub(crate) asked_for_challenge: OnceCell<()>,
     /// The tokens it accepts.
     pub(crate) tokens: TokenCache,

@@ -92,9 +92,7 @@ impl<'s> Exchange<'s, '_> {
             status == StatusCode::UNAUTHORIZED && same_origin(&server.base, response.url());
         let challenge = match status {
             _ if asks_for_credentials => Challenge::offered(response.headers()),
-            // Something in front of the registry may have answered.
-            StatusCode::TOO_MANY_REQUESTS => None,
-            _ if status.is_server_error() => None,
+            _ if is_of_something_in_front(status) => None,
             _ => Some(Challenge::Nothing),
         };
         // The lead is dropped with nothing learnt, and the next request is a first one too.
@@ -355,6 +353,12 @@ impl<'s> Exchange<'s, '_> {
     pub(super) fn failure(&self, error: RequestError) -> Failure {
         self.request.operation.failure(error)
     }
+}
+
+/// Whether an answer with this status may be by something in front of the registry, and so tells nothing of what the registry
+/// wants.
+pub(super) fn is_of_something_in_front(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
 /// Sends a request, and tells the limit that it counts towards how it ended.

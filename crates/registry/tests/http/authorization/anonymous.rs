@@ -76,6 +76,28 @@ async fn an_open_registry_is_asked_for_its_challenge_once() {
 }
 
 #[tokio::test]
+async fn a_challenge_that_could_not_be_asked_for_is_asked_for_again() {
+    let faults = [
+        Fault::status(503),
+        Fault::status(429),
+        Fault::status(307).with_header("location", "ftp://elsewhere.example/"),
+    ];
+    for fault in faults {
+        let registry = guarded(Auth::basic("u", "p")).await;
+        let app = put_app(&registry);
+        hide(&registry, 404);
+        registry.stage(Rule::new("GET", "/v2/").first(1), fault);
+        let router = RouterBuilder::new()
+            .login(registry.host(), "u", "p")
+            .router();
+        assert_eq!(resolve_app(&router, registry.host()).await, Ok(None));
+        let resolved = resolve_app(&router, registry.host()).await.unwrap();
+        assert_eq!(resolved.unwrap().digest, *app.digest());
+        assert_eq!(registry.count("GET", "/v2/"), 2);
+    }
+}
+
+#[tokio::test]
 async fn credentials_for_a_path_are_found_where_an_endpoint_keeps_all_under_a_path_of_its_own() {
     let registry = guarded(Auth::basic("u", "p")).await;
     let app = image("app");
