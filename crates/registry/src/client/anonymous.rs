@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 
 use super::Payload;
-use super::exchange::{Exchange, is_of_something_in_front};
+use super::exchange::{self, Exchange, is_of_something_in_front};
 use crate::auth::{Challenge, HostInfo};
 use crate::http::transport::TransportRequest;
 use crate::http::url::same_origin;
@@ -70,7 +70,7 @@ impl Exchange<'_, '_> {
             registry: self.endpoint.named(&server.base),
             follow: true,
         };
-        let sent = self.inner.transport.send(request).await;
+        let sent = exchange::send(self.inner, self.request.operation, request).await;
         let answer = sent.map_err(|_failure| NoAnswer)?;
         if is_of_something_in_front(answer.status()) {
             return Err(NoAnswer);

@@ -362,7 +362,7 @@ pub(super) fn is_of_something_in_front(status: StatusCode) -> bool {
 }
 
 /// Sends a request, and tells the limit that it counts towards how it ended.
-async fn send(
+pub(super) async fn send(
     inner: &Inner,
     operation: &Operation<'_>,
     request: TransportRequest<'_>,

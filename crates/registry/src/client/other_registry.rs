@@ -9,7 +9,7 @@ use image_sync_shared::run::job::{Access, Trust};
 use reqwest::{Response, StatusCode, Url};
 
 use super::endpoint::Endpoint;
-use super::exchange::Exchange;
+use super::exchange::{self, Exchange};
 use crate::auth::scopes::Scopes;
 use crate::auth::{Challenge, HostInfo};
 use crate::http::RequestError;
@@ -59,7 +59,7 @@ impl Exchange<'_, '_> {
             let request = self.transport_request(other.url.clone(), &home.base, &profile);
             let mut request = request.map_err(|error| self.failure(error.into()))?;
             request.authorization = header;
-            let sent = transport.send(request).await;
+            let sent = exchange::send(self.inner, self.request.operation, request).await;
             let response = sent.map_err(|error| self.failure(error.into()))?;
             if response.status() != StatusCode::UNAUTHORIZED
                 || !same_origin(&other.url, response.url())

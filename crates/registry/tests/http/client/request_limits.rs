@@ -9,10 +9,10 @@ use image_sync_shared::ports::transfer::request_limits::{
     RequestEnd, RequestLimits, RequestPermit,
 };
 use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
+use image_sync_testkit::fake_registry::{At, Auth, Fault, Gate, Request, Rule};
 
 use crate::support::{
-    RouterBuilder, assert_all_found, put_app, put_many, resolve_app, resolve_many,
+    RouterBuilder, assert_all_found, guarded, put_app, put_many, resolve_app, resolve_many,
 };
 
 type Ends = Arc<Mutex<Vec<(String, RequestEnd)>>>;
@@ -24,6 +24,13 @@ struct Recorder(Ends);
 struct RecorderPermit {
     host: String,
     ends: Ends,
+}
+
+impl Recorder {
+    fn statuses(&self) -> Vec<Option<u16>> {
+        let ends = self.0.lock().unwrap();
+        ends.iter().map(|(_, end)| end.status).collect()
+    }
 }
 
 #[async_trait]
@@ -61,6 +68,49 @@ async fn a_limit_is_told_the_status_and_the_latency_of_each_request() {
     assert_eq!(statuses, [Some(200), Some(429), None]);
     assert!(ends.iter().all(|(host, _)| host == registry.host()));
     assert!(ends.iter().all(|(_, end)| end.latency > Duration::ZERO));
+}
+
+#[tokio::test]
+async fn a_limit_is_told_of_the_request_for_the_challenge_of_a_registry_that_hides_images() {
+    let registry = guarded(Auth::basic("u", "p")).await;
+    put_app(&registry);
+    let is_anonymous = |request: &Request| !request.has_credentials();
+    registry.stage(
+        Rule::new("*", "/v2/app/*").when(is_anonymous),
+        Fault::status(404),
+    );
+    let recorder = Recorder::default();
+    let router = RouterBuilder::new()
+        .login(registry.host(), "u", "p")
+        .limits(Arc::new(recorder.clone()))
+        .router();
+    assert!(matches!(
+        resolve_app(&router, registry.host()).await,
+        Ok(Some(_))
+    ));
+    // TLS, which it does not speak, the image, the challenge, and the image with credentials.
+    assert_eq!(recorder.statuses(), [None, Some(404), Some(401), Some(200)]);
+}
+
+#[tokio::test]
+async fn a_limit_is_told_of_requests_that_meet_the_challenge_of_another_registry() {
+    let (vanity, registry) = (
+        FakeRegistry::start().await.unwrap(),
+        guarded(Auth::basic("theirs", "p")).await,
+    );
+    put_app(&registry);
+    vanity.stage(Rule::new("*", "*"), Fault::redirect(registry.url(), ""));
+    let recorder = Recorder::default();
+    let router = RouterBuilder::new()
+        .with(vanity.host(), |settings| settings.plain_http = true)
+        .login(registry.host(), "theirs", "p")
+        .limits(Arc::new(recorder.clone()))
+        .router();
+    assert!(matches!(
+        resolve_app(&router, vanity.host()).await,
+        Ok(Some(_))
+    ));
+    assert_eq!(recorder.statuses(), [Some(401), Some(200)]);
 }
 
 #[tokio::test]
