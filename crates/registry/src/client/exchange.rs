@@ -13,7 +13,7 @@ use crate::auth::{AuthRequest, Authorization, Challenge, HostInfo};
 use crate::http::RequestError;
 use crate::http::connection::Profile;
 use crate::http::transport::{SendError, TransportRequest};
-use crate::http::url::{authority, same_origin};
+use crate::http::url::{authority, may_lead_to, same_origin};
 use crate::single_flight::{Flight, Leader};
 
 /// A request on its way to one server.
@@ -307,9 +307,10 @@ impl<'s> Exchange<'s, '_> {
     async fn elsewhere(&mut self, url: Url) -> Result<Response, Failure> {
         let server = self.endpoint.known();
         let home = &server.base;
-        if home.scheme() == "https" && url.scheme() != "https" {
+        if !may_lead_to(home, &url) {
             let answer = format!(
-                "the registry leads from https to {} at {}, which is not followed",
+                "the registry leads from {} to {} at {}, which is not followed",
+                home.scheme(),
                 url.scheme(),
                 authority(&url)
             );

@@ -247,3 +247,15 @@ async fn a_registry_on_https_does_not_lead_to_plain_http() {
     assert!(!failure.answer.contains("s3cret"), "{failure}");
     assert!(elsewhere.requests().is_empty());
 }
+
+#[tokio::test]
+async fn a_registry_leads_nowhere_but_to_http() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let test = TestClient::new(plain(registry.host()), registry.host()).await;
+    let ftp = test.get("ftp://elsewhere.example/x?signature=s3cret").await;
+    let failure = ftp.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Invalid);
+    let expected = "leads from http to ftp at elsewhere.example";
+    assert!(failure.answer.contains(expected), "{failure}");
+    assert!(!failure.answer.contains("s3cret"), "{failure}");
+}
