@@ -191,6 +191,12 @@ impl Session {
 
     /// Notes that the blob is in place, if it is the right one that the registry says it has stored.
     fn succeeded(&mut self, answer: &Response) -> Result<(), Failure> {
+        // The end of an upload is 201 (distribution spec): 202 says that it is not stored yet, and the session goes on.
+        if answer.status() == StatusCode::ACCEPTED {
+            // Where nothing is said of its place, it is where it was.
+            self.go_on(answer).ok();
+            return Err(self.invalid("202 Accepted, expected 201 Created"));
+        }
         // Whatever is wrong with what was stored, there is no session left to be cancelled.
         self.location = None;
         let stated = answer.headers().get("docker-content-digest");
@@ -202,10 +208,6 @@ impl Session {
             {
                 let found = format!("it was stored as {stored}");
                 Err(self.failure(FailureClass::DigestMismatch, &found))
-            }
-            // The end of an upload is 201 (distribution spec): 202 says that it is not stored yet.
-            _ if answer.status() == StatusCode::ACCEPTED => {
-                Err(self.invalid("202 Accepted, expected 201 Created"))
             }
             _ => Ok(()),
         }

@@ -135,3 +135,23 @@ async fn an_upload_that_is_further_than_its_location_is_asked_for_and_cancelled(
     let methods = registries.target_methods();
     assert_eq!(methods, ["POST", "PUT", "DELETE", "GET", "DELETE"]);
 }
+
+#[tokio::test]
+async fn an_upload_that_is_accepted_but_not_ended_by_its_closing_put_is_cancelled() {
+    for location in [None, Some("/v2/to/blobs/uploads/moved")] {
+        let registries = TestRegistries::start().await;
+        let accepted = Fault::status(202);
+        let accepted = match location {
+            Some(moved) => accepted.with_header("location", moved),
+            None => accepted,
+        };
+        registries.target.stage(Rule::new("PUT", "*"), accepted);
+        let blob = blob("a", 1000);
+        registries.put(&blob);
+        let failure = registries.copy(&blob).await.unwrap_err();
+        assert!(failure.answer.contains("expected 201 Created"), "{failure}");
+        registries.router.close().await;
+        let expected = location.unwrap_or("/v2/to/blobs/uploads/*");
+        assert_eq!(registries.target.count("DELETE", expected), 1);
+    }
+}
