@@ -44,6 +44,9 @@ pub enum InvalidPlatform {
         "platform {0:?}: only Windows has versions that tell its images apart, as in windows/amd64:10.0.20348"
     )]
     Version(String),
+    /// More platforms than may be chosen.
+    #[error("more than {MAX_CHOSEN} platforms")]
+    TooMany,
     /// An operating system or architecture that does not exist.
     #[error("platform {platform:?}: unknown {part} {found:?}{hint}")]
     Unknown {
@@ -94,19 +97,8 @@ impl Platform {
         let variant = variant
             .filter(|v| !v.is_empty())
             .map(str::to_ascii_lowercase);
-        // After containerd's package `platforms`: names of the kernel and of Debian become Go's, and the variant that
-        // is meant where none is told goes away. For arm, where every variant is told, v7 is meant.
-        let (architecture, variant) = match (architecture.as_str(), variant.as_deref()) {
-            ("x86_64" | "x86-64", v) => ("amd64".to_owned(), v.map(str::to_owned)),
-            ("aarch64" | "arm64", None | Some("8" | "v8")) => ("arm64".to_owned(), None),
-            ("aarch64", v) => ("arm64".to_owned(), v.map(str::to_owned)),
-            ("i386", _) => ("386".to_owned(), None),
-            ("armhf", _) | ("arm", None | Some("7")) => ("arm".to_owned(), Some("v7".to_owned())),
-            ("armel", _) | ("arm", Some("6")) => ("arm".to_owned(), Some("v6".to_owned())),
-            ("arm", Some("5")) => ("arm".to_owned(), Some("v5".to_owned())),
-            ("amd64", Some("v1")) => ("amd64".to_owned(), None),
-            (other, v) => (other.to_owned(), v.map(str::to_owned)),
-        };
+        let (architecture, variant) = normal(&architecture, variant.as_deref());
+        let (architecture, variant) = (architecture.to_owned(), variant.map(str::to_owned));
         let os = if os == "macos" {
             "darwin".to_owned()
         } else {
@@ -195,6 +187,26 @@ impl FromStr for Platform {
     }
 }
 
+/// An architecture and its variant as containerd's package `platforms` has them: names of the kernel and of Debian become
+/// Go's, and the variant that is meant where none is told goes away. For arm, where every variant is told, v7 is meant.
+fn normal<'a>(architecture: &'a str, variant: Option<&'a str>) -> (&'a str, Option<&'a str>) {
+    match (architecture, variant) {
+        ("x86_64" | "x86-64" | "amd64", variant) => {
+            ("amd64", variant.filter(|variant| *variant != "v1"))
+        }
+        ("aarch64" | "arm64", variant) => {
+            let variant = variant.filter(|variant| !matches!(*variant, "8" | "v8"));
+            ("arm64", variant)
+        }
+        ("i386", _) => ("386", None),
+        ("armhf", _) | ("arm", None | Some("7")) => ("arm", Some("v7")),
+        ("armel", _) | ("arm", Some("6")) => ("arm", Some("v6")),
+        ("arm", Some("5")) => ("arm", Some("v5")),
+        ("arm", Some("8")) => ("arm", Some("v8")),
+        unchanged => unchanged,
+    }
+}
+
 /// Whether a text is numbers with dots between them.
 fn is_version(text: &str) -> bool {
     text.split('.').all(|part| part.parse::<u64>().is_ok())
@@ -234,16 +246,18 @@ impl fmt::Display for Platform {
 impl FromStr for Platforms {
     type Err = InvalidPlatform;
 
-    /// `all`, one platform, or several with commas between them.
+    /// `all`, one platform, or several with commas between them, 64 at most.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.trim() == "all" {
             return Ok(Self::All);
         }
-        let platforms = text
-            // What is too much stays together in the last part, which then is no platform.
-            .splitn(MAX_CHOSEN, ',')
-            .map(|part| part.trim().parse())
-            .collect::<Result<Vec<Platform>, _>>()?;
+        let mut platforms = Vec::new();
+        for part in text.split(',') {
+            if platforms.len() == MAX_CHOSEN {
+                return Err(InvalidPlatform::TooMany);
+            }
+            platforms.push(part.trim().parse()?);
+        }
         Ok(Self::of(platforms))
     }
 }
@@ -304,9 +318,7 @@ impl<'de> Visitor<'de> for PlatformsVisitor {
         let mut platforms = Vec::new();
         while let Some(text) = seq.next_element::<String>()? {
             if platforms.len() == MAX_CHOSEN {
-                return Err(de::Error::custom(format_args!(
-                    "more than {MAX_CHOSEN} platforms"
-                )));
+                return Err(de::Error::custom(InvalidPlatform::TooMany));
             }
             platforms.push(text.parse().map_err(de::Error::custom)?);
         }
@@ -331,6 +343,17 @@ mod tests {
             ("linux/x86_64", "linux/amd64"),
             ("linux/arm", "linux/arm/v7"),
             ("Linux/AMD64", "linux/amd64"),
+            ("linux/x86_64/v1", "linux/amd64"),
+            ("linux/x86-64/V1", "linux/amd64/v1"),
+            ("linux/x86_64/v2", "linux/amd64/v2"),
+            ("linux/aarch64/8", "linux/arm64"),
+            ("linux/aarch64/v9", "linux/arm64/v9"),
+            ("linux/i386", "linux/386"),
+            ("linux/armhf", "linux/arm/7"),
+            ("linux/armel", "linux/arm/6"),
+            ("linux/arm/5", "linux/arm/v5"),
+            ("linux/arm/8", "linux/arm/v8"),
+            ("macOS/arm64/v8", "darwin/arm64"),
         ] {
             assert_eq!(
                 left.parse::<Platform>(),
@@ -358,6 +381,20 @@ mod tests {
         let list = serde_json::json!(vec!["linux/amd64"; 1_000]);
         let error = serde_json::from_value::<Platforms>(list).unwrap_err();
         assert!(error.to_string().contains("more than 64"), "{error}");
+    }
+
+    #[test]
+    fn as_many_platforms_may_be_chosen_in_a_text_as_in_a_list() {
+        let chosen = |count| {
+            let many = vec!["linux/amd64"; count];
+            let read = |json| serde_json::from_value::<Platforms>(json);
+            let forms = [serde_json::json!(many.join(",")), serde_json::json!(many)];
+            forms.map(|form| read(form).map_err(|error| error.to_string()))
+        };
+        let amd64 = "linux/amd64".parse::<Platforms>().unwrap();
+        assert_eq!(chosen(64), [Ok(amd64.clone()), Ok(amd64)]);
+        let too_many = || Err("more than 64 platforms".to_owned());
+        assert_eq!(chosen(65), [too_many(), too_many()]);
     }
 
     #[test]
