@@ -169,6 +169,8 @@ async fn run_attempt(
         // lease is given back.
         let mut work = pin!(attempt.run());
         tokio::select! {
+            // Work that ends in the same moment as its time is done, and is not done again.
+            biased;
             outcome = &mut work => outcome,
             ends = lease_guard.watch() => Err(ends),
             () = abort.cancelled() => Err(interrupted(job, &in_flight)),

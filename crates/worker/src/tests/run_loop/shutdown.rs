@@ -195,3 +195,23 @@ async fn images_that_wait_for_each_other_end_all_the_same() {
     }
     assert_eq!(fixture.clock.now() - before, Duration::from_secs(2 * 8));
 }
+
+#[tokio::test(start_paused = true)]
+async fn work_that_ends_in_the_moment_of_an_abort_is_done() {
+    // Often enough to be drawn each time, if it were left to chance.
+    for _ in 0..32 {
+        let fixture = TestWorker::new();
+        let gate = fixture.registries.gate(Call::PushManifest, "app:1");
+        let running = fixture.start();
+        let (run, expected) = fixture
+            .publish(Lane::Bulk, [put_image(&fixture, "app")])
+            .await;
+        gate.arrived().await;
+        gate.open();
+        running.shutdown.abort.cancel();
+        running.ended().await;
+        assert_eq!(fixture.jobs_left(&run).await, 0);
+        let ran = fixture.results(&run, expected).await;
+        assert_eq!(ran.only().entry.action, Action::Pulled);
+    }
+}
