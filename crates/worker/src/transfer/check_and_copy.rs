@@ -368,6 +368,7 @@ impl<'a> Attempt<'a> {
             concurrency: self.context.settings.blob_concurrency,
             missing_attestations: &self.missing_attestations,
             large_image: &self.large_image,
+            limit: self.limit,
         }
     }
 

@@ -16,6 +16,8 @@ use image_sync_shared::run::job::Remote;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
+use crate::context::in_flight::InFlight;
+use crate::context::time_limit::TimeLimit;
 use crate::decide::manifest_budget::ManifestBudget;
 use crate::decide::plan::{self, CopyPlan, Node, invalid};
 use crate::transfer::requests::Requests;
@@ -94,6 +96,8 @@ pub(crate) struct ManifestReader<'a> {
     pub(crate) missing_attestations: &'a MissingAttestations,
     /// The right to hold many manifests.
     pub(crate) large_image: &'a LargeImage,
+    /// How long the image may take, its waits for others aside.
+    pub(crate) limit: &'a TimeLimit,
 }
 
 /// Reads the manifest `digest`. A source that serves nothing by digest is asked by `tag`, where one is given, if it still has that
@@ -143,7 +147,9 @@ impl ManifestReader<'_> {
             let stated = missing.iter().map(|child| (&child.digest, child.size));
             if budget.expect(stated)? {
                 // Before the first of them is read, and kept for the rest of the attempt.
-                self.large_image.permit().await;
+                self.large_image
+                    .permit(self.limit, self.requests.in_flight)
+                    .await;
             }
             level = self.read(&missing, &mut budget, &mut blobs).await?;
         }
@@ -297,10 +303,70 @@ impl LargeImage {
         }
     }
 
-    /// Waits until few enough large images are worked.
-    async fn permit(&self) {
-        let permit = || Arc::clone(&self.permits).acquire_owned();
-        // The semaphore is never closed.
-        self.permit.get_or_try_init(permit).await.ok();
+    /// Waits until few enough large images are worked. That is no fault of this one, so its time stands still, as far as it may
+    /// wait for others; from then on it runs until the attempt ends.
+    async fn permit(&self, limit: &TimeLimit, in_flight: &InFlight) {
+        if self.permit.initialized() {
+            return;
+        }
+        let what = "waiting for other images with many manifests".to_owned();
+        let _operation = in_flight.start(Side::Source, what);
+        let acquire = || Arc::clone(&self.permits).acquire_owned();
+        let permit = match limit.wait(acquire()).await {
+            Some(permit) => permit,
+            None => acquire().await,
+        };
+        // The semaphore is never closed, and one image asks once at a time.
+        if let Ok(permit) = permit {
+            self.permit.set(permit).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_other_large_images_is_told_and_does_not_use_up_the_time_of_the_image() {
+        let permits = Arc::new(Semaphore::new(1));
+        let other = LargeImage::new(&permits);
+        let (limit, in_flight) = (TimeLimit::new(Duration::from_secs(10)), InFlight::default());
+        other.permit(&limit, &in_flight).await;
+        let image = LargeImage::new(&permits);
+        let ends = async {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            let what = in_flight.oldest().map(|(_, what)| what);
+            let expected = "waiting for other images with many manifests";
+            assert_eq!(what.as_deref(), Some(expected));
+            drop(other);
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            assert_eq!(in_flight.oldest(), None);
+        };
+        let both = async { tokio::join!(image.permit(&limit, &in_flight), ends) };
+        tokio::select! {
+            ((), ()) = both => {}
+            () = limit.used_up() => panic!("it was not the image that took the time"),
+        }
+        assert_eq!(permits.available_permits(), 0);
+        // The one that it has is enough.
+        image.permit(&limit, &in_flight).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_other_large_images_ends_with_the_attempt() {
+        let permits = Arc::new(Semaphore::new(0));
+        let (limit, in_flight) = (TimeLimit::new(Duration::from_secs(10)), InFlight::default());
+        let image = LargeImage::new(&permits);
+        let mut wait = pin!(image.permit(&limit, &in_flight));
+        tokio::select! {
+            () = &mut wait => panic!("there is no permit"),
+            () = limit.used_up() => {}
+        }
+        let told = in_flight.oldest();
+        assert!(told.is_some(), "until the attempt is dropped");
     }
 }
