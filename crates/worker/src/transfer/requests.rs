@@ -75,7 +75,9 @@ impl Requests<'_> {
     ) -> Result<RawManifest, Failure> {
         let what = format!("reading manifest {tag} from the {}", at.side);
         let _operation = self.in_flight.start(at.side, what);
-        retry_request(self.retry, || self.registries.pull_manifest(at, tag)).await
+        let pulled = retry_request(self.retry, || self.registries.pull_manifest(at, tag)).await?;
+        self.half_open.answered(at.side).await;
+        Ok(pulled)
     }
 
     /// See [`Registries::push_manifest`].

@@ -277,3 +277,28 @@ async fn a_job_by_hand_that_gets_another_429_waits_like_all_others() {
     assert!(fixture.clock.now() >= before + HOUR / 5);
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_that_is_read_by_its_tag_is_a_good_answer_to_a_job_by_hand() {
+    let fixture = fixture_with_paused_host().await;
+    let source = "hub.test/app:1";
+    let app = image("app");
+    fixture.registries.put_image(source, &app);
+    let digest = app.digest().to_string();
+    let (side, missing) = (Side::Source, FailureClass::NotFound);
+    // Nothing is served by digest, and the blobs are refused.
+    let registries = &fixture.registries;
+    registries.fail(Call::PullManifest, &digest, side, missing, usize::MAX);
+    let denied = FailureClass::Denied;
+    registries.fail(Call::CopyBlob, "hub.test", side, denied, usize::MAX);
+    let job = by_hand(job(source, "cache.test/app:1"));
+    let ran = fixture.work([job]).await;
+    assert_eq!(ran.only().class, Some(FailureClass::Denied));
+    assert_eq!(
+        fixture
+            .registries
+            .count("GET source manifest hub.test/app:1"),
+        1
+    );
+    assert!(!is_paused(&fixture));
+}
