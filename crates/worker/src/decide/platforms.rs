@@ -195,6 +195,7 @@ fn smaller_index(index: &RawManifest, kept: &HashSet<usize>) -> Result<RawManife
 
 fn none(index: &RawManifest, wanted: &Platforms, stated: &[(usize, Platform)]) -> Failure {
     let mut there: Vec<String> = stated.iter().map(|(_, p)| p.to_string()).collect();
+    there.sort();
     there.dedup();
     Failure::new(
         Side::Source,
@@ -360,6 +361,15 @@ mod tests {
                 "the image does not exist for linux/s390x, only for linux/amd64, linux/arm64"
             );
         }
+    }
+
+    #[test]
+    fn each_platform_that_is_there_is_told_once() {
+        let platforms = ["linux/amd64", "linux/arm64", "linux/amd64"];
+        let children = platforms.map(|platform| child(platform, platform));
+        let failure = chosen(&index(&children), "linux/s390x").unwrap_err();
+        let told = "only for linux/amd64, linux/arm64";
+        assert!(failure.answer.ends_with(told), "{failure}");
     }
 
     #[test]

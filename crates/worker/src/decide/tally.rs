@@ -33,7 +33,6 @@ pub(crate) struct Tally {
 impl Tally {
     /// What a job says of its past may be any number, to which no attempt adds as much again.
     pub(crate) fn starting_with(so_far: &Work) -> Self {
-        // What a message says may be any number, and there must be room to go on counting.
         let mut tally = Self {
             bytes_copied: so_far.bytes_copied.min(u64::MAX / 2),
             ..Self::default()
