@@ -100,6 +100,23 @@ enum Pulled {
     Refused(QueueError),
 }
 
+/// Since when the stream cannot be read, if it cannot.
+#[derive(Debug, Default)]
+struct Loss(Option<Instant>);
+
+impl Loss {
+    /// Notes whether it was lost at the last pull, and says for how long it is by now: pulls before one that was answered do
+    /// not count, as that is another outage.
+    fn note(&mut self, is_lost: bool) -> Duration {
+        if is_lost {
+            self.0.get_or_insert_with(Instant::now).elapsed()
+        } else {
+            self.0 = None;
+            Duration::ZERO
+        }
+    }
+}
+
 impl OrderedConsumer {
     /// Reads `stream` from its first message that matches `filter`.
     pub(crate) fn new(connection: Connection, stream: String, filter: String) -> Self {
@@ -121,7 +138,7 @@ impl OrderedConsumer {
         wait: Duration,
     ) -> Result<Option<DeliveredMessage>, QueueError> {
         let deadline = Instant::now() + wait;
-        let mut lost_since = None;
+        let mut loss = Loss::default();
         loop {
             let pulled = match self.pull(deadline).await {
                 Err(QueueError::Unreachable(error)) => {
@@ -130,6 +147,8 @@ impl OrderedConsumer {
                 }
                 pulled => pulled?,
             };
+            let is_lost = matches!(pulled, Pulled::Lost | Pulled::Disconnected);
+            let lost_for = loss.note(is_lost);
             match pulled {
                 Pulled::Message(received) => {
                     self.position = received.sequence;
@@ -143,8 +162,7 @@ impl OrderedConsumer {
                     if matches!(pulled, Pulled::Disconnected) && self.may_read_one_by_one {
                         self.one_by_one = ONE_BY_ONE;
                     }
-                    let since = *lost_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= self.connection.outage() {
+                    if lost_for >= self.connection.outage() {
                         let stream = &self.stream;
                         return Err(QueueError::Unreachable(format!(
                             "stream {stream} cannot be read"
@@ -352,5 +370,26 @@ impl ServerConsumer {
             ))),
             PullStatus::Lost => Pulled::Lost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_was_read_in_between_is_lost_anew() {
+        let minute = Duration::from_secs(60);
+        let mut loss = Loss::default();
+        assert_eq!(loss.note(true), Duration::ZERO);
+        advance(minute).await;
+        assert_eq!(loss.note(true), minute);
+        assert_eq!(loss.note(false), Duration::ZERO);
+        advance(minute).await;
+        assert_eq!(loss.note(true), Duration::ZERO);
+        advance(minute).await;
+        assert_eq!(loss.note(true), minute);
     }
 }
