@@ -109,7 +109,6 @@ async fn make(
         });
     // Only what comes from here on can be the event of this client.
     let mut connections = events.connections();
-    connections.mark_unchanged();
     let client = options
         .connect(addresses)
         .await

@@ -62,7 +62,6 @@ impl Connection {
     ) -> Result<Vec<DeliveredMessage>, QueueError> {
         let start = Instant::now();
         let mut connections = self.events().connections();
-        connections.mark_unchanged();
         let client = self.client().await?;
         let inbox = client.new_inbox();
         let cut = |error: &dyn std::fmt::Display| QueueError::Unreachable(error.to_string());
