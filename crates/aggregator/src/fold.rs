@@ -10,6 +10,7 @@
 //! Whoever has a worker's permissions may append results, so only those count that have the code of their job
 //! ([`RunOpened::key`]): of an image that the producer named, by somebody who got its job.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use image_sync_shared::run::outcome::{JobResult, ResultKind};
@@ -23,7 +24,8 @@ use crate::sparse::Sparse;
 /// job, so a log has none unless it is read in another order.
 const MAX_EARLY: usize = 64;
 
-/// The state of a run, as far as its log was read. Costs about one byte per image.
+/// The state of a run, as far as its log was read. Costs about one byte per image, and until its seal some thirty more for
+/// each image of which something was copied.
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
     opened: Option<RunOpened>,
@@ -34,6 +36,8 @@ pub struct Fold {
     kinds: Sparse<ResultKind>,
     arrived: u32,
     bytes_copied: u64,
+    /// What was copied before the seal, by the place of the image: only the seal says which places are of the run.
+    unsealed_bytes: BTreeMap<u32, u64>,
 }
 
 impl Fold {
@@ -67,6 +71,10 @@ impl Fold {
                     // Counted anew: before the seal any place may have been one of the run, and those beyond it are
                     // none.
                     self.arrived = self.results().map(|_| 1).sum();
+                    let copied = std::mem::take(&mut self.unsealed_bytes);
+                    self.bytes_copied = copied
+                        .range(..expected)
+                        .fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes));
                 }
                 Vec::new()
             }
@@ -85,9 +93,13 @@ impl Fold {
         if !self.kinds.insert_first(result.idx, result.entry.kind()) {
             return None;
         }
-        self.bytes_copied = self.bytes_copied.saturating_add(result.entry.bytes_copied);
         if !self.is_expected(result.idx) {
             return None;
+        }
+        let bytes = result.entry.bytes_copied;
+        self.bytes_copied = self.bytes_copied.saturating_add(bytes);
+        if !self.is_sealed() && bytes > 0 {
+            self.unsealed_bytes.insert(result.idx, bytes);
         }
         self.arrived += 1;
         Some(result)
@@ -164,7 +176,7 @@ impl Fold {
         self.unproven
     }
 
-    /// Bytes of blobs that all results together say were sent.
+    /// Bytes of blobs that all results of the run together say were sent.
     #[must_use]
     pub fn bytes_copied(&self) -> u64 {
         self.bytes_copied

@@ -182,6 +182,14 @@ fn results_past_the_seal_are_no_results_of_the_run() {
 }
 
 #[test]
+fn bytes_of_results_past_the_seal_are_not_counted_whenever_the_seal_comes() {
+    let results = [0, 1, 2, u32::MAX].map(|idx| result(idx, Action::Pulled));
+    let after = fold([open(), seal(2)].into_iter().chain(results.clone()));
+    let before = fold([open()].into_iter().chain(results).chain([seal(2)]));
+    assert_eq!((after.bytes_copied(), before.bytes_copied()), (20, 20));
+}
+
+#[test]
 fn attempts_are_no_results() {
     let attempt = RunEvent::Attempt {
         idx: 0,
