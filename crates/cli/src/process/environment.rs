@@ -57,7 +57,7 @@ pub(crate) struct Environment {
     docker_config: Option<PathBuf>,
     /// `REGISTRY_AUTH_FILE`: podman's `auth.json`.
     registry_auth_file: Option<PathBuf>,
-    /// `XDG_RUNTIME_DIR`, in which podman's `auth.json` usually is.
+    /// `XDG_RUNTIME_DIR`, in which podman's `auth.json` usually is, and which has to be absolute.
     xdg_runtime_dir: Option<PathBuf>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or the same in lower case.
     proxies: ProxyEnv,
@@ -106,13 +106,13 @@ impl Environment {
                 token: text("NATS_TOKEN").map(Secret::new),
             },
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
-            // A relative path is to be ignored (XDG base directory specification).
+            // Of the variables of the XDG base directory specification relative paths are to be ignored.
             xdg_state_home: path("XDG_STATE_HOME").filter(|path| path.is_absolute()),
             home: path("HOME"),
             path: set("PATH"),
             docker_config: path("DOCKER_CONFIG"),
             registry_auth_file: path("REGISTRY_AUTH_FILE"),
-            xdg_runtime_dir: path("XDG_RUNTIME_DIR"),
+            xdg_runtime_dir: path("XDG_RUNTIME_DIR").filter(|path| path.is_absolute()),
             proxies: ProxyEnv {
                 http: http.map(Secret::new),
                 https: either("HTTPS_PROXY", "https_proxy").map(Secret::new),
@@ -242,6 +242,13 @@ mod tests {
             found.state_dir(),
             Some("/home/u/.local/state/image-sync".into())
         );
+    }
+
+    #[test]
+    fn a_relative_runtime_dir_is_ignored_as_the_xdg_specification_demands() {
+        let found = |dir| environment(&[("XDG_RUNTIME_DIR", dir)]).xdg_runtime_dir;
+        assert_eq!(found("run/user/1000"), None);
+        assert_eq!(found("/run/user/1000"), Some("/run/user/1000".into()));
     }
 
     #[test]
