@@ -3,6 +3,7 @@
 mod exposition;
 mod hosts;
 mod labels;
+mod other_pauses;
 #[cfg(target_os = "linux")]
 mod process;
 mod runs;

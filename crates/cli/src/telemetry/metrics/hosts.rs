@@ -62,6 +62,11 @@ impl Hosts {
         }
     }
 
+    /// Whether a host has a label that no other has.
+    pub(super) fn has_own_label(&self, host: &str) -> bool {
+        self.0.contains(host)
+    }
+
     /// The label's value for a host.
     pub(super) fn label(&self, host: &str) -> String {
         let named = self.0.get(host);

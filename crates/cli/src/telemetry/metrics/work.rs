@@ -19,6 +19,7 @@ use super::labels::{
     ArrivalLabel, ClassLabel, HostLabel, LaneLabel, OutcomeLabel, RequestLabels, arrival, lane,
     outcome, status,
 };
+use super::other_pauses::OtherPauses;
 
 /// Seconds that a request may take: from a cached answer nearby to the longest that is waited for.
 const REQUEST_SECONDS: [f64; 12] = [
@@ -41,6 +42,7 @@ pub(crate) struct WorkMetrics {
     late: Family<LaneLabel, Histogram, fn() -> Histogram>,
     slots: Gauge,
     pauses: Family<HostLabel, Gauge<f64, AtomicU64>>,
+    other_pauses: OtherPauses,
 }
 
 impl WorkMetrics {
@@ -56,6 +58,7 @@ impl WorkMetrics {
             late: Family::new_with_constructor(|| Histogram::new(LATE_SECONDS)),
             slots: Gauge::default(),
             pauses: Family::default(),
+            other_pauses: OtherPauses::default(),
         };
         metrics.register_all(registry);
         metrics.start_at_zero();
@@ -151,9 +154,15 @@ impl Measures for WorkMetrics {
     }
 
     fn host_paused(&self, host: &str, until: OffsetDateTime) {
+        let until = until.unix_timestamp();
+        let until = if self.hosts.has_own_label(host) {
+            until
+        } else {
+            self.other_pauses.note(host, until)
+        };
         let host = self.hosts.label(host);
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-        let until = until.unix_timestamp() as f64;
+        let until = until as f64;
         self.pauses.get_or_create(&HostLabel { host }).set(until);
     }
 }
@@ -204,6 +213,17 @@ mod tests {
         work.host_paused("a.test", datetime!(2026-11-20 12:00 UTC));
         has(&metrics, "image_sync_slots_in_use 1");
         let pause = r#"image_sync_host_paused_until_timestamp_seconds{host="a.test"} 1795176000.0"#;
+        has(&metrics, pause);
+    }
+
+    #[test]
+    fn a_pause_of_a_host_that_shares_its_label_does_not_hide_a_longer_one() {
+        let mut metrics = Metrics::new();
+        let work = metrics.of_work(hosts());
+        let noon = datetime!(2026-11-20 12:00 UTC);
+        work.host_paused("one.test", noon);
+        work.host_paused("two.test", noon - Duration::from_secs(60));
+        let pause = r#"image_sync_host_paused_until_timestamp_seconds{host="other"} 1795176000.0"#;
         has(&metrics, pause);
     }
 
