@@ -124,13 +124,6 @@ impl InProcess {
         &self.ports
     }
 
-    /// Ends the handing out of jobs: from now on publishing and pulling, calls that wait included, fail with
-    /// [`QueueError::Closed`]. What is in hand can still be settled, and all
-    /// other ports go on.
-    pub fn close(&self) {
-        self.jobs.close();
-    }
-
     /// Stores a message in the log of a run as it is: what another program, or a newer version of this one, might have sent.
     /// For tests.
     pub fn append_raw(&self, run: &RunId, message: &[u8]) -> Result<(), QueueError> {

@@ -13,7 +13,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use image_sync_queue::Ports;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
-use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::queue::job_queue::{Lane, Stored};
 use image_sync_shared::run::RunId;
@@ -155,34 +154,6 @@ async fn a_purge_makes_room_in_a_full_bulk_lane() {
     assert_waits(&mut publishing).await;
     assert_eq!(jobs.purge(&run()).await, Ok(u64::from(capacity)));
     assert_eq!(in_time(&queue, publishing).await, Ok(Stored::New));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_closed_queue_ends_every_wait_and_still_settles() {
-    let queue = fresh().await;
-    let (jobs, capacity) = (&queue.ports().jobs, fill_bulk(&queue).await);
-    let taken = pull_one(&queue).await;
-    let ((), published, pulled, poisoned) = tokio::join!(
-        async {
-            queue.advance(Duration::from_secs(1)).await;
-            queue.in_process.close();
-        },
-        async {
-            let waiting = job(capacity);
-            in_time(&queue, jobs.publish(Lane::Bulk, &waiting))
-                .await
-                .err()
-        },
-        async { jobs.pull(&[Lane::Now], 1, HOUR).await.err() },
-        async { jobs.poisoned(HOUR).await.err() },
-    );
-    for error in [published, pulled, poisoned] {
-        assert_eq!(error, Some(QueueError::Closed));
-    }
-    let with_jobs_left = jobs.pull(&Lane::ALL, 1, HOUR).await.err();
-    assert_eq!(with_jobs_left, Some(QueueError::Closed));
-    let successor = taken.job.deferred(queue.clock().now());
-    taken.settle.requeue(&successor).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,7 +31,6 @@ use schedule::{JobMessage, Schedule, Selection, Taken};
 struct JobsState {
     schedule: Schedule,
     recent: RecentIds,
-    closed: bool,
 }
 
 /// A job that was taken.
@@ -69,17 +68,10 @@ impl Jobs {
             state: Mutex::new(JobsState {
                 schedule: Schedule::new(settings.visibility, settings.max_deliver),
                 recent: RecentIds::new(settings.dedupe_window, settings.dedupe_capacity),
-                closed: false,
             }),
             arrived: Notify::new(),
             freed: Notify::new(),
         }
-    }
-
-    pub(super) fn close(&self) {
-        lock(&self.state).closed = true;
-        self.arrived.notify_waiters();
-        self.freed.notify_waiters();
     }
 
     /// How long a job may be out unsettled.
@@ -115,7 +107,7 @@ impl Jobs {
         self.arrived.notify_waiters();
     }
 
-    /// Stores a successor. A closed queue takes it as well: whoever gives a job back at the end of a run did no wrong.
+    /// Stores a successor, however full the lanes are: a worker must always be able to give a job back.
     pub(super) fn store_successor(&self, job: &Job) -> Result<Stored, QueueError> {
         let parcel = parcel(job)?;
         Ok(self.store(&mut lock(&self.state), Lane::Retry, job, &parcel))
@@ -142,7 +134,7 @@ impl Jobs {
             // Made before the look: `notify_waiters` wakes those who wait by then, and a place that becomes free in
             // between would be missed.
             let freed = self.freed.notified();
-            if let Some(stored) = self.try_publish(lane, job, &parcel)? {
+            if let Some(stored) = self.try_publish(lane, job, &parcel) {
                 return Ok(stored);
             }
             freed.await;
@@ -157,22 +149,14 @@ impl Jobs {
     }
 
     /// Stores a job, or nothing if it has to wait for a place in lane bulk.
-    fn try_publish(
-        &self,
-        lane: Lane,
-        job: &Job,
-        parcel: &Arc<JobMessage>,
-    ) -> Result<Option<Stored>, QueueError> {
+    fn try_publish(&self, lane: Lane, job: &Job, parcel: &Arc<JobMessage>) -> Option<Stored> {
         let mut state = lock(&self.state);
-        if state.closed {
-            return Err(QueueError::Closed);
-        }
         let is_full = lane == Lane::Bulk && state.schedule.held(Lane::Bulk) >= self.bulk_capacity;
         // A repeat takes no place, and need not wait for one.
         if is_full && !state.recent.contains(&job.message_id(), Instant::now()) {
-            return Ok(None);
+            return None;
         }
-        Ok(Some(self.store(&mut state, lane, job, parcel)))
+        Some(self.store(&mut state, lane, job, parcel))
     }
 
     fn store(
@@ -204,35 +188,24 @@ impl Jobs {
 
     /// Waits for the first job, and takes up to `max`. What is taken is returned without waiting again, so a call that is
     /// dropped took nothing.
-    pub(super) async fn take(
-        &self,
-        selection: Selection<'_>,
-        max: usize,
-    ) -> Result<Vec<TakenJob>, QueueError> {
+    pub(super) async fn take(&self, selection: Selection<'_>, max: usize) -> Vec<TakenJob> {
         loop {
             // Before the look, as in `publish`.
             let arrived = self.arrived.notified();
-            let (taken, next_visible) = self.try_take(selection, max)?;
+            let (taken, next_visible) = self.try_take(selection, max);
             if taken.is_empty() {
                 notified_or_at(arrived, next_visible).await;
                 continue;
             }
             let opened: Vec<TakenJob> = taken.iter().filter_map(|taken| self.open(taken)).collect();
             if !opened.is_empty() {
-                return Ok(opened);
+                return opened;
             }
         }
     }
 
-    fn try_take(
-        &self,
-        selection: Selection<'_>,
-        max: usize,
-    ) -> Result<(Vec<Taken>, Option<Instant>), QueueError> {
+    fn try_take(&self, selection: Selection<'_>, max: usize) -> (Vec<Taken>, Option<Instant>) {
         let mut state = lock(&self.state);
-        if state.closed {
-            return Err(QueueError::Closed);
-        }
         let now = Instant::now();
         let taken: Vec<Taken> = iter::from_fn(|| state.schedule.take(selection, now))
             .take(max)
@@ -244,7 +217,7 @@ impl Jobs {
         {
             self.arrived.notify_waiters();
         }
-        Ok((taken, state.schedule.next_visible(selection)))
+        (taken, state.schedule.next_visible(selection))
     }
 
     /// A message as a job, if it is one that this program knows.

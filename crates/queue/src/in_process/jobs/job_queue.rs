@@ -32,7 +32,7 @@ impl InProcessJobQueue {
         max: usize,
         wait: Duration,
     ) -> Result<Vec<Delivery>, QueueError> {
-        let opened = within(wait, self.0.take(selection, max)).await?;
+        let opened = within(wait, async { Ok(self.0.take(selection, max).await) }).await?;
         Ok(opened
             .into_iter()
             .map(|opened| self.deliver(opened))

@@ -33,7 +33,7 @@ struct Claim {
     until: OffsetDateTime,
 }
 
-/// What a cancelled run's key has.
+/// What a cancelled run's key has. When that was is for people, and earlier versions cannot read a key without it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Cancelled {
     #[serde(with = "time::serde::rfc3339")]

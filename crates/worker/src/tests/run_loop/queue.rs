@@ -10,6 +10,7 @@ use image_sync_shared::run::RunId;
 use image_sync_shared::run::job::Job;
 use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::images::image;
+use tokio_util::sync::CancellationToken;
 
 use crate::run_loop::Worker;
 use crate::run_loop::shutdown::Shutdown;
@@ -196,4 +197,63 @@ async fn an_unreachable_queue_is_retried_and_a_refusal_ends_the_worker() {
     let ended = worker.run(&Shutdown::default()).await;
     assert_eq!(ended, Err(QueueError::Refused("no such stream".to_owned())));
     assert_eq!(queue.pulls.load(Ordering::Relaxed), 6);
+}
+
+/// A queue whose pulls end once it is closed, as at the end of a run.
+struct Closing {
+    jobs: Arc<dyn JobQueue>,
+    closed: CancellationToken,
+}
+
+#[async_trait]
+impl JobQueue for Closing {
+    async fn publish(&self, lane: Lane, job: &Job) -> Result<Stored, QueueError> {
+        self.jobs.publish(lane, job).await
+    }
+
+    async fn pull(
+        &self,
+        lanes: &[Lane],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        tokio::select! {
+            () = self.closed.cancelled() => Err(QueueError::Closed),
+            pulled = self.jobs.pull(lanes, max, wait) => pulled,
+        }
+    }
+
+    async fn poisoned(&self, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        self.jobs.poisoned(wait).await
+    }
+
+    async fn purge(&self, run: &RunId) -> Result<u64, QueueError> {
+        self.jobs.purge(run).await
+    }
+
+    async fn visibility(&self) -> Result<Duration, QueueError> {
+        self.jobs.visibility().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_queue_ends_the_worker_after_the_jobs_in_flight() {
+    let fixture = TestWorker::new();
+    let closed = CancellationToken::new();
+    let mut ports = fixture.ports();
+    ports.queue = Arc::new(Closing {
+        jobs: ports.queue,
+        closed: closed.clone(),
+    });
+    let gate = fixture.registries.gate(Call::PullManifest, "app");
+    let running = fixture.start_with(ports);
+    let (run, expected) = fixture
+        .publish(Lane::Bulk, [put_image(&fixture, "app")])
+        .await;
+    gate.arrived().await;
+    closed.cancel();
+    gate.open();
+    running.ended().await;
+    let ran = fixture.results(&run, expected).await;
+    assert_eq!(ran.only().entry.action, Action::Pulled);
 }

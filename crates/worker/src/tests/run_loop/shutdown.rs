@@ -118,22 +118,6 @@ async fn an_aborted_shutdown_puts_back_at_once() {
     assert_eq!(fixture.jobs_left(&run).await, 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_closed_queue_ends_the_worker_after_the_jobs_in_flight() {
-    let fixture = TestWorker::new();
-    let gate = fixture.registries.gate(Call::PullManifest, "app");
-    let running = fixture.start();
-    let (run, expected) = fixture
-        .publish(Lane::Bulk, [put_image(&fixture, "app")])
-        .await;
-    gate.arrived().await;
-    fixture.queue.close();
-    gate.open();
-    running.ended().await;
-    let ran = fixture.results(&run, expected).await;
-    assert_eq!(ran.only().entry.action, Action::Pulled);
-}
-
 /// The job of an image that has the layer `BASE`, from a source of its own.
 fn on_base(fixture: &TestWorker, host: &str) -> Job {
     let source = format!("{host}/app:1");
