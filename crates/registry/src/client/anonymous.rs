@@ -1,18 +1,17 @@
 //! Registries that do not say how they want credentials: to anonymous clients, what is private is not there, or is
 //! forbidden.
 
-use image_sync_shared::failure::Failure;
+use image_sync_shared::failure::{Failure, FailureClass};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 
 use super::Payload;
 use super::exchange::{self, Exchange, is_of_something_in_front};
 use crate::auth::{Challenge, HostInfo};
+use crate::http::RequestError;
 use crate::http::transport::TransportRequest;
 use crate::http::url::same_origin;
-
-/// The server did not say how it wants credentials, nor that it wants none.
-struct NoAnswer;
+use crate::single_flight::Flight;
 
 impl Exchange<'_, '_> {
     /// The answer, whatever its status; where it may be one for anonymous clients alone, and there are credentials, that of another
@@ -33,14 +32,15 @@ impl Exchange<'_, '_> {
         if !endpoint.serves(answer.url()) || !authenticator.knows(&endpoint.host, &name).await {
             return Ok(answer);
         }
-        if self.is_anonymous() {
-            // One request per server, not per image: all that is really missing would else cost two. One that failed
-            // has told nothing, and the next image asks again.
-            let asked = &endpoint.asked_for_challenge;
-            asked
-                .get_or_try_init(|| self.ask_for_challenge())
-                .await
-                .ok();
+        // One request per server, not per image: all that is really missing would else cost two. One that failed has told
+        // nothing to those that waited for it, and the next image asks again.
+        if self.is_anonymous()
+            && let Flight::Leader(leader) = endpoint.asked_for_challenge.join(|()| true).await
+        {
+            match self.ask_for_challenge().await {
+                Ok(()) => leader.found(()),
+                Err(error) => leader.failed(&error),
+            }
         }
         if self.is_anonymous() {
             return Ok(answer);
@@ -55,7 +55,7 @@ impl Exchange<'_, '_> {
 
     /// Asks for `/v2/` (OCI distribution spec, section "Determining Support"), which no registry hides. A failure of that
     /// is none of the request, and nothing is known after it.
-    async fn ask_for_challenge(&self) -> Result<(), NoAnswer> {
+    async fn ask_for_challenge(&self) -> Result<(), RequestError> {
         let server = self.endpoint.known();
         let mut url = server.base.clone();
         url.set_path("v2/");
@@ -71,9 +71,10 @@ impl Exchange<'_, '_> {
             follow: true,
         };
         let sent = exchange::send(self.inner, self.request.operation, request).await;
-        let answer = sent.map_err(|_failure| NoAnswer)?;
+        let answer = sent.map_err(RequestError::from)?;
         if is_of_something_in_front(answer.status()) {
-            return Err(NoAnswer);
+            let class = FailureClass::Unavailable;
+            return Err(RequestError::new(class, answer.status()));
         }
         if answer.status() == StatusCode::UNAUTHORIZED
             && same_origin(&server.base, answer.url())

@@ -4,7 +4,6 @@ use image_sync_shared::config::RegistrySettings;
 use image_sync_shared::image::reference::{DOCKER_HUB, DOCKER_HUB_API, Location, canonical_host};
 use image_sync_shared::run::job::Trust;
 use reqwest::Url;
-use tokio::sync::OnceCell;
 
 use super::cooldown::Cooldown;
 use crate::auth::scopes::Scopes;
@@ -43,7 +42,7 @@ pub(crate) struct Endpoint {
     pub(crate) info: SingleFlight<HostInfo>,
     /// Set once it was asked for its challenge and has answered, having given an answer that may be for anonymous clients
     /// alone.
-    pub(crate) asked_for_challenge: OnceCell<()>,
+    pub(crate) asked_for_challenge: SingleFlight<()>,
     /// The tokens it accepts.
     pub(crate) tokens: TokenCache,
     /// Where it need not be asked: until when it is left alone.
@@ -86,7 +85,7 @@ impl Endpoint {
             token_realm,
             allow_private: settings.allow_private,
             info: SingleFlight::default(),
-            asked_for_challenge: OnceCell::new(),
+            asked_for_challenge: SingleFlight::default(),
             tokens: TokenCache::default(),
             cooldown: Cooldown::default(),
         })
