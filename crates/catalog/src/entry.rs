@@ -1,32 +1,29 @@
 //! One entry of the catalog: what is to be where.
 
+mod naming;
 mod source;
+mod tag_as;
+mod targets;
 
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::{
-    DOCKER_HUB, Location, Reference, Repository, canonical_host, split,
+    DOCKER_HUB, Reference, Repository, canonical_host, split,
 };
 use image_sync_shared::run::job::{ImagePolicy, Overwrite, PlatformMissing, Trust};
 
 use crate::problem::{Origin, Problem, without_secrets};
 use crate::tag_rules::TagRules;
 
-use source::Source;
+pub(crate) use naming::Naming;
+use targets::Destination;
+pub(crate) use targets::{CACHE, Target, Targets};
 
 const EXPECTED_TARGET: &str =
     "expected HOST/NAME or HOST/NAME:TAG as in localhost:5000/nginx:1.27, or oci:FOLDER";
 
 /// A tag that stands for all of an entry's.
 const ANY_TAG: &str = "latest";
-
-/// What stands before a source and not before its name in the cache.
-const HUB_OR_GITHUB: [&str; 4] = [
-    "docker.io/",
-    "ghcr.io/",
-    "registry-1.docker.io/",
-    "registry.hub.docker.com/",
-];
 
 /// Which images of its source an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +42,10 @@ pub(crate) struct Entry {
     pub(crate) source: Box<str>,
     pub(crate) selector: Selector,
     pub(crate) cache_as: Option<Box<str>>,
+    /// The tag at its targets, where that is not its own.
+    pub(crate) tag_as: Option<Box<str>>,
+    /// The names of targets and repositories that it goes to.
+    pub(crate) targets: Option<Box<[Box<str>]>>,
     pub(crate) platforms: Option<Box<Platforms>>,
     pub(crate) source_tls_verify: Option<bool>,
     pub(crate) cache_insecure: Option<bool>,
@@ -53,14 +54,24 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The image that it is. One for all of its images, with the tag `latest`, where rules choose them.
+    /// How many places it goes to.
+    pub(crate) fn destinations(&self, targets: &Targets, defaults: &ImageDefaults) -> usize {
+        match self.goes_to(defaults) {
+            Some(goes_to) => goes_to.len(),
+            None => targets.usual().len(),
+        }
+    }
+
+    /// The image that it is, for the `nth` place that it goes to. One for all of its images, with the tag `latest`, where
+    /// rules choose them.
     pub(crate) fn image(
         &self,
-        cache_registry: &Location,
+        nth: usize,
+        targets: &Targets,
         defaults: &ImageDefaults,
     ) -> Result<ImageSpec, Problem> {
         match &self.selector {
-            Selector::One(tag) => self.with_tag(tag.as_deref(), cache_registry, defaults),
+            Selector::One(tag) => self.with_tag(tag.as_deref(), nth, targets, defaults),
             Selector::Rules(_) => {
                 let source =
                     source::parse(&self.source).map_err(|problem| problem.key("source"))?;
@@ -68,7 +79,7 @@ impl Entry {
                     let text = "found a tag or digest beside tags, expected source: REPOSITORY";
                     return Err(Problem::new(text).key("source"));
                 }
-                self.with_tag(Some(ANY_TAG), cache_registry, defaults)
+                self.with_tag(Some(ANY_TAG), nth, targets, defaults)
             }
         }
     }
@@ -81,19 +92,30 @@ impl Entry {
         }
     }
 
-    /// Its image with `tag`.
+    /// Its image with `tag`, for the `nth` place that it goes to.
     pub(crate) fn with_tag(
         &self,
         tag: Option<&str>,
-        cache_registry: &Location,
+        nth: usize,
+        targets: &Targets,
         defaults: &ImageDefaults,
     ) -> Result<ImageSpec, Problem> {
         let source = source::parse(&self.source).map_err(|problem| problem.key("source"))?;
-        let target = target(&source, self.cache_as.as_deref(), cache_registry)?;
+        let (target, own_tag) = match self.destination(nth, targets, defaults)? {
+            Destination::Named(target) => {
+                (target.repository(&source, self.cache_as.as_deref())?, None)
+            }
+            Destination::InFull(repository, tag) => (repository, tag),
+        };
         let repository = source.repository.clone();
         let named = source.with_tag(tag)?;
+        let target_reference = match (own_tag, &self.tag_as) {
+            (Some(tag), _) => tag,
+            (None, Some(template)) => tag_as::tag(template, &named, self.version(tag))?,
+            (None, None) => named.target_reference,
+        };
         let stated = self.platforms.as_deref().cloned();
-        let platforms = platforms(stated, &named.target_reference, defaults)?;
+        let platforms = platforms(stated, &target_reference, defaults)?;
         let source_trust = self.source_tls_verify.map(|verify| trust(!verify));
         let target_trust = self.cache_insecure.map(trust);
         Ok(ImageSpec {
@@ -102,12 +124,46 @@ impl Entry {
             source: repository,
             reference: named.reference,
             target,
-            target_reference: named.target_reference,
+            target_reference,
             platforms,
             source_trust: source_trust.unwrap_or(defaults.source_trust),
             target_trust: target_trust.unwrap_or(defaults.target_trust),
             policy: self.policy(defaults),
         })
+    }
+
+    fn goes_to<'a>(&'a self, defaults: &'a ImageDefaults) -> Option<&'a [Box<str>]> {
+        self.targets.as_deref().or(defaults.targets.as_deref())
+    }
+
+    fn destination<'a>(
+        &self,
+        nth: usize,
+        targets: &'a Targets,
+        defaults: &ImageDefaults,
+    ) -> Result<Destination<'a>, Problem> {
+        let Some(goes_to) = self.goes_to(defaults) else {
+            let target = targets.usual().get(nth);
+            return target.map(Destination::Named).ok_or_else(goes_nowhere);
+        };
+        let text = goes_to.get(nth).ok_or_else(goes_nowhere)?;
+        let at = |problem: Problem| problem.index(nth).key("targets");
+        let destination = targets.destination(text).map_err(at)?;
+        if let (Destination::InFull(_, Some(_)), Some(_)) = (&destination, self.rules()) {
+            let text = format!(
+                "found the tag of {text:?} for all tags that rules choose, expected HOST/NAME"
+            );
+            return Err(at(Problem::new(text)));
+        }
+        Ok(destination)
+    }
+
+    /// What the rules see of `tag`.
+    fn version<'t>(&self, tag: Option<&'t str>) -> Option<&'t str> {
+        match self.rules() {
+            Some(rules) => rules.extracted(tag?),
+            None => tag,
+        }
     }
 
     fn policy(&self, defaults: &ImageDefaults) -> ImagePolicy {
@@ -190,100 +246,6 @@ pub(crate) fn trust(insecure: bool) -> Trust {
     }
 }
 
-fn target(
-    source: &Source,
-    cache_as: Option<&str>,
-    cache_registry: &Location,
-) -> Result<Repository, Problem> {
-    if let Some(name) = cache_as {
-        return without_secrets(name)
-            .and_then(|name| cache_registry.repository(name).map_err(Problem::new))
-            .map_err(|problem| problem.key("cache_as"));
-    }
-    let name = cache_name(source);
-    cache_registry.repository(&name).ok().ok_or_else(|| {
-        let text = format!("{name:?}, made of {:?}, cannot be a name in the cache, expected cache_as: NAME beside it", source.bare);
-        Problem::new(text).key("source")
-    })
-}
-
-/// The name in the cache of a source without `cache_as`.
-fn cache_name(source: &Source) -> String {
-    let Repository::Registry { .. } = &source.repository else {
-        return source.repository.name().to_owned();
-    };
-    let hub_or_github = HUB_OR_GITHUB
-        .into_iter()
-        .find_map(|prefix| source.bare.strip_prefix(prefix));
-    match (hub_or_github, source.bare.split_once('/')) {
-        (Some(name), _) => name.to_owned(),
-        (None, Some((first, rest))) => {
-            format!("{}/{rest}", without_port(first).to_ascii_lowercase())
-        }
-        (None, None) => source.bare.clone(),
-    }
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((host, _)) if !host.contains(':') => host,
-        _ => host,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(source: &str) -> String {
-        cache_name(&source::parse(source).unwrap())
-    }
-
-    #[test]
-    fn names_in_the_cache_are_those_of_the_first_release() {
-        for (source, expected) in [
-            (
-                "docker.io/akeyless/k8s-secrets-sidecar",
-                "akeyless/k8s-secrets-sidecar",
-            ),
-            ("docker.io/library/nginx", "library/nginx"),
-            (
-                "ghcr.io/project-zot/zot-linux-amd64",
-                "project-zot/zot-linux-amd64",
-            ),
-            ("registry-1.docker.io/a/b", "a/b"),
-            ("registry.hub.docker.com/a/b", "a/b"),
-            ("quay.io/a/b", "quay.io/a/b"),
-            ("index.docker.io/a/b", "index.docker.io/a/b"),
-            ("nginx", "nginx"),
-            ("a/b", "a/b"),
-        ] {
-            assert_eq!(name(source), expected);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_in_a_name_is_left_out_of_it() {
-        for (source, expected) in [
-            ("nginx:1.27", "nginx"),
-            ("localhost:5000/a", "localhost/a"),
-            ("Quay.io:443/a/b:1", "quay.io/a/b"),
-            ("oci:examples/images/hello", "hello"),
-            ("oci:/srv/hello:v1", "hello"),
-        ] {
-            assert_eq!(name(source), expected);
-        }
-    }
-
-    #[test]
-    fn a_source_that_makes_no_name_needs_one() {
-        let cache = "localhost:5000".parse().unwrap();
-        for text in ["[::1]:5000/a", "oci:.", "oci:/", "oci:My Images"] {
-            let source = source::parse(text).unwrap();
-            let problem = target(&source, None, &cache).unwrap_err().to_string();
-            assert!(problem.contains("expected cache_as: NAME"), "{problem}");
-            let named = target(&source, Some("x/y"), &cache).unwrap();
-            assert_eq!(named.to_string(), "localhost:5000/x/y");
-        }
-    }
+fn goes_nowhere() -> Problem {
+    Problem::new("goes nowhere, expected cache_registry in the first file, or targets here")
 }

@@ -4,6 +4,7 @@ mod expand;
 mod only;
 mod repeats;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::image::reference::{Location, Repository};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, Targets};
 use crate::problem::{Problem, Problems};
 use crate::tag_rules::TagRules;
 
@@ -24,7 +25,7 @@ use repeats::{Placed, Settled};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Images {
     entries: Arc<Entries>,
-    /// For each entry whether it is one of these images.
+    /// For each entry and each of its targets whether it is one of these images.
     is_kept: Vec<bool>,
     /// All of these have to match an image.
     only: Vec<Only>,
@@ -34,7 +35,7 @@ pub struct Images {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entries {
     pub(crate) all: Vec<Entry>,
-    pub(crate) cache_registry: Location,
+    pub(crate) targets: Targets,
     /// The files in which they stand, by their numbers.
     pub(crate) files: Vec<FileOfEntries>,
 }
@@ -48,14 +49,31 @@ pub(crate) struct FileOfEntries {
     pub(crate) defaults: ImageDefaults,
 }
 
+/// An entry for one of the places that it goes to.
+#[derive(Clone, Copy)]
+pub(crate) struct EntryTarget<'a> {
+    pub(crate) entry: &'a Entry,
+    /// Which of its places.
+    nth: usize,
+}
+
+impl<'a> EntryTarget<'a> {
+    fn rules(self) -> Option<&'a TagRules> {
+        self.entry.rules()
+    }
+}
+
 impl Entries {
-    pub(crate) fn image(&self, entry: &Entry) -> Result<ImageSpec, Problem> {
-        entry.image(&self.cache_registry, self.defaults(entry)?)
+    pub(crate) fn image(&self, of: EntryTarget<'_>) -> Result<ImageSpec, Problem> {
+        let defaults = self.defaults(of.entry)?;
+        of.entry.image(of.nth, &self.targets, defaults)
     }
 
-    /// The image of `entry` with this tag.
-    pub(crate) fn with_tag(&self, entry: &Entry, tag: &str) -> Result<ImageSpec, Problem> {
-        entry.with_tag(Some(tag), &self.cache_registry, self.defaults(entry)?)
+    /// The image with this tag.
+    fn with_tag(&self, of: EntryTarget<'_>, tag: &str) -> Result<ImageSpec, Problem> {
+        let defaults = self.defaults(of.entry)?;
+        of.entry
+            .with_tag(Some(tag), of.nth, &self.targets, defaults)
     }
 
     fn defaults(&self, entry: &Entry) -> Result<&ImageDefaults, Problem> {
@@ -64,28 +82,57 @@ impl Entries {
         Ok(&file.defaults)
     }
 
+    /// Every entry for every place that it goes to.
+    fn each(&self) -> impl Iterator<Item = EntryTarget<'_>> + Send {
+        self.all.iter().flat_map(|entry| {
+            let places = self.defaults(entry);
+            let places = places.map_or(0, |defaults| entry.destinations(&self.targets, defaults));
+            (0..places).map(move |nth| EntryTarget { entry, nth })
+        })
+    }
+
+    /// The places that entries name in full, each once.
+    pub(crate) fn places_in_full(&self) -> Vec<Location> {
+        let of_entries = self.all.iter().filter_map(|entry| entry.targets.as_ref());
+        let of_files = self
+            .files
+            .iter()
+            .filter_map(|file| file.defaults.targets.as_ref());
+        let texts: BTreeSet<&str> = of_entries
+            .chain(of_files)
+            .flatten()
+            .map(|text| &**text)
+            .collect();
+        let places = texts
+            .into_iter()
+            .filter_map(|text| self.targets.place_in_full(text));
+        places.collect()
+    }
+
     /// Those of which another may have the same target.
     fn suspects(&self) -> Result<Vec<Placed>, Problem> {
         let indices = self.indices_of_suspects()?;
-        let image = |index: usize| {
-            let entry = &self.all[index];
-            let image = self.image(entry)?;
-            let origin = entry.origin;
-            Ok(Placed {
-                index,
-                origin,
-                image,
-            })
-        };
-        indices.into_iter().map(image).collect()
+        let mut suspects = Vec::with_capacity(indices.len());
+        let mut next = indices.into_iter().peekable();
+        for (index, of) in self.each().enumerate() {
+            if next.next_if_eq(&index).is_some() {
+                let (origin, image) = (of.entry.origin, self.image(of)?);
+                suspects.push(Placed {
+                    index,
+                    origin,
+                    image,
+                });
+            }
+        }
+        Ok(suspects)
     }
 
     /// In order. Compares no more than hashes of the targets, as these are small.
     fn indices_of_suspects(&self) -> Result<Vec<usize>, Problem> {
         let mut targets = Vec::with_capacity(self.all.len());
-        for (index, entry) in self.all.iter().enumerate() {
-            if entry.rules().is_none() {
-                targets.push((hash_of_target(&self.image(entry)?), index));
+        for (index, of) in self.each().enumerate() {
+            if of.rules().is_none() {
+                targets.push((hash_of_target(&self.image(of)?), index));
             }
         }
         targets.sort_unstable();
@@ -102,7 +149,7 @@ impl Images {
     pub(crate) fn settled(entries: Entries) -> Result<(Self, Vec<Problem>), Problems> {
         let suspects = entries.suspects()?;
         let Settled { repeated, warnings } = repeats::settle(&suspects, &entries.files)?;
-        let mut is_kept = vec![true; entries.all.len()];
+        let mut is_kept = vec![true; entries.each().count()];
         for index in repeated {
             is_kept[index] = false;
         }
@@ -122,7 +169,7 @@ impl Images {
         named.count()
     }
 
-    /// Of each entry whose images rules choose, one with the tag `latest`, chosen or not.
+    /// Of each entry whose images rules choose, one for each of its targets with the tag `latest`, chosen or not.
     pub fn by_rules(&self) -> impl Iterator<Item = ImageSpec> + Send {
         let chosen = self.kept().filter(|entry| entry.rules().is_some());
         chosen.filter_map(|entry| self.entries.image(entry).ok())
@@ -141,7 +188,7 @@ impl Images {
         tag: &'a str,
     ) -> impl Iterator<Item = ImageSpec> + 'a {
         let may_choose =
-            move |entry: &&Entry| entry.rules().is_some_and(|rules| rules.may_choose(tag));
+            move |entry: &EntryTarget<'_>| entry.rules().is_some_and(|rules| rules.may_choose(tag));
         let images = self.kept().filter(may_choose);
         let images = images.filter_map(move |entry| self.entries.with_tag(entry, tag).ok());
         images.filter(move |image| image.source == *source)
@@ -160,7 +207,7 @@ impl Images {
         named.filter_map(|entry| self.entries.image(entry).ok())
     }
 
-    /// One image of each entry. That of rules has the tag `latest`, chosen or not: it tells their source and target, and how
+    /// One image of each entry for each of its targets. That of rules has the tag `latest`, chosen or not: it tells their source and target, and how
     /// these are reached.
     pub fn samples(&self) -> impl Iterator<Item = ImageSpec> + Send {
         self.kept()
@@ -173,14 +220,14 @@ impl Images {
             .filter_map(|entry| Some((self.entries.image(entry).ok()?, entry.rules())))
     }
 
-    fn kept(&self) -> impl Iterator<Item = &Entry> + Send {
-        let entries = self.entries.all.iter().zip(&self.is_kept);
+    fn kept(&self) -> impl Iterator<Item = EntryTarget<'_>> + Send {
+        let entries = self.entries.each().zip(&self.is_kept);
         entries.filter_map(|(entry, kept)| kept.then_some(entry))
     }
 
     /// Leaves out those that `only` does not match: of what is named now, of what rules choose once they have chosen.
     pub(crate) fn retain(&mut self, only: Only) {
-        let entries = self.entries.all.iter().zip(&self.is_kept);
+        let entries = self.entries.each().zip(&self.is_kept);
         let wanted = entries.map(|(entry, kept)| {
             let is_wanted = || {
                 self.entries

@@ -115,6 +115,11 @@ impl TagRules {
         chosen
     }
 
+    /// What the stages behind `extract` see of a tag.
+    pub(crate) fn extracted<'t>(&self, tag: &'t str) -> Option<&'t str> {
+        self.candidate(tag).map(|candidate| candidate.seen)
+    }
+
     /// Whether it may be among those that are chosen, whichever other tags there are.
     pub(crate) fn may_choose(&self, tag: &str) -> bool {
         let alone = Self {

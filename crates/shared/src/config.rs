@@ -14,8 +14,10 @@ use crate::secret::Secret;
 /// A config without its images, which may be too many to be held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where images go to.
+    /// Where images go to, the first of the places where there are several: reports name it.
     pub cache_registry: Location,
+    /// The other places that images go to.
+    pub further_targets: Vec<Location>,
     /// What an image has where it says nothing itself.
     pub defaults: ImageDefaults,
     /// What holds for all images.
@@ -98,6 +100,8 @@ pub struct ImageDefaults {
     pub target_trust: Trust,
     /// What becomes of what is there, and of what is not.
     pub policy: ImagePolicy,
+    /// The names of targets and repositories that it goes to; none for the usual ones.
+    pub targets: Option<Box<[Box<str>]>>,
 }
 
 /// What holds for all images.

@@ -262,7 +262,9 @@ impl<'a> Reading<'a> {
             problems,
             ..
         } = self;
-        let Some(config) = first.config.filter(|_| problems.is_empty()) else {
+        let (Some(mut config), Some(targets), true) =
+            (first.config, first.targets, problems.is_empty())
+        else {
             return Err(ConfigError::new(problems, &sources));
         };
         if entries.is_empty() {
@@ -275,11 +277,13 @@ impl<'a> Reading<'a> {
             name: source.name.as_str().into(),
             defaults: defaults.unwrap_or_else(|| config.defaults.clone()),
         });
-        let settled = Images::settled(Entries {
+        let entries = Entries {
             all: entries,
-            cache_registry: config.cache_registry.clone(),
+            targets,
             files: files.collect(),
-        });
+        };
+        config.further_targets.extend(entries.places_in_full());
+        let settled = Images::settled(entries);
         let (images, of_images) =
             settled.map_err(|problems| ConfigError::new(problems, &sources))?;
         warnings.extend(of_images);

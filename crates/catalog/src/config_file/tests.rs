@@ -9,4 +9,5 @@ mod many;
 mod meaning;
 mod refusals;
 mod registries;
+mod targets;
 mod variables;

@@ -7,13 +7,14 @@ mod login;
 mod registries;
 mod settings;
 mod tag_rules;
+mod targets;
 mod values;
 
 use image_sync_shared::config::{Config, ImageDefaults};
 use image_sync_shared::image::reference::Location;
 
 use crate::document::{Keys, Node};
-use crate::entry::Entry;
+use crate::entry::{CACHE, Entry, Targets};
 use crate::problem::{Origin, Problem, Problems, without_secrets};
 
 pub(crate) use include::Include;
@@ -24,9 +25,10 @@ const EXPECTED_INCLUDED: &str = "a mapping with images";
 /// What a file may say that is included by another one.
 const KEYS_OF_EACH: [&str; 3] = ["images", "defaults", "include"];
 /// What only the file may say that the program is given.
-const KEYS_OF_FIRST: [&str; 3] = ["cache_registry", "settings", "registries"];
-const KEYS: [&str; 6] = [
+const KEYS_OF_FIRST: [&str; 4] = ["cache_registry", "targets", "settings", "registries"];
+const KEYS: [&str; 7] = [
     "cache_registry",
+    "targets",
     "images",
     "settings",
     "registries",
@@ -50,7 +52,8 @@ pub(crate) struct Images {
 #[derive(Default)]
 pub(crate) struct First {
     pub(crate) config: Option<Config>,
-    cache_registry: Option<Location>,
+    /// Where images go to.
+    pub(crate) targets: Option<Targets>,
     /// What images have whose file says nothing.
     defaults: Option<ImageDefaults>,
 }
@@ -67,18 +70,20 @@ pub(crate) fn read(document: &Node) -> (First, Images) {
         None => usual(),
     };
     let registries = keys.nested("registries", registries::read_all);
-    let cache_registry = keys.ok(cache_registry(keys.get("cache_registry")));
+    let targets = targets(&keys);
     let first = First {
         config: None,
-        cache_registry: cache_registry.clone(),
+        targets: targets.clone(),
         defaults: settings.as_ref().map(|settings| settings.defaults.clone()),
     };
     let mut images = images(&keys, &first, 0);
     let config = || {
         let settings = settings?;
         images.warnings.extend(settings.warnings);
+        let mut places = targets.iter().flat_map(Targets::places).cloned();
         Some(Config {
-            cache_registry: cache_registry?,
+            cache_registry: places.next()?,
+            further_targets: places.collect(),
             defaults: images.defaults.clone()?,
             settings: settings.settings,
             registries: registries.unwrap_or_default(),
@@ -131,13 +136,7 @@ fn images(keys: &Keys<'_>, first: &First, file: u16) -> Images {
     if keys.node("images").is_none() && keys.node("include").is_none() {
         keys.report(Problem::new("missing, expected a list of images").key("images"));
     }
-    // Images are checked although it is not known where they go.
-    let somewhere = Location::Registry {
-        host: "localhost".to_owned(),
-        prefix: String::new(),
-    };
-    let cache_registry = first.cache_registry.as_ref().unwrap_or(&somewhere);
-    let where_and_how = defaults.as_ref().map(|defaults| (cache_registry, defaults));
+    let where_and_how = first.targets.as_ref().zip(defaults.as_ref());
     let entries = keys.nested("images", |node| entries(node, where_and_how, file));
     Images {
         entries: entries.unwrap_or_default(),
@@ -145,6 +144,31 @@ fn images(keys: &Keys<'_>, first: &First, file: u16) -> Images {
         include,
         ..Images::default()
     }
+}
+
+/// Where images go to; the cache registry may be missing where other targets are named.
+fn targets(keys: &Keys<'_>) -> Option<Targets> {
+    let others = match keys.node("targets") {
+        Some(_) => keys.nested("targets", targets::read_all)?,
+        None => Vec::new(),
+    };
+    let cache = match keys.node("cache_registry") {
+        None if !others.is_empty() => None,
+        _ => {
+            let read = keys.ok(cache_registry(keys.get("cache_registry")));
+            // Images are checked although it is not known where they go.
+            let somewhere = || Location::Registry {
+                host: "localhost".to_owned(),
+                prefix: String::new(),
+            };
+            Some(read.unwrap_or_else(somewhere))
+        }
+    };
+    if cache.is_some() && others.iter().any(|target| *target.name == *CACHE) {
+        let text = "this is how cache_registry is called among targets, expected another name";
+        keys.report(Problem::new(text).key(CACHE).key("targets"));
+    }
+    Some(Targets::new(cache, others))
 }
 
 fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
@@ -158,7 +182,7 @@ fn cache_registry(text: Option<String>) -> Result<Location, Problem> {
 /// The entries of a list, and whether each of them is an image, if it is known where images go and what they have.
 fn entries(
     node: &Node,
-    where_and_how: Option<(&Location, &ImageDefaults)>,
+    where_and_how: Option<(&Targets, &ImageDefaults)>,
     file: u16,
 ) -> Result<Vec<Entry>, Problems> {
     let items = node.items()?;
@@ -174,9 +198,10 @@ fn entries(
             let Some((to, defaults)) = where_and_how else {
                 return Ok(read);
             };
-            let problems = read
-                .iter()
-                .filter_map(|entry| entry.image(to, defaults).err());
+            let problems = read.iter().flat_map(|entry| {
+                let each = 0..entry.destinations(to, defaults).max(1);
+                each.filter_map(|nth| entry.image(nth, to, defaults).err())
+            });
             let located = problems.map(|problem| {
                 let place = item.locate(&problem.path());
                 problem.at(place)

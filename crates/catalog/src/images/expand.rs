@@ -17,7 +17,7 @@ use image_sync_shared::run::job::{Access, Remote, Trust};
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
-use super::{Images, hash_of_target};
+use super::{EntryTarget, Images, hash_of_target};
 use crate::entry::Entry;
 use crate::tag_rules::TagRules;
 
@@ -53,7 +53,7 @@ impl Images {
             max_pause: settings.max_pause,
             listed: Mutex::default(),
         });
-        let entries: Vec<&Entry> = self.kept().collect();
+        let entries: Vec<EntryTarget<'_>> = self.kept().collect();
         let parts = parts(&entries);
         let mut taken = self.targets_of_named();
         stream::iter(parts)
@@ -62,8 +62,8 @@ impl Images {
                 async move {
                     match part {
                         Part::Named(entries) => (false, self.named(&entries)),
-                        Part::Rules(entry, rules) => {
-                            (true, self.chosen(entry, rules, &lister).await)
+                        Part::Rules(entries, rules) => {
+                            (true, self.chosen(&entries, rules, &lister).await)
                         }
                     }
                 }
@@ -75,31 +75,57 @@ impl Images {
             })
     }
 
-    fn named(&self, entries: &[&Entry]) -> Vec<Expanded> {
+    fn named(&self, entries: &[EntryTarget<'_>]) -> Vec<Expanded> {
         let images = entries
             .iter()
-            .filter_map(|entry| self.entries.image(entry).ok());
+            .filter_map(|entry| self.entries.image(*entry).ok());
         images.map(Expanded::image).collect()
     }
 
-    async fn chosen(&self, entry: &Entry, rules: &TagRules, lister: &Lister<'_>) -> Vec<Expanded> {
-        let Ok(sample) = self.entries.image(entry) else {
+    /// The images of one entry, each for each of `targets`; one failure for all of them where they cannot be found out.
+    async fn chosen(
+        &self,
+        targets: &[EntryTarget<'_>],
+        rules: &TagRules,
+        lister: &Lister<'_>,
+    ) -> Vec<Expanded> {
+        let first = targets.first().map(|first| self.entries.image(*first));
+        let Some(Ok(sample)) = first else {
             return Vec::new();
         };
         let found = lister.tags(&sample).await.and_then(|tags| {
             let chosen = rules.choose(tags.iter().map(String::as_str));
             enough(&sample, rules, tags.len(), chosen.len())?;
-            let image = |tag: &str| self.entries.with_tag(entry, tag).ok();
-            Ok(chosen.into_iter().filter_map(image).collect::<Vec<_>>())
+            let mut images = Vec::with_capacity(chosen.len() * targets.len());
+            for tag in chosen {
+                images.extend(targets.iter().map(|of| self.with_tag(*of, tag, &sample)));
+            }
+            Ok(images)
         });
         match found {
             Ok(images) => {
-                let is_wanted =
-                    |image: &ImageSpec| self.only.iter().all(|only| only.matches(image));
-                let images = images.into_iter().filter(is_wanted);
-                images.map(Expanded::image).collect()
+                let is_wanted = |expanded: &Expanded| {
+                    let image = &expanded.image;
+                    self.only.iter().all(|only| only.matches(image))
+                };
+                images.into_iter().filter(is_wanted).collect()
             }
             Err(failure) => vec![Expanded::failed(all_of(sample), failure)],
+        }
+    }
+
+    fn with_tag(&self, target: EntryTarget<'_>, tag: &str, sample: &ImageSpec) -> Expanded {
+        match self.entries.with_tag(target, tag) {
+            Ok(image) => Expanded::image(image),
+            Err(problem) => {
+                let image = ImageSpec {
+                    tag: tag.to_owned(),
+                    reference: Reference::Tag(tag.to_owned()),
+                    ..sample.clone()
+                };
+                let failure = failure(&image, FailureClass::Invalid, problem.to_string());
+                Expanded::failed(image, failure)
+            }
         }
     }
 
@@ -111,20 +137,27 @@ impl Images {
 }
 
 enum Part<'a> {
-    Named(Vec<&'a Entry>),
-    Rules(&'a Entry, &'a TagRules),
+    Named(Vec<EntryTarget<'a>>),
+    /// One entry for all of its targets.
+    Rules(Vec<EntryTarget<'a>>, &'a TagRules),
 }
 
-fn parts<'a>(entries: &[&'a Entry]) -> Vec<Part<'a>> {
-    let mut parts = Vec::new();
-    for entry in entries {
-        match (entry.rules(), parts.last_mut()) {
-            (Some(rules), _) => parts.push(Part::Rules(entry, rules)),
-            (None, Some(Part::Named(named))) if named.len() < NAMED_TOGETHER => named.push(entry),
-            (None, _) => parts.push(Part::Named(vec![entry])),
+fn parts<'a>(entries: &[EntryTarget<'a>]) -> Vec<Part<'a>> {
+    let mut parts: Vec<Part<'a>> = Vec::new();
+    for of in entries {
+        match (of.rules(), parts.last_mut()) {
+            (Some(_), Some(Part::Rules(same, _))) if is_of(same, of.entry) => same.push(*of),
+            (Some(rules), _) => parts.push(Part::Rules(vec![*of], rules)),
+            (None, Some(Part::Named(named))) if named.len() < NAMED_TOGETHER => named.push(*of),
+            (None, _) => parts.push(Part::Named(vec![*of])),
         }
     }
     parts
+}
+
+fn is_of(targets: &[EntryTarget<'_>], entry: &Entry) -> bool {
+    let first = targets.first();
+    first.is_some_and(|first| std::ptr::eq(first.entry, entry))
 }
 
 impl Lister<'_> {

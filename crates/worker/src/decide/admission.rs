@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::path::{Component, Path, PathBuf};
 
 use image_sync_shared::config::{Config, ImageSpec};
@@ -51,13 +52,16 @@ impl Admission {
 }
 
 impl AdmissionRules {
-    /// What a config of these images allows: to write under its `cache_registry`, to read the folders that its images come
-    /// from, and to go without verified TLS where it does so itself.
+    /// What a config of these images allows: to write under its `cache_registry` and targets, to read the folders that its
+    /// images come from, and to go without verified TLS where it does so itself.
     #[must_use]
     pub fn of(config: &Config, images: impl Iterator<Item = ImageSpec>) -> Self {
         let defaults = &config.defaults;
         let mut rules = Self {
-            own_targets: vec![config.cache_registry.clone()],
+            own_targets: iter::once(&config.cache_registry)
+                .chain(&config.further_targets)
+                .cloned()
+                .collect(),
             other_targets: Vec::new(),
             folders: false,
             own_source_folders: BTreeSet::new(),

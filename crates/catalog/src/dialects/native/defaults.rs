@@ -7,10 +7,11 @@ use crate::document::{Keys, Node};
 use crate::entry::trust;
 use crate::problem::Problems;
 
-use super::image::policy;
+use super::image::{policy, targets};
 
 /// The keys of an image that have a default. Each is read as that of an image is.
-const KEYS: [&str; 5] = [
+const KEYS: [&str; 6] = [
+    "targets",
     "platform",
     "source_tls_verify",
     "cache_insecure",
@@ -31,6 +32,7 @@ pub(super) fn read(node: &Node, of_all: &ImageDefaults) -> Result<ImageDefaults,
         platforms: (keys.get("platform")).unwrap_or_else(|| of_all.platforms.clone()),
         source_trust: source_trust.unwrap_or(of_all.source_trust),
         target_trust: target_trust.unwrap_or(of_all.target_trust),
+        targets: targets(&keys).or_else(|| of_all.targets.clone()),
         policy: ImagePolicy {
             overwrite: overwrite.unwrap_or(usual.overwrite),
             platform_missing: platform_missing.unwrap_or(usual.platform_missing),

@@ -10,11 +10,13 @@ use super::tag_rules;
 use super::values::word;
 
 const EXPECTED: &str = "a mapping with source and tag";
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "source",
     "tag",
     "tags",
     "cache_as",
+    "tag_as",
+    "targets",
     "platform",
     "source_tls_verify",
     "cache_insecure",
@@ -40,7 +42,12 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
     }
     let source: Option<Box<str>> = keys.get("source");
     let selectors = selectors(&keys);
-    let (cache_as, platforms) = (keys.get("cache_as"), keys.get("platform"));
+    let (cache_as, tag_as, platforms) = (
+        keys.get("cache_as"),
+        keys.get("tag_as"),
+        keys.get("platform"),
+    );
+    let targets = targets(&keys);
     let source_tls_verify = keys.get("source_tls_verify");
     let cache_insecure = keys.get("cache_insecure");
     let (overwrite, platform_missing) = policy(&keys);
@@ -49,6 +56,8 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
         source: source.into(),
         selector,
         cache_as: cache_as.clone(),
+        tag_as: tag_as.clone(),
+        targets: targets.clone(),
         platforms: platforms.clone(),
         source_tls_verify,
         cache_insecure,
@@ -62,6 +71,21 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
         entries.collect()
     });
     keys.finish(entries)
+}
+
+/// One place that it goes to, or several.
+pub(super) fn targets(keys: &Keys<'_>) -> Option<Box<[Box<str>]>> {
+    let node = keys.node("targets")?;
+    let targets: Vec<Box<str>> = if node.items().is_ok() {
+        keys.get("targets")?
+    } else {
+        vec![keys.get("targets")?]
+    };
+    if targets.is_empty() {
+        let text = "found an empty list, expected names of targets, or HOST/NAME";
+        keys.report(Problem::new(text).key("targets"));
+    }
+    Some(targets.into())
 }
 
 /// What `overwrite` and `platform_missing` say.

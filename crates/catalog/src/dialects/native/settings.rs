@@ -79,6 +79,7 @@ fn defaults(keys: &Keys<'_>) -> ImageDefaults {
         source_trust: trust(!source_tls_verify.unwrap_or(true)),
         target_trust: cache_insecure.map_or(Trust::InsecureByDefault, trust),
         policy: ImagePolicy::default(),
+        targets: None,
     }
 }
 

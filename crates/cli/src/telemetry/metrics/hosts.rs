@@ -23,6 +23,9 @@ impl Hosts {
     pub(crate) fn of(config: &Config, images: impl Iterator<Item = ImageSpec>) -> Self {
         let mut hosts = Self::default();
         hosts.add_all(config.cache_registry.host());
+        for target in &config.further_targets {
+            hosts.add_all(target.host());
+        }
         for (host, registry) in &config.registries {
             hosts.add(host);
             hosts.add_all(registry.endpoint.as_deref());
