@@ -5,7 +5,7 @@ use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Auth, Fault, Request, Rule, TokenService};
 use image_sync_testkit::images::image;
 
-use crate::support::{RouterBuilder, guarded, put_app, resolve_app, source, tag, write};
+use crate::support::{RouterBuilder, guarded, put_app, resolve_app, source, tag, target, write};
 
 /// Hides all repositories from anonymous clients.
 fn hide(registry: &FakeRegistry, status: u16) {
@@ -90,8 +90,10 @@ async fn a_challenge_that_could_not_be_asked_for_is_asked_for_again() {
         let router = RouterBuilder::new()
             .login(registry.host(), "u", "p")
             .router();
-        assert_eq!(resolve_app(&router, registry.host()).await, Ok(None));
-        let resolved = resolve_app(&router, registry.host()).await.unwrap();
+        // A target is believed when it says that it has nothing, and is not asked once more by GET.
+        let at = target(registry.host(), "app");
+        assert_eq!(router.resolve(&at, &tag("v1")).await, Ok(None));
+        let resolved = router.resolve(&at, &tag("v1")).await.unwrap();
         assert_eq!(resolved.unwrap().digest, *app.digest());
         assert_eq!(registry.count("GET", "/v2/"), 2);
     }
