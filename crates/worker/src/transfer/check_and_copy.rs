@@ -52,7 +52,7 @@ pub(crate) struct Attempt<'a> {
     source: Remote,
     target: Target<'a>,
     missing_attestations: MissingAttestations,
-    large_image: LargeImage,
+    large_image: LargeImage<'a>,
 }
 
 impl<'a> Attempt<'a> {
@@ -75,7 +75,7 @@ impl<'a> Attempt<'a> {
             source: job.source_remote(),
             target: Target::new(job.target_remote(), context.ports.known_blobs.as_ref()),
             missing_attestations: MissingAttestations::default(),
-            large_image: LargeImage::new(&context.large_images),
+            large_image: LargeImage::new(&context.large_images, limit),
         }
     }
 
@@ -368,7 +368,6 @@ impl<'a> Attempt<'a> {
             concurrency: self.context.settings.blob_concurrency,
             missing_attestations: &self.missing_attestations,
             large_image: &self.large_image,
-            limit: self.limit,
         }
     }
 

@@ -95,9 +95,7 @@ pub(crate) struct ManifestReader<'a> {
     /// Where attestations are noted that the source does not serve.
     pub(crate) missing_attestations: &'a MissingAttestations,
     /// The right to hold many manifests.
-    pub(crate) large_image: &'a LargeImage,
-    /// How long the image may take, its waits for others aside.
-    pub(crate) limit: &'a TimeLimit,
+    pub(crate) large_image: &'a LargeImage<'a>,
 }
 
 /// Reads the manifest `digest`. A source that serves nothing by digest is asked by `tag`, where one is given, if it still has that
@@ -147,9 +145,7 @@ impl ManifestReader<'_> {
             let stated = missing.iter().map(|child| (&child.digest, child.size));
             if budget.expect(stated)? {
                 // Before the first of them is read, and kept for the rest of the attempt.
-                self.large_image
-                    .permit(self.limit, self.requests.in_flight)
-                    .await;
+                self.large_image.permit(self.requests.in_flight).await;
             }
             level = self.read(&missing, &mut budget, &mut blobs).await?;
         }
@@ -288,31 +284,34 @@ pub(crate) fn is_missing_at_source(failure: &Failure) -> bool {
 
 /// The right of one image to hold many manifests in memory, once it has turned out to need it.
 #[derive(Debug)]
-pub(crate) struct LargeImage {
+pub(crate) struct LargeImage<'a> {
     permits: Arc<Semaphore>,
     /// Held as long as the attempt, since its manifests are.
     permit: OnceCell<OwnedSemaphorePermit>,
+    /// How long the image may take, its waits for others aside.
+    limit: &'a TimeLimit,
 }
 
-impl LargeImage {
+impl<'a> LargeImage<'a> {
     /// No right yet, to be one of those that `permits` has.
-    pub(crate) fn new(permits: &Arc<Semaphore>) -> Self {
+    pub(crate) fn new(permits: &Arc<Semaphore>, limit: &'a TimeLimit) -> Self {
         Self {
             permits: Arc::clone(permits),
             permit: OnceCell::new(),
+            limit,
         }
     }
 
     /// Waits until few enough large images are worked. That is no fault of this one, so its time stands still, as far as it may
     /// wait for others; from then on it runs until the attempt ends.
-    async fn permit(&self, limit: &TimeLimit, in_flight: &InFlight) {
+    async fn permit(&self, in_flight: &InFlight) {
         if self.permit.initialized() {
             return;
         }
         let what = "waiting for other images with many manifests".to_owned();
         let _operation = in_flight.start(Side::Source, what);
         let acquire = || Arc::clone(&self.permits).acquire_owned();
-        let permit = match limit.wait(acquire()).await {
+        let permit = match self.limit.wait(acquire()).await {
             Some(permit) => permit,
             None => acquire().await,
         };
@@ -333,10 +332,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_wait_for_other_large_images_is_told_and_does_not_use_up_the_time_of_the_image() {
         let permits = Arc::new(Semaphore::new(1));
-        let other = LargeImage::new(&permits);
         let (limit, in_flight) = (TimeLimit::new(Duration::from_secs(10)), InFlight::default());
-        other.permit(&limit, &in_flight).await;
-        let image = LargeImage::new(&permits);
+        let other = LargeImage::new(&permits, &limit);
+        other.permit(&in_flight).await;
+        let image = LargeImage::new(&permits, &limit);
         let ends = async {
             tokio::time::sleep(Duration::from_secs(9)).await;
             let what = in_flight.oldest().map(|(_, what)| what);
@@ -346,22 +345,22 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(9)).await;
             assert_eq!(in_flight.oldest(), None);
         };
-        let both = async { tokio::join!(image.permit(&limit, &in_flight), ends) };
+        let both = async { tokio::join!(image.permit(&in_flight), ends) };
         tokio::select! {
             ((), ()) = both => {}
             () = limit.used_up() => panic!("it was not the image that took the time"),
         }
         assert_eq!(permits.available_permits(), 0);
         // The one that it has is enough.
-        image.permit(&limit, &in_flight).await;
+        image.permit(&in_flight).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_for_other_large_images_ends_with_the_attempt() {
         let permits = Arc::new(Semaphore::new(0));
         let (limit, in_flight) = (TimeLimit::new(Duration::from_secs(10)), InFlight::default());
-        let image = LargeImage::new(&permits);
-        let mut wait = pin!(image.permit(&limit, &in_flight));
+        let image = LargeImage::new(&permits, &limit);
+        let mut wait = pin!(image.permit(&in_flight));
         tokio::select! {
             () = &mut wait => panic!("there is no permit"),
             () = limit.used_up() => {}
