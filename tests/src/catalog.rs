@@ -9,6 +9,7 @@ pub struct Catalog {
     images: Vec<Entry>,
     settings: Vec<String>,
     registries: String,
+    targets: String,
 }
 
 /// One image of it.
@@ -69,6 +70,7 @@ impl Catalog {
             images: Vec::new(),
             settings: vec![retry],
             registries: String::new(),
+            targets: String::new(),
         }
     }
 
@@ -93,6 +95,13 @@ impl Catalog {
         self
     }
 
+    /// One more target, with its naming if one is said.
+    #[must_use]
+    pub fn target(mut self, name: &str, registry: &str) -> Self {
+        let _infallible = writeln!(self.targets, "  {name}: {{registry: {registry:?}}}");
+        self
+    }
+
     /// The file's text.
     #[must_use]
     pub fn yaml(&self) -> String {
@@ -112,6 +121,9 @@ impl Catalog {
         }
         if !self.registries.is_empty() {
             let _infallible = write!(text, "registries:\n{}", self.registries);
+        }
+        if !self.targets.is_empty() {
+            let _infallible = write!(text, "targets:\n{}", self.targets);
         }
         text
     }

@@ -1,6 +1,7 @@
 //! What a config file says, checked and complete with its defaults. Reading files is the producer's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +25,15 @@ pub struct Config {
     pub settings: Settings,
     /// What holds for one registry, by its host.
     pub registries: BTreeMap<String, RegistrySettings>,
+}
+
+impl Config {
+    /// How many hosts images go to.
+    #[must_use]
+    pub fn target_hosts(&self) -> usize {
+        let places = iter::once(&self.cache_registry).chain(&self.further_targets);
+        places.map(Location::host).collect::<BTreeSet<_>>().len()
+    }
 }
 
 /// One image of the catalog.

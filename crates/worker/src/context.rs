@@ -8,6 +8,7 @@ pub(crate) mod lease_guard;
 pub(crate) mod retry;
 pub(crate) mod settings;
 pub(crate) mod single_flight;
+pub(crate) mod target_shares;
 pub(crate) mod time_limit;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use tokio::sync::Semaphore;
 
 use crate::decide::manifest_budget::LARGE_AT_ONCE;
 use settings::WorkerSettings;
+use target_shares::TargetShares;
 
 /// All that a worker reaches the outside through.
 #[derive(Clone)]
@@ -67,14 +69,17 @@ pub(crate) struct WorkerContext {
     pub(crate) settings: WorkerSettings,
     /// The right to hold the manifests of a large image in memory.
     pub(crate) large_images: Arc<Semaphore>,
+    pub(crate) target_shares: TargetShares,
 }
 
 impl WorkerContext {
     /// What a worker that knows nothing yet shares.
     pub(crate) fn new(ports: WorkerPorts, settings: WorkerSettings) -> Self {
+        let target_shares = TargetShares::new(settings.common_slots(), settings.target_hosts);
         Self {
             ports,
             settings,
+            target_shares,
             large_images: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         }
     }

@@ -5,3 +5,4 @@ mod overwriting;
 mod rate_limits;
 mod same_report;
 mod tag_rules;
+mod targets;

@@ -4,3 +4,4 @@ mod bytes_and_order;
 mod overwriting;
 mod platforms;
 mod request_floor;
+mod targets;

@@ -114,6 +114,7 @@ impl WorkerArgs {
             heartbeat,
             // A lease that is not renewed any more ends after about three of them.
             busy_wait: heartbeat,
+            target_hosts: config.target_hosts(),
             ..WorkerSettings::new(name, slots)
         })
     }

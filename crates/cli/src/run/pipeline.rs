@@ -130,6 +130,7 @@ fn worker_settings(config: &Config, options: RunOptions) -> WorkerSettings {
         retry: config.settings.retry,
         max_pause: config.settings.max_pause,
         grace: options.grace,
+        target_hosts: config.target_hosts(),
         ..WorkerSettings::new("sync", config.settings.concurrency)
     }
 }

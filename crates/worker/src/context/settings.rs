@@ -18,6 +18,8 @@ pub struct WorkerSettings {
     pub slots: usize,
     /// Slots that only lane now may use; at least one slot is left to all lanes.
     pub reserved_for_now: usize,
+    /// Hosts that targets are at: none of them may have all slots while there are others.
+    pub target_hosts: usize,
     /// Blobs of one image that are asked for or sent at the same time.
     pub blob_concurrency: usize,
     /// Attempts at a job, and the waits between them.
@@ -45,6 +47,7 @@ impl WorkerSettings {
             admission: Admission::default(),
             slots,
             reserved_for_now: 0,
+            target_hosts: 1,
             blob_concurrency: 4,
             retry: RetryPolicy::default(),
             heartbeat: Duration::from_secs(15),

@@ -17,6 +17,9 @@ use time::format_description::well_known::Rfc3339;
 use crate::decide::tally::Tally;
 use decision::{Decision, place, put_back, spread, too_late};
 
+/// How often the time doubles for which a job is put back that had no share of the slots.
+const MOST_DOUBLINGS: u32 = 4;
+
 /// How a worker settles jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SettlementPolicy<'a> {
@@ -170,6 +173,34 @@ pub(crate) fn before_attempt(
         pause: None,
         why,
     })
+}
+
+/// What becomes of a job whose target's host has its share of this worker's slots in use for long: it comes again, later each
+/// time, so that the jobs of other targets come before it.
+pub(crate) fn without_share(
+    job: &Job,
+    host: &str,
+    policy: &SettlementPolicy<'_>,
+    now: OffsetDateTime,
+) -> Settlement {
+    let doublings = job.defers.min(MOST_DOUBLINGS);
+    let wait = policy.busy_wait * 2_u32.pow(doublings);
+    let due = later(now, wait + spread(wait));
+    let why = format!("{host} is slow: its share of this worker's slots is in use");
+    let decision = Decision { job, policy, now };
+    if let Some(deadline) = decision.missed_deadline(due) {
+        let (side, image) = (Side::Target, &job.target.image);
+        let failure = Failure::new(side, Step::Check, image, FailureClass::Timeout, host);
+        let failure = too_late(failure, " ", "is slow", deadline);
+        return decision.finish(AttemptOutcome::unworked(job, failure), None);
+    }
+    let why = format!("{}: {why}", Side::Target);
+    Settlement::Defer {
+        successor: Box::new(job.deferred(due)),
+        event: (job.defers == 0).then(|| put_back(job, &why)),
+        pause: None,
+        why,
+    }
 }
 
 /// What becomes of a job after an attempt. Pure but for the spread of the waits.

@@ -7,6 +7,7 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::ports::queue::host_pauses::HostPauses;
 use image_sync_shared::ports::queue::job_queue::{Delivery, Settle};
 use image_sync_shared::ports::telemetry::measures::Measures;
+use image_sync_shared::run::Trigger;
 use image_sync_shared::run::job::Job;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use crate::context::half_open::HalfOpen;
 use crate::context::in_flight::InFlight;
 use crate::context::lease_guard::LeaseGuard;
 use crate::context::retry;
+use crate::context::target_shares::Shared;
 use crate::context::time_limit::TimeLimit;
 use crate::decide::settlement::{self, AttemptOutcome, PausedHost, Settlement};
 use crate::decide::tally::SharedTally;
@@ -103,6 +105,20 @@ async fn process_admitted(
     if let Some(settlement) = refused {
         return settlement;
     }
+    // What is asked for by hand waits for nobody.
+    let share = async {
+        match job.target.image.repository.host() {
+            Some(host) if job.trigger != Trigger::Manual => {
+                context.target_shares.take(host).await.ok_or(host)
+            }
+            _ => Ok(Shared::default()),
+        }
+    };
+    let share = with_heartbeats(settle, context.settings.heartbeat, share).await;
+    let _share = match share {
+        Ok(share) => share,
+        Err(host) => return settlement::without_share(job, host, &policy, now),
+    };
     ports.progress.image_started(job);
     let ended = run_attempt(context, admitted, settle, &half_open, abort).await;
     let failure = ended.outcome.as_ref().err().map(|failure| {

@@ -6,3 +6,4 @@ mod leases;
 mod pauses;
 mod queue;
 mod shutdown;
+mod targets;

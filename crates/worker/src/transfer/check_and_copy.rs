@@ -198,8 +198,7 @@ impl<'a> Attempt<'a> {
 
     async fn resolve_target(&self) -> Result<Option<Resolved>, Failure> {
         let reference = &self.job.target.image.reference;
-        let target = &self.target.remote;
-        self.requests.resolve(target, reference).await
+        self.requests.resolve(&self.target.remote, reference).await
     }
 
     /// What the target has stays there, be it this image or another one.
