@@ -55,13 +55,14 @@ impl TargetShares {
             Ok(permit) => permit,
             // Whoever waited before has waited long enough for all: a slot is not for waiting.
             Err(_) if of_host.is_slow.load(Ordering::Relaxed) => return None,
-            Err(_) => match timeout(WAIT, free.acquire_owned()).await {
-                Ok(Ok(permit)) => permit,
-                Ok(Err(_)) | Err(_) => {
+            Err(_) => {
+                let waited = timeout(WAIT, free.acquire_owned()).await;
+                let Ok(Ok(permit)) = waited else {
                     of_host.is_slow.store(true, Ordering::Relaxed);
                     return None;
-                }
-            },
+                };
+                permit
+            }
         };
         Some(Shared {
             host: Some((of_host, permit)),
