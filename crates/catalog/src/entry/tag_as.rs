@@ -21,7 +21,7 @@ pub(super) fn tag(
     };
     let filled = fill(template, |part| match part {
         "tag" => tag.map(str::to_owned),
-        "version" => version.or(tag).map(str::to_owned),
+        "version" => version.or(tag).map(|version| bare(version).to_owned()),
         "digest8" => match &named.reference {
             Reference::Digest(digest) => digest.hex().get(..DIGITS).map(str::to_owned),
             Reference::Tag(_) => None,
@@ -32,6 +32,14 @@ pub(super) fn tag(
     match filled.map_err(|problem: Problem| problem.key("tag_as"))? {
         Reference::Tag(tag) => Ok(Reference::Tag(tag)),
         Reference::Digest(_) => Err(Problem::new("found a digest, expected a tag").key("tag_as")),
+    }
+}
+
+/// A version without the `v` that many write before it.
+fn bare(version: &str) -> &str {
+    match version.strip_prefix('v') {
+        Some(rest) if rest.starts_with(|first: char| first.is_ascii_digit()) => rest,
+        _ => version,
     }
 }
 
@@ -54,7 +62,8 @@ mod tests {
         let of = |template, source: &str, version| made(template, source, version).unwrap();
         assert_eq!(of("{tag}-k8s", "a:v1.2", None), "v1.2-k8s");
         assert_eq!(of("{version}", "a:v1.2", Some("1.2")), "1.2");
-        assert_eq!(of("{version}-x", "a:v1.2", None), "v1.2-x");
+        assert_eq!(of("{version}-x", "a:v1.2", None), "1.2-x");
+        assert_eq!(of("{version}", "a:vim", None), "vim");
         assert_eq!(of("fixed", "a:v1.2", None), "fixed");
         let pinned = format!("a:v1@{DIGEST}");
         assert_eq!(of("{tag}-{digest8}", &pinned, None), "v1-e3b0c442");
