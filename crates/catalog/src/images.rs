@@ -1,5 +1,6 @@
 //! The images of a config, as many as there may be.
 
+mod discovery;
 mod expand;
 mod only;
 mod repeats;
@@ -16,6 +17,7 @@ use crate::entry::{Entry, Targets};
 use crate::problem::{Problem, Problems};
 use crate::tag_rules::TagRules;
 
+pub use discovery::Sources;
 pub(crate) use only::{Only, names};
 use repeats::{Placed, Settled};
 

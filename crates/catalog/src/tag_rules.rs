@@ -7,14 +7,15 @@ use std::collections::HashSet;
 use std::fmt;
 
 use regex::Regex;
+use time::{Duration, OffsetDateTime};
 pub(crate) use version::Range;
 
 /// Rules by which tags are chosen. They are stages in a fixed order, each for what the one before has left: `include`,
-/// `exclude`, `extract`, `semver`, `sort`, `latest`. Without any, all tags are chosen.
+/// `exclude`, `extract`, `semver`, `min_age`, `sort`, `latest`. Without any, all tags are chosen.
 ///
 /// Tags of artifacts that belong to an image (`sha256-HEX`, with or without `.sig`, `.att` or `.sbom`) are none of these:
 /// they come with their image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct TagRules {
     /// One of these has to match the whole tag, if there are any.
     pub(crate) include: Vec<Pattern>,
@@ -24,6 +25,8 @@ pub(crate) struct TagRules {
     pub(crate) extract: Option<Pattern>,
     /// The versions that are wanted. What is no version is left out.
     pub(crate) semver: Option<Range>,
+    /// How long ago an image has to be created. One without a believable creation time is younger than that.
+    pub(crate) min_age: Option<Duration>,
     /// The order, the highest first; with `semver` that of versions, if none is said.
     pub(crate) sort: Option<Sort>,
     /// How many are left at most.
@@ -37,6 +40,8 @@ pub(crate) struct TagRules {
 pub(crate) enum Sort {
     /// As versions. What is none is left out.
     Semver,
+    /// By when their images were created, the youngest first. Those without a believable creation time come last.
+    Created,
     /// By the values of their characters.
     Alphabetical,
     /// As whole numbers. What is none is left out.
@@ -95,22 +100,30 @@ fn reason(error: &regex::Error) -> String {
 }
 
 /// A tag, and what the stages behind `extract` see of it.
-struct Candidate<'t> {
-    tag: &'t str,
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate<'t> {
+    pub(crate) tag: &'t str,
     seen: &'t str,
+    /// When its image was created, where that matters, is known and can be believed.
+    created: Option<OffsetDateTime>,
+}
+
+impl Candidate<'_> {
+    /// The same of which it is known when its image was created.
+    pub(crate) fn created_at(self, created: Option<OffsetDateTime>) -> Self {
+        Self { created, ..self }
+    }
 }
 
 impl TagRules {
-    /// The tags that are wanted, in the order of the rules, the highest first; without an order by their names. The order of
-    /// `tags` does not matter, and one that is there twice counts once.
-    pub(crate) fn choose<'t>(&self, tags: impl IntoIterator<Item = &'t str>) -> Vec<&'t str> {
-        let tags: HashSet<&str> = tags
-            .into_iter()
-            .filter(|tag| !is_of_artifact(tag))
-            .collect();
-        let chosen = tags.into_iter().filter(|tag| self.is_named(tag));
-        let chosen = chosen.filter_map(|tag| self.candidate(tag));
-        let mut chosen = self.in_order(chosen.collect());
+    /// The tags that are wanted of those that [`candidates`](Self::candidates) left, in the order of the rules, the highest first;
+    /// without an order by their names.
+    pub(crate) fn choose<'t>(
+        &self,
+        candidates: Vec<Candidate<'t>>,
+        now: OffsetDateTime,
+    ) -> Vec<&'t str> {
+        let mut chosen = self.in_order(candidates, now);
         chosen.truncate(self.latest.unwrap_or(usize::MAX));
         chosen
     }
@@ -120,13 +133,38 @@ impl TagRules {
         self.candidate(tag).map(|candidate| candidate.seen)
     }
 
-    /// Whether it may be among those that are chosen, whichever other tags there are.
+    /// The tags that the stages leave which need nothing but their names. The order of `tags` does not matter, and one that is
+    /// there twice counts once.
+    pub(crate) fn candidates<'t>(
+        &self,
+        tags: impl IntoIterator<Item = &'t str>,
+    ) -> Vec<Candidate<'t>> {
+        let tags: HashSet<&str> = tags
+            .into_iter()
+            .filter(|tag| !is_of_artifact(tag))
+            .collect();
+        let named = tags.into_iter().filter(|tag| self.is_named(tag));
+        let seen = named.filter_map(|tag| self.candidate(tag));
+        seen.filter(|candidate| self.is_in_range(candidate))
+            .collect()
+    }
+
+    /// Whether the stages behind need to know when images were created.
+    pub(crate) fn need_creation_times(&self) -> bool {
+        self.min_age.is_some() || self.sort == Some(Sort::Created)
+    }
+
+    /// Whether it may be among those that are chosen, whichever other tags there are and however old they are.
     pub(crate) fn may_choose(&self, tag: &str) -> bool {
         let alone = Self {
+            min_age: None,
             latest: None,
             ..self.clone()
         };
-        !alone.choose([tag]).is_empty()
+        let candidates = alone.candidates([tag]);
+        !alone
+            .choose(candidates, OffsetDateTime::UNIX_EPOCH)
+            .is_empty()
     }
 
     fn is_named(&self, tag: &str) -> bool {
@@ -139,18 +177,20 @@ impl TagRules {
             Some(extract) => extract.extracted(tag)?,
             None => tag,
         };
-        Some(Candidate { tag, seen })
+        let created = None;
+        Some(Candidate { tag, seen, created })
     }
 
-    fn in_order<'t>(&self, candidates: Vec<Candidate<'t>>) -> Vec<&'t str> {
+    fn in_order<'t>(&self, candidates: Vec<Candidate<'t>>, now: OffsetDateTime) -> Vec<&'t str> {
         let usual = self.semver.as_ref().map(|_| Sort::Semver);
         let candidates = candidates
             .into_iter()
-            .filter(|candidate| self.is_in_range(candidate));
+            .filter(|candidate| self.is_old_enough(candidate, now));
         match self.sort.or(usual) {
-            Some(Sort::Semver) => highest_first(candidates, version::parse),
-            Some(Sort::Numerical) => highest_first(candidates, |seen| seen.parse::<u128>().ok()),
-            Some(Sort::Alphabetical) => highest_first(candidates, |seen| Some(seen.to_owned())),
+            Some(Sort::Semver) => highest_first(candidates, |tag| version::parse(tag.seen)),
+            Some(Sort::Numerical) => highest_first(candidates, |tag| tag.seen.parse::<u128>().ok()),
+            Some(Sort::Alphabetical) => highest_first(candidates, |tag| Some(tag.seen.to_owned())),
+            Some(Sort::Created) => highest_first(candidates, |tag| Some(tag.created)),
             None => {
                 let mut tags: Vec<&str> = candidates.map(|candidate| candidate.tag).collect();
                 tags.sort_unstable();
@@ -164,13 +204,37 @@ impl TagRules {
             version::parse(candidate.seen).is_some_and(|version| range.has(&version))
         })
     }
+
+    fn is_old_enough(&self, candidate: &Candidate<'_>, now: OffsetDateTime) -> bool {
+        self.min_age.is_none_or(|min_age| {
+            let created = candidate.created;
+            created.is_some_and(|created| now - created >= min_age)
+        })
+    }
+}
+
+/// What was said, each key as it was when there were no others: this is part of what a catalog is known by.
+impl fmt::Debug for TagRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rules = f.debug_struct("TagRules");
+        rules.field("include", &self.include);
+        rules.field("exclude", &self.exclude);
+        rules.field("extract", &self.extract);
+        rules.field("semver", &self.semver);
+        if let Some(min_age) = &self.min_age {
+            rules.field("min_age", min_age);
+        }
+        rules.field("sort", &self.sort);
+        rules.field("latest", &self.latest);
+        rules.field("require", &self.require).finish()
+    }
 }
 
 fn highest_first<'t, K: Ord>(
     candidates: impl Iterator<Item = Candidate<'t>>,
-    key: impl Fn(&str) -> Option<K>,
+    key: impl Fn(&Candidate<'t>) -> Option<K>,
 ) -> Vec<&'t str> {
-    let keyed = candidates.filter_map(|candidate| Some((key(candidate.seen)?, candidate.tag)));
+    let keyed = candidates.filter_map(|candidate| Some((key(&candidate)?, candidate.tag)));
     let mut keyed: Vec<(K, &str)> = keyed.collect();
     // What is equal by the rule, as 1.2 and v1.2.0, has the order of the names.
     keyed.sort_unstable_by(|left, right| Reverse(left).cmp(&Reverse(right)));

@@ -157,6 +157,7 @@ mod tests {
 
     use super::*;
     use crate::options::{LogFormat, Output, OutputArgs};
+    use crate::run::state::StateArgs;
     use crate::server;
 
     fn parsed(line: &str) -> Result<Invocation, clap::Error> {
@@ -194,7 +195,9 @@ mod tests {
                 report: Some("r.json".into()),
             },
             concurrency: NonZeroUsize::new(8),
-            state_dir: Some("s".into()),
+            state: StateArgs {
+                state_dir: Some("s".into()),
+            },
             grace: Some(Duration::from_secs(120)),
             listen: server::address("[::1]:9090").ok(),
         };

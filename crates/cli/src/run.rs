@@ -7,5 +7,6 @@ pub(crate) mod published;
 pub(crate) mod report_store;
 pub(crate) mod runtime;
 pub(crate) mod setup;
+pub(crate) mod state;
 pub(crate) mod waiting;
 pub(crate) mod wiring;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use image_sync_queue::memo::MemoFile;
 use image_sync_shared::image::digest::Digest;
+use image_sync_shared::ports::creation_times::{CreationTimes as _, DatedImage};
 use image_sync_shared::ports::memo::{Fact, Memo};
 use image_sync_shared::run::job::PlatformMissing;
 use tempfile::TempDir;
@@ -283,4 +284,29 @@ async fn a_line_without_a_time_or_of_a_time_to_come_is_no_proof() {
         remember(&memo, 0..1).await;
         assert_knows(&MemoFile::open(folder.state()), 0..1).await;
     }
+}
+
+#[tokio::test]
+async fn a_creation_time_is_remembered_for_ever_and_per_platforms() {
+    let folder = Folder::new();
+    let memo = MemoFile::open(folder.state());
+    let image = |platforms: Option<&str>| DatedImage {
+        digest: digest(1),
+        platforms: platforms.map(|text| text.parse().unwrap()),
+    };
+    let (whole, arm) = (image(None), image(Some("linux/arm64")));
+    let (long_ago, later) = (
+        datetime!(2013-05-01 00:00 UTC),
+        datetime!(2020-01-01 00:00 UTC),
+    );
+    memo.remember_created(&whole, long_ago).await;
+    memo.remember_created(&arm, later).await;
+    remember(&memo, 0..1).await;
+    let next = MemoFile::open(folder.state());
+    for memo in [&memo, &next] {
+        assert_eq!(memo.recall_created(&whole).await, Some(long_ago));
+        assert_eq!(memo.recall_created(&arm).await, Some(later));
+        assert_eq!(memo.recall_created(&image(Some("linux/amd64"))).await, None);
+    }
+    assert_knows(&next, 0..1).await;
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use image_sync_shared::failure::Failure;
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::image::manifest::RawManifest;
+use image_sync_shared::image::manifest::{Descriptor, RawManifest};
 use image_sync_shared::image::reference::{Reference, Repository};
 use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
 use image_sync_shared::run::job::Remote;
@@ -95,6 +95,16 @@ impl Registries for Router {
             Repository::Folder(path) => Layout::new(at, path).has_blob(digest).await,
         };
         found.map_err(|failure| self.without_secrets(failure))
+    }
+
+    async fn read_blob(
+        &self,
+        limit: usize,
+        at: &Remote,
+        blob: &Descriptor,
+    ) -> Result<Vec<u8>, Failure> {
+        let read = self.transfer.read_blob(limit, at, blob).await;
+        read.map_err(|failure| self.without_secrets(failure))
     }
 
     async fn copy_blob(&self, copy: BlobCopy<'_>) -> Result<Arrival, Failure> {

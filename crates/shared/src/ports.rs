@@ -1,6 +1,7 @@
 //! The traits to the outside. Their implementations are in crates/queue, crates/registry, crates/worker and crates/cli.
 
 pub mod clock;
+pub mod creation_times;
 pub mod memo;
 pub mod queue;
 pub mod runs;

@@ -7,6 +7,7 @@
 )]
 
 mod copies;
+mod creation_times;
 mod faults;
 mod real_servers;
 mod seed;

@@ -3,20 +3,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
 use image_sync_shared::config::{Expanded, ImageSpec, Settings};
-use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
-use image_sync_shared::image::reference::{Reference, Repository};
-use image_sync_shared::panics::lock;
-use image_sync_shared::ports::transfer::registries::Registries;
-use image_sync_shared::retry::RetryPolicy;
-use image_sync_shared::run::job::{Access, Remote, Trust};
-use tokio::sync::OnceCell;
-use tokio::time::sleep;
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::image::reference::Reference;
 
+use super::discovery::{Discovery, Sources};
 use super::{EntryTarget, Images, hash_of_target};
 use crate::entry::Entry;
 use crate::tag_rules::TagRules;
@@ -26,44 +20,27 @@ const LISTINGS: usize = 8;
 /// How many named images are handed on together.
 const NAMED_TOGETHER: usize = 500;
 
-/// Who lists tags, and how often that is tried.
-struct Lister<'a> {
-    registries: &'a dyn Registries,
-    retry: RetryPolicy,
-    /// The longest that a registry may ask to be left alone.
-    max_pause: Duration,
-    /// Each repository is listed once, for all rules that choose among its tags.
-    listed: Mutex<HashMap<(Repository, Trust), Listing>>,
-}
-
-type Listing = Arc<OnceCell<Result<Arc<[String]>, Failure>>>;
-
 impl Images {
     /// All images, in the order of the config, some at a time. What is named needs no listing; other repositories are listed
     /// once each, several at the same time. An image that a rule chooses and another entry has already is left out;
     /// one for a target for which another entry has another image has failed.
     pub fn expand<'a>(
         &'a self,
-        registries: &'a dyn Registries,
+        sources: Sources<'a>,
         settings: &Settings,
     ) -> impl Stream<Item = Vec<Expanded>> + 'a {
-        let lister = Arc::new(Lister {
-            registries,
-            retry: settings.retry,
-            max_pause: settings.max_pause,
-            listed: Mutex::default(),
-        });
+        let discovery = Arc::new(Discovery::new(sources, settings));
         let entries: Vec<EntryTarget<'_>> = self.kept().collect();
         let parts = parts(&entries);
         let mut taken = self.targets_of_named();
         stream::iter(parts)
             .map(move |part| {
-                let lister = Arc::clone(&lister);
+                let discovery = Arc::clone(&discovery);
                 async move {
                     match part {
                         Part::Named(entries) => (false, self.named(&entries)),
                         Part::Rules(entries, rules) => {
-                            (true, self.chosen(&entries, rules, &lister).await)
+                            (true, self.chosen(&entries, rules, &discovery).await)
                         }
                     }
                 }
@@ -87,22 +64,13 @@ impl Images {
         &self,
         targets: &[EntryTarget<'_>],
         rules: &TagRules,
-        lister: &Lister<'_>,
+        discovery: &Discovery<'_>,
     ) -> Vec<Expanded> {
         let first = targets.first().map(|first| self.entries.image(*first));
         let Some(Ok(sample)) = first else {
             return Vec::new();
         };
-        let found = lister.tags(&sample).await.and_then(|tags| {
-            let chosen = rules.choose(tags.iter().map(String::as_str));
-            enough(&sample, rules, tags.len(), chosen.len())?;
-            let mut images = Vec::with_capacity(chosen.len() * targets.len());
-            for tag in chosen {
-                images.extend(targets.iter().map(|of| self.with_tag(*of, tag, &sample)));
-            }
-            Ok(images)
-        });
-        match found {
+        match self.found(targets, rules, &sample, discovery).await {
             Ok(images) => {
                 let is_wanted = |expanded: &Expanded| {
                     let image = &expanded.image;
@@ -112,6 +80,28 @@ impl Images {
             }
             Err(failure) => vec![Expanded::failed(all_of(sample), failure)],
         }
+    }
+
+    /// The images that the rules of an entry choose, of which `sample` might be one.
+    async fn found(
+        &self,
+        targets: &[EntryTarget<'_>],
+        rules: &TagRules,
+        sample: &ImageSpec,
+        discovery: &Discovery<'_>,
+    ) -> Result<Vec<Expanded>, Failure> {
+        let tags = discovery.tags(sample).await?;
+        let mut candidates = rules.candidates(tags.iter().map(String::as_str));
+        if rules.need_creation_times() {
+            candidates = discovery.dated(sample, candidates).await?;
+        }
+        let chosen = rules.choose(candidates, discovery.sources.now);
+        enough(sample, rules, tags.len(), chosen.len())?;
+        let mut images = Vec::with_capacity(chosen.len() * targets.len());
+        for tag in chosen {
+            images.extend(targets.iter().map(|of| self.with_tag(*of, tag, sample)));
+        }
+        Ok(images)
     }
 
     fn with_tag(&self, target: EntryTarget<'_>, tag: &str, sample: &ImageSpec) -> Expanded {
@@ -158,46 +148,6 @@ fn parts<'a>(entries: &[EntryTarget<'a>]) -> Vec<Part<'a>> {
 fn is_of(targets: &[EntryTarget<'_>], entry: &Entry) -> bool {
     let first = targets.first();
     first.is_some_and(|first| std::ptr::eq(first.entry, entry))
-}
-
-impl Lister<'_> {
-    async fn tags(&self, sample: &ImageSpec) -> Result<Arc<[String]>, Failure> {
-        let key = (sample.source.clone(), sample.source_trust);
-        let listing = Arc::clone(lock(&self.listed).entry(key).or_default());
-        listing.get_or_init(|| self.list(sample)).await.clone()
-    }
-
-    async fn list(&self, sample: &ImageSpec) -> Result<Arc<[String]>, Failure> {
-        let at = Remote {
-            side: Side::Source,
-            repository: sample.source.clone(),
-            trust: sample.source_trust,
-            access: Access::Pull,
-        };
-        let mut attempt = 1;
-        loop {
-            let failure = match self.registries.tags(&at).await {
-                Ok(tags) => return Ok(tags.into()),
-                Err(failure) => failure,
-            };
-            let asked_for = match failure.class.reaction() {
-                Reaction::Retry => None,
-                Reaction::PauseAndRetry(wait) => Some(wait),
-                Reaction::Pause(wait) => wait,
-                Reaction::Fail | Reaction::PutBack => return Err(failure),
-            };
-            if !self.retry.allows_another(attempt) {
-                return Err(failure);
-            }
-            let wait = match asked_for {
-                Some(wait) => wait.min(self.max_pause),
-                None => self.retry.delay(attempt),
-            };
-            tracing::warn!(repository = %sample.source, %failure, ?wait, "tags cannot be listed: trying again");
-            sleep(wait).await;
-            attempt += 1;
-        }
-    }
 }
 
 /// Whether as many were chosen as are required. To choose nothing is probably not meant.

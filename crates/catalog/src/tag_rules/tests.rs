@@ -1,6 +1,10 @@
 //! Which tags rules choose.
 
+use time::macros::datetime;
+
 use super::*;
+
+const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
 fn patterns(texts: &[&str]) -> Vec<Pattern> {
     texts
@@ -27,7 +31,12 @@ const TAGS: [&str; 14] = [
 ];
 
 fn chosen(rules: &TagRules) -> Vec<&'static str> {
-    rules.choose(TAGS)
+    choose(rules, TAGS)
+}
+
+/// What is chosen without knowing when anything was created.
+fn choose<'t>(rules: &TagRules, tags: impl IntoIterator<Item = &'t str>) -> Vec<&'t str> {
+    rules.choose(rules.candidates(tags), NOW)
 }
 
 #[test]
@@ -37,9 +46,9 @@ fn without_rules_all_tags_are_chosen_but_those_of_artifacts() {
     let all = TAGS.into_iter().chain(artifacts.iter().map(String::as_str));
     let mut expected = TAGS.to_vec();
     expected.sort_unstable();
-    assert_eq!(TagRules::default().choose(all), expected);
+    assert_eq!(choose(&TagRules::default(), all), expected);
     assert_eq!(
-        TagRules::default().choose(["sha256-abc", "sha256-"]),
+        choose(&TagRules::default(), ["sha256-abc", "sha256-"]),
         ["sha256-", "sha256-abc"]
     );
 }
@@ -64,7 +73,7 @@ fn patterns_match_whole_tags() {
         include: patterns(&["a|b"]),
         ..TagRules::default()
     };
-    assert_eq!(either.choose(["a", "b", "ab", "ax"]), ["a", "b"]);
+    assert_eq!(choose(&either, ["a", "b", "ab", "ax"]), ["a", "b"]);
 }
 
 #[test]
@@ -103,7 +112,7 @@ fn numbers_are_put_in_order_as_numbers_and_names_as_names() {
             latest: Some(latest),
             ..TagRules::default()
         };
-        rules.choose(["9", "10", "b", "a", "008"])
+        choose(&rules, ["9", "10", "b", "a", "008"])
     };
     assert_eq!(sorted(Sort::Numerical, 5), ["10", "9", "008"]);
     assert_eq!(sorted(Sort::Alphabetical, 2), ["b", "a"]);
@@ -140,7 +149,7 @@ fn the_order_of_the_registrys_answer_does_not_matter() {
         {
             let places = (0..TAGS.len() + 3).map(|place| (start + place * step) % TAGS.len());
             let tags: Vec<&str> = places.map(|place| TAGS[place]).collect();
-            assert_eq!(rules.choose(tags), expected);
+            assert_eq!(choose(&rules, tags), expected);
         }
     }
 }
@@ -153,11 +162,82 @@ fn include_and_exclude_may_be_asked_before_or_after_the_listing() {
         ..TagRules::default()
     };
     let before: Vec<&str> = TAGS.into_iter().filter(|tag| rules.is_named(tag)).collect();
-    assert_eq!(rules.choose(before), chosen(&rules));
+    assert_eq!(choose(&rules, before), chosen(&rules));
 }
 
 #[test]
 fn what_is_no_pattern_is_told_as_it_was_written() {
     assert_eq!(Pattern::parse("a(").unwrap_err(), "unclosed group");
     assert_eq!(Pattern::parse("a)|(b").unwrap_err(), "unopened group");
+}
+
+/// What is chosen of tags that were created so many days ago, or at no believable time.
+fn chosen_by_age<'t>(rules: &TagRules, days: &[(&'t str, Option<i64>)]) -> Vec<&'t str> {
+    let mut candidates = rules.candidates(days.iter().map(|(tag, _)| *tag));
+    for candidate in &mut candidates {
+        let (_, days) = days.iter().find(|(tag, _)| *tag == candidate.tag).unwrap();
+        candidate.created = days.map(|days| NOW - Duration::days(days));
+    }
+    rules.choose(candidates, NOW)
+}
+
+#[test]
+fn min_age_leaves_out_what_is_younger_and_what_has_no_believable_creation_time() {
+    let rules = TagRules {
+        min_age: Some(Duration::days(7)),
+        ..TagRules::default()
+    };
+    let ages = [("a", Some(8)), ("b", Some(7)), ("c", Some(6)), ("d", None)];
+    assert_eq!(chosen_by_age(&rules, &ages), ["a", "b"]);
+}
+
+#[test]
+fn created_puts_the_youngest_first_and_what_has_no_believable_creation_time_last() {
+    let rules = TagRules {
+        sort: Some(Sort::Created),
+        ..TagRules::default()
+    };
+    let ages = [
+        ("a", Some(8)),
+        ("x", None),
+        ("b", Some(2)),
+        ("y", None),
+        ("c", Some(8)),
+    ];
+    assert_eq!(chosen_by_age(&rules, &ages), ["b", "c", "a", "y", "x"]);
+    let latest = TagRules {
+        latest: Some(2),
+        ..rules
+    };
+    assert_eq!(chosen_by_age(&latest, &ages), ["b", "c"]);
+}
+
+#[test]
+fn min_age_comes_before_latest_whatever_the_sort() {
+    let rules = TagRules {
+        semver: Some(Range::parse("1.x").unwrap()),
+        min_age: Some(Duration::days(7)),
+        latest: Some(1),
+        ..TagRules::default()
+    };
+    let ages = [
+        ("1.2", Some(1)),
+        ("1.1", Some(9)),
+        ("1.0", Some(20)),
+        ("2.0", Some(20)),
+    ];
+    assert_eq!(chosen_by_age(&rules, &ages), ["1.1"]);
+}
+
+#[test]
+fn rules_without_min_age_are_known_by_what_they_were_known_by_before_there_was_one() {
+    let rules = TagRules {
+        include: patterns(&["v1"]),
+        sort: Some(Sort::Semver),
+        ..TagRules::default()
+    };
+    assert_eq!(
+        format!("{rules:?}"),
+        r#"TagRules { include: ["v1"], exclude: [], extract: None, semver: None, sort: Some(Semver), latest: None, require: None }"#
+    );
 }

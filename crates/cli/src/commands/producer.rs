@@ -1,15 +1,17 @@
 //! `producer`: publishes the jobs of a catalog as a run, for workers anywhere.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt as _;
+use image_sync_catalog::config_file::Sources;
 use image_sync_catalog::selection;
 use image_sync_producer::produce::RunPlan;
 use image_sync_queue::Ports;
-use image_sync_registry::Router;
 use image_sync_shared::config::Config;
+use image_sync_shared::ports::creation_times::CreationTimes;
 use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::run::RunId;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -25,6 +27,7 @@ use crate::run::connection::ConnectionArgs;
 use crate::run::published::{self, Published};
 use crate::run::runtime;
 use crate::run::setup::{self, Loaded};
+use crate::run::state::{State, StateArgs};
 use crate::run::waiting::{self, Awaited};
 use crate::run::wiring;
 use crate::terminal::progress::Screen;
@@ -60,7 +63,15 @@ pub(crate) struct ProducerArgs {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "15s")]
     sign_of_life: Duration,
     #[command(flatten)]
+    state: StateArgs,
+    #[command(flatten)]
     connection: ConnectionArgs,
+}
+
+/// What a producer goes by to find out which images rules choose.
+pub(super) struct Outside {
+    pub(super) registries: Arc<dyn Registries>,
+    pub(super) creation_times: Arc<dyn CreationTimes>,
 }
 
 /// What to do while a run of the same catalog is open.
@@ -87,14 +98,14 @@ pub(crate) fn run(
         if let Some(every) = args.every {
             repeat(every, &stop, async || {
                 let loaded = load(common, args, environment)?;
-                let registries = registries(&loaded, environment)?;
-                start(args, &loaded, &registries, ports, &stop).await
+                let outside = outside(args, &loaded, environment)?;
+                start(args, &loaded, &outside, ports, &stop).await
             })
             .await;
             return Ok(Exit::Success);
         }
-        let registries = registries(&loaded, environment)?;
-        let produced = produce(args, &loaded, &registries, ports, outputs, &stop);
+        let outside = outside(args, &loaded, environment)?;
+        let produced = produce(args, &loaded, &outside, ports, outputs, &stop);
         queue.ended(produced.await).await
     })
 }
@@ -103,12 +114,12 @@ pub(crate) fn run(
 pub(super) async fn produce(
     args: &ProducerArgs,
     loaded: &Loaded,
-    registries: &dyn Registries,
+    outside: &Outside,
     queue: &Ports,
     outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    match start(args, loaded, registries, queue, stop).await? {
+    match start(args, loaded, outside, queue, stop).await? {
         Some(run) if args.wait => {
             let skip_on_error = loaded.config.settings.skip_on_error;
             waiting::report_of(queue, &run, skip_on_error, outputs, stop).await
@@ -129,16 +140,28 @@ fn load(
     Ok(Loaded { images, ..loaded })
 }
 
-/// Where tags are listed. Without rules none are, so that the producer needs no credentials then.
-fn registries(loaded: &Loaded, environment: &Environment) -> Result<Router, Problem> {
-    if loaded.images.has_rules() {
-        return setup::registries(&loaded.config, environment);
-    }
-    let unneeded = Config {
-        registries: BTreeMap::new(),
-        ..loaded.config.clone()
+/// Where tags are listed, and what was found out before. Without rules nothing is, so that the producer needs no credentials
+/// and no state then.
+fn outside(
+    args: &ProducerArgs,
+    loaded: &Loaded,
+    environment: &Environment,
+) -> Result<Outside, Problem> {
+    let (registries, state) = if loaded.images.has_rules() {
+        let registries = setup::registries(&loaded.config, environment)?;
+        (registries, State::open(&args.state, environment))
+    } else {
+        let unneeded = Config {
+            registries: BTreeMap::new(),
+            ..loaded.config.clone()
+        };
+        let registries = setup::registries(&unneeded, &Environment::default())?;
+        (registries, State::in_memory())
     };
-    setup::registries(&unneeded, &Environment::default())
+    Ok(Outside {
+        registries: Arc::new(registries),
+        creation_times: state.creation_times,
+    })
 }
 
 /// Starts a round now and then one whenever its time has come, until `stop` is cancelled. One whose time comes while
@@ -162,7 +185,7 @@ async fn repeat(
 async fn start(
     args: &ProducerArgs,
     Loaded { config, images, .. }: &Loaded,
-    registries: &dyn Registries,
+    outside: &Outside,
     queue: &Ports,
     stop: &CancellationToken,
 ) -> Result<Option<RunId>, Problem> {
@@ -176,7 +199,12 @@ async fn start(
             sign_of_life: args.sign_of_life.max(SHORTEST_SIGN),
             ..wiring::plan(config, images, args.dry_run, clock.as_ref())
         };
-        let expanded = images.expand(registries, &config.settings).map(Ok);
+        let sources = Sources {
+            registries: &*outside.registries,
+            creation_times: &*outside.creation_times,
+            now: clock.now(),
+        };
+        let expanded = images.expand(sources, &config.settings).map(Ok);
         let outcome = producer.produce_pages(&plan, expanded, stop).await;
         let outcome = outcome.map_err(Problem::not_carried_out)?;
         match published::settled(&*queue.runs, &plan.run_id, outcome).await? {

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +9,14 @@ use image_sync_aggregator::aggregate::{Ending, FinishedRun};
 use image_sync_catalog::config_file::Images;
 use image_sync_catalog::selection;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
-use image_sync_queue::memo::{MemoFile, MemoryMemo};
 use image_sync_registry::Router;
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::memo::Memo;
 use image_sync_shared::ports::telemetry::measures::Measures;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
 use crate::options::{CommonArgs, LISTEN, OutputArgs, at_least_one};
 use crate::output::Outputs;
@@ -30,15 +27,12 @@ use crate::process::shutdown::Signals;
 use crate::process::stdout::Stdout;
 use crate::run::pipeline::{Outcome, Pipeline, RunOptions};
 use crate::run::setup::{self, Loaded};
+use crate::run::state::{State, StateArgs};
 use crate::run::wiring::Outside;
 use crate::server::{self, Address, HttpServer, Serving};
 use crate::telemetry::metrics::Hosts;
 use crate::terminal::progress::Screen;
 use crate::terminal::units;
-
-const STATE_DIR: &str = "\
-Where facts that save requests are kept between runs [env: IMAGE_SYNC_STATE_DIR] \
-[default: $XDG_STATE_HOME/image-sync or ~/.local/state/image-sync]";
 
 /// Options of `sync`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -54,8 +48,8 @@ pub(crate) struct SyncArgs {
     /// Images worked at the same time, instead of `settings.concurrency`
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) concurrency: Option<NonZeroUsize>,
-    #[arg(long, value_name = "DIR", help = STATE_DIR)]
-    pub(crate) state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
     /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 25s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,
@@ -69,9 +63,6 @@ impl SyncArgs {
         self.grace.unwrap_or(Duration::from_secs(25))
     }
 }
-
-/// The state file, in its folder.
-const MEMO_FILE: &str = "memo.tsv";
 
 /// Runs `sync`.
 pub(crate) fn run(
@@ -99,7 +90,7 @@ pub(crate) fn run(
         },
         router: Arc::new(router),
         measures,
-        memo: memo(args, environment),
+        state: State::open(&args.state, environment),
         outputs: Outputs::prepare(&args.output, environment, screen, Stdout::Process)?,
         screen,
     };
@@ -113,18 +104,6 @@ pub(crate) fn run(
     ended
 }
 
-/// Where facts are remembered between runs.
-fn memo(args: &SyncArgs, environment: &Environment) -> Arc<dyn Memo> {
-    if let Some(folder) = args.state_dir.clone().or_else(|| environment.state_dir()) {
-        Arc::new(MemoFile::open(folder.join(MEMO_FILE)))
-    } else {
-        debug!(
-            "no state folder, as there is no home: what is learned now is asked for again next time"
-        );
-        Arc::new(MemoryMemo::default())
-    }
-}
-
 /// All that a run was told.
 struct Sync<'a> {
     config: &'a Config,
@@ -132,7 +111,7 @@ struct Sync<'a> {
     options: RunOptions,
     router: Arc<Router>,
     measures: Arc<dyn Measures>,
-    memo: Arc<dyn Memo>,
+    state: State,
     outputs: Outputs,
     screen: &'a Screen,
 }
@@ -181,14 +160,22 @@ impl Sync<'_> {
         }
         let outside = Outside {
             registries: self.router.clone(),
-            memo: Arc::clone(&self.memo),
+            memo: Arc::clone(&self.state.memo),
             progress,
             measures: Arc::clone(&self.measures),
             clock,
         };
         let ports = queue.ports().clone();
         serving.ready(Arc::clone(&ports.backlog));
-        Pipeline::new(self.config, self.images, self.options, ports, outside)
+        let creation_times = Arc::clone(&self.state.creation_times);
+        Pipeline::new(
+            self.config,
+            self.images,
+            self.options,
+            ports,
+            outside,
+            creation_times,
+        )
     }
 }
 

@@ -1,30 +1,27 @@
 //! Commands over the queue of a single process: they take ports, and know no server.
 
+mod registries;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use image_sync_catalog::config_file;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
-use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::image::digest::Digest;
-use image_sync_shared::image::manifest::RawManifest;
-use image_sync_shared::image::media_type::OCI_MANIFEST;
-use image_sync_shared::image::reference::Reference;
+use image_sync_queue::memo::MemoryMemo;
 use image_sync_shared::panics::lock;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
 use image_sync_shared::ports::telemetry::progress::Silent;
-use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
-use image_sync_shared::run::job::{Job, Remote};
+use image_sync_shared::run::job::Job;
 use image_sync_testkit::TokioClock;
 use image_sync_worker::{Shutdown, Worker, WorkerSettings};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::registries::TestRegistries;
 use super::{aggregator, dead_letters, enqueue, hosts, producer, runs, why};
 use crate::args::{self, Command};
 use crate::options::{Output, OutputArgs};
@@ -129,7 +126,7 @@ impl TestInstallation {
             }
             Command::Producer(args) => {
                 let outputs = outputs(environment, screen, stdout);
-                producer::produce(&args, &loaded(), &TestRegistries, ports, outputs, stop).await
+                producer::produce(&args, &loaded(), &of_producer(), ports, outputs, stop).await
             }
             other => panic!("{other:?} is not run here"),
         }
@@ -173,50 +170,10 @@ fn outputs(environment: &Environment, screen: &Screen, stdout: &Stdout) -> Outpu
     Outputs::prepare(&args, environment, screen, stdout.clone()).unwrap()
 }
 
-/// Registries in which every image is in place, but those that may not be read.
-struct TestRegistries;
-
-#[async_trait]
-impl Registries for TestRegistries {
-    async fn resolve(&self, at: &Remote, tag: &Reference) -> Result<Option<Resolved>, Failure> {
-        if at.side == Side::Source && at.repository.name().ends_with("denied") {
-            let denied = FailureClass::Denied;
-            return Err(Failure::new(at.side, Step::Check, tag, denied, "403"));
-        }
-        Ok(Some(Resolved {
-            digest: Digest::of(b"the same everywhere"),
-            media_type: OCI_MANIFEST.to_owned(),
-        }))
-    }
-
-    async fn pull_manifest_up_to(
-        &self,
-        _: usize,
-        _: &Remote,
-        _: &Reference,
-    ) -> Result<RawManifest, Failure> {
-        panic!("all is in place")
-    }
-
-    async fn push_manifest(
-        &self,
-        _: &Remote,
-        _: &Reference,
-        _: &RawManifest,
-    ) -> Result<(), Failure> {
-        panic!("all is in place")
-    }
-
-    async fn has_blob(&self, _: &Remote, _: &Digest) -> Result<bool, Failure> {
-        panic!("all is in place")
-    }
-
-    async fn copy_blob(&self, _: BlobCopy<'_>) -> Result<Arrival, Failure> {
-        panic!("all is in place")
-    }
-
-    async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
-        panic!("all is in place")
+fn of_producer() -> producer::Outside {
+    producer::Outside {
+        registries: Arc::new(TestRegistries),
+        creation_times: Arc::new(MemoryMemo::default()),
     }
 }
 

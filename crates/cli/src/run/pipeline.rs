@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use image_sync_aggregator::aggregate::{Aggregator, FinishedRun};
 use image_sync_aggregator::janitor::Janitor;
-use image_sync_catalog::config_file::Images;
+use image_sync_catalog::config_file::{Images, Sources};
 use image_sync_producer::produce::{Produced, Producer, RunPlan};
 use image_sync_queue::Ports as QueuePorts;
 use image_sync_shared::config::{Config, Settings};
+use image_sync_shared::ports::creation_times::CreationTimes;
 use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::run::RunId;
 use image_sync_worker::{Shutdown, Worker, WorkerSettings};
@@ -44,6 +45,7 @@ pub(crate) struct Pipeline {
     aggregator: Aggregator,
     janitor: Janitor,
     registries: Arc<dyn Registries>,
+    creation_times: Arc<dyn CreationTimes>,
     settings: Settings,
 }
 
@@ -55,6 +57,7 @@ impl Pipeline {
         options: RunOptions,
         queue: QueuePorts,
         outside: Outside,
+        creation_times: Arc<dyn CreationTimes>,
     ) -> Self {
         let (clock, measures) = (Arc::clone(&outside.clock), Arc::clone(&outside.measures));
         Self {
@@ -63,6 +66,7 @@ impl Pipeline {
             aggregator: wiring::aggregator(&queue, &clock, &measures),
             janitor: wiring::janitor(&queue, &clock, &measures),
             registries: Arc::clone(&outside.registries),
+            creation_times,
             settings: config.settings.clone(),
             worker: Worker::new(
                 wiring::worker_ports(&queue, outside),
@@ -85,7 +89,7 @@ impl Pipeline {
         };
         let no_more_results = CancellationToken::new();
         let produce = async {
-            let expanded = images.expand(&*self.registries, &self.settings).map(Ok);
+            let expanded = images.expand(self.sources(), &self.settings).map(Ok);
             let produced = self
                 .producer
                 .produce_pages(&self.plan, expanded, &shutdown.stop)
@@ -122,6 +126,14 @@ impl Pipeline {
         let closed = self.queue.runs.close(catalog, run_id).await;
         closed.map_err(Problem::not_carried_out)?;
         Ok(Outcome::Reported(Box::new(finished)))
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            registries: &*self.registries,
+            creation_times: &*self.creation_times,
+            now: self.queue.clock.now(),
+        }
     }
 }
 

@@ -37,6 +37,11 @@ impl Facts {
         is_proof_good(key, *at, now).then_some(digest)
     }
 
+    /// What a fact that is proven once for all leads to, and its time.
+    pub(crate) fn get_lasting(&self, key: &str) -> Option<&Proven> {
+        self.proven.peek(key)
+    }
+
     /// Adds a fact or replaces it, and says whether that is news: it was not known like that, or not by a proof that is still
     /// good.
     pub(crate) fn insert(&mut self, key: &str, new: Proven) -> bool {

@@ -1,7 +1,8 @@
 //! A memo in a small file, so that the next process knows it too.
 //!
 //! The file has a line per fact, its key, when it was proven (in seconds since 1970) and its digest with tabs in between; the
-//! last line of a key counts, and a line of an earlier version, without a time, is a fact that is to be proven anew. A line is
+//! last line of a key counts, and a line of an earlier version, without a time, is a fact that is to be proven anew. The line of
+//! an image's creation time has that time, and the image's own digest. A line is
 //! appended by one write to a file that is opened for it, so several processes may use the file at once. Losing it, or a
 //! part of it, costs requests and nothing else: what cannot be read is skipped, and where nothing can be written the
 //! memo is one in memory. What is no regular file, as a symbolic link, is not used.
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use image_sync_shared::image::digest::Digest;
+use image_sync_shared::ports::creation_times::{CreationTimes, DatedImage};
 use image_sync_shared::ports::memo::{Fact, Memo};
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
@@ -68,20 +70,9 @@ impl MemoFile {
             );
         }
     }
-}
 
-#[async_trait]
-impl Memo for MemoFile {
-    async fn recall(&self, fact: &Fact, now: OffsetDateTime) -> Option<Digest> {
-        self.known.recall(fact, now).await
-    }
-
-    async fn remember(&self, fact: &Fact, digest: &Digest, now: OffsetDateTime) {
-        let key = fact.key();
-        let proven = Proven {
-            digest: digest.clone(),
-            at: now,
-        };
+    /// Remembers a fact, and appends it to the file if it is news.
+    async fn keep(&self, key: String, proven: Proven) {
         let line = line::write(&key, &proven);
         if !self.known.insert(&key, proven) || !self.is_writable.load(Ordering::Relaxed) {
             return;
@@ -94,5 +85,32 @@ impl Memo for MemoFile {
         if let Err(error) = appended.unwrap_or_else(|lost| Err(io::Error::other(lost))) {
             self.give_up(&error);
         }
+    }
+}
+
+#[async_trait]
+impl Memo for MemoFile {
+    async fn recall(&self, fact: &Fact, now: OffsetDateTime) -> Option<Digest> {
+        self.known.recall(fact, now).await
+    }
+
+    async fn remember(&self, fact: &Fact, digest: &Digest, now: OffsetDateTime) {
+        let proven = Proven {
+            digest: digest.clone(),
+            at: now,
+        };
+        self.keep(fact.key(), proven).await;
+    }
+}
+
+#[async_trait]
+impl CreationTimes for MemoFile {
+    async fn recall_created(&self, image: &DatedImage) -> Option<OffsetDateTime> {
+        self.known.created(image)
+    }
+
+    async fn remember_created(&self, image: &DatedImage, at: OffsetDateTime) {
+        let digest = image.digest.clone();
+        self.keep(image.key(), Proven { digest, at }).await;
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::panics::lock;
+use image_sync_shared::ports::creation_times::{CreationTimes, DatedImage};
 use image_sync_shared::ports::memo::{Fact, Memo};
 use time::OffsetDateTime;
 
@@ -35,6 +36,12 @@ impl MemoryMemo {
         lock(&self.facts).get(key, now).cloned()
     }
 
+    pub(crate) fn created(&self, image: &DatedImage) -> Option<OffsetDateTime> {
+        let facts = lock(&self.facts);
+        let Proven { digest, at } = facts.get_lasting(&image.key())?;
+        (*digest == image.digest).then_some(*at)
+    }
+
     /// Whether the fact is news.
     pub(crate) fn insert(&self, key: &str, proven: Proven) -> bool {
         lock(&self.facts).insert(key, proven)
@@ -56,5 +63,17 @@ impl Memo for MemoryMemo {
     async fn remember(&self, fact: &Fact, digest: &Digest, now: OffsetDateTime) {
         let digest = digest.clone();
         self.insert(&fact.key(), Proven { digest, at: now });
+    }
+}
+
+#[async_trait]
+impl CreationTimes for MemoryMemo {
+    async fn recall_created(&self, image: &DatedImage) -> Option<OffsetDateTime> {
+        self.created(image)
+    }
+
+    async fn remember_created(&self, image: &DatedImage, at: OffsetDateTime) {
+        let digest = image.digest.clone();
+        self.insert(&image.key(), Proven { digest, at });
     }
 }

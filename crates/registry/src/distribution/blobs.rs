@@ -16,12 +16,16 @@ mod verified;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use image_sync_shared::failure::Failure;
+use image_sync_shared::failure::{Failure, FailureClass, Step};
+use image_sync_shared::image::manifest::Descriptor;
 use image_sync_shared::image::reference::Repository;
 use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy};
+use image_sync_shared::run::job::Remote;
 
+use self::source::Source;
 use self::to_folder::ToFolder;
 use self::to_registry::ToRegistry;
+use self::verified::{Checkpoint, VerifiedBlob};
 use super::uploads::Uploads;
 use crate::client::Client;
 
@@ -59,6 +63,38 @@ impl BlobTransfer {
                 to_folder.copy().await
             }
         }
+    }
+
+    /// As [`Registries::read_blob`](image_sync_shared::ports::transfer::registries::Registries::read_blob).
+    pub(crate) async fn read_blob(
+        &self,
+        limit: usize,
+        at: &Remote,
+        blob: &Descriptor,
+    ) -> Result<Vec<u8>, Failure> {
+        if blob.size > limit as u64 {
+            let answer = format!(
+                "its descriptor states {} bytes, expected {limit} at most",
+                blob.size
+            );
+            let (side, class) = (at.side, FailureClass::Invalid);
+            return Err(Failure::new(
+                side,
+                Step::PullBlob,
+                &blob.digest,
+                class,
+                answer,
+            ));
+        }
+        let permits = self.client.permit(at).await;
+        let start = Checkpoint::start(blob);
+        let source = Source::open(&self.client, &permits, at, blob, start.position).await?;
+        let mut verified = VerifiedBlob::new(source, at.side, blob, self.stall, start);
+        let mut bytes = Vec::new();
+        while let Some(piece) = verified.next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
     }
 
     /// Waits until all cancellations are sent.

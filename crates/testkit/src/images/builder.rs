@@ -20,6 +20,7 @@ const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 pub struct ImageBuilder {
     name: String,
     platform: String,
+    created: String,
     docker: bool,
     states_media_type: bool,
     artifact_type: Option<String>,
@@ -53,7 +54,7 @@ struct Manifest<'a> {
 
 #[derive(Serialize)]
 struct Config<'a> {
-    created: &'static str,
+    created: &'a str,
     architecture: &'a str,
     os: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +88,7 @@ impl ImageBuilder {
         Self {
             name: name.into(),
             platform: "linux/amd64".to_owned(),
+            created: "2026-01-01T00:00:00Z".to_owned(),
             docker: false,
             states_media_type: true,
             artifact_type: None,
@@ -107,6 +109,13 @@ impl ImageBuilder {
     #[must_use]
     pub fn platform(mut self, platform: impl Into<String>) -> Self {
         self.platform = platform.into();
+        self
+    }
+
+    /// What its configuration says of when it was created, as in `2026-01-01T00:00:00Z`.
+    #[must_use]
+    pub fn created(mut self, created: impl Into<String>) -> Self {
+        self.created = created.into();
         self
     }
 
@@ -235,7 +244,7 @@ impl ImageBuilder {
         }
         let platform = stated(&self.platform);
         let config = Config {
-            created: "2026-01-01T00:00:00Z",
+            created: &self.created,
             architecture: &platform.architecture,
             os: &platform.os,
             variant: platform.variant.as_deref(),

@@ -1,31 +1,26 @@
 //! Registries in memory: they count requests as a real one would see them, and watch over what is written.
 
+mod content;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::image::manifest::{Descriptor, Manifest, RawManifest};
+use image_sync_shared::image::manifest::{Descriptor, RawManifest};
 use image_sync_shared::image::media_type;
 use image_sync_shared::image::reference::{Reference, Repository, split};
 use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
 use image_sync_shared::run::job::{Access, Remote};
 use image_sync_testkit::Image;
 
+use self::content::{Content, is_complete};
 use super::staged_faults::{Call, Effect, Fault, Gate};
 
 /// How long a blob takes, so that transfers overlap.
 const TRANSFER: Duration = Duration::from_millis(1);
-
-#[derive(Default)]
-struct Content {
-    blobs: HashMap<Digest, Bytes>,
-    manifests: HashMap<Digest, RawManifest>,
-    tags: HashMap<String, Digest>,
-}
 
 #[derive(Default)]
 struct State {
@@ -352,6 +347,10 @@ impl Registries for FakeRegistries {
         Ok(Arrival::Copied { bytes: length })
     }
 
+    async fn read_blob(&self, _: usize, _: &Remote, _: &Descriptor) -> Result<Vec<u8>, Failure> {
+        panic!("a worker copies blobs and reads none");
+    }
+
     async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
         panic!("a worker lists no tags");
     }
@@ -376,22 +375,5 @@ impl FakeRegistries {
         let content = state.content.entry(target.clone()).or_default();
         content.blobs.insert(digest.clone(), bytes);
         true
-    }
-}
-
-/// Whether all that a manifest refers to is there, down to the last blob.
-fn is_complete(content: &Content, manifest: &RawManifest) -> bool {
-    match manifest.parse().unwrap() {
-        Manifest::Image { blobs, foreign } => {
-            let there = |blob: &Descriptor| content.blobs.contains_key(&blob.digest);
-            blobs.iter().all(there)
-                && foreign
-                    .iter()
-                    .all(|layer| there(layer) || !layer.urls.is_empty())
-        }
-        Manifest::Index { children } => children.iter().all(|child| {
-            let manifest = content.manifests.get(&child.digest);
-            manifest.is_some_and(|manifest| is_complete(content, manifest))
-        }),
     }
 }

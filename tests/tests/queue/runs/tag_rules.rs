@@ -1,6 +1,6 @@
 //! Tags that rules choose, over the queue.
 
-use image_sync_testkit::images::image;
+use image_sync_testkit::images::{ImageBuilder, image};
 use image_sync_tests::Entry;
 
 use crate::support::TestPipeline;
@@ -38,4 +38,27 @@ async fn a_producer_lists_and_workers_copy_what_its_rules_choose() {
     let enqueued = pipeline.run(&line).await;
     assert_eq!(enqueued.code, Some(0), "{enqueued:#?}");
     assert_eq!(pipeline.target.tags(REPOSITORY).len(), 3);
+}
+
+#[tokio::test]
+async fn a_producer_remembers_creation_times_in_its_state_file() {
+    let pipeline = TestPipeline::start().await;
+    let created = |tag: &str, at: &str| ImageBuilder::new(tag).created(at).build();
+    let old = created("old", "2019-01-01T00:00:00Z");
+    pipeline.source.put_image(REPOSITORY, "old", &old);
+    let young = created("young", "2021-01-01T00:00:00Z");
+    pipeline.source.put_image(REPOSITORY, "young", &young);
+    let source = format!("{}/{REPOSITORY}", pipeline.source.host());
+    let entry = Entry::of_tags(&source, "{sort: created, latest: 1}").cache_as(REPOSITORY);
+    pipeline.write(&pipeline.catalog(0).image(entry));
+    let _aggregator = pipeline.aggregator();
+    let _worker = pipeline.worker("w");
+    for _ in 0..2 {
+        let line = "producer -c config.yaml --wait --state-dir state";
+        let ended = pipeline.run(line).await;
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+    }
+    assert_eq!(pipeline.target.tags(REPOSITORY), ["young"]);
+    let of_old = format!("/v2/{REPOSITORY}/blobs/{}", old.blobs[0].digest);
+    assert_eq!(pipeline.source.count("GET", &of_old), 1);
 }

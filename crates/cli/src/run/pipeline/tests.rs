@@ -5,7 +5,7 @@ use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memo::MemoryMemo;
 use image_sync_shared::failure::Failure;
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::image::manifest::RawManifest;
+use image_sync_shared::image::manifest::{Descriptor, RawManifest};
 use image_sync_shared::image::media_type::OCI_MANIFEST;
 use image_sync_shared::image::reference::Reference;
 use image_sync_shared::ports::clock::Clock;
@@ -58,6 +58,10 @@ impl Registries for Deadly {
         panic!("all is in place")
     }
 
+    async fn read_blob(&self, _: usize, _: &Remote, _: &Descriptor) -> Result<Vec<u8>, Failure> {
+        panic!("all is in place")
+    }
+
     async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
         panic!("all is in place")
     }
@@ -85,7 +89,8 @@ fn pipeline(Parsed { config, images, .. }: &Parsed, queue: &InProcess) -> Pipeli
         measures: Arc::new(Unmeasured),
         clock: Arc::new(TokioClock::default()),
     };
-    Pipeline::new(config, images, options, queue.ports().clone(), outside)
+    let (ports, creation_times) = (queue.ports().clone(), Arc::new(MemoryMemo::default()));
+    Pipeline::new(config, images, options, ports, outside, creation_times)
 }
 
 fn queue() -> InProcess {

@@ -99,6 +99,15 @@ pub trait Registries: Send + Sync {
     /// Whether a repository has a blob, by HEAD.
     async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure>;
 
+    /// A small blob as a whole, such as the configuration of an image. Its bytes have the descriptor's digest and size; one of
+    /// more than `limit` bytes is not read, and is invalid.
+    async fn read_blob(
+        &self,
+        limit: usize,
+        at: &Remote,
+        blob: &Descriptor,
+    ) -> Result<Vec<u8>, Failure>;
+
     /// Brings one blob from source to target, by mounting it where that is allowed and works, else by sending it. Bytes that
     /// do not have the blob's digest and size never become a blob of the target. If the call fails or is dropped, the
     /// upload is cancelled.

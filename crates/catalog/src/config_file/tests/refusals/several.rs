@@ -114,15 +114,27 @@ fn rules_that_cannot_be_used() {
         ),
         (
             "{latest: 5}",
-            "c.yaml:3:36: images[0].tags.latest: found no order beside it, expected semver, or sort: semver, alphabetical or numerical",
+            "c.yaml:3:36: images[0].tags.latest: found no order beside it, expected semver, or sort: semver, created, alphabetical or numerical",
         ),
         (
             "{sort: newest}",
-            "c.yaml:3:34: images[0].tags.sort: \"newest\" cannot be used: expected semver, alphabetical or numerical",
+            "c.yaml:3:34: images[0].tags.sort: \"newest\" cannot be used: expected semver, created, alphabetical or numerical",
+        ),
+        (
+            "{min_age: 7d}",
+            "c.yaml:3:37: images[0].tags.min_age: found a text, expected a mapping with a duration as in {created: 7d}",
+        ),
+        (
+            "{min_age: {}}",
+            "c.yaml:3:37: images[0].tags.min_age.created: missing, expected a duration as in 7d",
+        ),
+        (
+            "{min_age: {created: soon}}",
+            "c.yaml:3:47: images[0].tags.min_age.created: found \"soon\", expected a duration as in 90s or 1h 30m, or a number of seconds, 365 days at most",
         ),
         (
             "{semvr: 1}",
-            "c.yaml:3:28: images[0].tags: unknown key \"semvr\" (did you mean semver?), expected one of include, exclude, extract, semver, sort, latest, require",
+            "c.yaml:3:28: images[0].tags: unknown key \"semvr\" (did you mean semver?), expected one of include, exclude, extract, semver, min_age, sort, latest, require",
         ),
         (
             "[]",

@@ -1,0 +1,61 @@
+//! Registries that are asked in tests of commands.
+
+use async_trait::async_trait;
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::manifest::{Descriptor, RawManifest};
+use image_sync_shared::image::media_type::OCI_MANIFEST;
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::run::job::Remote;
+
+/// Registries in which every image is in place, but those that may not be read.
+pub(super) struct TestRegistries;
+
+#[async_trait]
+impl Registries for TestRegistries {
+    async fn resolve(&self, at: &Remote, tag: &Reference) -> Result<Option<Resolved>, Failure> {
+        if at.side == Side::Source && at.repository.name().ends_with("denied") {
+            let denied = FailureClass::Denied;
+            return Err(Failure::new(at.side, Step::Check, tag, denied, "403"));
+        }
+        Ok(Some(Resolved {
+            digest: Digest::of(b"the same everywhere"),
+            media_type: OCI_MANIFEST.to_owned(),
+        }))
+    }
+
+    async fn pull_manifest_up_to(
+        &self,
+        _: usize,
+        _: &Remote,
+        _: &Reference,
+    ) -> Result<RawManifest, Failure> {
+        panic!("all is in place")
+    }
+
+    async fn push_manifest(
+        &self,
+        _: &Remote,
+        _: &Reference,
+        _: &RawManifest,
+    ) -> Result<(), Failure> {
+        panic!("all is in place")
+    }
+
+    async fn has_blob(&self, _: &Remote, _: &Digest) -> Result<bool, Failure> {
+        panic!("all is in place")
+    }
+
+    async fn copy_blob(&self, _: BlobCopy<'_>) -> Result<Arrival, Failure> {
+        panic!("all is in place")
+    }
+
+    async fn read_blob(&self, _: usize, _: &Remote, _: &Descriptor) -> Result<Vec<u8>, Failure> {
+        panic!("all is in place")
+    }
+
+    async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
+        panic!("all is in place")
+    }
+}
