@@ -152,7 +152,7 @@ mod tests {
     use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
     use image_sync_shared::run::RunEvent;
     use image_sync_shared::run::job::PastAttempt;
-    use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult};
+    use image_sync_shared::run::outcome::{Action, ImageResult, JobResult};
     use image_sync_shared::text::{MAX_TEXT, is_deceptive};
 
     use time::OffsetDateTime;
@@ -397,20 +397,10 @@ mod tests {
             entry: ImageResult {
                 image: evil.clone(),
                 tag: evil.clone(),
-                action: Action::Failed,
-                remote_digest: None,
-                cached_digest: None,
-                duration_ms: 1,
                 error: Some(evil.clone()),
                 target: evil.clone(),
                 platform: evil.clone(),
-                expected_digest: None,
-                attempts: 1,
-                bytes_copied: 0,
-                blobs: BlobCounts::default(),
-                would_copy: None,
-                note: None,
-                attestations_left_out: 0,
+                ..image_sync_testkit::samples::entry(7, Action::Failed)
             },
         }));
         for limit in [MIB, 4_000, 1_200] {

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::str::FromStr;
 
 use image_sync_shared::config::ImageSpec;
-use image_sync_shared::image::reference::Reference;
+use image_sync_shared::image::platform::Platforms;
+use image_sync_shared::image::reference::{Reference, split};
 use image_sync_shared::ports::telemetry::trace_context::TraceContext;
 use image_sync_shared::run::job::{
     ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust,
@@ -186,14 +187,8 @@ pub fn proven(idx: u32, action: Action) -> RunEvent {
 /// Job `idx` of [`run`], which copies [`image`].
 #[must_use]
 pub fn job(idx: u32) -> Job {
-    let (image, run_id) = (image(), run());
+    let image = image();
     Job {
-        v: MESSAGE_VERSION,
-        kind: JobKind::CheckAndCopy,
-        job_id: JobId::new(&run_id, idx),
-        run_id,
-        idx,
-        trigger: Trigger::Cron,
         source: Place {
             image: image.source.image(image.reference),
             trust: image.source_trust,
@@ -205,6 +200,40 @@ pub fn job(idx: u32) -> Job {
         image: image.image,
         tag: image.tag,
         platforms: image.platforms,
+        ..numbered(idx, copy("quay.io/a/b:t", "localhost:5000/quay.io/a/b:t"))
+    }
+}
+
+/// Job `idx` of [`run`], which is like `job`.
+#[must_use]
+pub fn numbered(idx: u32, job: Job) -> Job {
+    Job {
+        job_id: JobId::new(&job.run_id, idx),
+        idx,
+        ..job
+    }
+}
+
+/// A job of [`run`] that copies all platforms of `source` to `target`, both with their tags.
+///
+/// # Panics
+/// Where one of them names no image.
+#[must_use]
+pub fn copy(source: &str, target: &str) -> Job {
+    let run_id = run();
+    let source = place(source);
+    Job {
+        v: MESSAGE_VERSION,
+        kind: JobKind::CheckAndCopy,
+        job_id: JobId::new(&run_id, 0),
+        run_id,
+        idx: 0,
+        trigger: Trigger::Cron,
+        image: source.image.repository.to_string(),
+        tag: source.image.reference.to_string(),
+        source,
+        target: place(target),
+        platforms: Platforms::All,
         policy: policy(),
         attempt: 1,
         defers: 0,
@@ -215,5 +244,19 @@ pub fn job(idx: u32) -> Job {
         so_far: Work::default(),
         mac: None,
         trace: TraceContext::default(),
+    }
+}
+
+/// An image with its tag, reached with verified TLS.
+///
+/// # Panics
+/// Where `text` names no image with a tag or digest.
+#[must_use]
+#[expect(clippy::expect_used, reason = "tests write valid names")]
+pub fn place(text: &str) -> Place {
+    let (repository, reference) = split(text).expect("a valid name");
+    Place {
+        image: repository.image(reference.expect("a name with a tag")),
+        trust: Trust::Verified,
     }
 }

@@ -8,8 +8,9 @@ mod transfer;
 
 use std::time::Duration;
 
+pub(crate) use image_sync_testkit::samples::copy as job;
 pub(crate) use staged_faults::Call;
-pub(crate) use test_worker::{TestWorker, job};
+pub(crate) use test_worker::TestWorker;
 
 /// Longer than anything a test waits for.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);

@@ -2,13 +2,11 @@
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::platform::Platforms;
-use image_sync_shared::image::reference::split;
 use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetters};
-use image_sync_shared::run::job::{
-    ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust,
-};
-use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult, Work};
-use image_sync_shared::run::{RunEvent, RunId, Trigger};
+use image_sync_shared::run::job::{Job, Trust};
+use image_sync_shared::run::outcome::{Action, ImageResult, JobResult};
+use image_sync_shared::run::{RunEvent, RunId};
+use image_sync_testkit::samples;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
@@ -33,33 +31,14 @@ pub(crate) fn job(idx: u32) -> Job {
 }
 
 pub(crate) fn job_of(run: &RunId, idx: u32) -> Job {
-    Job {
-        v: MESSAGE_VERSION,
-        kind: JobKind::CheckAndCopy,
-        job_id: JobId::new(run, idx),
-        run_id: run.clone(),
-        idx,
-        trigger: Trigger::Cron,
-        image: "docker.io/library/nginx".to_owned(),
-        tag: "1.27".to_owned(),
-        source: place("docker.io/library/nginx:1.27", Trust::Verified),
-        target: place("localhost:5000/library/nginx:1.27", Trust::Insecure),
-        platforms: Platforms::of(vec!["linux/arm64/v8".parse().unwrap()]),
-        policy: Policy {
-            dry_run: false,
-            timeout_secs: 300,
-            image: ImagePolicy::default(),
-        },
-        attempt: 1,
-        defers: 0,
-        first_enqueued_at: SOME_TIME,
-        not_before: None,
-        deadline_at: None,
-        history: Vec::new(),
-        so_far: Work::default(),
-        mac: None,
-        trace: image_sync_shared::ports::telemetry::trace_context::TraceContext::default(),
-    }
+    let mut job = samples::copy(
+        "docker.io/library/nginx:1.27",
+        "localhost:5000/library/nginx:1.27",
+    );
+    job.target.trust = Trust::Insecure;
+    job.platforms = Platforms::of(vec!["linux/arm64/v8".parse().unwrap()]);
+    job.run_id = run.clone();
+    samples::numbered(idx, job)
 }
 
 /// Job `idx` of [`run`], held until `time`.
@@ -103,28 +82,9 @@ pub(crate) fn result(idx: u32, action: Action) -> RunEvent {
         entry: ImageResult {
             image: "docker.io/library/nginx".to_owned(),
             tag: "1.27".to_owned(),
-            action,
-            remote_digest: None,
-            cached_digest: None,
-            duration_ms: 1,
             error: None,
             target: "localhost:5000/library/nginx:1.27".to_owned(),
-            platform: "all".to_owned(),
-            expected_digest: None,
-            attempts: 1,
-            bytes_copied: 0,
-            blobs: BlobCounts::default(),
-            would_copy: None,
-            note: None,
-            attestations_left_out: 0,
+            ..samples::entry(idx, action)
         },
     }))
-}
-
-fn place(text: &str, trust: Trust) -> Place {
-    let (repository, reference) = split(text).unwrap();
-    Place {
-        image: repository.image(reference.unwrap()),
-        trust,
-    }
 }

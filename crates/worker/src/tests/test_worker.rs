@@ -6,17 +6,13 @@ use std::time::Duration;
 
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memo::MemoryMemo;
-use image_sync_shared::image::platform::Platforms;
-use image_sync_shared::image::reference::{Reference, split};
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::progress::Silent;
-use image_sync_shared::run::job::{
-    ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy, Trust,
-};
-use image_sync_shared::run::outcome::{JobResult, Work};
-use image_sync_shared::run::{RunEvent, RunId, Trigger};
+use image_sync_shared::run::job::{Job, JobId};
+use image_sync_shared::run::outcome::JobResult;
+use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_testkit::TokioClock;
 use tokio::task::JoinSet;
 
@@ -227,45 +223,5 @@ impl TestRun {
     pub(crate) fn only(&self) -> &JobResult {
         assert_eq!(self.results.len(), 1);
         &self.results[0]
-    }
-}
-
-/// A job that copies `source` to `target`.
-pub(crate) fn job(source: &str, target: &str) -> Job {
-    let place = |text: &str| {
-        let (repository, reference) = split(text).unwrap();
-        Place {
-            image: repository.image(reference.unwrap()),
-            trust: Trust::Verified,
-        }
-    };
-    let (repository, reference) = split(source).unwrap();
-    let run_id = RunId::new("unpublished");
-    Job {
-        v: MESSAGE_VERSION,
-        kind: JobKind::CheckAndCopy,
-        job_id: JobId::new(&run_id, 0),
-        run_id,
-        idx: 0,
-        trigger: Trigger::Cron,
-        image: repository.to_string(),
-        tag: reference.as_ref().map(Reference::to_string).unwrap(),
-        source: place(source),
-        target: place(target),
-        platforms: Platforms::All,
-        policy: Policy {
-            dry_run: false,
-            timeout_secs: 300,
-            image: ImagePolicy::default(),
-        },
-        attempt: 1,
-        defers: 0,
-        first_enqueued_at: TokioClock::default().now(),
-        not_before: None,
-        deadline_at: None,
-        history: Vec::new(),
-        so_far: Work::default(),
-        mac: None,
-        trace: image_sync_shared::ports::telemetry::trace_context::TraceContext::default(),
     }
 }

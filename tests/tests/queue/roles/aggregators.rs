@@ -2,7 +2,7 @@
 
 use image_sync_shared::ports::runs::run_control::Opening;
 use image_sync_shared::ports::telemetry::trace_context::TraceContext;
-use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult};
+use image_sync_shared::run::outcome::{Action, ImageResult, JobResult};
 use image_sync_shared::run::report::{Report, RunStatus};
 use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
 use image_sync_testkit::Proxy;
@@ -104,20 +104,10 @@ async fn past_run(pipeline: &TestPipeline, done: u32, images: u32) -> RunId {
         let entry = ImageResult {
             image,
             tag,
-            action: Action::Pulled,
-            remote_digest: None,
-            cached_digest: None,
-            duration_ms: 1,
             error: None,
             target,
             platform: "all".to_owned(),
-            expected_digest: None,
-            attempts: 1,
-            bytes_copied: 0,
-            blobs: BlobCounts::default(),
-            would_copy: None,
-            note: None,
-            attestations_left_out: 0,
+            ..image_sync_testkit::samples::entry(idx, Action::Pulled)
         };
         RunEvent::Result(Box::new(JobResult {
             idx,
