@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 pub struct Catalog {
     cache: String,
     images: Vec<Entry>,
+    repositories: Vec<String>,
     settings: Vec<String>,
     registries: String,
     targets: String,
@@ -68,6 +69,7 @@ impl Catalog {
         Self {
             cache: cache.to_owned(),
             images: Vec::new(),
+            repositories: Vec::new(),
             settings: vec![retry],
             registries: String::new(),
             targets: String::new(),
@@ -78,6 +80,13 @@ impl Catalog {
     #[must_use]
     pub fn image(mut self, entry: Entry) -> Self {
         self.images.push(entry);
+        self
+    }
+
+    /// One more item of `repositories`, in YAML's flow form as in `{source: quay.io/a, tags: all}`.
+    #[must_use]
+    pub fn repositories(mut self, item: &str) -> Self {
+        self.repositories.push(item.to_owned());
         self
     }
 
@@ -114,6 +123,10 @@ impl Catalog {
                 let lead = if at == 0 { "  - " } else { "    " };
                 let _infallible = writeln!(text, "{lead}{line}");
             }
+        }
+        if !self.repositories.is_empty() {
+            let items = self.repositories.join(", ");
+            let _infallible = writeln!(text, "repositories: [{items}]");
         }
         text.push_str("settings:\n");
         for line in &self.settings {

@@ -1,5 +1,6 @@
 //! One entry of the catalog: what is to be where.
 
+mod namespace;
 mod naming;
 mod source;
 mod tag_as;
@@ -15,6 +16,7 @@ use image_sync_shared::run::job::{ImagePolicy, Overwrite, PlatformMissing, Trust
 use crate::problem::{Origin, Problem, without_secrets};
 use crate::tag_rules::TagRules;
 
+pub(crate) use namespace::Namespace;
 pub(crate) use naming::Naming;
 use targets::Destination;
 pub(crate) use targets::{CACHE, Target, Targets};
@@ -40,6 +42,8 @@ pub(crate) struct Entry {
     /// Where it is said.
     pub(crate) origin: Origin,
     pub(crate) source: Box<str>,
+    /// Whose repositories it is for, where `source` is only one that stands for all of them.
+    pub(crate) namespace: Option<Box<Namespace>>,
     pub(crate) selector: Selector,
     pub(crate) cache_as: Option<Box<str>>,
     /// The tag at its targets, where that is not its own.
@@ -81,6 +85,20 @@ impl Entry {
                 }
                 self.with_tag(Some(ANY_TAG), nth, targets, defaults)
             }
+        }
+    }
+
+    /// Whether its images are known without asking a registry.
+    pub(crate) fn is_named(&self) -> bool {
+        self.namespace.is_none() && self.rules().is_none()
+    }
+
+    /// The entry of one repository of its namespace.
+    pub(crate) fn of_repository(&self, namespace: &Namespace, name: &str) -> Self {
+        Self {
+            source: namespace.source_of(name).into(),
+            namespace: None,
+            ..self.clone()
         }
     }
 
@@ -152,6 +170,12 @@ impl Entry {
         if let (Destination::InFull(_, Some(_)), Some(_)) = (&destination, self.rules()) {
             let text = format!(
                 "found the tag of {text:?} for all tags that rules choose, expected HOST/NAME"
+            );
+            return Err(at(Problem::new(text)));
+        }
+        if let (Destination::InFull(..), Some(_)) = (&destination, &self.namespace) {
+            let text = format!(
+                "found the repository {text:?} for all repositories, expected the name of a target"
             );
             return Err(at(Problem::new(text)));
         }

@@ -6,6 +6,7 @@ use image_sync_shared::run::job::ImagePolicy;
 use sha2::{Digest as _, Sha256};
 
 use crate::config_file::Images;
+use crate::entry::Namespace;
 use crate::tag_rules::TagRules;
 
 /// A digest of what images have to be where: the same for the same entries in any order and spelling, whatever tags their rules
@@ -15,17 +16,22 @@ use crate::tag_rules::TagRules;
 pub fn config_hash(images: &Images) -> String {
     let said = images.said();
     let mut digests: Vec<[u8; 32]> = said
-        .map(|(image, rules)| digest_of(&image, rules))
+        .map(|(image, rules, namespace)| digest_of(&image, rules, namespace))
         .collect();
     digests.sort_unstable();
     Digest::of(digests.as_flattened()).hex().to_owned()
 }
 
-fn digest_of(image: &ImageSpec, rules: Option<&TagRules>) -> [u8; 32] {
+fn digest_of(
+    image: &ImageSpec,
+    rules: Option<&TagRules>,
+    namespace: Option<&Namespace>,
+) -> [u8; 32] {
     let source = image.source.image(image.reference.clone());
     let rules = rules.map_or_else(String::new, |rules| format!("{rules:?}\n"));
+    let namespace = namespace.map_or_else(String::new, |of| format!("{of:?}\n"));
     let line = format!(
-        "{source}\n{}\n{}\n{:?} {:?}\n{rules}",
+        "{source}\n{}\n{}\n{:?} {:?}\n{rules}{namespace}",
         image.target_name(),
         image.platforms,
         image.source_trust,
@@ -75,5 +81,51 @@ mod tests {
         }
         assert_ne!(hash(&["{source: a/b, tag: t}"]), sample);
         assert_eq!(hash(&[]), hash(&[]));
+    }
+
+    #[test]
+    fn the_same_entries_have_the_same_identity_in_any_order_and_no_others_have() {
+        let of_tags = |tags: &str| {
+            format!(
+                "{{source: quay.io/a/b, tags: {tags}, cache_as: {}}}",
+                tags.len()
+            )
+        };
+        let entries = [
+            "{source: a/b, tag: t}".to_owned(),
+            "{source: a/c, tags: [x, y]}".to_owned(),
+            of_tags("{include: 'v.*', semver: 1.x, latest: 3}"),
+            of_tags("{min_age: {created: 7d}}"),
+            of_tags("{min_age: {created: 8d}, sort: created}"),
+        ];
+        let mut random = image_sync_fuzzkit::Random::new(11);
+        let mut entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+        let expected = hash(&entries);
+        for _ in 0..50 {
+            random.shuffle(&mut entries);
+            assert_eq!(hash(&entries), expected, "{entries:?}");
+            let fewer = &entries[1..];
+            assert_ne!(hash(fewer), expected, "{fewer:?}");
+        }
+    }
+
+    #[test]
+    fn namespaces_are_part_of_the_identity() {
+        let of = |repositories: &str| {
+            let text =
+                format!("{{cache_registry: localhost:5000, repositories: [{repositories}]}}");
+            let parsed = crate::config_file::parse(&text, "c.yaml").unwrap();
+            config_hash(&parsed.images)
+        };
+        let sample = of("{source: quay.io/a, tags: all}");
+        assert_eq!(of("{tags: all, source: quay.io/a}"), sample);
+        for other in [
+            "{source: quay.io, tags: all}",
+            "{source: quay.io/a, tags: [latest]}",
+            "{source: quay.io/a, tags: all, exclude: x}",
+            "{source: quay.io/a, tags: all, include: x}",
+        ] {
+            assert_ne!(of(other), sample, "{other}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::image::reference::{Location, Repository};
 
-use crate::entry::{Entry, Targets};
+use crate::entry::{Entry, Namespace, Targets};
 use crate::problem::{Problem, Problems};
 use crate::tag_rules::TagRules;
 
@@ -68,7 +68,11 @@ impl<'a> EntryTarget<'a> {
 impl Entries {
     pub(crate) fn image(&self, of: EntryTarget<'_>) -> Result<ImageSpec, Problem> {
         let defaults = self.defaults(of.entry)?;
-        of.entry.image(of.nth, &self.targets, defaults)
+        let mut image = of.entry.image(of.nth, &self.targets, defaults)?;
+        if let Some(namespace) = &of.entry.namespace {
+            image.image = namespace.to_string();
+        }
+        Ok(image)
     }
 
     /// The image with this tag.
@@ -133,7 +137,7 @@ impl Entries {
     fn indices_of_suspects(&self) -> Result<Vec<usize>, Problem> {
         let mut targets = Vec::with_capacity(self.all.len());
         for (index, of) in self.each().enumerate() {
-            if of.rules().is_none() {
+            if of.entry.is_named() {
                 targets.push((hash_of_target(&self.image(of)?), index));
             }
         }
@@ -167,20 +171,20 @@ impl Images {
     /// How many are named.
     #[must_use]
     pub fn len(&self) -> usize {
-        let named = self.kept().filter(|entry| entry.rules().is_none());
+        let named = self.kept().filter(|of| of.entry.is_named());
         named.count()
     }
 
     /// Of each entry whose images rules choose, one for each of its targets with the tag `latest`, chosen or not.
     pub fn by_rules(&self) -> impl Iterator<Item = ImageSpec> + Send {
-        let chosen = self.kept().filter(|entry| entry.rules().is_some());
+        let chosen = self.kept().filter(|of| !of.entry.is_named());
         chosen.filter_map(|entry| self.entries.image(entry).ok())
     }
 
-    /// Whether there are rules, so that not all images are known without asking registries.
+    /// Whether there are rules or namespaces, so that not all images are known without asking registries.
     #[must_use]
     pub fn has_rules(&self) -> bool {
-        self.kept().any(|entry| entry.rules().is_some())
+        self.kept().any(|of| !of.entry.is_named())
     }
 
     /// The images with this tag of a source that rules may choose, as far as one can say without all of its tags.
@@ -189,10 +193,28 @@ impl Images {
         source: &'a Repository,
         tag: &'a str,
     ) -> impl Iterator<Item = ImageSpec> + 'a {
-        let may_choose =
-            move |entry: &EntryTarget<'_>| entry.rules().is_some_and(|rules| rules.may_choose(tag));
-        let images = self.kept().filter(may_choose);
-        let images = images.filter_map(move |entry| self.entries.with_tag(entry, tag).ok());
+        let images = self.kept().filter_map(move |of| {
+            if of.entry.is_named() || !of.rules().is_none_or(|rules| rules.may_choose(tag)) {
+                return None;
+            }
+            let Some(namespace) = &of.entry.namespace else {
+                return self.entries.with_tag(of, tag).ok();
+            };
+            if !namespace.has_of(source.host(), source.name()) {
+                return None;
+            }
+            let entry = &of.entry.of_repository(namespace, source.name());
+            let found = EntryTarget { entry, nth: of.nth };
+            // With rules any tag, without them the one that is named.
+            match entry.rules() {
+                Some(_) => self.entries.with_tag(found, tag).ok(),
+                None => self
+                    .entries
+                    .image(found)
+                    .ok()
+                    .filter(|image| image.tag == tag),
+            }
+        });
         images.filter(move |image| image.source == *source)
     }
 
@@ -204,7 +226,7 @@ impl Images {
 
     /// The images that are named, one after the other.
     pub fn iter(&self) -> impl Iterator<Item = ImageSpec> + Send {
-        let named = self.kept().filter(|entry| entry.rules().is_none());
+        let named = self.kept().filter(|of| of.entry.is_named());
         // There was no error when they were settled.
         named.filter_map(|entry| self.entries.image(entry).ok())
     }
@@ -217,9 +239,13 @@ impl Images {
     }
 
     /// What each entry says of its images, for what the catalog is known by.
-    pub(crate) fn said(&self) -> impl Iterator<Item = (ImageSpec, Option<&TagRules>)> {
-        self.kept()
-            .filter_map(|entry| Some((self.entries.image(entry).ok()?, entry.rules())))
+    pub(crate) fn said(
+        &self,
+    ) -> impl Iterator<Item = (ImageSpec, Option<&TagRules>, Option<&Namespace>)> {
+        self.kept().filter_map(|of| {
+            let namespace = of.entry.namespace.as_deref();
+            Some((self.entries.image(of).ok()?, of.rules(), namespace))
+        })
     }
 
     fn kept(&self) -> impl Iterator<Item = EntryTarget<'_>> + Send {
@@ -236,7 +262,7 @@ impl Images {
                     .image(entry)
                     .is_ok_and(|image| only.matches(&image))
             };
-            *kept && (entry.rules().is_some() || is_wanted())
+            *kept && (!entry.entry.is_named() || is_wanted())
         });
         self.is_kept = wanted.collect();
         self.only.push(only);

@@ -48,7 +48,7 @@ pub(crate) enum Sort {
     Numerical,
 }
 
-/// A regular expression for a whole tag.
+/// A regular expression for a whole tag or name.
 #[derive(Clone)]
 pub(crate) struct Pattern {
     text: String,
@@ -66,7 +66,7 @@ impl Pattern {
         Ok(Self { text, regex })
     }
 
-    fn matches(&self, tag: &str) -> bool {
+    pub(crate) fn matches(&self, tag: &str) -> bool {
         self.regex.is_match(tag)
     }
 
@@ -252,5 +252,7 @@ fn is_of_artifact(tag: &str) -> bool {
     hex == 64 && (suffix.is_empty() || suffix.starts_with('.'))
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

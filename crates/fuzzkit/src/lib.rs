@@ -10,4 +10,5 @@ mod seeds;
 
 pub use checks::{MAX_TEXT_BYTES, assert_presentable};
 pub use input::{first_lines, text};
+pub use mutate::Random;
 pub use seeds::run_seeds;

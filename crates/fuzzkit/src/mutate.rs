@@ -32,15 +32,18 @@ const TOKENS: [&[u8]; 24] = [
 ];
 
 /// Numbers that look random (Marsaglia, "Xorshift RNGs").
-pub(crate) struct Random(u64);
+#[derive(Clone, Debug)]
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The same ones for the same seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed | 1)
     }
 
     /// Below `limit`, or 0.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -48,7 +51,15 @@ impl Random {
         usize::try_from((self.0 >> 16) % limit).unwrap_or(0)
     }
 
-    fn choose<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
+    /// Another order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (1..items.len()).rev() {
+            items.swap(end, self.below(end + 1));
+        }
+    }
+
+    /// One of them, if there are any.
+    pub fn choose<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         of.get(self.below(of.len()))
     }
 

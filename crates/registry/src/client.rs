@@ -175,6 +175,7 @@ impl Client {
     ) -> Result<Option<Response>, Failure> {
         // What the target has is asked of the target: a mirror shows it as it once was, and takes no writes.
         if request.operation.remote.side == Side::Target
+            || request.is_of_registry
             || !matches!(request.method, Method::GET | Method::HEAD)
         {
             return Ok(None);

@@ -1,9 +1,10 @@
-//! The API of registries (OCI distribution spec): manifests (sections "Pull" and "Push"), tags (section "Content Discovery"),
+//! The API of registries (OCI distribution spec): manifests (sections "Pull" and "Push"), lists of tags and repositories
+//! (section "Content Discovery"),
 //! upload sessions and blobs. Whatever is here is one or several requests of `client`.
 
 pub(crate) mod blobs;
+pub(crate) mod lists;
 mod manifests;
-pub(crate) mod tags;
 pub(crate) mod uploads;
 
 use crate::client::Client;

@@ -23,7 +23,7 @@ pub fn redirect(input: &[u8]) {
     for value in values.split(|byte| *byte == b'\n') {
         crate::http::fuzzing::redirect(&from, value);
         crate::distribution::uploads::fuzzing::location(&from, value);
-        crate::distribution::tags::fuzzing::link(&from, value);
+        crate::distribution::lists::fuzzing::link(&from, value);
     }
 }
 

@@ -1,7 +1,7 @@
 //! All repositories behind one port: those at registries and those in folders.
 
 use async_trait::async_trait;
-use image_sync_shared::failure::Failure;
+use image_sync_shared::failure::{Failure, FailureClass, Step};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{Descriptor, RawManifest};
 use image_sync_shared::image::reference::{Reference, Repository};
@@ -118,6 +118,20 @@ impl Registries for Router {
             Repository::Folder(path) => Layout::new(at, path).tags().await,
         };
         tags.map_err(|failure| self.without_secrets(failure))
+    }
+
+    async fn repositories(&self, at: &Remote) -> Result<Vec<String>, Failure> {
+        let names = match &at.repository {
+            Repository::Registry { .. } => self.http.repositories(at).await,
+            Repository::Folder(path) => Err(Failure::new(
+                at.side,
+                Step::ListRepositories,
+                path.display(),
+                FailureClass::Invalid,
+                "a folder has no catalog of repositories",
+            )),
+        };
+        names.map_err(|failure| self.without_secrets(failure))
     }
 
     fn without_secrets(&self, failure: Failure) -> Failure {

@@ -40,6 +40,8 @@ pub enum Step {
     PushManifest,
     /// Listing tags.
     ListTags,
+    /// Listing the repositories of a registry.
+    ListRepositories,
     /// Getting a token or credentials.
     Authenticate,
     /// Holding the target's lease.
@@ -59,6 +61,7 @@ words!(Step {
     PushBlob = "push_blob",
     PushManifest = "push_manifest",
     ListTags = "list_tags",
+    ListRepositories = "list_repositories",
     Authenticate = "authenticate",
     Lease = "lease",
     Image = "image",
@@ -326,6 +329,7 @@ impl fmt::Display for Step {
             Self::PushBlob => "push blob",
             Self::PushManifest => "push manifest",
             Self::ListTags => "list tags",
+            Self::ListRepositories => "list repositories",
             Self::Authenticate => "authenticate",
             Self::Lease => "lease",
             Self::Image => "image",

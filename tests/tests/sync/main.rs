@@ -9,7 +9,9 @@
 mod copies;
 mod creation_times;
 mod faults;
+mod listings;
 mod real_servers;
+mod repositories;
 mod seed;
 mod signals;
 mod support;

@@ -5,6 +5,7 @@ mod image;
 mod include;
 mod login;
 mod registries;
+mod repositories;
 mod settings;
 mod tag_rules;
 mod targets;
@@ -23,13 +24,14 @@ pub use registries::registry_host;
 const EXPECTED: &str = "a mapping with cache_registry and images";
 const EXPECTED_INCLUDED: &str = "a mapping with images";
 /// What a file may say that is included by another one.
-const KEYS_OF_EACH: [&str; 3] = ["images", "defaults", "include"];
+const KEYS_OF_EACH: [&str; 4] = ["images", "repositories", "defaults", "include"];
 /// What only the file may say that the program is given.
 const KEYS_OF_FIRST: [&str; 4] = ["cache_registry", "targets", "settings", "registries"];
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "cache_registry",
     "targets",
     "images",
+    "repositories",
     "settings",
     "registries",
     "defaults",
@@ -133,13 +135,16 @@ fn images(keys: &Keys<'_>, first: &First, file: u16) -> Images {
     // Those that cannot be read have problems of their own.
     let defaults = defaults.or_else(of_all);
     let include = keys.nested("include", include::read).unwrap_or_default();
-    if keys.node("images").is_none() && keys.node("include").is_none() {
+    let has_none = |key: &&str| keys.node(key).is_none();
+    if ["images", "repositories", "include"].iter().all(has_none) {
         keys.report(Problem::new("missing, expected a list of images").key("images"));
     }
     let where_and_how = first.targets.as_ref().zip(defaults.as_ref());
-    let entries = keys.nested("images", |node| entries(node, where_and_how, file));
+    let read = |key, read| keys.nested(key, |node| entries(node, where_and_how, file, read));
+    let mut entries = read("images", image::read).unwrap_or_default();
+    entries.extend(read("repositories", repositories::read).unwrap_or_default());
     Images {
-        entries: entries.unwrap_or_default(),
+        entries,
         defaults,
         include,
         ..Images::default()
@@ -184,6 +189,7 @@ fn entries(
     node: &Node,
     where_and_how: Option<(&Targets, &ImageDefaults)>,
     file: u16,
+    read: fn(&Node, Origin) -> Result<Vec<Entry>, Problems>,
 ) -> Result<Vec<Entry>, Problems> {
     let items = node.items()?;
     let mut entries = Vec::with_capacity(items.len());
@@ -194,7 +200,7 @@ fn entries(
             index: u32::try_from(index).unwrap_or(u32::MAX),
             place: item.place,
         };
-        let read = image::read(item, origin).and_then(|read| {
+        let read = read(item, origin).and_then(|read| {
             let Some((to, defaults)) = where_and_how else {
                 return Ok(read);
             };

@@ -3,7 +3,7 @@
 
 mod created;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
@@ -45,6 +45,8 @@ pub(super) struct Discovery<'a> {
     /// The longest that a registry may ask to be left alone.
     max_pause: Duration,
     tags: Once<(Repository, Trust), Arc<[String]>>,
+    /// By a repository of the namespace, as credentials may be for that.
+    repositories: Once<(Repository, Trust), Arc<[String]>>,
     created: Once<DatedImage, OffsetDateTime>,
 }
 
@@ -55,6 +57,7 @@ impl<'a> Discovery<'a> {
             retry: settings.retry,
             max_pause: settings.max_pause,
             tags: Once::default(),
+            repositories: Once::default(),
             created: Once::default(),
         }
     }
@@ -70,6 +73,20 @@ impl<'a> Discovery<'a> {
             listed.await.map(Arc::from)
         };
         self.tags.get(key, list).await
+    }
+
+    /// All repositories of the registry that the source of `sample` is at, in the order of their names.
+    pub(super) async fn repositories(&self, sample: &ImageSpec) -> Result<Arc<[String]>, Failure> {
+        let key = (sample.source.clone(), sample.source_trust);
+        let list = async || {
+            let at = &source_of(sample);
+            let listed = self.retrying(at, "repositories cannot be listed", async || {
+                self.sources.registries.repositories(at).await
+            });
+            let names: BTreeSet<String> = listed.await?.into_iter().collect();
+            Ok(names.into_iter().collect())
+        };
+        self.repositories.get(key, list).await
     }
 
     /// The candidates with the creation times of their images, as far as they have believable ones. A tag that has gone since

@@ -12,7 +12,7 @@ use image_sync_shared::image::reference::Reference;
 
 use super::discovery::{Discovery, Sources};
 use super::{EntryTarget, Images, hash_of_target};
-use crate::entry::Entry;
+use crate::entry::{Entry, Namespace};
 use crate::tag_rules::TagRules;
 
 /// How many repositories are listed at the same time.
@@ -21,8 +21,8 @@ const LISTINGS: usize = 8;
 const NAMED_TOGETHER: usize = 500;
 
 impl Images {
-    /// All images, in the order of the config, some at a time. What is named needs no listing; other repositories are listed
-    /// once each, several at the same time. An image that a rule chooses and another entry has already is left out;
+    /// All images, in the order of the config, some at a time. What is named needs no listing; other repositories, and the catalogs
+    /// of registries for namespaces, are listed once each, several at the same time. An image that a rule chooses and another entry has already is left out;
     /// one for a target for which another entry has another image has failed.
     pub fn expand<'a>(
         &'a self,
@@ -33,23 +33,78 @@ impl Images {
         let entries: Vec<EntryTarget<'_>> = self.kept().collect();
         let parts = parts(&entries);
         let mut taken = self.targets_of_named();
+        let of_catalogs = Arc::clone(&discovery);
         stream::iter(parts)
             .map(move |part| {
+                let discovery = Arc::clone(&of_catalogs);
+                async move { self.with_repositories(part, &discovery).await }
+            })
+            .buffered(LISTINGS)
+            .flat_map(stream::iter)
+            .map(move |part| {
                 let discovery = Arc::clone(&discovery);
-                async move {
-                    match part {
-                        Part::Named(entries) => (false, self.named(&entries)),
-                        Part::Rules(entries, rules) => {
-                            (true, self.chosen(&entries, rules, &discovery).await)
-                        }
-                    }
-                }
+                async move { self.images_of(part, &discovery).await }
             })
             .buffered(LISTINGS)
             .map(move |(is_chosen, expanded)| match taken.as_mut() {
                 Some(taken) if is_chosen => each_target_once(expanded, taken),
                 _ => expanded,
             })
+    }
+
+    /// A namespace as one part for each of its repositories, all else as it is.
+    async fn with_repositories<'a>(
+        &'a self,
+        part: Part<'a>,
+        discovery: &Discovery<'_>,
+    ) -> Vec<Part<'a>> {
+        let Part::Namespace(targets, namespace) = part else {
+            return vec![part];
+        };
+        let first = targets
+            .first()
+            .map(|of| (of.entry, self.entries.image(*of)));
+        let Some((entry, Ok(sample))) = first else {
+            return Vec::new();
+        };
+        let names = match discovery.repositories(&sample).await {
+            Ok(names) => names,
+            Err(failure) => {
+                let failed = Expanded::failed(all_of(sample), failure);
+                return vec![Part::Failed(Box::new(failed))];
+            }
+        };
+        let found = names.iter().filter(|name| namespace.has(name));
+        let parts = found.map(|name| {
+            let entry = Box::new(entry.of_repository(namespace, name));
+            Part::Found(entry, targets.iter().map(|of| of.nth).collect())
+        });
+        let parts: Vec<_> = parts.collect();
+        if parts.is_empty() {
+            let of = names.len();
+            tracing::warn!(repositories = %namespace, of, "none of the repositories of the registry is wanted");
+        }
+        parts
+    }
+
+    /// The images of a part, and whether a registry was asked for them.
+    async fn images_of(&self, part: Part<'_>, discovery: &Discovery<'_>) -> (bool, Vec<Expanded>) {
+        match part {
+            Part::Named(entries) => (false, self.named(&entries)),
+            Part::Rules(entries, rules) => (true, self.chosen(&entries, rules, discovery).await),
+            Part::Found(entry, places) => {
+                let of_entry = |nth| EntryTarget { entry: &entry, nth };
+                let targets: Vec<EntryTarget<'_>> = places.into_iter().map(of_entry).collect();
+                let images = match entry.rules() {
+                    Some(rules) => self.chosen(&targets, rules, discovery).await,
+                    None => self.wanted(self.named(&targets)),
+                };
+                (true, without_vanished(images))
+            }
+            Part::Failed(failed) => (true, vec![*failed]),
+            // There are none any more.
+            Part::Namespace(..) => (true, Vec::new()),
+        }
     }
 
     fn named(&self, entries: &[EntryTarget<'_>]) -> Vec<Expanded> {
@@ -71,15 +126,17 @@ impl Images {
             return Vec::new();
         };
         match self.found(targets, rules, &sample, discovery).await {
-            Ok(images) => {
-                let is_wanted = |expanded: &Expanded| {
-                    let image = &expanded.image;
-                    self.only.iter().all(|only| only.matches(image))
-                };
-                images.into_iter().filter(is_wanted).collect()
-            }
+            Ok(images) => self.wanted(images),
             Err(failure) => vec![Expanded::failed(all_of(sample), failure)],
         }
+    }
+
+    fn wanted(&self, images: Vec<Expanded>) -> Vec<Expanded> {
+        let is_wanted = |expanded: &Expanded| {
+            let image = &expanded.image;
+            self.only.iter().all(|only| only.matches(image))
+        };
+        images.into_iter().filter(is_wanted).collect()
     }
 
     /// The images that the rules of an entry choose, of which `sample` might be one.
@@ -130,11 +187,24 @@ enum Part<'a> {
     Named(Vec<EntryTarget<'a>>),
     /// One entry for all of its targets.
     Rules(Vec<EntryTarget<'a>>, &'a TagRules),
+    /// The same whose repositories are not known yet.
+    Namespace(Vec<EntryTarget<'a>>, &'a Namespace),
+    /// The entry of one repository of a namespace, and the places that it goes to.
+    Found(Box<Entry>, Vec<usize>),
+    /// Repositories that are not known.
+    Failed(Box<Expanded>),
 }
 
 fn parts<'a>(entries: &[EntryTarget<'a>]) -> Vec<Part<'a>> {
     let mut parts: Vec<Part<'a>> = Vec::new();
     for of in entries {
+        if let Some(namespace) = of.entry.namespace.as_deref() {
+            match parts.last_mut() {
+                Some(Part::Namespace(same, _)) if is_of(same, of.entry) => same.push(*of),
+                _ => parts.push(Part::Namespace(vec![*of], namespace)),
+            }
+            continue;
+        }
         match (of.rules(), parts.last_mut()) {
             (Some(_), Some(Part::Rules(same, _))) if is_of(same, of.entry) => same.push(*of),
             (Some(rules), _) => parts.push(Part::Rules(vec![*of], rules)),
@@ -148,6 +218,21 @@ fn parts<'a>(entries: &[EntryTarget<'a>]) -> Vec<Part<'a>> {
 fn is_of(targets: &[EntryTarget<'_>], entry: &Entry) -> bool {
     let first = targets.first();
     first.is_some_and(|first| std::ptr::eq(first.entry, entry))
+}
+
+/// A repository of a catalog may have gone since, or never had a tag: some registries list those too.
+fn without_vanished(images: Vec<Expanded>) -> Vec<Expanded> {
+    let is_there = |expanded: &Expanded| {
+        let Some(failure) = &expanded.failure else {
+            return true;
+        };
+        let is_gone = failure.step == Step::ListTags && failure.class == FailureClass::NotFound;
+        if is_gone {
+            tracing::warn!(%failure, "left out, as it is in the catalog and has no tags");
+        }
+        !is_gone
+    };
+    images.into_iter().filter(is_there).collect()
 }
 
 /// Whether as many were chosen as are required. To choose nothing is probably not meant.

@@ -61,7 +61,13 @@ fn by_rules(entries: usize) -> String {
 
 /// Of images that are not known before their repository is listed, the repositories.
 fn images_of(sample: &ImageSpec) -> String {
-    let (source, target) = (&sample.source, &sample.target);
+    let (mut source, mut target) = (sample.source.to_string(), sample.target.to_string());
+    // Of a namespace it is an image of all of its repositories.
+    if sample.image.ends_with("/*") {
+        source.clone_from(&sample.image);
+        target.truncate(target.rfind('/').map_or(0, |slash| slash + 1));
+        target.push('*');
+    }
     with_trust(
         format!("  tags of {source} -> {target}, {}", sample.platforms),
         sample,
@@ -247,6 +253,17 @@ Images:
         let first = "config.yaml is a valid config: 0 images and those that the rules of 1 entry choose to localhost:5000\n";
         assert!(said.starts_with(first), "{said}");
         let last = "\n  tags of quay.io/a/b -> localhost:5000/quay.io/a/b, all, target insecure\n";
+        assert!(said.ends_with(last), "{said}");
+    }
+
+    #[test]
+    fn says_of_which_namespaces_there_are() {
+        let text = "{cache_registry: localhost:5000, repositories: [{source: quay.io/a, tags: all, platform: all}, {source: quay.io, tags: all}]}";
+        let said = described(text);
+        let last = "
+  tags of quay.io/a/* -> localhost:5000/quay.io/a/*, all, target insecure
+  tags of quay.io/* -> localhost:5000/quay.io/*, linux/amd64, target insecure
+";
         assert!(said.ends_with(last), "{said}");
     }
 

@@ -27,6 +27,11 @@ impl Scopes {
         Self(further.into_iter().chain([own]).collect())
     }
 
+    /// Listing the repositories of a registry.
+    pub(crate) fn catalog() -> Self {
+        Self(BTreeSet::from(["registry:catalog:*".to_owned()]))
+    }
+
     /// What a token must allow where a challenge demands `demanded` (a list with blanks between) of whoever asks with
     /// these; none where these are enough. A registry may know a repository by another name than its path has: then what it
     /// demands is asked for in place of these. Never more than to push where these are to push, or to pull.

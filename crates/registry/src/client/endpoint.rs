@@ -214,13 +214,13 @@ impl Endpoint {
     }
 }
 
-/// `BASE/v2/NAME/PATH`, where `path` may have a query.
-pub(crate) fn below(base: &Url, name: &str, path: &str) -> Url {
+/// `BASE/v2/PATH`, where `path` may have a query.
+pub(crate) fn below(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     let (path, query) = path
         .split_once('?')
         .map_or((path, None), |(path, query)| (path, Some(query)));
-    url.set_path(&format!("v2/{name}/{path}"));
+    url.set_path(&format!("v2/{path}"));
     url.set_query(query);
     url
 }

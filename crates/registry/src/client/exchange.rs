@@ -151,11 +151,12 @@ impl<'s> Exchange<'s, '_> {
         let also_pull = self.request.also_pull.map(|name| endpoint.name(name));
         let name_for_credentials =
             endpoint.name_for_credentials(self.request.operation.remote.repository.name());
-        let scopes = Scopes::new(
-            &name,
-            self.request.operation.remote.access,
-            also_pull.as_deref(),
-        );
+        let scopes = if self.request.is_of_registry {
+            Scopes::catalog()
+        } else {
+            let access = self.request.operation.remote.access;
+            Scopes::new(&name, access, also_pull.as_deref())
+        };
         let base = server.base.clone();
         let auth_request = endpoint.auth_request(
             &name_for_credentials,
@@ -288,11 +289,12 @@ impl<'s> Exchange<'s, '_> {
     ) -> Result<Response, SendError> {
         let base = &server.base;
         let url = match &self.request.target {
+            Target::Path(path) if self.request.is_of_registry => below(base, path),
             Target::Path(path) => {
                 let name = self
                     .endpoint
                     .name(self.request.operation.remote.repository.name());
-                below(base, &name, path)
+                below(base, &format!("{name}/{path}"))
             }
             Target::Url(url) => url.clone(),
         };

@@ -53,6 +53,7 @@ impl<'a> Operation<'a> {
             accept: &[],
             renews: true,
             is_timed: true,
+            is_of_registry: false,
         }
     }
 
@@ -89,6 +90,8 @@ pub(crate) struct Request<'a> {
     pub(super) renews: bool,
     /// Whether the client limits how long the head of the answer may take, once the request is sent.
     pub(super) is_timed: bool,
+    /// Whether it is about the registry itself and none of its repositories.
+    pub(super) is_of_registry: bool,
 }
 
 impl<'a> Request<'a> {
@@ -122,6 +125,13 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// About the registry itself: a path is one below `/v2/`, the token is one for the catalog, and no mirror is asked, which would
+    /// tell of itself.
+    pub(crate) fn of_registry(mut self) -> Self {
+        self.is_of_registry = true;
+        self
+    }
+
     /// With as long a wait for the head of the answer as the caller has patience.
     pub(crate) fn without_time_limit(mut self) -> Self {
         self.is_timed = false;
@@ -142,7 +152,8 @@ impl<'a> Request<'a> {
 
 /// Where a request goes.
 pub(crate) enum Target {
-    /// Below `/v2/<name>/` of the repository, as in `manifests/latest`, with its query if any.
+    /// Below `/v2/<name>/` of the repository, as in `manifests/latest`, with its query if any; below `/v2/` with
+    /// [`Request::of_registry`].
     Path(String),
     /// Elsewhere: an upload's Location or the next page. Only a URL at the registry itself gets credentials.
     Url(Url),

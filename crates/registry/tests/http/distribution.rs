@@ -2,4 +2,5 @@
 
 mod heads;
 mod manifests;
+mod repositories;
 mod tags;

@@ -351,6 +351,10 @@ impl Registries for FakeRegistries {
         panic!("a worker copies blobs and reads none");
     }
 
+    async fn repositories(&self, _: &Remote) -> Result<Vec<String>, Failure> {
+        panic!("a worker lists no repositories")
+    }
+
     async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
         panic!("a worker lists no tags");
     }

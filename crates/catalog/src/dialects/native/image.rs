@@ -41,36 +41,33 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
         keys.report(Problem::new("source is missing, expected source: HOST/NAME as in docker.io/library/nginx, or source: oci:FOLDER"));
     }
     let source: Option<Box<str>> = keys.get("source");
-    let selectors = selectors(&keys);
-    let (cache_as, tag_as, platforms) = (
-        keys.get("cache_as"),
-        keys.get("tag_as"),
-        keys.get("platform"),
-    );
-    let targets = targets(&keys);
-    let source_tls_verify = keys.get("source_tls_verify");
-    let cache_insecure = keys.get("cache_insecure");
-    let (overwrite, platform_missing) = policy(&keys);
-    let entry = |source: &str, selector| Entry {
+    let entries = source.map(|source| entries(&keys, &source, origin));
+    keys.finish(entries)
+}
+
+/// The same of this source, as the other keys say.
+pub(super) fn entries(keys: &Keys<'_>, source: &str, origin: Origin) -> Vec<Entry> {
+    let selectors = selectors(keys);
+    let (overwrite, platform_missing) = policy(keys);
+    let entry = Entry {
         origin,
         source: source.into(),
-        selector,
-        cache_as: cache_as.clone(),
-        tag_as: tag_as.clone(),
-        targets: targets.clone(),
-        platforms: platforms.clone(),
-        source_tls_verify,
-        cache_insecure,
+        namespace: None,
+        selector: Selector::One(None),
+        cache_as: keys.get("cache_as"),
+        tag_as: keys.get("tag_as"),
+        targets: targets(keys),
+        platforms: keys.get("platform"),
+        source_tls_verify: keys.get("source_tls_verify"),
+        cache_insecure: keys.get("cache_insecure"),
         overwrite,
         platform_missing,
     };
-    let entries = source.map(|source| {
-        let entries = selectors
-            .into_iter()
-            .map(|selector| entry(&source, selector));
-        entries.collect()
+    let entries = selectors.into_iter().map(|selector| Entry {
+        selector,
+        ..entry.clone()
     });
-    keys.finish(entries)
+    entries.collect()
 }
 
 /// One place that it goes to, or several.

@@ -41,7 +41,7 @@ pub(super) fn read(node: &Node) -> Result<TagRules, Problems> {
 }
 
 /// One pattern, or a list of them.
-fn patterns(keys: &Keys<'_>, key: &str) -> Vec<Pattern> {
+pub(super) fn patterns(keys: &Keys<'_>, key: &str) -> Vec<Pattern> {
     let Some(node) = keys.node(key) else {
         return Vec::new();
     };

@@ -55,6 +55,10 @@ impl Registries for TestRegistries {
         panic!("all is in place")
     }
 
+    async fn repositories(&self, _: &Remote) -> Result<Vec<String>, Failure> {
+        panic!("all is in place")
+    }
+
     async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
         panic!("all is in place")
     }

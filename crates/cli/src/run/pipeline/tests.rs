@@ -62,6 +62,10 @@ impl Registries for Deadly {
         panic!("all is in place")
     }
 
+    async fn repositories(&self, _: &Remote) -> Result<Vec<String>, Failure> {
+        panic!("all is in place")
+    }
+
     async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
         panic!("all is in place")
     }

@@ -116,6 +116,10 @@ pub trait Registries: Send + Sync {
     /// All tags of a repository, page by page until the end.
     async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure>;
 
+    /// The names of all repositories that the registry of `at` shows to us, page by page until the end. Which of its repositories
+    /// `at` names does not matter but to credentials that are for a path. Folders have no such list.
+    async fn repositories(&self, at: &Remote) -> Result<Vec<String>, Failure>;
+
     /// A failure without the secrets that registries were shown. Those of the calls above have none already; this is for what
     /// is found in their answers later, such as in a manifest.
     fn without_secrets(&self, failure: Failure) -> Failure {

@@ -1,0 +1,144 @@
+//! All repositories of a registry, or of a namespace there, in place of one repository.
+
+use std::fmt;
+
+use image_sync_shared::image::reference::Location;
+
+use crate::problem::{Problem, without_secrets};
+use crate::tag_rules::Pattern;
+
+/// The component by which a repository of a namespace is called that stands for all of them.
+const ANY_NAME: &str = "all";
+
+const EXPECTED: &str = "expected HOST or HOST/NAMESPACE as in harbor.example.com/team-a";
+
+/// Which repositories of a registry's catalog an entry is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Namespace {
+    host: Box<str>,
+    /// The first components of their names; empty for any.
+    prefix: Box<str>,
+    /// One of these has to match the whole name, if there are any.
+    include: Vec<Pattern>,
+    /// None of these may.
+    exclude: Vec<Pattern>,
+}
+
+impl Namespace {
+    /// Understands `HOST` and `HOST/NAMESPACE`.
+    pub(crate) fn parse(
+        text: &str,
+        include: Vec<Pattern>,
+        exclude: Vec<Pattern>,
+    ) -> Result<Self, Problem> {
+        let location: Location = without_secrets(text)?.parse().map_err(Problem::new)?;
+        let (host, prefix) = match location {
+            Location::Registry { host, prefix } => (host, prefix),
+            Location::Folder(_) => {
+                let text = format!(
+                    "found a folder, which has no catalog of repositories, {EXPECTED}; name what is in folders in images"
+                );
+                return Err(Problem::new(text));
+            }
+        };
+        // Without a host it would be a repository of Docker Hub, as in `source` of an image.
+        if host != "localhost" && !host.contains(['.', ':']) {
+            return Err(Problem::new(format!(
+                "found {text:?} without a host, {EXPECTED}"
+            )));
+        }
+        Ok(Self {
+            host: host.into(),
+            prefix: prefix.into(),
+            include,
+            exclude,
+        })
+    }
+
+    /// The source of one of its repositories, whether there is such a one or not.
+    pub(crate) fn sample(&self) -> String {
+        match &*self.prefix {
+            "" => self.source_of(ANY_NAME),
+            prefix => self.source_of(&format!("{prefix}/{ANY_NAME}")),
+        }
+    }
+
+    /// The source that the repository `name` is.
+    pub(super) fn source_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.host)
+    }
+
+    /// Whether the repository `name` of its registry is among those that are wanted.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let is_any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
+        let rest = name.strip_prefix(&*self.prefix);
+        let is_below = rest.is_some_and(|rest| self.prefix.is_empty() || rest.starts_with('/'));
+        is_below && (self.include.is_empty() || is_any(&self.include)) && !is_any(&self.exclude)
+    }
+
+    /// Whether the repository `name` of `host` is.
+    pub(crate) fn has_of(&self, host: Option<&str>, name: &str) -> bool {
+        host == Some(&*self.host) && self.has(name)
+    }
+}
+
+/// As reports call all of its repositories: `HOST/NAMESPACE/*`.
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, prefix, .. } = self;
+        match &**prefix {
+            "" => write!(f, "{host}/*"),
+            prefix => write!(f, "{host}/{prefix}/*"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespace(text: &str, include: &[&str], exclude: &[&str]) -> Result<Namespace, Problem> {
+        let patterns = |texts: &[&str]| -> Vec<Pattern> {
+            let patterns = texts.iter().map(|text| Pattern::parse(text).unwrap());
+            patterns.collect()
+        };
+        Namespace::parse(text, patterns(include), patterns(exclude))
+    }
+
+    #[test]
+    fn a_namespace_has_what_is_below_it_and_patterns_match_whole_names() {
+        let of_team = namespace("harbor.example.com/team", &[], &[".*/scratch"]).unwrap();
+        for (name, expected) in [
+            ("team/app", true),
+            ("team/a/b", true),
+            ("team", false),
+            ("teams/app", false),
+            ("other/app", false),
+            ("team/scratch", false),
+            ("team/scratch/app", true),
+        ] {
+            assert_eq!(of_team.has(name), expected, "{name}");
+        }
+        let all = namespace("localhost:5000", &["a/.*", "b"], &[]).unwrap();
+        assert!(all.has("a/x") && all.has("b") && !all.has("b/x") && !all.has("c"));
+        assert!(all.has_of(Some("localhost:5000"), "b") && !all.has_of(Some("localhost"), "b"));
+    }
+
+    #[test]
+    fn what_is_no_namespace_is_refused() {
+        for (text, told) in [
+            (
+                "oci:./images",
+                "a folder, which has no catalog of repositories",
+            ),
+            ("team-a", "\"team-a\" without a host"),
+            ("team-a/b", "\"team-a/b\" without a host"),
+            ("quay.io/a:1", "is not made of lowercase"),
+            ("https://quay.io", "a scheme does not belong here"),
+            ("me:pw@quay.io/a", "found an '@'"),
+        ] {
+            let problem = namespace(text, &[], &[]).unwrap_err().to_string();
+            assert!(problem.contains(told), "{text}: {problem}");
+        }
+    }
+}
