@@ -2,6 +2,7 @@
 
 mod discovery;
 mod expand;
+mod listed;
 mod only;
 mod repeats;
 
@@ -18,6 +19,7 @@ use crate::problem::{Problem, Problems};
 use crate::tag_rules::TagRules;
 
 pub use discovery::Sources;
+pub use listed::Listed;
 pub(crate) use only::{Only, names};
 use repeats::{Placed, Settled};
 
@@ -257,12 +259,15 @@ impl Images {
     pub(crate) fn retain(&mut self, only: Only) {
         let entries = self.entries.each().zip(&self.is_kept);
         let wanted = entries.map(|(entry, kept)| {
-            let is_wanted = || {
-                self.entries
-                    .image(entry)
-                    .is_ok_and(|image| only.matches(&image))
+            let is_wanted = |image: &ImageSpec| match entry.entry.is_named() {
+                true => only.matches(image),
+                false => only.may_match(image),
             };
-            *kept && (!entry.entry.is_named() || is_wanted())
+            *kept
+                && self
+                    .entries
+                    .image(entry)
+                    .is_ok_and(|image| is_wanted(&image))
         });
         self.is_kept = wanted.collect();
         self.only.push(only);

@@ -2,12 +2,15 @@
 
 pub mod by_name;
 
+use std::sync::Arc;
+
 use globset::{GlobBuilder, GlobMatcher};
 use image_sync_shared::config::ImageSpec;
 use image_sync_shared::text::nearest::distance;
 use thiserror::Error;
 
 use crate::config_file::Images;
+pub use crate::images::Listed;
 use crate::images::{Only, names};
 
 /// Why a choice of images chooses none.
@@ -42,13 +45,32 @@ pub fn choose(images: Images, only: Option<&str>) -> Result<Images, ChoiceError>
     let Some(glob) = only else {
         return Ok(images);
     };
-    let only = Only::new(matcher(glob)?);
+    let only = Only::Glob(matcher(glob)?);
     let mut chosen = images.clone();
     chosen.retain(only);
     if chosen.is_empty() {
         return Err(no_match(glob, &images));
     }
     Ok(chosen)
+}
+
+/// Those that `listed` names of what [`choose`] chooses, and a sentence on each that it names and that `images` do not have. What
+/// rules choose is compared once they have chosen.
+pub fn choose_listed(
+    images: Images,
+    only: Option<&str>,
+    listed: &Arc<Listed>,
+) -> Result<(Images, Vec<String>), ChoiceError> {
+    // A list that names none of them is no error of the glob.
+    choose(images.clone(), only)?;
+    let mut chosen = images;
+    // All are compared with the list first: what a glob leaves out is not missing.
+    chosen.retain(Only::Listed(Arc::clone(listed)));
+    let missing = listed.missing(chosen.by_rules());
+    if let Some(glob) = only {
+        chosen.retain(Only::Glob(matcher(glob)?));
+    }
+    Ok((chosen, missing))
 }
 
 fn matcher(glob: &str) -> Result<GlobMatcher, ChoiceError> {
@@ -94,6 +116,10 @@ fn nicknames(image: &ImageSpec) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
+    use image_sync_shared::run::ImageName;
+
     use super::*;
     use crate::samples;
 
@@ -132,6 +158,74 @@ mod tests {
             assert_eq!(chosen(&images, only), expected, "{only}");
         }
         assert_eq!(choose(images, None).unwrap().len(), 3);
+    }
+
+    fn listed(names: &[[&str; 3]]) -> Arc<Listed> {
+        let name = |[image, tag, target]: &[&str; 3]| ImageName {
+            image: (*image).to_owned(),
+            tag: (*tag).to_owned(),
+            target: (*target).to_owned(),
+        };
+        Arc::new(Listed::new("r.json".to_owned(), names.iter().map(name)))
+    }
+
+    #[test]
+    fn a_list_chooses_by_source_tag_and_target_together_and_tells_what_is_missing() {
+        let listed = listed(&[
+            ["nginx", "1.27", "localhost:5000/nginx:1.27"],
+            [
+                "ghcr.io/project-zot/zot",
+                "v2",
+                "localhost:5000/elsewhere:v2",
+            ],
+            [
+                "docker.io/library/busybox",
+                "old",
+                "localhost:5000/library/busybox:old",
+            ],
+        ]);
+        let (images, missing) = choose_listed(sample(), None, &listed).unwrap();
+        let names: Vec<String> = images.iter().map(|image| image.image).collect();
+        assert_eq!(names, ["nginx"]);
+        let expected = [
+            "docker.io/library/busybox:old for localhost:5000/library/busybox:old: failed in r.json, and is no image of the config now",
+            "ghcr.io/project-zot/zot:v2 for localhost:5000/elsewhere:v2: failed in r.json, and is no image of the config now",
+        ];
+        assert_eq!(missing, expected);
+        assert_eq!(listed.missing(iter::empty()), [""; 0], "each is told once");
+    }
+
+    #[test]
+    fn what_a_glob_leaves_out_is_not_missing_in_the_config() {
+        let listed = listed(&[["nginx", "1.27", "localhost:5000/nginx:1.27"]]);
+        let (images, missing) = choose_listed(sample(), Some("*zot*"), &listed).unwrap();
+        assert!(images.is_empty());
+        assert_eq!(missing, [""; 0]);
+        choose_listed(sample(), Some("*zott*"), &listed).unwrap_err();
+    }
+
+    #[test]
+    fn a_list_keeps_the_rules_that_may_choose_what_it_names() {
+        let images = [
+            "{source: quay.io/a/b, tags: all}",
+            "{source: quay.io/a/c, tags: all}",
+        ];
+        let images = samples::config(&images).images;
+        let listed = listed(&[
+            ["quay.io/a/b", "1", "localhost:5000/quay.io/a/b:1"],
+            ["quay.io/a/d", "1", "localhost:5000/quay.io/a/d:1"],
+        ]);
+        let (images, missing) = choose_listed(images, None, &listed).unwrap();
+        let kept: Vec<String> = images.by_rules().map(|image| image.image).collect();
+        assert_eq!(kept, ["quay.io/a/b"]);
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].starts_with("quay.io/a/d:1 for "), "{missing:?}");
+        let not_chosen = listed.missing(iter::empty());
+        assert_eq!(not_chosen.len(), 1);
+        assert!(
+            not_chosen[0].starts_with("quay.io/a/b:1 for "),
+            "{not_chosen:?}"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::aggregator::AggregatorArgs;
@@ -133,15 +133,39 @@ pub(crate) enum ConfigCommand {
     Check,
 }
 
+/// The command line as it is understood, with all commands.
+pub(crate) fn command() -> clap::Command {
+    with_truth_values(Cli::command())
+}
+
+/// Lets each option that is there or not be written with a truth value too, as in `--dry-run=false`.
+fn with_truth_values(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|option| match option.get_action() {
+        ArgAction::SetTrue => option
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .value_name("true|false")
+            .default_value("false")
+            .default_missing_value("true")
+            .hide_default_value(true)
+            .hide_possible_values(true),
+        _ => option,
+    });
+    command.mut_subcommands(with_truth_values)
+}
+
 /// Options of every command, and the command.
 pub(crate) type Invocation = (CommonArgs, Command);
 
 /// Understands the arguments, the program's name being the first.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let cli = Cli::try_parse_from(args)?;
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(args)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     match cli.named {
         None => Ok((cli.common, Command::Sync(cli.bare_sync))),
-        Some(_) if cli.bare_sync != SyncArgs::default() => Err(Cli::command().error(
+        Some(_) if cli.bare_sync != SyncArgs::default() => Err(command.error(
             ErrorKind::ArgumentConflict,
             "options of `sync` go behind the command, as in `image-sync sync --dry-run`",
         )),
@@ -156,7 +180,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::commands::sync::WorkArgs;
     use crate::options::{LogFormat, Output, OutputArgs};
+    use crate::run::choice::ChoiceArgs;
     use crate::run::state::StateArgs;
     use crate::server;
 
@@ -173,13 +199,13 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn sync_takes_its_options() {
         let (common, args) = sync(
-            "image-sync sync -c x.yaml --dry-run --only *nginx* --output json --report r.json \
+            "image-sync sync -c x.yaml --dry-run --only *nginx* --only-failed old.json --output json --report r.json \
              --concurrency 8 --state-dir s --grace 2m --log-format json --log-level debug --no-progress \
              --listen [::1]:9090",
         );
@@ -188,18 +214,23 @@ mod tests {
         assert_eq!(common.log_level.as_deref(), Some("debug"));
         assert!(common.no_progress);
         let expected = SyncArgs {
-            dry_run: true,
-            only: Some("*nginx*".to_owned()),
-            output: OutputArgs {
-                output: Some(Output::Json),
-                report: Some("r.json".into()),
+            choice: ChoiceArgs {
+                only: Some("*nginx*".to_owned()),
+                only_failed: Some("old.json".into()),
             },
-            concurrency: NonZeroUsize::new(8),
-            state: StateArgs {
-                state_dir: Some("s".into()),
+            work: WorkArgs {
+                dry_run: true,
+                output: OutputArgs {
+                    output: Some(Output::Json),
+                    report: Some("r.json".into()),
+                },
+                concurrency: NonZeroUsize::new(8),
+                state: StateArgs {
+                    state_dir: Some("s".into()),
+                },
+                grace: Some(Duration::from_secs(120)),
+                listen: server::address("[::1]:9090").ok(),
             },
-            grace: Some(Duration::from_secs(120)),
-            listen: server::address("[::1]:9090").ok(),
         };
         assert_eq!(args, expected);
     }
@@ -218,9 +249,42 @@ mod tests {
                 Some(Path::new("x.yaml")),
                 "{line}"
             );
-            assert!(args.dry_run, "{line}");
+            assert!(args.work.dry_run, "{line}");
         }
         assert_eq!(sync("image-sync").1, SyncArgs::default());
+    }
+
+    #[test]
+    fn options_that_are_there_or_not_may_have_a_truth_value() {
+        let dry_run = |line: &str| sync(line).1.work.dry_run;
+        for (line, expected) in [
+            ("image-sync sync", false),
+            ("image-sync sync --dry-run", true),
+            ("image-sync sync --dry-run=true", true),
+            ("image-sync sync --dry-run=false", false),
+            ("image-sync --dry-run=true", true),
+            ("image-sync --dry-run=false", false),
+        ] {
+            assert_eq!(dry_run(line), expected, "{line}");
+        }
+        for line in [
+            "image-sync producer --dry-run=true --wait=false",
+            "image-sync enqueue nginx --dry-run=true",
+            "image-sync worker --allow-folders=true",
+            "image-sync runs cancel latest --no-wait=true",
+            "image-sync dead-letters replay --all=true",
+        ] {
+            parsed(line).unwrap();
+        }
+        assert!(
+            parsed("image-sync sync --no-progress=true")
+                .unwrap()
+                .0
+                .no_progress
+        );
+        let error = parsed("image-sync sync --dry-run=maybe").unwrap_err();
+        assert!(error.to_string().contains("true, false"), "{error}");
+        parsed("image-sync sync --dry-run true").unwrap_err();
     }
 
     #[test]
@@ -237,8 +301,14 @@ mod tests {
 
     #[test]
     fn the_grace_time_has_a_default() {
-        assert_eq!(sync("image-sync sync").1.grace(), Duration::from_secs(25));
-        assert_eq!(sync("image-sync sync --grace 0s").1.grace(), Duration::ZERO);
+        assert_eq!(
+            sync("image-sync sync").1.work.grace(),
+            Duration::from_secs(25)
+        );
+        assert_eq!(
+            sync("image-sync sync --grace 0s").1.work.grace(),
+            Duration::ZERO
+        );
     }
 
     #[test]

@@ -3,10 +3,9 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use args::{Cli, Command, ConfigCommand};
+use args::{Command, ConfigCommand};
 use commands::config_check;
 use options::CommonArgs;
 use process::environment::Environment;
@@ -105,7 +104,7 @@ fn config_check(common: &CommonArgs, environment: &Environment) -> Result<Exit, 
 
 fn completions(shell: Shell) -> Result<Exit, Problem> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "image-sync", &mut script);
+    clap_complete::generate(shell, &mut args::command(), "image-sync", &mut script);
     print(&script)
 }
 

@@ -1,7 +1,9 @@
 //! What commands have in common: the config and the connection that they work with, how roles are wired to a queue, and
 //! waiting for a run.
 
+pub(crate) mod choice;
 pub(crate) mod connection;
+mod failed_images;
 pub(crate) mod pipeline;
 pub(crate) mod published;
 pub(crate) mod report_store;

@@ -10,6 +10,7 @@ mod copies;
 mod creation_times;
 mod faults;
 mod listings;
+mod only_failed;
 mod real_servers;
 mod repositories;
 mod seed;

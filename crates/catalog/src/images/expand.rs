@@ -11,7 +11,7 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::reference::Reference;
 
 use super::discovery::{Discovery, Sources};
-use super::{EntryTarget, Images, hash_of_target};
+use super::{EntryTarget, Images, Only, hash_of_target};
 use crate::entry::{Entry, Namespace};
 use crate::tag_rules::TagRules;
 
@@ -23,7 +23,7 @@ const NAMED_TOGETHER: usize = 500;
 impl Images {
     /// All images, in the order of the config, some at a time. What is named needs no listing; other repositories, and the catalogs
     /// of registries for namespaces, are listed once each, several at the same time. An image that a rule chooses and another entry has already is left out;
-    /// one for a target for which another entry has another image has failed.
+    /// one for a target for which another entry has another image has failed. The last page is empty.
     pub fn expand<'a>(
         &'a self,
         sources: Sources<'a>,
@@ -50,6 +50,15 @@ impl Images {
                 Some(taken) if is_chosen => each_target_once(expanded, taken),
                 _ => expanded,
             })
+            .chain(stream::iter([()]).map(|()| self.tell_of_missing()))
+    }
+
+    /// Nothing more, but a warning of what is wanted and was not among all that were chosen.
+    fn tell_of_missing(&self) -> Vec<Expanded> {
+        for sentence in self.only.iter().flat_map(Only::missing) {
+            tracing::warn!("{sentence}");
+        }
+        Vec::new()
     }
 
     /// A namespace as one part for each of its repositories, all else as it is.
@@ -70,6 +79,7 @@ impl Images {
         let names = match discovery.repositories(&sample).await {
             Ok(names) => names,
             Err(failure) => {
+                self.only.iter().for_each(|only| only.cannot_tell(&sample));
                 let failed = Expanded::failed(all_of(sample), failure);
                 return vec![Part::Failed(Box::new(failed))];
             }
@@ -125,9 +135,15 @@ impl Images {
         let Some(Ok(sample)) = first else {
             return Vec::new();
         };
+        if !self.only.iter().all(|only| only.may_match(&sample)) {
+            return Vec::new();
+        }
         match self.found(targets, rules, &sample, discovery).await {
             Ok(images) => self.wanted(images),
-            Err(failure) => vec![Expanded::failed(all_of(sample), failure)],
+            Err(failure) => {
+                self.only.iter().for_each(|only| only.cannot_tell(&sample));
+                vec![Expanded::failed(all_of(sample), failure)]
+            }
         }
     }
 
@@ -294,7 +310,7 @@ fn hash_of_work(image: &ImageSpec) -> u64 {
 }
 
 /// How reports call all that rules would choose.
-fn all_of(sample: ImageSpec) -> ImageSpec {
+pub(super) fn all_of(sample: ImageSpec) -> ImageSpec {
     let any = Reference::Tag("*".to_owned());
     ImageSpec {
         tag: any.to_string(),

@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt as _;
 use image_sync_catalog::config_file::Sources;
-use image_sync_catalog::selection;
 use image_sync_producer::produce::RunPlan;
 use image_sync_queue::Ports;
 use image_sync_shared::config::Config;
@@ -23,6 +22,7 @@ use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
+use crate::run::choice::ChoiceArgs;
 use crate::run::connection::ConnectionArgs;
 use crate::run::published::{self, Published};
 use crate::run::runtime;
@@ -42,14 +42,13 @@ const SHORTEST_SIGN: Duration = Duration::from_millis(10);
 /// Options of `producer`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ProducerArgs {
-    /// Only images whose `source:tag` matches, as in '*nginx*'
-    #[arg(long, value_name = "GLOB")]
-    only: Option<String>,
+    #[command(flatten)]
+    choice: ChoiceArgs,
     /// Wait for the end of the run, write its report and exit with its code
     #[arg(long)]
     wait: bool,
     /// Start a run so often, as in 1h, until SIGTERM; the config is read again for each
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with_all = ["wait", "report"])]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with_all = ["wait", "report", "only_failed"])]
     every: Option<Duration>,
     #[command(flatten)]
     output: OutputArgs,
@@ -136,7 +135,7 @@ fn load(
     environment: &Environment,
 ) -> Result<Loaded, Problem> {
     let loaded = setup::load(common.config.as_deref(), environment)?;
-    let images = selection::choose(loaded.images, args.only.as_deref()).map_err(Problem::usage)?;
+    let images = args.choice.choose(&loaded.file, loaded.images)?;
     Ok(Loaded { images, ..loaded })
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use image_sync_aggregator::aggregate::{Ending, FinishedRun};
 use image_sync_catalog::config_file::Images;
-use image_sync_catalog::selection;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_registry::Router;
 use image_sync_shared::config::Config;
@@ -25,8 +24,9 @@ use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::process::shutdown::Signals;
 use crate::process::stdout::Stdout;
+use crate::run::choice::ChoiceArgs;
 use crate::run::pipeline::{Outcome, Pipeline, RunOptions};
-use crate::run::setup::{self, Loaded};
+use crate::run::setup;
 use crate::run::state::{State, StateArgs};
 use crate::run::wiring::Outside;
 use crate::server::{self, Address, HttpServer, Serving};
@@ -37,12 +37,18 @@ use crate::terminal::units;
 /// Options of `sync`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SyncArgs {
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+/// Options of commands that work images themselves.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WorkArgs {
     /// Say what would be copied, and copy nothing: only GET and HEAD requests are sent
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Only images whose `source:tag` matches, as in '*nginx*'
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) only: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     /// Images worked at the same time, instead of `settings.concurrency`
@@ -57,7 +63,7 @@ pub(crate) struct SyncArgs {
     pub(crate) listen: Option<Address>,
 }
 
-impl SyncArgs {
+impl WorkArgs {
     /// The grace time.
     pub(crate) fn grace(&self) -> Duration {
         self.grace.unwrap_or(Duration::from_secs(25))
@@ -71,19 +77,28 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let Loaded {
-        mut config, images, ..
-    } = setup::load(common.config.as_deref(), environment)?;
+    let loaded = setup::load(common.config.as_deref(), environment)?;
+    let images = args.choice.choose(&loaded.file, loaded.images)?;
+    work(loaded.config, &images, &args.work, environment, screen)
+}
+
+/// Works these images in this process, and writes the report.
+pub(super) fn work(
+    mut config: Config,
+    images: &Images,
+    args: &WorkArgs,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
     if let Some(concurrency) = args.concurrency {
         config.settings.concurrency = concurrency.get();
     }
-    let images = selection::choose(images, args.only.as_deref()).map_err(Problem::usage)?;
     let mut server = HttpServer::listen(args.listen.as_ref())?;
     let measures = server.of_work(|| Hosts::of(&config, images.samples()));
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
     let sync = Sync {
         config: &config,
-        images: &images,
+        images,
         options: RunOptions {
             dry_run: args.dry_run,
             grace: args.grace(),
