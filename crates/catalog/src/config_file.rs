@@ -119,6 +119,12 @@ pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
     parse_with(file.to_owned(), text, Folder::None, &|_| None)
 }
 
+/// The config where there is none: what holds where a file says nothing. It has no images.
+pub fn usual() -> Result<Config, ConfigError> {
+    let says_nothing = "{cache_registry: localhost, images: []}";
+    parse(says_nothing, "no config").map(|parsed| parsed.config)
+}
+
 fn parse_with(
     name: String,
     text: Result<String, String>,

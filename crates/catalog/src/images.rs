@@ -5,6 +5,7 @@ mod expand;
 mod listed;
 mod only;
 mod repeats;
+mod source_rules;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,13 +16,14 @@ use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::image::reference::{Location, Repository};
 
 use crate::entry::{Entry, Namespace, Targets};
-use crate::problem::{Problem, Problems};
+use crate::problem::{Origin, Problem, Problems};
 use crate::tag_rules::TagRules;
 
 pub use discovery::Sources;
 pub use listed::Listed;
 pub(crate) use only::{Only, names};
 use repeats::{Placed, Settled};
+pub use source_rules::{SourceRules, explain};
 
 /// The images of a config, in its order: those that it names, and those that its rules choose among the tags of their sources
 /// once these are listed. What is held is what the config says of each, some 200 bytes: the image itself is
@@ -99,6 +101,11 @@ impl Entries {
         })
     }
 
+    /// What keeps entries from being images.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = Problem> {
+        self.each().filter_map(|of| self.image(of).err())
+    }
+
     /// The places that entries name in full, each once.
     pub(crate) fn places_in_full(&self) -> Vec<Location> {
         let of_entries = self.all.iter().filter_map(|entry| entry.targets.as_ref());
@@ -157,6 +164,8 @@ impl Images {
     pub(crate) fn settled(entries: Entries) -> Result<(Self, Vec<Problem>), Problems> {
         let suspects = entries.suspects()?;
         let Settled { repeated, warnings } = repeats::settle(&suspects, &entries.files)?;
+        let mut warnings = warnings;
+        warnings.extend(entries.all.iter().filter_map(chooses_nothing));
         let mut is_kept = vec![true; entries.each().count()];
         for index in repeated {
             is_kept[index] = false;
@@ -175,6 +184,17 @@ impl Images {
     pub fn len(&self) -> usize {
         let named = self.kept().filter(|of| of.entry.is_named());
         named.count()
+    }
+
+    /// How many entries there are: items of the lists of the config, with those of which nothing is worked.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        let all = self.entries.all.iter();
+        let origins = all.map(|entry| (entry.origin.file, entry.namespace.is_some(), entry.origin.index));
+        let mut origins: Vec<_> = origins.collect();
+        // Those of one item stand together.
+        origins.dedup();
+        origins.len()
     }
 
     /// Of each entry whose images rules choose, one for each of its targets with the tag `latest`, chosen or not.
@@ -279,6 +299,19 @@ impl fmt::Debug for Images {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
+}
+
+/// A warning of an entry that no tag of any name can be chosen for.
+fn chooses_nothing(entry: &Entry) -> Option<Problem> {
+    let why = entry.rules()?.choose_nothing()?;
+    let Origin { file, index, place } = entry.origin;
+    let problem = Problem::new(format!("the rules can choose no tag, as {why}"));
+    let list = match entry.namespace {
+        Some(_) => "repositories",
+        None => "images",
+    };
+    let problem = problem.key("tags").index(index as usize).key(list);
+    Some(problem.at(place).in_file(file))
 }
 
 fn hash_of_target(image: &ImageSpec) -> u64 {

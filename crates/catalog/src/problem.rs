@@ -89,6 +89,11 @@ impl Problem {
         self.innermost_first.iter().rev().cloned().collect()
     }
 
+    /// What is wrong, without where.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Where it is, if that is known.
     pub(crate) fn place(&self) -> Option<Place> {
         self.place

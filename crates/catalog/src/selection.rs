@@ -1,6 +1,8 @@
-//! Which images of the config are chosen: all, those that a glob matches, or those that are named.
+//! Which images are chosen: all of the config, those that a glob matches, those that are named, or others that a command line
+//! names.
 
 pub mod by_name;
+pub mod one_off;
 
 use std::sync::Arc;
 
@@ -10,8 +12,9 @@ use image_sync_shared::text::nearest::distance;
 use thiserror::Error;
 
 use crate::config_file::Images;
-pub use crate::images::Listed;
+pub use crate::images::{Listed, SourceRules, explain};
 use crate::images::{Only, names};
+pub use crate::tag_rules::{Explained, Fate, Out, Stage};
 
 /// Why a choice of images chooses none.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

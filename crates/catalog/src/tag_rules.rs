@@ -1,11 +1,13 @@
 //! Which tags of a repository are wanted.
 
+mod explain;
 mod version;
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fmt;
 
+pub use explain::{Explained, Fate, Out, Stage};
 use regex::Regex;
 use time::{Duration, OffsetDateTime};
 pub(crate) use version::Range;
@@ -109,6 +111,11 @@ pub(crate) struct Candidate<'t> {
 }
 
 impl Candidate<'_> {
+    /// When its image was created, where that is known.
+    pub(crate) fn created(&self) -> Option<OffsetDateTime> {
+        self.created
+    }
+
     /// The same of which it is known when its image was created.
     pub(crate) fn created_at(self, created: Option<OffsetDateTime>) -> Self {
         Self { created, ..self }
@@ -165,6 +172,19 @@ impl TagRules {
         !alone
             .choose(candidates, OffsetDateTime::UNIX_EPOCH)
             .is_empty()
+    }
+
+    /// Why they choose nothing whatever tags there are, as far as their texts tell.
+    pub(crate) fn choose_nothing(&self) -> Option<&'static str> {
+        let is_left_out = |pattern: &Pattern| self.exclude.contains(pattern);
+        let is_any = |pattern: &Pattern| matches!(pattern.text.as_str(), ".*" | ".+");
+        let includes_some = !self.include.is_empty();
+        if self.exclude.iter().any(is_any) || includes_some && self.include.iter().all(is_left_out)
+        {
+            return Some("exclude leaves out all that include lets in");
+        }
+        let is_empty = self.semver.as_ref().is_some_and(Range::is_empty);
+        is_empty.then_some("no version is in the range of semver")
     }
 
     fn is_named(&self, tag: &str) -> bool {

@@ -7,6 +7,7 @@ use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use clap_complete::Shell;
 
 use crate::commands::aggregator::AggregatorArgs;
+use crate::commands::config::tags::{self, TagsArgs};
 use crate::commands::dead_letters::{self, DeadLettersCommand};
 use crate::commands::enqueue::{self, EnqueueArgs};
 use crate::commands::hosts::{self, HostsCommand};
@@ -14,6 +15,7 @@ use crate::commands::producer::ProducerArgs;
 use crate::commands::provision::ProvisionArgs;
 use crate::commands::runs::{self, RunsCommand};
 use crate::commands::sync::SyncArgs;
+use crate::commands::sync::copy::{self, CopyArgs};
 use crate::commands::why::{self, WhyArgs};
 use crate::commands::worker::WorkerArgs;
 use crate::options::CommonArgs;
@@ -72,6 +74,9 @@ pub(crate) enum Command {
     /// Check every image of the config and copy what changed
     #[command(after_help = SYNC_HELP)]
     Sync(SyncArgs),
+    /// Copy one image, or those that rules choose, to any number of targets, without a config that names them
+    #[command(after_help = copy::HELP)]
+    Copy(Box<CopyArgs>),
     /// Make the streams of an installation at a NATS server, or change what is named; can be repeated
     #[command(
         after_help = "Example:\n  image-sync provision --nats nats://127.0.0.1:4222 --jobs-max-bytes 4GiB"
@@ -131,6 +136,12 @@ pub(crate) enum ConfigCommand {
     /// Load the config and say what it means; contacts nothing
     #[command(after_help = "Example:\n  image-sync config check -c config.yaml")]
     Check,
+    /// Print the JSON Schema of configs, for editors
+    #[command(after_help = "Example:\n  image-sync config schema > config.schema.json")]
+    Schema,
+    /// List the tags of a repository, and say which rules leave out which and why
+    #[command(after_help = tags::HELP)]
+    Tags(Box<TagsArgs>),
 }
 
 /// The command line as it is understood, with all commands.

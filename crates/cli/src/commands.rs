@@ -1,7 +1,7 @@
 //! The commands, one file each: what is asked for, and the roles that do it.
 
 pub(crate) mod aggregator;
-pub(crate) mod config_check;
+pub(crate) mod config;
 pub(crate) mod dead_letters;
 pub(crate) mod enqueue;
 pub(crate) mod hosts;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap_complete::Shell;
 
 use args::{Command, ConfigCommand};
-use commands::config_check;
+use commands::config::{check, tags};
+use image_sync_catalog::config_file::SCHEMA;
 use options::CommonArgs;
 use process::environment::Environment;
 use process::exit::{Exit, Problem};
@@ -63,10 +64,11 @@ fn carry_out(
     telemetry: &Telemetry,
 ) -> Result<Exit, Problem> {
     // The other commands show nothing while they are at work.
-    let has_progress = matches!(command, Command::Sync(_)) && !common.no_progress;
+    let works_images = matches!(command, Command::Sync(_) | Command::Copy(_));
+    let has_progress = works_images && !common.no_progress;
     let screen = Screen::of_process(!has_progress || environment.dumb_terminal);
     // Beside a display, what it shows need not be logged too.
-    let is_shown = screen.has_display() && matches!(command, Command::Sync(_));
+    let is_shown = screen.has_display() && works_images;
     let usual = if is_shown { "warn" } else { "info" };
     let asked = common.log_level.as_deref().or(environment.log.as_deref());
     let level = asked.unwrap_or(usual);
@@ -78,6 +80,7 @@ fn carry_out(
     }
     match command {
         Command::Sync(args) => commands::sync::run(common, &args, environment, &screen),
+        Command::Copy(args) => commands::sync::copy::run(common, &args, environment, &screen),
         Command::Provision(args) => commands::provision::run(&args, environment),
         Command::Producer(args) => commands::producer::run(common, &args, environment, &screen),
         Command::Worker(args) => commands::worker::run(common, &args, environment),
@@ -90,6 +93,8 @@ fn carry_out(
         Command::Why(args) => commands::why::run(&args, environment),
         Command::Hosts(command) => commands::hosts::run(&command, environment),
         Command::Config(ConfigCommand::Check) => config_check(common, environment),
+        Command::Config(ConfigCommand::Schema) => print(SCHEMA.as_bytes()),
+        Command::Config(ConfigCommand::Tags(args)) => tags::run(common, &args, environment),
         Command::Completions { shell } => completions(shell),
     }
 }
@@ -97,7 +102,7 @@ fn carry_out(
 fn config_check(common: &CommonArgs, environment: &Environment) -> Result<Exit, Problem> {
     let loaded = setup::load(common.config.as_deref(), environment)?;
     setup::registries(&loaded.config, environment)?;
-    let written = Stdout::Process.write(|out| config_check::describe(&loaded, out));
+    let written = Stdout::Process.write(|out| check::describe(&loaded, out));
     written.map_err(Problem::not_carried_out)?;
     Ok(Exit::Success)
 }

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use image_sync_catalog::selection::one_off::RuleTexts;
 
 // Help that names variables is no doc comment, as those would have to be set in backticks.
 const CONFIG: &str =
@@ -39,6 +40,53 @@ pub(crate) struct OutputArgs {
     /// Write the report as JSON to this file too
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Options that choose among the tags of a repository, as the key `tags` of an image in a config does.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RuleArgs {
+    /// All tags of the source
+    #[arg(long)]
+    all_tags: bool,
+    /// Only tags that this regular expression matches as a whole, or another one of them
+    #[arg(long, value_name = "REGEX")]
+    include: Vec<String>,
+    /// No tags that this regular expression matches as a whole
+    #[arg(long, value_name = "REGEX")]
+    exclude: Vec<String>,
+    /// What --semver and --sort see of a tag: the first group of this regular expression, or all that it matches
+    #[arg(long, value_name = "REGEX")]
+    extract: Option<String>,
+    /// Only versions of this range, as in '>=1.29, <2'
+    #[arg(long, value_name = "RANGE")]
+    semver: Option<String>,
+    /// The order, the highest first: semver, created, alphabetical or numerical
+    #[arg(long, value_name = "ORDER")]
+    sort: Option<String>,
+    /// So many tags at most, the first ones by --sort, or by --semver without it
+    #[arg(long, value_name = "N")]
+    latest: Option<String>,
+}
+
+impl RuleArgs {
+    /// What they say, if there is any.
+    pub(crate) fn texts(&self) -> Option<RuleTexts> {
+        let keys = [
+            ("extract", &self.extract),
+            ("semver", &self.semver),
+            ("sort", &self.sort),
+            ("latest", &self.latest),
+        ];
+        let said = keys
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value.clone()?)));
+        let texts = RuleTexts {
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+            others: said.collect(),
+        };
+        (self.all_tags || texts != RuleTexts::default()).then_some(texts)
+    }
 }
 
 /// How log lines look.

@@ -7,6 +7,7 @@
 )]
 
 mod copies;
+mod copy;
 mod creation_times;
 mod faults;
 mod listings;

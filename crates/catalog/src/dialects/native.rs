@@ -20,6 +20,7 @@ use crate::problem::{Origin, Problem, Problems, without_secrets};
 
 pub(crate) use include::Include;
 pub use registries::registry_host;
+pub use schema::SCHEMA;
 
 const EXPECTED: &str = "a mapping with cache_registry and images";
 const EXPECTED_INCLUDED: &str = "a mapping with images";
@@ -123,6 +124,11 @@ impl Images {
             ..Self::default()
         }
     }
+}
+
+/// The entries that one item of `images` stands for.
+pub(crate) fn entries_of(item: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> {
+    image::read(item, origin)
 }
 
 /// What a file of either kind says of images. Problems stay with its `keys`.

@@ -9,6 +9,9 @@ pub(super) const MERGE: &str = "<<";
 /// How many mappings may be merged into one.
 pub(super) const MAX_MERGED: usize = 1_000;
 
+/// The place of a value that stands in no document.
+const NOWHERE: Place = Place { line: 1, column: 1 };
+
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -56,9 +59,33 @@ pub(super) enum Scalar<'a> {
 impl Node {
     /// A mapping that says nothing.
     pub(crate) fn empty_mapping() -> Self {
+        Self::of(Content::Mapping(Vec::new()))
+    }
+
+    /// A text that stands in no document; a number or a truth value where one is asked for.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self::of(Content::Filled(text.into()))
+    }
+
+    /// A list that stands in no document.
+    pub(crate) fn of_items(items: Vec<Self>) -> Self {
+        Self::of(Content::Sequence(items))
+    }
+
+    /// A mapping that stands in no document.
+    pub(crate) fn of_pairs(pairs: Vec<(&str, Self)>) -> Self {
+        let key = |text: &str| Key {
+            place: NOWHERE,
+            text: text.into(),
+        };
+        let pairs = pairs.into_iter().map(|(text, value)| (key(text), value));
+        Self::of(Content::Mapping(pairs.collect()))
+    }
+
+    fn of(content: Content) -> Self {
         Self {
-            place: Place { line: 1, column: 1 },
-            content: Content::Mapping(Vec::new()),
+            place: NOWHERE,
+            content,
         }
     }
 

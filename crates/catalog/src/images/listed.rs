@@ -63,22 +63,35 @@ impl Listed {
 
     /// Whether images of the source of `sample` are named.
     pub(super) fn may_name(&self, sample: &ImageSpec) -> bool {
-        let has = |source: &String| is_source_of(&sample.image, source);
-        self.sources.iter().any(has)
+        match sample.image.strip_suffix('*') {
+            Some(namespace) => self.sources.iter().any(|source| source.starts_with(namespace)),
+            None => self.sources.contains(&text::bounded(&sample.image)),
+        }
     }
 
     /// What is named of the source of `sample` is as good as found, as nobody can say whether it is there.
     pub(super) fn cannot_tell(&self, sample: &ImageSpec) {
+        let (name, namespace) = (text::bounded(&sample.image), sample.image.strip_suffix('*'));
+        let is_same = |source: &str| match namespace {
+            Some(namespace) => source.starts_with(namespace),
+            None => source == name,
+        };
         let found = self.found.iter();
-        let same = found.filter(|([source, ..], _)| is_source_of(&sample.image, source));
+        let same = found.filter(|([source, ..], _)| is_same(source));
         same.for_each(|(_, found)| found.store(true, Ordering::Relaxed));
     }
 
     /// What is to be said of those that were not found so far, but for what rules may still choose of `awaited`. Each is told
     /// once.
     pub(crate) fn missing(&self, awaited: impl Iterator<Item = ImageSpec>) -> Vec<String> {
-        let awaited: HashSet<String> = awaited.map(|image| image.image).collect();
-        let is_awaited = |source: &str| awaited.iter().any(|image| is_source_of(image, source));
+        // Reports call what is found in a namespace by its own name, and all of it `HOST/NAMESPACE/*`.
+        let (namespaces, sources): (Vec<String>, Vec<String>) =
+            awaited.map(|image| image.image).partition(|image| image.ends_with('*'));
+        let sources: HashSet<String> = sources.iter().map(text::bounded).collect();
+        let is_awaited = |source: &str| {
+            let is_below = |namespace: &String| source.starts_with(namespace.trim_end_matches('*'));
+            sources.contains(source) || namespaces.iter().any(is_below)
+        };
         let of_none = self.found.iter().filter(|([source, ..], found)| {
             !is_awaited(source) && !found.swap(true, Ordering::Relaxed)
         });
@@ -99,13 +112,5 @@ impl Listed {
             sentences.push(format!("{more} more of {} are none either", self.report));
         }
         sentences
-    }
-}
-
-/// Whether `source`, as reports have it, is that of images which are called `image`: `HOST/NAMESPACE/*` for those of a namespace.
-fn is_source_of(image: &str, source: &str) -> bool {
-    match image.strip_suffix('*') {
-        Some(namespace) => source.starts_with(namespace),
-        None => source == text::bounded(image),
     }
 }

@@ -1,8 +1,11 @@
 //! Which tags rules choose.
 
+use std::collections::HashMap;
+
 use time::macros::datetime;
 
 use super::*;
+use crate::samples;
 
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
@@ -240,4 +243,141 @@ fn rules_without_min_age_are_known_by_what_they_were_known_by_before_there_was_o
         format!("{rules:?}"),
         r#"TagRules { include: ["v1"], exclude: [], extract: None, semver: None, sort: Some(Semver), latest: None, require: None }"#
     );
+}
+
+/// The rules that a config states so.
+fn stated(text: &str) -> TagRules {
+    let images = samples::config(&[&format!("{{source: a/b, tags: {text}}}")]).images;
+    images.said().find_map(|(_, rules, _)| rules.cloned()).unwrap()
+}
+
+/// Each stage with what it leaves, and each tag with the stage that leaves it out.
+fn explained(rules: &TagRules, tags: &[&str]) -> (Vec<String>, Vec<String>) {
+    let explained = rules.explain(tags, &HashMap::new(), NOW);
+    let stages = explained.stages.iter();
+    let stages = stages.map(|stage| format!("{} {}", stage.name, stage.left));
+    let tags = explained.tags.iter().map(|fate| match &fate.out {
+        None => fate.tag.clone(),
+        Some(out) => format!("{}: {}: {}", fate.tag, out.stage, out.why),
+    });
+    (stages.collect(), tags.collect())
+}
+
+#[test]
+fn each_stage_is_told_with_what_it_leaves_and_each_tag_with_why_it_is_out() {
+    let signature = format!("sha256-{}.sig", "0".repeat(64));
+    let tags = [
+        "v1.28.9",
+        "v1.29.0",
+        "v1.30.0-rc.1",
+        "v1.30.0",
+        "v1.31.0",
+        "v1.31.0",
+        "v1.32.0-debug",
+        "v2.0.0",
+        "vnext",
+        "latest",
+        &signature,
+    ];
+    let rules = stated("{include: 'v.*', exclude: '.*-debug', semver: '>=1.29, <2', latest: 2}");
+    let (stages, told) = explained(&rules, &tags);
+    assert_eq!(
+        stages,
+        [
+            "artifacts 9",
+            "include 8",
+            "exclude 7",
+            "semver 3",
+            "latest 2"
+        ]
+    );
+    let expected = [
+        "v1.31.0".to_owned(),
+        "v1.30.0".to_owned(),
+        "latest: include: matches none of the patterns".to_owned(),
+        format!("{signature}: artifacts: belongs to an image, and comes with that"),
+        "v1.28.9: semver: \"v1.28.9\" is not in the range".to_owned(),
+        "v1.29.0: latest: is behind those".to_owned(),
+        "v1.30.0-rc.1: semver: \"v1.30.0-rc.1\" is a pre-release, and the range has none of its version".to_owned(),
+        "v1.32.0-debug: exclude: matches \".*-debug\"".to_owned(),
+        "v2.0.0: semver: \"v2.0.0\" is not in the range".to_owned(),
+        "vnext: semver: \"vnext\" is no version".to_owned(),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_is_explained_as_chosen_is_what_the_rules_choose() {
+    let tags = [
+        "1", "2", "10", "1.0", "v1.2", "1.2.0", "2.0-rc.1", "2.0", "app-7", "app-12", "x", "",
+    ];
+    for text in [
+        "all",
+        "{include: '[0-9].*'}",
+        "{extract: 'app-(.*)', sort: numerical, latest: 1}",
+        "{semver: '<2 || >=2.0.0-rc', latest: 3}",
+        "{exclude: ['v.*', 'x'], sort: alphabetical}",
+        "{sort: numerical}",
+        "{sort: semver, latest: 4}",
+    ] {
+        let rules = stated(text);
+        let told = rules.explain(&tags, &HashMap::new(), NOW);
+        let chosen = told.tags.iter().filter(|fate| fate.out.is_none());
+        let chosen: Vec<&str> = chosen.map(|fate| fate.tag.as_str()).collect();
+        assert_eq!(chosen, rules.choose(rules.candidates(tags), NOW), "{text}");
+        assert_eq!(told.tags.len(), tags.len(), "{text}: each is told");
+    }
+}
+
+#[test]
+fn rules_that_can_choose_nothing_are_known_by_their_texts() {
+    for text in [
+        "{exclude: '.*'}",
+        "{include: ['v.*', 'w.*'], exclude: ['w.*', 'v.*']}",
+        "{semver: '>2 <1'}",
+        "{semver: '>=1.2.4, <1.2.4 || =1.0.0 !=1.0.0'}",
+        "{semver: '>1.2.3 <1.2.4'}",
+    ] {
+        assert!(stated(text).choose_nothing().is_some(), "{text}");
+    }
+    for text in [
+        "all",
+        "{include: ['v.*', 'w.*'], exclude: 'w.*'}",
+        "{semver: '<1'}",
+        "{semver: '>1.2.3 <1.3'}",
+        "{semver: '>2 <1 || 3.x'}",
+        "{semver: '>1.0.0-rc.1 <1.0.0'}",
+        "{semver: '!=1.0.0'}",
+        "{semver: '*'}",
+    ] {
+        assert_eq!(stated(text).choose_nothing(), None, "{text}");
+    }
+}
+
+#[test]
+fn an_entry_whose_rules_can_choose_nothing_is_a_warning_with_its_place() {
+    let warnings = samples::config(&["{source: a/b, tags: {semver: '>2 <1'}}"]).warnings;
+    let expected =
+        "images[0].tags: the rules can choose no tag, as no version is in the range of semver";
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains(expected), "{warnings:?}");
+}
+
+#[test]
+fn a_tag_that_is_too_young_is_told_with_when_its_image_was_created() {
+    let rules = stated("{min_age: {created: 7d}, sort: created, latest: 1}");
+    let created = [("a", 30), ("b", 2), ("c", 9)];
+    let created = created.map(|(tag, days)| (tag, NOW - Duration::days(days)));
+    let told = rules.explain(&["a", "b", "c", "d"], &HashMap::from(created), NOW);
+    let stages: Vec<_> = told.stages.iter().map(|stage| (stage.name, stage.left)).collect();
+    let expected = [("artifacts", 4), ("min_age", 2), ("sort", 2), ("latest", 1)];
+    assert_eq!(stages, expected);
+    let why = |tag: &str| {
+        let fate = told.tags.iter().find(|fate| fate.tag == tag).unwrap();
+        fate.out.as_ref().map(|out| out.why.as_str())
+    };
+    assert_eq!(why("c"), None);
+    assert_eq!(why("a"), Some("is behind those"));
+    assert_eq!(why("b"), Some("was created on 2026-11-18"));
+    assert_eq!(why("d"), Some("has no creation time that can be believed"));
 }

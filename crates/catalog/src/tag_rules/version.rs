@@ -68,6 +68,23 @@ impl Range {
         Ok(Self { any })
     }
 
+    /// Whether certainly no version is one of the set.
+    pub(super) fn is_empty(&self) -> bool {
+        self.any.iter().all(|all| {
+            let names_pre = all.iter().any(|bound| !bound.version.pre.is_empty());
+            let patch = |version: &Version| Version {
+                patch: version.patch.saturating_add(1),
+                ..version.clone()
+            };
+            let versions = all.iter().map(|bound| &bound.version);
+            // If there is one at all, the lowest of them is at a bound, right above one, or the first of all.
+            let mut lowest = versions
+                .flat_map(|version| [version.clone(), patch(version)])
+                .chain([Version::new(0, 0, 0)]);
+            !names_pre && !lowest.any(|version| all.iter().all(|bound| bound.holds(&version)))
+        })
+    }
+
     /// Whether `version` is one of the set. A pre-release is only where the range names one.
     pub(super) fn has(&self, version: &Version) -> bool {
         self.any.iter().any(|all| {

@@ -1,5 +1,7 @@
 //! `sync`: a whole run in one process, over the in-process queue.
 
+pub(crate) mod copy;
+
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -83,7 +85,7 @@ pub(crate) fn run(
 }
 
 /// Works these images in this process, and writes the report.
-pub(super) fn work(
+fn work(
     mut config: Config,
     images: &Images,
     args: &WorkArgs,

@@ -47,6 +47,18 @@ pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Lo
     })
 }
 
+/// The same, or nothing where none is named and there is none in its usual place.
+pub(crate) fn load_if_any(
+    named: Option<&Path>,
+    environment: &Environment,
+) -> Result<Option<Loaded>, Problem> {
+    let is_named = named.is_some() || environment.config.is_some();
+    if is_named || Path::new(DEFAULT_CONFIG).exists() {
+        return load(named, environment).map(Some);
+    }
+    Ok(None)
+}
+
 /// How another file is named, as a part of a message of one line, or below one of several.
 fn another_file(error: &str) -> String {
     let before = if error.contains('\n') { "\n" } else { "; " };

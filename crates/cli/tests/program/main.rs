@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod bare_machines;
 #[cfg(test)]
+mod commands_docs;
+#[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
 mod help;

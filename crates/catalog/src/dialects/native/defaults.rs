@@ -10,7 +10,7 @@ use crate::problem::Problems;
 use super::image::{policy, targets};
 
 /// The keys of an image that have a default. Each is read as that of an image is.
-const KEYS: [&str; 6] = [
+pub(super) const KEYS: [&str; 6] = [
     "targets",
     "platform",
     "source_tls_verify",

@@ -10,7 +10,7 @@ use super::tag_rules;
 use super::values::word;
 
 const EXPECTED: &str = "a mapping with source and tag";
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "source",
     "tag",
     "tags",

@@ -17,7 +17,7 @@ const URL: &str =
     "https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password";
 const NO_API: &str = "found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub";
 
-const KEYS: [&str; 19] = [
+pub(super) const KEYS: [&str; 19] = [
     "endpoint",
     "mirrors",
     "plain_http",

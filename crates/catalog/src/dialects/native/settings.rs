@@ -20,7 +20,7 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 const RUN_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "concurrency",
     "pull_timeout_secs",
     "skip_on_error",
@@ -33,7 +33,7 @@ const KEYS: [&str; 11] = [
     "max_pause",
     "retry",
 ];
-const RETRY_KEYS: [&str; 3] = ["attempts", "initial_delay", "max_delay"];
+pub(super) const RETRY_KEYS: [&str; 3] = ["attempts", "initial_delay", "max_delay"];
 
 /// What the mapping `settings` says.
 pub(super) struct SettingsAndDefaults {

@@ -9,7 +9,7 @@ use crate::tag_rules::{Pattern, Range, Sort, TagRules};
 use super::values::{Count, Span};
 
 const EXPECTED: &str = "a list of tags, the word all, or a mapping of rules";
-const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 8] = [
     "include", "exclude", "extract", "semver", "min_age", "sort", "latest", "require",
 ];
 const EXPECTED_MIN_AGE: &str = "a mapping with a duration as in {created: 7d}";

@@ -8,7 +8,7 @@ use crate::problem::{Problem, Problems, without_secrets};
 
 const EXPECTED_ALL: &str = "a mapping of names to registries";
 const EXPECTED: &str = "a mapping with registry";
-const KEYS: [&str; 2] = ["registry", "naming"];
+pub(super) const KEYS: [&str; 2] = ["registry", "naming"];
 
 /// All of them, in the order of the file.
 pub(super) fn read_all(node: &Node) -> Result<Vec<Target>, Problems> {

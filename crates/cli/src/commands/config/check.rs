@@ -1,7 +1,9 @@
 //! `config check`: what a config means, for a person to read.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use image_sync_catalog::config_file::Images;
 use image_sync_shared::config::{
     ImageSpec, PasswordSource, ProxySetting, RegistrySettings, Settings,
 };
@@ -25,6 +27,9 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
         by_rules(images.by_rules().count()),
         config.cache_registry
     )?;
+    for line in Run::of(images).lines(images.entries()) {
+        writeln!(out, "{line}")?;
+    }
     writeln!(out, "\nSettings:")?;
     for line in settings(&config.settings) {
         writeln!(out, "{line}")?;
@@ -49,6 +54,62 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
     images
         .by_rules()
         .try_for_each(|spec| writeln!(out, "{}", images_of(&spec)))
+}
+
+/// What a run asks for at least, as where nothing has changed since the one before.
+struct Run {
+    images: usize,
+    listings: BTreeSet<String>,
+    targets: BTreeSet<String>,
+    /// HEAD requests for the images that are named.
+    heads: u64,
+}
+
+impl Run {
+    fn of(images: &Images) -> Self {
+        let mut run = Self {
+            images: 0,
+            listings: BTreeSet::new(),
+            targets: BTreeSet::new(),
+            heads: 0,
+        };
+        for image in images.iter() {
+            run.images += 1;
+            let sides = [&image.source, &image.target];
+            let asked = sides.iter().filter(|side| side.host().is_some()).count();
+            run.heads += asked as u64;
+            run.add_target(&image);
+        }
+        for sample in images.by_rules() {
+            run.listings.insert(sample.source.to_string());
+            run.add_target(&sample);
+        }
+        run
+    }
+
+    fn add_target(&mut self, image: &ImageSpec) {
+        let host = image.target.host();
+        let name = host.map_or_else(|| "folders".to_owned(), str::to_owned);
+        self.targets.insert(name);
+    }
+
+    fn lines(&self, entries: usize) -> Vec<String> {
+        let targets: Vec<&str> = self.targets.iter().map(String::as_str).collect();
+        let mut requests = format!("{} HEAD", self.heads);
+        if !self.listings.is_empty() {
+            let listings = count(self.listings.len() as u64, "listing");
+            requests = format!("{requests}, {listings}, and HEAD for each image that is chosen");
+        }
+        vec![
+            String::new(),
+            "A run of it, if nothing has changed:".to_owned(),
+            format!("  entries:                        {entries}"),
+            format!("  images known without contact:   {}", self.images),
+            format!("  requests at least:              {requests}"),
+            format!("  targets:                        {}", targets.join(", ")),
+            format!("  repositories that are listed:   {}", self.listings.len()),
+        ]
+    }
 }
 
 fn by_rules(entries: usize) -> String {
@@ -228,6 +289,13 @@ registries:
         let expected = "\
 config.yaml is a valid config: 1 image to localhost:5000
 
+A run of it, if nothing has changed:
+  entries:                        1
+  images known without contact:   1
+  requests at least:              2 HEAD
+  targets:                        localhost:5000
+  repositories that are listed:   0
+
 Settings:
   images at the same time:        16
   one attempt at an image:        5m at most
@@ -244,6 +312,23 @@ Images:
   docker.io/library/nginx:1.27 -> localhost:5000/library/nginx:1.27, all, target insecure
 ";
         assert_eq!(described(CONFIG), expected);
+    }
+
+    #[test]
+    fn requests_of_a_run_are_those_for_images_that_are_known_and_listings() {
+        let text = "{cache_registry: localhost:5000, targets: {eu: {registry: 'eu.example/mirror'}}, images: [
+            {source: nginx, tags: ['1', '2'], targets: [cache, eu]}, {source: 'oci:a', tag: '1'},
+            {source: quay.io/a/b, tags: {semver: 1.x}}, {source: quay.io/a/b, tags: {semver: 2.x}, cache_as: c}]}";
+        let said = described(text);
+        for line in [
+            "entries:                        4",
+            "images known without contact:   5",
+            "requests at least:              9 HEAD, 1 listing, and HEAD for each image that is chosen",
+            "targets:                        eu.example, localhost:5000",
+            "repositories that are listed:   1",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
     }
 
     #[test]

@@ -1,0 +1,4 @@
+//! `config`: what a config means, and what its rules make of what is there.
+
+pub(crate) mod check;
+pub(crate) mod tags;

@@ -1,0 +1,102 @@
+//! `copy`: one image, or what rules choose of a repository, to any number of targets, without a config that names them.
+
+use clap::Args;
+use image_sync_catalog::config_file::{self, Images};
+use image_sync_catalog::selection::one_off::Order;
+use image_sync_shared::config::Config;
+use image_sync_shared::image::reference::{Location, Repository};
+
+use super::{WorkArgs, work};
+use crate::options::{CommonArgs, RuleArgs};
+use crate::process::environment::Environment;
+use crate::process::exit::{Exit, Problem};
+use crate::run::setup;
+use crate::terminal::progress::Screen;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  image-sync copy nginx:1.27 localhost:5000/library/nginx
+  image-sync copy nginx:1.27 localhost:5000/web:stable oci:./cache/nginx --platform all
+  image-sync copy registry.k8s.io/pause localhost:5000/pause --semver '>=3.8' --latest 2
+
+Settings, defaults and registries are those of the config, if --config names one or there is one in its
+usual place; its images are not worked. Exit codes are those of `sync`.";
+
+/// Options of `copy`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CopyArgs {
+    /// The image, as nginx:1.27, docker.io/library/nginx@sha256:... or oci:FOLDER:1.27; without a tag where options choose among its tags
+    #[arg(value_name = "SOURCE")]
+    source: String,
+    /// Where it goes, as localhost:5000/nginx or oci:FOLDER, with a tag where that is another one
+    #[arg(value_name = "TARGET", required = true)]
+    targets: Vec<String>,
+    /// Which platforms: all, linux/arm64, or several with commas [default: as in the config, or linux/amd64]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// What becomes of a tag that is there with another image: always, never or error [default: as in the config, or always]
+    #[arg(long, value_name = "POLICY")]
+    overwrite: Option<String>,
+    /// What becomes of an image that lacks a wanted platform: fail or skip [default: as in the config, or fail]
+    #[arg(long, value_name = "POLICY")]
+    platform_missing: Option<String>,
+    #[command(flatten)]
+    rules: RuleArgs,
+    #[command(flatten)]
+    work: WorkArgs,
+}
+
+/// Runs `copy`.
+pub(crate) fn run(
+    common: &CommonArgs,
+    args: &CopyArgs,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    let config = match setup::load_if_any(common.config.as_deref(), environment)? {
+        Some(loaded) => loaded.config,
+        None => config_file::usual().map_err(Problem::usage)?,
+    };
+    let images = args.images(&config)?;
+    let config = for_these(config, &images);
+    work(config, &images, &args.work, environment, screen)
+}
+
+impl CopyArgs {
+    fn images(&self, config: &Config) -> Result<Images, Problem> {
+        let keys = [
+            ("platform", &self.platform),
+            ("overwrite", &self.overwrite),
+            ("platform_missing", &self.platform_missing),
+        ];
+        let said = keys
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value.clone()?)));
+        let rules = self.rules.texts();
+        let order = Order {
+            source: &self.source,
+            targets: &self.targets,
+            rules: rules.as_ref(),
+            keys: said.collect(),
+        };
+        order.images(&config.defaults).map_err(Problem::usage)
+    }
+}
+
+/// The config as if it had these images: the report says where they go, first of all.
+fn for_these(config: Config, images: &Images) -> Config {
+    let first = images.samples().next().map(|image| image.target);
+    let place = match first {
+        Some(Repository::Registry { host, .. }) => Location::Registry {
+            host,
+            prefix: String::new(),
+        },
+        Some(Repository::Folder(folder)) => Location::Folder(folder),
+        None => config.cache_registry,
+    };
+    Config {
+        cache_registry: place,
+        further_targets: Vec::new(),
+        ..config
+    }
+}
