@@ -71,7 +71,7 @@ use image_sync_shared::config::Config;
 
 use crate::document::Variables;
 
-pub use crate::dialects::native::registry_host;
+pub use crate::dialects::native::{SCHEMA, registry_host};
 pub use crate::images::{Images, Sources};
 pub use error::ConfigError;
 

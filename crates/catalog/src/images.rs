@@ -190,7 +190,13 @@ impl Images {
     #[must_use]
     pub fn entries(&self) -> usize {
         let all = self.entries.all.iter();
-        let origins = all.map(|entry| (entry.origin.file, entry.namespace.is_some(), entry.origin.index));
+        let origins = all.map(|entry| {
+            (
+                entry.origin.file,
+                entry.namespace.is_some(),
+                entry.origin.index,
+            )
+        });
         let mut origins: Vec<_> = origins.collect();
         // Those of one item stand together.
         origins.dedup();
@@ -279,9 +285,12 @@ impl Images {
     pub(crate) fn retain(&mut self, only: Only) {
         let entries = self.entries.each().zip(&self.is_kept);
         let wanted = entries.map(|(entry, kept)| {
-            let is_wanted = |image: &ImageSpec| match entry.entry.is_named() {
-                true => only.matches(image),
-                false => only.may_match(image),
+            let is_wanted = |image: &ImageSpec| {
+                if entry.entry.is_named() {
+                    only.matches(image)
+                } else {
+                    only.may_match(image)
+                }
             };
             *kept
                 && self

@@ -1,6 +1,9 @@
-//! What a copy makes of an image: its bytes, the order of what is pushed, its platforms, and how many requests that takes.
+//! What a copy makes of an image: its bytes, the order of what is pushed, its platforms, how many requests that takes,
+//! and which images are copied.
 
 mod bytes_and_order;
+mod one_off;
+mod only_failed;
 mod overwriting;
 mod platforms;
 mod request_floor;

@@ -7,11 +7,9 @@
 )]
 
 mod copies;
-mod copy;
 mod creation_times;
 mod faults;
 mod listings;
-mod only_failed;
 mod real_servers;
 mod repositories;
 mod seed;

@@ -6,6 +6,7 @@ mod include;
 mod login;
 mod registries;
 mod repositories;
+mod schema;
 mod settings;
 mod tag_rules;
 mod targets;

@@ -64,7 +64,10 @@ impl Listed {
     /// Whether images of the source of `sample` are named.
     pub(super) fn may_name(&self, sample: &ImageSpec) -> bool {
         match sample.image.strip_suffix('*') {
-            Some(namespace) => self.sources.iter().any(|source| source.starts_with(namespace)),
+            Some(namespace) => self
+                .sources
+                .iter()
+                .any(|source| source.starts_with(namespace)),
             None => self.sources.contains(&text::bounded(&sample.image)),
         }
     }
@@ -85,8 +88,9 @@ impl Listed {
     /// once.
     pub(crate) fn missing(&self, awaited: impl Iterator<Item = ImageSpec>) -> Vec<String> {
         // Reports call what is found in a namespace by its own name, and all of it `HOST/NAMESPACE/*`.
-        let (namespaces, sources): (Vec<String>, Vec<String>) =
-            awaited.map(|image| image.image).partition(|image| image.ends_with('*'));
+        let (namespaces, sources): (Vec<String>, Vec<String>) = awaited
+            .map(|image| image.image)
+            .partition(|image| image.ends_with('*'));
         let sources: HashSet<String> = sources.iter().map(text::bounded).collect();
         let is_awaited = |source: &str| {
             let is_below = |namespace: &String| source.starts_with(namespace.trim_end_matches('*'));

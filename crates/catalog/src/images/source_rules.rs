@@ -35,7 +35,11 @@ impl SourceRules {
         if self.rules.need_creation_times() {
             let candidates = self.rules.candidates(tags.iter().copied());
             let dated = discovery.dated(&self.sample, candidates).await?;
-            created.extend(dated.iter().filter_map(|candidate| Some((candidate.tag, candidate.created()?))));
+            created.extend(
+                dated
+                    .iter()
+                    .filter_map(|candidate| Some((candidate.tag, candidate.created()?))),
+            );
         }
         Ok(self.rules.explain(&tags, &created, discovery.sources.now))
     }
@@ -58,7 +62,9 @@ pub async fn explain(
 impl Images {
     /// The rules of each entry for one repository that has some.
     pub fn rules(&self) -> impl Iterator<Item = SourceRules> {
-        let once = self.kept().filter(|of| of.nth == 0 && of.entry.namespace.is_none());
+        let once = self
+            .kept()
+            .filter(|of| of.nth == 0 && of.entry.namespace.is_none());
         once.filter_map(|of| self.rules_of(of))
     }
 

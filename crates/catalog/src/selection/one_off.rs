@@ -92,11 +92,7 @@ impl Order<'_> {
 
 impl RuleTexts {
     /// The rules for the tags of `source`.
-    pub fn rules(
-        &self,
-        source: &str,
-        defaults: &ImageDefaults,
-    ) -> Result<SourceRules, OrderError> {
+    pub fn rules(&self, source: &str, defaults: &ImageDefaults) -> Result<SourceRules, OrderError> {
         let somewhere = Order {
             source,
             targets: &["localhost/a".to_owned()],

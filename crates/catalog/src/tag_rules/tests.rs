@@ -248,7 +248,10 @@ fn rules_without_min_age_are_known_by_what_they_were_known_by_before_there_was_o
 /// The rules that a config states so.
 fn stated(text: &str) -> TagRules {
     let images = samples::config(&[&format!("{{source: a/b, tags: {text}}}")]).images;
-    images.said().find_map(|(_, rules, _)| rules.cloned()).unwrap()
+    images
+        .said()
+        .find_map(|(_, rules, _)| rules.cloned())
+        .unwrap()
 }
 
 /// Each stage with what it leaves, and each tag with the stage that leaves it out.
@@ -369,7 +372,11 @@ fn a_tag_that_is_too_young_is_told_with_when_its_image_was_created() {
     let created = [("a", 30), ("b", 2), ("c", 9)];
     let created = created.map(|(tag, days)| (tag, NOW - Duration::days(days)));
     let told = rules.explain(&["a", "b", "c", "d"], &HashMap::from(created), NOW);
-    let stages: Vec<_> = told.stages.iter().map(|stage| (stage.name, stage.left)).collect();
+    let stages: Vec<_> = told
+        .stages
+        .iter()
+        .map(|stage| (stage.name, stage.left))
+        .collect();
     let expected = [("artifacts", 4), ("min_age", 2), ("sort", 2), ("latest", 1)];
     assert_eq!(stages, expected);
     let why = |tag: &str| {

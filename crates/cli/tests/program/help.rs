@@ -37,6 +37,17 @@ fn version_is_that_of_the_package() {
 }
 
 #[test]
+fn config_schema_is_the_file_that_editors_find() {
+    let schema = Home::new().run("config schema");
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/config.schema.json"
+    );
+    let expected = std::fs::read_to_string(file).unwrap();
+    assert_eq!((schema.code, schema.stdout), (Some(0), expected));
+}
+
+#[test]
 fn completions_are_made_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = Home::new().run(&format!("completions {shell}"));

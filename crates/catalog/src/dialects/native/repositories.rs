@@ -7,7 +7,7 @@ use crate::problem::{Origin, Problem, Problems};
 use super::{image, tag_rules};
 
 const EXPECTED: &str = "a mapping with source and tags";
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "source",
     "include",
     "exclude",

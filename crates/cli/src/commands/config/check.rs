@@ -60,6 +60,7 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
 struct Run {
     images: usize,
     listings: BTreeSet<String>,
+    namespaces: BTreeSet<String>,
     targets: BTreeSet<String>,
     /// HEAD requests for the images that are named.
     heads: u64,
@@ -70,6 +71,7 @@ impl Run {
         let mut run = Self {
             images: 0,
             listings: BTreeSet::new(),
+            namespaces: BTreeSet::new(),
             targets: BTreeSet::new(),
             heads: 0,
         };
@@ -81,7 +83,12 @@ impl Run {
             run.add_target(&image);
         }
         for sample in images.by_rules() {
-            run.listings.insert(sample.source.to_string());
+            // A namespace is one listing of its registry's catalog; those of its repositories are not known before it.
+            if sample.image.ends_with("/*") {
+                run.namespaces.insert(sample.image.clone());
+            } else {
+                run.listings.insert(sample.source.to_string());
+            }
             run.add_target(&sample);
         }
         run
@@ -96,9 +103,14 @@ impl Run {
     fn lines(&self, entries: usize) -> Vec<String> {
         let targets: Vec<&str> = self.targets.iter().map(String::as_str).collect();
         let mut requests = format!("{} HEAD", self.heads);
-        if !self.listings.is_empty() {
-            let listings = count(self.listings.len() as u64, "listing");
+        let known = self.listings.len() + self.namespaces.len();
+        if known > 0 {
+            let listings = count(known as u64, "listing");
             requests = format!("{requests}, {listings}, and HEAD for each image that is chosen");
+        }
+        if !self.namespaces.is_empty() {
+            let namespaces = count(self.namespaces.len() as u64, "namespace");
+            requests = format!("{requests}; 1 listing more for each repository of {namespaces}");
         }
         vec![
             String::new(),

@@ -66,6 +66,35 @@ async fn rules_are_expanded_and_what_failed_of_them_is_worked() {
 }
 
 #[tokio::test]
+async fn what_failed_in_a_namespace_is_worked_and_its_other_repositories_are_not_listed() {
+    let fixture = TestSync::with(&image("app")).await;
+    fixture.source.put_image("team/other", TAG, &image("other"));
+    let fault = Rule::new("GET", "/v2/team/app/blobs/*").first(1);
+    fixture.source.stage(fault, Fault::status(403));
+    let host = fixture.source.host();
+    let config = fixture.empty_catalog().yaml();
+    let config = format!("{config}repositories: [{{source: '{host}/team', tags: all}}]\n");
+    fixture.program.write("config.yaml", &config);
+    let sync = ["sync", "-c", "config.yaml"];
+    let first = fixture.program.run(&sync).await;
+    assert_eq!(first.report().head.summary.failed, 1, "{first:#?}");
+    fixture.program.write("report.json", &first.stdout);
+    let again = ["--only-failed", "report.json"];
+    let ended = fixture.program.run(&[&sync[..], &again].concat()).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(
+        ended.only_result().image.ends_with("team/app"),
+        "{ended:#?}"
+    );
+    assert!(
+        !ended.stderr.contains("no image of the config"),
+        "{ended:#?}"
+    );
+    let listings = fixture.source.count("GET", "/v2/team/other/tags/list*");
+    assert_eq!(listings, 1, "{ended:#?}");
+}
+
+#[tokio::test]
 async fn a_listing_that_failed_is_all_that_its_rules_choose() {
     let fixture = TestSync::with(&image("app")).await;
     let listing = Rule::new("GET", "/v2/*/tags/list*").first(1);

@@ -1,0 +1,54 @@
+//! The examples in docs/commands.md print what they say.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::support::Home;
+
+#[test]
+fn each_console_example_in_the_docs_prints_what_stands_below_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let docs = fs::read_to_string(root.join("docs/commands.md")).unwrap();
+    let examples: Vec<&str> = docs
+        .split("\n```console\n$ image-sync ")
+        .skip(1)
+        .map(|block| block.split("\n```").next().unwrap())
+        .collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let home = Home::new();
+        let folder = root.join("examples").canonicalize().unwrap();
+        symlink(folder, home.path().join("examples")).unwrap();
+        let (line, expected) = example.split_once('\n').unwrap();
+        let ended = home.run(&line.replace('\'', ""));
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert_eq!(ended.stdout.trim_end(), expected, "{line}");
+    }
+}
+
+#[test]
+fn each_option_of_the_shell_examples_in_the_docs_is_known() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let docs = fs::read_to_string(root.join("docs/commands.md")).unwrap();
+    let home = Home::new();
+    let blocks = docs.split("\n```sh\n").skip(1);
+    let blocks = blocks.map(|block| block.split("\n```").next().unwrap());
+    let lines: Vec<&str> = blocks.flat_map(str::lines).collect();
+    assert_eq!(lines.len(), 5);
+    for line in lines {
+        let command = line
+            .split(" #")
+            .next()
+            .unwrap()
+            .strip_prefix("image-sync ")
+            .unwrap();
+        for word in command
+            .split_whitespace()
+            .filter(|word| word.starts_with("--"))
+        {
+            let help = home.run(&format!("{} --help", command.split(' ').next().unwrap()));
+            assert!(help.stdout.contains(word), "{word} in {line}");
+        }
+    }
+}
