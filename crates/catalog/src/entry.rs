@@ -53,8 +53,24 @@ pub(crate) struct Entry {
     pub(crate) platforms: Option<Box<Platforms>>,
     pub(crate) source_tls_verify: Option<bool>,
     pub(crate) cache_insecure: Option<bool>,
+    pub(crate) policy: StatedPolicy,
+}
+
+/// What is said of a policy, as far as something is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StatedPolicy {
     pub(crate) overwrite: Option<Overwrite>,
     pub(crate) platform_missing: Option<PlatformMissing>,
+}
+
+impl StatedPolicy {
+    /// The policy; where nothing is said, it is the `usual` one.
+    pub(crate) fn or(self, usual: ImagePolicy) -> ImagePolicy {
+        ImagePolicy {
+            overwrite: self.overwrite.unwrap_or(usual.overwrite),
+            platform_missing: self.platform_missing.unwrap_or(usual.platform_missing),
+        }
+    }
 }
 
 impl Entry {
@@ -146,7 +162,7 @@ impl Entry {
             platforms,
             source_trust: source_trust.unwrap_or(defaults.source_trust),
             target_trust: target_trust.unwrap_or(defaults.target_trust),
-            policy: self.policy(defaults),
+            policy: self.policy.or(defaults.policy),
         })
     }
 
@@ -187,14 +203,6 @@ impl Entry {
         match self.rules() {
             Some(rules) => rules.extracted(tag?),
             None => tag,
-        }
-    }
-
-    fn policy(&self, defaults: &ImageDefaults) -> ImagePolicy {
-        let usual = defaults.policy;
-        ImagePolicy {
-            overwrite: self.overwrite.unwrap_or(usual.overwrite),
-            platform_missing: self.platform_missing.unwrap_or(usual.platform_missing),
         }
     }
 }

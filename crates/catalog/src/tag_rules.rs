@@ -94,6 +94,12 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
+/// Whether one of `include` matches `name`, if there are any, and none of `exclude`.
+pub(crate) fn is_included(include: &[Pattern], exclude: &[Pattern], name: &str) -> bool {
+    let is_any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
+    (include.is_empty() || is_any(include)) && !is_any(exclude)
+}
+
 /// The last line of what the library says, which draws the place in several.
 fn reason(error: &regex::Error) -> String {
     let text = error.to_string();
@@ -188,8 +194,7 @@ impl TagRules {
     }
 
     fn is_named(&self, tag: &str) -> bool {
-        let is_any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(tag));
-        (self.include.is_empty() || is_any(&self.include)) && !is_any(&self.exclude)
+        is_included(&self.include, &self.exclude, tag)
     }
 
     fn candidate<'t>(&self, tag: &'t str) -> Option<Candidate<'t>> {

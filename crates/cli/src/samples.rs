@@ -1,11 +1,15 @@
 //! Values for the tests of this crate.
 
+mod registries;
+
 use image_sync_shared::run::job::Job;
 use image_sync_shared::run::outcome::{Action, ImageResult};
 use image_sync_shared::run::report::{Report, ReportHead, RunStatus, Summary};
 use image_sync_shared::run::{RunId, Trigger};
 use image_sync_testkit::samples;
 use time::macros::datetime;
+
+pub(crate) use registries::InPlace;
 
 pub(crate) fn head() -> ReportHead {
     ReportHead {

@@ -28,11 +28,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// All places that images go to.
+    pub fn targets(&self) -> impl Iterator<Item = &Location> {
+        iter::once(&self.cache_registry).chain(&self.further_targets)
+    }
+
     /// How many hosts images go to.
     #[must_use]
     pub fn target_hosts(&self) -> usize {
-        let places = iter::once(&self.cache_registry).chain(&self.further_targets);
-        places.map(Location::host).collect::<BTreeSet<_>>().len()
+        let hosts = self.targets().map(Location::host);
+        hosts.collect::<BTreeSet<_>>().len()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use image_sync_shared::image::reference::Location;
 
 use crate::problem::{Problem, without_secrets};
-use crate::tag_rules::Pattern;
+use crate::tag_rules::{Pattern, is_included};
 
 /// The component by which a repository of a namespace is called that stands for all of them.
 const ANY_NAME: &str = "all";
@@ -70,10 +70,9 @@ impl Namespace {
 
     /// Whether the repository `name` of its registry is among those that are wanted.
     pub(crate) fn has(&self, name: &str) -> bool {
-        let is_any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
         let rest = name.strip_prefix(&*self.prefix);
         let is_below = rest.is_some_and(|rest| self.prefix.is_empty() || rest.starts_with('/'));
-        is_below && (self.include.is_empty() || is_any(&self.include)) && !is_any(&self.exclude)
+        is_below && is_included(&self.include, &self.exclude, name)
     }
 
     /// Whether the repository `name` of `host` is.

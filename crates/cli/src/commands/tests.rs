@@ -1,7 +1,5 @@
 //! Commands over the queue of a single process: they take ports, and know no server.
 
-mod registries;
-
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -10,6 +8,7 @@ use std::time::Duration;
 use image_sync_catalog::config_file;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memo::MemoryMemo;
+use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::panics::lock;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
@@ -21,7 +20,6 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::registries::TestRegistries;
 use super::{aggregator, dead_letters, enqueue, hosts, producer, runs, why};
 use crate::args::{self, Command};
 use crate::options::{Output, OutputArgs};
@@ -31,7 +29,19 @@ use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
 use crate::run::setup::Loaded;
 use crate::run::wiring::{self, Outside};
+use crate::samples::InPlace;
 use crate::terminal::progress::Screen;
+
+/// Registries in which every image is in place, but those that may not be read.
+fn in_place() -> InPlace {
+    InPlace(|at, tag| {
+        if at.side == Side::Source && at.repository.name().ends_with("denied") {
+            let denied = FailureClass::Denied;
+            return Err(Failure::new(at.side, Step::Check, tag, denied, "403"));
+        }
+        Ok(())
+    })
+}
 
 const CONFIG: &str = "\
 cache_registry: localhost:5000
@@ -69,7 +79,7 @@ impl TestInstallation {
     fn start_worker(&mut self) {
         let ports = self.queue.ports();
         let outside = Outside {
-            registries: Arc::new(TestRegistries),
+            registries: Arc::new(in_place()),
             memo: ports.memos.of(None),
             progress: Arc::new(Silent),
             measures: Arc::new(Unmeasured),
@@ -172,7 +182,7 @@ fn outputs(environment: &Environment, screen: &Screen, stdout: &Stdout) -> Outpu
 
 fn of_producer() -> producer::Outside {
     producer::Outside {
-        registries: Arc::new(TestRegistries),
+        registries: Arc::new(in_place()),
         creation_times: Arc::new(MemoryMemo::default()),
     }
 }

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::iter;
 use std::path::{Component, Path, PathBuf};
 
 use image_sync_shared::config::{Config, ImageSpec};
@@ -58,10 +57,7 @@ impl AdmissionRules {
     pub fn of(config: &Config, images: impl Iterator<Item = ImageSpec>) -> Self {
         let defaults = &config.defaults;
         let mut rules = Self {
-            own_targets: iter::once(&config.cache_registry)
-                .chain(&config.further_targets)
-                .cloned()
-                .collect(),
+            own_targets: config.targets().cloned().collect(),
             other_targets: Vec::new(),
             folders: false,
             own_source_folders: BTreeSet::new(),

@@ -151,28 +151,17 @@ pub(crate) fn before_attempt(
     }
     // The later one decides where both are paused: a copy needs both.
     let PausedHost { side, host, until } = paused.iter().max_by_key(|paused| paused.until)?;
-    let end = rfc3339(*until);
-    let why = format!("{host} answered 429 or 503 and is left alone until {end}");
+    let why = format!(
+        "answered 429 or 503 and is left alone until {}",
+        rfc3339(*until)
+    );
+    let class = FailureClass::RateLimited {
+        retry_after_ms: None,
+    };
     // Spread, as a whole catalog may wait for this one moment.
     let due = later(*until, spread(policy.pause_spread));
     let decision = Decision { job, policy, now };
-    if let Some(deadline) = decision.missed_deadline(due) {
-        let class = FailureClass::RateLimited {
-            retry_after_ms: None,
-        };
-        let image = &place(job, *side).image;
-        let failure = Failure::new(*side, Step::Check, image, class, host);
-        let why = format!("answered 429 or 503 and is left alone until {end}");
-        let failure = too_late(failure, " ", &why, deadline);
-        return Some(decision.finish(AttemptOutcome::unworked(job, failure), None));
-    }
-    let why = format!("{side}: {why}");
-    Some(Settlement::Defer {
-        successor: Box::new(job.deferred(due)),
-        event: (job.defers == 0).then(|| put_back(job, &why)),
-        pause: None,
-        why,
-    })
+    Some(put_off(&decision, *side, host, (class, &why), due))
 }
 
 /// What becomes of a job whose target's host has its share of this worker's slots in use for long: it comes again, later each
@@ -186,15 +175,32 @@ pub(crate) fn without_share(
     let doublings = job.defers.min(MOST_DOUBLINGS);
     let wait = policy.busy_wait * 2_u32.pow(doublings);
     let due = later(now, wait + spread(wait));
-    let why = format!("{host} is slow: its share of this worker's slots is in use");
+    let why = "is slow: its share of this worker's slots is in use";
     let decision = Decision { job, policy, now };
+    put_off(
+        &decision,
+        Side::Target,
+        host,
+        (FailureClass::Timeout, why),
+        due,
+    )
+}
+
+/// Puts a job back that was not begun, until `due`, as `host` is as `why` says. Later than its run's deadline it fails at once.
+fn put_off(
+    decision: &Decision<'_>,
+    side: Side,
+    host: &str,
+    (class, why): (FailureClass, &str),
+    due: OffsetDateTime,
+) -> Settlement {
+    let job = decision.job;
     if let Some(deadline) = decision.missed_deadline(due) {
-        let (side, image) = (Side::Target, &job.target.image);
-        let failure = Failure::new(side, Step::Check, image, FailureClass::Timeout, host);
-        let failure = too_late(failure, " ", "is slow", deadline);
+        let failure = Failure::new(side, Step::Check, &place(job, side).image, class, host);
+        let failure = too_late(failure, " ", why, deadline);
         return decision.finish(AttemptOutcome::unworked(job, failure), None);
     }
-    let why = format!("{}: {why}", Side::Target);
+    let why = format!("{side}: {host} {why}");
     Settlement::Defer {
         successor: Box::new(job.deferred(due)),
         event: (job.defers == 0).then(|| put_back(job, &why)),

@@ -1,7 +1,6 @@
 //! The mapping `defaults`: what the images of a file have that say nothing themselves.
 
 use image_sync_shared::config::ImageDefaults;
-use image_sync_shared::run::job::ImagePolicy;
 
 use crate::document::{Keys, Node};
 use crate::entry::trust;
@@ -26,17 +25,12 @@ pub(super) fn read(node: &Node, of_all: &ImageDefaults) -> Result<ImageDefaults,
     let cache_insecure: Option<bool> = keys.get("cache_insecure");
     let source_trust = source_tls_verify.map(|verify| trust(!verify));
     let target_trust = cache_insecure.map(trust);
-    let (overwrite, platform_missing) = policy(&keys);
-    let usual = of_all.policy;
     let defaults = ImageDefaults {
         platforms: (keys.get("platform")).unwrap_or_else(|| of_all.platforms.clone()),
         source_trust: source_trust.unwrap_or(of_all.source_trust),
         target_trust: target_trust.unwrap_or(of_all.target_trust),
         targets: targets(&keys).or_else(|| of_all.targets.clone()),
-        policy: ImagePolicy {
-            overwrite: overwrite.unwrap_or(usual.overwrite),
-            platform_missing: platform_missing.unwrap_or(usual.platform_missing),
-        },
+        policy: policy(&keys).or(of_all.policy),
     };
     keys.finish(Some(defaults))
 }

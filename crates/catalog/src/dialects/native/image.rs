@@ -3,7 +3,7 @@
 use image_sync_shared::run::job::{Overwrite, PlatformMissing};
 
 use crate::document::{Keys, Node};
-use crate::entry::{Entry, Selector};
+use crate::entry::{Entry, Selector, StatedPolicy};
 use crate::problem::{Origin, Problem, Problems};
 
 use super::tag_rules;
@@ -48,7 +48,6 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
 /// The same of this source, as the other keys say.
 pub(super) fn entries(keys: &Keys<'_>, source: &str, origin: Origin) -> Vec<Entry> {
     let selectors = selectors(keys);
-    let (overwrite, platform_missing) = policy(keys);
     let entry = Entry {
         origin,
         source: source.into(),
@@ -60,8 +59,7 @@ pub(super) fn entries(keys: &Keys<'_>, source: &str, origin: Origin) -> Vec<Entr
         platforms: keys.get("platform"),
         source_tls_verify: keys.get("source_tls_verify"),
         cache_insecure: keys.get("cache_insecure"),
-        overwrite,
-        platform_missing,
+        policy: policy(keys),
     };
     let entries = selectors.into_iter().map(|selector| Entry {
         selector,
@@ -86,9 +84,11 @@ pub(super) fn targets(keys: &Keys<'_>) -> Option<Box<[Box<str>]>> {
 }
 
 /// What `overwrite` and `platform_missing` say.
-pub(super) fn policy(keys: &Keys<'_>) -> (Option<Overwrite>, Option<PlatformMissing>) {
-    let overwrite = word(keys, "overwrite", &OVERWRITE);
-    (overwrite, word(keys, "platform_missing", &PLATFORM_MISSING))
+pub(super) fn policy(keys: &Keys<'_>) -> StatedPolicy {
+    StatedPolicy {
+        overwrite: word(keys, "overwrite", &OVERWRITE),
+        platform_missing: word(keys, "platform_missing", &PLATFORM_MISSING),
+    }
 }
 
 /// What `tag` or `tags` say.

@@ -1,74 +1,23 @@
-use async_trait::async_trait;
 use image_sync_aggregator::aggregate::Ending;
 use image_sync_catalog::config_file::{self, Parsed};
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_queue::memo::MemoryMemo;
-use image_sync_shared::failure::Failure;
-use image_sync_shared::image::digest::Digest;
-use image_sync_shared::image::manifest::{Descriptor, RawManifest};
-use image_sync_shared::image::media_type::OCI_MANIFEST;
-use image_sync_shared::image::reference::Reference;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::runs::run_control::Opening;
 use image_sync_shared::ports::telemetry::measures::Unmeasured;
 use image_sync_shared::ports::telemetry::progress::Silent;
-use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
-use image_sync_shared::run::job::Remote;
 use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::TokioClock;
 
 use super::*;
+use crate::samples::InPlace;
 
 /// Registries in which every image is in place, but asking for one called `killer` kills who asks.
-struct Deadly;
-
-#[async_trait]
-impl Registries for Deadly {
-    async fn resolve(&self, at: &Remote, _: &Reference) -> Result<Option<Resolved>, Failure> {
+fn deadly() -> InPlace {
+    InPlace(|at, _| {
         assert!(!at.repository.name().ends_with("killer"), "staged");
-        Ok(Some(Resolved {
-            digest: Digest::of(b"the same everywhere"),
-            media_type: OCI_MANIFEST.to_owned(),
-        }))
-    }
-
-    async fn pull_manifest_up_to(
-        &self,
-        _: usize,
-        _: &Remote,
-        _: &Reference,
-    ) -> Result<RawManifest, Failure> {
-        panic!("all is in place")
-    }
-
-    async fn push_manifest(
-        &self,
-        _: &Remote,
-        _: &Reference,
-        _: &RawManifest,
-    ) -> Result<(), Failure> {
-        panic!("all is in place")
-    }
-
-    async fn has_blob(&self, _: &Remote, _: &Digest) -> Result<bool, Failure> {
-        panic!("all is in place")
-    }
-
-    async fn copy_blob(&self, _: BlobCopy<'_>) -> Result<Arrival, Failure> {
-        panic!("all is in place")
-    }
-
-    async fn read_blob(&self, _: usize, _: &Remote, _: &Descriptor) -> Result<Vec<u8>, Failure> {
-        panic!("all is in place")
-    }
-
-    async fn repositories(&self, _: &Remote) -> Result<Vec<String>, Failure> {
-        panic!("all is in place")
-    }
-
-    async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
-        panic!("all is in place")
-    }
+        Ok(())
+    })
 }
 
 fn config(images: &[&str]) -> Parsed {
@@ -87,7 +36,7 @@ fn pipeline(Parsed { config, images, .. }: &Parsed, queue: &InProcess) -> Pipeli
         grace: Duration::ZERO,
     };
     let outside = Outside {
-        registries: Arc::new(Deadly),
+        registries: Arc::new(deadly()),
         memo: Arc::new(MemoryMemo::default()),
         progress: Arc::new(Silent),
         measures: Arc::new(Unmeasured),

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use image_sync_shared::config::{Config, ImageSpec};
-use image_sync_shared::image::reference::{DOCKER_HUB, DOCKER_HUB_API};
+use image_sync_shared::image::reference::{DOCKER_HUB, DOCKER_HUB_API, Location};
 
 /// Hosts that have a name of their own, at most.
 const MAX_HOSTS: usize = 64;
@@ -22,10 +22,7 @@ impl Hosts {
     /// of images come last, and only the first ones count where there are too many.
     pub(crate) fn of(config: &Config, images: impl Iterator<Item = ImageSpec>) -> Self {
         let mut hosts = Self::default();
-        hosts.add_all(config.cache_registry.host());
-        for target in &config.further_targets {
-            hosts.add_all(target.host());
-        }
+        hosts.add_all(config.targets().filter_map(Location::host));
         for (host, registry) in &config.registries {
             hosts.add(host);
             hosts.add_all(registry.endpoint.as_deref());
