@@ -83,20 +83,49 @@ impl CopyArgs {
     }
 }
 
-/// The config as if it had these images: the report says where they go, first of all.
+/// The config as if it had these images and no others: their targets are its places, and the report names the first.
 fn for_these(config: Config, images: &Images) -> Config {
-    let first = images.samples().next().map(|image| image.target);
-    let place = match first {
-        Some(Repository::Registry { host, .. }) => Location::Registry {
+    let mut places = images.samples().map(|image| match image.target {
+        Repository::Registry { host, name } => Location::Registry { host, prefix: name },
+        Repository::Folder(folder) => Location::Folder(folder),
+    });
+    let first = places.next();
+    let first = first.map(|place| match place {
+        Location::Registry { host, .. } => Location::Registry {
             host,
             prefix: String::new(),
         },
-        Some(Repository::Folder(folder)) => Location::Folder(folder),
-        None => config.cache_registry,
-    };
+        Location::Folder(_) => place,
+    });
     Config {
-        cache_registry: place,
-        further_targets: Vec::new(),
+        cache_registry: first.unwrap_or(config.cache_registry),
+        further_targets: places.collect(),
         ..config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_places_of_a_copy_are_its_targets_and_the_report_names_the_first() {
+        let config = config_file::usual().unwrap();
+        let targets = ["a.test:5000/app", "b.test/mirror/app:2", "oci:./here"].map(str::to_owned);
+        let order = Order {
+            source: "quay.io/a/b:1",
+            targets: &targets,
+            rules: None,
+            keys: Vec::new(),
+        };
+        let images = order.images(&config.defaults).unwrap();
+        let config = for_these(config, &images);
+        assert_eq!(config.cache_registry.to_string(), "a.test:5000");
+        let further = config.further_targets.iter().map(Location::to_string);
+        assert_eq!(
+            further.collect::<Vec<_>>(),
+            ["b.test/mirror/app", "oci:./here"]
+        );
+        assert_eq!(config.target_hosts(), 3, "each has a share of the slots");
     }
 }
