@@ -22,6 +22,22 @@ pub struct InRun {
     /// How the image stands, or stood at the end of the run.
     #[serde(flatten)]
     pub image: ImageState,
+    /// Whether the run has it for other targets too, and they are asked for.
+    #[serde(skip)]
+    pub has_other_targets: bool,
+}
+
+impl InRun {
+    fn name(&self) -> String {
+        let ImageState {
+            image, tag, target, ..
+        } = &self.image;
+        if self.has_other_targets {
+            format!("{image}:{tag} for {target}")
+        } else {
+            format!("{image}:{tag}")
+        }
+    }
 }
 
 /// All that is known of an image.
@@ -89,7 +105,7 @@ fn of_latest(latest: &InRun) -> String {
     let InRun {
         run_id, image, at, ..
     } = latest;
-    let (name, at) = (format!("{}:{}", image.image, image.tag), text(*at));
+    let (name, at) = (latest.name(), text(*at));
     let why = image.error.as_deref().unwrap_or("no reason was told");
     let times = |count: u32| match count {
         1 => "once".to_owned(),
@@ -153,6 +169,7 @@ mod tests {
             run_id: RunId::new(run),
             status,
             at: now(),
+            has_other_targets: false,
             image: ImageState {
                 image: name.image,
                 tag: name.tag,
@@ -229,6 +246,27 @@ mod tests {
             let sentence = known.sentence("b");
             assert!(sentence.contains(said), "{sentence}");
         }
+    }
+
+    #[test]
+    fn an_image_for_several_targets_is_told_with_the_one_that_is_meant() {
+        let failed = in_run("r1", Some(RunStatus::Complete), Standing::Failed, "404");
+        let of_several = InRun {
+            has_other_targets: true,
+            ..failed.clone()
+        };
+        let target = failed.image.target.clone();
+        let sentence = |run| {
+            let known = Known {
+                runs: vec![run],
+                ..Known::default()
+            };
+            known.sentence("b")
+        };
+        assert!(sentence(failed).starts_with("quay.io/a/b:v1 failed in run r1"));
+        let start = format!("quay.io/a/b:v1 for {target} failed in run r1");
+        let said = sentence(of_several);
+        assert!(said.starts_with(&start), "{said}");
     }
 
     #[test]

@@ -5,5 +5,6 @@ pub(crate) mod report_source;
 pub(crate) mod report_table;
 pub(crate) mod summary;
 pub(crate) mod table;
+pub(crate) mod targets;
 pub(crate) mod text;
 pub(crate) mod units;

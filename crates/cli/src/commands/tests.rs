@@ -55,6 +55,7 @@ struct TestInstallation {
     queue: InProcess,
     stop: CancellationToken,
     roles: JoinSet<()>,
+    config: &'static str,
 }
 
 impl TestInstallation {
@@ -65,6 +66,7 @@ impl TestInstallation {
             queue: InProcess::new(InProcessSettings::default(), clock),
             stop: CancellationToken::new(),
             roles: JoinSet::new(),
+            config: CONFIG,
         }
     }
 
@@ -129,14 +131,14 @@ impl TestInstallation {
                 why::tell(&args, &args.meant()?, ports, environment, stdout).await
             }
             Command::Enqueue(args) => {
-                let loaded = loaded();
+                let loaded = self.loaded();
                 let images = enqueue::chosen(&args, &loaded).map_err(Problem::usage)?;
                 let outputs = outputs(environment, screen, stdout);
                 enqueue::enqueue(&args, &loaded.config, &images, ports, outputs, stop).await
             }
             Command::Producer(args) => {
                 let outputs = outputs(environment, screen, stdout);
-                producer::produce(&args, &loaded(), &of_producer(), ports, outputs, stop).await
+                producer::produce(&args, &self.loaded(), &of_producer(), ports, outputs, stop).await
             }
             other => panic!("{other:?} is not run here"),
         }
@@ -154,21 +156,21 @@ impl TestInstallation {
         serde_json::from_str(&written).unwrap_or_else(|error| panic!("{line}: {error}: {written}"))
     }
 
+    fn loaded(&self) -> Loaded {
+        let parsed = config_file::parse(self.config, "c.yaml").unwrap();
+        Loaded {
+            file: PathBuf::from("c.yaml"),
+            config: parsed.config,
+            images: parsed.images,
+        }
+    }
+
     /// The next job, as a worker of another version might take it.
     async fn take_job(&self) -> Job {
         let pulled = self.queue.ports().jobs.pull(&Lane::ALL, 1, Duration::ZERO);
         let delivery = pulled.await.unwrap().pop().unwrap();
         delivery.settle.done().await.unwrap();
         delivery.job
-    }
-}
-
-fn loaded() -> Loaded {
-    let parsed = config_file::parse(CONFIG, "c.yaml").unwrap();
-    Loaded {
-        file: PathBuf::from("c.yaml"),
-        config: parsed.config,
-        images: parsed.images,
     }
 }
 
@@ -241,6 +243,24 @@ async fn an_open_run_is_listed_shown_and_cancelled() {
         .await
         .unwrap_err();
     assert_eq!(again.exit, Exit::Usage, "{again}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_tells_for_which_target_an_image_of_several_is_not_up_to_date() {
+    let mut installation = TestInstallation::deserted();
+    installation.config = "{cache_registry: 'localhost:5000', images: [
+        {source: quay.io/a/b, tag: '1', platform: all, targets: [cache, eu.example/b]}]}";
+    installation.run("enqueue quay.io/a/b:1").await;
+    let of_both = installation.json("why quay.io/a/b:1 --output json").await;
+    let start = "quay.io/a/b:1 for localhost:5000/quay.io/a/b:1 waits for a worker";
+    let sentence = of_both["sentence"].as_str().unwrap();
+    assert!(sentence.starts_with(start), "{sentence}");
+    let of_one = installation.json("why eu.example/b:1 --output json").await;
+    let sentence = of_one["sentence"].as_str().unwrap();
+    assert!(
+        sentence.starts_with("quay.io/a/b:1 waits for"),
+        "{sentence}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

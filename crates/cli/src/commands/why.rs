@@ -152,12 +152,19 @@ async fn in_run(queue: &Ports, meant: &Meant, state: &RunState) -> Result<Option
             (images, Some(head.status), head.timestamp)
         }
     };
-    let worst = images.into_iter().min_by_key(|image| image.state);
-    Ok(worst.map(|image| InRun {
+    let Some(worst) = images.iter().min_by_key(|image| image.state) else {
+        return Ok(None);
+    };
+    let is_other = |other: &ImageState| {
+        let same = (&other.image, &other.tag) == (&worst.image, &worst.tag);
+        same && other.target != worst.target
+    };
+    Ok(Some(InRun {
         run_id: state.run.clone(),
         status,
         at,
-        image,
+        has_other_targets: images.iter().any(is_other),
+        image: worst.clone(),
     }))
 }
 

@@ -9,19 +9,25 @@ use image_sync_shared::run::outcome::{Action, ImageResult, ResultKind};
 use crate::terminal::report_source::ReportSource;
 use crate::terminal::summary;
 use crate::terminal::table::{Canvas, Column, Remarks, Table};
+use crate::terminal::targets::{Shown, Targets, place_of};
 use crate::terminal::text::printable;
 use crate::terminal::units;
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 9] = [
     Column::name("IMAGE"),
     Column::name("TAG"),
+    // One of these, or neither.
+    Column::name("TARGET"),
+    Column::name("TARGET"),
     Column::text("PLATFORM"),
     Column::text("ACTION"),
     Column::number("BLOBS"),
     Column::number("BYTES"),
     Column::number("TIME"),
 ];
-const ACTION: usize = 3;
+const PLACE: usize = 2;
+const TARGET: usize = 3;
+const ACTION: usize = 5;
 const INDENT: &str = "  ";
 
 /// Writes the whole report: a line per image, the errors in full, the images without a result, and the summary.
@@ -43,9 +49,9 @@ pub(crate) fn write(
         writeln!(out, "{line}")?;
     }
     if survey.has_errors {
-        write_errors(report, out)?;
+        write_errors(report, survey.shown, out)?;
     }
-    let has_missing = write_missing(report, out)?;
+    let has_missing = write_missing(report, survey.shown, out)?;
     if survey.images > 0 || has_missing {
         writeln!(out)?;
     }
@@ -82,6 +88,8 @@ fn cells(result: &ImageResult) -> [String; COLUMNS.len()] {
     [
         printable(&result.image),
         printable(&result.tag),
+        printable(place_of(&result.target)),
+        printable(&result.target),
         printable(&result.platform),
         action_word(result.action),
         blobs,
@@ -90,12 +98,16 @@ fn cells(result: &ImageResult) -> [String; COLUMNS.len()] {
     ]
 }
 
-fn write_errors(report: &mut impl ReportSource, out: &mut impl Write) -> io::Result<()> {
+fn write_errors(
+    report: &mut impl ReportSource,
+    shown: Shown,
+    out: &mut impl Write,
+) -> io::Result<()> {
     writeln!(out, "\nErrors:")?;
     for result in report.results()? {
         let result = result?;
         if let Some(error) = &result.error {
-            let name = printable(&format!("{}:{}", result.image, result.tag));
+            let name = printable(&shown.name(&result.image, &result.tag, &result.target));
             writeln!(out, "{INDENT}{name}\n{INDENT}{INDENT}{}", printable(error))?;
         }
     }
@@ -103,7 +115,11 @@ fn write_errors(report: &mut impl ReportSource, out: &mut impl Write) -> io::Res
 }
 
 /// Says whether there are any.
-fn write_missing(report: &mut impl ReportSource, out: &mut impl Write) -> io::Result<bool> {
+fn write_missing(
+    report: &mut impl ReportSource,
+    shown: Shown,
+    out: &mut impl Write,
+) -> io::Result<bool> {
     let mut any = false;
     for missing in report.missing()? {
         let missing = missing?;
@@ -111,7 +127,7 @@ fn write_missing(report: &mut impl ReportSource, out: &mut impl Write) -> io::Re
             writeln!(out, "\nWithout a result:")?;
         }
         any = true;
-        let name = printable(&format!("{}:{}", missing.image, missing.tag));
+        let name = printable(&shown.name(&missing.image, &missing.tag, &missing.target));
         writeln!(out, "{INDENT}{name}")?;
         if let Some(error) = &missing.error {
             writeln!(out, "{INDENT}{INDENT}{}", printable(error))?;
@@ -133,19 +149,31 @@ fn style(kind: ResultKind) -> Option<Style> {
 struct Survey {
     images: usize,
     has_errors: bool,
+    shown: Shown,
     table: Table<{ COLUMNS.len() }>,
 }
 
 impl Survey {
     fn of(report: &mut impl ReportSource) -> io::Result<Self> {
         let (mut images, mut has_errors) = (0, false);
-        let mut table = Table::new(&COLUMNS);
+        let (mut table, mut targets) = (Table::new(&COLUMNS), Targets::default());
         for result in report.results()? {
             let result = result?;
             images += 1;
             has_errors |= result.error.is_some();
             table.measure(&cells(&result));
+            targets.add(&result.image, &result.tag, &result.target);
         }
+        for missing in report.missing()? {
+            let missing = missing?;
+            targets.add(&missing.image, &missing.tag, &missing.target);
+        }
+        let shown = targets.shown();
+        let table = match shown {
+            Shown::Nothing => table.without(PLACE).without(TARGET),
+            Shown::Place => table.without(TARGET),
+            Shown::Target => table.without(PLACE),
+        };
         // Every error is told in full below the table.
         let table = if has_errors {
             table.with_remarks(Remarks::WhereRoom("ERROR"))
@@ -155,6 +183,7 @@ impl Survey {
         Ok(Self {
             images,
             has_errors,
+            shown,
             table,
         })
     }
@@ -279,6 +308,76 @@ Errors:
         assert!(text.contains("Incomplete: 5 images: 1 copied"), "{text}");
         assert!(
             text.contains("1 failed, 2 without a result; 2.3s"),
+            "{text}"
+        );
+    }
+
+    /// The sample for two registries: what failed for one of them is in place at the other.
+    fn for_two_targets() -> Report {
+        let mut report = samples::report();
+        let mut elsewhere = samples::result("quay.io/x", Action::AlreadyCached);
+        elsewhere.target = "registry.example.eu/mirror/x:1.27".to_owned();
+        report.results.push(elsewhere);
+        report
+    }
+
+    #[test]
+    fn results_for_several_registries_are_told_apart_by_these() {
+        let expected = "\
+IMAGE                    TAG   TARGET               PLATFORM     ACTION    BLOBS     BYTES  TIME  ERROR
+docker.io/library/nginx  1.27  localhost:5000       linux/amd64  copied        3  12.3 KiB  0.3s
+redis                    1.27  localhost:5000       linux/amd64  in place                   0.3s
+quay.io/x                1.27  localhost:5000       linux/amd64  failed        0       0 B  0.3s  source: check 1.27: 404, there is no such tag
+quay.io/x                1.27  registry.example.eu  linux/amd64  in place                   0.3s
+
+Errors:
+  quay.io/x:1.27 -> localhost:5000/quay.io/x:1.27
+    source: check 1.27: 404, there is no such tag
+";
+        let text = plain(&for_two_targets(), None);
+        assert!(text.starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn results_for_several_targets_fit_a_narrow_terminal() {
+        for width in [70, 80, 90, 100, 120] {
+            let text = plain(&for_two_targets(), Some(width));
+            let (table, _) = text.split_once("\n\n").unwrap();
+            for line in table.lines() {
+                assert!(measure_text_width(line) <= width, "{width}: {line}");
+            }
+            assert!(table.contains("le.eu  linux/amd64  in place"), "{table}");
+        }
+    }
+
+    #[test]
+    fn an_image_for_two_repositories_of_a_registry_is_told_with_its_target() {
+        let mut report = for_two_targets();
+        report.results[3].target = "localhost:5000/web/x:1.27".to_owned();
+        let text = plain(&report, None);
+        for line in [
+            "quay.io/x                1.27  localhost:5000/quay.io/x:1.27 ",
+            "quay.io/x                1.27  localhost:5000/web/x:1.27 ",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn an_image_without_a_result_for_one_of_its_targets_is_told_with_that() {
+        let mut report = samples::report();
+        report.missing = vec![MissingImage {
+            image: "redis".to_owned(),
+            tag: "1.27".to_owned(),
+            target: "registry.example.eu/redis:1.27".to_owned(),
+            attempts: 0,
+            error: None,
+        }];
+        let text = plain(&report, None);
+        let missing = "\nWithout a result:\n  redis:1.27 -> registry.example.eu/redis:1.27\n";
+        assert!(text.contains(missing), "{text}");
+        assert!(
+            text.contains("redis                    1.27  localhost:5000 "),
             "{text}"
         );
     }

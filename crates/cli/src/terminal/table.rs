@@ -74,6 +74,7 @@ pub(crate) struct Table<const N: usize> {
     columns: &'static [Column; N],
     remarks: Remarks,
     widths: [usize; N],
+    is_shown: [bool; N],
 }
 
 impl<const N: usize> Table<N> {
@@ -83,12 +84,19 @@ impl<const N: usize> Table<N> {
             columns,
             remarks: Remarks::None,
             widths: std::array::from_fn(|column| columns[column].heading.len()),
+            is_shown: [true; N],
         }
     }
 
     /// The same with a last column.
     pub(crate) fn with_remarks(self, remarks: Remarks) -> Self {
         Self { remarks, ..self }
+    }
+
+    /// The same without a column, which tells nothing here.
+    pub(crate) fn without(mut self, column: usize) -> Self {
+        self.is_shown[column] = false;
+        self
     }
 
     /// Makes room for the cells of a row.
@@ -101,25 +109,26 @@ impl<const N: usize> Table<N> {
     /// The widths of all columns on `canvas`.
     pub(crate) fn layout(&self, canvas: Canvas) -> Layout<N> {
         let mut widths = self.widths;
-        let is_name = |column: &usize| self.columns[*column].is_name();
-        let fixed: usize = (0..N)
-            .filter(|column| !is_name(column))
-            .map(|column| widths[column])
-            .sum();
-        let names: Vec<usize> = (0..N).filter(is_name).collect();
+        let (names, others): (Vec<usize>, Vec<usize>) = (0..N)
+            .filter(|column| self.is_shown[*column])
+            .partition(|column| self.columns[*column].is_name());
+        let columns = names.len() + others.len();
+        let fixed: usize = others.iter().map(|column| widths[*column]).sum();
         let remarks = canvas.width.map(|width| {
             let (gaps, room_shared) = match self.remarks {
-                Remarks::None | Remarks::WhereRoom(_) => (N - 1, 1),
-                Remarks::Always(_) => (N, 2),
+                Remarks::None | Remarks::WhereRoom(_) => (columns.saturating_sub(1), 1),
+                Remarks::Always(_) => (columns, 2),
             };
             let room = width.saturating_sub(fixed + gaps * GAP.len());
             share(room / room_shared, &names, &mut widths);
-            width.saturating_sub(widths.iter().sum::<usize>() + N * GAP.len())
+            let shown: usize = names.iter().map(|column| widths[*column]).sum();
+            width.saturating_sub(fixed + shown + columns * GAP.len())
         });
         Layout {
             columns: self.columns,
             remarks: self.remarks,
             widths,
+            is_shown: self.is_shown,
             room: remarks,
             colour: canvas.colour,
         }
@@ -143,6 +152,7 @@ pub(crate) struct Layout<const N: usize> {
     columns: &'static [Column; N],
     remarks: Remarks,
     widths: [usize; N],
+    is_shown: [bool; N],
     /// Columns for the remark; none where it may have any length.
     room: Option<usize>,
     colour: bool,
@@ -173,6 +183,9 @@ impl<const N: usize> Layout<N> {
     ) -> String {
         let mut line = String::new();
         for (column, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
+            if !self.is_shown[column] {
+                continue;
+            }
             let alignment = match self.columns[column].kind {
                 Kind::Text | Kind::Name => Alignment::Left,
                 Kind::Number => Alignment::Right,
@@ -244,5 +257,27 @@ mod tests {
             "docker.io/library/nginx      3  there is no suc…"
         );
         assert_eq!(on(20, Remarks::None), "…ibrary/nginx      3");
+    }
+
+    #[test]
+    fn a_column_that_is_left_out_takes_no_room() {
+        static COLUMNS: [Column; 3] = [
+            Column::name("IMAGE"),
+            Column::name("TARGET"),
+            Column::number("BLOBS"),
+        ];
+        let row = ["docker.io/library/nginx", "localhost:5000", "3"].map(str::to_owned);
+        let mut table = Table::new(&COLUMNS).with_remarks(Remarks::WhereRoom("WHY"));
+        table.measure(&row);
+        let canvas = Canvas {
+            width: Some(48),
+            colour: false,
+        };
+        let layout = table.without(1).layout(canvas);
+        assert_eq!(layout.headings(), "IMAGE                    BLOBS  WHY");
+        assert_eq!(
+            layout.line(&row, "there is no such tag at all"),
+            "docker.io/library/nginx      3  there is no suc…"
+        );
     }
 }

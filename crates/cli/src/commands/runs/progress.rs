@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use crate::output::Shape;
 use crate::process::exit::Problem;
 use crate::process::stdout::Stdout;
+use crate::terminal::targets::{Shown, Targets};
 use crate::terminal::text::printable;
 use crate::terminal::units;
 
@@ -131,6 +132,11 @@ fn write_text(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
     let Snapshot {
         run_id, summary, ..
     } = snapshot;
+    let mut targets = Targets::default();
+    for image in &snapshot.images {
+        targets.add(&image.image, &image.tag, &image.target);
+    }
+    let targets = targets.shown();
     writeln!(out, "Run {run_id}: {}", sentence(summary))?;
     if snapshot.nobody_takes_jobs {
         writeln!(
@@ -158,7 +164,7 @@ fn write_text(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
             _ => usize::MAX,
         };
         for image in images().take(shown) {
-            write_image(image, out)?;
+            write_image(image, targets, out)?;
         }
         if count > shown {
             writeln!(out, "  and {} more: see them with --image", count - shown)?;
@@ -167,13 +173,13 @@ fn write_text(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
     for image in &snapshot.images {
         if let Standing::Other(word) = image.state {
             writeln!(out, "\nDone, as {}:", printable(word.as_str()))?;
-            write_image(image, out)?;
+            write_image(image, targets, out)?;
         }
     }
     Ok(())
 }
 
-fn write_image(image: &ImageState, out: &mut impl Write) -> io::Result<()> {
+fn write_image(image: &ImageState, targets: Shown, out: &mut impl Write) -> io::Result<()> {
     let mut notes = Vec::new();
     if let Some(worker) = &image.worker {
         notes.push(format!("worker {worker}"));
@@ -183,7 +189,7 @@ fn write_image(image: &ImageState, out: &mut impl Write) -> io::Result<()> {
         notes.push(format!("put off {} times", image.defers));
         notes.extend(image.due.map(|due| format!("until {}", time(due))));
     }
-    let name = printable(&format!("{}:{}", image.image, image.tag));
+    let name = printable(&targets.name(&image.image, &image.tag, &image.target));
     let notes = printable(&notes.join(", "));
     writeln!(out, "{}", format!("  {name}  {notes}").trim_end())?;
     match &image.error {
@@ -239,4 +245,61 @@ fn sentence(summary: &Summary) -> String {
         summary.already_cached,
         summary.failed
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_testkit::samples::now;
+
+    use super::*;
+
+    fn image(image: &str, target: &str, state: Standing) -> ImageState {
+        ImageState {
+            image: image.to_owned(),
+            tag: "1".to_owned(),
+            target: target.to_owned(),
+            state,
+            attempts: 1,
+            defers: 0,
+            error: None,
+            due: None,
+            worker: None,
+        }
+    }
+
+    /// What is told of an open run of these images.
+    fn told(images: Vec<ImageState>) -> String {
+        let snapshot = Snapshot {
+            run_id: RunId::new("r1"),
+            status: "open",
+            trigger: Trigger::Manual,
+            started_at: now(),
+            deadline_at: now(),
+            cache_registry: "localhost:5000".to_owned(),
+            bytes_copied: 0,
+            summary: Summary::default(),
+            is_published_whole: true,
+            nobody_takes_jobs: false,
+            images,
+        };
+        let mut out = Vec::new();
+        write_text(&snapshot, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn images_of_an_open_run_are_told_with_their_targets_where_these_are_several() {
+        let (failed, waiting) = (Standing::Failed, Standing::Waiting);
+        let one = told(vec![
+            image("a", "localhost:5000/a:1", failed),
+            image("b", "localhost:5000/b:1", waiting),
+        ]);
+        assert!(one.contains("\nFailed (1):\n  a:1\n\nWaiting"), "{one}");
+        let two = told(vec![
+            image("a", "localhost:5000/a:1", failed),
+            image("a", "eu.example/a:1", failed),
+        ]);
+        let names = "\nFailed (2):\n  a:1 -> localhost:5000/a:1\n  a:1 -> eu.example/a:1\n";
+        assert!(two.contains(names), "{two}");
+    }
 }

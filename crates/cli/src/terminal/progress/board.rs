@@ -12,6 +12,7 @@ use image_sync_shared::run::outcome::{ImageResult, ResultKind};
 
 use super::rate::Rate;
 use super::view::{BlobView, ImageView, View};
+use crate::terminal::targets::{names_apart, place_of};
 
 /// Keeps track of a run for the display.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ struct State {
 #[derive(Debug)]
 struct InFlight {
     name: String,
+    target: String,
     started: Instant,
     blobs: HashMap<Digest, Transfer>,
     /// Blobs that are through, and their bytes.
@@ -65,6 +67,10 @@ impl Board {
         let rate = state.rate.note(elapsed, bytes);
         let mut images: Vec<&InFlight> = state.in_flight.values().collect();
         images.sort_by_key(|image| image.started);
+        let names = images.iter();
+        let names = names.map(|image| (image.name.as_str(), image.target.as_str()));
+        let names = names_apart(names);
+        let in_flight = images.iter().zip(names);
         View {
             images: state.images,
             done: state.done,
@@ -72,7 +78,9 @@ impl Board {
             bytes,
             rate,
             elapsed,
-            in_flight: images.iter().map(|image| image.view(now)).collect(),
+            in_flight: in_flight
+                .map(|(image, name)| image.view(name.into_owned(), now))
+                .collect(),
         }
     }
 
@@ -88,7 +96,7 @@ impl Board {
 }
 
 impl InFlight {
-    fn view(&self, now: Instant) -> ImageView {
+    fn view(&self, name: String, now: Instant) -> ImageView {
         let mut blobs: Vec<BlobView> = self
             .blobs
             .iter()
@@ -100,7 +108,7 @@ impl InFlight {
             .collect();
         blobs.sort_by(|a, b| a.name.cmp(&b.name));
         ImageView {
-            name: self.name.clone(),
+            name,
             since: now - self.started,
             done_blobs: self.done_blobs,
             done_bytes: self.done_bytes,
@@ -117,6 +125,7 @@ impl Progress for Board {
     fn image_started(&self, job: &Job) {
         let image = InFlight {
             name: format!("{}:{}", job.image, job.tag),
+            target: place_of(&job.target.image.to_string()).to_owned(),
             started: Instant::now(),
             blobs: HashMap::new(),
             done_blobs: 0,
@@ -206,6 +215,28 @@ mod tests {
         board.image_ended(&redis, &samples::result("redis", Action::Failed));
         let view = board.view();
         assert_eq!((view.done, view.failed, view.in_flight.len()), (2, 1, 0));
+    }
+
+    #[test]
+    fn an_image_that_goes_to_two_targets_at_once_is_shown_with_these() {
+        let board = Board::new();
+        let (one, mut two) = (samples::job(0, "nginx"), samples::job(1, "nginx"));
+        two.target = image_sync_testkit::samples::copy("a:1", "eu.example/nginx:1.27").target;
+        board.image_started(&one);
+        board.image_started(&samples::job(2, "redis"));
+        board.image_started(&two);
+        let names = || {
+            let in_flight = board.view().in_flight.into_iter();
+            in_flight.map(|image| image.name).collect::<Vec<_>>()
+        };
+        let expected = [
+            "nginx:1.27 -> localhost:5000",
+            "redis:1.27",
+            "nginx:1.27 -> eu.example",
+        ];
+        assert_eq!(names(), expected);
+        board.image_ended(&one, &samples::result("nginx", Action::Pulled));
+        assert_eq!(names(), ["redis:1.27", "nginx:1.27"]);
     }
 
     #[test]
