@@ -60,21 +60,89 @@ pub async fn explain(
 }
 
 impl Images {
-    /// The rules of each entry for one repository that has some.
-    pub fn rules(&self) -> impl Iterator<Item = SourceRules> {
-        let once = self
-            .kept()
-            .filter(|of| of.nth == 0 && of.entry.namespace.is_none());
-        once.filter_map(|of| self.rules_of(of))
+    /// The rules for the tags of `repository`: those of each entry for it, and of each for a namespace that has it, whether
+    /// it is in the registry's catalog or not.
+    pub fn rules_for<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> impl Iterator<Item = SourceRules> + 'a {
+        let once = self.kept().filter(|of| of.nth == 0);
+        once.filter_map(move |of| match &of.entry.namespace {
+            None => self.rules_of(of, "images", repository),
+            Some(namespace) if namespace.has_of(repository.host(), repository.name()) => {
+                let entry = &of.entry.of_repository(namespace, repository.name());
+                let found = EntryTarget { entry, nth: of.nth };
+                self.rules_of(found, "repositories", repository)
+            }
+            Some(_) => None,
+        })
     }
 
-    fn rules_of(&self, of: EntryTarget<'_>) -> Option<SourceRules> {
+    /// Whose repositories are looked up in the catalogs of registries, as `HOST/NAMESPACE/*`, and whether the tags of these are
+    /// listed then.
+    pub fn namespaces(&self) -> impl Iterator<Item = (String, bool)> {
+        self.kept().filter_map(|of| {
+            let namespace = of.entry.namespace.as_ref()?;
+            Some((namespace.to_string(), of.rules().is_some()))
+        })
+    }
+
+    /// The rules of an entry that stands in `list`, if it has some and is for `repository`.
+    fn rules_of(
+        &self,
+        of: EntryTarget<'_>,
+        list: &str,
+        repository: &Repository,
+    ) -> Option<SourceRules> {
         let (rules, origin) = (of.rules()?, of.entry.origin);
         let file = self.entries.files.get(usize::from(origin.file))?;
-        Some(SourceRules {
-            place: format!("images[{}] of {}", origin.index, file.name),
-            sample: self.entries.image(of).ok()?,
+        let sample = self.entries.image(of).ok()?;
+        (sample.source == *repository).then(|| SourceRules {
+            place: format!("{list}[{}] of {}", origin.index, file.name),
+            sample,
             rules: rules.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config_file;
+
+    #[test]
+    fn rules_for_a_repository_are_those_of_its_entries_and_of_the_namespaces_that_have_it() {
+        let text = "{cache_registry: 'localhost:5000', images: [
+            {source: quay.io/team/a, tags: {semver: 1.x}}, {source: quay.io/team/a, tag: '7', cache_as: x}], repositories: [
+            {source: quay.io/team, exclude: '.*/scratch', tags: {semver: 2.x}},
+            {source: quay.io, include: 'team/[ab]', tags: all},
+            {source: quay.io/team, tags: ['1'], targets: [cache]},
+            {source: other.example/team, tags: all}]}";
+        let images = config_file::parse(text, "c.yaml").unwrap().images;
+        let places = |repository: &str| -> Vec<String> {
+            let repository = repository.parse().unwrap();
+            let rules = images.rules_for(&repository);
+            let told = rules.map(|rules| {
+                assert_eq!(*rules.source(), repository, "{}", rules.place);
+                rules.place
+            });
+            told.collect()
+        };
+        let namespaces = ["repositories[0] of c.yaml", "repositories[1] of c.yaml"];
+        let all = ["images[0] of c.yaml", namespaces[0], namespaces[1]];
+        assert_eq!(places("quay.io/team/a"), all);
+        assert_eq!(places("quay.io/team/b"), namespaces);
+        assert_eq!(places("quay.io/team/c"), [namespaces[0]]);
+        assert_eq!(
+            places("other.example/team/a"),
+            ["repositories[3] of c.yaml"]
+        );
+        for none in [
+            "quay.io/team/scratch",
+            "quay.io/teams/a",
+            "quay.io/team",
+            "team/a",
+        ] {
+            assert_eq!(places(none), [""; 0], "{none}");
+        }
     }
 }

@@ -101,7 +101,8 @@ impl RuleTexts {
         };
         let images = somewhere.images(defaults)?;
         let none = || OrderError(vec!["no rules for tags".to_owned()]);
-        let mut rules = images.rules().next().ok_or_else(none)?;
+        let (repository, _) = split(source).ok().ok_or_else(none)?;
+        let mut rules = images.rules_for(&repository).next().ok_or_else(none)?;
         "the options".clone_into(&mut rules.place);
         Ok(rules)
     }

@@ -179,3 +179,28 @@ nightly  semver  \"nightly\" is no version
     let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(told["rules"][0]["from"], "no rules");
 }
+
+#[tokio::test]
+async fn config_tags_has_the_rules_of_a_namespace_that_has_the_source() {
+    let fixture = TestSync::start().await;
+    for tag in ["1.0", "2.0"] {
+        fixture.source.put_image("team/app", tag, &image(tag));
+    }
+    let host = fixture.source.host();
+    let item = format!("{{source: '{host}/team', exclude: '.*/old', tags: {{semver: 1.x}}}}");
+    let config = fixture.empty_catalog().repositories(&item);
+    fixture.program.write("config.yaml", &config.yaml());
+    for (repository, from) in [
+        ("team/app", "repositories[0] of config.yaml"),
+        ("team/old", "no rules for it in config.yaml"),
+    ] {
+        fixture.source.put_image(repository, "1.0", &image("1.0"));
+        let source = format!("{host}/{repository}");
+        let line = ["config", "tags", &source, "-c", "config.yaml"];
+        let ended = fixture.program.run(&line).await;
+        let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(told["rules"][0]["from"], from, "{ended:#?}");
+        assert_eq!(told["rules"].as_array().unwrap().len(), 1);
+    }
+    assert_eq!(fixture.source.count("GET", "/v2/_catalog"), 0);
+}

@@ -27,8 +27,8 @@ Examples:
   image-sync config tags registry.k8s.io/pause --semver '>=3.8' --latest 2
   image-sync config tags registry.k8s.io/pause --output json
 
-Without options for tags, the rules are those that the config has for this source. The config may be
-missing. Nothing is copied: the repository is listed, once, and where the age of images counts, they are asked for it.";
+Without options for tags, the rules are those that the config has for this source, and for namespaces
+(repositories) that have it. The config may be missing. Nothing is copied: the repository is listed, once, and where the age of images counts, they are asked for it.";
 
 /// Options of `config tags`.
 #[derive(Args, Clone, Debug)]
@@ -91,10 +91,7 @@ fn rules(
             .map_err(Problem::usage)?;
         return Ok(vec![rules]);
     }
-    let of_config = |loaded: &Loaded| {
-        let rules = loaded.images.rules();
-        rules.filter(|rules| rules.source() == repository).collect()
-    };
+    let of_config = |loaded: &Loaded| loaded.images.rules_for(repository).collect();
     let mut found: Vec<SourceRules> = loaded.map(of_config).unwrap_or_default();
     if found.is_empty() {
         let all = RuleTexts::default();
