@@ -60,7 +60,10 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
 struct Run {
     images: usize,
     listings: BTreeSet<String>,
+    /// Each is one listing of its registry's catalog; the repositories there are not known before it.
     namespaces: BTreeSet<String>,
+    /// Those whose repositories are listed then.
+    listed_namespaces: BTreeSet<String>,
     targets: BTreeSet<String>,
     /// HEAD requests for the images that are named.
     heads: u64,
@@ -72,6 +75,7 @@ impl Run {
             images: 0,
             listings: BTreeSet::new(),
             namespaces: BTreeSet::new(),
+            listed_namespaces: BTreeSet::new(),
             targets: BTreeSet::new(),
             heads: 0,
         };
@@ -83,13 +87,16 @@ impl Run {
             run.add_target(&image);
         }
         for sample in images.by_rules() {
-            // A namespace is one listing of its registry's catalog; those of its repositories are not known before it.
-            if sample.image.ends_with("/*") {
-                run.namespaces.insert(sample.image.clone());
-            } else {
+            if !sample.image.ends_with("/*") {
                 run.listings.insert(sample.source.to_string());
             }
             run.add_target(&sample);
+        }
+        for (namespace, is_listed) in images.namespaces() {
+            if is_listed {
+                run.listed_namespaces.insert(namespace.clone());
+            }
+            run.namespaces.insert(namespace);
         }
         run
     }
@@ -103,16 +110,22 @@ impl Run {
     fn lines(&self, entries: usize) -> Vec<String> {
         let targets: Vec<&str> = self.targets.iter().map(String::as_str).collect();
         let mut requests = format!("{} HEAD", self.heads);
-        let known = self.listings.len() + self.namespaces.len();
-        if known > 0 {
-            let listings = count(known as u64, "listing");
-            requests = format!("{requests}, {listings}, and HEAD for each image that is chosen");
+        for (asked, what) in [
+            (&self.listings, "listing"),
+            (&self.namespaces, "catalog listing"),
+        ] {
+            if !asked.is_empty() {
+                requests = format!("{requests}, {}", count(asked.len() as u64, what));
+            }
         }
-        if !self.namespaces.is_empty() {
-            let namespaces = count(self.namespaces.len() as u64, "namespace");
+        if self.listings.len() + self.namespaces.len() > 0 {
+            requests.push_str(", and HEAD for each image that is chosen");
+        }
+        if !self.listed_namespaces.is_empty() {
+            let namespaces = count(self.listed_namespaces.len() as u64, "namespace");
             requests = format!("{requests}; 1 listing more for each repository of {namespaces}");
         }
-        vec![
+        let mut lines = vec![
             String::new(),
             "A run of it, if nothing has changed:".to_owned(),
             format!("  entries:                        {entries}"),
@@ -120,7 +133,16 @@ impl Run {
             format!("  requests at least:              {requests}"),
             format!("  targets:                        {}", targets.join(", ")),
             format!("  repositories that are listed:   {}", self.listings.len()),
-        ]
+        ];
+        if !self.namespaces.is_empty() {
+            let names: Vec<&str> = self.namespaces.iter().map(String::as_str).collect();
+            lines.push(format!(
+                "  catalogs that are listed:       {} for {}, whose repositories are not known before",
+                self.namespaces.len(),
+                names.join(", ")
+            ));
+        }
+        lines
     }
 }
 
@@ -362,6 +384,23 @@ Images:
   tags of quay.io/* -> localhost:5000/quay.io/*, linux/amd64, target insecure
 ";
         assert!(said.ends_with(last), "{said}");
+    }
+
+    #[test]
+    fn catalogs_of_namespaces_are_counted_and_named_once_each() {
+        let text = "{cache_registry: localhost:5000, targets: {eu: {registry: 'eu.example/mirror'}},
+            images: [{source: quay.io/c/d, tags: all}], repositories: [
+            {source: quay.io/a, tags: all, targets: [cache, eu]}, {source: quay.io/a, include: 'a/b', tags: {semver: 1.x}},
+            {source: harbor.example, tags: ['1', '2']}]}";
+        let said = described(text);
+        for line in [
+            "requests at least:              0 HEAD, 1 listing, 2 catalog listings, and HEAD for each image that is chosen; \
+             1 listing more for each repository of 1 namespace\n",
+            "repositories that are listed:   1\n",
+            "catalogs that are listed:       2 for harbor.example/*, quay.io/a/*, whose repositories are not known before\n",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
     }
 
     #[test]
