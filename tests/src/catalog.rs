@@ -8,6 +8,7 @@ pub struct Catalog {
     cache: String,
     images: Vec<Entry>,
     repositories: Vec<String>,
+    lists: Vec<String>,
     settings: Vec<String>,
     registries: String,
     targets: String,
@@ -70,6 +71,7 @@ impl Catalog {
             cache: cache.to_owned(),
             images: Vec::new(),
             repositories: Vec::new(),
+            lists: Vec::new(),
             settings: vec![retry],
             registries: String::new(),
             targets: String::new(),
@@ -87,6 +89,13 @@ impl Catalog {
     #[must_use]
     pub fn repositories(mut self, item: &str) -> Self {
         self.repositories.push(item.to_owned());
+        self
+    }
+
+    /// One more item of `lists`, in YAML's flow form as in `{file: images.txt}`.
+    #[must_use]
+    pub fn list(mut self, item: &str) -> Self {
+        self.lists.push(item.to_owned());
         self
     }
 
@@ -127,6 +136,9 @@ impl Catalog {
         if !self.repositories.is_empty() {
             let items = self.repositories.join(", ");
             let _infallible = writeln!(text, "repositories: [{items}]");
+        }
+        if !self.lists.is_empty() {
+            let _infallible = writeln!(text, "lists: [{}]", self.lists.join(", "));
         }
         text.push_str("settings:\n");
         for line in &self.settings {

@@ -36,7 +36,11 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ),
     (
         "image-sync-catalog",
-        &["image-sync-fuzzkit", "image-sync-shared"],
+        &[
+            "image-sync-fuzzkit",
+            "image-sync-shared",
+            "image-sync-spool",
+        ],
     ),
     ("image-sync-producer", &["image-sync-shared"]),
     (

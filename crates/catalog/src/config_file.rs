@@ -22,6 +22,7 @@
 //!   retry: { attempts: 4, initial_delay: 2s, max_delay: 60s }
 //! defaults: { platform: all }             # for the images of this file
 //! include: [teams/*.yaml]                 # more files with images, defaults and include
+//! lists: [images.txt]                     # files with one reference a line, or - for the standard input
 //! registries:                             # optional, by host; by HOST/PATH for credentials
 //!   docker.io:
 //!     username: me
@@ -59,6 +60,7 @@
 mod error;
 mod excerpt;
 mod files;
+mod lists;
 mod reading;
 
 #[cfg(test)]
@@ -75,6 +77,7 @@ pub use crate::dialects::native::{SCHEMA, registry_host};
 pub use crate::images::{Images, Sources};
 pub use error::ConfigError;
 
+use lists::Lists;
 use reading::{Folder, Reading};
 
 /// How the standard input is called where a config is asked for.
@@ -93,12 +96,30 @@ pub struct Parsed {
     pub warnings: Vec<String>,
 }
 
-/// Reads and parses the file at `path`, and the files that it includes. `variables` are those of the environment.
+/// Reads and parses the file at `path`, and the files that it includes. `variables` are those of the environment. The list `-`
+/// of images has none.
 pub fn load(path: &Path, variables: Variables<'_>) -> Result<Parsed, ConfigError> {
+    load_with(path, Lists::without_stdin(), variables)
+}
+
+/// The same, where `stdin` has the list `-` of images. It is read only if there is that list.
+pub fn load_with_list(
+    path: &Path,
+    stdin: &mut dyn Read,
+    variables: Variables<'_>,
+) -> Result<Parsed, ConfigError> {
+    load_with(path, Lists::of_stdin(stdin), variables)
+}
+
+fn load_with(
+    path: &Path,
+    lists: Lists<'_>,
+    variables: Variables<'_>,
+) -> Result<Parsed, ConfigError> {
     let name = path.display().to_string();
     let text = files::read(path);
     let folder = path.parent().unwrap_or(Path::new(""));
-    parse_with(name, text, Folder::Of(folder), variables)
+    parse_with(name, text, Folder::Of(folder), lists, variables)
 }
 
 /// Reads and parses what `input` has, the standard input. Files that it includes are relative to the current directory.
@@ -108,6 +129,7 @@ pub fn load_stdin(input: &mut dyn Read, variables: Variables<'_>) -> Result<Pars
         STDIN_NAME.to_owned(),
         text,
         Folder::Of(Path::new("")),
+        Lists::behind_config(),
         variables,
     )
 }
@@ -116,7 +138,8 @@ pub fn load_stdin(input: &mut dyn Read, variables: Variables<'_>) -> Result<Pars
 /// warnings.
 pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
     let text = Ok(text.to_owned());
-    parse_with(file.to_owned(), text, Folder::None, &|_| None)
+    let lists = Lists::without_stdin();
+    parse_with(file.to_owned(), text, Folder::None, lists, &|_| None)
 }
 
 /// The config where there is none: what holds where a file says nothing. It has no images.
@@ -129,9 +152,10 @@ fn parse_with(
     name: String,
     text: Result<String, String>,
     folder: Folder<'_>,
+    lists: Lists<'_>,
     variables: Variables<'_>,
 ) -> Result<Parsed, ConfigError> {
-    let mut reading = Reading::new(folder, variables);
+    let mut reading = Reading::new(folder, variables, lists);
     reading.read_first(name, text);
     reading.finish()
 }

@@ -1,10 +1,13 @@
 //! One entry of the catalog: what is to be where.
 
+mod image_list;
 mod namespace;
 mod naming;
 mod source;
 mod tag_as;
 mod targets;
+
+use std::sync::Arc;
 
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
 use image_sync_shared::image::platform::Platforms;
@@ -16,6 +19,7 @@ use image_sync_shared::run::job::{ImagePolicy, Overwrite, PlatformMissing, Trust
 use crate::problem::{Origin, Problem, without_secrets};
 use crate::tag_rules::TagRules;
 
+pub(crate) use image_list::{ImageList, Line, Text};
 pub(crate) use namespace::Namespace;
 pub(crate) use naming::Naming;
 use targets::Destination;
@@ -26,6 +30,8 @@ const EXPECTED_TARGET: &str =
 
 /// A tag that stands for all of an entry's.
 const ANY_TAG: &str = "latest";
+/// The tag of a line of a list that says none.
+const LATEST: &str = "latest";
 
 /// Which images of its source an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) source: Box<str>,
     /// Whose repositories it is for, where `source` is only one that stands for all of them.
     pub(crate) namespace: Option<Box<Namespace>>,
+    /// Whose images it is for, where `source` is only one that stands for all of them.
+    pub(crate) list: Option<Arc<ImageList>>,
     pub(crate) selector: Selector,
     pub(crate) cache_as: Option<Box<str>>,
     /// The tag at its targets, where that is not its own.
@@ -114,6 +122,17 @@ impl Entry {
         Self {
             source: namespace.source_of(name).into(),
             namespace: None,
+            ..self.clone()
+        }
+    }
+
+    /// The entry of one line of its list.
+    pub(crate) fn of_line(&self, line: &Line) -> Self {
+        let platforms = line.platforms.clone().map(Box::new);
+        Self {
+            source: line.source.clone(),
+            selector: Selector::One(line.is_bare.then(|| LATEST.into())),
+            platforms: platforms.or_else(|| self.platforms.clone()),
             ..self.clone()
         }
     }
@@ -189,7 +208,8 @@ impl Entry {
             );
             return Err(at(Problem::new(text)));
         }
-        if let (Destination::InFull(..), Some(_)) = (&destination, &self.namespace) {
+        let is_of_many = self.namespace.is_some() || self.list.is_some();
+        if matches!(destination, Destination::InFull(..)) && is_of_many {
             let text = format!(
                 "found the repository {text:?} for all repositories, expected the name of a target"
             );

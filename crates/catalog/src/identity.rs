@@ -1,13 +1,11 @@
 //! What a catalog is known by.
 
-use image_sync_shared::config::ImageSpec;
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::run::job::ImagePolicy;
 use sha2::{Digest as _, Sha256};
 
 use crate::config_file::Images;
-use crate::entry::Namespace;
-use crate::tag_rules::TagRules;
+use crate::images::Said;
 
 /// A digest of what images have to be where: the same for the same entries in any order and spelling, whatever tags their rules
 /// choose today. It names the
@@ -15,23 +13,25 @@ use crate::tag_rules::TagRules;
 #[must_use]
 pub fn config_hash(images: &Images) -> String {
     let said = images.said();
-    let mut digests: Vec<[u8; 32]> = said
-        .map(|(image, rules, namespace)| digest_of(&image, rules, namespace))
-        .collect();
+    let mut digests: Vec<[u8; 32]> = said.map(|said| digest_of(&said)).collect();
     digests.sort_unstable();
     Digest::of(digests.as_flattened()).hex().to_owned()
 }
 
-fn digest_of(
-    image: &ImageSpec,
-    rules: Option<&TagRules>,
-    namespace: Option<&Namespace>,
-) -> [u8; 32] {
+fn digest_of(said: &Said<'_>) -> [u8; 32] {
+    let Said { image, .. } = said;
     let source = image.source.image(image.reference.clone());
-    let rules = rules.map_or_else(String::new, |rules| format!("{rules:?}\n"));
-    let namespace = namespace.map_or_else(String::new, |of| format!("{of:?}\n"));
+    let rules = said
+        .rules
+        .map_or_else(String::new, |rules| format!("{rules:?}\n"));
+    let namespace = said
+        .namespace
+        .map_or_else(String::new, |of| format!("{of:?}\n"));
+    let list = said
+        .list
+        .map_or_else(String::new, |of| format!("{:?}\n", of.digest));
     let line = format!(
-        "{source}\n{}\n{}\n{:?} {:?}\n{rules}{namespace}",
+        "{source}\n{}\n{}\n{:?} {:?}\n{rules}{namespace}{list}",
         image.target_name(),
         image.platforms,
         image.source_trust,

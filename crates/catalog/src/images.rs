@@ -1,28 +1,32 @@
 //! The images of a config, as many as there may be.
 
 mod discovery;
+mod entries;
 mod expand;
+mod lines;
 mod listed;
 mod only;
+mod parts;
 mod repeats;
 mod source_rules;
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use image_sync_shared::config::{ImageDefaults, ImageSpec};
-use image_sync_shared::image::reference::{Location, Repository};
+use image_sync_shared::config::ImageSpec;
+use image_sync_shared::image::reference::Repository;
 
-use crate::entry::{Entry, Namespace, Targets};
+use crate::entry::{Entry, ImageList, Namespace};
 use crate::problem::{Origin, Problem, Problems};
 use crate::tag_rules::TagRules;
 
 pub use discovery::Sources;
+use entries::EntryTarget;
+pub(crate) use entries::{Entries, FileOfEntries, hash_of_target};
+use lines::{Once, RepeatedLines};
 pub use listed::Listed;
 pub(crate) use only::{Only, names};
-use repeats::{Placed, Settled};
+use repeats::Settled;
 pub use source_rules::{SourceRules, explain};
 
 /// The images of a config, in its order: those that it names, and those that its rules choose among the tags of their sources
@@ -33,138 +37,21 @@ pub struct Images {
     entries: Arc<Entries>,
     /// For each entry and each of its targets whether it is one of these images.
     is_kept: Vec<bool>,
+    /// Which lines of lists are images that something else is too.
+    repeated: Arc<RepeatedLines>,
     /// All of these have to match an image.
     only: Vec<Only>,
 }
 
-/// What a config says of images, and what an image has that says nothing itself.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Entries {
-    pub(crate) all: Vec<Entry>,
-    pub(crate) targets: Targets,
-    /// The files in which they stand, by their numbers.
-    pub(crate) files: Vec<FileOfEntries>,
-}
-
-/// A file in which entries stand.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct FileOfEntries {
-    /// As messages name it.
-    pub(crate) name: Box<str>,
-    /// What its images have where they say nothing themselves.
-    pub(crate) defaults: ImageDefaults,
-}
-
-/// An entry for one of the places that it goes to.
-#[derive(Clone, Copy)]
-pub(crate) struct EntryTarget<'a> {
-    pub(crate) entry: &'a Entry,
-    /// Which of its places.
-    nth: usize,
-}
-
-impl<'a> EntryTarget<'a> {
-    fn rules(self) -> Option<&'a TagRules> {
-        self.entry.rules()
-    }
-}
-
-impl Entries {
-    pub(crate) fn image(&self, of: EntryTarget<'_>) -> Result<ImageSpec, Problem> {
-        let defaults = self.defaults(of.entry)?;
-        let mut image = of.entry.image(of.nth, &self.targets, defaults)?;
-        if let Some(namespace) = &of.entry.namespace {
-            image.image = namespace.to_string();
-        }
-        Ok(image)
-    }
-
-    /// The image with this tag.
-    fn with_tag(&self, of: EntryTarget<'_>, tag: &str) -> Result<ImageSpec, Problem> {
-        let defaults = self.defaults(of.entry)?;
-        of.entry
-            .with_tag(Some(tag), of.nth, &self.targets, defaults)
-    }
-
-    fn defaults(&self, entry: &Entry) -> Result<&ImageDefaults, Problem> {
-        let file = self.files.get(usize::from(entry.origin.file));
-        let file = file.ok_or_else(|| Problem::new("an entry of a file that is not known"))?;
-        Ok(&file.defaults)
-    }
-
-    /// Every entry for every place that it goes to.
-    fn each(&self) -> impl Iterator<Item = EntryTarget<'_>> + Send {
-        self.all.iter().flat_map(|entry| {
-            let places = self.defaults(entry);
-            let places = places.map_or(0, |defaults| entry.destinations(&self.targets, defaults));
-            (0..places).map(move |nth| EntryTarget { entry, nth })
-        })
-    }
-
-    /// What keeps entries from being images.
-    pub(crate) fn problems(&self) -> impl Iterator<Item = Problem> {
-        self.each().filter_map(|of| self.image(of).err())
-    }
-
-    /// The places that entries name in full, each once.
-    pub(crate) fn places_in_full(&self) -> Vec<Location> {
-        let of_entries = self.all.iter().filter_map(|entry| entry.targets.as_ref());
-        let of_files = self
-            .files
-            .iter()
-            .filter_map(|file| file.defaults.targets.as_ref());
-        let texts: BTreeSet<&str> = of_entries
-            .chain(of_files)
-            .flatten()
-            .map(|text| &**text)
-            .collect();
-        let places = texts
-            .into_iter()
-            .filter_map(|text| self.targets.place_in_full(text));
-        places.collect()
-    }
-
-    /// Those of which another may have the same target.
-    fn suspects(&self) -> Result<Vec<Placed>, Problem> {
-        let indices = self.indices_of_suspects()?;
-        let mut suspects = Vec::with_capacity(indices.len());
-        let mut next = indices.into_iter().peekable();
-        for (index, of) in self.each().enumerate() {
-            if next.next_if_eq(&index).is_some() {
-                let (origin, image) = (of.entry.origin, self.image(of)?);
-                suspects.push(Placed {
-                    index,
-                    origin,
-                    image,
-                });
-            }
-        }
-        Ok(suspects)
-    }
-
-    /// In order. Compares no more than hashes of the targets, as these are small.
-    fn indices_of_suspects(&self) -> Result<Vec<usize>, Problem> {
-        let mut targets = Vec::with_capacity(self.all.len());
-        for (index, of) in self.each().enumerate() {
-            if of.entry.is_named() {
-                targets.push((hash_of_target(&self.image(of)?), index));
-            }
-        }
-        targets.sort_unstable();
-        let same = targets.chunk_by(|(left, _), (right, _)| left == right);
-        let several = same.filter(|same| same.len() > 1).flatten();
-        let mut indices: Vec<usize> = several.map(|(_, index)| *index).collect();
-        indices.sort_unstable();
-        Ok(indices)
-    }
-}
-
 impl Images {
     /// The images of these entries, each once, and what is to be warned of.
-    pub(crate) fn settled(entries: Entries) -> Result<(Self, Vec<Problem>), Problems> {
+    pub(crate) fn settled(mut entries: Entries) -> Result<(Self, Vec<Problem>), Problems> {
         let suspects = entries.suspects()?;
         let Settled { repeated, warnings } = repeats::settle(&suspects, &entries.files)?;
         let mut warnings = warnings;
+        let hashes = std::mem::take(&mut entries.targets_of_lines);
+        let (repeated_lines, of_lines) = RepeatedLines::settle(&entries, hashes)?;
+        warnings.extend(of_lines);
         warnings.extend(entries.all.iter().filter_map(chooses_nothing));
         let mut is_kept = vec![true; entries.each().count()];
         for index in repeated {
@@ -174,6 +61,7 @@ impl Images {
         let images = Self {
             entries,
             is_kept,
+            repeated: Arc::new(repeated_lines),
             only: Vec::new(),
         };
         Ok((images, warnings))
@@ -182,8 +70,12 @@ impl Images {
     /// How many are named.
     #[must_use]
     pub fn len(&self) -> usize {
+        if !self.only.is_empty() {
+            return self.iter().count();
+        }
         let named = self.kept().filter(|of| of.entry.is_named());
-        named.count()
+        let images = named.map(|of| of.entry.list.as_ref().map_or(1, |list| list.images));
+        images.sum::<usize>() - self.repeated.count
     }
 
     /// How many entries there are: items of the lists of the config, with those of which nothing is worked.
@@ -193,7 +85,7 @@ impl Images {
         let origins = all.map(|entry| {
             (
                 entry.origin.file,
-                entry.namespace.is_some(),
+                (entry.namespace.is_some(), entry.list.is_some()),
                 entry.origin.index,
             )
         });
@@ -201,6 +93,17 @@ impl Images {
         // Those of one item stand together.
         origins.dedup();
         origins.len()
+    }
+
+    /// Whether lines of the standard input, or of another pipe, are among them.
+    #[must_use]
+    pub fn are_of_stdin(&self) -> bool {
+        let mut lists = self
+            .entries
+            .all
+            .iter()
+            .filter_map(|entry| entry.list.as_ref());
+        lists.any(|list| list.can_be_read_once())
     }
 
     /// Of each entry whose images rules choose, one for each of its targets with the tag `latest`, chosen or not.
@@ -252,27 +155,51 @@ impl Images {
         self.kept().next().is_none()
     }
 
-    /// The images that are named, one after the other.
+    /// The images that are named, one after the other. Lists are read anew.
     pub fn iter(&self) -> impl Iterator<Item = ImageSpec> + Send {
+        let mut once = Once::new(&self.repeated);
         let named = self.kept().filter(|of| of.entry.is_named());
-        // There was no error when they were settled.
-        named.filter_map(|entry| self.entries.image(entry).ok())
+        let images = named.flat_map(|of| {
+            let image = of.entry.list.is_none().then(|| self.entries.image(of).ok());
+            let lines = self.entries.images_of_lines(of);
+            // There was no error when they were settled.
+            let lines = lines.filter_map(Result::ok).map(|image| (true, image));
+            image
+                .flatten()
+                .map(|image| (false, image))
+                .into_iter()
+                .chain(lines)
+        });
+        images.filter_map(move |(is_of_line, image)| {
+            let is_kept = !is_of_line || once.is_first(&image) && self.is_wanted(&image);
+            is_kept.then_some(image)
+        })
     }
 
-    /// One image of each entry for each of its targets. That of rules has the tag `latest`, chosen or not: it tells their source and target, and how
+    /// One image of each entry for each of its targets, of a list one of each registry. That of rules has the tag `latest`, chosen or not: it tells their source and target, and how
     /// these are reached.
     pub fn samples(&self) -> impl Iterator<Item = ImageSpec> + Send {
-        self.kept()
-            .filter_map(|entry| self.entries.image(entry).ok())
+        self.kept().flat_map(move |of| {
+            let image = of.entry.list.is_none().then(|| self.entries.image(of).ok());
+            let lines = of.entry.list.iter().flat_map(|list| &list.samples);
+            let lines = lines.filter_map(move |line| self.entries.image_of_line(of, line).ok());
+            image.flatten().into_iter().chain(lines)
+        })
+    }
+
+    fn is_wanted(&self, image: &ImageSpec) -> bool {
+        self.only.iter().all(|only| only.matches(image))
     }
 
     /// What each entry says of its images, for what the catalog is known by.
-    pub(crate) fn said(
-        &self,
-    ) -> impl Iterator<Item = (ImageSpec, Option<&TagRules>, Option<&Namespace>)> {
+    pub(crate) fn said(&self) -> impl Iterator<Item = Said<'_>> {
         self.kept().filter_map(|of| {
-            let namespace = of.entry.namespace.as_deref();
-            Some((self.entries.image(of).ok()?, of.rules(), namespace))
+            Some(Said {
+                image: self.entries.image(of).ok()?,
+                rules: of.rules(),
+                namespace: of.entry.namespace.as_deref(),
+                list: of.entry.list.as_deref(),
+            })
         })
     }
 
@@ -286,7 +213,9 @@ impl Images {
         let entries = self.entries.each().zip(&self.is_kept);
         let wanted = entries.map(|(entry, kept)| {
             let is_wanted = |image: &ImageSpec| {
-                if entry.entry.is_named() {
+                if entry.entry.list.is_some() {
+                    self.any_line_matches(entry, &only)
+                } else if entry.entry.is_named() {
                     only.matches(image)
                 } else {
                     only.may_match(image)
@@ -301,6 +230,15 @@ impl Images {
         self.is_kept = wanted.collect();
         self.only.push(only);
     }
+}
+
+/// What an entry says of its images.
+pub(crate) struct Said<'a> {
+    /// One of them, or one that stands for them.
+    pub(crate) image: ImageSpec,
+    pub(crate) rules: Option<&'a TagRules>,
+    pub(crate) namespace: Option<&'a Namespace>,
+    pub(crate) list: Option<&'a ImageList>,
 }
 
 /// Lists the images.
@@ -321,10 +259,4 @@ fn chooses_nothing(entry: &Entry) -> Option<Problem> {
     };
     let problem = problem.key("tags").index(index as usize).key(list);
     Some(problem.at(place).in_file(file))
-}
-
-fn hash_of_target(image: &ImageSpec) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (&image.target, &image.target_reference).hash(&mut hasher);
-    hasher.finish()
 }

@@ -66,6 +66,12 @@ impl Problem {
         self.is_unknown
     }
 
+    /// The problem, without the steps to it: for a text that has none.
+    pub(crate) fn without_path(mut self) -> Self {
+        self.innermost_first.clear();
+        self
+    }
+
     /// The problem, in the file of this number.
     pub(crate) fn in_file(mut self, file: u16) -> Self {
         self.file = file;

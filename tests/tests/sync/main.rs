@@ -7,13 +7,10 @@
 )]
 
 mod copies;
-mod creation_times;
+mod expansion;
 mod faults;
-mod listings;
 mod real_servers;
-mod repositories;
 mod seed;
 mod signals;
 mod support;
-mod tag_rules;
 mod telemetry;

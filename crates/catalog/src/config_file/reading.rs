@@ -3,17 +3,19 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use image_sync_shared::config::ImageDefaults;
 
 use super::error::{ConfigError, Source, shown};
 use super::files;
+use super::lists::Lists;
 use super::{Images, Parsed};
 use crate::dialects::native::{self, First, Include};
 use crate::document::{self, Form, Node, Variables};
-use crate::entry::Entry;
-use crate::images::{Entries, FileOfEntries};
-use crate::problem::{Place, Problem, Problems};
+use crate::entry::{Entry, ImageList, Line};
+use crate::images::{Entries, FileOfEntries, hash_of_target};
+use crate::problem::{Origin, Place, Problem, Problems};
 
 const EXPECTED: &str = "expected a YAML config with cache_registry and images";
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -32,9 +34,10 @@ pub(super) enum Folder<'a> {
 }
 
 /// What was read so far. A file is known by its number.
-pub(super) struct Reading<'a> {
+pub(super) struct Reading<'a, 's> {
     folder: Folder<'a>,
     variables: Variables<'a>,
+    lists: Lists<'s>,
     sources: Vec<Source>,
     /// What the images of each file have where they say nothing themselves.
     defaults: Vec<Option<ImageDefaults>>,
@@ -44,6 +47,8 @@ pub(super) struct Reading<'a> {
     chain: Vec<(PathBuf, String)>,
     first: First,
     entries: Vec<Entry>,
+    /// The hashes of the targets of all lines of lists.
+    targets_of_lines: Vec<u64>,
     warnings: Vec<Problem>,
     problems: Problems,
 }
@@ -56,17 +61,19 @@ struct Parse {
     unfilled: Vec<Problem>,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) fn new(folder: Folder<'a>, variables: Variables<'a>) -> Self {
+impl<'a, 's> Reading<'a, 's> {
+    pub(super) fn new(folder: Folder<'a>, variables: Variables<'a>, lists: Lists<'s>) -> Self {
         Self {
             folder,
             variables,
+            lists,
             sources: Vec::new(),
             defaults: Vec::new(),
             known: HashSet::new(),
             chain: Vec::new(),
             first: First::default(),
             entries: Vec::new(),
+            targets_of_lines: Vec::new(),
             warnings: Vec::new(),
             problems: Problems::default(),
         }
@@ -141,7 +148,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Keeps what a file says of images, and reads what it includes.
-    fn take(&mut self, parsed: Parse, images: native::Images, folder: Option<&Path>) {
+    fn take(&mut self, parsed: Parse, mut images: native::Images, folder: Option<&Path>) {
         let Parse {
             number,
             root,
@@ -159,6 +166,9 @@ impl<'a> Reading<'a> {
         self.problems.append(real.map(in_file));
         self.warnings
             .extend(images.warnings.into_iter().map(in_file));
+        for entry in &mut images.entries {
+            self.read_list(entry, images.defaults.as_ref(), folder);
+        }
         if let Some(defaults) = self.defaults.get_mut(usize::from(number)) {
             *defaults = images.defaults;
         }
@@ -251,6 +261,47 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Reads the list that an entry names, if it does, and checks each of its images for each of its targets.
+    fn read_list(
+        &mut self,
+        entry: &mut Entry,
+        of_file: Option<&ImageDefaults>,
+        folder: Option<&Path>,
+    ) {
+        let Some(list) = entry.list.as_deref() else {
+            return;
+        };
+        let (name, text) = match self.lists.open(&list.name, folder) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return,
+            Err(text) => {
+                let Origin { file, index, place } = entry.origin;
+                let problem = Problem::new(text).key("file").index(index as usize);
+                self.problems
+                    .push(problem.key("lists").at(place).in_file(file));
+                return;
+            }
+        };
+        let number = self.add(Source::without_text(name.clone()));
+        let (Some(targets), Some(defaults)) = (&self.first.targets, of_file) else {
+            return;
+        };
+        let (hashes, problems) = (&mut self.targets_of_lines, &mut self.problems);
+        let check = |line: &Line| {
+            let of_line = entry.of_line(line);
+            for nth in 0..entry.destinations(targets, defaults) {
+                hashes.push(hash_of_target(&of_line.image(nth, targets, defaults)?));
+            }
+            Ok(())
+        };
+        let list = ImageList::read(&name, number, text, check, |problem| problems.push(problem));
+        if list.images == 0 {
+            let problem = Problem::new("the list has no images, so that nothing of it is copied");
+            self.warnings.push(problem.in_file(number));
+        }
+        entry.list = Some(Arc::new(list));
+    }
+
     /// The config with its images, or all that is wrong.
     pub(super) fn finish(self) -> Result<Parsed, ConfigError> {
         let Self {
@@ -258,6 +309,7 @@ impl<'a> Reading<'a> {
             defaults,
             first,
             entries,
+            targets_of_lines,
             mut warnings,
             problems,
             ..
@@ -280,6 +332,7 @@ impl<'a> Reading<'a> {
         let entries = Entries {
             all: entries,
             targets,
+            targets_of_lines,
             files: files.collect(),
         };
         config.further_targets.extend(entries.places_in_full());

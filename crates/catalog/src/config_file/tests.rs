@@ -3,7 +3,6 @@
 mod defaults;
 mod docs;
 mod files;
-mod including;
 mod json;
 mod many;
 mod meaning;

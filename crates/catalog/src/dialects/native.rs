@@ -3,6 +3,7 @@
 mod defaults;
 mod image;
 mod include;
+mod lists;
 mod login;
 mod registries;
 mod repositories;
@@ -26,14 +27,15 @@ pub use schema::SCHEMA;
 const EXPECTED: &str = "a mapping with cache_registry and images";
 const EXPECTED_INCLUDED: &str = "a mapping with images";
 /// What a file may say that is included by another one.
-const KEYS_OF_EACH: [&str; 4] = ["images", "repositories", "defaults", "include"];
+const KEYS_OF_EACH: [&str; 5] = ["images", "repositories", "lists", "defaults", "include"];
 /// What only the file may say that the program is given.
 const KEYS_OF_FIRST: [&str; 4] = ["cache_registry", "targets", "settings", "registries"];
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "cache_registry",
     "targets",
     "images",
     "repositories",
+    "lists",
     "settings",
     "registries",
     "defaults",
@@ -143,13 +145,17 @@ fn images(keys: &Keys<'_>, first: &First, file: u16) -> Images {
     let defaults = defaults.or_else(of_all);
     let include = keys.nested("include", include::read).unwrap_or_default();
     let has_none = |key: &&str| keys.node(key).is_none();
-    if ["images", "repositories", "include"].iter().all(has_none) {
+    if ["images", "repositories", "lists", "include"]
+        .iter()
+        .all(has_none)
+    {
         keys.report(Problem::new("missing, expected a list of images").key("images"));
     }
     let where_and_how = first.targets.as_ref().zip(defaults.as_ref());
     let read = |key, read| keys.nested(key, |node| entries(node, where_and_how, file, read));
     let mut entries = read("images", image::read).unwrap_or_default();
     entries.extend(read("repositories", repositories::read).unwrap_or_default());
+    entries.extend(read("lists", lists::read).unwrap_or_default());
     Images {
         entries,
         defaults,

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
@@ -11,14 +10,16 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::reference::Reference;
 
 use super::discovery::{Discovery, Sources};
-use super::{EntryTarget, Images, Only, hash_of_target};
-use crate::entry::{Entry, Namespace};
+use super::entries::{EntryTarget, hash_of_target, hash_of_work};
+use super::lines::Once;
+use super::parts::{Part, parts};
+use super::{Images, Only};
+use crate::entry::{ImageList, Line};
+use crate::problem::Problem;
 use crate::tag_rules::TagRules;
 
 /// How many repositories are listed at the same time.
 const LISTINGS: usize = 8;
-/// How many named images are handed on together.
-const NAMED_TOGETHER: usize = 500;
 
 impl Images {
     /// All images, in the order of the config, some at a time. What is named needs no listing; other repositories, and the catalogs
@@ -33,6 +34,7 @@ impl Images {
         let entries: Vec<EntryTarget<'_>> = self.kept().collect();
         let parts = parts(&entries);
         let mut taken = self.targets_of_named();
+        let mut once = Once::new(&self.repeated);
         let of_catalogs = Arc::clone(&discovery);
         stream::iter(parts)
             .map(move |part| {
@@ -40,14 +42,15 @@ impl Images {
                 async move { self.with_repositories(part, &discovery).await }
             })
             .buffered(LISTINGS)
-            .flat_map(stream::iter)
+            .flat_map(|parts| stream::iter(parts.into_iter().flat_map(Part::pages)))
             .map(move |part| {
                 let discovery = Arc::clone(&discovery);
                 async move { self.images_of(part, &discovery).await }
             })
             .buffered(LISTINGS)
-            .map(move |(is_chosen, expanded)| match taken.as_mut() {
-                Some(taken) if is_chosen => each_target_once(expanded, taken),
+            .map(move |(known, expanded)| match (known, taken.as_mut()) {
+                (Known::Listed, _) => without_repeated(expanded, &mut once),
+                (Known::Asked, Some(taken)) => each_target_once(expanded, taken),
                 _ => expanded,
             })
             .chain(stream::iter([()]).map(|()| self.tell_of_missing()))
@@ -97,11 +100,14 @@ impl Images {
         parts
     }
 
-    /// The images of a part, and whether a registry was asked for them.
-    async fn images_of(&self, part: Part<'_>, discovery: &Discovery<'_>) -> (bool, Vec<Expanded>) {
-        match part {
-            Part::Named(entries) => (false, self.named(&entries)),
-            Part::Rules(entries, rules) => (true, self.chosen(&entries, rules, discovery).await),
+    /// The images of a part, and how they are known.
+    async fn images_of(&self, part: Part<'_>, discovery: &Discovery<'_>) -> (Known, Vec<Expanded>) {
+        let images = match part {
+            Part::Named(entries) => return (Known::Named, self.named(&entries)),
+            Part::Lines(targets, list, lines) => {
+                return (Known::Listed, self.of_lines(&targets, list, lines));
+            }
+            Part::Rules(entries, rules) => self.chosen(&entries, rules, discovery).await,
             Part::Found(entry, places) => {
                 let of_entry = |nth| EntryTarget { entry: &entry, nth };
                 let targets: Vec<EntryTarget<'_>> = places.into_iter().map(of_entry).collect();
@@ -109,12 +115,53 @@ impl Images {
                     Some(rules) => self.chosen(&targets, rules, discovery).await,
                     None => self.wanted(self.named(&targets)),
                 };
-                (true, without_vanished(images))
+                without_vanished(images)
             }
-            Part::Failed(failed) => (true, vec![*failed]),
+            Part::Failed(failed) => vec![*failed],
             // There are none any more.
-            Part::Namespace(..) => (true, Vec::new()),
+            Part::Namespace(..) | Part::List(..) => Vec::new(),
+        };
+        (Known::Asked, images)
+    }
+
+    /// The images of some lines. A line that has none is a failure, as the list was changed since it was checked.
+    fn of_lines(
+        &self,
+        targets: &[EntryTarget<'_>],
+        list: &ImageList,
+        lines: Vec<Result<Line, Problem>>,
+    ) -> Vec<Expanded> {
+        let mut images = Vec::with_capacity(lines.len() * targets.len());
+        for line in lines {
+            for of in targets {
+                let line = line.as_ref().map_err(Clone::clone);
+                let image = line.and_then(|line| self.entries.image_of_line(*of, line));
+                images.extend(match image {
+                    Ok(image) if !self.is_wanted(&image) => None,
+                    Ok(image) => Some(Expanded::image(image)),
+                    Err(problem) => self.failed_line(*of, list, &problem),
+                });
+            }
         }
+        images
+    }
+
+    fn failed_line(
+        &self,
+        of: EntryTarget<'_>,
+        list: &ImageList,
+        problem: &Problem,
+    ) -> Option<Expanded> {
+        let line = problem.place().map_or(0, |place| place.line);
+        let sample = self.entries.image(of).ok()?;
+        let image = ImageSpec {
+            image: list.name.to_string(),
+            tag: format!("line {line}"),
+            ..all_of(sample)
+        };
+        let answer = format!("{}:{line}: {problem}", list.name);
+        let failure = failure(&image, FailureClass::Invalid, answer);
+        Some(Expanded::failed(image, failure))
     }
 
     fn named(&self, entries: &[EntryTarget<'_>]) -> Vec<Expanded> {
@@ -148,10 +195,7 @@ impl Images {
     }
 
     fn wanted(&self, images: Vec<Expanded>) -> Vec<Expanded> {
-        let is_wanted = |expanded: &Expanded| {
-            let image = &expanded.image;
-            self.only.iter().all(|only| only.matches(image))
-        };
+        let is_wanted = |expanded: &Expanded| self.is_wanted(&expanded.image);
         images.into_iter().filter(is_wanted).collect()
     }
 
@@ -199,41 +243,13 @@ impl Images {
     }
 }
 
-enum Part<'a> {
-    Named(Vec<EntryTarget<'a>>),
-    /// One entry for all of its targets.
-    Rules(Vec<EntryTarget<'a>>, &'a TagRules),
-    /// The same whose repositories are not known yet.
-    Namespace(Vec<EntryTarget<'a>>, &'a Namespace),
-    /// The entry of one repository of a namespace, and the places that it goes to.
-    Found(Box<Entry>, Vec<usize>),
-    /// Repositories that are not known.
-    Failed(Box<Expanded>),
-}
-
-fn parts<'a>(entries: &[EntryTarget<'a>]) -> Vec<Part<'a>> {
-    let mut parts: Vec<Part<'a>> = Vec::new();
-    for of in entries {
-        if let Some(namespace) = of.entry.namespace.as_deref() {
-            match parts.last_mut() {
-                Some(Part::Namespace(same, _)) if is_of(same, of.entry) => same.push(*of),
-                _ => parts.push(Part::Namespace(vec![*of], namespace)),
-            }
-            continue;
-        }
-        match (of.rules(), parts.last_mut()) {
-            (Some(_), Some(Part::Rules(same, _))) if is_of(same, of.entry) => same.push(*of),
-            (Some(rules), _) => parts.push(Part::Rules(vec![*of], rules)),
-            (None, Some(Part::Named(named))) if named.len() < NAMED_TOGETHER => named.push(*of),
-            (None, _) => parts.push(Part::Named(vec![*of])),
-        }
-    }
-    parts
-}
-
-fn is_of(targets: &[EntryTarget<'_>], entry: &Entry) -> bool {
-    let first = targets.first();
-    first.is_some_and(|first| std::ptr::eq(first.entry, entry))
+/// How it is known that there is an image.
+enum Known {
+    Named,
+    /// By a line of a list.
+    Listed,
+    /// By asking a registry.
+    Asked,
 }
 
 /// A repository of a catalog may have gone since, or never had a tag: some registries list those too.
@@ -266,6 +282,12 @@ fn enough(sample: &ImageSpec, rules: &TagRules, of: usize, chosen: usize) -> Res
     Ok(())
 }
 
+fn without_repeated(expanded: Vec<Expanded>, once: &mut Once<'_>) -> Vec<Expanded> {
+    let is_first =
+        |expanded: &Expanded| expanded.failure.is_some() || once.is_first(&expanded.image);
+    expanded.into_iter().filter(is_first).collect()
+}
+
 fn each_target_once(expanded: Vec<Expanded>, taken: &mut HashMap<u64, u64>) -> Vec<Expanded> {
     let once = |expanded: Expanded| {
         let Expanded {
@@ -295,18 +317,6 @@ fn clash(image: ImageSpec) -> Expanded {
     );
     let failure = failure(&image, FailureClass::Invalid, answer);
     Expanded::failed(image, failure)
-}
-
-fn hash_of_work(image: &ImageSpec) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (
-        &image.source,
-        &image.reference,
-        &image.platforms,
-        image.policy,
-    )
-        .hash(&mut hasher);
-    hasher.finish()
 }
 
 /// How reports call all that rules would choose.

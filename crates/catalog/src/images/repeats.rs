@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use image_sync_shared::config::ImageSpec;
 
-use super::FileOfEntries;
+use super::entries::{FileOfEntries, Placed};
 use crate::problem::{Origin, Place, Problem, Problems};
 
 /// Which images are others again.
@@ -14,13 +14,6 @@ pub(super) struct Settled {
     pub(super) repeated: Vec<usize>,
     /// What is to be said of each.
     pub(super) warnings: Vec<Problem>,
-}
-
-/// An image and its place in the config.
-pub(super) struct Placed {
-    pub(super) index: usize,
-    pub(super) origin: Origin,
-    pub(super) image: ImageSpec,
 }
 
 /// Finds repetitions, and refuses different images for one target.

@@ -6,8 +6,9 @@ use image_sync_shared::config::{ImageSpec, Settings};
 use image_sync_shared::failure::Failure;
 use image_sync_shared::image::reference::Repository;
 
+use super::Images;
 use super::discovery::{Discovery, Sources};
-use super::{EntryTarget, Images};
+use super::entries::EntryTarget;
 use crate::tag_rules::{Explained, TagRules};
 
 /// The rules of one entry.

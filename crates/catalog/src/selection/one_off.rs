@@ -58,6 +58,7 @@ impl Order<'_> {
         let entries = Entries {
             all: entries,
             targets: Targets::default(),
+            targets_of_lines: Vec::new(),
             files: vec![FileOfEntries {
                 name: "the command line".into(),
                 defaults: defaults.clone(),

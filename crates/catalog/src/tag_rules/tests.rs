@@ -248,10 +248,7 @@ fn rules_without_min_age_are_known_by_what_they_were_known_by_before_there_was_o
 /// The rules that a config states so.
 fn stated(text: &str) -> TagRules {
     let images = samples::config(&[&format!("{{source: a/b, tags: {text}}}")]).images;
-    images
-        .said()
-        .find_map(|(_, rules, _)| rules.cloned())
-        .unwrap()
+    images.said().find_map(|said| said.rules.cloned()).unwrap()
 }
 
 /// Each stage with what it leaves, and each tag with the stage that leaves it out.

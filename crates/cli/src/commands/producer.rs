@@ -90,6 +90,9 @@ pub(crate) fn run(
 ) -> Result<Exit, Problem> {
     // Also before many rounds: what is wrong with the config at the start is an error of who started it.
     let loaded = load(common, args, environment)?;
+    if args.every.is_some() {
+        loaded.again("--every")?;
+    }
     let outputs = Outputs::prepare(&args.output, environment, screen, Stdout::Process)?;
     runtime::run(runtime::GRACE, |stop| async move {
         let queue = args.connection.producer(environment).await?;

@@ -193,7 +193,8 @@ pub(crate) fn run(
     args: &WorkerArgs,
     environment: &Environment,
 ) -> Result<Exit, Problem> {
-    let Loaded { config, images, .. } = setup::load(common.config.as_deref(), environment)?;
+    let Loaded { config, images, .. } =
+        setup::load_without_list(common.config.as_deref(), environment)?;
     let rules = args.rules(&config, &images, environment)?;
     let facts_key = args.facts_key(environment)?;
     let mut server = HttpServer::listen(args.listen.as_ref())?;

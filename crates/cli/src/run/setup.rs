@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image_sync_catalog::config_file::{self, Images, STDIN, STDIN_NAME};
+use image_sync_catalog::config_file::{self, ConfigError, Images, Parsed, STDIN, STDIN_NAME};
 use image_sync_registry::{ClientOptions, FixedLimits, Router, Timeouts};
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
@@ -23,15 +23,50 @@ pub(crate) struct Loaded {
     pub(crate) images: Images,
 }
 
-/// Loads the config that the command line names, else the environment, else the one in its usual place.
+impl Loaded {
+    /// Refuses what can be loaded but once.
+    pub(crate) fn again(&self, because: &str) -> Result<(), Problem> {
+        if self.file == Path::new(STDIN_NAME) || self.images.are_of_stdin() {
+            return Err(Problem::usage(format!(
+                "{because}: the config or a list in it is read from stdin, which can be read but once, expected a file"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Loads the config that the command line names, else the environment, else the one in its usual place, and the list of images
+/// that stdin has if the config says so.
 pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Loaded, Problem> {
+    let with_list = |file: &Path| {
+        let mut stdin = io::stdin().lock();
+        config_file::load_with_list(file, &mut stdin, &variable)
+    };
+    load_by(named, environment, with_list)
+}
+
+/// The same for a role that works no list: stdin is not read for one.
+pub(crate) fn load_without_list(
+    named: Option<&Path>,
+    environment: &Environment,
+) -> Result<Loaded, Problem> {
+    load_by(named, environment, |file| {
+        config_file::load(file, &variable)
+    })
+}
+
+fn load_by(
+    named: Option<&Path>,
+    environment: &Environment,
+    load_file: impl Fn(&Path) -> Result<Parsed, ConfigError>,
+) -> Result<Loaded, Problem> {
     let chosen = named.or(environment.config.as_deref());
     let file = chosen.unwrap_or(Path::new(DEFAULT_CONFIG));
     let (file, parsed) = if file == Path::new(STDIN) {
         let parsed = config_file::load_stdin(&mut io::stdin().lock(), &variable);
         (Path::new(STDIN_NAME), parsed)
     } else {
-        (file, config_file::load(file, &variable))
+        (file, load_file(file))
     };
     let parsed = parsed.map_err(|error| match chosen {
         Some(_) => Problem::usage(error),
@@ -54,7 +89,7 @@ pub(crate) fn load_if_any(
 ) -> Result<Option<Loaded>, Problem> {
     let is_named = named.is_some() || environment.config.is_some();
     if is_named || Path::new(DEFAULT_CONFIG).exists() {
-        return load(named, environment).map(Some);
+        return load_without_list(named, environment).map(Some);
     }
     Ok(None)
 }
@@ -72,7 +107,7 @@ pub(crate) fn check_unneeded(
     environment: &Environment,
 ) -> Result<(), Problem> {
     if named.is_some() {
-        let file = load(named, environment)?.file;
+        let file = load_without_list(named, environment)?.file;
         info!(file = %file.display(), "the config is sound, and nothing is taken from it");
     }
     Ok(())

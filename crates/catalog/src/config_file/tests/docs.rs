@@ -32,6 +32,7 @@ fn each_example_in_the_docs_is_a_config() {
     let team = folder.path().join("teams/web.yaml");
     fs::create_dir(team.parent().unwrap()).unwrap();
     fs::write(team, "images: [{source: a, tag: t}]").unwrap();
+    fs::write(folder.path().join("rancher-images.txt"), "a:t").unwrap();
     let file = folder.path().join("c.yaml");
     let set = |name: &str| (name == "CACHE_REGISTRY").then(|| "registry.example".to_owned());
     for (docs, least) in [("docs/config.md", 5), ("README.md", 1)] {

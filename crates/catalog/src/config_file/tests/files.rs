@@ -1,9 +1,25 @@
 //! Reading files.
 
+mod including;
+mod lists;
+
 use std::fs;
 use std::path::Path;
 
+use tempfile::TempDir;
+
 use crate::config_file::{ConfigError, Parsed, parse};
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
 
 fn load(path: &Path) -> Result<Parsed, ConfigError> {
     crate::config_file::load(path, &|_| None)

@@ -48,10 +48,21 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
 /// The same of this source, as the other keys say.
 pub(super) fn entries(keys: &Keys<'_>, source: &str, origin: Origin) -> Vec<Entry> {
     let selectors = selectors(keys);
-    let entry = Entry {
+    let entry = entry(keys, source, origin);
+    let entries = selectors.into_iter().map(|selector| Entry {
+        selector,
+        ..entry.clone()
+    });
+    entries.collect()
+}
+
+/// The same but for which images of the source it is.
+pub(super) fn entry(keys: &Keys<'_>, source: &str, origin: Origin) -> Entry {
+    Entry {
         origin,
         source: source.into(),
         namespace: None,
+        list: None,
         selector: Selector::One(None),
         cache_as: keys.get("cache_as"),
         tag_as: keys.get("tag_as"),
@@ -60,12 +71,7 @@ pub(super) fn entries(keys: &Keys<'_>, source: &str, origin: Origin) -> Vec<Entr
         source_tls_verify: keys.get("source_tls_verify"),
         cache_insecure: keys.get("cache_insecure"),
         policy: policy(keys),
-    };
-    let entries = selectors.into_iter().map(|selector| Entry {
-        selector,
-        ..entry.clone()
-    });
-    entries.collect()
+    }
 }
 
 /// One place that it goes to, or several.

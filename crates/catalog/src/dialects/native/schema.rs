@@ -13,7 +13,7 @@ mod tests {
 
     use super::*;
     use crate::dialects::native::{
-        self, defaults, image, registries, repositories, settings, tag_rules, targets,
+        self, defaults, image, lists, registries, repositories, settings, tag_rules, targets,
     };
 
     fn schema() -> Value {
@@ -27,6 +27,7 @@ mod tests {
             ("", &native::KEYS[..]),
             ("/$defs/image", &image::KEYS),
             ("/$defs/namespace", &repositories::KEYS),
+            ("/$defs/listOfImages", &lists::KEYS),
             ("/$defs/tagRules", &tag_rules::KEYS),
             ("/$defs/defaults", &defaults::KEYS),
             ("/$defs/target", &targets::KEYS),

@@ -1,25 +1,12 @@
 //! Files that include others.
 
-use std::fs;
 use std::path::Path;
 
-use tempfile::TempDir;
-
+use super::folder;
 use crate::config_file::{ConfigError, Parsed, load, load_stdin, parse};
 use crate::identity::config_hash;
 
 const FIRST: &str = "cache_registry: a.io\n";
-
-/// A folder with these files.
-fn folder(files: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
-}
 
 fn load_from(folder: &Path) -> Result<Parsed, ConfigError> {
     load(&folder.join("c.yaml"), &|_| None)
@@ -157,8 +144,8 @@ fn each_problem_names_its_own_file_and_all_are_told() {
         ]),
         "c.yaml:2:11: settings: found a number, expected a mapping of settings\n\
          a/a.yaml:1:19: images[0].source: \"A\" is not a valid repository: \"A\" has uppercase letters, and names are lowercase; expected HOST/NAME as in docker.io/library/nginx, or oci:FOLDER\n\
-         a/b.yaml:1:13: registries: found in a file that another one includes, expected it in the first file alone; this one may have images, repositories, defaults, include\n\
-         a/b.yaml:4:17: cache_registry: found in a file that another one includes, expected it in the first file alone; this one may have images, repositories, defaults, include\n\
+         a/b.yaml:1:13: registries: found in a file that another one includes, expected it in the first file alone; this one may have images, repositories, lists, defaults, include\n\
+         a/b.yaml:4:17: cache_registry: found in a file that another one includes, expected it in the first file alone; this one may have images, repositories, lists, defaults, include\n\
          b/c.yaml:1:28: this is not valid YAML: while parsing a flow mapping, did not find expected ',' or '}'\n\
          b/e.yaml:1:19: ${UNSET} is not set; ${UNSET:-DEFAULT} would give a default\n\
          b/f.yaml:1:1: found a list, expected a mapping with images"
