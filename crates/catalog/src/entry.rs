@@ -10,6 +10,7 @@ mod targets;
 use std::sync::Arc;
 
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::{
     DOCKER_HUB, Reference, Repository, canonical_host, split,
@@ -91,7 +92,7 @@ impl Entry {
     }
 
     /// The image that it is, for the `nth` place that it goes to. One for all of its images, with the tag `latest`, where
-    /// rules choose them.
+    /// rules choose them. A digest in its tag there that is not known is a `*`.
     pub(crate) fn image(
         &self,
         nth: usize,
@@ -99,7 +100,7 @@ impl Entry {
         defaults: &ImageDefaults,
     ) -> Result<ImageSpec, Problem> {
         match &self.selector {
-            Selector::One(tag) => self.with_tag(tag.as_deref(), nth, targets, defaults),
+            Selector::One(tag) => self.with_tag(tag.as_deref(), None, nth, targets, defaults),
             Selector::Rules(_) => {
                 let source =
                     source::parse(&self.source).map_err(|problem| problem.key("source"))?;
@@ -107,14 +108,33 @@ impl Entry {
                     let text = "found a tag or digest beside tags, expected source: REPOSITORY";
                     return Err(Problem::new(text).key("source"));
                 }
-                self.with_tag(Some(ANY_TAG), nth, targets, defaults)
+                self.with_tag(Some(ANY_TAG), None, nth, targets, defaults)
             }
         }
     }
 
     /// Whether its images are known without asking a registry.
     pub(crate) fn is_named(&self) -> bool {
-        self.namespace.is_none() && self.rules().is_none()
+        self.namespace.is_none() && self.rules().is_none() && !self.needs_digests()
+    }
+
+    /// Whether its images have digests in their tags at the targets that its source has to be asked for. The lines of lists say
+    /// them.
+    pub(crate) fn needs_digests(&self) -> bool {
+        self.list.is_none() && self.lacks_digest()
+    }
+
+    /// Whether it does not say the digest that its tag at the targets has.
+    pub(crate) fn lacks_digest(&self) -> bool {
+        self.tag_as.as_deref().is_some_and(tag_as::has_digest) && !self.is_pinned()
+    }
+
+    fn is_pinned(&self) -> bool {
+        let Selector::One(tag) = &self.selector else {
+            return false;
+        };
+        let named = source::parse(&self.source).and_then(|source| source.with_tag(tag.as_deref()));
+        named.is_ok_and(|named| matches!(named.reference, Reference::Digest(_)))
     }
 
     /// The entry of one repository of its namespace.
@@ -145,10 +165,11 @@ impl Entry {
         }
     }
 
-    /// Its image with `tag`, for the `nth` place that it goes to.
+    /// Its image with `tag`, pinned to the `digest` that the tag has, if that was found out, for the `nth` place that it goes to.
     pub(crate) fn with_tag(
         &self,
         tag: Option<&str>,
+        digest: Option<&Digest>,
         nth: usize,
         targets: &Targets,
         defaults: &ImageDefaults,
@@ -161,7 +182,10 @@ impl Entry {
             Destination::InFull(repository, tag) => (repository, tag),
         };
         let repository = source.repository.clone();
-        let named = source.with_tag(tag)?;
+        let mut named = source.with_tag(tag)?;
+        if let Some(digest) = digest {
+            named.reference = Reference::Digest(digest.clone());
+        }
         let target_reference = match (own_tag, &self.tag_as) {
             (Some(tag), _) => tag,
             (None, Some(template)) => tag_as::tag(template, &named, self.version(tag))?,

@@ -1,5 +1,6 @@
 //! The images of a config, as many as there may be.
 
+mod digests;
 mod discovery;
 mod entries;
 mod expand;
@@ -108,11 +109,13 @@ impl Images {
 
     /// Of each entry whose images rules choose, one for each of its targets with the tag `latest`, chosen or not.
     pub fn by_rules(&self) -> impl Iterator<Item = ImageSpec> + Send {
-        let chosen = self.kept().filter(|of| !of.entry.is_named());
+        let chosen = self
+            .kept()
+            .filter(|of| of.entry.namespace.is_some() || of.rules().is_some());
         chosen.filter_map(|entry| self.entries.image(entry).ok())
     }
 
-    /// Whether there are rules or namespaces, so that not all images are known without asking registries.
+    /// Whether there are rules, namespaces or digests in tags, so that not all images are known without asking registries.
     #[must_use]
     pub fn has_rules(&self) -> bool {
         self.kept().any(|of| !of.entry.is_named())
@@ -125,11 +128,12 @@ impl Images {
         tag: &'a str,
     ) -> impl Iterator<Item = ImageSpec> + 'a {
         let images = self.kept().filter_map(move |of| {
-            if of.entry.is_named() || !of.rules().is_none_or(|rules| rules.may_choose(tag)) {
+            let is_known = of.entry.is_named() || of.entry.needs_digests();
+            if is_known || !of.rules().is_none_or(|rules| rules.may_choose(tag)) {
                 return None;
             }
             let Some(namespace) = &of.entry.namespace else {
-                return self.entries.with_tag(of, tag).ok();
+                return self.entries.with_tag(of, tag, None).ok();
             };
             if !namespace.has_of(source.host(), source.name()) {
                 return None;
@@ -138,7 +142,7 @@ impl Images {
             let found = EntryTarget { entry, nth: of.nth };
             // With rules any tag, without them the one that is named.
             match entry.rules() {
-                Some(_) => self.entries.with_tag(found, tag).ok(),
+                Some(_) => self.entries.with_tag(found, tag, None).ok(),
                 None => self
                     .entries
                     .image(found)

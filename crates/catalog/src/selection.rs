@@ -69,7 +69,7 @@ pub fn choose_listed(
     let mut chosen = images;
     // All are compared with the list first: what a glob leaves out is not missing.
     chosen.retain(Only::Listed(Arc::clone(listed)));
-    let missing = listed.missing(chosen.by_rules());
+    let missing = listed.missing(chosen.by_rules().chain(chosen.without_digests()));
     if let Some(glob) = only {
         chosen.retain(Only::Glob(matcher(glob)?));
     }

@@ -1,6 +1,7 @@
 //! From a catalog to its images: what is listed, how often, and what comes of it.
 
 mod creation_times;
+mod digest_tags;
 mod listings;
 mod lists;
 mod repositories;

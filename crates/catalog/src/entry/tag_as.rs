@@ -9,7 +9,18 @@ use crate::problem::Problem;
 /// How much of a digest stands for it.
 const DIGITS: usize = 8;
 
-/// What `template` makes of the image `named`, of whose tag rules see `version`.
+/// What stands for a digest that is not known yet.
+const UNKNOWN: &str = "*";
+/// What is as good as any.
+const ANY_DIGITS: &str = "00000000";
+
+/// Whether `template` has the digest of an image in it.
+pub(super) fn has_digest(template: &str) -> bool {
+    template.contains("{digest8}")
+}
+
+/// What `template` makes of the image `named`, of whose tag rules see `version`: no tag, but with `*` in place of the digest,
+/// where that is wanted and not known.
 pub(super) fn tag(
     template: &str,
     named: &Named,
@@ -19,18 +30,26 @@ pub(super) fn tag(
         Reference::Tag(tag) => Some(tag.as_str()),
         Reference::Digest(_) => None,
     };
-    let filled = fill(template, |part| match part {
-        "tag" => tag.map(str::to_owned),
-        "version" => version.or(tag).map(|version| bare(version).to_owned()),
-        "digest8" => match &named.reference {
-            Reference::Digest(digest) => digest.hex().get(..DIGITS).map(str::to_owned),
-            Reference::Tag(_) => None,
-        },
-        _ => None,
-    });
-    let filled = filled.and_then(|filled| filled.parse().map_err(Problem::new));
-    match filled.map_err(|problem: Problem| problem.key("tag_as"))? {
-        Reference::Tag(tag) => Ok(Reference::Tag(tag)),
+    let digest = match &named.reference {
+        Reference::Digest(digest) => digest.hex().get(..DIGITS),
+        Reference::Tag(_) => None,
+    };
+    let filled = |digits: &str| {
+        let filled = fill(template, |part| match part {
+            "tag" => tag.map(str::to_owned),
+            "version" => version.or(tag).map(|version| bare(version).to_owned()),
+            "digest8" => Some(digits.to_owned()),
+            _ => None,
+        });
+        filled.map_err(|problem| problem.key("tag_as"))
+    };
+    let made = filled(digest.unwrap_or(ANY_DIGITS))?;
+    match made
+        .parse()
+        .map_err(|wrong| Problem::new(wrong).key("tag_as"))?
+    {
+        Reference::Tag(tag) if digest.is_some() || !has_digest(template) => Ok(Reference::Tag(tag)),
+        Reference::Tag(_) => Ok(Reference::Tag(filled(UNKNOWN)?)),
         Reference::Digest(_) => Err(Problem::new("found a digest, expected a tag").key("tag_as")),
     }
 }
@@ -74,9 +93,19 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_that_is_not_known_is_a_star() {
+        let of = |template, source: &str| made(template, source, None).unwrap();
+        assert_eq!(of("{digest8}", "a:v1"), "*");
+        assert_eq!(of("{tag}-{digest8}", "a:v1"), "v1-*");
+    }
+
+    #[test]
     fn what_makes_no_tag_is_told() {
         let told = |template, source: &str| made(template, source, None).unwrap_err();
-        assert!(told("{digest8}", "a:v1").contains("{digest8}"));
+        let long = format!("{{tag}}-{{digest8}}-{}", "x".repeat(120));
+        assert!(told(&long, "a:v1").contains("is not a valid"));
+        assert!(told("{digest8}/x", "a:v1").contains("is not a valid"));
+        assert!(told("*{digest8}", "a:v1").contains("is not a valid"));
         assert!(told("{tga}", "a:v1").contains("{tga} in \"{tga}\", which is not known here"));
         assert!(told("{tag}", &format!("a@{DIGEST}")).contains("{tag}"));
         assert!(told("{tag}/x", "a:v1").contains("is not a valid"));

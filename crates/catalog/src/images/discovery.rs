@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use image_sync_shared::config::{ImageSpec, Settings};
-use image_sync_shared::failure::{Failure, Reaction, Side};
-use image_sync_shared::image::reference::Repository;
+use image_sync_shared::failure::{Failure, FailureClass, Reaction, Side, Step};
+use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::reference::{Reference, Repository};
 use image_sync_shared::panics::lock;
 use image_sync_shared::ports::creation_times::{CreationTimes, DatedImage};
-use image_sync_shared::ports::transfer::registries::Registries;
+use image_sync_shared::ports::transfer::registries::{Registries, Resolved};
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::job::{Access, Remote, Trust};
 use time::OffsetDateTime;
@@ -47,6 +48,8 @@ pub(super) struct Discovery<'a> {
     tags: Once<(Repository, Trust), Arc<[String]>>,
     /// By a repository of the namespace, as credentials may be for that.
     repositories: Once<(Repository, Trust), Arc<[String]>>,
+    /// What tags stand for, none for those that are not there.
+    resolved: Once<(Repository, Trust, String), Option<Resolved>>,
     created: Once<DatedImage, OffsetDateTime>,
 }
 
@@ -58,6 +61,7 @@ impl<'a> Discovery<'a> {
             max_pause: settings.max_pause,
             tags: Once::default(),
             repositories: Once::default(),
+            resolved: Once::default(),
             created: Once::default(),
         }
     }
@@ -87,6 +91,34 @@ impl<'a> Discovery<'a> {
             Ok(names.into_iter().collect())
         };
         self.repositories.get(key, list).await
+    }
+
+    /// What `tag` of the source of `sample` stands for; none if there is no such tag.
+    async fn resolved(&self, sample: &ImageSpec, tag: &str) -> Result<Option<Resolved>, Failure> {
+        let key = (sample.source.clone(), sample.source_trust, tag.to_owned());
+        let resolve = async || {
+            let (at, reference) = (&source_of(sample), &Reference::Tag(tag.to_owned()));
+            let resolve = async || self.sources.registries.resolve(at, reference).await;
+            self.retrying(at, "a tag cannot be resolved", resolve).await
+        };
+        self.resolved.get(key, resolve).await
+    }
+
+    /// The digest that `tag` of the source of `sample` has.
+    pub(super) async fn digest(&self, sample: &ImageSpec, tag: &str) -> Result<Digest, Failure> {
+        let resolved = self.resolved(sample, tag).await?;
+        let none = || {
+            let image = sample.source.image(Reference::Tag(tag.to_owned()));
+            let answer = "not found: there is no such repository or tag";
+            Failure::new(
+                Side::Source,
+                Step::Check,
+                image,
+                FailureClass::NotFound,
+                answer,
+            )
+        };
+        resolved.map(|resolved| resolved.digest).ok_or_else(none)
     }
 
     /// The candidates with the creation times of their images, as far as they have believable ones. A tag that has gone since

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use image_sync_shared::config::{ImageDefaults, ImageSpec};
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::reference::Location;
 
 use crate::entry::{Entry, Targets};
@@ -61,11 +62,16 @@ impl Entries {
         Ok(image)
     }
 
-    /// The image with this tag.
-    pub(super) fn with_tag(&self, of: EntryTarget<'_>, tag: &str) -> Result<ImageSpec, Problem> {
+    /// The image with this tag, and this digest where that was found out.
+    pub(super) fn with_tag(
+        &self,
+        of: EntryTarget<'_>,
+        tag: &str,
+        digest: Option<&Digest>,
+    ) -> Result<ImageSpec, Problem> {
         let defaults = self.defaults(of.entry)?;
         of.entry
-            .with_tag(Some(tag), of.nth, &self.targets, defaults)
+            .with_tag(Some(tag), digest, of.nth, &self.targets, defaults)
     }
 
     pub(super) fn defaults(&self, entry: &Entry) -> Result<&ImageDefaults, Problem> {

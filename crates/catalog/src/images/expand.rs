@@ -20,6 +20,8 @@ use crate::tag_rules::TagRules;
 
 /// How many repositories are listed at the same time.
 const LISTINGS: usize = 8;
+/// Of how many tags of one repository the digests are found out at the same time.
+const ASKED_TOGETHER: usize = 16;
 
 impl Images {
     /// All images, in the order of the config, some at a time. What is named needs no listing; other repositories, and the catalogs
@@ -107,13 +109,14 @@ impl Images {
             Part::Lines(targets, list, lines) => {
                 return (Known::Listed, self.of_lines(&targets, list, lines));
             }
-            Part::Rules(entries, rules) => self.chosen(&entries, rules, discovery).await,
+            Part::Asked(entries) => self.chosen(&entries, discovery).await,
             Part::Found(entry, places) => {
                 let of_entry = |nth| EntryTarget { entry: &entry, nth };
                 let targets: Vec<EntryTarget<'_>> = places.into_iter().map(of_entry).collect();
-                let images = match entry.rules() {
-                    Some(rules) => self.chosen(&targets, rules, discovery).await,
-                    None => self.wanted(self.named(&targets)),
+                let images = if entry.is_named() {
+                    self.wanted(self.named(&targets))
+                } else {
+                    self.chosen(&targets, discovery).await
                 };
                 without_vanished(images)
             }
@@ -175,18 +178,28 @@ impl Images {
     async fn chosen(
         &self,
         targets: &[EntryTarget<'_>],
-        rules: &TagRules,
         discovery: &Discovery<'_>,
     ) -> Vec<Expanded> {
-        let first = targets.first().map(|first| self.entries.image(*first));
-        let Some(Ok(sample)) = first else {
+        let first = targets
+            .first()
+            .map(|of| (of.entry, self.entries.image(*of)));
+        let Some((entry, Ok(sample))) = first else {
             return Vec::new();
         };
         if !self.only.iter().all(|only| only.may_match(&sample)) {
             return Vec::new();
         }
-        match self.found(targets, rules, &sample, discovery).await {
-            Ok(images) => self.wanted(images),
+        let tags = match entry.rules() {
+            Some(rules) => chosen_tags(rules, &sample, discovery).await,
+            None => Ok(vec![sample.tag.clone()]),
+        };
+        match tags {
+            Ok(tags) => {
+                let found = stream::iter(tags)
+                    .map(async |tag| self.of_tag(targets, &tag, &sample, discovery).await)
+                    .buffered(ASKED_TOGETHER);
+                self.wanted(found.collect::<Vec<_>>().await.concat())
+            }
             Err(failure) => {
                 self.only.iter().for_each(|only| only.cannot_tell(&sample));
                 vec![Expanded::failed(all_of(sample), failure)]
@@ -195,45 +208,58 @@ impl Images {
     }
 
     fn wanted(&self, images: Vec<Expanded>) -> Vec<Expanded> {
-        let is_wanted = |expanded: &Expanded| self.is_wanted(&expanded.image);
+        let is_wanted = |Expanded { image, failure }: &Expanded| {
+            let Some(failure) = failure else {
+                return self.is_wanted(image);
+            };
+            let is_wanted = self.only.iter().all(|only| only.may_match_failed(image));
+            if !is_wanted {
+                tracing::warn!(image = %image.image, tag = image.tag, %failure, "left out, as it is not what is chosen");
+            }
+            is_wanted
+        };
         images.into_iter().filter(is_wanted).collect()
     }
 
-    /// The images that the rules of an entry choose, of which `sample` might be one.
-    async fn found(
+    /// The image with this tag for each of the targets of its entry, pinned to its digest where that is in its tag there.
+    async fn of_tag(
         &self,
         targets: &[EntryTarget<'_>],
-        rules: &TagRules,
+        tag: &str,
         sample: &ImageSpec,
         discovery: &Discovery<'_>,
-    ) -> Result<Vec<Expanded>, Failure> {
-        let tags = discovery.tags(sample).await?;
-        let mut candidates = rules.candidates(tags.iter().map(String::as_str));
-        if rules.need_creation_times() {
-            candidates = discovery.dated(sample, candidates).await?;
+    ) -> Vec<Expanded> {
+        let digest = if targets.iter().any(|of| of.entry.needs_digests()) {
+            discovery.digest(sample, tag).await.map(Some)
+        } else {
+            Ok(None)
+        };
+        if digest.is_err() {
+            self.only.iter().for_each(|only| only.cannot_tell(sample));
         }
-        let chosen = rules.choose(candidates, discovery.sources.now);
-        enough(sample, rules, tags.len(), chosen.len())?;
-        let mut images = Vec::with_capacity(chosen.len() * targets.len());
-        for tag in chosen {
-            images.extend(targets.iter().map(|of| self.with_tag(*of, tag, sample)));
-        }
-        Ok(images)
-    }
-
-    fn with_tag(&self, target: EntryTarget<'_>, tag: &str, sample: &ImageSpec) -> Expanded {
-        match self.entries.with_tag(target, tag) {
-            Ok(image) => Expanded::image(image),
-            Err(problem) => {
-                let image = ImageSpec {
-                    tag: tag.to_owned(),
-                    reference: Reference::Tag(tag.to_owned()),
-                    ..sample.clone()
-                };
-                let failure = failure(&image, FailureClass::Invalid, problem.to_string());
-                Expanded::failed(image, failure)
+        let of_target = |of: &EntryTarget<'_>| match &digest {
+            Ok(digest) => {
+                let image = self.entries.with_tag(*of, tag, digest.as_ref());
+                image.map(Expanded::image)
             }
-        }
+            Err(failure) => {
+                let image = self.entries.with_tag(*of, tag, None);
+                image.map(|image| Expanded::failed(of_any_digest(image), failure.clone()))
+            }
+        };
+        let unmade = |problem: Problem| {
+            let image = ImageSpec {
+                tag: tag.to_owned(),
+                reference: Reference::Tag(tag.to_owned()),
+                ..sample.clone()
+            };
+            let failure = failure(&image, FailureClass::Invalid, problem.to_string());
+            Expanded::failed(image, failure)
+        };
+        let images = targets.iter();
+        images
+            .map(|of| of_target(of).unwrap_or_else(unmade))
+            .collect()
     }
 
     /// The work that is to be done for the target of each named image, where rules might choose one for it too.
@@ -265,6 +291,22 @@ fn without_vanished(images: Vec<Expanded>) -> Vec<Expanded> {
         !is_gone
     };
     images.into_iter().filter(is_there).collect()
+}
+
+/// The tags that rules choose of the source of `sample`.
+async fn chosen_tags(
+    rules: &TagRules,
+    sample: &ImageSpec,
+    discovery: &Discovery<'_>,
+) -> Result<Vec<String>, Failure> {
+    let tags = discovery.tags(sample).await?;
+    let mut candidates = rules.candidates(tags.iter().map(String::as_str));
+    if rules.need_creation_times() {
+        candidates = discovery.dated(sample, candidates).await?;
+    }
+    let chosen = rules.choose(candidates, discovery.sources.now);
+    enough(sample, rules, tags.len(), chosen.len())?;
+    Ok(chosen.into_iter().map(str::to_owned).collect())
 }
 
 /// Whether as many were chosen as are required. To choose nothing is probably not meant.
@@ -317,6 +359,14 @@ fn clash(image: ImageSpec) -> Expanded {
     );
     let failure = failure(&image, FailureClass::Invalid, answer);
     Expanded::failed(image, failure)
+}
+
+/// How reports call an image whose digest, which was to be in its tag at the target, is not known.
+pub(super) fn of_any_digest(image: ImageSpec) -> ImageSpec {
+    ImageSpec {
+        target_reference: Reference::Tag("*".to_owned()),
+        ..image
+    }
 }
 
 /// How reports call all that rules would choose.

@@ -7,7 +7,7 @@ use image_sync_shared::config::ImageSpec;
 use image_sync_shared::run::ImageName;
 use image_sync_shared::text;
 
-use super::expand::all_of;
+use super::expand::{all_of, of_any_digest};
 
 /// How many are told by their names that are missing.
 const MOST_NAMED: usize = 20;
@@ -26,7 +26,8 @@ pub struct Listed {
 type Name = [String; 3];
 
 impl Listed {
-    /// Those that `report` names. One with the tag `*` is all that rules choose of its source.
+    /// Those that `report` names. One with the tag `*` is all that rules choose of its source, one with
+    /// that tag at its target has a digest in it that was not known.
     pub fn new(report: String, names: impl IntoIterator<Item = ImageName>) -> Self {
         let names = names.into_iter();
         let names = names.map(|name| [name.image, name.tag, name.target]);
@@ -49,9 +50,10 @@ impl Listed {
 
     /// Whether `image` is named. It counts as found then.
     pub(super) fn names(&self, image: &ImageSpec) -> bool {
+        let failed = of_any_digest(image.clone());
         let any = all_of(image.clone());
-        // Both, as both are found then.
-        self.find(image) | self.find(&any)
+        // Each of them, as all are found then.
+        self.find(image) | self.find(&failed) | self.find(&any)
     }
 
     fn find(&self, image: &ImageSpec) -> bool {

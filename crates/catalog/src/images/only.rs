@@ -25,6 +25,14 @@ impl Only {
         }
     }
 
+    /// Whether `failed` may be one, whose digest was to be in its name and is not known.
+    pub(super) fn may_match_failed(&self, failed: &ImageSpec) -> bool {
+        match self {
+            Self::Glob(_) => self.matches(failed),
+            Self::Listed(listed) => listed.may_name(failed),
+        }
+    }
+
     /// Whether images may be that rules choose of the source of `sample`.
     pub(super) fn may_match(&self, sample: &ImageSpec) -> bool {
         match self {

@@ -7,7 +7,6 @@ use image_sync_shared::config::Expanded;
 use super::entries::EntryTarget;
 use crate::entry::{Entry, ImageList, Line, Namespace};
 use crate::problem::Problem;
-use crate::tag_rules::TagRules;
 
 /// How many named images, or lines of a list, are handed on together.
 const NAMED_TOGETHER: usize = 500;
@@ -22,8 +21,8 @@ pub(super) enum Part<'a> {
         &'a ImageList,
         Vec<Result<Line, Problem>>,
     ),
-    /// One entry for all of its targets.
-    Rules(Vec<EntryTarget<'a>>, &'a TagRules),
+    /// One entry for all of its targets, of whose source something is to be found out.
+    Asked(Vec<EntryTarget<'a>>),
     /// The same whose repositories are not known yet.
     Namespace(Vec<EntryTarget<'a>>, &'a Namespace),
     /// The entry of one repository of a namespace, and the places that it goes to.
@@ -63,11 +62,11 @@ pub(super) fn parts<'a>(entries: &[EntryTarget<'a>]) -> Vec<Part<'a>> {
             }
             continue;
         }
-        match (of.rules(), parts.last_mut()) {
-            (Some(_), Some(Part::Rules(same, _))) if is_of(same, of.entry) => same.push(*of),
-            (Some(rules), _) => parts.push(Part::Rules(vec![*of], rules)),
-            (None, Some(Part::Named(named))) if named.len() < NAMED_TOGETHER => named.push(*of),
-            (None, _) => parts.push(Part::Named(vec![*of])),
+        match (of.entry.is_named(), parts.last_mut()) {
+            (false, Some(Part::Asked(same))) if is_of(same, of.entry) => same.push(*of),
+            (false, _) => parts.push(Part::Asked(vec![*of])),
+            (true, Some(Part::Named(named))) if named.len() < NAMED_TOGETHER => named.push(*of),
+            (true, _) => parts.push(Part::Named(vec![*of])),
         }
     }
     parts

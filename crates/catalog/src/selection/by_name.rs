@@ -31,6 +31,15 @@ pub enum NameError {
         /// The nearest image, as a question, or nothing.
         hint: String,
     },
+    /// What its tag at the target is, only its source knows.
+    #[error(
+        "{image:?}: tag_as has its {{digest8}}, which is looked up by whole runs, expected the image with its digest (@sha256:...) in \
+         the config, or a run of it by `--only`"
+    )]
+    UnknownDigest {
+        /// What was asked for.
+        image: String,
+    },
     /// A target is for one image.
     #[error("found {0} images with --target, expected one")]
     SeveralForOneTarget(usize),
@@ -70,6 +79,14 @@ pub fn choose(images: &Images, file: &str, wanted: &[String]) -> Result<Vec<Imag
             let before = chosen.len();
             chosen.extend(images.may_be_chosen(source, tag));
             wanted.is_found = chosen.len() > before;
+        }
+    }
+    for Wanted { text, parsed, .. } in &wanted {
+        if let Ok((source, tag)) = parsed
+            && images.may_have_digests(source, tag.as_ref())
+        {
+            let image = (*text).to_owned();
+            return Err(NameError::UnknownDigest { image });
         }
     }
     match wanted.into_iter().find(|wanted| !wanted.is_found) {
@@ -366,6 +383,26 @@ mod tests {
         ] {
             let error = target(wanted, to).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_image_whose_tag_at_the_target_has_an_unknown_digest_is_not_enqueued() {
+        let images = samples::config(&[
+            "{source: quay.io/a/b, tags: [v1, v2], tag_as: '{digest8}'}",
+            "{source: quay.io/a/b, tag: v3}",
+            "{source: quay.io/a/c, tags: {include: 'v.*'}, tag_as: '{digest8}'}",
+        ]);
+        let chosen = |text: &str| choose(&images.images, "c.yaml", &texts(&[text]));
+        for text in ["quay.io/a/b:v1", "quay.io/a/b", "quay.io/a/c:v9"] {
+            let error = chosen(text).unwrap_err();
+            let image = text.to_owned();
+            assert_eq!(error, NameError::UnknownDigest { image });
+        }
+        assert_eq!(chosen("quay.io/a/b:v3").unwrap().len(), 1);
+        for text in ["quay.io/a/b:v4", "quay.io/a/c:x"] {
+            let error = chosen(text).unwrap_err();
+            assert!(matches!(error, NameError::NotNamed { .. }), "{error}");
         }
     }
 }

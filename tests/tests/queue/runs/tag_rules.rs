@@ -41,6 +41,25 @@ async fn a_producer_lists_and_workers_copy_what_its_rules_choose() {
 }
 
 #[tokio::test]
+async fn a_producer_finds_out_the_digests_of_tags_and_jobs_are_pinned_to_them() {
+    let pipeline = TestPipeline::start().await;
+    let image = image("app");
+    pipeline.source.put_image(REPOSITORY, "v1", &image);
+    let source = format!("{}/{REPOSITORY}", pipeline.source.host());
+    let entry = Entry::new(&source, "v1").cache_as(REPOSITORY);
+    let entry = entry.with("tag_as: '{tag}-{digest8}'");
+    pipeline.write(&pipeline.catalog(0).image(entry));
+    let _aggregator = pipeline.aggregator();
+    let _worker = pipeline.worker("w");
+    let ended = pipeline.producer().ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let tag = format!("v1-{}", &image.digest().hex()[..8]);
+    assert_eq!(pipeline.target.tags(REPOSITORY), [tag]);
+    assert_eq!(pipeline.source.count("HEAD", "/v2/*/manifests/v1"), 1);
+    assert_eq!(pipeline.source.count("GET", "/v2/*/manifests/v1"), 0);
+}
+
+#[tokio::test]
 async fn a_producer_remembers_creation_times_in_its_state_file() {
     let pipeline = TestPipeline::start().await;
     let created = |tag: &str, at: &str| ImageBuilder::new(tag).created(at).build();

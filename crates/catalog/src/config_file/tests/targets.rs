@@ -1,6 +1,7 @@
 //! Places that images go to.
 
 use image_sync_shared::config::ImageSpec;
+use image_sync_shared::image::digest::Digest;
 
 use crate::config_file::{Parsed, parse};
 
@@ -171,4 +172,35 @@ fn a_catalog_is_known_by_its_targets_too() {
         hash("{source: a/b, tag: t, targets: [eu, ap], tag_as: x}"),
         one
     );
+    let with_digest = |template: &str| {
+        let item = format!("{{source: a/b, tag: t, targets: [eu, ap], tag_as: '{template}'}}");
+        hash(&item)
+    };
+    assert_ne!(with_digest("{digest8}"), one);
+    assert_ne!(with_digest("{digest8}"), with_digest("{tag}-{digest8}"));
+}
+
+#[test]
+fn images_with_unknown_digests_in_their_tags_are_not_known_before_their_source_is_asked() {
+    let digest = Digest::of(b"app");
+    let text = format!(
+        "cache_registry: c.io{NAMED}
+images:
+  - {{source: a/b, tag: t, targets: [eu, ap], tag_as: '{{digest8}}'}}
+  - {{source: 'a/c@{digest}', tag: t, tag_as: '{{digest8}}'}}
+  - {{source: a/d, tags: [t, u], tag_as: '{{tag}}-{{digest8}}'}}
+"
+    );
+    let images = config(&text).images;
+    assert!(images.has_rules());
+    assert_eq!(images.len(), 1);
+    let unknown = images.without_digests().map(|image| image.target_name());
+    let unknown: Vec<String> = unknown.collect();
+    let expected = [
+        "registry.example.eu/mirror/docker.io/a/b:*",
+        "r.example.ap/a/b:*",
+        "c.io/a/d:t-*",
+        "c.io/a/d:u-*",
+    ];
+    assert_eq!(unknown, expected);
 }

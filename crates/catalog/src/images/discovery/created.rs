@@ -57,11 +57,8 @@ impl Discovery<'_> {
         sample: &ImageSpec,
         tag: &str,
     ) -> Result<Option<OffsetDateTime>, Failure> {
-        let (at, registries) = (&source_of(sample), self.sources.registries);
-        let reference = &Reference::Tag(tag.to_owned());
-        let resolve = async || registries.resolve(at, reference).await;
-        let resolved = self.retrying(at, "a tag cannot be resolved", resolve);
-        let Some(resolved) = resolved.await? else {
+        let at = &source_of(sample);
+        let Some(resolved) = self.resolved(sample, tag).await? else {
             tracing::warn!(repository = %at.repository, tag, "left out, as it has gone since the tags were listed");
             return Ok(None);
         };

@@ -23,7 +23,10 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
         out,
         "{} is a valid config: {}{} to {}",
         file.display(),
-        count(images.len() as u64, "image"),
+        count(
+            (images.len() + images.without_digests().count()) as u64,
+            "image"
+        ),
         by_rules(images.by_rules().count()),
         config.cache_registry
     )?;
@@ -50,6 +53,7 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
     }
     images
         .iter()
+        .chain(images.without_digests())
         .try_for_each(|spec| writeln!(out, "{}", image(&spec)))?;
     images
         .by_rules()
@@ -67,6 +71,10 @@ struct Run {
     targets: BTreeSet<String>,
     /// HEAD requests for the images that are named.
     heads: u64,
+    /// Images whose digests are in their tags at the targets. They are asked for once each, and pinned then.
+    digests: BTreeSet<String>,
+    /// Whether images that are chosen are asked for theirs too.
+    chosen_have_digests: bool,
 }
 
 impl Run {
@@ -78,13 +86,19 @@ impl Run {
             listed_namespaces: BTreeSet::new(),
             targets: BTreeSet::new(),
             heads: 0,
+            digests: BTreeSet::new(),
+            chosen_have_digests: images.has_chosen_with_digests(),
         };
         for image in images.iter() {
             run.images += 1;
-            let sides = [&image.source, &image.target];
-            let asked = sides.iter().filter(|side| side.host().is_some()).count();
-            run.heads += asked as u64;
-            run.add_target(&image);
+            run.add_heads(&image);
+        }
+        for image in images.without_digests() {
+            run.add_heads(&image);
+            if image.source.host().is_some() {
+                let source = image.source.image(image.reference);
+                run.digests.insert(source.to_string());
+            }
         }
         for sample in images.by_rules() {
             if !sample.image.ends_with("/*") {
@@ -101,6 +115,14 @@ impl Run {
         run
     }
 
+    /// The requests for one image, one at each side that is a registry.
+    fn add_heads(&mut self, image: &ImageSpec) {
+        let sides = [&image.source, &image.target];
+        let asked = sides.iter().filter(|side| side.host().is_some()).count();
+        self.heads += asked as u64;
+        self.add_target(image);
+    }
+
     fn add_target(&mut self, image: &ImageSpec) {
         let host = image.target.host();
         let name = host.map_or_else(|| "folders".to_owned(), str::to_owned);
@@ -109,28 +131,12 @@ impl Run {
 
     fn lines(&self, entries: usize) -> Vec<String> {
         let targets: Vec<&str> = self.targets.iter().map(String::as_str).collect();
-        let mut requests = format!("{} HEAD", self.heads);
-        for (asked, what) in [
-            (&self.listings, "listing"),
-            (&self.namespaces, "catalog listing"),
-        ] {
-            if !asked.is_empty() {
-                requests = format!("{requests}, {}", count(asked.len() as u64, what));
-            }
-        }
-        if self.listings.len() + self.namespaces.len() > 0 {
-            requests.push_str(", and HEAD for each image that is chosen");
-        }
-        if !self.listed_namespaces.is_empty() {
-            let namespaces = count(self.listed_namespaces.len() as u64, "namespace");
-            requests = format!("{requests}; 1 listing more for each repository of {namespaces}");
-        }
         let mut lines = vec![
             String::new(),
             "A run of it, if nothing has changed:".to_owned(),
             format!("  entries:                        {entries}"),
             format!("  images known without contact:   {}", self.images),
-            format!("  requests at least:              {requests}"),
+            format!("  requests at least:              {}", self.requests()),
             format!("  targets:                        {}", targets.join(", ")),
             format!("  repositories that are listed:   {}", self.listings.len()),
         ];
@@ -143,6 +149,36 @@ impl Run {
             ));
         }
         lines
+    }
+
+    fn requests(&self) -> String {
+        let mut requests = format!("{} HEAD", self.heads);
+        if !self.digests.is_empty() {
+            let digests = count(self.digests.len() as u64, "digest");
+            requests = format!(
+                "{requests}, {} HEAD for {digests} in tags",
+                self.digests.len()
+            );
+        }
+        for (asked, what) in [
+            (&self.listings, "listing"),
+            (&self.namespaces, "catalog listing"),
+        ] {
+            if !asked.is_empty() {
+                requests = format!("{requests}, {}", count(asked.len() as u64, what));
+            }
+        }
+        if self.listings.len() + self.namespaces.len() > 0 {
+            requests.push_str(", and HEAD for each image that is chosen");
+        }
+        if self.chosen_have_digests {
+            requests.push_str(", one more for its digest in its tag");
+        }
+        if !self.listed_namespaces.is_empty() {
+            let namespaces = count(self.listed_namespaces.len() as u64, "namespace");
+            requests = format!("{requests}; 1 listing more for each repository of {namespaces}");
+        }
+        requests
     }
 }
 
@@ -398,6 +434,25 @@ Images:
              1 listing more for each repository of 1 namespace\n",
             "repositories that are listed:   1\n",
             "catalogs that are listed:       2 for harbor.example/*, quay.io/a/*, whose repositories are not known before\n",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn digests_in_tags_are_counted_as_requests_once_for_all_targets() {
+        let text = "{cache_registry: localhost:5000, targets: {eu: {registry: 'eu.example/mirror'}}, defaults: {platform: all},
+            images: [{source: quay.io/a/b, tag: v1, tag_as: '{tag}-{digest8}', targets: [cache, eu]},
+            {source: quay.io/a/b, tag: v1, tag_as: '{digest8}'}, {source: 'oci:a', tag: v1, tag_as: '{digest8}'},
+            {source: quay.io/a/c, tags: all, tag_as: '{digest8}'}]}";
+        let said = described(text);
+        for line in [
+            "config.yaml is a valid config: 4 images and those that the rules of 1 entry choose to localhost:5000\n",
+            "images known without contact:   0\n",
+            "requests at least:              7 HEAD, 1 HEAD for 1 digest in tags, 1 listing, and HEAD for each image that is \
+             chosen, one more for its digest in its tag\n",
+            "  quay.io/a/b:v1 -> eu.example/mirror/quay.io/a/b:v1-*, all, target insecure\n",
+            "  tags of quay.io/a/c -> localhost:5000/quay.io/a/c, all, target insecure\n",
         ] {
             assert!(said.contains(line), "{line}: {said}");
         }

@@ -163,6 +163,21 @@ l.txt:4:1: found an '@' or '?' where none belongs, expected user names and passw
 }
 
 #[test]
+fn a_digest_in_the_tags_of_a_list_is_said_by_each_line() {
+    let config = config("{file: l.txt, tag_as: 'by-{digest8}'}", "");
+    let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let pinned = format!("a/b@{digest}\n");
+    let images = load_with(&config, &[("l.txt", &pinned)]).unwrap().images;
+    assert!(!images.has_rules());
+    let targets: Vec<String> = images.iter().map(|image| target(&image)).collect();
+    assert_eq!(targets, ["a.io/a/b:by-e3b0c442"]);
+    let unknown = format!("{pinned}a/c:1\n");
+    let told = error(&config, &[("l.txt", &unknown)]);
+    let expected = "l.txt:2: found \"a/c:1\" without a digest for the {digest8} in tag_as";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn a_line_that_another_one_or_an_image_is_again_is_worked_once_and_told() {
     let lines = "x:1\ny:1\nx:1\ndocker.io/x:1\nz:1\n";
     let more = "images: [{source: z, tag: '1'}]";
