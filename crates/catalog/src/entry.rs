@@ -125,7 +125,7 @@ impl Entry {
     }
 
     /// Whether it does not say the digest that its tag at the targets has.
-    pub(crate) fn lacks_digest(&self) -> bool {
+    fn lacks_digest(&self) -> bool {
         self.tag_as.as_deref().is_some_and(tag_as::has_digest) && !self.is_pinned()
     }
 
@@ -146,15 +146,23 @@ impl Entry {
         }
     }
 
-    /// The entry of one line of its list.
-    pub(crate) fn of_line(&self, line: &Line) -> Self {
+    /// The entry of one line of its list, which has to say the digest of its image, where that is in tags.
+    pub(crate) fn of_line(&self, line: &Line) -> Result<Self, Problem> {
         let platforms = line.platforms.clone().map(Box::new);
-        Self {
+        let entry = Self {
             source: line.source.clone(),
             selector: Selector::One(line.is_bare.then(|| LATEST.into())),
             platforms: platforms.or_else(|| self.platforms.clone()),
             ..self.clone()
+        };
+        if entry.lacks_digest() {
+            let text = format!(
+                "found {:?} without a digest for the {{digest8}} in tag_as, expected NAME@sha256:...",
+                line.source
+            );
+            return Err(Problem::new(text));
         }
+        Ok(entry)
     }
 
     /// The rules that choose its images, if they are chosen.

@@ -288,7 +288,7 @@ impl<'a, 's> Reading<'a, 's> {
         };
         let (hashes, problems) = (&mut self.targets_of_lines, &mut self.problems);
         let check = |line: &Line| {
-            let of_line = entry.of_line(line);
+            let of_line = entry.of_line(line)?;
             for nth in 0..entry.destinations(targets, defaults) {
                 hashes.push(hash_of_target(&of_line.image(nth, targets, defaults)?));
             }

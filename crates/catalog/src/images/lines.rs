@@ -40,14 +40,7 @@ impl Entries {
         line: &Line,
     ) -> Result<ImageSpec, Problem> {
         let defaults = self.defaults(of.entry)?;
-        let entry = of.entry.of_line(line);
-        if entry.lacks_digest() {
-            let text = format!(
-                "found {:?} without a digest for the {{digest8}} in tag_as, expected NAME@sha256:...",
-                line.source
-            );
-            return Err(Problem::new(text));
-        }
+        let entry = of.entry.of_line(line)?;
         entry.image(of.nth, &self.targets, defaults)
     }
 
