@@ -173,7 +173,7 @@ fn a_digest_in_the_tags_of_a_list_is_said_by_each_line() {
     assert_eq!(targets, ["a.io/a/b:by-e3b0c442"]);
     let unknown = format!("{pinned}a/c:1\n");
     let told = error(&config, &[("l.txt", &unknown)]);
-    let expected = "l.txt:2: found \"a/c:1\" without a digest for the {digest8} in tag_as";
+    let expected = "l.txt:2:1: found \"a/c:1\" without a digest for the {digest8} in tag_as";
     assert!(told.contains(expected), "{told}");
 }
 
