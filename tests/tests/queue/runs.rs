@@ -1,6 +1,7 @@
 //! Runs: that they overlap, are cancelled and come to their report, whatever registries do meanwhile.
 
 mod lifecycle;
+mod only_failed;
 mod overwriting;
 mod rate_limits;
 mod same_report;

@@ -132,17 +132,37 @@ mod tests {
     #[test]
     fn a_config_of_other_keys_or_kinds_is_none_of_the_schema() {
         told("{cache_registry: a, images: [{source: a, tags: {semver: 1.x}}], x-mine: 1}").unwrap();
-        for broken in [
-            "{cache: a}",
-            "{images: [{source: a, tgas: [a]}]}",
-            "{images: [{source: a, tags: {semvr: 1.x}}]}",
-            "{images: [{source: a, overwrite: nevr}]}",
-            "{images: {source: a}}",
-            "{settings: {concurrency: many}}",
-            "{registries: {docker.io: {user: me}}}",
-            "{targets: {eu: eu.example}}",
+        // Each is of the schema but for what is wrong.
+        for (broken, mended) in [
+            ("{cache: a}", "{cache_registry: a}"),
+            (
+                "{images: [{source: a, tgas: [a]}]}",
+                "{images: [{source: a, tags: [a]}]}",
+            ),
+            (
+                "{images: [{source: a, tags: {semvr: 1.x}}]}",
+                "{images: [{source: a, tags: {semver: 1.x}}]}",
+            ),
+            (
+                "{images: [{source: a, overwrite: nevr}]}",
+                "{images: [{source: a, overwrite: never}]}",
+            ),
+            ("{images: {source: a}}", "{images: [{source: a}]}"),
+            (
+                "{settings: {concurrency: many}}",
+                "{settings: {concurrency: 8}}",
+            ),
+            (
+                "{registries: {docker.io: {user: me}}}",
+                "{registries: {docker.io: {username: me}}}",
+            ),
+            (
+                "{targets: {eu: eu.example}}",
+                "{targets: {eu: {registry: eu.example}}}",
+            ),
         ] {
             told(broken).unwrap_err();
+            told(mended).unwrap();
         }
     }
 

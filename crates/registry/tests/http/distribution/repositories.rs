@@ -56,7 +56,9 @@ async fn a_catalog_needs_a_token_for_the_catalog() {
     for _ in 0..2 {
         assert_eq!(router.repositories(&at).await.unwrap().len(), 3);
     }
-    assert_eq!(tokens.requests().len(), 1);
+    let requests = tokens.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].scopes, ["registry:catalog:*"]);
     // The challenge, and two pages each time.
     assert_eq!(registry.count("GET", "/v2/_catalog"), 5);
 }
