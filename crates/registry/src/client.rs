@@ -19,6 +19,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use image_sync_shared::failure::{Failure, FailureClass, Side};
 use image_sync_shared::ports::transfer::request_limits::RequestLimits;
 use image_sync_shared::run::job::Remote;
@@ -54,6 +55,7 @@ struct Inner {
     endpoints: Endpoints,
     authenticator: Authenticator,
     limits: Arc<dyn RequestLimits>,
+    shares_reads: bool,
 }
 
 impl Client {
@@ -73,6 +75,7 @@ impl Client {
             clock,
             measures,
             limits,
+            shares_reads,
         } = options;
         let credentials = Credentials::new(&registries, &credentials, timeouts.helper)?;
         let pools = Pools::new(
@@ -92,6 +95,7 @@ impl Client {
             authenticator: Authenticator::new(Arc::clone(&transport), credentials),
             transport,
             limits,
+            shares_reads,
             endpoints: Endpoints::new(registries)?,
         };
         Ok(Self {
@@ -118,6 +122,16 @@ impl Client {
     /// so that transfers in opposite directions do not wait for each other.
     pub(crate) async fn transfer_permits(&self, source: &Remote, target: &Remote) -> Permits {
         Permits::acquire(self.inner.limits.as_ref(), &[source, target]).await
+    }
+
+    /// The same as [`permit`](Self::permit) where there is one without a wait.
+    pub(crate) fn permit_at_once(&self, remote: &Remote) -> Option<Permits> {
+        self.permit(remote).now_or_never()
+    }
+
+    /// Whether what is read of sources is read once for several callers.
+    pub(crate) fn shares_reads(&self) -> bool {
+        self.inner.shares_reads
     }
 
     /// The `<name>` that the registry of `remote` has for its repository `name`: an endpoint may keep all under a path.

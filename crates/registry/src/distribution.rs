@@ -9,18 +9,22 @@ pub(crate) mod uploads;
 
 use crate::client::Client;
 use manifests::head_support::KnownHeadSupport;
+use manifests::shared::SharedManifests;
 
 /// A registry over HTTP.
 #[derive(Clone)]
 pub(crate) struct HttpRegistry {
     client: Client,
     head_support: KnownHeadSupport,
+    /// What is read for several targets at once; none where there is one alone.
+    shared_manifests: Option<SharedManifests>,
 }
 
 impl HttpRegistry {
     /// A registry that `client` speaks to.
     pub(crate) fn new(client: Client) -> Self {
         Self {
+            shared_manifests: client.shares_reads().then(SharedManifests::new),
             client,
             head_support: KnownHeadSupport::default(),
         }

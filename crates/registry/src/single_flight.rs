@@ -8,34 +8,34 @@ use crate::http::RequestError;
 
 /// A value that one caller finds out while the others wait for it. A failure is shared by those who waited for it, so
 /// that a host that does not answer costs a crowd one timeout and not one after another.
-pub(crate) struct SingleFlight<T> {
-    state: Mutex<State<T>>,
+pub(crate) struct SingleFlight<T, E = RequestError> {
+    state: Mutex<State<T, E>>,
     turn: tokio::sync::Mutex<()>,
 }
 
-struct State<T> {
+struct State<T, E> {
     value: Option<T>,
     failures: u64,
-    last_failure: Option<RequestError>,
+    last_failure: Option<E>,
 }
 
 /// What a caller gets.
-pub(crate) enum Flight<'a, T> {
+pub(crate) enum Flight<'a, T, E = RequestError> {
     /// The value.
     Known(T),
     /// Who had the turn before failed, while this caller waited.
-    Failed(RequestError),
+    Failed(E),
     /// This caller's turn to find the value out.
-    Leader(Leader<'a, T>),
+    Leader(Leader<'a, T, E>),
 }
 
 /// The right to find the value out. Dropping it passes the turn on, with nothing learnt.
-pub(crate) struct Leader<'a, T> {
-    flight: &'a SingleFlight<T>,
+pub(crate) struct Leader<'a, T, E = RequestError> {
+    flight: &'a SingleFlight<T, E>,
     _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
-impl<T> Default for SingleFlight<T> {
+impl<T, E> Default for SingleFlight<T, E> {
     fn default() -> Self {
         let state = State {
             value: None,
@@ -49,9 +49,9 @@ impl<T> Default for SingleFlight<T> {
     }
 }
 
-impl<T: Clone> SingleFlight<T> {
+impl<T: Clone, E: Clone> SingleFlight<T, E> {
     /// The value where there is one that is `usable`; else waits for this caller's turn to find it out.
-    pub(crate) async fn join(&self, usable: impl Fn(&T) -> bool) -> Flight<'_, T> {
+    pub(crate) async fn join(&self, usable: impl Fn(&T) -> bool) -> Flight<'_, T, E> {
         let failures_before = {
             let state = self.state();
             if let Some(value) = state.value.as_ref().filter(|value| usable(value)) {
@@ -93,19 +93,19 @@ impl<T: Clone> SingleFlight<T> {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, State<T, E>> {
         lock(&self.state)
     }
 }
 
-impl<T: Clone> Leader<'_, T> {
+impl<T: Clone, E: Clone> Leader<'_, T, E> {
     /// The value is found.
     pub(crate) fn found(self, value: T) {
         self.flight.replace(value);
     }
 
     /// It could not be found out, and those who wait need not try.
-    pub(crate) fn failed(self, failure: &RequestError) {
+    pub(crate) fn failed(self, failure: &E) {
         let mut state = self.flight.state();
         state.failures += 1;
         state.last_failure = Some(failure.clone());
@@ -175,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_usable_is_found_out_anew() {
-        let flight = SingleFlight::default();
+        let flight = SingleFlight::<u32>::default();
         flight.replace(1);
         assert!(matches!(
             flight.join(|value| *value > 1).await,

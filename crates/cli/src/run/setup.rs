@@ -146,6 +146,7 @@ fn client_options(
         clock: Arc::new(SystemClock),
         measures,
         limits: Arc::new(FixedLimits::new(&config.registries)),
+        shares_reads: config.target_hosts() > 1,
     }
 }
 
@@ -161,5 +162,17 @@ mod tests {
         let config = config_file::parse(text, "c.yaml").unwrap().config;
         let options = client_options(&config, &Environment::default(), Arc::new(Unmeasured));
         assert_eq!(options.timeouts.stall, Duration::from_secs(7));
+    }
+
+    #[test]
+    fn reads_are_shared_where_targets_are_at_several_hosts() {
+        let shares = |targets: &str| {
+            let text = format!("{{cache_registry: a, targets: {targets}, images: []}}");
+            let config = config_file::parse(&text, "c.yaml").unwrap().config;
+            client_options(&config, &Environment::default(), Arc::new(Unmeasured)).shares_reads
+        };
+        assert!(shares("{b: {registry: b}}"));
+        assert!(!shares("{b: {registry: a/elsewhere}}"));
+        assert!(!shares("{}"));
     }
 }

@@ -32,4 +32,7 @@ pub struct ClientOptions {
     pub measures: Arc<dyn Measures>,
     /// How many requests to each registry may be under way.
     pub limits: Arc<dyn RequestLimits>,
+    /// Whether blobs and manifests of sources are read once for several callers, which takes up to 80 MiB of memory: worth it where
+    /// images go to several hosts.
+    pub shares_reads: bool,
 }

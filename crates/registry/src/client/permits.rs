@@ -15,9 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Requests to one host under way at the same time, where its settings do not say.
 const MAX_CONNECTIONS: usize = 64;
 
-/// Permits to have requests under way, one per host. Dropping it gives them back.
+/// Permits to have requests under way, one per host. Dropping it gives them back, but those that others have too.
 pub(crate) struct Permits {
-    held: Vec<(String, Box<dyn RequestPermit>)>,
+    held: Vec<(String, Arc<dyn RequestPermit>)>,
 }
 
 impl Permits {
@@ -30,9 +30,17 @@ impl Permits {
             .collect();
         let mut held = Vec::with_capacity(hosts.len());
         for host in hosts {
-            held.push((host.to_owned(), limits.acquire(host).await));
+            held.push((host.to_owned(), Arc::from(limits.acquire(host).await)));
         }
         Self { held }
+    }
+
+    /// Those for the host of `remote`, to be given back apart from the others.
+    pub(crate) fn only(&self, remote: &Remote) -> Self {
+        let of_host = |(host, _): &&(String, _)| Some(host.as_str()) == remote.repository.host();
+        Self {
+            held: self.held.iter().filter(of_host).cloned().collect(),
+        }
     }
 
     /// Whether a request to `host` may be under way.

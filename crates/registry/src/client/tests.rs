@@ -39,6 +39,7 @@ fn client_on(network: Network, host: &str, change: impl FnOnce(&mut RegistrySett
     let registries = BTreeMap::from([(host.to_owned(), settings)]);
     let options = ClientOptions {
         limits: Arc::new(FixedLimits::new(&registries)),
+        shares_reads: false,
         registries,
         credentials: CredentialEnv::default(),
         proxies: ProxyEnv::default(),

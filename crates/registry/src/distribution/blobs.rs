@@ -4,10 +4,12 @@
 mod blob_answer;
 mod body_writer;
 mod chunks;
+mod entry;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod http_source;
 mod resume_budget;
+mod shared_read;
 mod source;
 mod to_folder;
 mod to_registry;
@@ -22,6 +24,8 @@ use image_sync_shared::image::reference::Repository;
 use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy};
 use image_sync_shared::run::job::Remote;
 
+use self::http_source::BlobRead;
+use self::shared_read::SharedReads;
 use self::source::Source;
 use self::to_folder::ToFolder;
 use self::to_registry::ToRegistry;
@@ -36,12 +40,15 @@ pub(crate) struct BlobTransfer {
     uploads: Uploads,
     /// How long either side may move no byte.
     stall: Duration,
+    /// What is read for several targets at once; none where there is one alone.
+    reads: Option<SharedReads>,
 }
 
 impl BlobTransfer {
     /// Sends in chunks of at most so many bytes, where that is configured for a host.
     pub(crate) fn new(client: Client, chunk_sizes: BTreeMap<String, u64>) -> Self {
         Self {
+            reads: client.shares_reads().then(SharedReads::new),
             uploads: Uploads::new(client.clone(), chunk_sizes),
             stall: client.timeouts().stall,
             client,
@@ -88,7 +95,14 @@ impl BlobTransfer {
         }
         let permits = self.client.permit(at).await;
         let start = Checkpoint::start(blob);
-        let source = Source::open(&self.client, &permits, at, blob, start.position).await?;
+        let read = BlobRead {
+            client: &self.client,
+            permits: &permits,
+            remote: at,
+            blob,
+            sharing: None,
+        };
+        let source = Source::open(read, start.position, None).await?;
         let mut verified = VerifiedBlob::new(source, at.side, blob, self.stall, start);
         let mut bytes = Vec::new();
         while let Some(piece) = verified.next().await? {

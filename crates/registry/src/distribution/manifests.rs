@@ -2,6 +2,7 @@
 
 mod digest;
 pub(crate) mod head_support;
+pub(super) mod shared;
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::digest::Digest;
@@ -118,10 +119,16 @@ impl HttpRegistry {
         at: &Remote,
         reference: &Reference,
     ) -> Result<RawManifest, Failure> {
-        let permits = self.client.permit(at).await;
-        let asked = ManifestOperation::new(at, &permits, Step::PullManifest, reference);
-        let response = self.client.send(asked.request(Method::GET)).await?;
-        self.read(&asked, response, limit).await
+        let read = async {
+            let permits = self.client.permit(at).await;
+            let asked = ManifestOperation::new(at, &permits, Step::PullManifest, reference);
+            let response = self.client.send(asked.request(Method::GET)).await?;
+            self.read(&asked, response, limit).await
+        };
+        match &self.shared_manifests {
+            Some(shared) => shared.read(at, reference, limit, read).await,
+            None => read.await,
+        }
     }
 
     /// See [`Registries::push_manifest`](image_sync_shared::ports::transfer::registries::Registries::push_manifest).

@@ -7,4 +7,6 @@ mod large;
 mod layout;
 mod pull;
 mod push;
+mod shared;
+mod shared_manifests;
 mod support;

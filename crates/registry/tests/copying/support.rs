@@ -49,6 +49,7 @@ impl RouterBuilder {
                 clock: Arc::new(Noon),
                 measures: Arc::new(image_sync_shared::ports::telemetry::measures::Unmeasured),
                 limits: Arc::new(FixedLimits::new(&BTreeMap::new())),
+                shares_reads: false,
             },
         }
     }
@@ -85,6 +86,19 @@ impl RouterBuilder {
         let path = folder.join("ca.pem");
         std::fs::write(&path, ca.ca_pem()).unwrap();
         self.settings(host).ca_file = Some(path);
+        self
+    }
+
+    /// Reading once what several callers need at the same time.
+    pub(crate) fn sharing(mut self) -> Self {
+        self.options.shares_reads = true;
+        self
+    }
+
+    /// With so many requests at once to a host.
+    pub(crate) fn connections(mut self, host: &str, most: usize) -> Self {
+        self.settings(host).max_connections = Some(most);
+        self.options.limits = Arc::new(FixedLimits::new(&self.options.registries));
         self
     }
 

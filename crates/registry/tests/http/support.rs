@@ -48,6 +48,7 @@ impl RouterBuilder {
             clock: Arc::new(Noon),
             measures: Arc::new(image_sync_shared::ports::telemetry::measures::Unmeasured),
             limits: Arc::new(FixedLimits::new(&BTreeMap::new())),
+            shares_reads: false,
         })
     }
 

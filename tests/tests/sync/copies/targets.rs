@@ -1,8 +1,9 @@
 //! Several targets of an image.
 
+use image_sync_shared::image::manifest::RawManifest;
 use image_sync_shared::run::outcome::Action;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, Rule};
-use image_sync_testkit::images::image;
+use image_sync_testkit::images::{Blob, image, index};
 use image_sync_testkit::{ClosedPort, FakeRegistry};
 
 use crate::support::{TAG, TestSync};
@@ -94,4 +95,46 @@ async fn a_dead_and_a_slow_target_hold_no_image_of_a_third_one() {
             assert!(error.contains(&dead), "{error}");
         }
     }
+}
+
+/// Whether one process works the jobs at the same time or one soon after the other: blobs as small as these are kept for a while.
+#[tokio::test]
+async fn the_source_is_read_once_for_three_targets_of_one_process() {
+    let fixture = TestSync::start().await;
+    let others = [
+        FakeRegistry::start().await.unwrap(),
+        FakeRegistry::start().await.unwrap(),
+    ];
+    let app = index("app", &["linux/amd64", "linux/arm64"]);
+    fixture.source.put_image("team/app", TAG, &app);
+    let catalog = fixture
+        .empty_catalog()
+        .target("second", others[0].host())
+        .target("third", others[1].host())
+        .image(
+            fixture
+                .entry("team/app", TAG)
+                .with("targets: [cache, second, third]"),
+        );
+    let ended = fixture.program.sync(&catalog, &[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(ended.report().head.summary.pulled, 3);
+    for target in [&fixture.target, &others[0], &others[1]] {
+        assert_eq!(target.digest("team/app", TAG).as_ref(), Some(app.digest()));
+        target.assert_every_tag_is_complete();
+    }
+    let requests = fixture.source.requests();
+    let heads = requests.iter().filter(|request| request.method == "HEAD");
+    assert_eq!(heads.count(), 3, "each job asks what the tag is now");
+    let gets = requests.iter().filter(|request| request.method == "GET");
+    let mut paths: Vec<&str> = gets.map(|get| get.path.as_str()).collect();
+    paths.sort_unstable();
+    let of_blob = |blob: &&Blob| format!("/v2/team/app/blobs/{}", blob.digest);
+    let of_manifest =
+        |manifest: &&RawManifest| format!("/v2/team/app/manifests/{}", manifest.digest);
+    let mut expected: Vec<String> = app.all_blobs().iter().map(of_blob).collect();
+    expected.extend(app.manifests().iter().map(of_manifest));
+    expected.sort_unstable();
+    expected.dedup();
+    assert_eq!(paths, expected);
 }

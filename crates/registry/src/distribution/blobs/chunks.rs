@@ -119,7 +119,7 @@ impl ToRegistry<'_> {
             // It has lost earlier chunks too, for whose end no state of the hash is kept: read from the start.
             Checkpoint::start(self.copy.blob)
         };
-        let opened = self.read_from(permits, checkpoint).await;
+        let opened = self.read_from(permits, checkpoint, None).await;
         let mut blob = opened.map_err(UploadError::Failed)?;
         while blob.position() < reached {
             let missing = reached - blob.position();

@@ -13,8 +13,7 @@ use image_sync_shared::run::job::Remote;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-use super::http_source::HttpSource;
-use crate::client::{Client, Permits};
+use super::http_source::{BlobRead, HttpSource, Seated};
 use crate::layout::{Layout, READ_BUFFER};
 
 /// The bytes of one blob, as they come.
@@ -35,33 +34,31 @@ pub(super) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Opens a blob of `remote` at `offset`. One that its descriptor embeds (OCI image spec, descriptor.md, "Embedded
-    /// Content") need not be there.
+    /// Opens a blob at `offset`, or takes the seat in a stream that there is for it. One that its descriptor embeds (OCI image
+    /// spec, descriptor.md, "Embedded Content") need not be there.
     pub(super) async fn open(
-        client: &'a Client,
-        permits: &'a Permits,
-        remote: &'a Remote,
-        blob: &'a Descriptor,
+        read: BlobRead<'a>,
         offset: u64,
+        seated: Option<Seated>,
     ) -> Result<Self, Failure> {
-        match Self::open_there(client, permits, remote, blob, offset).await {
+        match Self::open_there(read, offset, seated).await {
             Err(failure) if failure.class == FailureClass::NotFound => {
-                embedded(blob, offset).map(Self::Embedded).ok_or(failure)
+                let embedded = embedded(read.blob, offset);
+                embedded.map(Self::Embedded).ok_or(failure)
             }
             opened => opened,
         }
     }
 
     async fn open_there(
-        client: &'a Client,
-        permits: &'a Permits,
-        remote: &'a Remote,
-        blob: &'a Descriptor,
+        read: BlobRead<'a>,
         offset: u64,
+        seated: Option<Seated>,
     ) -> Result<Self, Failure> {
+        let BlobRead { remote, blob, .. } = read;
         let path = match &remote.repository {
             Repository::Registry { .. } => {
-                let source = HttpSource::open(client, permits, remote, blob, offset).await?;
+                let source = HttpSource::open(read, offset, seated).await?;
                 return Ok(Self::Http(Box::new(source)));
             }
             Repository::Folder(path) => path,

@@ -8,6 +8,7 @@ use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy};
 use image_sync_shared::run::job::Remote;
 
 use super::BlobTransfer;
+use super::entry::Entry;
 use super::source::Source;
 use super::verified::{Checkpoint, VerifiedBlob};
 use crate::layout::{Layout, LayoutError, Link};
@@ -55,22 +56,43 @@ impl ToFolder<'_> {
     }
 
     async fn write(&self, layout: &Layout, source: &Remote) -> Result<Arrival, Failure> {
-        let BlobTransfer { client, stall, .. } = self.transfer;
+        let entry = Entry::new(self.transfer, source, self.copy.target, self.copy.blob);
+        let mut told = 0;
+        let mut written = self.write_once(layout, &entry, &mut told).await;
+        if written.is_err() && entry.is_left_behind() {
+            written = self.write_once(layout, &entry, &mut told).await;
+        }
+        let bytes = self.copy.blob.size;
+        written.map(|()| Arrival::Copied { bytes })
+    }
+
+    /// Tells the caller of bytes beyond the first `told`, as which those count that it was told of.
+    async fn write_once(
+        &self,
+        layout: &Layout,
+        entry: &Entry<'_>,
+        told: &mut u64,
+    ) -> Result<(), Failure> {
         let blob = self.copy.blob;
-        let permits = client.transfer_permits(source, self.copy.target).await;
-        let opened = Source::open(client, &permits, source, blob, 0).await?;
-        let mut bytes =
-            VerifiedBlob::new(opened, source.side, blob, *stall, Checkpoint::start(blob));
+        let (permits, seated) = entry.enter().await;
+        let read = entry.read(&permits);
+        let side = read.remote.side;
+        let opened = Source::open(read, 0, seated).await?;
+        let (stall, start) = (self.transfer.stall, Checkpoint::start(blob));
+        let mut bytes = VerifiedBlob::new(opened, side, blob, stall, start);
         // A blob that fails at its first bytes leaves no trace.
         let mut next = bytes.next().await?;
         let mut file = layout.create_blob(&blob.digest).await?;
-        let told = |error: LayoutError| layout.failure(Step::PushBlob, &blob.digest, &error);
+        let failed = |error: LayoutError| layout.failure(Step::PushBlob, &blob.digest, &error);
         while let Some(piece) = next {
-            file.write(&piece).await.map_err(told)?;
-            (self.copy.on_bytes)(piece.len() as u64);
+            file.write(&piece).await.map_err(failed)?;
+            let fresh = bytes.position().saturating_sub(*told);
+            if fresh > 0 {
+                (self.copy.on_bytes)(fresh);
+                *told += fresh;
+            }
             next = bytes.next().await?;
         }
-        file.commit().await.map_err(told)?;
-        Ok(Arrival::Copied { bytes: blob.size })
+        file.commit().await.map_err(failed)
     }
 }

@@ -13,6 +13,8 @@ use tokio::time::timeout;
 
 use super::BlobTransfer;
 use super::body_writer::{BodyWriter, BodyWriterError, body};
+use super::entry::Entry;
+use super::http_source::Seated;
 use super::source::Source;
 use super::verified::{Checkpoint, VerifiedBlob};
 use crate::client::{Payload, Permits};
@@ -33,6 +35,7 @@ pub(super) enum UploadError {
 pub(super) struct ToRegistry<'a> {
     pub(super) transfer: &'a BlobTransfer,
     pub(super) copy: &'a BlobCopy<'a>,
+    entry: Entry<'a>,
     /// How far the caller was told of bytes: those that are sent again do not count twice.
     told: AtomicU64,
 }
@@ -42,6 +45,7 @@ impl<'a> ToRegistry<'a> {
         Self {
             transfer,
             copy,
+            entry: Entry::new(transfer, copy.source, copy.target, copy.blob),
             told: AtomicU64::new(0),
         }
     }
@@ -63,11 +67,18 @@ impl ToRegistry<'_> {
                 Mount::Refused => {}
             }
         }
-        let client = &self.transfer.client;
+        let mut sent = self.enter_and_send(begun).await;
+        if sent.is_err() && self.entry.is_left_behind() {
+            tracing::debug!(blob = %copy.blob.digest, "left behind: sending it once more, from a request of its own");
+            sent = self.enter_and_send(None).await;
+        }
+        sent.map(|()| Arrival::Copied { bytes })
+    }
+
+    async fn enter_and_send(&self, begun: Option<Session>) -> Result<(), Failure> {
         // Only now: a mount waits for the target's turn alone.
-        let permits = Arc::new(client.transfer_permits(copy.source, copy.target).await);
-        self.send(&permits, begun).await?;
-        Ok(Arrival::Copied { bytes })
+        let (permits, seated) = self.entry.enter().await;
+        self.send(&permits, begun, seated).await
     }
 
     /// The repository of the target's registry that has the blob: the caller's, or the source itself.
@@ -80,12 +91,21 @@ impl ToRegistry<'_> {
     }
 
     /// Sends the blob in the way that the registry is known to want, or in others until it takes one.
-    async fn send(&self, permits: &Arc<Permits>, begun: Option<Session>) -> Result<(), Failure> {
+    async fn send(
+        &self,
+        permits: &Arc<Permits>,
+        mut begun: Option<Session>,
+        mut seated: Option<Seated>,
+    ) -> Result<(), Failure> {
         let (uploads, size) = (&self.transfer.uploads, self.copy.blob.size);
         let known = uploads.support(self.copy.target);
-        let (mut support, mut begun) = (known, begun);
+        let mut support = known;
         loop {
-            let tried = self.try_once(permits, begun.take(), support).await;
+            let opened = self.open(permits, begun.take(), seated.take()).await;
+            let tried = match opened {
+                Ok(opened) => self.try_once(permits, opened, support).await,
+                Err(failure) => return Err(failure),
+            };
             let (method, error) = match tried {
                 Ok(()) => break,
                 Err((None, UploadError::Failed(failure) | UploadError::Refused(_, failure))) => {
@@ -113,11 +133,9 @@ impl ToRegistry<'_> {
     async fn try_once(
         &self,
         permits: &Arc<Permits>,
-        begun: Option<Session>,
+        (mut session, blob): (Session, VerifiedBlob<'_>),
         support: UploadSupport,
     ) -> Result<(), (Option<UploadMethod>, UploadError)> {
-        let opened = self.open(permits, begun).await;
-        let (mut session, blob) = opened.map_err(|failure| (None, UploadError::Failed(failure)))?;
         let method = support.method(self.copy.blob.size, session.limits());
         let method = method.map_err(|answer| {
             let failure = self.failure(FailureClass::Invalid, &answer);
@@ -216,6 +234,7 @@ impl ToRegistry<'_> {
         &'a self,
         permits: &'a Arc<Permits>,
         begun: Option<Session>,
+        seated: Option<Seated>,
     ) -> Result<(Session, VerifiedBlob<'a>), Failure> {
         let (uploads, copy) = (&self.transfer.uploads, self.copy);
         let opening = async {
@@ -224,26 +243,25 @@ impl ToRegistry<'_> {
                 None => uploads.begin(permits, copy.target, copy.blob).await,
             }
         };
-        let source = self.read_from(permits, Checkpoint::start(copy.blob));
+        let source = self.read_from(permits, Checkpoint::start(copy.blob), seated);
         let (session, blob) = tokio::join!(opening, source);
         // The source's failure goes first. The session, if it was opened, is dropped here and so cancelled.
         let blob = blob?;
         Ok((session?, blob))
     }
 
-    /// Opens the source at a place.
+    /// Opens the source at a place, or takes the seat that there is for it.
     pub(super) async fn read_from<'a>(
         &'a self,
         permits: &'a Permits,
         checkpoint: Checkpoint,
+        seated: Option<Seated>,
     ) -> Result<VerifiedBlob<'a>, Failure> {
-        let (BlobTransfer { client, stall, .. }, copy) = (self.transfer, self.copy);
-        let (remote, offset) = (copy.source, checkpoint.position);
-        let source = Source::open(client, permits, remote, copy.blob, offset).await?;
-        let side = remote.side;
-        Ok(VerifiedBlob::new(
-            source, side, copy.blob, *stall, checkpoint,
-        ))
+        let (blob, side) = (self.copy.blob, self.copy.source.side);
+        let read = self.entry.read(permits);
+        let source = Source::open(read, checkpoint.position, seated).await?;
+        let stall = self.transfer.stall;
+        Ok(VerifiedBlob::new(source, side, blob, stall, checkpoint))
     }
 
     /// Feeds a request while it runs, and waits for its answer.

@@ -1,7 +1,8 @@
 //! Reading and writing images (OCI distribution spec), at registries and in folders alike.
 //!
 //! An implementation makes each request once: it fetches a new token after a 401 and resumes a blob that was cut, and
-//! leaves every other repetition to its caller. Failures carry the side of the remote they come from.
+//! leaves every other repetition to its caller. What several callers read of a source by its digest at the same time it may read once for all of
+//! them, as long as none waits for another. Failures carry the side of the remote they come from.
 
 use async_trait::async_trait;
 
