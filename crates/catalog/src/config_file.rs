@@ -61,6 +61,7 @@ mod error;
 mod excerpt;
 mod files;
 mod lists;
+mod parsing;
 mod reading;
 
 #[cfg(test)]
@@ -74,6 +75,7 @@ use image_sync_shared::config::Config;
 use crate::document::Variables;
 
 pub use crate::dialects::native::{SCHEMA, registry_host};
+pub use crate::dialects::{DialectOptions, Format};
 pub use crate::images::{Images, Sources};
 pub use error::ConfigError;
 
@@ -96,50 +98,50 @@ pub struct Parsed {
     pub warnings: Vec<String>,
 }
 
-/// Reads and parses the file at `path`, and the files that it includes. `variables` are those of the environment. The list `-`
-/// of images has none.
-pub fn load(path: &Path, variables: Variables<'_>) -> Result<Parsed, ConfigError> {
-    load_with(path, Lists::without_stdin(), variables)
+/// How a config is read, beside the file itself.
+pub struct Input<'a> {
+    /// The variables of the environment.
+    pub variables: Variables<'a>,
+    /// How the file is written, and what a command line says beside it.
+    pub dialect: &'a DialectOptions,
+    /// What has the list `-` of images; it is read only if there is that list. None for who needs no images.
+    pub stdin: Option<&'a mut dyn Read>,
 }
 
-/// The same, where `stdin` has the list `-` of images. It is read only if there is that list.
-pub fn load_with_list(
-    path: &Path,
-    stdin: &mut dyn Read,
-    variables: Variables<'_>,
-) -> Result<Parsed, ConfigError> {
-    load_with(path, Lists::of_stdin(stdin), variables)
-}
-
-fn load_with(
-    path: &Path,
-    lists: Lists<'_>,
-    variables: Variables<'_>,
-) -> Result<Parsed, ConfigError> {
+/// Reads and parses the file at `path`, and the files that it includes.
+pub fn load(path: &Path, input: Input<'_>) -> Result<Parsed, ConfigError> {
+    let Input {
+        variables,
+        dialect,
+        stdin,
+    } = input;
     let name = path.display().to_string();
     let text = files::read(path);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    parse_with(name, text, Folder::Of(folder), lists, variables)
+    let folder = Folder::Of(path.parent().unwrap_or(Path::new("")));
+    let lists = stdin.map_or_else(Lists::without_stdin, Lists::of_stdin);
+    parse_with(name, text, Reading::new(folder, variables, dialect, lists))
 }
 
-/// Reads and parses what `input` has, the standard input. Files that it includes are relative to the current directory.
-pub fn load_stdin(input: &mut dyn Read, variables: Variables<'_>) -> Result<Parsed, ConfigError> {
-    let text = files::read_all(input);
-    parse_with(
-        STDIN_NAME.to_owned(),
-        text,
-        Folder::Of(Path::new("")),
-        Lists::behind_config(),
-        variables,
-    )
+/// Reads and parses what stdin has. Files that it includes are relative to the current directory.
+pub fn load_stdin(
+    stdin: &mut dyn Read,
+    dialect: &DialectOptions,
+    variables: Variables<'_>,
+) -> Result<Parsed, ConfigError> {
+    let text = files::read_all(stdin);
+    let (folder, lists) = (Folder::Of(Path::new("")), Lists::behind_config());
+    let reading = Reading::new(folder, variables, dialect, lists);
+    parse_with(STDIN_NAME.to_owned(), text, reading)
 }
 
 /// The config in `text` alone: no variable is set, and there are no files to include. `file` names it in errors and
 /// warnings.
 pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
     let text = Ok(text.to_owned());
+    let dialect = DialectOptions::default();
     let lists = Lists::without_stdin();
-    parse_with(file.to_owned(), text, Folder::None, lists, &|_| None)
+    let reading = Reading::new(Folder::None, &|_| None, &dialect, lists);
+    parse_with(file.to_owned(), text, reading)
 }
 
 /// The config where there is none: what holds where a file says nothing. It has no images.
@@ -151,11 +153,8 @@ pub fn usual() -> Result<Config, ConfigError> {
 fn parse_with(
     name: String,
     text: Result<String, String>,
-    folder: Folder<'_>,
-    lists: Lists<'_>,
-    variables: Variables<'_>,
+    mut reading: Reading<'_, '_>,
 ) -> Result<Parsed, ConfigError> {
-    let mut reading = Reading::new(folder, variables, lists);
     reading.read_first(name, text);
     reading.finish()
 }

@@ -1,4 +1,94 @@
-//! What config files can be written in: each dialect turns a document into entries of the catalog and settings, and nothing
-//! behind it knows which one it was.
+//! What config files can be written in. A dialect turns the document of another tool into one of this program's own, value by value
+//! and each with its place; nothing behind it knows which one it was.
 
+mod kyma;
+mod list;
 pub(crate) mod native;
+mod recognise;
+#[cfg(test)]
+mod samples;
+mod translation;
+
+use std::fmt;
+use std::str::FromStr;
+
+use image_sync_shared::config::Login;
+
+use crate::document::{Node, Variables};
+
+pub(crate) use list::is_list;
+pub(crate) use recognise::recognised;
+use translation::Translator;
+pub(crate) use translation::{Note, Translation};
+
+/// How a config file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// As this program has it.
+    Native,
+    /// The image list of Kyma's image-syncer.
+    Kyma,
+    /// One image a line.
+    List,
+}
+
+/// All formats by their names.
+const FORMATS: [(&str, Format); 3] = [
+    ("native", Format::Native),
+    ("kyma", Format::Kyma),
+    ("list", Format::List),
+];
+
+/// What a command line says beside a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DialectOptions {
+    /// How the file is written; none for what it looks like.
+    pub format: Option<Format>,
+    /// Where images go, for files that do not say it: `HOST` or `HOST/PREFIX`.
+    pub target: Option<String>,
+    /// What stands before the names of images at the target (Kyma).
+    pub target_repo_prefix: Option<String>,
+    /// Who we are at the target.
+    pub target_login: Option<Login>,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        let named = FORMATS.iter().find(|(_, format)| *format == self);
+        named.map_or("", |(name, _)| name)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = FORMATS.iter().find(|(name, _)| *name == text);
+        named.map(|(_, format)| *format).ok_or_else(|| {
+            let all = FORMATS.map(|(name, _)| name).join(", ");
+            format!("expected one of {all}")
+        })
+    }
+}
+
+/// The document in this program's own form.
+pub(crate) fn translate(
+    format: Format,
+    document: &Node,
+    options: &DialectOptions,
+    variables: Variables<'_>,
+) -> Translation {
+    let translator = Translator::new(options, variables);
+    match format {
+        Format::Native => Translation::of(document.clone()),
+        Format::Kyma => kyma::translate(document, translator),
+        // Its document is the name of the list.
+        Format::List => list::translate(document.text().unwrap_or_default(), translator),
+    }
+}

@@ -39,8 +39,12 @@ pub(crate) struct Document {
     pub(crate) filled: Vec<Filled>,
 }
 
-/// The only document of `text`.
-pub(crate) fn parse(text: &str, form: Form, variables: Variables<'_>) -> Result<Document, Problem> {
+/// The only document of `text`. Without `variables` a `$` is as any other letter.
+pub(crate) fn parse(
+    text: &str,
+    form: Form,
+    variables: Option<Variables<'_>>,
+) -> Result<Document, Problem> {
     let mut filler = Filler::new(variables);
     let root = match form {
         Form::Json => json::parse(text, &mut filler)?,

@@ -20,7 +20,7 @@ use image_sync_shared::run::job::{ImagePolicy, Overwrite, PlatformMissing, Trust
 use crate::problem::{Origin, Problem, without_secrets};
 use crate::tag_rules::TagRules;
 
-pub(crate) use image_list::{ImageList, Line, Text};
+pub(crate) use image_list::{ImageList, Line, Text, has_an_image};
 pub(crate) use namespace::Namespace;
 pub(crate) use naming::Naming;
 use targets::Destination;

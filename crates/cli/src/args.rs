@@ -18,7 +18,7 @@ use crate::commands::sync::SyncArgs;
 use crate::commands::sync::copy::{self, CopyArgs};
 use crate::commands::why::{self, WhyArgs};
 use crate::commands::worker::WorkerArgs;
-use crate::options::CommonArgs;
+use crate::options::{CommonArgs, DialectArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -135,7 +135,7 @@ impl Command {
 pub(crate) enum ConfigCommand {
     /// Load the config and say what it means; contacts nothing
     #[command(after_help = "Example:\n  image-sync config check -c config.yaml")]
-    Check,
+    Check(DialectArgs),
     /// Print the JSON Schema of configs, for editors
     #[command(after_help = "Example:\n  image-sync config schema > config.schema.json")]
     Schema,
@@ -225,6 +225,7 @@ mod tests {
         assert_eq!(common.log_level.as_deref(), Some("debug"));
         assert!(common.no_progress);
         let expected = SyncArgs {
+            dialect: DialectArgs::default(),
             choice: ChoiceArgs {
                 only: Some("*nginx*".to_owned()),
                 only_failed: Some("old.json".into()),
@@ -349,7 +350,7 @@ mod tests {
     #[test]
     fn other_commands_are_known() {
         let check = parsed("image-sync config check -c x.yaml").unwrap();
-        assert!(matches!(check.1, Command::Config(ConfigCommand::Check)));
+        assert!(matches!(check.1, Command::Config(ConfigCommand::Check(_))));
         assert_eq!(check.0.config.as_deref(), Some(Path::new("x.yaml")));
         let completions = parsed("image-sync completions zsh").unwrap().1;
         assert!(matches!(

@@ -7,12 +7,12 @@ use clap_complete::Shell;
 
 use args::{Command, ConfigCommand};
 use commands::config::{check, tags};
-use image_sync_catalog::config_file::SCHEMA;
+use image_sync_catalog::config_file::{DialectOptions, SCHEMA};
 use options::CommonArgs;
 use process::environment::Environment;
 use process::exit::{Exit, Problem};
 use process::stdout::Stdout;
-use run::setup;
+use run::setup::{self, Named};
 use telemetry::logging;
 use telemetry::traces::Telemetry;
 use terminal::progress::Screen;
@@ -76,7 +76,7 @@ fn carry_out(
     logging::start(&screen, format, level, environment.no_color, spans).map_err(Problem::usage)?;
     telemetry.tell();
     if command.takes_nothing_from_a_config() {
-        setup::check_unneeded(common.config.as_deref(), environment)?;
+        setup::check_unneeded(common, environment)?;
     }
     match command {
         Command::Sync(args) => commands::sync::run(common, &args, environment, &screen),
@@ -92,15 +92,21 @@ fn carry_out(
         Command::Runs(command) => commands::runs::run(&command, environment, &screen),
         Command::Why(args) => commands::why::run(&args, environment),
         Command::Hosts(command) => commands::hosts::run(&command, environment),
-        Command::Config(ConfigCommand::Check) => config_check(common, environment),
+        Command::Config(ConfigCommand::Check(args)) => {
+            config_check(common, &args.options(environment), environment)
+        }
         Command::Config(ConfigCommand::Schema) => print(SCHEMA.as_bytes()),
         Command::Config(ConfigCommand::Tags(args)) => tags::run(common, &args, environment),
         Command::Completions { shell } => completions(shell),
     }
 }
 
-fn config_check(common: &CommonArgs, environment: &Environment) -> Result<Exit, Problem> {
-    let loaded = setup::load(common.config.as_deref(), environment)?;
+fn config_check(
+    common: &CommonArgs,
+    dialect: &DialectOptions,
+    environment: &Environment,
+) -> Result<Exit, Problem> {
+    let loaded = setup::load(Named::new(common, dialect), environment)?;
     setup::registries(&loaded.config, environment)?;
     let written = Stdout::Process.write(|out| check::describe(&loaded, out));
     written.map_err(Problem::not_carried_out)?;

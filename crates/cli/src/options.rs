@@ -4,11 +4,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use image_sync_catalog::config_file::{DialectOptions, Format};
 use image_sync_catalog::selection::one_off::RuleTexts;
+
+use crate::process::environment::Environment;
 
 // Help that names variables is no doc comment, as those would have to be set in backticks.
 const CONFIG: &str =
     "Config file, - for stdin [env: IMAGE_SYNC_CONFIG] [default: /etc/image-sync/config.yaml]";
+const TARGET: &str = "\
+Where images go, for configs that do not say it, as plain lists: HOST or HOST/PREFIX [env: IMAGE_SYNC_TARGET]";
 const LOG_LEVEL: &str = "\
 What is logged: error, warn, info, debug, trace, off, or directives such as image_sync_registry=debug \
 [env: IMAGE_SYNC_LOG, RUST_LOG] [default: info, warn beside a progress display]";
@@ -29,6 +34,49 @@ pub(crate) struct CommonArgs {
     /// Show no progress display, but plain log lines, on a terminal too
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
+}
+
+/// Options for configs that were written for another tool.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FormatArgs {
+    /// How the config is written: native, kyma or list [default: what it looks like]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// What stands before the names of images at the target, for the lists of Kyma's image-syncer
+    #[arg(long, value_name = "PREFIX")]
+    target_repo_prefix: Option<String>,
+}
+
+/// The same of commands that have no other --target.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DialectArgs {
+    #[command(flatten)]
+    format: FormatArgs,
+    #[arg(long, value_name = "TARGET", help = TARGET)]
+    target: Option<String>,
+}
+
+impl FormatArgs {
+    /// With what the environment says.
+    pub(crate) fn options(&self, environment: &Environment) -> DialectOptions {
+        DialectOptions {
+            format: self.format,
+            target: environment.target.clone(),
+            target_repo_prefix: self.target_repo_prefix.clone(),
+            ..DialectOptions::default()
+        }
+    }
+}
+
+impl DialectArgs {
+    /// With what the environment says.
+    pub(crate) fn options(&self, environment: &Environment) -> DialectOptions {
+        let options = self.format.options(environment);
+        DialectOptions {
+            target: self.target.clone().or(options.target),
+            ..options
+        }
+    }
 }
 
 /// Options of commands that write a report.

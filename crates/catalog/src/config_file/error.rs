@@ -16,6 +16,8 @@ pub(super) struct Source {
     text: String,
     /// The variables that stand in it.
     pub(super) filled: Vec<Filled>,
+    /// Whether it is written for another tool.
+    pub(super) is_foreign: bool,
 }
 
 impl Source {
@@ -24,7 +26,12 @@ impl Source {
             name,
             text,
             filled: Vec::new(),
+            is_foreign: false,
         }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// A file that could not be read.
@@ -45,7 +52,8 @@ impl ConfigError {
         let (problems, untold) = problems.into_parts();
         let mut told = problems.iter().map(|problem| {
             let source = sources.get(usize::from(problem.file()));
-            let excerpt = source.and_then(|source| excerpt(&source.text, problem));
+            let excerpt =
+                source.and_then(|source| excerpt(&source.text, source.is_foreign, problem));
             let excerpt = excerpt.map_or_else(String::new, |excerpt| format!("\n{excerpt}"));
             format!("{}{excerpt}", shown(problem, sources))
         });

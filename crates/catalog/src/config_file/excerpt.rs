@@ -15,12 +15,22 @@ const SECRETS: [&str; 6] = [
     "credential",
 ];
 
+/// The same in the files of other tools.
+const FOREIGN: [&str; 4] = ["pass", "auth", "cred", "user"];
+
 /// The line of `problem` in `text`, and a mark; none where there is nothing to be seen, or a secret may be.
-pub(super) fn excerpt(text: &str, problem: &Problem) -> Option<String> {
+///
+/// A foreign text is that of another tool, whose keys are not known here: secrets are looked for by more words.
+pub(super) fn excerpt(text: &str, is_foreign: bool, problem: &Problem) -> Option<String> {
     let Place { line, column } = problem.place()?;
     let before = usize::try_from(line).ok()?.checked_sub(1)?;
     let content = text.lines().nth(before)?;
     let path = problem.path();
+    if is_foreign
+        && section(text, before).any(|line| FOREIGN.iter().any(|word| line.contains(word)))
+    {
+        return None;
+    }
     let is_secret = match path.first() {
         // It may be in the midst of anything that was begun before.
         None => section(text, before).any(|line| may_hold_a_secret(line) || names_registries(line)),

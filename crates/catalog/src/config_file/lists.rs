@@ -15,6 +15,8 @@ const MAX_LISTS: usize = 256;
 pub(super) struct Lists<'a> {
     opened: usize,
     stdin: Stdin<'a>,
+    /// A list that was read already: what it is called in its folder, how messages call it, and its text.
+    known: Option<(String, String, String)>,
 }
 
 enum Stdin<'a> {
@@ -41,7 +43,16 @@ impl<'a> Lists<'a> {
     }
 
     fn new(stdin: Stdin<'a>) -> Self {
-        Self { opened: 0, stdin }
+        Self {
+            opened: 0,
+            stdin,
+            known: None,
+        }
+    }
+
+    /// The list `file`, which messages call `name`, was read already.
+    pub(super) fn have(&mut self, name: &str, file: &str, text: String) {
+        self.known = Some((file.to_owned(), name.to_owned(), text));
     }
 
     /// The list `name` of a file in `folder`: how messages call it, and its text. None if it is the standard input, and that is
@@ -55,6 +66,13 @@ impl<'a> Lists<'a> {
             return Err(format!("found more than {MAX_LISTS} lists, expected less"));
         }
         self.opened += 1;
+        if let Some((_, shown, text)) = self.known.take_if(|(file, ..)| file == name) {
+            let text = Text::spooled(&mut text.as_bytes());
+            return match text {
+                Ok(text) => Ok(Some((shown, text))),
+                Err(error) => Err(files::unreadable(&error)),
+            };
+        }
         if name == STDIN {
             return self.spooled_stdin();
         }

@@ -12,13 +12,13 @@ use super::files;
 use super::lists::Lists;
 use super::{Images, Parsed};
 use crate::dialects::native::{self, First, Include};
-use crate::document::{self, Form, Node, Variables};
+use crate::dialects::{DialectOptions, Format};
+use crate::document::{Node, Variables};
 use crate::entry::{Entry, ImageList, Line};
 use crate::images::{Entries, FileOfEntries, hash_of_target};
 use crate::problem::{Origin, Place, Problem, Problems};
 
 const EXPECTED: &str = "expected a YAML config with cache_registry and images";
-const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How deep files may include each other.
 const MAX_DEPTH: usize = 8;
 /// How many files there may be.
@@ -36,9 +36,12 @@ pub(super) enum Folder<'a> {
 /// What was read so far. A file is known by its number.
 pub(super) struct Reading<'a, 's> {
     folder: Folder<'a>,
-    variables: Variables<'a>,
-    lists: Lists<'s>,
-    sources: Vec<Source>,
+    pub(super) variables: Variables<'a>,
+    pub(super) options: &'a DialectOptions,
+    /// How the first file is written.
+    pub(super) format: Format,
+    pub(super) lists: Lists<'s>,
+    pub(super) sources: Vec<Source>,
     /// What the images of each file have where they say nothing themselves.
     defaults: Vec<Option<ImageDefaults>>,
     /// Where files are, without links, so that none is read twice.
@@ -49,23 +52,30 @@ pub(super) struct Reading<'a, 's> {
     entries: Vec<Entry>,
     /// The hashes of the targets of all lines of lists.
     targets_of_lines: Vec<u64>,
-    warnings: Vec<Problem>,
-    problems: Problems,
+    pub(super) warnings: Vec<Problem>,
+    pub(super) problems: Problems,
 }
 
 /// A file that was parsed.
-struct Parse {
-    number: u16,
-    root: Node,
+pub(super) struct Parse {
+    pub(super) number: u16,
+    pub(super) root: Node,
     /// The values whose variables are not known.
-    unfilled: Vec<Problem>,
+    pub(super) unfilled: Vec<Problem>,
 }
 
 impl<'a, 's> Reading<'a, 's> {
-    pub(super) fn new(folder: Folder<'a>, variables: Variables<'a>, lists: Lists<'s>) -> Self {
+    pub(super) fn new(
+        folder: Folder<'a>,
+        variables: Variables<'a>,
+        options: &'a DialectOptions,
+        lists: Lists<'s>,
+    ) -> Self {
         Self {
             folder,
             variables,
+            options,
+            format: Format::Native,
             lists,
             sources: Vec::new(),
             defaults: Vec::new(),
@@ -92,7 +102,7 @@ impl<'a, 's> Reading<'a, 's> {
             self.chain.push((path, name.clone()));
         }
         let parsed = match text {
-            Ok(text) => self.parse(name, text),
+            Ok(text) => self.parse_first(&name, text),
             Err(found) => {
                 self.add(Source::without_text(name));
                 self.problems
@@ -102,7 +112,11 @@ impl<'a, 's> Reading<'a, 's> {
         };
         match parsed {
             Ok(Some(parsed)) => {
-                let (first, images) = native::read(&parsed.root);
+                let (first, mut images) = native::read(&parsed.root);
+                if self.format != Format::Native {
+                    // They name keys that the file does not have.
+                    images.problems = images.problems.map(Problem::without_path);
+                }
                 self.first = first;
                 self.take(parsed, images, folder.as_deref());
             }
@@ -114,33 +128,7 @@ impl<'a, 's> Reading<'a, 's> {
         }
     }
 
-    /// The nodes of a text, which is kept for messages; none if it has nothing but comments.
-    fn parse(&mut self, name: String, mut text: String) -> Result<Option<Parse>, Problem> {
-        if text.starts_with(BYTE_ORDER_MARK) {
-            text.drain(..BYTE_ORDER_MARK.len_utf8());
-        }
-        let is_json = Path::new(&name)
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        let form = if is_json { Form::Json } else { Form::Either };
-        let document = document::parse(&text, form, self.variables);
-        let number = self.add(Source::new(name, text));
-        let document = document.map_err(|problem| problem.in_file(number))?;
-        if let Some(source) = self.sources.last_mut() {
-            source.filled = document.filled;
-        }
-        let warnings = document.warnings.into_iter();
-        self.warnings
-            .extend(warnings.map(|warning| warning.in_file(number)));
-        let root = document.root.filter(|root| !root.is_null());
-        Ok(root.map(|root| Parse {
-            number,
-            root,
-            unfilled: document.problems,
-        }))
-    }
-
-    fn add(&mut self, source: Source) -> u16 {
+    pub(super) fn add(&mut self, source: Source) -> u16 {
         let number = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
         self.sources.push(source);
         self.defaults.push(None);

@@ -21,7 +21,8 @@ pub(crate) struct Filled {
 
 /// Fills variables in, and remembers which.
 pub(super) struct Filler<'v> {
-    variables: Variables<'v>,
+    /// None where nothing is filled in.
+    variables: Option<Variables<'v>>,
     pub(super) filled: Vec<Filled>,
     /// What could not be filled in.
     pub(super) problems: Vec<Problem>,
@@ -35,7 +36,7 @@ pub(super) struct Filler<'v> {
 }
 
 impl<'v> Filler<'v> {
-    pub(super) fn new(variables: Variables<'v>) -> Self {
+    pub(super) fn new(variables: Option<Variables<'v>>) -> Self {
         Self {
             variables,
             filled: Vec::new(),
@@ -65,7 +66,7 @@ impl<'v> Filler<'v> {
         unfilled: fn(Box<str>) -> Content,
         place: Place,
     ) -> Content {
-        if !text.contains('$') {
+        if !text.contains('$') || self.variables.is_none() {
             return unfilled(text.into());
         }
         if is_like_a_variable(text) && self.own == 0 {
@@ -122,7 +123,7 @@ impl<'v> Filler<'v> {
         let Variable {
             name, unless_empty, ..
         } = *variable;
-        let found = (self.variables)(name);
+        let found = self.variables.and_then(|variables| variables(name));
         let is_empty = found.as_ref().is_some_and(String::is_empty);
         match (found, &variable.otherwise) {
             (Some(value), _) if !(is_empty && unless_empty) => {
@@ -264,7 +265,7 @@ mod tests {
     }
 
     fn filled(text: &str) -> Result<String, String> {
-        let mut filler = Filler::new(&look_up);
+        let mut filler = Filler::new(Some(&look_up));
         let content = filler.scalar(text, Content::Text, PLACE);
         match (filler.problems.pop(), content) {
             (Some(problem), _) => Err(problem.to_string()),

@@ -89,6 +89,25 @@ impl Node {
         }
     }
 
+    /// The same, at a place.
+    pub(crate) fn at(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
+    /// The keys of a mapping with their values, without those of its merge keys.
+    pub(crate) fn pairs(&self) -> Option<&[(Key, Self)]> {
+        match self.content() {
+            Content::Mapping(pairs) => Some(pairs),
+            _ => None,
+        }
+    }
+
+    /// What the merge keys of a mapping add as `key`.
+    pub(crate) fn merged(&self, key: &str) -> Option<&Self> {
+        let bases = find(self.pairs()?, MERGE)?;
+        bases.value(key, &mut { MAX_MERGED })
+    }
+
     /// A scalar's text.
     pub(crate) fn text(&self) -> Option<&str> {
         match self.content() {

@@ -6,7 +6,9 @@ use serde_yaml_ng::Value;
 use super::{Form, Node};
 
 fn parse(text: &str) -> Option<Node> {
-    super::parse(text, Form::Either, &|_| None).unwrap().root
+    super::parse(text, Form::Either, Some(&|_| None))
+        .unwrap()
+        .root
 }
 
 /// The same as another reader of YAML reads it.

@@ -291,6 +291,11 @@ fn parse(text: &str, number: u32) -> Result<Option<Line>, Problem> {
     }))
 }
 
+/// Whether a line has an image; it may have none without being wrong.
+pub(crate) fn has_an_image(text: &str) -> Result<bool, Problem> {
+    parse(text, 1).map(|line| line.is_some())
+}
+
 impl Line {
     fn digest(&self) -> [u8; 32] {
         let platforms = self.platforms.as_ref();

@@ -9,7 +9,7 @@ use image_sync_shared::image::platform::Platforms;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::options::{CommonArgs, OutputArgs};
+use crate::options::{CommonArgs, FormatArgs, OutputArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -17,7 +17,7 @@ use crate::process::stdout::Stdout;
 use crate::run::connection::ConnectionArgs;
 use crate::run::published;
 use crate::run::runtime;
-use crate::run::setup::{self, Loaded};
+use crate::run::setup::{self, Loaded, Named};
 use crate::run::waiting;
 use crate::run::wiring;
 use crate::terminal::progress::Screen;
@@ -38,6 +38,8 @@ pub(crate) struct EnqueueArgs {
     /// source
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
+    #[command(flatten)]
+    dialect: FormatArgs,
     /// Where to copy one image that need not be in the config, as localhost:5000/nginx or localhost:5000/nginx:1.27; outside
     /// of their `cache_registry`, workers need --allow-target for it
     #[arg(long, value_name = "REFERENCE")]
@@ -64,7 +66,10 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let loaded = setup::load(common.config.as_deref(), environment)?;
+    let loaded = setup::load(
+        Named::new(common, &args.dialect.options(environment)),
+        environment,
+    )?;
     let images = chosen(args, &loaded).map_err(Problem::usage)?;
     let config = loaded.config;
     let outputs = Outputs::prepare(&args.output, environment, screen, Stdout::Process)?;

@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::options::{CommonArgs, OutputArgs};
+use crate::options::{CommonArgs, DialectArgs, OutputArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -26,7 +26,7 @@ use crate::run::choice::ChoiceArgs;
 use crate::run::connection::ConnectionArgs;
 use crate::run::published::{self, Published};
 use crate::run::runtime;
-use crate::run::setup::{self, Loaded};
+use crate::run::setup::{self, Loaded, Named};
 use crate::run::state::{State, StateArgs};
 use crate::run::waiting::{self, Awaited};
 use crate::run::wiring;
@@ -44,6 +44,8 @@ const SHORTEST_SIGN: Duration = Duration::from_millis(10);
 pub(crate) struct ProducerArgs {
     #[command(flatten)]
     choice: ChoiceArgs,
+    #[command(flatten)]
+    dialect: DialectArgs,
     /// Wait for the end of the run, write its report and exit with its code
     #[arg(long)]
     wait: bool,
@@ -137,7 +139,10 @@ fn load(
     args: &ProducerArgs,
     environment: &Environment,
 ) -> Result<Loaded, Problem> {
-    let loaded = setup::load(common.config.as_deref(), environment)?;
+    let loaded = setup::load(
+        Named::new(common, &args.dialect.options(environment)),
+        environment,
+    )?;
     let images = args.choice.choose(&loaded.file, loaded.images)?;
     Ok(Loaded { images, ..loaded })
 }

@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::options::{CommonArgs, LISTEN, OutputArgs, at_least_one};
+use crate::options::{CommonArgs, DialectArgs, LISTEN, OutputArgs, at_least_one};
 use crate::output::Outputs;
 use crate::process::clock::{SteadyClock, SystemClock};
 use crate::process::environment::Environment;
@@ -28,7 +28,7 @@ use crate::process::shutdown::Signals;
 use crate::process::stdout::Stdout;
 use crate::run::choice::ChoiceArgs;
 use crate::run::pipeline::{Outcome, Pipeline, RunOptions};
-use crate::run::setup;
+use crate::run::setup::{self, Named};
 use crate::run::state::{State, StateArgs};
 use crate::run::wiring::Outside;
 use crate::server::{self, Address, HttpServer, Serving};
@@ -41,6 +41,8 @@ use crate::terminal::units;
 pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) choice: ChoiceArgs,
+    #[command(flatten)]
+    pub(crate) dialect: DialectArgs,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
 }
@@ -79,7 +81,10 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let loaded = setup::load(common.config.as_deref(), environment)?;
+    let loaded = setup::load(
+        Named::new(common, &args.dialect.options(environment)),
+        environment,
+    )?;
     let images = args.choice.choose(&loaded.file, loaded.images)?;
     work(loaded.config, &images, &args.work, environment, screen)
 }

@@ -19,12 +19,12 @@ use image_sync_worker::{Admission, AdmissionRules, Shutdown, Worker, WorkerSetti
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::options::{CommonArgs, LISTEN, at_least_one};
+use crate::options::{CommonArgs, DialectArgs, LISTEN, at_least_one};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::run::connection::{ConnectionArgs, MaxDeliver, secret_in};
 use crate::run::runtime;
-use crate::run::setup::{self, Loaded};
+use crate::run::setup::{self, Loaded, Named};
 use crate::run::wiring::{self, Outside};
 use crate::server::{self, Address, HttpServer};
 use crate::telemetry::metrics::Hosts;
@@ -46,6 +46,8 @@ const SHORTEST_KEY: usize = 22;
 /// Options of `worker`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    dialect: DialectArgs,
     /// Jobs worked at the same time, instead of `settings.concurrency`
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     slots: Option<NonZeroUsize>,
@@ -193,8 +195,10 @@ pub(crate) fn run(
     args: &WorkerArgs,
     environment: &Environment,
 ) -> Result<Exit, Problem> {
-    let Loaded { config, images, .. } =
-        setup::load_without_list(common.config.as_deref(), environment)?;
+    let Loaded { config, images, .. } = setup::load_without_list(
+        Named::new(common, &args.dialect.options(environment)),
+        environment,
+    )?;
     let rules = args.rules(&config, &images, environment)?;
     let facts_key = args.facts_key(environment)?;
     let mut server = HttpServer::listen(args.listen.as_ref())?;

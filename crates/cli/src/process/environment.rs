@@ -28,6 +28,8 @@ pub(crate) struct NatsEnvironment {
 pub(crate) struct Environment {
     /// `IMAGE_SYNC_CONFIG`: the config file.
     pub(crate) config: Option<PathBuf>,
+    /// `IMAGE_SYNC_TARGET`: where images go of a config that does not say it.
+    pub(crate) target: Option<String>,
     /// `IMAGE_SYNC_LOG`, else `RUST_LOG`: what is logged.
     pub(crate) log: Option<String>,
     /// `NO_COLOR` (no-color.org).
@@ -90,6 +92,7 @@ impl Environment {
         };
         Self {
             config: path("IMAGE_SYNC_CONFIG"),
+            target: text("IMAGE_SYNC_TARGET"),
             log: set("IMAGE_SYNC_LOG")
                 .or_else(|| set("RUST_LOG"))
                 .map(|value| value.to_string_lossy().into_owned()),

@@ -1,15 +1,16 @@
 //! From the command line and the environment to a checked config and a way to the registries. Nothing is contacted.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image_sync_catalog::config_file::{self, ConfigError, Images, Parsed, STDIN, STDIN_NAME};
+use image_sync_catalog::config_file::{self, DialectOptions, Images, Input, STDIN, STDIN_NAME};
 use image_sync_registry::{ClientOptions, FixedLimits, Router, Timeouts};
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
 use tracing::{info, warn};
 
+use crate::options::CommonArgs;
 use crate::process::clock::SystemClock;
 use crate::process::environment::{Environment, variable_as_text as variable};
 use crate::process::exit::Problem;
@@ -35,38 +36,58 @@ impl Loaded {
     }
 }
 
+/// Which config, and what the command line says beside it.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'a> {
+    file: Option<&'a Path>,
+    dialect: &'a DialectOptions,
+}
+
+impl<'a> Named<'a> {
+    pub(crate) fn new(common: &'a CommonArgs, dialect: &'a DialectOptions) -> Self {
+        let file = common.config.as_deref();
+        Self { file, dialect }
+    }
+}
+
 /// Loads the config that the command line names, else the environment, else the one in its usual place, and the list of images
 /// that stdin has if the config says so.
-pub(crate) fn load(named: Option<&Path>, environment: &Environment) -> Result<Loaded, Problem> {
-    let with_list = |file: &Path| {
-        let mut stdin = io::stdin().lock();
-        config_file::load_with_list(file, &mut stdin, &variable)
-    };
-    load_by(named, environment, with_list)
+pub(crate) fn load(named: Named<'_>, environment: &Environment) -> Result<Loaded, Problem> {
+    load_with(named, environment, Some(&mut io::stdin().lock()))
 }
 
 /// The same for a role that works no list: stdin is not read for one.
 pub(crate) fn load_without_list(
-    named: Option<&Path>,
+    named: Named<'_>,
     environment: &Environment,
 ) -> Result<Loaded, Problem> {
-    load_by(named, environment, |file| {
-        config_file::load(file, &variable)
-    })
+    load_with(named, environment, None)
 }
 
-fn load_by(
-    named: Option<&Path>,
+fn load_with<'a>(
+    named: Named<'a>,
     environment: &Environment,
-    load_file: impl Fn(&Path) -> Result<Parsed, ConfigError>,
+    stdin: Option<&'a mut dyn Read>,
 ) -> Result<Loaded, Problem> {
+    let Named {
+        file: named,
+        dialect,
+    } = named;
     let chosen = named.or(environment.config.as_deref());
     let file = chosen.unwrap_or(Path::new(DEFAULT_CONFIG));
     let (file, parsed) = if file == Path::new(STDIN) {
-        let parsed = config_file::load_stdin(&mut io::stdin().lock(), &variable);
+        let parsed = match stdin {
+            Some(stdin) => config_file::load_stdin(stdin, dialect, &variable),
+            None => config_file::load_stdin(&mut io::stdin().lock(), dialect, &variable),
+        };
         (Path::new(STDIN_NAME), parsed)
     } else {
-        (file, load_file(file))
+        let input = Input {
+            variables: &variable,
+            dialect,
+            stdin,
+        };
+        (file, config_file::load(file, input))
     };
     let parsed = parsed.map_err(|error| match chosen {
         Some(_) => Problem::usage(error),
@@ -84,10 +105,10 @@ fn load_by(
 
 /// The same, or nothing where none is named and there is none in its usual place.
 pub(crate) fn load_if_any(
-    named: Option<&Path>,
+    named: Named<'_>,
     environment: &Environment,
 ) -> Result<Option<Loaded>, Problem> {
-    let is_named = named.is_some() || environment.config.is_some();
+    let is_named = named.file.is_some() || environment.config.is_some();
     if is_named || Path::new(DEFAULT_CONFIG).exists() {
         return load_without_list(named, environment).map(Some);
     }
@@ -103,11 +124,12 @@ fn another_file(error: &str) -> String {
 /// Checks the config that the command line names for a role that takes nothing from it: every role has `--config`, and
 /// none passes over a file that is wrong.
 pub(crate) fn check_unneeded(
-    named: Option<&Path>,
+    common: &CommonArgs,
     environment: &Environment,
 ) -> Result<(), Problem> {
-    if named.is_some() {
-        let file = load_without_list(named, environment)?.file;
+    if common.config.is_some() {
+        let dialect = DialectOptions::default();
+        let file = load_without_list(Named::new(common, &dialect), environment)?.file;
         info!(file = %file.display(), "the config is sound, and nothing is taken from it");
     }
     Ok(())

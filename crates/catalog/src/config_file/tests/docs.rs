@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::config_file::{Parsed, load};
+use crate::config_file::Parsed;
+use crate::config_file::tests::load;
 
 /// The blocks of YAML in a file of the repository.
 fn examples(file: &str) -> Vec<String> {

@@ -22,7 +22,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn load(path: &Path) -> Result<Parsed, ConfigError> {
-    crate::config_file::load(path, &|_| None)
+    crate::config_file::tests::load(path, &|_| None)
 }
 
 fn error(path: &Path) -> String {

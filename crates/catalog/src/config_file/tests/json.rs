@@ -3,7 +3,8 @@
 use std::fs;
 
 use super::meaning::images_of;
-use crate::config_file::{load, parse};
+use crate::config_file::parse;
+use crate::config_file::tests::load;
 
 /// What is wrong with a file of this name.
 fn error(name: &str, text: &str) -> String {

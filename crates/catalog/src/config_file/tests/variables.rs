@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::config_file::{Parsed, load};
+use crate::config_file::Parsed;
+use crate::config_file::tests::load;
 
 /// A config with these variables set.
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Parsed, String> {

@@ -10,14 +10,14 @@ use image_sync_shared::config::{Config, Settings};
 use image_sync_shared::image::reference::{Repository, split};
 use image_sync_shared::ports::clock::Clock as _;
 
-use crate::options::{CommonArgs, Output, RuleArgs};
+use crate::options::{CommonArgs, DialectArgs, Output, RuleArgs};
 use crate::output::{self, Shape};
 use crate::process::clock::SystemClock;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
 use crate::run::runtime;
-use crate::run::setup::{self, Loaded};
+use crate::run::setup::{self, Loaded, Named};
 use crate::run::state::{State, StateArgs};
 use listing::{Explanation, Told};
 
@@ -37,6 +37,8 @@ pub(crate) struct TagsArgs {
     #[arg(value_name = "SOURCE")]
     source: String,
     #[command(flatten)]
+    dialect: DialectArgs,
+    #[command(flatten)]
     rules: RuleArgs,
     #[command(flatten)]
     state: StateArgs,
@@ -51,7 +53,10 @@ pub(crate) fn run(
     args: &TagsArgs,
     environment: &Environment,
 ) -> Result<Exit, Problem> {
-    let loaded = setup::load_if_any(common.config.as_deref(), environment)?;
+    let loaded = setup::load_if_any(
+        Named::new(common, &args.dialect.options(environment)),
+        environment,
+    )?;
     let (repository, reference) = split(&args.source).map_err(Problem::usage)?;
     if reference.is_some() {
         let text = format!("{:?} is one image, expected a repository", args.source);

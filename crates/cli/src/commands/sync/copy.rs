@@ -1,7 +1,7 @@
 //! `copy`: one image, or what rules choose of a repository, to any number of targets, without a config that names them.
 
 use clap::Args;
-use image_sync_catalog::config_file::{self, Images};
+use image_sync_catalog::config_file::{self, DialectOptions, Images};
 use image_sync_catalog::selection::one_off::Order;
 use image_sync_shared::config::Config;
 use image_sync_shared::image::reference::{Location, Repository};
@@ -10,7 +10,7 @@ use super::{WorkArgs, work};
 use crate::options::{CommonArgs, RuleArgs};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::run::setup;
+use crate::run::setup::{self, Named};
 use crate::terminal::progress::Screen;
 
 pub(crate) const HELP: &str = "\
@@ -53,10 +53,11 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let config = match setup::load_if_any(common.config.as_deref(), environment)? {
-        Some(loaded) => loaded.config,
-        None => config_file::usual().map_err(Problem::usage)?,
-    };
+    let config =
+        match setup::load_if_any(Named::new(common, &DialectOptions::default()), environment)? {
+            Some(loaded) => loaded.config,
+            None => config_file::usual().map_err(Problem::usage)?,
+        };
     let images = args.images(&config)?;
     let config = for_these(config, &images);
     work(config, &images, &args.work, environment, screen)

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::folder;
-use crate::config_file::{ConfigError, Parsed, load, load_stdin, parse};
+use crate::config_file::tests::{load, load_stdin};
+use crate::config_file::{ConfigError, Parsed, parse};
 use crate::identity::config_hash;
 
 const FIRST: &str = "cache_registry: a.io\n";

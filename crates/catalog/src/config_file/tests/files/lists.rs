@@ -5,7 +5,8 @@ use std::fs;
 use image_sync_shared::config::ImageSpec;
 
 use super::folder;
-use crate::config_file::{ConfigError, Parsed, load, load_stdin, load_with_list, parse};
+use crate::config_file::tests::{load, load_stdin, load_with_list};
+use crate::config_file::{ConfigError, Parsed, parse};
 use crate::identity::config_hash;
 use crate::selection::{Listed, choose, choose_listed};
 

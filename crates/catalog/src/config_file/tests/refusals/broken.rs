@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config_file::load;
+use crate::config_file::tests::load;
 
 /// How many there are to be.
 const MANY: usize = 40;

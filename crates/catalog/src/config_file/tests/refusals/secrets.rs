@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::config_file::{load, parse};
+use crate::config_file::parse;
+use crate::config_file::tests::load;
 
 const PASSWORD: &str = "hunter2";
 

@@ -1,0 +1,82 @@
+//! Files of other tools for the tests of their dialects.
+
+use std::fs;
+
+use image_sync_shared::run::job::Overwrite;
+
+use crate::config_file::{ConfigError, DialectOptions, Input, Parsed, load};
+
+/// The config in `text`, in a file of this name.
+pub(super) fn with(
+    text: &str,
+    name: &str,
+    dialect: &DialectOptions,
+) -> Result<Parsed, ConfigError> {
+    with_variables(text, name, dialect, &[])
+}
+
+/// The same, where these variables are set.
+pub(super) fn with_variables(
+    text: &str,
+    name: &str,
+    dialect: &DialectOptions,
+    variables: &[(&str, &str)],
+) -> Result<Parsed, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    fs::write(&file, text).unwrap();
+    let look_up = |wanted: &str| {
+        let found = variables.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    let input = Input {
+        variables: &look_up,
+        dialect,
+        stdin: None,
+    };
+    load(&file, input)
+}
+
+/// What is wrong, with the bare names of files.
+pub(super) fn error(text: &str, name: &str, dialect: &DialectOptions) -> String {
+    bare(&with(text, name, dialect).unwrap_err().to_string(), name)
+}
+
+/// The images that are named: `SOURCE -> TARGET PLATFORMS OVERWRITE`.
+pub(super) fn images(parsed: &Parsed) -> Vec<String> {
+    let images = parsed.images.iter();
+    let told = images.map(|image| {
+        let overwrite = match image.policy.overwrite {
+            Overwrite::Always => "",
+            Overwrite::Never => " never",
+            Overwrite::Error => " error",
+        };
+        let name = if image.image.contains('@') {
+            image.image.clone()
+        } else {
+            format!("{}:{}", image.image, image.reference)
+        };
+        format!(
+            "{name} -> {} {}{overwrite}",
+            image.target_name(),
+            image.platforms
+        )
+    });
+    told.collect()
+}
+
+/// What is warned of, with the bare names of files.
+pub(super) fn warnings(parsed: &Parsed) -> Vec<String> {
+    let warnings = parsed.warnings.iter();
+    warnings.map(|warning| bare(warning, "c.yaml")).collect()
+}
+
+fn bare(text: &str, name: &str) -> String {
+    let lines = text
+        .lines()
+        .map(|line| match line.find(&format!("/{name}")) {
+            Some(at) if line.starts_with('/') => &line[at + 1..],
+            _ => line,
+        });
+    lines.collect::<Vec<_>>().join("\n")
+}

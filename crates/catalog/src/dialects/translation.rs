@@ -1,0 +1,298 @@
+//! A document of this program's own, made of that of another tool.
+
+use std::collections::BTreeMap;
+
+use image_sync_shared::config::{Login, PasswordSource};
+
+use crate::document::{Filled, Node, Variables};
+use crate::problem::{Place, Problem, Problems, names_a_secret};
+
+use super::DialectOptions;
+
+/// What became of a document.
+#[derive(Debug)]
+pub(crate) struct Translation {
+    /// The same in this program's own form.
+    pub(crate) document: Node,
+    pub(crate) notes: Vec<Note>,
+    /// What cannot be taken over, and must not be passed over.
+    pub(crate) problems: Problems,
+    /// The variables of the environment that stood in it.
+    pub(crate) filled: Vec<Filled>,
+}
+
+/// What is to be known of one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) place: Place,
+    /// Which value, as `key` or `list[3].key`.
+    pub(crate) key: String,
+    pub(crate) kind: Kind,
+    pub(crate) why: String,
+}
+
+impl Note {
+    /// What is said of it when images are copied.
+    pub(crate) fn warning(&self) -> Problem {
+        let Self { key, why, .. } = self;
+        let text = match self.kind {
+            Kind::Mapped => format!("{key}: {why}"),
+            Kind::LeftOut | Kind::Missing => format!("{key} is left out: {why}"),
+        };
+        Problem::new(text).at(self.place)
+    }
+}
+
+/// What became of a value that has no plain equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It is said in another way.
+    Mapped,
+    /// It is left out, and the same is copied without it.
+    LeftOut,
+    /// It is left out, and what is copied may be something else.
+    #[expect(dead_code, reason = "for the dialects to come")]
+    Missing,
+}
+
+impl Translation {
+    /// A document that needs no translation.
+    pub(super) fn of(document: Node) -> Self {
+        Self {
+            document,
+            notes: Vec::new(),
+            problems: Problems::default(),
+            filled: Vec::new(),
+        }
+    }
+}
+
+/// Pairs of a mapping of this program's own.
+pub(super) type Pairs = Vec<(&'static str, Node)>;
+
+/// Gathers what a dialect makes of a document.
+pub(super) struct Translator<'a> {
+    pub(super) options: &'a DialectOptions,
+    variables: Variables<'a>,
+    top: Pairs,
+    images: Vec<Node>,
+    repositories: Vec<Node>,
+    targets: Vec<(String, Node)>,
+    registries: BTreeMap<String, Pairs>,
+    settings: Pairs,
+    notes: Vec<Note>,
+    problems: Problems,
+    filled: Vec<Filled>,
+}
+
+impl<'a> Translator<'a> {
+    pub(super) fn new(options: &'a DialectOptions, variables: Variables<'a>) -> Self {
+        Self {
+            options,
+            variables,
+            top: Vec::new(),
+            images: Vec::new(),
+            repositories: Vec::new(),
+            targets: Vec::new(),
+            registries: BTreeMap::new(),
+            settings: Vec::new(),
+            notes: Vec::new(),
+            problems: Problems::default(),
+            filled: Vec::new(),
+        }
+    }
+
+    /// A value of the whole config.
+    pub(super) fn set(&mut self, key: &'static str, value: Node) {
+        self.top.push((key, value));
+    }
+
+    /// One item of `images`.
+    pub(super) fn image(&mut self, place: Place, pairs: Pairs) {
+        self.images.push(Node::of_pairs(pairs).at(place));
+    }
+
+    /// A registry's own settings; what is said first of a key holds.
+    pub(super) fn registry(&mut self, name: &str, pairs: Pairs) {
+        let known = self.registries.entry(name.to_owned()).or_default();
+        for (key, value) in pairs {
+            if !known.iter().any(|(known, _)| *known == key) {
+                known.push((key, value));
+            }
+        }
+    }
+
+    /// What is to be known of the value of `key` at `place`.
+    pub(super) fn note(
+        &mut self,
+        kind: Kind,
+        place: Place,
+        key: impl Into<String>,
+        why: impl Into<String>,
+    ) {
+        self.notes.push(Note {
+            place,
+            key: key.into(),
+            kind,
+            why: why.into(),
+        });
+    }
+
+    /// It is said nowhere where images go; `option` would say it.
+    pub(super) fn without_target(&mut self, option: &str) {
+        self.report(Problem::new(format!(
+            "where images go is said nowhere, expected {option} HOST/PREFIX on the command line"
+        )));
+        // All else is checked although it is not known where images go.
+        self.set("cache_registry", Node::of_text("localhost"));
+    }
+
+    /// What is wrong.
+    pub(super) fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// What it is unless there is a problem at `place`, which is kept.
+    pub(super) fn ok<T>(&mut self, place: Place, result: Result<T, Problem>) -> Option<T> {
+        result
+            .map_err(|problem| self.report(problem.at(place)))
+            .ok()
+    }
+
+    /// The value of a variable of the environment; `key` is what it stands in.
+    #[expect(dead_code, reason = "for the dialects to come")]
+    pub(super) fn variable(&mut self, name: &str, key: &str) -> Result<String, Problem> {
+        let value = (self.variables)(name).ok_or_else(|| {
+            Problem::new(format!("the variable {name} is not set, expected a value"))
+        })?;
+        self.filled.push(Filled {
+            name: name.to_owned(),
+            value: value.clone(),
+            is_secret: names_a_secret(key) || names_a_secret(name),
+        });
+        Ok(value)
+    }
+
+    /// The document.
+    pub(super) fn finish(self) -> Translation {
+        let mut pairs = self.top;
+        let mapping = |pairs: Vec<(String, Node)>| {
+            let pairs = pairs.iter().map(|(key, node)| (&**key, node.clone()));
+            Node::of_pairs(pairs.collect())
+        };
+        if !self.targets.is_empty() {
+            pairs.push(("targets", mapping(self.targets)));
+        }
+        if !self.registries.is_empty() {
+            let registries = self.registries.into_iter();
+            let registries = registries.map(|(name, pairs)| (name, Node::of_pairs(pairs)));
+            pairs.push(("registries", mapping(registries.collect())));
+        }
+        if !self.settings.is_empty() {
+            pairs.push(("settings", Node::of_pairs(self.settings)));
+        }
+        pairs.push(("images", Node::of_items(self.images)));
+        if !self.repositories.is_empty() {
+            pairs.push(("repositories", Node::of_items(self.repositories)));
+        }
+        Translation {
+            document: Node::of_pairs(pairs),
+            notes: self.notes,
+            problems: self.problems,
+            filled: self.filled,
+        }
+    }
+}
+
+/// Who we are, as `registries` has it.
+pub(super) fn login(login: &Login) -> Pairs {
+    let source = |keys: [&'static str; 3], source: &PasswordSource| match source {
+        PasswordSource::Inline(secret) => (keys[0], Node::of_text(secret.reveal())),
+        PasswordSource::File(file) => (keys[1], Node::of_text(&file.to_string_lossy())),
+        PasswordSource::Env(name) => (keys[2], Node::of_text(name)),
+    };
+    let username = login.username.as_deref();
+    let username = username.map(|name| ("username", Node::of_text(name)));
+    let password = login.password.as_ref();
+    let password = password.map(|from| source(["password", "password_file", "password_env"], from));
+    let token = login.token.as_ref();
+    let token = token.map(|from| source(["token", "token_file", "token_env"], from));
+    [username, password, token].into_iter().flatten().collect()
+}
+
+/// A mapping of another tool, read key by key. Those tools pass over keys that they do not know.
+pub(super) struct Mapping<'n> {
+    node: &'n Node,
+    /// As messages name its values: `images[3]`, or empty.
+    path: String,
+}
+
+impl<'n> Mapping<'n> {
+    /// Fails where `node` is none. `expected` says what it should be.
+    pub(super) fn of(node: &'n Node, path: &str, expected: &str) -> Result<Self, Problem> {
+        match node.pairs() {
+            Some(_) => Ok(Self {
+                node,
+                path: path.to_owned(),
+            }),
+            None => Err(node.mismatch(expected)),
+        }
+    }
+
+    /// The value of `key`, the last one where it is there several times; of merged mappings too.
+    pub(super) fn node(&self, key: &str) -> Option<&'n Node> {
+        let own = self.node.pairs()?.iter().rev();
+        let mut own = own.filter(|(own, _)| &*own.text == key);
+        let found = own.next().map(|(_, value)| value);
+        found
+            .or_else(|| self.node.merged(key))
+            .filter(|value| !value.is_null())
+    }
+
+    /// Where it stands.
+    pub(super) fn place(&self) -> Place {
+        self.node.place
+    }
+
+    /// The text of `key`. A problem is one of `translator`.
+    pub(super) fn text(&self, key: &str, translator: &mut Translator<'_>) -> Option<&'n str> {
+        let node = self.node(key)?;
+        let text = node.text();
+        if text.is_none() {
+            translator.report(node.mismatch("a text").key(&self.key(key)));
+        }
+        text
+    }
+
+    /// The truth value of `key`.
+    pub(super) fn flag(&self, key: &str, translator: &mut Translator<'_>) -> Option<bool> {
+        let node = self.node(key)?;
+        match node.text() {
+            Some("true" | "True" | "TRUE") => Some(true),
+            Some("false" | "False" | "FALSE") => Some(false),
+            _ => {
+                translator.report(node.mismatch("true or false").key(&self.key(key)));
+                None
+            }
+        }
+    }
+
+    /// How messages name the value of `key`.
+    pub(super) fn key(&self, key: &str) -> String {
+        match &*self.path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+
+    /// Tells of keys that are none of `known`, as the tool passes over them.
+    pub(super) fn note_unknown(&self, known: &[&str], translator: &mut Translator<'_>) {
+        for (key, value) in self.node.pairs().unwrap_or_default() {
+            let is_known = known.contains(&&*key.text) || &*key.text == "<<";
+            if !is_known && !key.text.starts_with("x-") && !value.is_null() {
+                let why = "the tool that it is written for does not know it either";
+                translator.note(Kind::LeftOut, key.place, self.key(&key.text), why);
+            }
+        }
+    }
+}
