@@ -75,7 +75,7 @@ use image_sync_shared::config::Config;
 use crate::document::Variables;
 
 pub use crate::dialects::native::{SCHEMA, registry_host};
-pub use crate::dialects::{DialectOptions, Format};
+pub use crate::dialects::{AliyunOptions, DialectOptions, Format};
 pub use crate::images::{Images, Sources};
 pub use error::ConfigError;
 

@@ -50,6 +50,25 @@ pub struct DialectOptions {
     pub target_repo_prefix: Option<String>,
     /// Who we are at the target.
     pub target_login: Option<Login>,
+    /// What is said of rules of Aliyun's tool.
+    pub aliyun: AliyunOptions,
+}
+
+/// What a command line says beside the rules of Aliyun's image-syncer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AliyunOptions {
+    /// The file with the credentials, if that is another one: how messages call it, and its text.
+    pub auth: Option<(String, String)>,
+    /// The registry of rules that name no target.
+    pub registry: Option<String>,
+    /// The namespace of rules that name no target.
+    pub namespace: Option<String>,
+    /// Which operating systems, as in `linux` or `windows:10.0.17763`; none for all.
+    pub os: Vec<String>,
+    /// Which architectures, as in `amd64` or `arm:v7`; none for all.
+    pub arch: Vec<String>,
+    /// Whether manifests are to be written that are there already.
+    pub force: bool,
 }
 
 impl Format {
