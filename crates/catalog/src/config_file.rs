@@ -57,6 +57,7 @@
 //! - YAML anchors and aliases work, and so do merge keys (`<<`). Keys that begin with `x-` are the user's.
 //! - An image that is named twice is worked once, with a warning. Two different images for one target are an error.
 
+mod convert;
 mod error;
 mod excerpt;
 mod files;
@@ -77,6 +78,7 @@ use crate::document::Variables;
 pub use crate::dialects::native::{SCHEMA, registry_host};
 pub use crate::dialects::{AliyunOptions, DialectOptions, Format};
 pub use crate::images::{Images, Sources};
+pub use convert::{Converted, convert};
 pub use error::ConfigError;
 
 use lists::Lists;

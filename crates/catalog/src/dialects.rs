@@ -19,7 +19,7 @@ use crate::document::{Node, Variables};
 pub(crate) use list::is_list;
 pub(crate) use recognise::recognised;
 use translation::Translator;
-pub(crate) use translation::{Note, Translation};
+pub(crate) use translation::{Kind, Note, Translation};
 
 /// How a config file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

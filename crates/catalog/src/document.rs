@@ -12,7 +12,7 @@ mod parse;
 
 pub(crate) use fill::{Filled, Variables};
 pub(crate) use keys::{Keys, all_keys};
-pub(crate) use node::Node;
+pub(crate) use node::{Content, Node, Scalar};
 
 use crate::problem::Problem;
 use fill::Filler;

@@ -7,6 +7,7 @@ use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use clap_complete::Shell;
 
 use crate::commands::aggregator::AggregatorArgs;
+use crate::commands::config::convert::{self, ConvertArgs};
 use crate::commands::config::tags::{self, TagsArgs};
 use crate::commands::dead_letters::{self, DeadLettersCommand};
 use crate::commands::enqueue::{self, EnqueueArgs};
@@ -136,6 +137,9 @@ pub(crate) enum ConfigCommand {
     /// Load the config and say what it means; contacts nothing
     #[command(after_help = "Example:\n  image-sync config check -c config.yaml")]
     Check(DialectArgs),
+    /// Print the config of another tool in the form of this program
+    #[command(after_help = convert::HELP)]
+    Convert(Box<ConvertArgs>),
     /// Print the JSON Schema of configs, for editors
     #[command(after_help = "Example:\n  image-sync config schema > config.schema.json")]
     Schema,

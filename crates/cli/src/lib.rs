@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap_complete::Shell;
 
 use args::{Command, ConfigCommand};
-use commands::config::{check, tags};
+use commands::config::{check, convert, tags};
 use image_sync_catalog::config_file::{DialectOptions, SCHEMA};
 use options::CommonArgs;
 use process::environment::Environment;
@@ -95,6 +95,7 @@ fn carry_out(
         Command::Config(ConfigCommand::Check(args)) => {
             config_check(common, &args.options(environment), environment)
         }
+        Command::Config(ConfigCommand::Convert(args)) => convert::run(&args, environment),
         Command::Config(ConfigCommand::Schema) => print(SCHEMA.as_bytes()),
         Command::Config(ConfigCommand::Tags(args)) => tags::run(common, &args, environment),
         Command::Completions { shell } => completions(shell),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::Source;
 use super::reading::{Parse, Reading};
-use crate::dialects::{Format, Note, is_list, recognised, translate};
+use crate::dialects::{Format, is_list, recognised, translate};
 use crate::document::{self, Document, Form, Node};
 use crate::problem::Problem;
 
@@ -94,8 +94,7 @@ impl Reading<'_, '_> {
             source.filled = translation.filled;
             source.is_foreign = true;
         }
-        let warnings = translation.notes.iter().map(Note::warning);
-        self.warnings.extend(warnings);
+        self.notes = translation.notes;
         Parse {
             number,
             root: translation.document,

@@ -12,7 +12,7 @@ use super::files;
 use super::lists::Lists;
 use super::{Images, Parsed};
 use crate::dialects::native::{self, First, Include};
-use crate::dialects::{DialectOptions, Format};
+use crate::dialects::{DialectOptions, Format, Note};
 use crate::document::{Node, Variables};
 use crate::entry::{Entry, ImageList, Line};
 use crate::images::{Entries, FileOfEntries, hash_of_target};
@@ -52,6 +52,8 @@ pub(super) struct Reading<'a, 's> {
     entries: Vec<Entry>,
     /// The hashes of the targets of all lines of lists.
     targets_of_lines: Vec<u64>,
+    /// What is to be known of the translation of the first file.
+    pub(super) notes: Vec<Note>,
     pub(super) warnings: Vec<Problem>,
     pub(super) problems: Problems,
 }
@@ -84,6 +86,7 @@ impl<'a, 's> Reading<'a, 's> {
             first: First::default(),
             entries: Vec::new(),
             targets_of_lines: Vec::new(),
+            notes: Vec::new(),
             warnings: Vec::new(),
             problems: Problems::default(),
         }
@@ -91,11 +94,7 @@ impl<'a, 's> Reading<'a, 's> {
 
     /// Reads the first file, which messages call `name`, and those that it includes.
     pub(super) fn read_first(&mut self, name: String, text: Result<String, String>) {
-        let folder = match self.folder {
-            Folder::Of(folder) => Some(folder.to_owned()),
-            Folder::None => None,
-        };
-        if folder.is_some()
+        if matches!(self.folder, Folder::Of(_))
             && let Ok(path) = fs::canonicalize(&name)
         {
             self.known.insert(path.clone());
@@ -111,21 +110,28 @@ impl<'a, 's> Reading<'a, 's> {
             }
         };
         match parsed {
-            Ok(Some(parsed)) => {
-                let (first, mut images) = native::read(&parsed.root);
-                if self.format != Format::Native {
-                    // They name keys that the file does not have.
-                    images.problems = images.problems.map(Problem::without_path);
-                }
-                self.first = first;
-                self.take(parsed, images, folder.as_deref());
-            }
+            Ok(Some(parsed)) => self.read_parsed(parsed),
             Ok(None) => {
                 let text = format!("the file is empty, {EXPECTED}");
                 self.problems.push(Problem::new(text));
             }
             Err(problem) => self.problems.push(problem),
         }
+    }
+
+    /// The same, once the first file is parsed.
+    pub(super) fn read_parsed(&mut self, parsed: Parse) {
+        let folder = match self.folder {
+            Folder::Of(folder) => Some(folder.to_owned()),
+            Folder::None => None,
+        };
+        let (first, mut images) = native::read(&parsed.root);
+        if self.format != Format::Native {
+            // They name keys that the file does not have.
+            images.problems = images.problems.map(Problem::without_path);
+        }
+        self.first = first;
+        self.take(parsed, images, folder.as_deref());
     }
 
     pub(super) fn add(&mut self, source: Source) -> u16 {
@@ -298,6 +304,7 @@ impl<'a, 's> Reading<'a, 's> {
             first,
             entries,
             targets_of_lines,
+            notes,
             mut warnings,
             problems,
             ..
@@ -307,6 +314,7 @@ impl<'a, 's> Reading<'a, 's> {
         else {
             return Err(ConfigError::new(problems, &sources));
         };
+        warnings.extend(notes.iter().map(Note::warning));
         if entries.is_empty() {
             warnings.push(Problem::new(
                 "there are no images, so that nothing is copied",

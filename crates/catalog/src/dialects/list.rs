@@ -29,7 +29,7 @@ pub(super) fn translate(file: &str, mut translator: Translator<'_>) -> Translati
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{error, images, with};
+    use super::super::samples::{converted, error, images, with};
     use crate::config_file::{DialectOptions, Format};
 
     fn target() -> DialectOptions {
@@ -68,5 +68,16 @@ mod tests {
         };
         let told = error("nginx\na: b\n", "l.txt", &options);
         assert!(told.starts_with("l.txt:2:1: "), "{told}");
+    }
+
+    #[test]
+    fn a_list_is_converted_to_a_config_that_names_it() {
+        let (native, is_complete) = converted("nginx:1\n", "l.txt", &target(), &[]);
+        let title = "# l.txt in the form of image-sync, from that of list";
+        assert_eq!(
+            native,
+            format!("{title}\ncache_registry: a.io/mirror\nlists:\n  - l.txt\n")
+        );
+        assert!(is_complete);
     }
 }

@@ -4,7 +4,8 @@ use std::fs;
 
 use image_sync_shared::run::job::Overwrite;
 
-use crate::config_file::{ConfigError, DialectOptions, Input, Parsed, load};
+use crate::config_file::{ConfigError, Converted, DialectOptions, Input, Parsed, convert, load};
+use crate::identity::config_hash;
 
 /// The config in `text`, in a file of this name.
 pub(super) fn with(
@@ -35,6 +36,42 @@ pub(super) fn with_variables(
         stdin: None,
     };
     load(&file, input)
+}
+
+/// What the file is in this program's own form, and whether nothing of weight was left out. It yields the same images.
+pub(super) fn converted(
+    text: &str,
+    name: &str,
+    dialect: &DialectOptions,
+    variables: &[(&str, &str)],
+) -> (String, bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    fs::write(&file, text).unwrap();
+    let Converted { text, is_complete } = convert(&file, dialect).unwrap();
+    let of_file = with_variables(
+        &fs::read_to_string(&file).unwrap(),
+        name,
+        dialect,
+        variables,
+    );
+    let own = folder.path().join("own.yaml");
+    fs::write(&own, &text).unwrap();
+    let look_up = |wanted: &str| {
+        let found = variables.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    let input = Input {
+        variables: &look_up,
+        dialect: &DialectOptions::default(),
+        stdin: None,
+    };
+    let of_text = load(&own, input).unwrap_or_else(|error| panic!("{error} in\n{text}"));
+    let known_by = |parsed: &Parsed| config_hash(&parsed.images);
+    let of_file = of_file.unwrap();
+    assert_eq!(images(&of_text), images(&of_file), "{text}");
+    assert_eq!(known_by(&of_text), known_by(&of_file), "{text}");
+    (text, is_complete)
 }
 
 /// What is wrong, with the bare names of files.

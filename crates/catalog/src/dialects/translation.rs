@@ -51,7 +51,6 @@ pub(crate) enum Kind {
     /// It is left out, and the same is copied without it.
     LeftOut,
     /// It is left out, and what is copied may be something else.
-    #[expect(dead_code, reason = "for the dialects to come")]
     Missing,
 }
 
@@ -191,7 +190,10 @@ impl<'a> Translator<'a> {
         if !self.settings.is_empty() {
             pairs.push(("settings", Node::of_pairs(self.settings)));
         }
-        pairs.push(("images", Node::of_items(self.images)));
+        let has_list = pairs.iter().any(|(key, _)| *key == "lists");
+        if !self.images.is_empty() || !has_list && self.repositories.is_empty() {
+            pairs.push(("images", Node::of_items(self.images)));
+        }
         if !self.repositories.is_empty() {
             pairs.push(("repositories", Node::of_items(self.repositories)));
         }

@@ -47,7 +47,7 @@ pub(crate) struct Key {
 }
 
 /// What a plain scalar stands for.
-pub(super) enum Scalar<'a> {
+pub(crate) enum Scalar<'a> {
     Nothing,
     Bool(bool),
     Unsigned(u64),
@@ -188,7 +188,7 @@ pub(super) fn is_the_users(key: &str) -> bool {
 }
 
 impl<'a> Scalar<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
+    pub(crate) fn of(text: &'a str) -> Self {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => Self::Nothing,
             "true" | "True" | "TRUE" => Self::Bool(true),

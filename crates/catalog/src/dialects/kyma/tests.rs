@@ -1,4 +1,7 @@
-use super::super::samples::{error, images, warnings, with};
+use super::super::samples::{converted, error, images, warnings, with};
+use image_sync_shared::config::{Login, PasswordSource};
+use image_sync_shared::secret::Secret;
+
 use crate::config_file::{DialectOptions, Format};
 
 const DIGEST: &str = "sha256:31a54a0cf86d7354788a8265f60ae6acb4b348a67efbcf7c1007dd3cf7af05ab";
@@ -150,5 +153,74 @@ images:
             .iter()
             .any(|warning| warning.contains("busybox becomes extbusybox")),
         "{warnings:?}"
+    );
+}
+
+#[test]
+fn what_it_is_converted_to_yields_the_same_images() {
+    let text = format!(
+        "# not kept
+targetRepoPrefix: a.io/x/
+sign: true
+images:
+  - source: busybox:1.36
+    tag: stable
+  - source: cypress/included:9.5.0
+    target: other
+  - source: golang@{DIGEST}
+    tag: 1.23.1
+"
+    );
+    let (native, is_complete) = converted(&text, "c.yaml", &DialectOptions::default(), &[]);
+    let expected = format!(
+        "# c.yaml in the form of image-sync, from that of kyma
+# not mapped: sign (line 3): image-sync signs nothing; sign what is at the target with cosign
+cache_registry: a.io/x
+defaults:
+  platform: all
+  overwrite: error
+images:
+  - source: busybox:1.36
+    tag_as: stable
+    cache_as: busybox
+  # not mapped: images[1].target (line 8): the tool that it is written for does not know it either
+  - source: cypress/included:9.5.0
+    cache_as: cypress/included
+  - source: golang@{DIGEST}
+    tag: 1.23.1
+    cache_as: golang
+"
+    );
+    assert_eq!(native, expected);
+    assert!(is_complete);
+}
+
+#[test]
+fn who_we_are_at_the_target_is_not_repeated_by_a_conversion() {
+    let options = DialectOptions {
+        target_login: Some(Login {
+            username: Some("_json_key".to_owned()),
+            password: Some(PasswordSource::Inline(Secret::new("hunter2"))),
+            token: None,
+        }),
+        ..prefix("pkg.dev/p/x/")
+    };
+    let text = "images: [{source: busybox}]";
+    let parsed = with(text, "c.yaml", &options).unwrap();
+    let login = &parsed.config.registries["pkg.dev"];
+    assert_eq!(login.username.as_deref(), Some("_json_key"));
+    assert_eq!(
+        login.password,
+        options.target_login.as_ref().unwrap().password
+    );
+    let (native, _) = converted(text, "c.yaml", &options, &[]);
+    assert!(!native.contains("hunter2"), "{native}");
+    assert!(
+        native.contains("password_env: PKG_DEV_PASSWORD"),
+        "{native}"
+    );
+    assert!(
+        native.contains("# $PKG_DEV_PASSWORD: put there the secret of pkg.dev"),
+        "{native}"
     );
 }
