@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -16,10 +17,13 @@ use crate::commands::producer::ProducerArgs;
 use crate::commands::provision::ProvisionArgs;
 use crate::commands::runs::{self, RunsCommand};
 use crate::commands::sync::SyncArgs;
+use crate::commands::sync::aliyun::{self, AliyunArgs};
 use crate::commands::sync::copy::{self, CopyArgs};
+use crate::commands::sync::kyma::{self, KymaArgs};
 use crate::commands::why::{self, WhyArgs};
 use crate::commands::worker::WorkerArgs;
 use crate::options::{CommonArgs, DialectArgs};
+use crate::process::environment::Environment;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -78,6 +82,12 @@ pub(crate) enum Command {
     /// Copy one image, or those that rules choose, to any number of targets, without a config that names them
     #[command(after_help = copy::HELP)]
     Copy(Box<CopyArgs>),
+    /// Do as Kyma's image-syncer does, with its options
+    #[command(after_help = kyma::HELP)]
+    Kyma(Box<KymaArgs>),
+    /// Do as Aliyun's image-syncer does, with its options
+    #[command(after_help = aliyun::HELP)]
+    Aliyun(Box<AliyunArgs>),
     /// Make the streams of an installation at a NATS server, or change what is named; can be repeated
     #[command(
         after_help = "Example:\n  image-sync provision --nats nats://127.0.0.1:4222 --jobs-max-bytes 4GiB"
@@ -168,6 +178,36 @@ fn with_truth_values(command: clap::Command) -> clap::Command {
         _ => option,
     });
     command.mut_subcommands(with_truth_values)
+}
+
+/// How the program is called where it takes the place of other tools.
+const IMAGE_SYNCER: &str = "image-syncer";
+
+/// The arguments with the command that the name of the program means: called `image-syncer` it is Kyma's tool where images are
+/// named as there, else Aliyun's.
+pub(crate) fn with_command(
+    args: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let name = args.first().map(Path::new).and_then(Path::file_name);
+    let is_syncer = name.is_some_and(|name| name == IMAGE_SYNCER);
+    let texts = args.iter().skip(1).map(|arg| arg.to_string_lossy());
+    let names_command = texts
+        .clone()
+        .next()
+        .is_some_and(|first| !first.starts_with('-'));
+    if is_syncer && !names_command {
+        let is_kyma = |arg: &str| {
+            let is_short = arg.starts_with("-i") && !arg.starts_with("-im");
+            is_short || arg.split('=').next() == Some("--images-file")
+        };
+        let has_file = environment.syncers.images_file.is_some();
+        let of_kyma = has_file || texts.clone().any(|arg| is_kyma(&arg));
+        let command = if of_kyma { "kyma" } else { "aliyun" };
+        args.insert(1, command.into());
+    }
+    args
 }
 
 /// Options of every command, and the command.
@@ -361,5 +401,74 @@ mod tests {
             completions,
             Command::Completions { shell: Shell::Zsh }
         ));
+    }
+
+    /// The arguments that the program works with where it is called so.
+    fn called(line: &str, environment: &Environment) -> String {
+        let args = line.split_whitespace().map(OsString::from);
+        let args = with_command(args, environment);
+        let args = args.iter().map(|arg| arg.to_string_lossy().into_owned());
+        args.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn called_image_syncer_the_program_takes_the_place_of_the_tools_of_that_name() {
+        let nothing = Environment::default();
+        for (line, expected) in [
+            (
+                "/opt/image-syncer --proc=6 --auth=./auth.json --images=./images.json --retries=3",
+                "aliyun",
+            ),
+            ("image-syncer --config c.json", "aliyun"),
+            ("image-syncer", "aliyun"),
+            ("image-syncer -i images.yaml --dry-run=true", "kyma"),
+            (
+                "image-syncer --target-repo-auth-key k.json --images-file=i.yaml",
+                "kyma",
+            ),
+            ("image-syncer --dry-run --images-file i.yaml", "kyma"),
+        ] {
+            let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
+            let expected = format!("{program} {expected} {rest}");
+            assert_eq!(called(line, &nothing), expected.trim_end());
+            parse(with_command(
+                line.split_whitespace().map(OsString::from),
+                &nothing,
+            ))
+            .unwrap();
+        }
+        for line in [
+            "image-sync --dry-run",
+            "image-syncer sync -c x.yaml",
+            "x/image-sync",
+        ] {
+            assert_eq!(called(line, &nothing), line);
+        }
+        let mut with_file = Environment::default();
+        with_file.syncers.images_file = Some("i.yaml".into());
+        assert_eq!(
+            called("image-syncer --debug", &with_file),
+            "image-syncer kyma --debug"
+        );
+    }
+
+    #[test]
+    fn the_options_of_kyma_and_aliyun_are_taken_as_they_write_them() {
+        for line in [
+            "image-sync kyma -i f -t k -r p/ --dry-run=true --debug=false",
+            "image-sync kyma --images-file=f --access-token=t --target-repo-prefix=p/ --dry-run",
+            "image-sync aliyun --proc=6 --auth=./auth.json --images=./images.json --registry=r.example --retries=3",
+            "image-sync aliyun --config=c.yaml --namespace n --os linux --os windows --arch amd64 --arch arm:v7 --force --log l",
+            "image-sync aliyun --images i -p 10 -r 10 --output-success-images f --output-images-format json",
+        ] {
+            parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        for line in [
+            "image-sync kyma -t k -a t",
+            "image-sync aliyun --auth a",
+            "image-sync aliyun --proc 0 --images i",
+        ] {
+            parsed(line).unwrap_err();
+        }
     }
 }

@@ -37,7 +37,9 @@ pub fn main() -> ExitCode {
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
-    let (common, command) = match args::parse(std::env::args_os()) {
+    let environment = Environment::of_process();
+    let arguments = args::with_command(std::env::args_os(), &environment);
+    let (common, command) = match args::parse(arguments) {
         Ok(invocation) => invocation,
         Err(help_or_error) => {
             // Who closed the stream does not want to read it.
@@ -46,7 +48,6 @@ pub fn main() -> ExitCode {
                 .map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
-    let environment = Environment::of_process();
     let telemetry = Telemetry::new(&environment);
     let exit = carry_out(&common, command, &environment, &telemetry).unwrap_or_else(|problem| {
         let problem_shown = text::printable_lines(&problem.to_string());
@@ -64,16 +65,28 @@ fn carry_out(
     telemetry: &Telemetry,
 ) -> Result<Exit, Problem> {
     // The other commands show nothing while they are at work.
-    let works_images = matches!(command, Command::Sync(_) | Command::Copy(_));
+    let works_images = matches!(
+        command,
+        Command::Sync(_) | Command::Copy(_) | Command::Kyma(_) | Command::Aliyun(_)
+    );
     let has_progress = works_images && !common.no_progress;
     let screen = Screen::of_process(!has_progress || environment.dumb_terminal);
     // Beside a display, what it shows need not be logged too.
     let is_shown = screen.has_display() && works_images;
-    let usual = if is_shown { "warn" } else { "info" };
+    let usual = match &command {
+        Command::Kyma(args) if args.debug(environment)? => "debug",
+        _ if is_shown => "warn",
+        _ => "info",
+    };
     let asked = common.log_level.as_deref().or(environment.log.as_deref());
     let level = asked.unwrap_or(usual);
     let (format, spans) = (common.log_format, telemetry.layer());
-    logging::start(&screen, format, level, environment.no_color, spans).map_err(Problem::usage)?;
+    let file = match &command {
+        Command::Aliyun(args) => args.log(),
+        _ => None,
+    };
+    let to = logging::Destination::of(&screen, file).map_err(Problem::usage)?;
+    logging::start(to, format, level, environment.no_color, spans).map_err(Problem::usage)?;
     telemetry.tell();
     if command.takes_nothing_from_a_config() {
         setup::check_unneeded(common, environment)?;
@@ -81,6 +94,8 @@ fn carry_out(
     match command {
         Command::Sync(args) => commands::sync::run(common, &args, environment, &screen),
         Command::Copy(args) => commands::sync::copy::run(common, &args, environment, &screen),
+        Command::Kyma(args) => commands::sync::kyma::run(common, &args, environment, &screen),
+        Command::Aliyun(args) => commands::sync::aliyun::run(common, &args, environment, &screen),
         Command::Provision(args) => commands::provision::run(&args, environment),
         Command::Producer(args) => commands::producer::run(common, &args, environment, &screen),
         Command::Worker(args) => commands::worker::run(common, &args, environment),

@@ -1,5 +1,6 @@
 //! Where the report of a run goes.
 
+pub(crate) mod copied_images;
 mod report_file;
 
 use std::io::{self, BufReader, IsTerminal as _, Write};
@@ -19,6 +20,7 @@ use crate::terminal::progress::Screen;
 use crate::terminal::report_table;
 use crate::terminal::summary;
 use crate::terminal::table::Canvas;
+use copied_images::CopiedImages;
 use report_file::ReportFile;
 
 /// How what was asked for looks on stdout.
@@ -32,6 +34,7 @@ pub(crate) enum Shape {
 pub(crate) struct Outputs {
     shape: Shape,
     file: Option<ReportFile>,
+    copied: Option<CopiedImages>,
     screen: Screen,
     stdout: Stdout,
 }
@@ -48,9 +51,15 @@ impl Outputs {
         Ok(Self {
             shape: shape(args.output.unwrap_or_default(), environment.no_color),
             file: file.map_err(Problem::usage)?,
+            copied: None,
             screen: screen.clone(),
             stdout,
         })
+    }
+
+    /// The same, and a file for the images that were copied.
+    pub(crate) fn with_copied(self, copied: Option<CopiedImages>) -> Self {
+        Self { copied, ..self }
     }
 
     /// Writes a report that is stored as JSON to all of them. Blocks. A table of it needs all of it in memory.
@@ -111,6 +120,10 @@ impl Outputs {
             Some(file) => file.write(|out| run.write_json(&mut JsonWriter::new(out))),
             None => Ok(()),
         };
+        let of_copied = match &self.copied {
+            Some(copied) => copied.write(run.results()),
+            None => Ok(()),
+        };
         let to_stdout = self.stdout.write(|out| match self.shape {
             Shape::Json => run.write_json(&mut JsonWriter::new(out)),
             Shape::Table(canvas) => report_table::write(run, canvas, out),
@@ -121,6 +134,7 @@ impl Outputs {
             self.screen.write(format!("{sentence}\n").as_bytes()).ok();
         }
         to_file.map_err(Problem::not_carried_out)?;
+        of_copied?;
         to_stdout.map_err(Problem::not_carried_out)
     }
 }

@@ -1,6 +1,8 @@
 //! `sync`: a whole run in one process, over the in-process queue.
 
+pub(crate) mod aliyun;
 pub(crate) mod copy;
+pub(crate) mod kyma;
 
 use clap::Args;
 use std::num::NonZeroUsize;
@@ -21,6 +23,7 @@ use tracing::{error, warn};
 
 use crate::options::{CommonArgs, DialectArgs, LISTEN, OutputArgs, at_least_one};
 use crate::output::Outputs;
+use crate::output::copied_images::CopiedImages;
 use crate::process::clock::{SteadyClock, SystemClock};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -81,22 +84,43 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let loaded = setup::load(
-        Named::new(common, &args.dialect.options(environment)),
-        environment,
-    )?;
+    let dialect = args.dialect.options(environment);
+    run_with(Named::new(common, &dialect), args, environment, screen)
+}
+
+/// The same of this config.
+fn run_with(
+    named: Named<'_>,
+    args: &SyncArgs,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    let loaded = setup::load(named, environment)?;
     let images = args.choice.choose(&loaded.file, loaded.images)?;
     work(loaded.config, &images, &args.work, environment, screen)
 }
 
 /// Works these images in this process, and writes the report.
 fn work(
-    mut config: Config,
+    config: Config,
     images: &Images,
     args: &WorkArgs,
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
+    work_with(config, images, args, None, environment, screen)
+}
+
+/// The same, and writes what was copied.
+fn work_with(
+    mut config: Config,
+    images: &Images,
+    args: &WorkArgs,
+    copied: Option<CopiedImages>,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    let outputs = Outputs::prepare(&args.output, environment, screen, Stdout::Process)?;
     if let Some(concurrency) = args.concurrency {
         config.settings.concurrency = concurrency.get();
     }
@@ -113,7 +137,7 @@ fn work(
         router: Arc::new(router),
         measures,
         state: State::open(&args.state, environment),
-        outputs: Outputs::prepare(&args.output, environment, screen, Stdout::Process)?,
+        outputs: outputs.with_copied(copied),
         screen,
     };
     let runtime = Builder::new_multi_thread().enable_all().build();

@@ -1,6 +1,8 @@
 //! The environment variables that the program knows. They are read here and nowhere else, but for those of OpenTelemetry,
 //! which its SDK reads once traces are wanted.
 
+mod syncers;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use image_sync_registry::{CredentialEnv, ProxyEnv};
 use image_sync_shared::secret::Secret;
 
 use crate::process::exit::Problem;
+
+pub(crate) use syncers::SyncerEnvironment;
 
 /// What the environment says about the NATS server, as the tools of NATS understand it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub(crate) struct Environment {
     pub(crate) config: Option<PathBuf>,
     /// `IMAGE_SYNC_TARGET`: where images go of a config that does not say it.
     pub(crate) target: Option<String>,
+    /// The variables of other tools.
+    pub(crate) syncers: SyncerEnvironment,
     /// `IMAGE_SYNC_LOG`, else `RUST_LOG`: what is logged.
     pub(crate) log: Option<String>,
     /// `NO_COLOR` (no-color.org).
@@ -93,6 +99,7 @@ impl Environment {
         Self {
             config: path("IMAGE_SYNC_CONFIG"),
             target: text("IMAGE_SYNC_TARGET"),
+            syncers: SyncerEnvironment::of(text),
             log: set("IMAGE_SYNC_LOG")
                 .or_else(|| set("RUST_LOG"))
                 .map(|value| value.to_string_lossy().into_owned()),

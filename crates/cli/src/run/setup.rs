@@ -48,6 +48,14 @@ impl<'a> Named<'a> {
         let file = common.config.as_deref();
         Self { file, dialect }
     }
+
+    /// This file, whatever else is said.
+    pub(crate) fn file(file: &'a Path, dialect: &'a DialectOptions) -> Self {
+        Self {
+            file: Some(file),
+            dialect,
+        }
+    }
 }
 
 /// Loads the config that the command line names, else the environment, else the one in its usual place, and the list of images

@@ -1,7 +1,10 @@
 //! Log lines: where they go, how they look, which there are.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+use std::sync::Arc;
 
 use image_sync_shared::text::escape_json;
 use thiserror::Error;
@@ -28,14 +31,41 @@ pub(crate) struct InvalidLevel {
     reason: ParseError,
 }
 
-/// Starts logging to `screen`.
+/// Where the log goes.
+pub(crate) enum Destination<'a> {
+    /// To stderr, beside a display.
+    Screen(&'a Screen),
+    /// To the end of a file.
+    File(Arc<File>),
+}
+
+impl<'a> Destination<'a> {
+    /// The file, if there is one, else `screen`.
+    pub(crate) fn of(screen: &'a Screen, file: Option<&Path>) -> Result<Self, String> {
+        let Some(path) = file else {
+            return Ok(Self::Screen(screen));
+        };
+        let file = File::options().create(true).append(true).open(path);
+        let file = file.map_err(|error| format!("--log {}: {error}", path.display()))?;
+        Ok(Self::File(Arc::new(file)))
+    }
+}
+
+/// Starts logging.
 pub(crate) fn start(
-    screen: &Screen,
+    to: Destination<'_>,
     format: LogFormat,
     level: &str,
     no_color: bool,
     spans: Option<SpanLayer>,
 ) -> Result<(), InvalidLevel> {
+    let screen = match to {
+        Destination::Screen(screen) => screen,
+        Destination::File(file) => {
+            drop(subscriber(file, format, level, false, spans)?.try_init());
+            return Ok(());
+        }
+    };
     let colour = io::stderr().is_terminal() && !no_color;
     // A second subscriber in one process is a test's, and keeps the first.
     let writer = LogWriter {

@@ -35,7 +35,7 @@ fn each_option_of_the_shell_examples_in_the_docs_is_known() {
     let blocks = docs.split("\n```sh\n").skip(1);
     let blocks = blocks.map(|block| block.split("\n```").next().unwrap());
     let lines: Vec<&str> = blocks.flat_map(str::lines).collect();
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines.len(), 6);
     for line in lines {
         let command = line
             .split(" #")
@@ -53,5 +53,42 @@ fn each_option_of_the_shell_examples_in_the_docs_is_known() {
                 .split(|end: char| end != '-' && !end.is_alphanumeric());
             assert!(known.any(|option| option == word), "{word} in {line}");
         }
+    }
+}
+
+/// The text of all source files below `folder`.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_built = path.file_name().is_some_and(|name| name == "target");
+        if path.is_dir() && !is_built {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn each_test_that_the_tables_for_switching_name_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let docs = fs::read_to_string(root.join("docs/switching.md")).unwrap();
+    let mut text = String::new();
+    for folder in ["crates", "tests"] {
+        sources(&root.join(folder), &mut text);
+    }
+    let rows = docs.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit("| ").next());
+    let quoted = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let is_a_name = |name: &&str| {
+        name.matches('_').count() > 2
+            && name
+                .bytes()
+                .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+    };
+    let tests: Vec<&str> = quoted.filter(is_a_name).collect();
+    assert!(tests.len() > 10, "{tests:?}");
+    for name in tests {
+        assert!(text.contains(&format!("fn {name}()")), "{name} is no test");
     }
 }
