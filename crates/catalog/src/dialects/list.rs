@@ -76,7 +76,9 @@ mod tests {
         let title = "# l.txt in the form of image-sync, from that of list";
         assert_eq!(
             native,
-            format!("{title}\ncache_registry: a.io/mirror\nlists:\n  - l.txt\n")
+            format!(
+                "{title}\ncache_registry: a.io/mirror\nlists:\n  - l.txt\nsettings:\n  cache_insecure: false\n"
+            )
         );
         assert!(is_complete);
     }

@@ -187,9 +187,10 @@ impl<'a> Translator<'a> {
             let registries = registries.map(|(name, pairs)| (name, Node::of_pairs(pairs)));
             pairs.push(("registries", mapping(registries.collect())));
         }
-        if !self.settings.is_empty() {
-            pairs.push(("settings", Node::of_pairs(self.settings)));
-        }
+        // The other tools verify TLS at targets too, where they are not told otherwise.
+        let mut settings = self.settings;
+        settings.push(("cache_insecure", Node::of_text("false")));
+        pairs.push(("settings", Node::of_pairs(settings)));
         let has_list = pairs.iter().any(|(key, _)| *key == "lists");
         if !self.images.is_empty() || !has_list && self.repositories.is_empty() {
             pairs.push(("images", Node::of_items(self.images)));

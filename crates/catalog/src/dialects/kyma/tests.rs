@@ -1,5 +1,6 @@
 use super::super::samples::{converted, error, images, warnings, with};
 use image_sync_shared::config::{Login, PasswordSource};
+use image_sync_shared::run::job::Trust;
 use image_sync_shared::secret::Secret;
 
 use crate::config_file::{DialectOptions, Format};
@@ -35,6 +36,8 @@ images:
         ]
     );
     assert_eq!(warnings(&parsed), [""; 0]);
+    let target_trusts = parsed.images.iter().map(|image| image.target_trust);
+    assert!(target_trusts.eq([Trust::Verified; 3]), "as the tool does");
 }
 
 #[test]
@@ -179,6 +182,8 @@ cache_registry: a.io/x
 defaults:
   platform: all
   overwrite: error
+settings:
+  cache_insecure: false
 images:
   - source: busybox:1.36
     tag_as: stable
