@@ -146,6 +146,28 @@ pub fn parse(text: &str, file: &str) -> Result<Parsed, ConfigError> {
     parse_with(file.to_owned(), text, reading)
 }
 
+/// The config in `text` alone, written as `dialect` says; no variable is set.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn parse_as(
+    text: &str,
+    file: &str,
+    dialect: &DialectOptions,
+) -> Result<Parsed, ConfigError> {
+    let lists = Lists::without_stdin();
+    let reading = Reading::new(Folder::None, &|_| None, dialect, lists);
+    parse_with(file.to_owned(), Ok(text.to_owned()), reading)
+}
+
+/// What a text alone is in this program's own form.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn convert_alone(
+    text: &str,
+    file: &str,
+    dialect: &DialectOptions,
+) -> Result<Converted, ConfigError> {
+    convert::convert_text(file.to_owned(), text.to_owned(), Folder::None, dialect)
+}
+
 /// The config where there is none: what holds where a file says nothing. It has no images.
 pub fn usual() -> Result<Config, ConfigError> {
     let says_nothing = "{cache_registry: localhost, images: []}";

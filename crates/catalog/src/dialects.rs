@@ -72,6 +72,11 @@ pub struct AliyunOptions {
 }
 
 impl Format {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        FORMATS.iter().map(|(_, format)| *format)
+    }
+
     fn name(self) -> &'static str {
         let named = FORMATS.iter().find(|(_, format)| *format == self);
         named.map_or("", |(name, _)| name)

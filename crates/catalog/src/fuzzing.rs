@@ -7,7 +7,7 @@ use image_sync_fuzzkit::text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::config_file;
+use crate::config_file::{self, DialectOptions, Format};
 use crate::identity::config_hash;
 
 /// A config file: it means the same each time, and its images have names.
@@ -44,6 +44,42 @@ pub fn config(input: &[u8]) {
     }
 }
 
+/// The file of another tool, behind the first letter of how it is written: it means the same each time, and what it is converted to
+/// has the same images.
+pub fn dialect(input: &[u8]) {
+    let input = text(input);
+    let Some(letter) = input.chars().next() else {
+        return;
+    };
+    let foreign = &input[letter.len_utf8()..];
+    let format = Format::all().find(|format| format.to_string().starts_with(letter));
+    if format.is_none() {
+        return;
+    }
+    let options = DialectOptions {
+        format,
+        target: Some("registry.example/mirror".to_owned()),
+        target_repo_prefix: Some("registry.example/mirror/".to_owned()),
+        ..DialectOptions::default()
+    };
+    let parsed = config_file::parse_as(foreign, "config.yaml", &options);
+    assert_eq!(
+        parsed,
+        config_file::parse_as(foreign, "config.yaml", &options)
+    );
+    let Ok(parsed) = parsed else { return };
+    // The list itself stays where it is.
+    if options.format == Some(Format::List) {
+        return;
+    }
+    let Ok(converted) = config_file::convert_alone(foreign, "config.yaml", &options) else {
+        return;
+    };
+    let own = config_file::parse(&converted.text, "own.yaml");
+    let hash = |parsed: config_file::Parsed| config_hash(&parsed.images);
+    assert_eq!(own.map(hash), Ok(hash(parsed)), "{}", converted.text);
+}
+
 /// Expects what a message says of it to be read as the same.
 fn is_a_name<T: Serialize + DeserializeOwned + Debug + PartialEq>(name: &T) {
     let written = serde_json::to_string(name).unwrap_or_default();
@@ -58,5 +94,10 @@ mod tests {
     #[test]
     fn configs_of_any_bytes_hold() {
         run_seeds("config", super::config).unwrap();
+    }
+
+    #[test]
+    fn configs_of_other_tools_of_any_bytes_hold() {
+        run_seeds("dialect", super::dialect).unwrap();
     }
 }

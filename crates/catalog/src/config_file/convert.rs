@@ -27,12 +27,21 @@ pub struct Converted {
 pub fn convert(path: &Path, dialect: &DialectOptions) -> Result<Converted, ConfigError> {
     let name = path.display().to_string();
     let folder = Folder::Of(path.parent().unwrap_or(Path::new("")));
+    match files::read(path) {
+        Ok(text) => convert_text(name, text, folder, dialect),
+        Err(found) => Err(refused(name, &found)),
+    }
+}
+
+/// The same of a text that `name` names.
+pub(super) fn convert_text(
+    name: String,
+    text: String,
+    folder: Folder<'_>,
+    dialect: &DialectOptions,
+) -> Result<Converted, ConfigError> {
     let lists = Lists::without_stdin();
     let mut reading = Reading::new(folder, &markers::of_variable, dialect, lists);
-    let text = match files::read(path) {
-        Ok(text) => text,
-        Err(found) => return Err(refused(name, &found)),
-    };
     match reading.parse_first(&name, text) {
         Ok(Some(parsed)) => {
             if reading.format == Format::Native {
@@ -45,6 +54,7 @@ pub fn convert(path: &Path, dialect: &DialectOptions) -> Result<Converted, Confi
             let (format, notes) = (reading.format, reading.notes.clone());
             reading.read_parsed(parsed);
             reading.finish()?;
+            let path = Path::new(&name);
             let file = path.file_name().unwrap_or(path.as_os_str());
             let title = format!(
                 "# {} in the form of image-sync, from that of {format}",
