@@ -32,6 +32,7 @@
 //!     plain_http: false
 //!     insecure: false
 //!     ca_file: /etc/ssl/private-ca.pem
+//!     cert_dir: /etc/ssl/quay             # a folder with *.crt, and NAME.cert with NAME.key
 //!     cert_file: /etc/ssl/client.pem      # only with key_file
 //!     key_file: /etc/ssl/client.key
 //!     token_realm: https://auth.example/token # a token server in another domain that gets the password

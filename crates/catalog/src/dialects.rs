@@ -4,9 +4,11 @@
 mod kyma;
 mod list;
 pub(crate) mod native;
+mod patterns;
 mod recognise;
 #[cfg(test)]
 mod samples;
+mod skopeo;
 mod translation;
 
 use std::fmt;
@@ -28,14 +30,17 @@ pub enum Format {
     Native,
     /// The image list of Kyma's image-syncer.
     Kyma,
+    /// What `skopeo sync --src yaml` reads.
+    Skopeo,
     /// One image a line.
     List,
 }
 
 /// All formats by their names.
-const FORMATS: [(&str, Format); 3] = [
+const FORMATS: [(&str, Format); 4] = [
     ("native", Format::Native),
     ("kyma", Format::Kyma),
+    ("skopeo", Format::Skopeo),
     ("list", Format::List),
 ];
 
@@ -48,6 +53,10 @@ pub struct DialectOptions {
     pub target: Option<String>,
     /// What stands before the names of images at the target (Kyma).
     pub target_repo_prefix: Option<String>,
+    /// Whether the names of images keep their hosts and paths there (skopeo).
+    pub scoped: bool,
+    /// Whether images are copied for all their platforms, where a file does not say which (skopeo).
+    pub all_platforms: bool,
     /// Who we are at the target.
     pub target_login: Option<Login>,
     /// What is said of rules of Aliyun's tool.
@@ -112,6 +121,7 @@ pub(crate) fn translate(
     match format {
         Format::Native => Translation::of(document.clone()),
         Format::Kyma => kyma::translate(document, translator),
+        Format::Skopeo => skopeo::translate(document, translator),
         // Its document is the name of the list.
         Format::List => list::translate(document.text().unwrap_or_default(), translator),
     }

@@ -11,8 +11,8 @@ mod node;
 mod parse;
 
 pub(crate) use fill::{Filled, Variables};
-pub(crate) use keys::{Keys, all_keys};
-pub(crate) use node::{Content, Node, Scalar};
+pub(crate) use keys::{Keys, all_keys, all_pairs};
+pub(crate) use node::{Content, Key, Node, Scalar};
 
 use crate::problem::Problem;
 use fill::Filler;

@@ -39,7 +39,7 @@ pub(crate) struct CommonArgs {
 /// Options for configs that were written for another tool.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FormatArgs {
-    /// How the config is written: native, kyma or list [default: what it looks like]
+    /// How the config is written: native, kyma, skopeo or list [default: what it looks like]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// What stands before the names of images at the target, for the lists of Kyma's image-syncer
@@ -54,6 +54,12 @@ pub(crate) struct DialectArgs {
     format: FormatArgs,
     #[arg(long, value_name = "TARGET", help = TARGET)]
     target: Option<String>,
+    /// Keep hosts and paths in the names of images there, for the files of skopeo sync
+    #[arg(long)]
+    scoped: bool,
+    /// Copy images for all their platforms, as skopeo sync does with --all
+    #[arg(long)]
+    all_platforms: bool,
 }
 
 impl FormatArgs {
@@ -74,6 +80,8 @@ impl DialectArgs {
         let options = self.format.options(environment);
         DialectOptions {
             target: self.target.clone().or(options.target),
+            scoped: self.scoped,
+            all_platforms: self.all_platforms,
             ..options
         }
     }

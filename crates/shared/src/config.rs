@@ -152,6 +152,8 @@ pub struct RegistrySettings {
     pub insecure: bool,
     /// PEM file with certificates to trust beside the usual ones.
     pub ca_file: Option<PathBuf>,
+    /// The folder with its certificates, in place of those that are looked for.
+    pub cert_dir: Option<PathBuf>,
     /// PEM file with a client certificate.
     pub cert_file: Option<PathBuf>,
     /// PEM file with its key.

@@ -1,7 +1,7 @@
 //! How a file is written, by what it looks like.
 
-use super::{DialectOptions, Format};
-use crate::document::Node;
+use super::{DialectOptions, Format, skopeo};
+use crate::document::{Key, Node};
 use crate::problem::Problem;
 
 /// The format of a document, which nobody named. One that may be read in two ways is an error that names both.
@@ -26,12 +26,28 @@ pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Fo
     ]
     .into_iter()
     .any(has);
+    if !is_native && has_registries_of_skopeo(document) {
+        return Ok(Format::Skopeo);
+    }
     if !is_native && has_images_of_kyma(document) {
         return Err(Problem::new(
             "found images without cache_registry, which may be a native config or a list of Kyma's image-syncer: expected cache_registry or targets for the one, --target-repo-prefix or --format kyma for the other",
         ));
     }
     Ok(Format::Native)
+}
+
+/// Whether all values are mappings as those of registries of skopeo.
+fn has_registries_of_skopeo(document: &Node) -> bool {
+    let registries = document.pairs().unwrap_or_default();
+    let registries = registries.iter().filter(|(_, node)| !node.is_null());
+    let is_registry = |(_, node): &(Key, Node)| {
+        let pairs = node.pairs().unwrap_or_default().iter();
+        let mut known =
+            pairs.filter(|(key, _)| skopeo::KEYS.contains(&&*key.text) || &*key.text == "<<");
+        known.next().is_some()
+    };
+    registries.clone().next().is_some() && registries.clone().all(is_registry)
 }
 
 /// Whether there are images, and all of them have no other keys than those of Kyma's tool.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use image_sync_shared::run::job::Overwrite;
+use time::OffsetDateTime;
 
 use crate::config_file::{ConfigError, Converted, DialectOptions, Input, Parsed, convert, load};
 use crate::identity::config_hash;
@@ -98,6 +99,25 @@ pub(super) fn images(parsed: &Parsed) -> Vec<String> {
             image.target_name(),
             image.platforms
         )
+    });
+    told.collect()
+}
+
+/// The rules of the config: `SOURCE -> TARGET: TAGS`, those that they choose of `tags`.
+pub(super) fn choices(parsed: &Parsed, tags: &[&str]) -> Vec<String> {
+    let told = parsed.images.said().filter_map(|said| {
+        let rules = said.rules?;
+        let candidates = rules.candidates(tags.iter().copied());
+        let chosen = rules.choose(candidates, OffsetDateTime::UNIX_EPOCH);
+        let source = match said.namespace {
+            Some(namespace) => namespace.to_string(),
+            None => said.image.image,
+        };
+        Some(format!(
+            "{source} -> {}: {}",
+            said.image.target,
+            chosen.join(" ")
+        ))
     });
     told.collect()
 }

@@ -111,6 +111,11 @@ impl<'a> Translator<'a> {
         self.images.push(Node::of_pairs(pairs).at(place));
     }
 
+    /// A place that images go to.
+    pub(super) fn target(&mut self, name: &str, pairs: Pairs) {
+        self.targets.push((name.to_owned(), Node::of_pairs(pairs)));
+    }
+
     /// A registry's own settings; what is said first of a key holds.
     pub(super) fn registry(&mut self, name: &str, pairs: Pairs) {
         let known = self.registries.entry(name.to_owned()).or_default();
@@ -205,6 +210,18 @@ impl<'a> Translator<'a> {
             filled: self.filled,
         }
     }
+}
+
+/// The platform of Linux on this machine, in the words of Go.
+pub(super) fn own_platform() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" => "ppc64le",
+        other => other,
+    };
+    format!("linux/{architecture}")
 }
 
 /// Who we are, as `registries` has it.

@@ -101,6 +101,17 @@ pub(crate) fn all_keys<'a>(
     expected: &'static str,
     problems: &mut Problems,
 ) -> Result<Vec<(&'a str, &'a Node)>, Problem> {
+    let pairs = all_pairs(node, expected, problems)?.into_iter();
+    let ours = pairs.filter(|(key, _)| !is_the_users(&key.text));
+    Ok(ours.map(|(key, value)| (&*key.text, value)).collect())
+}
+
+/// The same with the places of the keys, and with those that begin with x-.
+pub(crate) fn all_pairs<'a>(
+    node: &'a Node,
+    expected: &'static str,
+    problems: &mut Problems,
+) -> Result<Vec<(&'a Key, &'a Node)>, Problem> {
     let mut merging = Merging {
         expected,
         known: None,
@@ -110,10 +121,10 @@ pub(crate) fn all_keys<'a>(
     merging.add(node)?;
     problems.append(merging.problems);
     let entries = merging.layers.into_iter().flatten();
-    let ours = entries.filter(|(key, _)| &*key.text != MERGE && !is_the_users(&key.text));
+    let entries = entries.filter(|(key, _)| &*key.text != MERGE);
     let mut seen = HashSet::new();
-    let firsts = ours.filter(|(key, _)| seen.insert(&key.text));
-    Ok(firsts.map(|(key, value)| (&*key.text, value)).collect())
+    let firsts = entries.filter(|(key, _)| seen.insert(&key.text));
+    Ok(firsts.map(|(key, value)| (key, value)).collect())
 }
 
 struct Merging<'a, 'k> {

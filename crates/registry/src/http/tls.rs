@@ -6,4 +6,4 @@ mod host_certificates;
 mod verifier;
 
 pub(crate) use client_config::{TlsSettings, client_config};
-pub(crate) use host_certificates::HostCertificates;
+pub(crate) use host_certificates::{HostCertificates, is_there};

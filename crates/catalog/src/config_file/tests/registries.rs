@@ -20,6 +20,7 @@ registries:
     plain_http: true
     insecure: true
     ca_file: certs/ca.pem
+    cert_dir: certs/folder
     cert_file: certs/client.pem
     key_file: certs/client.key
     username: me
@@ -58,6 +59,7 @@ fn a_registry_has_settings_of_its_own() {
             plain_http: true,
             insecure: true,
             ca_file: Some(PathBuf::from("certs/ca.pem")),
+            cert_dir: Some(PathBuf::from("certs/folder")),
             cert_file: Some(PathBuf::from("certs/client.pem")),
             key_file: Some(PathBuf::from("certs/client.key")),
             username: me,

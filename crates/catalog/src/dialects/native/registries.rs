@@ -17,12 +17,13 @@ const URL: &str =
     "https://HOST[:PORT][/PATH] or http://HOST[:PORT][/PATH], without a user name or a password";
 const NO_API: &str = "found /v2 in its path, expected only what stands after it and before the repositories, as in harbor.example/proxy-hub";
 
-pub(super) const KEYS: [&str; 19] = [
+pub(super) const KEYS: [&str; 20] = [
     "endpoint",
     "mirrors",
     "plain_http",
     "insecure",
     "ca_file",
+    "cert_dir",
     "cert_file",
     "key_file",
     "username",
@@ -159,6 +160,7 @@ fn read(node: &Node) -> Result<RegistrySettings, Problems> {
         plain_http: keys.get("plain_http").unwrap_or(false),
         insecure: keys.get("insecure").unwrap_or(false),
         ca_file: file("ca_file"),
+        cert_dir: file("cert_dir"),
         cert_file: file("cert_file"),
         key_file: file("key_file"),
         username,

@@ -294,6 +294,7 @@ fn registry(settings: &RegistrySettings) -> String {
     }
     let files = [
         ("trusts the certificates in", &settings.ca_file),
+        ("certificates in the folder", &settings.cert_dir),
         ("client certificate in", &settings.cert_file),
         ("client key in", &settings.key_file),
     ];

@@ -12,7 +12,7 @@ use super::pool::{PRODUCT, Pool};
 use super::profile::Profile;
 use crate::http::network::{Network, Reach};
 use crate::http::proxy::{Proxies, ProxyServer};
-use crate::http::tls::{HostCertificates, TlsSettings, client_config};
+use crate::http::tls::{HostCertificates, TlsSettings, client_config, is_there};
 use crate::http::{SetupError, Timeouts};
 
 /// Connection pools by profile, each made when it is first needed.
@@ -72,7 +72,10 @@ impl Pools {
         let key = Key {
             tls: (url.scheme() == "https").then(|| Tls {
                 profile: profile.clone(),
-                folder: self.host_certificates.folder(url),
+                folder: match &profile.folder {
+                    Some(folder) => is_there(folder).then(|| folder.as_path().into()),
+                    None => self.host_certificates.folder(url),
+                },
             }),
             // Behind a proxy the only name to resolve is the proxy's own, which the user has named.
             reach: if proxy.is_none() { reach } else { Reach::Named },

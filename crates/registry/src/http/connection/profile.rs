@@ -15,6 +15,10 @@ pub(crate) struct Profile {
     pub(crate) unverified: bool,
     /// PEM file with certificates to trust beside the usual ones.
     pub(crate) ca_file: Option<PathBuf>,
+    /// The folder with the certificates for the host, in place of the one that is looked for.
+    pub(crate) folder: Option<PathBuf>,
+    /// A folder with authorities to trust beside the usual ones.
+    pub(crate) authorities: Option<PathBuf>,
     /// PEM files with a client certificate and its key.
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
     /// Through which proxy they go.
@@ -30,6 +34,8 @@ impl Profile {
         Ok(Self {
             unverified: settings.insecure || trust == Trust::Insecure,
             ca_file: settings.ca_file.clone(),
+            folder: settings.cert_dir.clone(),
+            authorities: None,
             identity: certificate.zip(key),
             proxy: proxy.map_err(|why| format!("proxy: {why}"))?,
         })
@@ -48,13 +54,14 @@ impl Profile {
         TlsSettings {
             unverified: self.unverified,
             ca_file: self.ca_file.as_deref(),
+            authorities: self.authorities.as_deref(),
             identity: self.identity.as_ref(),
         }
     }
 
     /// Whether files belong to it, which may be missing or broken.
     pub(crate) fn has_files(&self) -> bool {
-        self.ca_file.is_some() || self.identity.is_some()
+        self.ca_file.is_some() || self.folder.is_some() || self.identity.is_some()
     }
 
     /// What of it holds for a further host that the registry names: whom to trust and through which proxy to go, but
@@ -62,6 +69,7 @@ impl Profile {
     pub(crate) fn for_another_host(&self) -> Self {
         Self {
             ca_file: self.ca_file.clone(),
+            authorities: self.folder.clone().or_else(|| self.authorities.clone()),
             proxy: self.proxy.clone(),
             ..Self::default()
         }
@@ -77,12 +85,19 @@ mod tests {
         let profile = Profile {
             unverified: true,
             ca_file: Some("ca.pem".into()),
+            folder: Some("certs".into()),
+            authorities: None,
             identity: Some(("c.pem".into(), "k.pem".into())),
             proxy: ProxyChoice::Nothing,
         };
         let other = profile.for_another_host();
         assert_eq!(other.ca_file, profile.ca_file);
         assert_eq!(other.proxy, profile.proxy);
-        assert!(!other.unverified && other.identity.is_none());
+        assert_eq!(
+            other.authorities, profile.folder,
+            "and of the folder its authorities"
+        );
+        assert!(!other.unverified && other.identity.is_none() && other.folder.is_none());
+        assert_eq!(other.for_another_host(), other);
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct TlsSettings<'a> {
     pub(crate) unverified: bool,
     /// PEM file with certificates to trust beside the usual ones.
     pub(crate) ca_file: Option<&'a Path>,
+    /// A folder with authorities to trust beside the usual ones.
+    pub(crate) authorities: Option<&'a Path>,
     /// PEM files with a client certificate and its key.
     pub(crate) identity: Option<&'a (PathBuf, PathBuf)>,
 }
@@ -25,6 +27,7 @@ impl TlsSettings<'_> {
     pub(crate) const UNVERIFIED: Self = Self {
         unverified: true,
         ca_file: None,
+        authorities: None,
         identity: None,
     };
 }
@@ -36,6 +39,10 @@ pub(crate) fn client_config(
 ) -> Result<ClientConfig, SetupError> {
     let in_folder = folder.map(host_certificates::read);
     let in_folder = in_folder.transpose()?.unwrap_or_default();
+    let further = settings
+        .authorities
+        .filter(|folder| host_certificates::is_there(folder));
+    let further = further.map(host_certificates::read).transpose()?;
     let identity = settings.identity.or(in_folder.identity.as_ref());
     let identity = identity.map(read_identity).transpose()?;
     if settings.unverified {
@@ -51,15 +58,17 @@ pub(crate) fn client_config(
         }
         named.extend(found);
     }
-    for path in &in_folder.authorities {
+    let authorities = further.map_or_else(Vec::new, |further| further.authorities);
+    let authorities = [in_folder.authorities, authorities].concat();
+    for path in &authorities {
         let found = certificates_in(path)?;
         if found.is_empty() {
             tracing::warn!(file = %path.display(), "there is no PEM certificate in it");
         }
         named.extend(found);
     }
-    let in_folder = in_folder.authorities.iter().map(PathBuf::as_path);
-    let files = settings.ca_file.into_iter().chain(in_folder);
+    let in_folders = authorities.iter().map(PathBuf::as_path);
+    let files = settings.ca_file.into_iter().chain(in_folders);
     let places: Vec<_> = files.map(|path| path.display().to_string()).collect();
     let place = if places.is_empty() {
         "the system's certificates".to_owned()

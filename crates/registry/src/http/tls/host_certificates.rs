@@ -68,6 +68,11 @@ impl HostCertificates {
     }
 }
 
+/// Whether there is such a folder, as far as one may know: one that cannot be looked at is an error once it is read.
+pub(crate) fn is_there(folder: &Path) -> bool {
+    folder.try_exists().unwrap_or(true)
+}
+
 /// What is in `folder`. Half of a pair is an error, as with Docker.
 pub(crate) fn read(folder: &Path) -> Result<InFolder, SetupError> {
     let refuse =

@@ -129,6 +129,30 @@ async fn the_folder_of_a_host_has_its_authorities() {
 }
 
 #[tokio::test]
+async fn the_folder_that_a_registry_names_is_used_in_place_of_the_usual_ones() {
+    let ca = PrivateCa::new().unwrap();
+    let registry = registry_with(&ca).await;
+    let (root, named) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    put_for(root.path(), registry.host(), &[("ca.crt", ca.ca_pem())]);
+    put_for(named.path(), "own", &[("ca.crt", ca.ca_pem())]);
+    put_for(named.path(), "empty", &[("README", "")]);
+    let is_trusted = async |folder: &str, root: Option<&Path>| {
+        let folder = named.path().join(folder);
+        let setup =
+            RouterBuilder::new().with(registry.host(), |settings| settings.cert_dir = Some(folder));
+        let setup = match root {
+            Some(root) => setup.certificate_folder(root),
+            None => setup,
+        };
+        resolve_app(&setup.router(), registry.host()).await.is_ok()
+    };
+    assert!(is_trusted("own", None).await);
+    assert!(!is_trusted("empty", Some(root.path())).await);
+    assert!(!is_trusted("missing", Some(root.path())).await);
+    assert!(!is_trusted("missing", None).await);
+}
+
+#[tokio::test]
 async fn half_of_a_client_certificate_in_the_folder_of_a_host_is_told() {
     let registry = registry_with(&PrivateCa::new().unwrap()).await;
     let root = tempfile::tempdir().unwrap();
