@@ -134,6 +134,10 @@ fn registry<'n>(key: &'n Key, node: &'n Node, names: &mut Names, to: &mut Transl
 fn known_by(name: &str) -> Result<String, Problem> {
     let told = |problem: Problem| problem.key(name);
     let text = without_secrets(name)?;
+    if text.contains("://") {
+        let scheme = "found a scheme, expected the registry alone, as in quay.io; tls-verify: false allows plain HTTP";
+        return Err(told(Problem::new(scheme)));
+    }
     let first = text.split('/').next().unwrap_or_default();
     let is_host = first == "localhost" || first.contains(['.', ':']);
     let whole = if is_host {

@@ -48,7 +48,7 @@ fn what_is_wrong_is_told_in_the_words_of_the_file() {
         ),
         (
             "https://quay.io: {images: {a: []}}",
-            "c.yaml:1:1: https://quay.io: \"https://quay.io\" is not a valid registry: a scheme does not belong here, expected HOST, HOST:PORT, HOST/PREFIX or oci:FOLDER",
+            "c.yaml:1:1: https://quay.io: found a scheme, expected the registry alone, as in quay.io; tls-verify: false allows plain HTTP",
         ),
         (
             "quay.io: {tls-verify: nope, images: {a: []}}",
