@@ -188,7 +188,11 @@ fn credentials(registry: &Mapping<'_>, to: &mut Translator<'_>) -> Pairs {
             _ => {}
         }
     }
-    if has_token { Pairs::new() } else { pairs }
+    // Half of a login is told above.
+    if pairs.len() < 2 {
+        pairs.clear();
+    }
+    pairs
 }
 
 /// All repositories of one of the three mappings of a registry.
