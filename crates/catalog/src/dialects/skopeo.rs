@@ -264,7 +264,9 @@ fn tags(node: &Node) -> Result<Wanted, Problem> {
         return Ok(Wanted::all(node.place));
     }
     let expected = "a list of tags and digests, as in [\"7.2\"], or [] for all tags";
-    let items = node.items().map_err(|_| node.mismatch(expected))?;
+    let Ok(items) = node.items() else {
+        return Err(node.mismatch(expected));
+    };
     let read = items.iter().enumerate().map(|(index, item)| {
         let told = |problem: Problem| problem.index(index).at(item.place);
         let tag = item.text().filter(|_| !item.is_null());
@@ -293,7 +295,7 @@ fn by_regex(node: &Node) -> Result<Wanted, Problem> {
         |why: String| Problem::new(format!("{regex:?} cannot be used: {why}")).at(node.place);
     // By itself first: its error is told as the author wrote it.
     Pattern::parse(regex).map_err(unusable)?;
-    Wanted::matching(anywhere(regex), node.place).map_err(unusable)
+    Wanted::matching(&anywhere(regex), node.place).map_err(unusable)
 }
 
 fn by_semver(node: &Node) -> Result<Wanted, Problem> {
@@ -320,7 +322,9 @@ fn pairs<'n>(
     let pairs = all_pairs(node, expected, &mut problems);
     let pairs = to.ok(node.place, pairs.map_err(seen));
     let (told, _) = problems.into_parts();
-    told.into_iter().for_each(|problem| to.report(problem));
+    for problem in told {
+        to.report(problem);
+    }
     pairs.unwrap_or_default()
 }
 

@@ -63,8 +63,8 @@ impl Wanted {
     }
 
     /// Those whose tags `pattern` matches.
-    pub(super) fn matching(pattern: String, place: Place) -> Result<Self, String> {
-        let what = What::Matching(pattern.clone(), Pattern::parse(&pattern)?);
+    pub(super) fn matching(pattern: &str, place: Place) -> Result<Self, String> {
+        let what = What::Matching(pattern.to_owned(), Pattern::parse(pattern)?);
         Ok(Self { what, place })
     }
 
