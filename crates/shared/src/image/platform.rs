@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::text::excerpt;
 use crate::text::nearest::nearest;
 
-/// An operating system and an architecture, as Go names them.
+/// An operating system and an architecture, as Go names them; or a pattern, in which `*` stands for any of a part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Platform {
     os: String,
@@ -20,6 +20,9 @@ pub struct Platform {
     os_version: Option<String>,
 }
 
+/// What stands for any operating system, architecture, variant or version of one.
+const ANY: &str = "*";
+
 /// Which children of an index are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Platforms {
@@ -27,7 +30,7 @@ pub enum Platforms {
     All,
     /// One child, in place of the index.
     One(Platform),
-    /// An index of several children, but not of all.
+    /// An index of several children, but not of all; or of those that patterns match, however many.
     Several(Vec<Platform>),
 }
 
@@ -115,7 +118,9 @@ impl Platform {
     /// The same for a version of the operating system (`os.version`), where that tells its images apart: on Windows.
     #[must_use]
     pub fn for_os_version(mut self, version: Option<&str>) -> Self {
-        let version = version.filter(|version| is_version(version) && self.os == "windows");
+        let is_of_windows = self.os == "windows";
+        let version = version
+            .filter(|version| *version == ANY || is_version(version) && is_of_windows);
         self.os_version = version.map(str::to_owned);
         self
     }
@@ -123,10 +128,25 @@ impl Platform {
     /// Whether this is `wanted`, whatever the variant: of the version that it names, or of a more exact one.
     #[must_use]
     pub fn is_build_of(&self, wanted: &Self) -> bool {
+        let is = |own: &str, wanted: &str| wanted == ANY || wanted == own;
         let parts = self.version_parts();
-        self.os == wanted.os
-            && self.architecture == wanted.architecture
+        is(&self.os, &wanted.os)
+            && is(&self.architecture, &wanted.architecture)
             && parts.starts_with(&wanted.version_parts())
+    }
+
+    /// Whether it stands for all platforms that are like it, as `linux/*`.
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        let optional = [self.variant(), self.os_version.as_deref()];
+        [self.os(), self.architecture()].contains(&ANY) || optional.contains(&Some(ANY))
+    }
+
+    /// Whether this is one of those that `pattern` stands for; of any variant, where that names none.
+    #[must_use]
+    pub fn matches(&self, pattern: &Self) -> bool {
+        let variant = pattern.variant().filter(|variant| *variant != ANY);
+        self.is_build_of(pattern) && variant.is_none_or(|variant| self.variant() == Some(variant))
     }
 
     /// The numbers of the version of the operating system, by which versions are in order.
@@ -198,7 +218,7 @@ fn normal<'a>(architecture: &'a str, variant: Option<&'a str>) -> (&'a str, Opti
             let variant = variant.filter(|variant| !matches!(*variant, "8" | "v8"));
             ("arm64", variant)
         }
-        ("i386", _) => ("386", None),
+        ("i386", variant) => ("386", variant.filter(|variant| *variant == ANY)),
         ("armhf", _) | ("arm", None | Some("7")) => ("arm", Some("v7")),
         ("armel", _) | ("arm", Some("6")) => ("arm", Some("v6")),
         ("arm", Some("5")) => ("arm", Some("v5")),
@@ -218,7 +238,7 @@ fn known(
     found: &str,
     names: &[&str],
 ) -> Result<(), InvalidPlatform> {
-    if names.contains(&found) {
+    if found == ANY || names.contains(&found) {
         return Ok(());
     }
     let hint = nearest(found, names.iter().copied())
@@ -269,6 +289,7 @@ impl Platforms {
         platforms.sort();
         platforms.dedup();
         match <[Platform; 1]>::try_from(platforms) {
+            Ok([pattern]) if pattern.is_pattern() => Self::Several(vec![pattern]),
             Ok([platform]) => Self::One(platform),
             Err(platforms) if platforms.is_empty() => Self::All,
             Err(platforms) => Self::Several(platforms),
@@ -441,6 +462,38 @@ mod tests {
         assert!(exact.is_build_of(&platform("windows/amd64:10.0.20348")));
         assert!(exact.is_build_of(&platform("windows/amd64")));
         assert!(!exact.is_build_of(&other) && !other.is_build_of(&exact));
+    }
+
+    #[test]
+    fn a_pattern_stands_for_all_platforms_that_are_like_it() {
+        let platform = |text: &str| text.parse::<Platform>().unwrap();
+        for (pattern, is_matched, is_not) in [
+            ("linux/*", "linux/arm/v6", "windows/amd64"),
+            ("*/amd64", "linux/amd64/v3", "linux/arm64"),
+            ("linux/arm/*", "linux/arm/v6", "linux/arm64"),
+            ("*/*/v7", "linux/arm/v7", "linux/arm/v6"),
+            ("linux/arm:*", "linux/arm/v7", "linux/arm/v6"),
+            ("linux/i386/*", "linux/386", "linux/amd64"),
+            (
+                "windows/*:10.0.17763",
+                "windows/amd64:10.0.17763.5",
+                "windows/amd64:10.0.20348",
+            ),
+            ("*/*", "freebsd/riscv64", ""),
+        ] {
+            let parsed = platform(pattern);
+            assert!(parsed.is_pattern(), "{pattern}");
+            assert_eq!(parsed.to_string().parse(), Ok(parsed.clone()), "{pattern}");
+            assert!(platform(is_matched).matches(&parsed), "{pattern}");
+            assert!(is_not.is_empty() || !platform(is_not).matches(&parsed), "{pattern}");
+        }
+        assert!(!platform("windows/amd64:10.0.1").is_pattern());
+        assert_eq!(
+            "linux/am*".parse::<Platform>().unwrap_err().to_string(),
+            "platform \"linux/am*\": unknown architecture \"am*\", did you mean arm?"
+        );
+        let one = "linux/*".parse::<Platforms>().unwrap();
+        assert_eq!(one, Platforms::Several(vec![platform("linux/*")]));
     }
 
     #[test]

@@ -122,8 +122,13 @@ fn child_for(wanted: &Platform, stated: &[(usize, Platform)]) -> Option<usize> {
     newest.map(|(place, _)| *place)
 }
 
-/// The children for `wanted`: those that are exactly it or, where it names no variant, those of the first variant there is.
+/// The children for `wanted`: all that it matches, if it is a pattern; else those that are exactly it or, where it names no
+/// variant, those of the first variant there is.
 fn children_for(wanted: &Platform, stated: &[(usize, Platform)]) -> Vec<usize> {
+    if wanted.is_pattern() {
+        let matching = stated.iter().filter(|(_, other)| other.matches(wanted));
+        return matching.map(|(place, _)| *place).collect();
+    }
     let of = |variant: Option<&str>| -> Vec<usize> {
         let same = stated
             .iter()
@@ -403,6 +408,35 @@ mod tests {
         assert!(
             text.ends_with(r#""annotations":{"z":"1","a":"2"}}"#),
             "members keep their order: {text}"
+        );
+    }
+
+    #[test]
+    fn what_a_pattern_chooses_stays_an_index_also_one_child_alone() {
+        let original = index(&[
+            child("amd", "linux/amd64"),
+            child("v6", "linux/arm/v6"),
+            child("v7", "linux/arm/v7"),
+            attestation("att of v7", "v7"),
+            child("windows", "windows/amd64"),
+        ]);
+        let left = |wanted: &str| match chosen(&original, wanted) {
+            Ok(Choice::Index(smaller)) => children(&smaller),
+            other => panic!("expected an index: {other:?}"),
+        };
+        let all = children(&original);
+        assert_eq!(left("linux/*"), all[..4]);
+        assert_eq!(left("linux/arm/*"), all[1..4]);
+        assert_eq!(left("linux/arm/v7:*"), all[2..4]);
+        assert_eq!(left("linux/amd64/*"), all[..1]);
+        assert_eq!(left("*/amd64/*, linux/arm/v6"), [&all[..2], &all[4..]].concat());
+        assert_eq!(chosen(&original, "*/*"), Ok(Choice::Whole));
+        let none = chosen_with(&original, "linux/s390x/*", PlatformMissing::Skip).unwrap();
+        assert_eq!(none.choice, Choice::Nothing);
+        let failure = chosen(&original, "linux/s390x/*").unwrap_err();
+        assert!(
+            failure.answer.starts_with("the image does not exist for linux/s390x/*, only for"),
+            "{failure}"
         );
     }
 
