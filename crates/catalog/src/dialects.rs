@@ -1,6 +1,7 @@
 //! What config files can be written in. A dialect turns the document of another tool into one of this program's own, value by value
 //! and each with its place; nothing behind it knows which one it was.
 
+mod aliyun;
 mod kyma;
 mod list;
 pub(crate) mod native;
@@ -17,6 +18,7 @@ use std::str::FromStr;
 use image_sync_shared::config::Login;
 
 use crate::document::{Node, Variables};
+use crate::problem::Problem;
 
 pub(crate) use list::is_list;
 pub(crate) use recognise::recognised;
@@ -32,15 +34,18 @@ pub enum Format {
     Kyma,
     /// What `skopeo sync --src yaml` reads.
     Skopeo,
+    /// The rules of Aliyun's image-syncer.
+    Aliyun,
     /// One image a line.
     List,
 }
 
 /// All formats by their names.
-const FORMATS: [(&str, Format); 4] = [
+const FORMATS: [(&str, Format); 5] = [
     ("native", Format::Native),
     ("kyma", Format::Kyma),
     ("skopeo", Format::Skopeo),
+    ("aliyun", Format::Aliyun),
     ("list", Format::List),
 ];
 
@@ -110,10 +115,21 @@ impl FromStr for Format {
     }
 }
 
-/// The document in this program's own form.
+/// A problem of a text that cannot be parsed, as it is told to those who wrote it for this tool.
+pub(crate) fn unparsed(format: Option<Format>, text: &str, problem: Problem) -> Problem {
+    let last = problem.place().map_or(u32::MAX, |place| place.line);
+    let missing_colon = match format {
+        Some(Format::Aliyun) => aliyun::missing_colon(text, last),
+        _ => None,
+    };
+    missing_colon.unwrap_or(problem)
+}
+
+/// The document in this program's own form. With the credentials that are in a file of their own, and its number.
 pub(crate) fn translate(
     format: Format,
     document: &Node,
+    auth: Option<(u16, &Node)>,
     options: &DialectOptions,
     variables: Variables<'_>,
 ) -> Translation {
@@ -122,6 +138,7 @@ pub(crate) fn translate(
         Format::Native => Translation::of(document.clone()),
         Format::Kyma => kyma::translate(document, translator),
         Format::Skopeo => skopeo::translate(document, translator),
+        Format::Aliyun => aliyun::translate(document, auth, translator),
         // Its document is the name of the list.
         Format::List => list::translate(document.text().unwrap_or_default(), translator),
     }

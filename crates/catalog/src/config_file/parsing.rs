@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::Source;
 use super::reading::{Parse, Reading};
-use crate::dialects::{Format, is_list, recognised, translate};
+use crate::dialects::{Format, is_list, recognised, translate, unparsed};
 use crate::document::{self, Document, Form, Node};
 use crate::problem::Problem;
 
@@ -24,7 +24,10 @@ impl Reading<'_, '_> {
         }
         let number = self.add(Source::new(name.to_owned(), text));
         let fills = asked.is_none_or(|format| format == Format::Native);
-        let document = self.document(number, fills)?;
+        let document = self.document(number, fills).map_err(|problem| {
+            let text = self.sources.last().map_or("", Source::text);
+            unparsed(asked, text, problem)
+        })?;
         let root = document.root.as_ref().filter(|root| !root.is_null());
         let Some(root) = root else { return Ok(None) };
         self.format = match asked {
@@ -41,7 +44,9 @@ impl Reading<'_, '_> {
             document
         };
         let root = document.root.unwrap_or_else(Node::empty_mapping);
-        Ok(Some(self.translated(&root, number)))
+        let auth = self.auth();
+        let auth = auth.as_ref().map(|(number, node)| (*number, node));
+        Ok(Some(self.translated(&root, auth, number)))
     }
 
     /// A file that another one includes. None if it has nothing but comments.
@@ -83,12 +88,27 @@ impl Reading<'_, '_> {
         );
         self.lists.have(name, &file, text);
         let number = self.add(Source::without_text(name.to_owned()));
-        self.translated(&Node::of_text(&file), number)
+        self.translated(&Node::of_text(&file), None, number)
+    }
+
+    /// The credentials that are in a file of their own, with its number.
+    fn auth(&mut self) -> Option<(u16, Node)> {
+        let (name, text) = self.options.aliyun.auth.as_ref()?;
+        let mut source = Source::new(name.clone(), without_mark(text.clone()));
+        source.is_foreign = true;
+        let number = self.add(source);
+        match self.document(number, false) {
+            Ok(document) => Some((number, document.root?)),
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
     }
 
     /// What a document of another tool is in this program's own form.
-    fn translated(&mut self, document: &Node, number: u16) -> Parse {
-        let translation = translate(self.format, document, self.options, self.variables);
+    fn translated(&mut self, document: &Node, auth: Option<(u16, &Node)>, number: u16) -> Parse {
+        let translation = translate(self.format, document, auth, self.options, self.variables);
         self.problems.append(translation.problems);
         if let Some(source) = self.sources.get_mut(usize::from(number)) {
             source.filled = translation.filled;

@@ -323,6 +323,7 @@ impl<'a, 's> Reading<'a, 's> {
         let files = sources.iter().zip(defaults);
         let files = files.map(|(source, defaults)| FileOfEntries {
             name: source.name.as_str().into(),
+            is_foreign: source.is_foreign,
             defaults: defaults.unwrap_or_else(|| config.defaults.clone()),
         });
         let entries = Entries {

@@ -1,6 +1,6 @@
 //! How a file is written, by what it looks like.
 
-use super::{DialectOptions, Format, skopeo};
+use super::{DialectOptions, Format, aliyun, skopeo};
 use crate::document::{Key, Node};
 use crate::problem::Problem;
 
@@ -28,6 +28,14 @@ pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Fo
     .any(has);
     if !is_native && has_registries_of_skopeo(document) {
         return Ok(Format::Skopeo);
+    }
+    if !is_native && aliyun::is_joint(document) {
+        return Ok(Format::Aliyun);
+    }
+    if !is_native && aliyun::has_rules_alone(document) {
+        return Err(Problem::new(
+            "found nothing but images and where they go, as rules of Aliyun's image-syncer are: expected --format aliyun for these, cache_registry and images for a native config",
+        ));
     }
     if !is_native && has_images_of_kyma(document) {
         return Err(Problem::new(

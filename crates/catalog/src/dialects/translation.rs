@@ -24,6 +24,8 @@ pub(crate) struct Translation {
 /// What is to be known of one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
+    /// The number of its file.
+    pub(crate) file: u16,
     pub(crate) place: Place,
     /// Which value, as `key` or `list[3].key`.
     pub(crate) key: String,
@@ -39,7 +41,7 @@ impl Note {
             Kind::Mapped => format!("{key}: {why}"),
             Kind::LeftOut | Kind::Missing => format!("{key} is left out: {why}"),
         };
-        Problem::new(text).at(self.place)
+        Problem::new(text).at(self.place).in_file(self.file)
     }
 }
 
@@ -72,6 +74,8 @@ pub(super) type Pairs = Vec<(&'static str, Node)>;
 /// Gathers what a dialect makes of a document.
 pub(super) struct Translator<'a> {
     pub(super) options: &'a DialectOptions,
+    /// The number of the file that is read.
+    pub(super) file: u16,
     variables: Variables<'a>,
     top: Pairs,
     images: Vec<Node>,
@@ -88,6 +92,7 @@ impl<'a> Translator<'a> {
     pub(super) fn new(options: &'a DialectOptions, variables: Variables<'a>) -> Self {
         Self {
             options,
+            file: 0,
             variables,
             top: Vec::new(),
             images: Vec::new(),
@@ -135,6 +140,7 @@ impl<'a> Translator<'a> {
         why: impl Into<String>,
     ) {
         self.notes.push(Note {
+            file: self.file,
             place,
             key: key.into(),
             kind,
@@ -153,7 +159,7 @@ impl<'a> Translator<'a> {
 
     /// What is wrong.
     pub(super) fn report(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        self.problems.push(problem.in_file(self.file));
     }
 
     /// What it is unless there is a problem at `place`, which is kept.
@@ -164,7 +170,6 @@ impl<'a> Translator<'a> {
     }
 
     /// The value of a variable of the environment; `key` is what it stands in.
-    #[expect(dead_code, reason = "for the dialects to come")]
     pub(super) fn variable(&mut self, name: &str, key: &str) -> Result<String, Problem> {
         let value = (self.variables)(name).ok_or_else(|| {
             Problem::new(format!("the variable {name} is not set, expected a value"))
@@ -287,9 +292,11 @@ impl<'n> Mapping<'n> {
     /// The truth value of `key`.
     pub(super) fn flag(&self, key: &str, translator: &mut Translator<'_>) -> Option<bool> {
         let node = self.node(key)?;
-        match node.text() {
-            Some("true" | "True" | "TRUE") => Some(true),
-            Some("false" | "False" | "FALSE") => Some(false),
+        let text = node.text().unwrap_or_default();
+        match text.to_ascii_lowercase().as_str() {
+            // As in YAML 1.1, which tools that are written in Go read.
+            "true" | "yes" | "on" => Some(true),
+            "false" | "no" | "off" => Some(false),
             _ => {
                 translator.report(node.mismatch("true or false").key(&self.key(key)));
                 None

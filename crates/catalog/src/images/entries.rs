@@ -27,6 +27,8 @@ pub(crate) struct Entries {
 pub(crate) struct FileOfEntries {
     /// As messages name it.
     pub(crate) name: Box<str>,
+    /// Whether it is written for another tool, so that messages name lines of it and no keys.
+    pub(crate) is_foreign: bool,
     /// What its images have where they say nothing themselves.
     pub(crate) defaults: ImageDefaults,
 }

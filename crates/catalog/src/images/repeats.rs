@@ -35,7 +35,9 @@ pub(super) fn settle(images: &[Placed], files: &[FileOfEntries]) -> Result<Settl
         settled.repeated.push(*index);
         let earlier = entry_of(first.origin, placed.origin, files);
         let text = format!("{} is {earlier} again, it is worked once", named(image));
-        settled.warnings.push(at_entry(Problem::new(text), placed));
+        settled
+            .warnings
+            .push(at_entry(Problem::new(text), placed, files));
     }
     if conflicts.is_empty() {
         Ok(settled)
@@ -44,15 +46,26 @@ pub(super) fn settle(images: &[Placed], files: &[FileOfEntries]) -> Result<Settl
     }
 }
 
-fn at_entry(problem: Problem, placed: &Placed) -> Problem {
-    let Origin { file, index, .. } = placed.origin;
-    problem.in_file(file).index(index as usize).key("images")
+fn at_entry(problem: Problem, placed: &Placed, files: &[FileOfEntries]) -> Problem {
+    let Origin { file, index, place } = placed.origin;
+    let problem = problem.in_file(file);
+    if is_foreign(file, files) {
+        return problem.at(place);
+    }
+    problem.index(index as usize).key("images")
+}
+
+fn is_foreign(file: u16, files: &[FileOfEntries]) -> bool {
+    files
+        .get(usize::from(file))
+        .is_some_and(|file| file.is_foreign)
 }
 
 /// How an entry is called in a message about another one.
 fn entry_of(origin: Origin, seen_from: Origin, files: &[FileOfEntries]) -> String {
-    let Origin { file, index, .. } = origin;
+    let Origin { file, index, place } = origin;
     match files.get(usize::from(file)) {
+        Some(own) if own.is_foreign => format!("the entry in line {}", place.line),
         Some(other) if file != seen_from.file => format!("images[{index}] of {}", other.name),
         _ => format!("images[{index}]"),
     }
@@ -89,10 +102,13 @@ fn conflict(earlier: &Placed, later: &Placed, files: &[FileOfEntries]) -> Proble
     } else {
         format!("found {here} for {target}, but {other} has {there} for it")
     };
-    let text = format!(
-        "{found}, expected one image per target, so set cache_as (the other one is in {place})"
-    );
-    at_entry(Problem::new(text).at(later.origin.place), later)
+    let expected = "expected one image per target";
+    let text = if is_foreign(later.origin.file, files) {
+        format!("{found}, {expected}")
+    } else {
+        format!("{found}, {expected}, so set cache_as (the other one is in {place})")
+    };
+    at_entry(Problem::new(text).at(later.origin.place), later, files)
 }
 
 fn described(image: &ImageSpec) -> String {

@@ -61,6 +61,7 @@ impl Order<'_> {
             targets_of_lines: Vec::new(),
             files: vec![FileOfEntries {
                 name: "the command line".into(),
+                is_foreign: false,
                 defaults: defaults.clone(),
             }],
         };

@@ -119,8 +119,8 @@ impl Platform {
     #[must_use]
     pub fn for_os_version(mut self, version: Option<&str>) -> Self {
         let is_of_windows = self.os == "windows";
-        let version = version
-            .filter(|version| *version == ANY || is_version(version) && is_of_windows);
+        let version =
+            version.filter(|version| *version == ANY || is_version(version) && is_of_windows);
         self.os_version = version.map(str::to_owned);
         self
     }
@@ -485,7 +485,10 @@ mod tests {
             assert!(parsed.is_pattern(), "{pattern}");
             assert_eq!(parsed.to_string().parse(), Ok(parsed.clone()), "{pattern}");
             assert!(platform(is_matched).matches(&parsed), "{pattern}");
-            assert!(is_not.is_empty() || !platform(is_not).matches(&parsed), "{pattern}");
+            assert!(
+                is_not.is_empty() || !platform(is_not).matches(&parsed),
+                "{pattern}"
+            );
         }
         assert!(!platform("windows/amd64:10.0.1").is_pattern());
         assert_eq!(

@@ -429,13 +429,18 @@ mod tests {
         assert_eq!(left("linux/arm/*"), all[1..4]);
         assert_eq!(left("linux/arm/v7:*"), all[2..4]);
         assert_eq!(left("linux/amd64/*"), all[..1]);
-        assert_eq!(left("*/amd64/*, linux/arm/v6"), [&all[..2], &all[4..]].concat());
+        assert_eq!(
+            left("*/amd64/*, linux/arm/v6"),
+            [&all[..2], &all[4..]].concat()
+        );
         assert_eq!(chosen(&original, "*/*"), Ok(Choice::Whole));
         let none = chosen_with(&original, "linux/s390x/*", PlatformMissing::Skip).unwrap();
         assert_eq!(none.choice, Choice::Nothing);
         let failure = chosen(&original, "linux/s390x/*").unwrap_err();
         assert!(
-            failure.answer.starts_with("the image does not exist for linux/s390x/*, only for"),
+            failure
+                .answer
+                .starts_with("the image does not exist for linux/s390x/*, only for"),
             "{failure}"
         );
     }

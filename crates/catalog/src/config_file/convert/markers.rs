@@ -1,9 +1,10 @@
-//! What stands for a variable of the environment while a config is converted: letters and digits that may be a part of any name.
+//! What stands for a variable of the environment while a config is converted: letters with a dot, which may be a part of any name
+//! and all of a host.
 
 use std::fmt::Write as _;
 
 const BEGIN: &str = "zqvar";
-const END: &str = "rav";
+const END: &str = ".rav";
 const DIGITS: [char; 16] = [
     'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 's', 't', 'u', 'w', 'x',
 ];
@@ -72,7 +73,7 @@ mod tests {
     fn markers_may_be_parts_of_names_and_are_variables_again() {
         for name in ["HUB_USER", "a1", "_"] {
             let marker = of_variable(name).unwrap();
-            let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+            let is_plain = |letter: char| letter.is_ascii_lowercase() || letter == '.';
             assert!(marker.chars().all(is_plain), "{marker}");
             assert_eq!(only_variable(&marker).as_deref(), Some(name));
             let text = format!("docker.io/{marker}/{marker}:1");
@@ -81,7 +82,7 @@ mod tests {
                 format!("docker.io/${{{name}}}/${{{name}}}:1")
             );
         }
-        for text in ["", "zqvar", "zqvarrav", "zqvar11rav", "plain"] {
+        for text in ["", "zqvar", "zqvar.rav", "zqvar11.rav", "plain"] {
             assert_eq!(only_variable(text), None, "{text}");
             assert_eq!(as_variables(text), text);
         }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use image_sync_shared::text::is_deceptive;
 use serde_yaml_ng::{Mapping, Value};
 
 use super::markers;
@@ -42,7 +43,7 @@ pub(super) fn written(title: &str, document: &Node, notes: &[Note]) -> String {
     let mut notes: Vec<&Note> = notes.iter().collect();
     notes.sort_by_key(|note| note.place);
     let first = places.iter().min().copied();
-    let is_of_all = |note: &&Note| first.is_none_or(|first| note.place < first);
+    let is_of_all = |note: &&Note| note.file > 0 || first.is_none_or(|first| note.place < first);
     let (of_all, of_items): (Vec<&Note>, Vec<&Note>) = notes.into_iter().partition(is_of_all);
     let mut text = format!("{title}\n");
     let mut secrets = Vec::new();
@@ -56,12 +57,15 @@ pub(super) fn written(title: &str, document: &Node, notes: &[Note]) -> String {
             Ok([]) if is_list && &*key.text != "images" => {}
             Ok(items) if is_list && !items.is_empty() => {
                 let _infallible = writeln!(body, "{}:", key.text);
+                let mut told = None;
                 for item in items {
                     let next = places.iter().filter(|place| **place > item.place).min();
                     let is_its = |note: &&&Note| {
                         note.place >= item.place && next.is_none_or(|next| note.place < *next)
                     };
-                    for note in of_items.iter().filter(is_its) {
+                    // Several items may be of one place.
+                    let is_new = told.replace(item.place) != Some(item.place);
+                    for note in of_items.iter().filter(|note| is_new && is_its(note)) {
                         comment(&mut body, "  ", note);
                     }
                     body.push_str(&item_text(&value_of("", item, "", &mut secrets)));
@@ -85,9 +89,15 @@ pub(super) fn written(title: &str, document: &Node, notes: &[Note]) -> String {
 }
 
 fn comment(text: &mut String, indent: &str, note: &Note) {
-    let Note { key, why, .. } = note;
-    let line = note.place.line;
-    let why = why.replace(['\n', '\r'], " ");
+    // Both may have what ends the line, and the comment with it.
+    let in_a_line = |text: &str| text.replace(is_deceptive, " ");
+    let (key, why) = (in_a_line(&note.key), in_a_line(&note.why));
+    let file = if note.file == 0 {
+        ""
+    } else {
+        " of the file of credentials"
+    };
+    let line = format!("{}{file}", note.place.line);
     let _infallible = match note.kind {
         Kind::Mapped => writeln!(text, "{indent}# {key} (line {line}): {why}"),
         Kind::LeftOut | Kind::Missing => {
