@@ -7,6 +7,7 @@ mod list;
 pub(crate) mod native;
 mod patterns;
 mod recognise;
+mod regsync;
 #[cfg(test)]
 mod samples;
 mod skopeo;
@@ -32,6 +33,8 @@ pub enum Format {
     Native,
     /// The image list of Kyma's image-syncer.
     Kyma,
+    /// The config of regsync.
+    Regsync,
     /// What `skopeo sync --src yaml` reads.
     Skopeo,
     /// The rules of Aliyun's image-syncer.
@@ -41,9 +44,10 @@ pub enum Format {
 }
 
 /// All formats by their names.
-const FORMATS: [(&str, Format); 5] = [
+const FORMATS: [(&str, Format); 6] = [
     ("native", Format::Native),
     ("kyma", Format::Kyma),
+    ("regsync", Format::Regsync),
     ("skopeo", Format::Skopeo),
     ("aliyun", Format::Aliyun),
     ("list", Format::List),
@@ -137,6 +141,7 @@ pub(crate) fn translate(
     match format {
         Format::Native => Translation::of(document.clone()),
         Format::Kyma => kyma::translate(document, translator),
+        Format::Regsync => regsync::translate(document, translator),
         Format::Skopeo => skopeo::translate(document, translator),
         Format::Aliyun => aliyun::translate(document, auth, translator),
         // Its document is the name of the list.

@@ -60,9 +60,13 @@ pub(crate) struct Pattern {
 impl Pattern {
     /// Reads one. Fails with what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        // The pattern by itself first: its error is told as the author wrote it.
-        let alone = Regex::new(text);
-        let regex = alone.and_then(|_| Regex::new(&format!("^(?:{text})$")));
+        let whole = Regex::new(&format!("^(?:{text})$"));
+        // The pattern by itself too, where it might close the group, and for its error, which is told as the author wrote it.
+        let regex = if whole.is_err() || text.contains(')') {
+            Regex::new(text).and(whole)
+        } else {
+            whole
+        };
         let regex = regex.map_err(|error| reason(&error))?;
         let text = text.to_owned();
         Ok(Self { text, regex })

@@ -14,6 +14,14 @@ pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Fo
     if has("targetRepoPrefix") || has_prefix && has("images") && !has("cache_registry") {
         return Ok(Format::Kyma);
     }
+    if has("sync") {
+        if has("images") || has("cache_registry") {
+            return Err(Problem::new(
+                "found sync beside images or cache_registry, which may be a config of regsync or a native one: expected either of them alone, or --format regsync or --format native",
+            ));
+        }
+        return Ok(Format::Regsync);
+    }
     let is_native = [
         "cache_registry",
         "targets",

@@ -1,6 +1,6 @@
 //! A document of this program's own, made of that of another tool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use image_sync_shared::config::{Login, PasswordSource};
 
@@ -116,9 +116,19 @@ impl<'a> Translator<'a> {
         self.images.push(Node::of_pairs(pairs).at(place));
     }
 
+    /// One item of `repositories`.
+    pub(super) fn repository(&mut self, place: Place, pairs: Pairs) {
+        self.repositories.push(Node::of_pairs(pairs).at(place));
+    }
+
     /// A place that images go to.
     pub(super) fn target(&mut self, name: &str, pairs: Pairs) {
         self.targets.push((name.to_owned(), Node::of_pairs(pairs)));
+    }
+
+    /// One of `settings`.
+    pub(super) fn setting(&mut self, key: &'static str, value: Node) {
+        self.settings.push((key, value));
     }
 
     /// A registry's own settings; what is said first of a key holds.
@@ -174,12 +184,21 @@ impl<'a> Translator<'a> {
         let value = (self.variables)(name).ok_or_else(|| {
             Problem::new(format!("the variable {name} is not set, expected a value"))
         })?;
-        self.filled.push(Filled {
-            name: name.to_owned(),
-            value: value.clone(),
-            is_secret: names_a_secret(key) || names_a_secret(name),
-        });
+        let is_secret = names_a_secret(key) || names_a_secret(name);
+        match self.filled.iter_mut().find(|known| known.name == name) {
+            Some(known) => known.is_secret |= is_secret,
+            None => self.filled.push(Filled {
+                name: name.to_owned(),
+                value: value.clone(),
+                is_secret,
+            }),
+        }
         Ok(value)
+    }
+
+    /// Whether a variable of the environment is set. It counts as not asked for.
+    pub(super) fn has_variable(&self, name: &str) -> bool {
+        (self.variables)(name).is_some()
     }
 
     /// The document.
@@ -304,11 +323,53 @@ impl<'n> Mapping<'n> {
         }
     }
 
+    /// The items of the list `key`, none where it is not there.
+    pub(super) fn items(&self, key: &str, translator: &mut Translator<'_>) -> &'n [Node] {
+        let items = self.node(key).map(Node::items);
+        match items {
+            Some(Ok(items)) => items,
+            Some(Err(problem)) => {
+                translator.report(problem.key(&self.key(key)));
+                &[]
+            }
+            None => &[],
+        }
+    }
+
+    /// The texts of the list `key`.
+    pub(super) fn texts(&self, key: &str, translator: &mut Translator<'_>) -> Vec<&'n str> {
+        let items = self.items(key, translator).iter().enumerate();
+        let texts = items.filter_map(|(index, item)| {
+            let text = item.text();
+            if text.is_none() {
+                let key = format!("{}[{index}]", self.key(key));
+                translator.report(item.mismatch("a text").key(&key));
+            }
+            text
+        });
+        texts.collect()
+    }
+
     /// How messages name the value of `key`.
     pub(super) fn key(&self, key: &str) -> String {
         match &*self.path {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),
+        }
+    }
+
+    /// Tells of keys that are there several times, of which the tool takes the last one.
+    pub(super) fn note_repeated(&self, translator: &mut Translator<'_>) {
+        let pairs = self.node.pairs().unwrap_or_default();
+        let mut seen = HashMap::with_capacity(pairs.len());
+        for (key, _) in pairs {
+            if let Some(earlier) = seen.insert(&key.text, key.place) {
+                let why = format!(
+                    "it is in line {} too, and the last one holds, as in the tool that it is written for",
+                    earlier.line
+                );
+                translator.note(Kind::Mapped, key.place, self.key(&key.text), why);
+            }
         }
     }
 
