@@ -88,7 +88,7 @@ const BROKEN: [(&str, &str); 22] = [
     ),
     (
         "sync:\n- {source: 'a/b:1', target: 'x.io/b:1', type: image}\n- {source: 'a/c:1', target: 'x.io/b:1', type: image}\n",
-        "c.yaml:3:3: images[1]: found docker.io/a/c:1 (all) for x.io/b:1, but images[0] has docker.io/a/b:1 (all) for it",
+        "c.yaml:3:3: found docker.io/a/c:1 (all) for x.io/b:1, but the entry in line 2 has docker.io/a/b:1 (all) for it",
     ),
 ];
 
