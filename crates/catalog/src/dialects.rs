@@ -2,10 +2,11 @@
 //! and each with its place; nothing behind it knows which one it was.
 
 mod aliyun;
+mod flux_mirror;
 mod kyma;
 mod list;
 pub(crate) mod native;
-mod patterns;
+mod ocync;
 mod recognise;
 mod regsync;
 #[cfg(test)]
@@ -23,8 +24,8 @@ use crate::problem::Problem;
 
 pub(crate) use list::is_list;
 pub(crate) use recognise::recognised;
-use translation::Translator;
 pub(crate) use translation::{Kind, Note, Translation};
+use translation::{Translator, patterns};
 
 /// How a config file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,16 +42,22 @@ pub enum Format {
     Aliyun,
     /// One image a line.
     List,
+    /// The config of ocync.
+    Ocync,
+    /// The config of flux-mirror.
+    FluxMirror,
 }
 
 /// All formats by their names.
-const FORMATS: [(&str, Format); 6] = [
+const FORMATS: [(&str, Format); 8] = [
     ("native", Format::Native),
     ("kyma", Format::Kyma),
     ("regsync", Format::Regsync),
     ("skopeo", Format::Skopeo),
     ("aliyun", Format::Aliyun),
     ("list", Format::List),
+    ("ocync", Format::Ocync),
+    ("flux-mirror", Format::FluxMirror),
 ];
 
 /// What a command line says beside a file.
@@ -144,6 +151,8 @@ pub(crate) fn translate(
         Format::Regsync => regsync::translate(document, translator),
         Format::Skopeo => skopeo::translate(document, translator),
         Format::Aliyun => aliyun::translate(document, auth, translator),
+        Format::Ocync => ocync::translate(document, translator),
+        Format::FluxMirror => flux_mirror::translate(document, translator),
         // Its document is the name of the list.
         Format::List => list::translate(document.text().unwrap_or_default(), translator),
     }

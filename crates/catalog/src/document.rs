@@ -14,7 +14,7 @@ pub(crate) use fill::{Filled, Variables};
 pub(crate) use keys::{Keys, all_keys, all_pairs};
 pub(crate) use node::{Content, Key, Node, Scalar};
 
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 use fill::Filler;
 
 /// How a text is written.
@@ -65,6 +65,23 @@ pub(crate) fn parse(
         warnings: filler.warnings,
         filled: filler.filled,
     })
+}
+
+/// A text with its variables filled in, and which these were. An error is what cannot be filled in.
+pub(crate) fn filled(
+    text: &str,
+    variables: Variables<'_>,
+) -> Result<(String, Vec<Filled>), Problem> {
+    let mut filler = Filler::new(Some(variables));
+    let place = Place { line: 1, column: 1 };
+    let content = filler.scalar(text, Content::Text, place);
+    match (filler.problems.pop(), content) {
+        (Some(problem), _) => Err(Problem::new(problem.text())),
+        (None, Content::Plain(text) | Content::Text(text) | Content::Filled(text)) => {
+            Ok((text.into(), filler.filled))
+        }
+        (None, _) => Ok((String::new(), filler.filled)),
+    }
 }
 
 #[cfg(test)]

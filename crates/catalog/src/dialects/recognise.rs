@@ -22,6 +22,12 @@ pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Fo
         }
         return Ok(Format::Regsync);
     }
+    if has("mappings") && (has("registries") || has("target_groups")) {
+        return Ok(Format::Ocync);
+    }
+    if has("apiVersion") && (has("artifacts") || has("charts")) {
+        return Ok(Format::FluxMirror);
+    }
     let is_native = [
         "cache_registry",
         "targets",

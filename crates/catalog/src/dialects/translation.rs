@@ -1,10 +1,12 @@
 //! A document of this program's own, made of that of another tool.
 
+pub(super) mod patterns;
+
 use std::collections::{BTreeMap, HashMap};
 
 use image_sync_shared::config::{Login, PasswordSource};
 
-use crate::document::{Filled, Node, Variables};
+use crate::document::{self, Filled, Node, Variables};
 use crate::problem::{Place, Problem, Problems, names_a_secret};
 
 use super::DialectOptions;
@@ -163,8 +165,6 @@ impl<'a> Translator<'a> {
         self.report(Problem::new(format!(
             "where images go is said nowhere, expected {option} HOST/PREFIX on the command line"
         )));
-        // All else is checked although it is not known where images go.
-        self.set("cache_registry", Node::of_text("localhost"));
     }
 
     /// What is wrong.
@@ -201,6 +201,47 @@ impl<'a> Translator<'a> {
         (self.variables)(name).is_some()
     }
 
+    /// A text of a tool whose variables are written as this program's own: `${NAME}`, with defaults and messages.
+    pub(super) fn filled(&mut self, text: &str, key: &str) -> Result<String, Problem> {
+        let mut written = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (inside, after) = after.split_once('}').unwrap_or((after, ""));
+            written.push_str(before);
+            // Who only wants to know where variables are has an answer for what stands behind their names too.
+            if let Some(whole) = (self.variables)(inside) {
+                written.push_str(&whole);
+                self.remember(inside, whole, key);
+            } else {
+                let (value, _) = document::filled(&format!("${{{inside}}}"), self.variables)?;
+                let name = inside.split(['-', ':', '?']).next().unwrap_or_default();
+                written.push_str(&value);
+                self.remember(name, value, key);
+            }
+            rest = after;
+        }
+        written.push_str(rest);
+        Ok(written)
+    }
+
+    fn remember(&mut self, name: &str, value: String, key: &str) {
+        self.filled.push(Filled {
+            name: name.to_owned(),
+            value,
+            is_secret: names_a_secret(key) || names_a_secret(name),
+        });
+    }
+
+    /// Whether there is a target of this name.
+    pub(super) fn has_target(&self, name: &str) -> bool {
+        self.targets.iter().any(|(known, _)| known == name)
+    }
+
+    /// One of `settings`.
+    pub(super) fn setting(&mut self, key: &'static str, value: Node) {
+        self.settings.push((key, value));
+    }
+
     /// The document.
     pub(super) fn finish(self) -> Translation {
         let mut pairs = self.top;
@@ -208,6 +249,11 @@ impl<'a> Translator<'a> {
             let pairs = pairs.iter().map(|(key, node)| (&**key, node.clone()));
             Node::of_pairs(pairs.collect())
         };
+        let has_place = pairs.iter().any(|(key, _)| *key == "cache_registry");
+        if !has_place && self.targets.is_empty() && !self.problems.is_empty() {
+            // All else is checked although it is not known where images go.
+            pairs.push(("cache_registry", Node::of_text("localhost")));
+        }
         if !self.targets.is_empty() {
             pairs.push(("targets", mapping(self.targets)));
         }

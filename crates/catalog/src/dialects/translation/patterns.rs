@@ -1,7 +1,7 @@
 //! Regular expressions of other tools, which match anywhere in a tag or a name; those of this program match all of it.
 
 /// A pattern for the whole text that holds for the texts in which `regex` matches somewhere.
-pub(super) fn anywhere(regex: &str) -> String {
+pub(in crate::dialects) fn anywhere(regex: &str) -> String {
     let whole = regex.strip_prefix('^').and_then(without_end);
     match whole {
         Some(whole) if !has_alternatives(regex) => whole.to_owned(),

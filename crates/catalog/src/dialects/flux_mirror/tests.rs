@@ -1,0 +1,49 @@
+use super::super::samples::{converted, error};
+use crate::config_file::DialectOptions;
+
+const SAMPLE: &str = r#"apiVersion: mirror.fluxcd.io/v1alpha1
+kind: Config
+charts:
+  - {name: dns, source: https://charts.example.com/, destination: oci://ghcr.io/example/charts}
+artifacts:
+  - source: registry.k8s.io/dns/dns
+    destination: ghcr.io/example/dns
+    selector: {semver: ">=0.15.0", limit: 3}
+    includeReferrers: true
+  - {source: quay.io/a/b, destination: other.example/b, overwrite: true}
+"#;
+
+#[test]
+fn artifacts_are_images_and_charts_are_not_mapped() {
+    let (native, is_complete) = converted(SAMPLE, "c.yaml", &DialectOptions::default(), &[]);
+    let images = "images:
+  # not mapped: artifacts[0].includeReferrers (line 9): artifacts that refer to an image are not copied yet
+  - source: registry.k8s.io/dns/dns
+    cache_as: example/dns
+    platform: all
+    overwrite: error
+    tags:
+      semver: '>=0.15.0'
+      latest: 3
+  - source: quay.io/a/b
+    targets: other.example/b
+    platform: all
+    tags: all
+";
+    assert!(native.ends_with(images), "{native}");
+    assert!(
+        native.contains("# not mapped: charts[0] (line 4): charts of Helm's own"),
+        "{native}"
+    );
+    assert!(!is_complete);
+}
+
+#[test]
+fn an_artifact_needs_a_source_and_a_destination() {
+    let text = SAMPLE.replace("    destination: ghcr.io/example/dns\n", "");
+    let told = error(&text, "c.yaml", &DialectOptions::default());
+    assert!(
+        told.starts_with("c.yaml:6:5: artifacts[0].destination: missing, expected HOST/NAME"),
+        "{told}"
+    );
+}

@@ -1,0 +1,126 @@
+use super::super::samples::{converted, error, warnings, with_variables};
+use super::*;
+use crate::config_file::DialectOptions;
+
+const SAMPLE: &str = r#"global: {max_concurrent_transfers: 50}
+registries:
+  hardened: {url: cgr.dev}
+  east: {url: 1.dkr.ecr.us-east-1.example.com, auth_type: ecr}
+  west: {url: "${WEST:-1.dkr.ecr.us-west-2.example.com}"}
+target_groups: {prod: [east, west]}
+defaults:
+  source: hardened
+  targets: prod
+  platforms: [linux/amd64, linux/arm64]
+  tags: {semver: ">=1.0", sort: semver, latest: 10}
+mappings:
+  - {from: hardened/nginx, to: nginx}
+  - {from: hardened/python, tags: {glob: "*-slim", include: [latest]}, targets: [west], platforms: [linux/amd64]}
+"#;
+const REST: &str = "  exclude:
+    - (?i).*-rc.*
+    - (?i).*-alpha.*
+    - (?i).*-beta.*
+    - (?i).*-pre.*
+    - (?i).*-snapshot.*
+    - (?i).*-nightly.*
+";
+
+#[test]
+fn mappings_go_to_all_registries_of_their_group_without_what_the_tool_leaves_out() {
+    let (native, is_complete) = converted(SAMPLE, "c.yaml", &DialectOptions::default(), &[]);
+    let rest = REST
+        .replace("  exclude", "      exclude")
+        .replace("    - ", "      - ");
+    assert!(
+        native.contains("west:\n    registry: ${WEST:-1.dkr.ecr.us-west-2.example.com}\n"),
+        "{native}"
+    );
+    let first = "  - source: cgr.dev/hardened/nginx
+    cache_as: nginx
+    targets:
+    - east
+    - west
+    platform:
+    - linux/amd64
+    - linux/arm64
+    tags:
+";
+    assert!(native.contains(first), "{native}");
+    assert!(native.contains(&rest), "{native}");
+    assert!(
+        native.contains("      semver: '>=1.0'\n      latest: 10\n      sort: semver\n"),
+        "{native}"
+    );
+    let exact = "    cache_as: hardened/python
+    targets:
+    - west
+    platform:
+    - linux/amd64
+    tags:
+    - latest
+";
+    assert!(native.contains(exact), "{native}");
+    assert!(
+        native.contains("      include:\n      - .*-slim\n"),
+        "{native}"
+    );
+    assert!(native.contains("  concurrency: 50\n"), "{native}");
+    assert!(!is_complete, "artifacts are not copied");
+    assert!(
+        native.contains("# not mapped: artifacts (line 1)"),
+        "{native}"
+    );
+}
+
+#[test]
+fn variables_have_the_values_of_the_environment() {
+    let options = DialectOptions::default();
+    let parsed = with_variables(SAMPLE, "c.yaml", &options, &[("WEST", "w.example.com")]).unwrap();
+    let targets: Vec<String> = parsed
+        .images
+        .by_rules()
+        .map(|image| image.target.to_string())
+        .collect();
+    let east = "1.dkr.ecr.us-east-1.example.com/nginx";
+    assert_eq!(
+        targets,
+        [east, "w.example.com/nginx", "w.example.com/hardened/python"]
+    );
+    let warnings = warnings(&parsed);
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("artifacts is left out")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn names_that_are_none_of_the_file_are_told_with_their_places() {
+    let text = SAMPLE
+        .replace("source: hardened\n", "source: hard\n")
+        .replace("targets: [west]", "targets: [wset]");
+    let told = error(&text, "c.yaml", &DialectOptions::default());
+    let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
+    let expected = r#"c.yaml:8:11: mappings[0].source: found the registry "hard", expected one of east, hardened, west"#;
+    assert_eq!(lines[0], expected, "{told}");
+    let text = SAMPLE.replace("from: hardened/nginx, ", "");
+    let told = error(&text, "c.yaml", &DialectOptions::default());
+    assert!(
+        told.starts_with("c.yaml:13:5: mappings[0].from: missing"),
+        "{told}"
+    );
+}
+
+#[test]
+fn globs_are_regular_expressions() {
+    for (glob, regex) in [
+        ("*", ".*"),
+        ("1.*", r"1\..*"),
+        ("v?[0-9]*", "v.[0-9].*"),
+        ("[!a]+b", r"[^a]\+b"),
+    ] {
+        assert_eq!(regex_of(glob), regex);
+    }
+}
