@@ -8,7 +8,7 @@ use crate::problem::Problem;
 pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Format, Problem> {
     let has = |key: &str| {
         let pairs = document.pairs().unwrap_or_default();
-        pairs.iter().any(|(known, _)| &*known.text == key)
+        pairs.iter().any(|(known, _)| &*known.text == key) || document.merged(key).is_some()
     };
     let has_prefix = options.target_repo_prefix.is_some();
     if has("targetRepoPrefix") || has_prefix && has("images") && !has("cache_registry") {

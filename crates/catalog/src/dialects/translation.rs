@@ -237,11 +237,6 @@ impl<'a> Translator<'a> {
         self.targets.iter().any(|(known, _)| known == name)
     }
 
-    /// One of `settings`.
-    pub(super) fn setting(&mut self, key: &'static str, value: Node) {
-        self.settings.push((key, value));
-    }
-
     /// The document.
     pub(super) fn finish(self) -> Translation {
         let mut pairs = self.top;

@@ -123,7 +123,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         further_error("registries: {a.io: {pasword: x}}"),
-        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_file, key_file, username, password, password_file, password_env, token, token_file, token_env, token_realm, allow_private, max_connections, chunk_size, proxy"#
+        r#"c.yaml:3:21: registries.a.io: unknown key "pasword" (did you mean password?), expected one of endpoint, mirrors, plain_http, insecure, ca_file, cert_dir, cert_file, key_file, username, password, password_file, password_env, token, token_file, token_env, token_realm, allow_private, max_connections, chunk_size, proxy"#
     );
 }
 
