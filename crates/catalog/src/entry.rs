@@ -142,6 +142,7 @@ impl Entry {
         Self {
             source: namespace.source_of(name).into(),
             namespace: None,
+            cache_as: namespace.cache_as(name),
             ..self.clone()
         }
     }

@@ -124,6 +124,8 @@ mod tests {
             "{source: quay.io/a, tags: [latest]}",
             "{source: quay.io/a, tags: all, exclude: x}",
             "{source: quay.io/a, tags: all, include: x}",
+            "{source: quay.io/a, tags: all, cache_as: 'quay.io/a/{below}'}",
+            "{source: quay.io/a, tags: all, cache_as: 'quay.io/a/{name}'}",
         ] {
             assert_ne!(of(other), sample, "{other}");
         }

@@ -4,16 +4,20 @@ use std::fmt;
 
 use image_sync_shared::image::reference::Location;
 
+use super::naming;
 use crate::problem::{Problem, without_secrets};
 use crate::tag_rules::{Pattern, is_included};
 
 /// The component by which a repository of a namespace is called that stands for all of them.
 const ANY_NAME: &str = "all";
 
+/// The parts of a template that tell repositories apart.
+const PARTS: [&str; 3] = ["{below}", "{path}", "{name}"];
+
 const EXPECTED: &str = "expected HOST or HOST/NAMESPACE as in harbor.example.com/team-a";
 
 /// Which repositories of a registry's catalog an entry is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Namespace {
     host: Box<str>,
     /// The first components of their names; empty for any.
@@ -22,6 +26,8 @@ pub(crate) struct Namespace {
     include: Vec<Pattern>,
     /// None of these may.
     exclude: Vec<Pattern>,
+    /// What they are called at their targets: a template.
+    cache_as: Option<Box<str>>,
 }
 
 impl Namespace {
@@ -52,19 +58,45 @@ impl Namespace {
             prefix: prefix.into(),
             include,
             exclude,
+            cache_as: None,
         })
     }
 
-    /// The source of one of its repositories, whether there is such a one or not.
+    /// The same whose repositories are called by `template`.
+    pub(crate) fn called(self, template: &str) -> Result<Self, Problem> {
+        if !PARTS.iter().any(|part| template.contains(part)) {
+            return Err(Problem::new(format!(
+                "found {template:?} for all repositories, expected a template with {{below}}, {{path}} or {{name}} as in \"mirror/{{below}}\""
+            )));
+        }
+        self.filled(template, ANY_NAME)?;
+        Ok(Self {
+            cache_as: Some(template.into()),
+            ..self
+        })
+    }
+
+    /// What the repository `name` is called at its targets, if that is said.
+    pub(crate) fn cache_as(&self, name: &str) -> Option<Box<str>> {
+        let template = self.cache_as.as_deref()?;
+        self.filled(template, name).ok().map(Into::into)
+    }
+
+    fn filled(&self, template: &str, name: &str) -> Result<String, Problem> {
+        let below = name.strip_prefix(&*self.prefix).unwrap_or(name);
+        naming::of_namespace(template, &self.host, name, below.trim_start_matches('/'))
+    }
+
+    /// The name of one of its repositories, whether there is such a one or not.
     pub(crate) fn sample(&self) -> String {
         match &*self.prefix {
-            "" => self.source_of(ANY_NAME),
-            prefix => self.source_of(&format!("{prefix}/{ANY_NAME}")),
+            "" => ANY_NAME.to_owned(),
+            prefix => format!("{prefix}/{ANY_NAME}"),
         }
     }
 
     /// The source that the repository `name` is.
-    pub(super) fn source_of(&self, name: &str) -> String {
+    pub(crate) fn source_of(&self, name: &str) -> String {
         format!("{}/{name}", self.host)
     }
 
@@ -78,6 +110,21 @@ impl Namespace {
     /// Whether the repository `name` of `host` is.
     pub(crate) fn has_of(&self, host: Option<&str>, name: &str) -> bool {
         host == Some(&*self.host) && self.has(name)
+    }
+}
+
+/// What was said, each key as it was when there were no others: this is part of what a catalog is known by.
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut namespace = f.debug_struct("Namespace");
+        namespace.field("host", &self.host);
+        namespace.field("prefix", &self.prefix);
+        namespace.field("include", &self.include);
+        namespace.field("exclude", &self.exclude);
+        if let Some(cache_as) = &self.cache_as {
+            namespace.field("cache_as", cache_as);
+        }
+        namespace.finish()
     }
 }
 
@@ -121,6 +168,47 @@ mod tests {
         let all = namespace("localhost:5000", &["a/.*", "b"], &[]).unwrap();
         assert!(all.has("a/x") && all.has("b") && !all.has("b/x") && !all.has("c"));
         assert!(all.has_of(Some("localhost:5000"), "b") && !all.has_of(Some("localhost"), "b"));
+    }
+
+    #[test]
+    fn repositories_are_called_by_the_template_of_their_namespace() {
+        let of = |text: &str, template: &str| namespace(text, &[], &[]).unwrap().called(template);
+        for (text, template, expected) in [
+            ("Harbor.example.com:5000/team", "m/{below}", "m/a/b"),
+            (
+                "Harbor.example.com:5000/team",
+                "{host}/{path}",
+                "harbor.example.com/team/a/b",
+            ),
+            (
+                "Harbor.example.com:5000/team",
+                "{namespace}/x-{name}",
+                "team/a/x-b",
+            ),
+            ("Harbor.example.com:5000", "{below}", "team/a/b"),
+        ] {
+            let named = of(text, template).unwrap().cache_as("team/a/b");
+            assert_eq!(named.as_deref(), Some(expected), "{template}");
+        }
+        let none = namespace("quay.io/team", &[], &[]).unwrap();
+        assert_eq!(none.cache_as("team/a"), None);
+        for (template, told) in [
+            (
+                "mirror",
+                "found \"mirror\" for all repositories, expected a template",
+            ),
+            (
+                "{host}",
+                "found \"{host}\" for all repositories, expected a template",
+            ),
+            (
+                "{name}/{hots}",
+                "found {hots} in \"{name}/{hots}\", which is not known here",
+            ),
+        ] {
+            let problem = of("quay.io/team", template).unwrap_err().to_string();
+            assert!(problem.contains(told), "{problem}");
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Naming {
             return match self {
                 Self::Template(template) => {
                     let name = source.repository.name();
-                    parts(template, "", name)
+                    parts(template, "", name, None)
                 }
                 _ => Ok(source.repository.name().to_owned()),
             };
@@ -66,7 +66,7 @@ impl Naming {
             Self::Path => Ok(path.clone()),
             Self::HostPath => Ok(format!("{host}/{path}")),
             Self::Name => Ok(last(path).to_owned()),
-            Self::Template(template) => parts(template, &host, path),
+            Self::Template(template) => parts(template, &host, path, None),
         }
     }
 }
@@ -75,8 +75,19 @@ fn last(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// The name by `template` of a repository `path` of which `below` are the last components.
+pub(super) fn of_namespace(
+    template: &str,
+    host: &str,
+    path: &str,
+    below: &str,
+) -> Result<String, Problem> {
+    let host = without_port(host).to_ascii_lowercase();
+    parts(template, &host, path, Some(below))
+}
+
 /// A part that is empty takes the slash behind it along.
-fn parts(template: &str, host: &str, path: &str) -> Result<String, Problem> {
+fn parts(template: &str, host: &str, path: &str, below: Option<&str>) -> Result<String, Problem> {
     let namespace = path.rsplit_once('/').map_or("", |(namespace, _)| namespace);
     let filled = fill(template, |part| {
         let text = match part {
@@ -84,6 +95,7 @@ fn parts(template: &str, host: &str, path: &str) -> Result<String, Problem> {
             "path" => path,
             "namespace" => namespace,
             "name" => last(path),
+            "below" => below?,
             _ => return None,
         };
         Some(text.to_owned())

@@ -255,12 +255,14 @@ mod tests {
 
     #[test]
     fn a_repository_of_a_namespace_is_one_of_the_config() {
-        let text = "{cache_registry: localhost:5000, repositories: [{source: quay.io/a, exclude: a/x, tags: {semver: 1.x}}, {source: quay.io/b, tags: [v1]}]}";
+        let text = "{cache_registry: localhost:5000, repositories: [{source: quay.io/a, exclude: a/x, tags: {semver: 1.x}}, {source: quay.io/b, tags: [v1]}, {source: quay.io/d, tags: all, cache_as: 'm/{below}'}]}";
         let parsed = crate::config_file::parse(text, "c.yaml").unwrap();
         let named = |text: &str| choose(&parsed.images, "c.yaml", &texts(&[text]));
         let chosen = named("quay.io/a/c/d:v1.2").unwrap();
         assert_eq!(chosen[0].target_name(), "localhost:5000/quay.io/a/c/d:v1.2");
         assert_eq!(named("quay.io/b/c:v1").unwrap().len(), 1);
+        let chosen = named("quay.io/d/e/f:v1").unwrap();
+        assert_eq!(chosen[0].target_name(), "localhost:5000/m/e/f:v1");
         for none in [
             "quay.io/a/x:1.2",
             "quay.io/a/c:2.0",

@@ -7,11 +7,12 @@ use crate::problem::{Origin, Problem, Problems};
 use super::{image, tag_rules};
 
 const EXPECTED: &str = "a mapping with source and tags";
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "source",
     "include",
     "exclude",
     "tags",
+    "cache_as",
     "tag_as",
     "targets",
     "platform",
@@ -42,11 +43,20 @@ pub(super) fn read(node: &Node, origin: Origin) -> Result<Vec<Entry>, Problems> 
     let exclude = tag_rules::patterns(&keys, "exclude");
     let namespace = keys.get("source").and_then(|text: String| {
         let namespace = Namespace::parse(&text, include, exclude);
-        keys.ok(namespace.map_err(|problem| problem.key("source")))
+        let namespace = keys.ok(namespace.map_err(|problem| problem.key("source")))?;
+        match keys.get::<String>("cache_as") {
+            Some(template) => {
+                let called = namespace.called(&template);
+                keys.ok(called.map_err(|problem| problem.key("cache_as")))
+            }
+            None => Some(namespace),
+        }
     });
     let entries = namespace.map(|namespace| {
-        let entries = image::entries(&keys, &namespace.sample(), origin);
+        let sample = namespace.sample();
+        let entries = image::entries(&keys, &namespace.source_of(&sample), origin);
         let of_all = |entry| Entry {
+            cache_as: namespace.cache_as(&sample),
             namespace: Some(Box::new(namespace.clone())),
             ..entry
         };
