@@ -2,6 +2,7 @@
 //! and each with its place; nothing behind it knows which one it was.
 
 mod aliyun;
+mod dregsy;
 mod flux_mirror;
 mod kyma;
 mod list;
@@ -40,6 +41,8 @@ pub enum Format {
     Skopeo,
     /// The rules of Aliyun's image-syncer.
     Aliyun,
+    /// The config of dregsy.
+    Dregsy,
     /// One image a line.
     List,
     /// The config of ocync.
@@ -49,12 +52,13 @@ pub enum Format {
 }
 
 /// All formats by their names.
-const FORMATS: [(&str, Format); 8] = [
+const FORMATS: [(&str, Format); 9] = [
     ("native", Format::Native),
     ("kyma", Format::Kyma),
     ("regsync", Format::Regsync),
     ("skopeo", Format::Skopeo),
     ("aliyun", Format::Aliyun),
+    ("dregsy", Format::Dregsy),
     ("list", Format::List),
     ("ocync", Format::Ocync),
     ("flux-mirror", Format::FluxMirror),
@@ -151,6 +155,7 @@ pub(crate) fn translate(
         Format::Regsync => regsync::translate(document, translator),
         Format::Skopeo => skopeo::translate(document, translator),
         Format::Aliyun => aliyun::translate(document, auth, translator),
+        Format::Dregsy => dregsy::translate(document, translator),
         Format::Ocync => ocync::translate(document, translator),
         Format::FluxMirror => flux_mirror::translate(document, translator),
         // Its document is the name of the list.

@@ -8,7 +8,8 @@ use crate::problem::Problem;
 pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Format, Problem> {
     let has = |key: &str| {
         let pairs = document.pairs().unwrap_or_default();
-        pairs.iter().any(|(known, _)| &*known.text == key) || document.merged(key).is_some()
+        let mut own = pairs.iter();
+        own.any(|(known, _)| &*known.text == key) || document.merged(key).is_some()
     };
     let has_prefix = options.target_repo_prefix.is_some();
     if has("targetRepoPrefix") || has_prefix && has("images") && !has("cache_registry") {
@@ -40,6 +41,9 @@ pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Fo
     ]
     .into_iter()
     .any(has);
+    if !is_native && has("tasks") {
+        return Ok(Format::Dregsy);
+    }
     if !is_native && has_registries_of_skopeo(document) {
         return Ok(Format::Skopeo);
     }
@@ -62,7 +66,9 @@ pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Fo
 /// Whether all values are mappings as those of registries of skopeo.
 fn has_registries_of_skopeo(document: &Node) -> bool {
     let registries = document.pairs().unwrap_or_default();
-    let registries = registries.iter().filter(|(_, node)| !node.is_null());
+    let registries = registries
+        .iter()
+        .filter(|(key, node)| !key.text.starts_with("x-") && !node.is_null());
     let is_registry = |(_, node): &(Key, Node)| {
         let pairs = node.pairs().unwrap_or_default().iter();
         let mut known =
