@@ -3,7 +3,6 @@
 mod location;
 mod mapping;
 mod rules;
-mod several;
 mod versions;
 
 use std::collections::BTreeMap;

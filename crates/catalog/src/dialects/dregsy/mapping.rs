@@ -1,5 +1,7 @@
 //! One mapping of a task: a repository or several, what they are called at the target, and which of their images.
 
+mod several;
+
 use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::split;
 use regex::Regex;
@@ -8,7 +10,6 @@ use super::super::translation::{Kind, Mapping, Translator};
 use super::All;
 use super::location::Location;
 use super::rules::Tags;
-use super::several;
 use crate::document::Node;
 use crate::problem::{Place, Problem};
 
@@ -16,19 +17,19 @@ const KEYS: [&str; 4] = ["from", "to", "tags", "platform"];
 const REGEX: &str = "regex:";
 
 /// A mapping as it was read.
-pub(super) struct Read<'a, 'n> {
-    pub(super) mapping: &'a Mapping<'n>,
-    pub(super) source: &'a Location,
-    pub(super) target: &'a Location,
+struct Read<'a, 'n> {
+    mapping: &'a Mapping<'n>,
+    source: &'a Location,
+    target: &'a Location,
     /// Where `from` stands.
-    pub(super) place: Place,
-    pub(super) name: Name<'n>,
-    pub(super) tags: Tags,
-    pub(super) platform: Option<Node>,
+    place: Place,
+    name: Name<'n>,
+    tags: Tags,
+    platform: Option<Node>,
 }
 
 /// What a repository is called at the target.
-pub(super) enum Name<'n> {
+enum Name<'n> {
     /// As at the source.
     Same,
     /// This, with the name at the source behind it where there are several.
@@ -186,7 +187,7 @@ fn repository(read: &Read<'_, '_>, from: &str, all: &mut All, to: &mut Translato
 }
 
 /// Paths begin with a slash there, so that `^` finds nothing behind it.
-pub(super) fn note_begin(read: &Read<'_, '_>, to: &mut Translator<'_>) {
+fn note_begin(read: &Read<'_, '_>, to: &mut Translator<'_>) {
     let place = read
         .mapping
         .node("to")

@@ -1,9 +1,9 @@
 //! Mappings of all repositories that a regular expression matches: they are found by the catalog of their registry.
 
-use super::super::translation::{Kind, Pairs, Translator};
-use super::All;
-use super::mapping::{Name, Read, note_begin};
-use super::rules::whole;
+use super::super::super::translation::{Kind, Pairs, Translator};
+use super::super::All;
+use super::super::rules::whole;
+use super::{Name, Read, note_begin};
 use crate::document::Node;
 use crate::problem::Problem;
 
