@@ -39,7 +39,7 @@ pub(crate) struct CommonArgs {
 /// Options for configs that were written for another tool.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FormatArgs {
-    /// How the config is written: native, kyma, regsync, skopeo, dregsy, aliyun or list [default: what it looks like]
+    /// How the config is written: native, kyma, regsync, skopeo, dregsy, aliyun, ocync, flux-mirror or list [default: what it looks like]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// What stands before the names of images at the target, for the lists of Kyma's image-syncer
