@@ -36,13 +36,14 @@ const LISTS: [&str; 3] = ["images", "repositories", "lists"];
 pub(super) fn written(title: &str, document: &Node, notes: &[Note]) -> String {
     let pairs = document.pairs().unwrap_or_default();
     let lists = pairs.iter().filter(|(key, _)| LISTS.contains(&&*key.text));
-    let places: Vec<Place> = lists
+    let mut places: Vec<Place> = lists
         .flat_map(|(_, list)| list.items().unwrap_or_default())
         .map(|item| item.place)
         .collect();
+    places.sort_unstable();
     let mut notes: Vec<&Note> = notes.iter().collect();
     notes.sort_by_key(|note| note.place);
-    let first = places.iter().min().copied();
+    let first = places.first().copied();
     let is_of_all = |note: &&Note| note.file > 0 || first.is_none_or(|first| note.place < first);
     let (of_all, of_items): (Vec<&Note>, Vec<&Note>) = notes.into_iter().partition(is_of_all);
     let mut text = format!("{title}\n");
@@ -59,14 +60,11 @@ pub(super) fn written(title: &str, document: &Node, notes: &[Note]) -> String {
                 let _infallible = writeln!(body, "{}:", key.text);
                 let mut told = None;
                 for item in items {
-                    let next = places.iter().filter(|place| **place > item.place).min();
-                    let is_its = |note: &&&Note| {
-                        note.place >= item.place && next.is_none_or(|next| note.place < *next)
-                    };
                     // Several items may be of one place.
-                    let is_new = told.replace(item.place) != Some(item.place);
-                    for note in of_items.iter().filter(|note| is_new && is_its(note)) {
-                        comment(&mut body, "  ", note);
+                    if told.replace(item.place) != Some(item.place) {
+                        for note in notes_of(&of_items, &places, item.place) {
+                            comment(&mut body, "  ", note);
+                        }
                     }
                     body.push_str(&item_text(&value_of("", item, "", &mut secrets)));
                 }
@@ -86,6 +84,16 @@ pub(super) fn written(title: &str, document: &Node, notes: &[Note]) -> String {
         );
     }
     text + &body
+}
+
+/// Those of the item at `place`, up to the next item. Both are in order.
+fn notes_of<'n>(notes: &'n [&'n Note], places: &[Place], place: Place) -> &'n [&'n Note] {
+    let next = places.get(places.partition_point(|other| *other <= place));
+    let begin = notes.partition_point(|note| note.place < place);
+    let end = next.map_or(notes.len(), |next| {
+        notes.partition_point(|note| note.place < *next)
+    });
+    notes.get(begin..end).unwrap_or_default()
 }
 
 fn comment(text: &mut String, indent: &str, note: &Note) {
