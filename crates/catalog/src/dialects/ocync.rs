@@ -1,5 +1,7 @@
 //! The config of ocync: registries by name, groups of them, and mappings of repositories with filters of tags.
 
+mod filters;
+
 use std::collections::BTreeMap;
 
 use super::translation::{Kind, Mapping, Pairs, Translation, Translator};
@@ -32,8 +34,6 @@ const MAPPING_KEYS: [&str; 7] = [
     "platforms",
     "tags",
 ];
-/// Tags that the tool leaves out by itself, as regular expressions.
-const LEFT_OUT: [&str; 6] = ["rc", "alpha", "beta", "pre", "snapshot", "nightly"];
 
 pub(super) fn translate(document: &Node, mut to: Translator<'_>) -> Translation {
     let root = match Mapping::of(document, "", "a mapping with registries and mappings") {
@@ -250,7 +250,7 @@ fn mapping(
     let of_defaults = defaults
         .node("tags")
         .and_then(|tags| Mapping::of(tags, "", "").ok());
-    let (rules, exact) = filters(&tags, of_defaults.as_ref(), to);
+    let (rules, exact) = filters::rules(&tags, of_defaults.as_ref(), to);
     if !exact.is_empty() {
         let mut of_exact = pairs.clone();
         let exact = exact.iter().map(|tag| text(tag)).collect();
@@ -296,75 +296,6 @@ fn targets(
     Some(Node::of_items(items))
 }
 
-/// The rules for tags, and tags that are copied whatever the rules are.
-fn filters(
-    tags: &Mapping<'_>,
-    defaults: Option<&Mapping<'_>>,
-    to: &mut Translator<'_>,
-) -> (Pairs, Vec<String>) {
-    let text = |text: &str| Node::of_text(text);
-    let mut rules = Pairs::new();
-    let globs = patterns(tags, "glob", to);
-    if !globs.is_empty() && globs != ["*"] {
-        let include = globs.iter().map(|glob| text(&regex_of(glob))).collect();
-        rules.push(("include", Node::of_items(include)));
-    }
-    let mut exclude: Vec<String> = LEFT_OUT
-        .iter()
-        .map(|word| format!("(?i).*-{word}.*"))
-        .collect();
-    let mut own = patterns(tags, "exclude", to);
-    own.extend(defaults.map_or_else(Vec::new, |tags| patterns(tags, "exclude", to)));
-    own.sort_unstable();
-    own.dedup();
-    exclude.extend(own.iter().map(|glob| regex_of(glob)));
-    let exclude = exclude.iter().map(|regex| text(regex)).collect();
-    rules.push(("exclude", Node::of_items(exclude)));
-    for (key, own) in [
-        ("semver", "semver"),
-        ("latest", "latest"),
-        ("min_tags", "require"),
-    ] {
-        rules.extend(tags.node(key).map(|value| (own, value.clone())));
-    }
-    if let Some(sort) = tags.node("sort") {
-        let word = match sort.text() {
-            Some("alpha") => "alphabetical",
-            Some(other) => other,
-            None => "",
-        };
-        rules.push(("sort", text(word).at(sort.place)));
-    }
-    if let Some(immutable) = tags.node("immutable_tags") {
-        let why = "whether they moved costs one request for each";
-        to.note(
-            Kind::LeftOut,
-            immutable.place,
-            tags.key("immutable_tags"),
-            why,
-        );
-    }
-    let include = patterns(tags, "include", to);
-    let (globs, exact): (Vec<String>, Vec<String>) = include
-        .into_iter()
-        .partition(|pattern| pattern.contains(['*', '?', '[']));
-    if !globs.is_empty() {
-        let place = tags.node("include").map_or(tags.place(), |node| node.place);
-        let why = format!(
-            "{} would have to overrule what is left out",
-            globs.join(", ")
-        );
-        to.note(Kind::Missing, place, tags.key("include"), why);
-    }
-    (rules, exact)
-}
-
-/// One pattern, or several.
-fn patterns(tags: &Mapping<'_>, key: &str, to: &mut Translator<'_>) -> Vec<String> {
-    tags.node(key)
-        .map_or_else(Vec::new, |node| texts(node, &tags.key(key), to))
-}
-
 fn texts(node: &Node, key: &str, to: &mut Translator<'_>) -> Vec<String> {
     if let Some(text) = node.text() {
         return vec![text.to_owned()];
@@ -392,29 +323,6 @@ fn filled(mapping: &Mapping<'_>, key: &str, to: &mut Translator<'_>) -> Option<S
         place,
         filled.map_err(|problem| problem.key(&mapping.key(key))),
     )
-}
-
-/// A regular expression for what a glob matches as a whole.
-fn regex_of(glob: &str) -> String {
-    let mut regex = String::with_capacity(glob.len() + 4);
-    let mut is_class = false;
-    for letter in glob.chars() {
-        match letter {
-            '*' if !is_class => regex.push_str(".*"),
-            '?' if !is_class => regex.push('.'),
-            '[' | ']' => {
-                is_class = letter == '[';
-                regex.push(letter);
-            }
-            '!' if regex.ends_with('[') => regex.push('^'),
-            '.' | '+' | '(' | ')' | '|' | '^' | '$' | '\\' if !is_class => {
-                regex.push('\\');
-                regex.push(letter);
-            }
-            _ => regex.push(letter),
-        }
-    }
-    regex
 }
 
 #[cfg(test)]

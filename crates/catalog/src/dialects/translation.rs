@@ -1,8 +1,9 @@
 //! A document of this program's own, made of that of another tool.
 
+mod mapping;
 pub(super) mod patterns;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use image_sync_shared::config::{Login, PasswordSource};
 
@@ -10,6 +11,8 @@ use crate::document::{self, Filled, Node, Variables};
 use crate::problem::{Place, Problem, Problems, names_a_secret};
 
 use super::DialectOptions;
+
+pub(super) use mapping::Mapping;
 
 /// What became of a document.
 #[derive(Debug)]
@@ -303,125 +306,4 @@ pub(super) fn login(login: &Login) -> Pairs {
     let token = login.token.as_ref();
     let token = token.map(|from| source(["token", "token_file", "token_env"], from));
     [username, password, token].into_iter().flatten().collect()
-}
-
-/// A mapping of another tool, read key by key. Those tools pass over keys that they do not know.
-pub(super) struct Mapping<'n> {
-    node: &'n Node,
-    /// As messages name its values: `images[3]`, or empty.
-    path: String,
-}
-
-impl<'n> Mapping<'n> {
-    /// Fails where `node` is none. `expected` says what it should be.
-    pub(super) fn of(node: &'n Node, path: &str, expected: &str) -> Result<Self, Problem> {
-        match node.pairs() {
-            Some(_) => Ok(Self {
-                node,
-                path: path.to_owned(),
-            }),
-            None => Err(node.mismatch(expected)),
-        }
-    }
-
-    /// The value of `key`, the last one where it is there several times; of merged mappings too.
-    pub(super) fn node(&self, key: &str) -> Option<&'n Node> {
-        let own = self.node.pairs()?.iter().rev();
-        let mut own = own.filter(|(own, _)| &*own.text == key);
-        let found = own.next().map(|(_, value)| value);
-        found
-            .or_else(|| self.node.merged(key))
-            .filter(|value| !value.is_null())
-    }
-
-    /// Where it stands.
-    pub(super) fn place(&self) -> Place {
-        self.node.place
-    }
-
-    /// The text of `key`. A problem is one of `translator`.
-    pub(super) fn text(&self, key: &str, translator: &mut Translator<'_>) -> Option<&'n str> {
-        let node = self.node(key)?;
-        let text = node.text();
-        if text.is_none() {
-            translator.report(node.mismatch("a text").key(&self.key(key)));
-        }
-        text
-    }
-
-    /// The truth value of `key`.
-    pub(super) fn flag(&self, key: &str, translator: &mut Translator<'_>) -> Option<bool> {
-        let node = self.node(key)?;
-        let text = node.text().unwrap_or_default();
-        match text.to_ascii_lowercase().as_str() {
-            // As in YAML 1.1, which tools that are written in Go read.
-            "true" | "yes" | "on" => Some(true),
-            "false" | "no" | "off" => Some(false),
-            _ => {
-                translator.report(node.mismatch("true or false").key(&self.key(key)));
-                None
-            }
-        }
-    }
-
-    /// The items of the list `key`, none where it is not there.
-    pub(super) fn items(&self, key: &str, translator: &mut Translator<'_>) -> &'n [Node] {
-        let items = self.node(key).map(Node::items);
-        match items {
-            Some(Ok(items)) => items,
-            Some(Err(problem)) => {
-                translator.report(problem.key(&self.key(key)));
-                &[]
-            }
-            None => &[],
-        }
-    }
-
-    /// The texts of the list `key`.
-    pub(super) fn texts(&self, key: &str, translator: &mut Translator<'_>) -> Vec<&'n str> {
-        let items = self.items(key, translator).iter().enumerate();
-        let texts = items.filter_map(|(index, item)| {
-            let text = item.text();
-            if text.is_none() {
-                let key = format!("{}[{index}]", self.key(key));
-                translator.report(item.mismatch("a text").key(&key));
-            }
-            text
-        });
-        texts.collect()
-    }
-
-    /// How messages name the value of `key`.
-    pub(super) fn key(&self, key: &str) -> String {
-        match &*self.path {
-            "" => key.to_owned(),
-            path => format!("{path}.{key}"),
-        }
-    }
-
-    /// Tells of keys that are there several times, of which the tool takes the last one.
-    pub(super) fn note_repeated(&self, translator: &mut Translator<'_>) {
-        let pairs = self.node.pairs().unwrap_or_default();
-        let mut seen = HashMap::with_capacity(pairs.len());
-        for (key, _) in pairs {
-            if let Some(earlier) = seen.insert(&key.text, key.place) {
-                let why = format!(
-                    "it is in line {} too, and the last one holds, as in the tool that it is written for",
-                    earlier.line
-                );
-                translator.note(Kind::Mapped, key.place, self.key(&key.text), why);
-            }
-        }
-    }
-
-    /// Tells of keys that are none of `known`, as the tool passes over them.
-    pub(super) fn note_unknown(&self, known: &[&str], translator: &mut Translator<'_>) {
-        for (key, value) in self.node.pairs().unwrap_or_default() {
-            let is_known = known.contains(&&*key.text) || &*key.text == "<<";
-            if !is_known && !key.text.starts_with("x-") && !value.is_null() {
-                let why = "the tool that it is written for does not know it either";
-                translator.note(Kind::LeftOut, key.place, self.key(&key.text), why);
-            }
-        }
-    }
 }

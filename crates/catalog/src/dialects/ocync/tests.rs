@@ -1,5 +1,5 @@
 use super::super::samples::{converted, error, warnings, with_variables};
-use super::*;
+use super::filters::regex_of;
 use crate::config_file::DialectOptions;
 
 const SAMPLE: &str = r#"global: {max_concurrent_transfers: 50}
