@@ -40,7 +40,8 @@ impl CopiedImages {
         for result in results {
             let result = result.map_err(Problem::not_carried_out)?;
             if result.action == Action::Pulled {
-                let source = format!("{}:{}", result.image, result.tag);
+                let before = if result.tag.contains(':') { '@' } else { ':' };
+                let source = format!("{}{before}{}", result.image, result.tag);
                 copied.entry(source).or_default().push(result.target);
             }
         }
