@@ -1,8 +1,11 @@
 //! The job of each image of a run.
 
 use image_sync_shared::config::{ImageSpec, Settings};
+use image_sync_shared::image::platform::{Platform, Platforms};
 use image_sync_shared::ports::telemetry::trace_context::TraceContext;
-use image_sync_shared::run::job::{ImagePolicy, Job, JobId, JobKind, Place, Policy};
+use image_sync_shared::run::job::{
+    ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy,
+};
 use image_sync_shared::run::outcome::Work;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
 use time::OffsetDateTime;
@@ -42,7 +45,7 @@ pub fn job_for(
         ..policy.clone()
     };
     Job {
-        v: policy.message_version(),
+        v: version(&policy, &image.platforms),
         kind: JobKind::CheckAndCopy,
         job_id: JobId::new(run_id, idx),
         run_id: run_id.clone(),
@@ -69,6 +72,14 @@ pub fn job_for(
         so_far: Work::default(),
         mac: None,
         trace: TraceContext::default(),
+    }
+}
+
+/// The version of a message: a worker that does not know policies, or patterns of platforms, must not take the job.
+fn version(policy: &Policy, platforms: &Platforms) -> u32 {
+    match platforms {
+        Platforms::Several(all) if all.iter().any(Platform::is_pattern) => MESSAGE_VERSION,
+        _ => policy.message_version(),
     }
 }
 
@@ -99,5 +110,36 @@ mod tests {
         assert_eq!(job.policy, policy);
         assert_eq!((job.attempt, job.defers, job.not_before), (1, 0, None));
         assert_eq!(job.first_enqueued_at, now);
+    }
+
+    #[test]
+    fn workers_that_know_no_patterns_of_platforms_leave_jobs_with_some() {
+        let version_of = |platforms: &str| {
+            let image = ImageSpec {
+                platforms: platforms.parse().unwrap(),
+                ..samples::image()
+            };
+            let policy = policy_of_nothing();
+            job_for(
+                &image,
+                &samples::run(),
+                7,
+                Trigger::Cron,
+                &policy,
+                samples::now(),
+            )
+            .v
+        };
+        assert_eq!(version_of("linux/amd64,linux/arm64"), 1);
+        assert_eq!(version_of("linux/*"), 2);
+        assert_eq!(version_of("linux/amd64,*/arm64"), 2);
+    }
+
+    fn policy_of_nothing() -> Policy {
+        Policy {
+            dry_run: false,
+            timeout_secs: 300,
+            image: ImagePolicy::default(),
+        }
     }
 }
