@@ -187,15 +187,7 @@ impl<'a> Translator<'a> {
         let value = (self.variables)(name).ok_or_else(|| {
             Problem::new(format!("the variable {name} is not set, expected a value"))
         })?;
-        let is_secret = names_a_secret(key) || names_a_secret(name);
-        match self.filled.iter_mut().find(|known| known.name == name) {
-            Some(known) => known.is_secret |= is_secret,
-            None => self.filled.push(Filled {
-                name: name.to_owned(),
-                value: value.clone(),
-                is_secret,
-            }),
-        }
+        self.remember(name, &value, key);
         Ok(value)
     }
 
@@ -214,12 +206,12 @@ impl<'a> Translator<'a> {
             // Who only wants to know where variables are has an answer for what stands behind their names too.
             if let Some(whole) = (self.variables)(inside) {
                 written.push_str(&whole);
-                self.remember(inside, whole, key);
+                self.remember(inside, &whole, key);
             } else {
                 let (value, _) = document::filled(&format!("${{{inside}}}"), self.variables)?;
                 let name = inside.split(['-', ':', '?']).next().unwrap_or_default();
                 written.push_str(&value);
-                self.remember(name, value, key);
+                self.remember(name, &value, key);
             }
             rest = after;
         }
@@ -227,12 +219,16 @@ impl<'a> Translator<'a> {
         Ok(written)
     }
 
-    fn remember(&mut self, name: &str, value: String, key: &str) {
-        self.filled.push(Filled {
-            name: name.to_owned(),
-            value,
-            is_secret: names_a_secret(key) || names_a_secret(name),
-        });
+    fn remember(&mut self, name: &str, value: &str, key: &str) {
+        let is_secret = names_a_secret(key) || names_a_secret(name);
+        match self.filled.iter_mut().find(|known| known.name == name) {
+            Some(known) => known.is_secret |= is_secret,
+            None => self.filled.push(Filled {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                is_secret,
+            }),
+        }
     }
 
     /// Whether there is a target of this name.
