@@ -30,14 +30,12 @@ pub(super) fn translate(document: &Node, mut to: Translator<'_>) -> Translation 
         }
     };
     root.note_unknown(&KEYS, &mut to);
-    let charts = root.node("charts").map_or(Ok(&[][..]), Node::items);
-    for (index, chart) in charts.unwrap_or_default().iter().enumerate() {
+    let charts = root.items("charts", &mut to);
+    for (index, chart) in charts.iter().enumerate() {
         let why = "charts of Helm's own repositories are not in a registry, and are not copied";
         to.note(Kind::Missing, chart.place, format!("charts[{index}]"), why);
     }
-    let artifacts = root.node("artifacts").map_or(Ok(&[][..]), Node::items);
-    let artifacts = artifacts.map_err(|problem| problem.key("artifacts"));
-    let artifacts = to.ok(document.place, artifacts).unwrap_or_default();
+    let artifacts = root.items("artifacts", &mut to);
     // Most go to one registry, which is that of the first.
     let first = artifacts.iter().find_map(|item| {
         let destination = Mapping::of(item, "", "").ok()?.node("destination")?;

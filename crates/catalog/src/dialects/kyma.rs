@@ -41,18 +41,7 @@ pub(super) fn translate(document: &Node, mut to: Translator<'_>) -> Translation 
     let defaults = [("platform", "all"), ("overwrite", "error")];
     let defaults = defaults.map(|(key, value)| (key, Node::of_text(value)));
     to.set("defaults", Node::of_pairs(defaults.into()));
-    let images = root.node("images");
-    let items = match images.map(Node::items) {
-        Some(Ok(items)) => items,
-        Some(Err(problem)) => {
-            to.report(problem.key("images"));
-            &[]
-        }
-        None => {
-            to.report(Problem::new("missing, expected a list of images").key("images"));
-            &[]
-        }
-    };
+    let items = root.needed_items("images", "a list of images", &mut to);
     for (index, item) in items.iter().enumerate() {
         let path = format!("images[{index}]");
         if let Some(pairs) = image(item, &path, prefix.as_ref(), &mut to) {

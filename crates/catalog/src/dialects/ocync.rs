@@ -60,18 +60,7 @@ pub(super) fn translate(document: &Node, mut to: Translator<'_>) -> Translation 
     let why =
         "artifacts that refer to an image, which that tool copies by default, are not copied yet";
     to.note(Kind::Missing, place, "artifacts", why);
-    let mappings = root.node("mappings").map(Node::items);
-    let mappings = match mappings {
-        Some(Ok(items)) => items,
-        Some(Err(problem)) => {
-            to.report(problem.key("mappings"));
-            &[]
-        }
-        None => {
-            to.report(Problem::new("missing, expected a list of mappings").key("mappings"));
-            &[]
-        }
-    };
+    let mappings = root.needed_items("mappings", "a list of mappings", &mut to);
     for (index, item) in mappings.iter().enumerate() {
         let path = format!("mappings[{index}]");
         mapping(item, &path, &defaults, &names, &mut to);

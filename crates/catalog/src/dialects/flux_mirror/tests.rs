@@ -47,3 +47,17 @@ fn an_artifact_needs_a_source_and_a_destination() {
         "{told}"
     );
 }
+
+#[test]
+fn charts_and_artifacts_that_are_no_lists_are_told() {
+    let text = "apiVersion: mirror.fluxcd.io/v1alpha1\ncharts: x\nartifacts: {a: b}\n";
+    let told = error(text, "c.yaml", &DialectOptions::default());
+    let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(
+        lines,
+        [
+            "c.yaml:2:9: charts: found a text, expected a list",
+            "c.yaml:3:12: artifacts: found a mapping, expected a list"
+        ]
+    );
+}

@@ -94,6 +94,20 @@ impl<'n> Mapping<'n> {
         }
     }
 
+    /// The items of the list `key`, which has to be there.
+    pub(in crate::dialects) fn needed_items(
+        &self,
+        key: &str,
+        expected: &str,
+        translator: &mut Translator<'_>,
+    ) -> &'n [Node] {
+        if self.node(key).is_none() {
+            let missing = Problem::new(format!("missing, expected {expected}"));
+            translator.report(missing.key(&self.key(key)));
+        }
+        self.items(key, translator)
+    }
+
     /// The texts of the list `key`.
     pub(in crate::dialects) fn texts(
         &self,
