@@ -15,7 +15,7 @@ use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::{
     DOCKER_HUB, Reference, Repository, canonical_host, split,
 };
-use image_sync_shared::run::job::{ImagePolicy, Overwrite, PlatformMissing, Trust};
+use image_sync_shared::run::job::{ImagePolicy, Overwrite, PlatformMissing, Referrers, Trust};
 
 use crate::problem::{Origin, Problem, without_secrets};
 use crate::tag_rules::TagRules;
@@ -66,18 +66,24 @@ pub(crate) struct Entry {
 }
 
 /// What is said of a policy, as far as something is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StatedPolicy {
     pub(crate) overwrite: Option<Overwrite>,
     pub(crate) platform_missing: Option<PlatformMissing>,
+    /// Which artifacts; none of them, where that is said.
+    pub(crate) referrers: Option<Option<Box<Referrers>>>,
 }
 
 impl StatedPolicy {
     /// The policy; where nothing is said, it is the `usual` one.
-    pub(crate) fn or(self, usual: ImagePolicy) -> ImagePolicy {
+    pub(crate) fn or(&self, usual: &ImagePolicy) -> ImagePolicy {
         ImagePolicy {
             overwrite: self.overwrite.unwrap_or(usual.overwrite),
             platform_missing: self.platform_missing.unwrap_or(usual.platform_missing),
+            referrers: match &self.referrers {
+                Some(stated) => stated.clone(),
+                None => usual.referrers.clone(),
+            },
         }
     }
 }
@@ -214,7 +220,7 @@ impl Entry {
             platforms,
             source_trust: source_trust.unwrap_or(defaults.source_trust),
             target_trust: target_trust.unwrap_or(defaults.target_trust),
-            policy: self.policy.or(defaults.policy),
+            policy: self.policy.or(&defaults.policy),
         })
     }
 
@@ -283,7 +289,7 @@ pub(crate) fn for_target(
         platforms,
         source_trust: defaults.source_trust,
         target_trust: defaults.target_trust,
-        policy: defaults.policy,
+        policy: defaults.policy.clone(),
     })
 }
 

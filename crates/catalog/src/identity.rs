@@ -36,13 +36,13 @@ fn digest_of(said: &Said<'_>) -> [u8; 32] {
         image.platforms,
         image.source_trust,
         image.target_trust
-    ) + &policy(image.policy);
+    ) + &policy(&image.policy);
     Sha256::digest(line).into()
 }
 
 /// Nothing where an image has the usual policy: a catalog without any keeps the name that it has had.
-fn policy(policy: ImagePolicy) -> String {
-    if policy == ImagePolicy::default() {
+fn policy(policy: &ImagePolicy) -> String {
+    if *policy == ImagePolicy::default() {
         return String::new();
     }
     format!("{policy:?}\n")

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 pub use explain::{Explained, Fate, Out, Stage};
+use image_sync_shared::image::referrers::is_tag_of_digest;
 use regex::Regex;
 use time::{Duration, OffsetDateTime};
 pub(crate) use version::Range;
@@ -158,7 +159,7 @@ impl TagRules {
     ) -> Vec<Candidate<'t>> {
         let tags: HashSet<&str> = tags
             .into_iter()
-            .filter(|tag| !is_of_artifact(tag))
+            .filter(|tag| !is_tag_of_digest(tag))
             .collect();
         let named = tags.into_iter().filter(|tag| self.is_named(tag));
         let seen = named.filter_map(|tag| self.candidate(tag));
@@ -268,17 +269,6 @@ fn highest_first<'t, K: Ord>(
     // What is equal by the rule, as 1.2 and v1.2.0, has the order of the names.
     keyed.sort_unstable_by(|left, right| Reverse(left).cmp(&Reverse(right)));
     keyed.into_iter().map(|(_, tag)| tag).collect()
-}
-
-/// Whether a tag is that of a signature, an attestation or an index of referrers (distribution spec 1.1, "Referrers Tag
-/// Schema", and cosign's tags).
-fn is_of_artifact(tag: &str) -> bool {
-    let Some(rest) = tag.strip_prefix("sha256-") else {
-        return false;
-    };
-    let hex = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
-    let suffix = &rest[hex..];
-    hex == 64 && (suffix.is_empty() || suffix.starts_with('.'))
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 use image_sync_shared::config::{ImageSpec, Settings};
 use image_sync_shared::image::platform::{Platform, Platforms};
 use image_sync_shared::ports::telemetry::trace_context::TraceContext;
-use image_sync_shared::run::job::{
-    ImagePolicy, Job, JobId, JobKind, MESSAGE_VERSION, Place, Policy,
-};
+use image_sync_shared::run::job::{ImagePolicy, Job, JobId, JobKind, Place, Policy};
 use image_sync_shared::run::outcome::Work;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
 use time::OffsetDateTime;
@@ -41,7 +39,7 @@ pub fn job_for(
     now: OffsetDateTime,
 ) -> Job {
     let policy = Policy {
-        image: image.policy,
+        image: image.policy.clone(),
         ..policy.clone()
     };
     Job {
@@ -75,10 +73,12 @@ pub fn job_for(
     }
 }
 
-/// The version of a message: a worker that does not know policies, or patterns of platforms, must not take the job.
+/// The version of a message: a worker that does not know policies, patterns of platforms or artifacts must not take the job.
 fn version(policy: &Policy, platforms: &Platforms) -> u32 {
     match platforms {
-        Platforms::Several(all) if all.iter().any(Platform::is_pattern) => MESSAGE_VERSION,
+        Platforms::Several(all) if all.iter().any(Platform::is_pattern) => {
+            policy.message_version().max(2)
+        }
         _ => policy.message_version(),
     }
 }

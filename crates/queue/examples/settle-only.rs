@@ -88,6 +88,7 @@ fn in_place(job: &Job) -> JobResult {
             would_copy: None,
             note: None,
             attestations_left_out: 0,
+            artifacts: None,
         },
     }
 }

@@ -1,21 +1,24 @@
 //! The API of registries (OCI distribution spec): manifests (sections "Pull" and "Push"), lists of tags and repositories
-//! (section "Content Discovery"),
+//! (section "Content Discovery"), referrers (section "Listing Referrers"),
 //! upload sessions and blobs. Whatever is here is one or several requests of `client`.
 
 pub(crate) mod blobs;
 pub(crate) mod lists;
 mod manifests;
+mod referrers;
 pub(crate) mod uploads;
 
 use crate::client::Client;
 use manifests::head_support::KnownHeadSupport;
 use manifests::shared::SharedManifests;
+use referrers::WithoutReferrersApi;
 
 /// A registry over HTTP.
 #[derive(Clone)]
 pub(crate) struct HttpRegistry {
     client: Client,
     head_support: KnownHeadSupport,
+    without_referrers_api: WithoutReferrersApi,
     /// What is read for several targets at once; none where there is one alone.
     shared_manifests: Option<SharedManifests>,
 }
@@ -27,6 +30,7 @@ impl HttpRegistry {
             shared_manifests: client.shares_reads().then(SharedManifests::new),
             client,
             head_support: KnownHeadSupport::default(),
+            without_referrers_api: WithoutReferrersApi::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod index;
 mod lock;
 mod manifests;
 mod plain;
+mod referrers;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +22,13 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{Descriptor, RawManifest};
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::ports::transfer::registries::Resolved;
+use image_sync_shared::ports::transfer::registries::{Pushed, Resolved};
 use image_sync_shared::run::job::Remote;
 
 pub(crate) use self::blobs::{BlobFile, Link, READ_BUFFER};
 pub(crate) use self::error::LayoutError;
 use self::folder::Folder;
+pub(crate) use self::referrers::Subjects;
 
 /// One repository that is a folder, on its side of a copy.
 #[derive(Clone, Debug)]
@@ -88,10 +90,27 @@ impl Layout {
         &self,
         reference: &Reference,
         manifest: &RawManifest,
-    ) -> Result<(), Failure> {
+    ) -> Result<Pushed, Failure> {
         let (name, manifest) = (reference.clone(), manifest.clone());
         self.run(Step::PushManifest, reference, move |folder| {
             folder.push(&name, &manifest)
+        })
+        .await
+    }
+
+    /// As [`Registries::referrers`](image_sync_shared::ports::transfer::registries::Registries::referrers).
+    pub(crate) async fn referrers(
+        &self,
+        subject: &Digest,
+        subjects: &Subjects,
+    ) -> Result<Vec<Descriptor>, Failure> {
+        let (asked, subjects) = (subject.clone(), subjects.clone());
+        let target = self.side == Side::Target;
+        self.run(Step::ListReferrers, subject, move |folder| {
+            match folder.referrers(&asked, &subjects) {
+                Err(LayoutError::NoLayout(_)) if target => Ok(Vec::new()),
+                listed => listed,
+            }
         })
         .await
     }

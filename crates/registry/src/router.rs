@@ -5,20 +5,24 @@ use image_sync_shared::failure::{Failure, FailureClass, Step};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{Descriptor, RawManifest};
 use image_sync_shared::image::reference::{Reference, Repository};
-use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::ports::transfer::registries::{
+    Arrival, BlobCopy, Pushed, Registries, Resolved,
+};
 use image_sync_shared::run::job::Remote;
 
 use crate::client::{Client, ClientOptions};
 use crate::distribution::HttpRegistry;
 use crate::distribution::blobs::BlobTransfer;
 use crate::http::SetupError;
-use crate::layout::Layout;
+use crate::layout::{Layout, Subjects};
 
 /// Reads and writes images wherever they are.
 pub struct Router {
     client: Client,
     http: HttpRegistry,
     transfer: BlobTransfer,
+    /// What the manifests of folders refer to.
+    subjects: Subjects,
 }
 
 impl Router {
@@ -33,6 +37,7 @@ impl Router {
             http: HttpRegistry::new(client.clone()),
             transfer: BlobTransfer::new(client.clone(), chunk_sizes),
             client,
+            subjects: Subjects::default(),
         })
     }
 
@@ -78,7 +83,7 @@ impl Registries for Router {
         at: &Remote,
         reference: &Reference,
         manifest: &RawManifest,
-    ) -> Result<(), Failure> {
+    ) -> Result<Pushed, Failure> {
         let pushed = match &at.repository {
             Repository::Registry { .. } => self.http.push_manifest(at, reference, manifest).await,
             Repository::Folder(path) => {
@@ -87,6 +92,22 @@ impl Registries for Router {
             }
         };
         pushed.map_err(|failure| self.without_secrets(failure))
+    }
+
+    async fn referrers(
+        &self,
+        at: &Remote,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Option<Vec<Descriptor>>, Failure> {
+        let listed = match &at.repository {
+            Repository::Registry { .. } => self.http.referrers(at, subject, artifact_type).await,
+            Repository::Folder(path) => {
+                let layout = Layout::new(at, path);
+                layout.referrers(subject, &self.subjects).await.map(Some)
+            }
+        };
+        listed.map_err(|failure| self.without_secrets(failure))
     }
 
     async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {

@@ -42,6 +42,8 @@ pub enum Step {
     ListTags,
     /// Listing the repositories of a registry.
     ListRepositories,
+    /// Listing what refers to an image.
+    ListReferrers,
     /// Getting a token or credentials.
     Authenticate,
     /// Holding the target's lease.
@@ -62,6 +64,7 @@ words!(Step {
     PushManifest = "push_manifest",
     ListTags = "list_tags",
     ListRepositories = "list_repositories",
+    ListReferrers = "list_referrers",
     Authenticate = "authenticate",
     Lease = "lease",
     Image = "image",
@@ -330,6 +333,7 @@ impl fmt::Display for Step {
             Self::PushManifest => "push manifest",
             Self::ListTags => "list tags",
             Self::ListRepositories => "list repositories",
+            Self::ListReferrers => "list referrers",
             Self::Authenticate => "authenticate",
             Self::Lease => "lease",
             Self::Image => "image",

@@ -83,6 +83,7 @@ pub(crate) fn result(idx: u32) -> JobResult {
         would_copy: None,
         note: None,
         attestations_left_out: 0,
+        artifacts: None,
     };
     JobResult {
         idx,

@@ -149,6 +149,7 @@ pub fn entry(idx: u32, action: Action) -> ImageResult {
         would_copy: None,
         note: None,
         attestations_left_out: 0,
+        artifacts: None,
     }
 }
 

@@ -161,7 +161,7 @@ pub(super) fn hash_of_work(image: &ImageSpec) -> u64 {
         &image.source,
         &image.reference,
         &image.platforms,
-        image.policy,
+        image.policy.clone(),
     )
         .hash(&mut hasher);
     hasher.finish()

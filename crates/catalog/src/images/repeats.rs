@@ -79,7 +79,7 @@ fn same_work(left: &ImageSpec, right: &ImageSpec) -> bool {
             image.platforms.clone(),
             image.source_trust,
             image.target_trust,
-            image.policy,
+            image.policy.clone(),
         )
     };
     work(left) == work(right)

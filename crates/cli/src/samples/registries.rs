@@ -6,7 +6,9 @@ use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{Descriptor, RawManifest};
 use image_sync_shared::image::media_type::OCI_MANIFEST;
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::ports::transfer::registries::{
+    Arrival, BlobCopy, Pushed, Registries, Resolved,
+};
 use image_sync_shared::run::job::Remote;
 
 /// Registries in which every image is in place, but for what this has to say of who asks for one.
@@ -36,7 +38,16 @@ impl Registries for InPlace {
         _: &Remote,
         _: &Reference,
         _: &RawManifest,
-    ) -> Result<(), Failure> {
+    ) -> Result<Pushed, Failure> {
+        panic!("all is in place")
+    }
+
+    async fn referrers(
+        &self,
+        _: &Remote,
+        _: &Digest,
+        _: Option<&str>,
+    ) -> Result<Option<Vec<Descriptor>>, Failure> {
         panic!("all is in place")
     }
 

@@ -265,6 +265,7 @@ Errors:
         report.results[0].would_copy = Some(WouldCopy {
             blobs: 7,
             bytes: 40 * 1024 * 1024,
+            artifacts: 0,
         });
         report.head.summary = image_sync_shared::run::report::Summary {
             skipped: 1,

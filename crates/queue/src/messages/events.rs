@@ -144,6 +144,7 @@ fn result_in_parts(bytes: &[u8]) -> Option<RunEvent> {
             would_copy: part(&mut entry, "would_copy"),
             note: part::<String>(&mut entry, "note").map(bounded),
             attestations_left_out: part(&mut entry, "attestations_left_out").unwrap_or_default(),
+            artifacts: part(&mut entry, "artifacts"),
         },
     })))
 }

@@ -3,7 +3,7 @@
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod link;
+pub(super) mod link;
 mod names;
 
 use std::collections::HashSet;

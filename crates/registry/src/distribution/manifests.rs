@@ -9,14 +9,14 @@ use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{MAX_MANIFEST_BYTES, RawManifest};
 use image_sync_shared::image::media_type::{ACCEPTED_MANIFESTS, essence};
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::ports::transfer::registries::Resolved;
+use image_sync_shared::ports::transfer::registries::{Pushed, Resolved};
 use image_sync_shared::run::job::Remote;
 use image_sync_shared::text::excerpt;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 
 use self::head_support::{HeadSupport, is_refusal};
-use super::HttpRegistry;
+use super::{HttpRegistry, referrers};
 use crate::client::mirror::Mirrored;
 use crate::client::{Operation, Payload, Permits, Request, Target};
 use crate::http::{RequestError, body};
@@ -137,7 +137,7 @@ impl HttpRegistry {
         at: &Remote,
         reference: &Reference,
         manifest: &RawManifest,
-    ) -> Result<(), Failure> {
+    ) -> Result<Pushed, Failure> {
         let permits = self.client.permit(at).await;
         let asked = ManifestOperation::new(at, &permits, Step::PushManifest, reference);
         let media_type = HeaderValue::try_from(&manifest.media_type).map_err(|_reason| {
@@ -154,7 +154,10 @@ impl HttpRegistry {
         // A registry that says it stored it under another digest has stored something else.
         let pushed = Reference::Digest(manifest.digest.clone());
         let stated = digest::stated_digest(response.headers(), &pushed);
-        stated.map(drop).map_err(|error| asked.failure(error))
+        stated.map_err(|error| asked.failure(error))?;
+        Ok(Pushed {
+            subject: referrers::processed(response.headers()),
+        })
     }
 
     /// See [`Registries::has_blob`](image_sync_shared::ports::transfer::registries::Registries::has_blob). A refusal means that it is

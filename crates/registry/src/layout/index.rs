@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::image::manifest::Descriptor;
+use image_sync_shared::image::manifest::{Descriptor, RawManifest};
 use image_sync_shared::image::media_type;
 use image_sync_shared::image::reference::Reference;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -106,6 +106,35 @@ impl Index {
         nameless.filter_map(|entry| digest_of(entry)).collect()
     }
 
+    /// The entries that are descriptors, in their order.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {
+        let entries = self.manifests.iter();
+        entries.filter_map(|entry| serde_json::from_str(entry.get()).ok())
+    }
+
+    /// Adds an entry without a name, unless there is one of this digest, and says whether that changes anything.
+    pub(super) fn add_nameless(
+        &mut self,
+        manifest: &RawManifest,
+        artifact_type: &str,
+    ) -> Result<bool, String> {
+        let digest = Some(manifest.digest.as_str());
+        let mut entries = self.manifests.iter();
+        if entries.any(|entry| digest_of(entry).as_deref() == digest) {
+            return Ok(false);
+        }
+        let entry = to_raw_value(&Entry {
+            media_type: media_type::essence(&manifest.media_type),
+            digest: &manifest.digest,
+            size: manifest.bytes.len() as u64,
+            artifact_type: Some(artifact_type).filter(|of| !of.is_empty()),
+            annotations: None,
+        });
+        self.manifests
+            .push(entry.map_err(|error| error.to_string())?);
+        Ok(true)
+    }
+
     /// Makes `tag` point at `content`, at the place where it was before, and says whether that changes anything.
     pub(super) fn set_tag(&mut self, tag: &str, content: &Descriptor) -> Result<bool, String> {
         let before = self.position_of(tag);
@@ -120,10 +149,11 @@ impl Index {
             media_type: &content.media_type,
             digest: &content.digest,
             size: content.size,
-            annotations: Names {
+            artifact_type: None,
+            annotations: Some(Names {
                 reference: Some(tag.to_owned()),
                 containerd,
-            },
+            }),
         });
         let entry = entry.map_err(|error| error.to_string())?;
         let at = before.unwrap_or(self.manifests.len());
@@ -148,7 +178,10 @@ struct Entry<'a> {
     media_type: &'a str,
     digest: &'a Digest,
     size: u64,
-    annotations: Names,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<Names>,
 }
 
 /// The annotations that name an image.

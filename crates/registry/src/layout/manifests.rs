@@ -8,10 +8,12 @@ use image_sync_shared::image::manifest::{
 };
 use image_sync_shared::image::media_type;
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::ports::transfer::registries::Resolved;
+use image_sync_shared::image::referrers::Referring;
+use image_sync_shared::ports::transfer::registries::{Pushed, Resolved};
 
 use super::error::LayoutError;
 use super::folder::Folder;
+use super::index::Index;
 
 /// How deep indexes may list indexes.
 const MAX_DEPTH: usize = 8;
@@ -154,7 +156,7 @@ impl Folder {
         &self,
         reference: &Reference,
         manifest: &RawManifest,
-    ) -> Result<(), LayoutError> {
+    ) -> Result<Pushed, LayoutError> {
         let expected = match reference {
             Reference::Digest(digest) => digest,
             Reference::Tag(_) => &manifest.digest,
@@ -168,10 +170,15 @@ impl Folder {
         self.check_complete(manifest, 0, &mut HashSet::new())?;
         self.prepare()?;
         self.write_blob(&digest, &manifest.bytes)?;
-        match reference {
-            Reference::Tag(tag) => self.tag(tag, &digest, manifest),
-            Reference::Digest(_) => Ok(()),
+        let referring = Referring::of(manifest);
+        match (reference, &referring) {
+            (Reference::Tag(tag), _) => self.tag(tag, &digest, manifest)?,
+            (Reference::Digest(_), Some(referring)) => self.list_referrer(referring, manifest)?,
+            (Reference::Digest(_), None) => {}
         }
+        Ok(Pushed {
+            subject: referring.map(|referring| referring.subject),
+        })
     }
 
     fn malformed_index(&self, reason: String) -> LayoutError {
@@ -182,8 +189,6 @@ impl Folder {
     }
 
     fn tag(&self, tag: &str, digest: &Digest, manifest: &RawManifest) -> Result<(), LayoutError> {
-        let lock = self.lock()?;
-        let mut index = self.index()?;
         let descriptor = Descriptor {
             media_type: media_type::essence(&manifest.media_type).to_owned(),
             digest: digest.clone(),
@@ -194,7 +199,17 @@ impl Folder {
             artifact_type: None,
             data: None,
         };
-        let changed = index.set_tag(tag, &descriptor);
+        self.change_index(|index| index.set_tag(tag, &descriptor))
+    }
+
+    /// Makes a change of `index.json`, which tells whether it changes anything.
+    pub(super) fn change_index(
+        &self,
+        change: impl FnOnce(&mut Index) -> Result<bool, String>,
+    ) -> Result<(), LayoutError> {
+        let lock = self.lock()?;
+        let mut index = self.index()?;
+        let changed = change(&mut index);
         if changed.map_err(|reason| self.malformed_index(reason))? {
             // The names of the blobs first: after a power cut the index must lead to nothing that is not there.
             self.sync_blob_folders()?;

@@ -9,6 +9,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::image::digest::Digest;
 use crate::image::platform::Platforms;
+use crate::image::reference::Repository;
 use crate::run::job::PlatformMissing;
 use crate::secret::mac::MacKey;
 
@@ -31,6 +32,16 @@ pub enum Fact {
         /// The registry's host.
         host: String,
     },
+    /// That nothing refers to an image, so that there is no artifact to be copied with it. It may be otherwise soon, so its proof
+    /// does not hold for days.
+    NoArtifacts {
+        /// The repository where they would be.
+        repository: Repository,
+        /// The image.
+        image: Digest,
+        /// Which artifacts are meant, and of what: of it alone, or of what it lists too.
+        of: String,
+    },
 }
 
 impl Fact {
@@ -49,6 +60,11 @@ impl Fact {
                 missing: PlatformMissing::Skip,
             } => format!("available/{index}/{platforms}"),
             Self::Converted { refused, host } => format!("converted/{refused}/{host}"),
+            Self::NoArtifacts {
+                repository,
+                image,
+                of,
+            } => format!("{PASSING}{of}/{image}/{repository}"),
         }
     }
 }
@@ -58,6 +74,11 @@ impl Fact {
 const HOLDS: Duration = Duration::days(6);
 /// The most that is added.
 const SPREAD: Duration = Duration::days(2);
+/// How the keys of facts begin that may be otherwise soon.
+const PASSING: &str = "no-artifacts/";
+/// How long a proof of such a fact holds, and the most that is added.
+const PASSING_HOLDS: Duration = Duration::hours(1);
+const PASSING_SPREAD: Duration = Duration::minutes(20);
 /// How far the clocks of two machines may be apart: a proof of a time that is yet to come is none.
 const SKEW: Duration = Duration::hours(1);
 
@@ -71,7 +92,12 @@ pub fn is_proof_good(key: &str, proven_at: OffsetDateTime, now: OffsetDateTime) 
         .map(u32::from)
         .sum::<u32>()
         % 48;
-    let holds = HOLDS + SPREAD * part / 48;
+    let (holds, spread) = if key.starts_with(PASSING) {
+        (PASSING_HOLDS, PASSING_SPREAD)
+    } else {
+        (HOLDS, SPREAD)
+    };
+    let holds = holds + spread * part / 48;
     let age = now - proven_at;
     (-SKEW..holds).contains(&age)
 }
@@ -112,5 +138,18 @@ mod tests {
             ends.insert((0..48).find(|hours| !is_good(HOLDS + hour * *hours)));
         }
         assert!(ends.len() > 24, "they are not all due at once: {ends:?}");
+    }
+
+    #[test]
+    fn that_there_are_no_artifacts_holds_for_an_hour_and_some_minutes() {
+        let fact = Fact::NoArtifacts {
+            repository: "quay.io/a/b".parse().unwrap(),
+            image: Digest::of(b"an image"),
+            of: "image".to_owned(),
+        };
+        let (now, key) = (datetime!(2026-11-20 12:00 UTC), fact.key());
+        let is_good = |age| is_proof_good(&key, now - age, now);
+        assert!(is_good(PASSING_HOLDS - Duration::MINUTE));
+        assert!(!is_good(PASSING_HOLDS + PASSING_SPREAD));
     }
 }

@@ -2,6 +2,7 @@
 
 mod kind;
 mod policy;
+mod referrers;
 mod unworked;
 
 use std::fmt;
@@ -25,9 +26,10 @@ use crate::text;
 
 pub use kind::JobKind;
 pub use policy::{ImagePolicy, Overwrite, PlatformMissing, Policy};
+pub use referrers::{Referrers, ReferrersFrom};
 
 /// The highest version of messages that this program reads.
-pub const MESSAGE_VERSION: u32 = 2;
+pub const MESSAGE_VERSION: u32 = 3;
 /// How many past attempts a job remembers.
 pub const MAX_HISTORY: usize = 5;
 
@@ -524,6 +526,7 @@ mod tests {
             bytes_copied: 1007,
             copied: 1,
             mounted: 2,
+            artifacts: 0,
         };
         let job = Job { so_far, ..new }.deferred(samples::now());
         let json = serde_json::to_string(&job).unwrap();

@@ -62,6 +62,25 @@ pub struct BlobCounts {
     pub present: u32,
 }
 
+/// What became of the artifacts that belong to an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ArtifactCounts {
+    /// Copied to the target.
+    pub copied: u32,
+    /// At the target without this job's doing.
+    pub present: u32,
+    /// Left at the source, as what they belong to is not copied as it is: the index of which some platforms are chosen, or a
+    /// manifest that was converted.
+    pub unfit: u32,
+    /// At the target, and no longer at the source.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub kept: u32,
+    /// Could not be copied, or not even be asked for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failed: u32,
+}
+
 /// What the attempts at an image did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -74,6 +93,9 @@ pub struct Work {
     pub copied: u32,
     /// Blobs that were mounted.
     pub mounted: u32,
+    /// Artifacts that were copied.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub artifacts: u32,
 }
 
 impl Work {
@@ -91,6 +113,9 @@ pub struct WouldCopy {
     pub blobs: u32,
     /// Their size in bytes, and that of the manifests.
     pub bytes: u64,
+    /// Artifacts that the target lacks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub artifacts: u32,
 }
 
 /// The result of one image: an entry of the report.
@@ -142,6 +167,9 @@ pub struct ImageResult {
     /// How many attestations of the chosen platforms were left out, as the source lists them and does not serve them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attestations_left_out: u32,
+    /// What became of its artifacts; nothing where its policy has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<ArtifactCounts>,
 }
 
 impl ImageResult {

@@ -63,6 +63,7 @@ impl AttemptOutcome {
             bytes_copied: self.tally.bytes_copied,
             copied: self.tally.blobs.copied,
             mounted: self.tally.blobs.mounted,
+            artifacts: self.tally.artifacts_copied(),
         }
     }
 }

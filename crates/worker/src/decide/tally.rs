@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::panics::lock;
-use image_sync_shared::run::outcome::{BlobCounts, Work, WouldCopy};
+use image_sync_shared::run::outcome::{ArtifactCounts, BlobCounts, Work, WouldCopy};
 
 /// What this attempt found, and what all attempts did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,11 @@ pub(crate) struct Tally {
     pub(crate) note: Option<String>,
     /// Attestations of the chosen platforms that the source does not serve.
     pub(crate) attestations_left_out: u32,
+    /// What became of the artifacts of the image, those that this job copied counted as present too when they are met again. Nothing
+    /// where none were looked for.
+    pub(crate) artifacts: Option<ArtifactCounts>,
+    /// How many this job had copied before all were looked at last.
+    artifacts_before: u32,
 }
 
 impl Tally {
@@ -39,6 +44,10 @@ impl Tally {
         };
         tally.blobs.copied = so_far.copied.min(u32::MAX / 4);
         tally.blobs.mounted = so_far.mounted.min(u32::MAX / 4);
+        tally.artifacts = (so_far.artifacts > 0).then(|| ArtifactCounts {
+            copied: so_far.artifacts.min(u32::MAX / 4),
+            ..ArtifactCounts::default()
+        });
         tally.recount();
         tally
     }
@@ -47,6 +56,24 @@ impl Tally {
     pub(crate) fn recount(&mut self) {
         self.copied_before = self.blobs.copied + self.blobs.mounted;
         self.blobs.present = 0;
+        self.artifacts = self.artifacts.map(|found| ArtifactCounts {
+            copied: found.copied,
+            ..ArtifactCounts::default()
+        });
+        self.artifacts_before = self.artifacts_copied();
+    }
+
+    /// How many artifacts this job has copied.
+    pub(crate) fn artifacts_copied(&self) -> u32 {
+        self.artifacts.map_or(0, |artifacts| artifacts.copied)
+    }
+
+    /// What became of the artifacts, each counted once.
+    pub(crate) fn distinct_artifacts(&self) -> Option<ArtifactCounts> {
+        self.artifacts.map(|found| ArtifactCounts {
+            present: found.present.saturating_sub(self.artifacts_before),
+            ..found
+        })
     }
 
     /// What happened to the blobs, each counted once.
@@ -85,6 +112,7 @@ mod tests {
             bytes_copied: u64::MAX,
             copied: u32::MAX,
             mounted: u32::MAX,
+            artifacts: u32::MAX,
         };
         let tally = SharedTally::starting_with(&work);
         let mut tally = tally.lock();

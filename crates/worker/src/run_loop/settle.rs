@@ -114,7 +114,7 @@ fn log_result(entry: &ImageResult) {
         Action::AlreadyCached => info!(ms, "in place"),
         Action::Pulled => info!(bytes = entry.bytes_copied, attempts, ms, "copied"),
         Action::Skipped => {
-            let WouldCopy { blobs, bytes } = entry.would_copy.unwrap_or_default();
+            let WouldCopy { blobs, bytes, .. } = entry.would_copy.unwrap_or_default();
             info!(blobs, bytes, ms, "would be copied");
         }
         Action::Kept => {

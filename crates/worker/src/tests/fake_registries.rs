@@ -12,7 +12,10 @@ use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{Descriptor, RawManifest};
 use image_sync_shared::image::media_type;
 use image_sync_shared::image::reference::{Reference, Repository, split};
-use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::image::referrers::Referring;
+use image_sync_shared::ports::transfer::registries::{
+    Arrival, BlobCopy, Pushed, Registries, Resolved,
+};
 use image_sync_shared::run::job::{Access, Remote};
 use image_sync_testkit::Image;
 
@@ -28,6 +31,7 @@ struct State {
     requests: Vec<String>,
     staged: Vec<Fault>,
     takes_no_docker: HashSet<String>,
+    has_referrers_api: HashSet<String>,
     mounts_nothing: HashSet<String>,
     pretends_to_mount: HashSet<String>,
     verifies: bool,
@@ -140,6 +144,11 @@ impl FakeRegistries {
     /// A host refuses Docker manifests.
     pub(crate) fn take_no_docker(&self, host: &str) {
         self.state().takes_no_docker.insert(host.to_owned());
+    }
+
+    /// A host has the referrers API.
+    pub(crate) fn have_referrers_api(&self, host: &str) {
+        self.state().has_referrers_api.insert(host.to_owned());
     }
 
     /// A host answers every mount with an upload.
@@ -274,7 +283,7 @@ impl Registries for FakeRegistries {
         at: &Remote,
         reference: &Reference,
         manifest: &RawManifest,
-    ) -> Result<(), Failure> {
+    ) -> Result<Pushed, Failure> {
         assert_eq!(at.access, Access::PullPush, "a dry run writes nothing");
         let image = at.repository.image(reference.clone()).to_string();
         self.log(format!("PUT {} manifest {image}", at.side));
@@ -302,7 +311,32 @@ impl Registries for FakeRegistries {
             }
             Reference::Digest(named) => assert_eq!(*named, digest),
         }
-        Ok(())
+        let has_api = state.has_referrers_api.contains(host(&at.repository));
+        let referring = Referring::of(manifest).filter(|_| has_api);
+        Ok(Pushed {
+            subject: referring.map(|referring| referring.subject),
+        })
+    }
+
+    async fn referrers(
+        &self,
+        at: &Remote,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Option<Vec<Descriptor>>, Failure> {
+        let about = format!("{} {subject}", at.repository);
+        self.log(format!("GET {} referrers {about}", at.side));
+        self.staged(Call::Referrers, &about).await?;
+        let state = self.state();
+        if !state.has_referrers_api.contains(host(&at.repository)) {
+            return Ok(None);
+        }
+        let content = state.content.get(&at.repository);
+        let referring = content.map_or_else(Vec::new, |content| content.referrers(subject));
+        let is_asked = |entry: &Descriptor| {
+            artifact_type.is_none_or(|of| entry.artifact_type.as_deref() == Some(of))
+        };
+        Ok(Some(referring.into_iter().filter(is_asked).collect()))
     }
 
     async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
@@ -355,8 +389,13 @@ impl Registries for FakeRegistries {
         panic!("a worker lists no repositories")
     }
 
-    async fn tags(&self, _: &Remote) -> Result<Vec<String>, Failure> {
-        panic!("a worker lists no tags");
+    async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
+        let about = at.repository.to_string();
+        self.log(format!("GET {} tags {about}", at.side));
+        self.staged(Call::Tags, &about).await?;
+        let state = self.state();
+        let content = state.content.get(&at.repository);
+        Ok(content.map_or_else(Vec::new, |content| content.tags.keys().cloned().collect()))
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum Call {
     PushManifest,
     HasBlob,
     CopyBlob,
+    Referrers,
+    Tags,
 }
 
 /// Something that happens to a call whose description contains `about`.
@@ -76,6 +78,8 @@ impl Fault {
             Call::HasBlob => Step::CheckBlob,
             Call::CopyBlob if side == Side::Source => Step::PullBlob,
             Call::CopyBlob => Step::PushBlob,
+            Call::Referrers => Step::ListReferrers,
+            Call::Tags => Step::ListTags,
         };
         Failure::new(side, step, subject, class, "staged")
     }

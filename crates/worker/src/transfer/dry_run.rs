@@ -24,6 +24,7 @@ pub(crate) async fn what_is_missing(
     let mut missing = WouldCopy {
         blobs: 0,
         bytes: manifests.sum(),
+        artifacts: 0,
     };
     let blobs: Vec<_> = plan.blobs().collect();
     let ask = async |place: usize| -> Result<_, Failure> {

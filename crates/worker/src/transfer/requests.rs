@@ -2,9 +2,11 @@
 
 use image_sync_shared::failure::{Failure, Side};
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::image::manifest::{MAX_MANIFEST_BYTES, RawManifest};
+use image_sync_shared::image::manifest::{Descriptor, MAX_MANIFEST_BYTES, RawManifest};
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy, Registries, Resolved};
+use image_sync_shared::ports::transfer::registries::{
+    Arrival, BlobCopy, Pushed, Registries, Resolved,
+};
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::job::Remote;
 
@@ -86,15 +88,39 @@ impl Requests<'_> {
         at: &Remote,
         reference: &Reference,
         manifest: &RawManifest,
-    ) -> Result<(), Failure> {
+    ) -> Result<Pushed, Failure> {
         let what = format!("writing manifest {reference} to the {}", at.side);
         let _operation = self.in_flight.start(at.side, what);
-        retry_request(self.retry, || {
+        let pushed = retry_request(self.retry, || {
             self.registries.push_manifest(at, reference, manifest)
         })
         .await?;
         self.half_open.answered(at.side).await;
-        Ok(())
+        Ok(pushed)
+    }
+
+    /// See [`Registries::referrers`].
+    #[expect(dead_code, reason = "asked by what copies artifacts, which comes next")]
+    pub(crate) async fn referrers(
+        &self,
+        at: &Remote,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Option<Vec<Descriptor>>, Failure> {
+        let what = format!("asking the {} what refers to {subject}", at.side);
+        let _operation = self.in_flight.start(at.side, what);
+        retry_request(self.retry, || {
+            self.registries.referrers(at, subject, artifact_type)
+        })
+        .await
+    }
+
+    /// See [`Registries::tags`].
+    #[expect(dead_code, reason = "asked by what copies artifacts, which comes next")]
+    pub(crate) async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
+        let what = format!("listing the tags of the {}", at.side);
+        let _operation = self.in_flight.start(at.side, what);
+        retry_request(self.retry, || self.registries.tags(at)).await
     }
 
     /// See [`Registries::has_blob`].

@@ -94,7 +94,8 @@ impl ManifestWriter<'_> {
         }
         self.lease.confirm().await?;
         let (target, reference) = (&self.target.remote, &self.image.reference);
-        self.requests.push_manifest(target, reference, root).await
+        self.requests.push_manifest(target, reference, root).await?;
+        Ok(())
     }
 
     async fn write_child(&self, manifest: &RawManifest) -> Result<(), Failure> {

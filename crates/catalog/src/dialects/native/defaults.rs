@@ -30,7 +30,7 @@ pub(super) fn read(node: &Node, of_all: &ImageDefaults) -> Result<ImageDefaults,
         source_trust: source_trust.unwrap_or(of_all.source_trust),
         target_trust: target_trust.unwrap_or(of_all.target_trust),
         targets: targets(&keys).or_else(|| of_all.targets.clone()),
-        policy: policy(&keys).or(of_all.policy),
+        policy: policy(&keys).or(&of_all.policy),
     };
     keys.finish(Some(defaults))
 }

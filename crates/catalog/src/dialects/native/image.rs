@@ -94,6 +94,7 @@ pub(super) fn policy(keys: &Keys<'_>) -> StatedPolicy {
     StatedPolicy {
         overwrite: word(keys, "overwrite", &OVERWRITE),
         platform_missing: word(keys, "platform_missing", &PLATFORM_MISSING),
+        referrers: None,
     }
 }
 

@@ -5,7 +5,10 @@ use reqwest::header::{HeaderMap, LINK};
 
 /// The URL of the next page of the answer from `page`, or none on the last one. It may be anywhere on the registry's
 /// own host, and keeps to its scheme and port; on another host it is an error.
-pub(super) fn next(page: &Url, headers: &HeaderMap) -> Result<Option<Url>, String> {
+pub(in crate::distribution) fn next(
+    page: &Url,
+    headers: &HeaderMap,
+) -> Result<Option<Url>, String> {
     let values = headers.get_all(LINK).iter();
     let targets = values
         .filter_map(|value| value.to_str().ok())

@@ -31,6 +31,15 @@ impl From<RawManifest> for Resolved {
     }
 }
 
+/// What a registry says of a manifest that it has taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// The manifest that it refers to, where the registry lists it among those that do (spec, section "Pushing Manifests with
+    /// Subject": the header `OCI-Subject`). Where a manifest with a subject was taken without that, the index under the referrers
+    /// tag has to list it.
+    pub subject: Option<Digest>,
+}
+
 /// How a blob came to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -95,7 +104,17 @@ pub trait Registries: Send + Sync {
         at: &Remote,
         reference: &Reference,
         manifest: &RawManifest,
-    ) -> Result<(), Failure>;
+    ) -> Result<Pushed, Failure>;
+
+    /// The manifests that refer to `subject` (spec, section "Listing Referrers"), page by page until the end; those of
+    /// `artifact_type` alone, where one is named and the registry can tell. None if it has no such API: then the index under the
+    /// referrers tag lists them.
+    async fn referrers(
+        &self,
+        at: &Remote,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Option<Vec<Descriptor>>, Failure>;
 
     /// Whether a repository has a blob, by HEAD.
     async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure>;

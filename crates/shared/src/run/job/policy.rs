@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::run::job::Referrers;
+
 /// What becomes of a tag of the target that has another image already. An equal one is up to date in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,7 +29,7 @@ pub enum PlatformMissing {
 }
 
 /// What the config says of an image, beside what is to be where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImagePolicy {
     /// What becomes of a tag that has another image.
@@ -36,6 +38,9 @@ pub struct ImagePolicy {
     /// What becomes of platforms that are not there.
     #[serde(skip_serializing_if = "is_default")]
     pub platform_missing: PlatformMissing,
+    /// Which artifacts come along; none where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrers: Option<Box<Referrers>>,
 }
 
 /// The rules a job is worked under.
@@ -55,7 +60,13 @@ impl Policy {
     /// The version of a message with these rules: a worker that does not know them must not take the job.
     #[must_use]
     pub fn message_version(&self) -> u32 {
-        if is_default(&self.image) { 1 } else { 2 }
+        match &self.image {
+            ImagePolicy {
+                referrers: Some(_), ..
+            } => 3,
+            usual if is_default(usual) => 1,
+            _ => 2,
+        }
     }
 }
 
@@ -93,5 +104,10 @@ mod tests {
             let text = serde_json::to_string(&policy).unwrap();
             assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
         }
+        let mut policy = plain;
+        policy.image.referrers = Some(Box::default());
+        assert_eq!(policy.message_version(), 3);
+        let text = serde_json::to_string(&policy).unwrap();
+        assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
     }
 }

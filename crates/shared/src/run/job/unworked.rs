@@ -35,6 +35,7 @@ impl Job {
                 would_copy: None,
                 note: None,
                 attestations_left_out: 0,
+                artifacts: None,
             },
         }
     }

@@ -236,6 +236,7 @@ pub(super) fn spread(over: Duration) -> Duration {
 fn entry(job: &Job, ended: AttemptOutcome, error: Option<String>) -> ImageResult {
     let work = ended.work();
     let blobs = ended.tally.distinct_blobs();
+    let artifacts = ended.tally.distinct_artifacts();
     let Tally {
         remote,
         cached,
@@ -262,5 +263,6 @@ fn entry(job: &Job, ended: AttemptOutcome, error: Option<String>) -> ImageResult
         would_copy,
         note,
         attestations_left_out,
+        artifacts,
     }
 }
