@@ -5,7 +5,7 @@ use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{MAX_MANIFEST_BYTES, RawManifest};
 use image_sync_shared::image::media_type::{OCI_INDEX, OCI_MANIFEST};
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::ports::transfer::registries::Registries as _;
+use image_sync_shared::ports::transfer::registries::{Pushed, Registries as _};
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{At, Fault, Gate, ImmutableTags, Rule};
 use image_sync_testkit::images::{Image, docker_image, image};
@@ -108,7 +108,7 @@ async fn a_docker_content_digest_that_is_no_digest_is_ignored() {
         assert_eq!(resolved.unwrap().digest, *app.digest(), "{none}");
         let at = target(registry.host(), "app");
         let pushed = router.push_manifest(&at, &tag("v2"), &manifest).await;
-        assert_eq!(pushed, Ok(()), "{none}");
+        assert_eq!(pushed, Ok(Pushed::default()), "{none}");
         registry.clear_faults();
     }
 }

@@ -158,6 +158,7 @@ async fn push_app(setup: RouterBuilder, host: &str) -> Result<(), Failure> {
         .router()
         .push_manifest(&at, &tag("v1"), &manifest)
         .await
+        .map(drop)
 }
 
 #[tokio::test]
