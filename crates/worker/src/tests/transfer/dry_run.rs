@@ -28,6 +28,7 @@ async fn a_dry_run_tells_what_it_would_copy_and_only_reads() {
     let expected = WouldCopy {
         blobs: 2,
         bytes: missing.iter().sum::<usize>() as u64,
+        artifacts: 0,
     };
     assert_eq!(entry.would_copy, Some(expected));
     let requests = fixture.registries.requests();
@@ -51,6 +52,7 @@ async fn a_dry_run_of_an_updated_index_counts_only_what_is_new() {
     let expected = WouldCopy {
         blobs: 3,
         bytes: (blobs + child.bytes().len() + new.bytes().len()) as u64,
+        artifacts: 0,
     };
     assert_eq!(ran.only().entry.would_copy, Some(expected));
 }
