@@ -4,7 +4,7 @@ mod filters;
 
 use std::collections::BTreeMap;
 
-use super::translation::{Kind, Mapping, Pairs, Translation, Translator};
+use super::translation::{Kind, Mapping, Pairs, Translation, Translator, text_or_texts};
 use crate::document::Node;
 use crate::problem::Problem;
 
@@ -177,7 +177,7 @@ fn groups(root: &Mapping<'_>, to: &mut Translator<'_>) -> BTreeMap<String, Vec<S
     let pairs = pairs.unwrap_or_default().iter();
     let groups = pairs.map(|(name, node)| {
         let path = format!("target_groups.{}", name.text);
-        (name.text.to_string(), texts(node, &path, to))
+        (name.text.to_string(), owned(text_or_texts(node, &path, to)))
     });
     groups.collect()
 }
@@ -269,7 +269,7 @@ fn targets(
             Some(group) => group.clone(),
             None => vec![name.to_owned()],
         },
-        None => texts(node, &mapping.key("targets"), to),
+        None => owned(text_or_texts(node, &mapping.key("targets"), to)),
     };
     let mut items = Vec::with_capacity(wanted.len());
     for name in &wanted {
@@ -285,22 +285,8 @@ fn targets(
     Some(Node::of_items(items))
 }
 
-fn texts(node: &Node, key: &str, to: &mut Translator<'_>) -> Vec<String> {
-    if let Some(text) = node.text() {
-        return vec![text.to_owned()];
-    }
-    let Ok(items) = node.items() else {
-        to.report(node.mismatch("a text or a list of texts").key(key));
-        return Vec::new();
-    };
-    let texts = items.iter().filter_map(|item| {
-        let text = item.text().map(str::to_owned);
-        if text.is_none() {
-            to.report(item.mismatch("a text").key(key));
-        }
-        text
-    });
-    texts.collect()
+fn owned(texts: Vec<&str>) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
 }
 
 /// The text of `key` with its variables.

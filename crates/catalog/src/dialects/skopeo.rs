@@ -218,6 +218,10 @@ fn repositories(registry: &Registry<'_>, list: &str, names: &mut Names, to: &mut
         let Some((source, wanted)) = to.ok(key.place, read.map_err(told)) else {
             continue;
         };
+        if wanted.has_artifacts() {
+            let name = format!("{}.{list}.{}", registry.name, key.text);
+            to.note_artifacts(key.place, name);
+        }
         let mut pairs = vec![
             ("source", text(&source, key.place)),
             ("tags", wanted.node()),

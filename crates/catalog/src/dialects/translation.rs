@@ -12,7 +12,7 @@ use crate::problem::{Place, Problem, Problems, names_a_secret};
 
 use super::DialectOptions;
 
-pub(super) use mapping::Mapping;
+pub(super) use mapping::{Mapping, text_or_texts};
 
 /// What became of a document.
 #[derive(Debug)]
@@ -91,6 +91,7 @@ pub(super) struct Translator<'a> {
     notes: Vec<Note>,
     problems: Problems,
     filled: Vec<Filled>,
+    has_told_artifacts: bool,
 }
 
 impl<'a> Translator<'a> {
@@ -108,6 +109,7 @@ impl<'a> Translator<'a> {
             notes: Vec::new(),
             problems: Problems::default(),
             filled: Vec::new(),
+            has_told_artifacts: false,
         }
     }
 
@@ -161,6 +163,15 @@ impl<'a> Translator<'a> {
             kind,
             why: why.into(),
         });
+    }
+
+    /// The tags of signatures would be among those that `key` chooses. It is told of the first such key.
+    pub(super) fn note_artifacts(&mut self, place: Place, key: impl Into<String>) {
+        if !self.has_told_artifacts {
+            let why = "tags of signatures, attestations and SBOMs (sha256-...) are not among all tags of a repository, as they are there";
+            self.note(Kind::Mapped, place, key, why);
+        }
+        self.has_told_artifacts = true;
     }
 
     /// It is said nowhere where images go; `option` would say it.

@@ -10,7 +10,11 @@ use semver::{BuildMetadata, Prerelease, Version};
 
 /// The version that a tag is, if it is one.
 pub(super) fn parse(tag: &str) -> Option<Version> {
-    let (numbers, pre, build) = parts(tag.strip_prefix(['v', 'V']).unwrap_or(tag));
+    let text = tag.strip_prefix('v').unwrap_or(tag);
+    if text.ends_with(['-', '+']) {
+        return None;
+    }
+    let (numbers, pre, build) = parts(text);
     let mut numbers = numbers.split('.').map(number);
     let mut next = || numbers.next().unwrap_or(Some(0));
     let (major, minor, patch) = (next()?, next()?, next()?);
@@ -52,13 +56,17 @@ struct Bound {
     version: Version,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Relation {
     Less,
+    /// Less, and no pre-release of it either.
+    Before,
     LessOrEqual,
     Greater,
     GreaterOrEqual,
     Not,
+    /// Before it, or not before this other one.
+    Outside(Version),
 }
 
 impl Range {
@@ -76,7 +84,10 @@ impl Range {
                 patch: version.patch.saturating_add(1),
                 ..version.clone()
             };
-            let versions = all.iter().map(|bound| &bound.version);
+            let versions = all.iter().flat_map(|bound| match &bound.relation {
+                Relation::Outside(after) => vec![&bound.version, after],
+                _ => vec![&bound.version],
+            });
             // If there is one at all, the lowest of them is at a bound, right above one, or the first of all.
             let mut lowest = versions
                 .flat_map(|version| [version.clone(), patch(version)])
@@ -101,12 +112,16 @@ impl Bound {
 
     fn holds(&self, version: &Version) -> bool {
         let order = version.cmp_precedence(&self.version);
-        match self.relation {
+        let numbers = |version: &Version| (version.major, version.minor, version.patch);
+        let is_before = |other: &Version| numbers(version) < numbers(other);
+        match &self.relation {
             Relation::Less => order == Ordering::Less,
+            Relation::Before => is_before(&self.version),
             Relation::LessOrEqual => order != Ordering::Greater,
             Relation::Greater => order == Ordering::Greater,
             Relation::GreaterOrEqual => order != Ordering::Less,
             Relation::Not => order != Ordering::Equal,
+            Relation::Outside(after) => is_before(&self.version) || !is_before(after),
         }
     }
 }
@@ -210,10 +225,10 @@ impl Partial {
 }
 
 fn bounds(operator: &str, version: &str) -> Result<Vec<Bound>, String> {
-    use Relation::{Greater, GreaterOrEqual, Less, LessOrEqual, Not};
+    use Relation::{Before, Greater, GreaterOrEqual, Less, LessOrEqual, Not, Outside};
     let partial = Partial::parse(version)?;
     let first = partial.first();
-    let below = |version: Option<Version>| version.map(|version| Bound::new(Less, version));
+    let below = |version: Option<Version>| version.map(|version| Bound::new(Before, version));
     let from = Bound::new(GreaterOrEqual, first.clone());
     let bounds = match operator {
         "<" => vec![Bound::new(Less, first)],
@@ -230,11 +245,14 @@ fn bounds(operator: &str, version: &str) -> Result<Vec<Bound>, String> {
             }
         },
         "!=" if partial.is_whole() => vec![Bound::new(Not, first)],
-        "!=" => {
-            return Err(format!(
-                "{version:?} is no single version, expected one after !="
-            ));
-        }
+        "!=" => match partial.after() {
+            Some(after) => vec![Bound::new(Outside(after), first)],
+            None => {
+                return Err(format!(
+                    "{version:?} is every version, expected a number after !="
+                ));
+            }
+        },
         "^" => [Some(from), below(caret(&partial))]
             .into_iter()
             .flatten()
@@ -298,10 +316,11 @@ mod tests {
             "1.x",
             "sha-abc",
             "1.2.3-",
+            "1.2.3+",
             "3.20alpine",
+            "V5",
         ] {
-            let parsed = parse(tag).filter(|_| !tag.ends_with('-'));
-            assert_eq!(parsed, None, "{tag}");
+            assert_eq!(parse(tag), None, "{tag}");
         }
     }
 
@@ -334,6 +353,17 @@ mod tests {
             (">1.2", &["1.3.0"], &["1.2.9"]),
             ("<=1.2", &["1.2.9"], &["1.3.0"]),
             (">=1.0, !=1.5.0", &["1.4.9"], &["1.5.0"]),
+            ("!=1", &["0.9.0", "2.0.0"], &["1.0.0", "1.9.9"]),
+            ("!=1.2.x", &["1.1.9", "1.3.0"], &["1.2.0", "1.2.9"]),
+            (
+                "^1.2.3-0",
+                &["1.2.3-rc.1", "1.9.0-rc.1", "1.9.0"],
+                &["2.0.0-rc.1", "2.0.0"],
+            ),
+            ("~1.1.0-0", &["1.1.0-rc.1"], &["1.2.0-rc.1"]),
+            ("1.x-0", &["1.2.0-rc.1"], &["2.0.0-rc.1"]),
+            ("1.0.0-0 - 2", &["2.5.0-rc.1"], &["3.0.0-rc.1"]),
+            ("<2.0.0, >1.0.0-0", &["2.0.0-rc.1"], &["2.0.0"]),
             (
                 ">=1.30.0-0",
                 &["1.30.0-rc.1", "1.31.0-alpha.2", "1.30.0"],
@@ -358,7 +388,7 @@ mod tests {
             ("", "found nothing"),
             (">=", "found nothing, expected a version after the operator"),
             ("1.2.3.4", "is no version"),
-            ("!=1.2", "is no single version"),
+            ("!=*", "is every version"),
             (">*", "no version is above"),
             ("1.2 || ", "found nothing"),
         ] {

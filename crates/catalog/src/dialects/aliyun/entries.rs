@@ -1,5 +1,6 @@
 //! Rules as images of a native config.
 
+use super::super::patterns::anywhere;
 use super::super::translation::{Kind, Pairs, Translator};
 use super::NOWHERE;
 use super::credentials::Credentials;
@@ -22,12 +23,9 @@ pub(super) fn write(rules: &[Rule], credentials: &Credentials, to: &mut Translat
         // Every image says where it goes.
         to.set("cache_registry", Node::of_text(host.unwrap_or(NOWHERE)));
     }
-    let mut has_told = false;
     for rule in rules {
-        if !has_told && matches!(rule.which, Which::All | Which::Matching(_)) {
-            let why = "tags of signatures, attestations and SBOMs (sha256-...) are not among all tags of a repository, as they are there";
-            to.note(Kind::Mapped, rule.place, &rule.key, why);
-            has_told = true;
+        if matches!(rule.which, Which::All | Which::Matching(_)) {
+            to.note_artifacts(rule.place, &rule.key);
         }
         let goes_by_name = common.is_some();
         for item in items(rule, credentials) {
@@ -158,53 +156,6 @@ impl Item<'_> {
         match tag.filter(|_| !self.require_one) {
             Some(tag) => format!("{}:{tag}", target.bare),
             None => target.bare.clone(),
-        }
-    }
-}
-
-/// A regular expression that matches a whole tag where `regex` matches a part of it.
-fn anywhere(regex: &str) -> String {
-    // Anchors stand for the ends of the whole only if nothing is beside it.
-    if regex.contains('|') || regex.contains("(?") {
-        return format!(".*(?:{regex}).*");
-    }
-    let (begin, rest) = match regex.strip_prefix('^') {
-        Some(rest) => ("", rest),
-        None => (".*", regex),
-    };
-    let (rest, end) = match rest.strip_suffix('$') {
-        Some(whole) if !whole.ends_with('\\') => (whole, ""),
-        _ => (rest, ".*"),
-    };
-    format!("{begin}{rest}{end}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::anywhere;
-    use crate::tag_rules::Pattern;
-
-    #[test]
-    fn a_regex_that_matches_anywhere_is_made_one_for_whole_tags() {
-        for (regex, expected) in [
-            ("a+", ".*a+.*"),
-            ("^v1", "v1.*"),
-            ("-alpine$", ".*-alpine"),
-            ("^v[0-9]+$", "v[0-9]+"),
-            ("^a$|b", ".*(?:^a$|b).*"),
-            ("(?i)rc", ".*(?:(?i)rc).*"),
-            (r"x\$", r".*x\$.*"),
-        ] {
-            assert_eq!(anywhere(regex), expected);
-            let (anywhere, part) = (
-                Pattern::parse(expected).unwrap(),
-                regex::Regex::new(regex).unwrap(),
-            );
-            for tag in [
-                "a", "aa", "latest", "v1", "v12", "xv1", "1-alpine", "b", "cab", "RC1", "x$",
-            ] {
-                assert_eq!(anywhere.matches(tag), part.is_match(tag), "{regex} {tag}");
-            }
         }
     }
 }

@@ -180,7 +180,7 @@ fn repository(read: &Read<'_, '_>, from: &str, all: &mut All, to: &mut Translato
         let tag = Node::of_text(tag).at(*place);
         image(&format!("{source}@{digest}"), Some(("tag", tag)), *place);
     }
-    for rules in read.tags.rules(&read.mapping.key("tags"), to) {
+    for rules in read.tags.rules(&read.mapping.key("tags"), read.place, to) {
         let tags = Some(("tags", rules.node(read.place)));
         to.image(read.place, pairs(&source, tags, all));
     }

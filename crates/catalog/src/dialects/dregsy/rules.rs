@@ -4,7 +4,7 @@
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::reference::Reference;
 
-use super::super::patterns::anywhere;
+use super::super::patterns::{anywhere, has_artifacts};
 use super::super::translation::{Kind, Mapping, Translator};
 use super::versions;
 use crate::document::Node;
@@ -113,15 +113,19 @@ impl Tags {
         Ok(())
     }
 
-    /// The rules for what is not named; several where the filters choose each for itself. `key` is that of the tags.
-    pub(super) fn rules(&self, key: &str, to: &mut Translator<'_>) -> Vec<Rules> {
-        if let Some((_, place)) = self.ranges.first() {
-            let why = "pre-releases are in the range that they lie in, as dregsy has it; without !=0.0.0-0 they would be left out";
-            to.note(Kind::Mapped, *place, format!("{key} semver"), why);
+    /// The rules for what is not named; several where the filters choose each for itself. `key` is that of the tags, and
+    /// `place` that of the repository.
+    pub(super) fn rules(&self, key: &str, place: Place, to: &mut Translator<'_>) -> Vec<Rules> {
+        if let Some((_, first)) = self.ranges.first() {
+            let why = "pre-releases are in the range that they lie in, as dregsy has it; without >=0.0.0-0 they would be left out";
+            to.note(Kind::Mapped, *first, format!("{key} semver"), why);
         }
         let mut all = self.filtered();
         for rules in &mut all {
             self.keep_in(rules, key, to);
+            if rules.semver.is_none() && has_artifacts(&rules.include, &rules.exclude) {
+                to.note_artifacts(place, key);
+            }
         }
         if let Some((count, place)) = self.latest.filter(|(count, _)| *count > 0) {
             self.note_count(count, place, all.len(), key, to);

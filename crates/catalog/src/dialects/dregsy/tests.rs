@@ -130,10 +130,11 @@ fn what_a_run_does_otherwise_is_told_with_its_place() {
             format!("c.yaml:1:1: platform: where a mapping names none, of images for several platforms that for {own} is copied, as this machine is one: as dregsy does"),
             "c.yaml:11:15: tasks[0].interval is left out: all tasks are worked in each run; how often there is one is said by cron or image-sync producer --every 21600s".to_owned(),
             "c.yaml:12:14: tasks[0].verbose is left out: --log-level says how much is logged".to_owned(),
-            "c.yaml:24:13: tasks[0].mappings[0].tags semver: pre-releases are in the range that they lie in, as dregsy has it; without !=0.0.0-0 they would be left out".to_owned(),
+            "c.yaml:24:13: tasks[0].mappings[0].tags semver: pre-releases are in the range that they lie in, as dregsy has it; without >=0.0.0-0 they would be left out".to_owned(),
             "c.yaml:36:21: tasks[1].target.auth-refresh is left out: Docker's config has the helper that gets credentials of ECR and renews them: {\"credHelpers\": {\"111122223333.dkr.ecr.eu-central-1.amazonaws.com\": \"ecr-login\"}}".to_owned(),
             "c.yaml:39:15: tasks[1].mappings[0].from: Docker Hub has no catalog of repositories, so that this fails once images are copied; name each repository in a mapping of its own".to_owned(),
             "c.yaml:40:13: tasks[1].mappings[0].to: the name is rewritten from its beginning; dregsy itself has a / there, and rewrites nothing".to_owned(),
+            "c.yaml:39:15: tasks[1].mappings[0].tags: tags of signatures, attestations and SBOMs (sha256-...) are not among all tags of a repository, as they are there".to_owned(),
         ]
     );
 }

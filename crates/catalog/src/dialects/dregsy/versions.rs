@@ -3,8 +3,8 @@
 
 use semver::Version;
 
-/// Names a pre-release, so that those in the range are in it; only the lowest of all versions is not.
-const ANY_PRERELEASE: &str = "!=0.0.0-0";
+/// The lowest version of all, which names a pre-release, so that those in the range are in it.
+const ANY_PRERELEASE: &str = ">=0.0.0-0";
 const OPERATORS: [&str; 9] = ["", "=", "==", "!", "!=", ">", ">=", "<", "<="];
 const EXPECTED: &str = "expected comparisons of whole versions, as in >=1.2.0 <2.0.0 || 3.x";
 
@@ -92,16 +92,16 @@ mod tests {
     #[test]
     fn a_range_is_one_of_this_program_that_takes_prereleases_as_they_come() {
         for (text, expected) in [
-            (" >=1.0.0 <1.99.0", ">=1.0.0 <1.99.0 !=0.0.0-0"),
-            (">= 1.0.0  < 2.0.0", ">=1.0.0 <2.0.0 !=0.0.0-0"),
-            ("1.2.3", "=1.2.3 !=0.0.0-0"),
+            (" >=1.0.0 <1.99.0", ">=1.0.0 <1.99.0 >=0.0.0-0"),
+            (">= 1.0.0  < 2.0.0", ">=1.0.0 <2.0.0 >=0.0.0-0"),
+            ("1.2.3", "=1.2.3 >=0.0.0-0"),
             ("!1.2.3 >1.0.0-rc.1", "!=1.2.3 >1.0.0-rc.1"),
             (
                 "1.x || 2.3.x",
-                ">=1.0.0 <2.0.0 !=0.0.0-0 || >=2.3.0 <2.4.0 !=0.0.0-0",
+                ">=1.0.0 <2.0.0 >=0.0.0-0 || >=2.3.0 <2.4.0 >=0.0.0-0",
             ),
-            (">1.x.x", ">=2.0.0 !=0.0.0-0"),
-            ("<=1.2.x", "<1.3.0 !=0.0.0-0"),
+            (">1.x.x", ">=2.0.0 >=0.0.0-0"),
+            ("<=1.2.x", "<1.3.0 >=0.0.0-0"),
         ] {
             let range = range(text).unwrap();
             assert_eq!(range, expected);

@@ -1,7 +1,7 @@
 //! Filters of tags as rules of this program's own.
 
-use super::super::translation::{Kind, Mapping, Pairs, Translator};
-use super::texts;
+use super::super::translation::{Kind, Mapping, Pairs, Translator, text_or_texts};
+use super::owned;
 use crate::document::Node;
 
 /// Tags that the tool leaves out by itself, as regular expressions.
@@ -72,8 +72,9 @@ pub(super) fn rules(
 
 /// One pattern, or several.
 fn patterns(tags: &Mapping<'_>, key: &str, to: &mut Translator<'_>) -> Vec<String> {
-    tags.node(key)
-        .map_or_else(Vec::new, |node| texts(node, &tags.key(key), to))
+    tags.node(key).map_or_else(Vec::new, |node| {
+        owned(text_or_texts(node, &tags.key(key), to))
+    })
 }
 
 /// A regular expression for what a glob matches as a whole.

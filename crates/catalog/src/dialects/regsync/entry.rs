@@ -4,7 +4,7 @@ mod fields;
 mod platform;
 
 use fields::field;
-use platform::platform;
+use platform::{LOCAL, platform};
 
 use super::options::{self, Told};
 use super::references::{self, LATEST, Reference};
@@ -25,6 +25,8 @@ const KEYS: [&str; 8] = [
 ];
 const TYPES: &str = "image, repository or registry";
 const OTHER_INDEX: &str = "an index of these platforms is made, with a digest of its own, and of one platform the image alone; the tool that it is written for copies the index as it is, without the other images";
+const OWN_PLATFORM: &str =
+    "local is the platform of the machine that this runs on, which is written in its place";
 const OF_REFERENCES: [&str; 7] = [
     "Scheme",
     "Reference",
@@ -283,6 +285,14 @@ impl<'a> Steps<'_, 'a> {
         if let (Some(text), Some(node)) = (one, entry.node("platform")) {
             if !several.is_empty() {
                 self.without_effect(entry, &["platforms"]);
+            }
+            if text == LOCAL {
+                self.told.also(
+                    Kind::Mapped,
+                    node.place,
+                    entry.key("platform"),
+                    OWN_PLATFORM,
+                );
             }
             let platform = self.located("platform", node.place, platform(text), entry);
             return platform.map(Platforms::One);

@@ -6,6 +6,7 @@ mod ranges;
 use std::collections::HashMap;
 
 use super::options::Told;
+use crate::dialects::patterns::is_of_artifacts;
 use crate::dialects::translation::{Kind, Mapping, Pairs, Translator};
 use crate::document::Node;
 use crate::problem::{Place, Problem};
@@ -225,15 +226,15 @@ impl Whole {
         // By itself first: its error is told as the author wrote it.
         let alone = Pattern::parse(text)?;
         let (whole, is_wide) = patterns::whole(text);
-        let pattern = if is_wide {
-            Pattern::parse(&whole)?
-        } else {
+        let pattern = if whole == text {
             alone
+        } else {
+            Pattern::parse(&whole)?
         };
         Ok(Self {
             text: whole,
             is_wide,
-            has_artifacts: patterns::has_artifacts(&pattern),
+            has_artifacts: is_of_artifacts(&pattern),
         })
     }
 }

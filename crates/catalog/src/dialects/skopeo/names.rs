@@ -2,6 +2,7 @@
 
 use image_sync_shared::image::reference::{Repository, split};
 
+use super::super::patterns::is_of_artifacts;
 use crate::document::Node;
 use crate::problem::{Place, Problem};
 use crate::tag_rules::{Pattern, Range, TagRules};
@@ -87,6 +88,15 @@ impl Wanted {
             What::Versions(range, _) => Node::of_pairs(vec![("semver", text(range))]),
         };
         node.at(self.place)
+    }
+
+    /// Whether the tags of signatures are among its tags.
+    pub(super) fn has_artifacts(&self) -> bool {
+        match &self.what {
+            What::All => true,
+            What::Matching(_, pattern) => is_of_artifacts(pattern),
+            What::Named(_) | What::Versions(..) => false,
+        }
     }
 
     /// The rules that choose its tags, if they are chosen.

@@ -101,7 +101,8 @@ fn repositories_go_to_the_target_by_their_last_components() {
     let platform = format!(
         "c.yaml:1:1: platform: of images for several platforms, that for {own} is copied, as this machine is one: as skopeo sync does without --all; --all-platforms copies all"
     );
-    assert_eq!(warnings(&parsed), [platform]);
+    let artifacts = "c.yaml:3:9: registry.example.com.images.hello: tags of signatures, attestations and SBOMs (sha256-...) are not among all tags of a repository, as they are there";
+    assert_eq!(warnings(&parsed), [platform, artifacts.to_owned()]);
 }
 
 #[test]

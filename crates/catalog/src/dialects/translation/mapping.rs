@@ -6,6 +6,34 @@ use super::{Kind, Translator};
 use crate::document::Node;
 use crate::problem::{Place, Problem};
 
+/// A text, or the texts of a list, as messages name it `key`.
+pub(in crate::dialects) fn text_or_texts<'n>(
+    node: &'n Node,
+    key: &str,
+    translator: &mut Translator<'_>,
+) -> Vec<&'n str> {
+    if let Some(text) = node.text() {
+        return vec![text];
+    }
+    if let Ok(items) = node.items() {
+        return texts(items, key, translator);
+    }
+    translator.report(node.mismatch("a text or a list of texts").key(key));
+    Vec::new()
+}
+
+fn texts<'n>(items: &'n [Node], key: &str, translator: &mut Translator<'_>) -> Vec<&'n str> {
+    let items = items.iter().enumerate();
+    let texts = items.filter_map(|(index, item)| {
+        let text = item.text();
+        if text.is_none() {
+            translator.report(item.mismatch("a text").key(&format!("{key}[{index}]")));
+        }
+        text
+    });
+    texts.collect()
+}
+
 /// A mapping of another tool, read key by key. Those tools pass over keys that they do not know.
 pub(in crate::dialects) struct Mapping<'n> {
     node: &'n Node,
@@ -114,16 +142,7 @@ impl<'n> Mapping<'n> {
         key: &str,
         translator: &mut Translator<'_>,
     ) -> Vec<&'n str> {
-        let items = self.items(key, translator).iter().enumerate();
-        let texts = items.filter_map(|(index, item)| {
-            let text = item.text();
-            if text.is_none() {
-                let key = format!("{}[{index}]", self.key(key));
-                translator.report(item.mismatch("a text").key(&key));
-            }
-            text
-        });
-        texts.collect()
+        texts(self.items(key, translator), &self.key(key), translator)
     }
 
     /// How messages name the value of `key`.

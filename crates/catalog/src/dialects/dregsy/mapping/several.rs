@@ -65,7 +65,7 @@ pub(super) fn repositories(
     if !named.is_empty() {
         to.repository(read.place, pairs(Node::of_items(named), all));
     }
-    for rules in read.tags.rules(&read.mapping.key("tags"), to) {
+    for rules in read.tags.rules(&read.mapping.key("tags"), read.place, to) {
         to.repository(read.place, pairs(rules.node(read.place), all));
     }
 }

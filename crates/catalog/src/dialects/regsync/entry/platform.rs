@@ -2,7 +2,11 @@
 
 use image_sync_shared::image::platform::Platform;
 
+use crate::dialects::translation::own_platform;
 use crate::problem::Problem;
+
+/// The platform of the machine that the tool runs on.
+pub(super) const LOCAL: &str = "local";
 
 /// A platform as this program has it. An architecture alone is Linux', as where the tool itself usually runs.
 pub(super) fn platform(text: &str) -> Result<String, Problem> {
@@ -25,7 +29,10 @@ pub(super) fn platform(text: &str) -> Result<String, Problem> {
         }
         None => (text, None),
     };
-    if name == "local" || name.starts_with("local/") {
+    if text == LOCAL {
+        return Ok(own_platform());
+    }
+    if name == LOCAL || name.starts_with("local/") {
         return Err(Problem::new(format!(
             "found {text:?}, which is another platform on each machine, expected OS/ARCH as in linux/arm64"
         )));

@@ -55,8 +55,8 @@ const BROKEN: [(&str, &str); 22] = [
         "c.yaml:2:64: sync[0].platform: ",
     ),
     (
-        "sync:\n- {source: 'a/b:1', target: 'x.io/b:1', type: image, platform: local}\n",
-        "c.yaml:2:64: sync[0].platform: found \"local\", which is another platform on each machine",
+        "sync:\n- {source: 'a/b:1', target: 'x.io/b:1', type: image, platform: local/v2}\n",
+        "c.yaml:2:64: sync[0].platform: found \"local/v2\", which is another platform on each machine",
     ),
     (
         "sync:\n- {source: 'a/b:1', target: 'x.io/b:1', type: image}\ncreds: [{registry: a.io, tls: off}]\n",

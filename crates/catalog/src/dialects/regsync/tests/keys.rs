@@ -1,4 +1,5 @@
 use super::super::super::samples::{images, warnings};
+use super::super::super::translation::own_platform;
 use super::{DIGEST, chosen, read};
 
 /// What is warned of one step with these keys more, with these defaults.
@@ -122,6 +123,18 @@ fn platforms_are_understood_as_there() {
         let told = images(&read(&text, &[]));
         assert_eq!(told, [format!("a/b:1 -> x.io/b:1 {expected}")]);
     }
+    let text = "sync: [{source: 'a/b:1', target: 'x.io/b:1', type: image, platform: local}]";
+    let parsed = read(text, &[]);
+    assert_eq!(
+        images(&parsed),
+        [format!("a/b:1 -> x.io/b:1 {}", own_platform())]
+    );
+    assert_eq!(
+        warnings(&parsed),
+        [
+            "c.yaml:1:67: sync[0].platform: local is the platform of the machine that this runs on, which is written in its place"
+        ]
+    );
     let text = "sync: [{source: 'a/b:1', target: 'x.io/b:1', type: image, platforms: [linux/amd64, linux/arm64]}]";
     let image = read(text, &[]).images.iter().next().unwrap();
     assert_eq!(format!("{:?}", image.policy.platform_missing), "Skip");
