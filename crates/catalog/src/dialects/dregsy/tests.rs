@@ -328,3 +328,24 @@ fn what_it_is_converted_to_yields_the_same_images() {
     let (native, is_complete) = converted(&plain, "c.yaml", &DialectOptions::default(), &[]);
     assert!(is_complete, "{native}");
 }
+
+#[test]
+fn listers_that_are_no_catalog_are_told() {
+    for (lister, expected) in [
+        ("catalog", None),
+        ("dockerhub, search: team", Some("dockerhub")),
+        ("index, search: x", Some("index")),
+    ] {
+        let text = format!(
+            "tasks:\n- name: t\n  source: {{registry: r.io, lister: {{type: {lister}}}}}\n  target: {{registry: m.io}}\n  mappings: [{{from: a, tags: [v1]}}]\n"
+        );
+        let told = warnings(&read(&text)).into_iter();
+        let told: Vec<String> = told.filter(|line| line.contains("lister")).collect();
+        let expected = expected.map(|kind| {
+            format!(
+                "c.yaml:3:37: tasks[0].source.lister is left out: repositories are found by the catalog of a registry alone, not by the lister {kind}; name each repository in from"
+            )
+        });
+        assert_eq!(told, Vec::from_iter(expected));
+    }
+}
