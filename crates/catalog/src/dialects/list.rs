@@ -68,6 +68,11 @@ mod tests {
         };
         let told = error("nginx\na: b\n", "l.txt", &options);
         assert!(told.starts_with("l.txt:2:1: "), "{told}");
+        let told = error("nginx:1 a.io/nginx:1\n", "l.txt", &target());
+        assert!(
+            told.contains("or --format list for a list of one image a line"),
+            "{told}"
+        );
     }
 
     #[test]

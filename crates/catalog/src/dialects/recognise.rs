@@ -11,6 +11,12 @@ pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Fo
         let mut own = pairs.iter();
         own.any(|(known, _)| &*known.text == key) || document.merged(key).is_some()
     };
+    let has_lines = |text: &str| text.contains(['/', ':', ' ']);
+    if document.text().is_some_and(has_lines) {
+        return Err(Problem::new(
+            "found a text, expected a mapping with cache_registry and images, or --format list for a list of one image a line, which tells the lines that are none",
+        ));
+    }
     let has_prefix = options.target_repo_prefix.is_some();
     if has("targetRepoPrefix") || has_prefix && has("images") && !has("cache_registry") {
         return Ok(Format::Kyma);

@@ -218,9 +218,13 @@ fn repositories(registry: &Registry<'_>, list: &str, names: &mut Names, to: &mut
         let Some((source, wanted)) = to.ok(key.place, read.map_err(told)) else {
             continue;
         };
+        let name = format!("{}.{list}.{}", registry.name, key.text);
+        if list != IMAGES && node.items().is_ok() {
+            let why = "one of these has to hold; skopeo sync itself takes one text and no list";
+            to.note(Kind::Mapped, node.place, &*name, why);
+        }
         if wanted.has_artifacts() {
-            let name = format!("{}.{list}.{}", registry.name, key.text);
-            to.note_artifacts(key.place, name);
+            to.note_artifacts(key.place, &*name);
         }
         let mut pairs = vec![
             ("source", text(&source, key.place)),
@@ -242,7 +246,6 @@ fn repositories(registry: &Registry<'_>, list: &str, names: &mut Names, to: &mut
                     to.report(told(Problem::new(expected)).at(key.place));
                     continue;
                 }
-                let name = format!("{}.{list}.{}", registry.name, key.text);
                 to.note(Kind::Mapped, key.place, name, expected);
             }
         }
@@ -292,22 +295,44 @@ fn tags(node: &Node) -> Result<Wanted, Problem> {
 }
 
 fn by_regex(node: &Node) -> Result<Wanted, Problem> {
-    let expected = "a regular expression that tags match somewhere, as in ^7";
-    let regex = node.text().filter(|_| !node.is_null());
-    let regex = regex.ok_or_else(|| node.mismatch(expected))?;
-    let unusable =
-        |why: String| Problem::new(format!("{regex:?} cannot be used: {why}")).at(node.place);
-    // By itself first: its error is told as the author wrote it.
-    Pattern::parse(regex).map_err(unusable)?;
-    Wanted::matching(&anywhere(regex), node.place).map_err(unusable)
+    let regexes = any_of(
+        node,
+        "a regular expression that tags match somewhere, as in ^7",
+    )?;
+    let unusable = |regex: &str, why: String| {
+        Problem::new(format!("{regex:?} cannot be used: {why}")).at(node.place)
+    };
+    for regex in &regexes {
+        // By itself first: its error is told as the author wrote it.
+        Pattern::parse(regex).map_err(|why| unusable(regex, why))?;
+    }
+    let regex = match regexes.as_slice() {
+        [regex] => (*regex).to_owned(),
+        several => {
+            let groups: Vec<String> = several.iter().map(|regex| format!("(?:{regex})")).collect();
+            groups.join("|")
+        }
+    };
+    Wanted::matching(&anywhere(&regex), node.place).map_err(|why| unusable(&regex, why))
 }
 
 fn by_semver(node: &Node) -> Result<Wanted, Problem> {
-    let expected = "a range of versions, as in '>=7, <8'";
-    let range = node.text().filter(|_| !node.is_null());
-    let range = range.ok_or_else(|| node.mismatch(expected))?;
+    let range = any_of(node, "a range of versions, as in '>=7, <8'")?.join(" || ");
     let unusable = |why| Problem::new(format!("{range:?} is no range: {why}")).at(node.place);
-    Wanted::versions(range, node.place).map_err(unusable)
+    Wanted::versions(&range, node.place).map_err(unusable)
+}
+
+/// A text, or the texts of a list, of which one has to hold.
+fn any_of<'n>(node: &'n Node, expected: &str) -> Result<Vec<&'n str>, Problem> {
+    let is_text = |item: &&Node| !item.is_null();
+    let text = |item: &'n Node| {
+        let text = Some(item).filter(is_text).and_then(Node::text);
+        text.ok_or_else(|| item.mismatch(expected))
+    };
+    match node.items() {
+        Ok([]) | Err(_) => Ok(vec![text(node)?]),
+        Ok(items) => items.iter().map(text).collect(),
+    }
 }
 
 /// The keys of a mapping with their values. What is wrong with it is one of `to`, seen from the keys `path`.

@@ -343,7 +343,7 @@ fn listers_that_are_no_catalog_are_told() {
         let told: Vec<String> = told.filter(|line| line.contains("lister")).collect();
         let expected = expected.map(|kind| {
             format!(
-                "c.yaml:3:37: tasks[0].source.lister is left out: repositories are found by the catalog of a registry alone, not by the lister {kind}; name each repository in from"
+                "c.yaml:3:36: tasks[0].source.lister is left out: repositories are found by the catalog of a registry alone, not by the lister {kind}; name each repository in from"
             )
         });
         assert_eq!(told, Vec::from_iter(expected));

@@ -2,7 +2,7 @@ use image_sync_shared::config::{ImageSpec, PasswordSource, RegistrySettings};
 use image_sync_shared::run::job::Trust;
 use image_sync_shared::secret::Secret;
 
-use super::super::samples::{choices, converted, images, warnings, with};
+use super::super::samples::{choices, converted, error, images, warnings, with};
 use super::super::translation::own_platform;
 use crate::config_file::{DialectOptions, Format};
 
@@ -273,5 +273,48 @@ fn a_format_that_is_named_holds_whatever_the_file_looks_like() {
     assert_eq!(
         warnings(&parsed)[0],
         "c.yaml:1:1: quay.io is left out: it has no images, so that nothing is copied from it"
+    );
+}
+
+#[test]
+fn several_expressions_or_ranges_are_any_of_them() {
+    let text = "
+quay.io:
+  images-by-tag-regex: {a: ['^1\\.', 'x|y$']}
+  images-by-semver: {b: ['1.2 - 1.3', '>= 3']}
+";
+    let parsed = with(text, "c.yaml", &all_to("m.io/r", false)).unwrap();
+    let tags = [
+        "1.0",
+        "1.3.9",
+        "1.4",
+        "2.1",
+        "3.1",
+        "2x2",
+        "y1",
+        "2y",
+        "3.0.0-rc1",
+    ];
+    assert_eq!(
+        choices(&parsed, &tags),
+        [
+            "quay.io/a -> m.io/r/a: 1.0 1.3.9 1.4 2x2 2y",
+            "quay.io/b -> m.io/r/b: 3.1 1.3.9",
+        ]
+    );
+    let told = "one of these has to hold; skopeo sync itself takes one text and no list";
+    assert_eq!(
+        warnings(&parsed),
+        [
+            format!("c.yaml:3:28: quay.io.images-by-tag-regex.a: {told}"),
+            format!("c.yaml:4:25: quay.io.images-by-semver.b: {told}"),
+        ]
+    );
+    let text = "quay.io: {images-by-tag-regex: {a: ['^1', '(']}, images-by-semver: {b: []}}";
+    let told = error(text, "c.yaml", &all_to("m.io/r", false));
+    assert!(told.contains("\"(\" cannot be used"), "{told}");
+    assert!(
+        told.contains("quay.io.images-by-semver.b: found a list"),
+        "{told}"
     );
 }

@@ -132,7 +132,7 @@ fn platforms_are_understood_as_there() {
     assert_eq!(
         warnings(&parsed),
         [
-            "c.yaml:1:67: sync[0].platform: local is the platform of the machine that this runs on, which is written in its place"
+            "c.yaml:1:69: sync[0].platform: local is the platform of the machine that this runs on, which is written in its place"
         ]
     );
     let text = "sync: [{source: 'a/b:1', target: 'x.io/b:1', type: image, platforms: [linux/amd64, linux/arm64]}]";

@@ -39,8 +39,8 @@ fn what_is_wrong_is_told_in_the_words_of_the_file() {
             "c.yaml:1:38: quay.io.images-by-tag-regex.a/b: \"^(1\" cannot be used: unclosed group",
         ),
         (
-            "quay.io: {images-by-tag-regex: {a/b: ['^1']}}",
-            "c.yaml:1:38: quay.io.images-by-tag-regex.a/b: found a list, expected a regular expression that tags match somewhere, as in ^7",
+            "quay.io: {images-by-tag-regex: {a/b: {c: d}}}",
+            "c.yaml:1:38: quay.io.images-by-tag-regex.a/b: found a mapping, expected a regular expression that tags match somewhere, as in ^7",
         ),
         (
             "quay.io: {images-by-semver: {a/b: '>=1.x.y'}}",
