@@ -147,7 +147,10 @@ impl FakeRegistries {
     }
 
     /// A host has the referrers API.
-    #[expect(dead_code, reason = "for the tests of what copies artifacts, which comes next")]
+    #[expect(
+        dead_code,
+        reason = "for the tests of what copies artifacts, which comes next"
+    )]
     pub(crate) fn have_referrers_api(&self, host: &str) {
         self.state().has_referrers_api.insert(host.to_owned());
     }
