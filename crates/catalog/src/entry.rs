@@ -71,6 +71,10 @@ pub(crate) struct StatedPolicy {
     pub(crate) overwrite: Option<Overwrite>,
     pub(crate) platform_missing: Option<PlatformMissing>,
     /// Which artifacts; none of them, where that is said.
+    #[expect(
+        clippy::option_option,
+        reason = "nothing said is another thing than none said"
+    )]
     pub(crate) referrers: Option<Option<Box<Referrers>>>,
 }
 

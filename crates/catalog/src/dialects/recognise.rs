@@ -4,6 +4,8 @@ use super::{DialectOptions, Format, aliyun, skopeo};
 use crate::document::{Key, Node};
 use crate::problem::Problem;
 
+const NO_LIST: &str = "found a text, expected a mapping with cache_registry and images, or --format list for a list of one image a line, which tells the lines that are none";
+
 /// The format of a document, which nobody named. One that may be read in two ways is an error that names both.
 pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Format, Problem> {
     let has = |key: &str| {
@@ -11,11 +13,8 @@ pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Fo
         let mut own = pairs.iter();
         own.any(|(known, _)| &*known.text == key) || document.merged(key).is_some()
     };
-    let has_lines = |text: &str| text.contains(['/', ':', ' ']);
-    if document.text().is_some_and(has_lines) {
-        return Err(Problem::new(
-            "found a text, expected a mapping with cache_registry and images, or --format list for a list of one image a line, which tells the lines that are none",
-        ));
+    if document.text().is_some_and(has_references) {
+        return Err(Problem::new(NO_LIST));
     }
     let has_prefix = options.target_repo_prefix.is_some();
     if has("targetRepoPrefix") || has_prefix && has("images") && !has("cache_registry") {
@@ -67,6 +66,11 @@ pub(crate) fn recognised(document: &Node, options: &DialectOptions) -> Result<Fo
         ));
     }
     Ok(Format::Native)
+}
+
+/// Whether it may be a list of images, of which a line is none.
+fn has_references(text: &str) -> bool {
+    text.contains(['/', ':', ' '])
 }
 
 /// Whether all values are mappings as those of registries of skopeo.
