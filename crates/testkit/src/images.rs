@@ -1,5 +1,6 @@
 //! Builders of images of every kind that a registry may hold. The same call always makes the same bytes.
 
+mod artifacts;
 mod builder;
 pub mod examples;
 mod gzip;
@@ -14,11 +15,14 @@ use image_sync_shared::image::manifest::{Descriptor, RawManifest, StatedPlatform
 use image_sync_shared::image::platform::Platform;
 use serde::Serialize;
 
-pub use builder::{
-    ImageBuilder, artifact, cosign_signature, docker_image, image, image_with_layers,
+pub use artifacts::{
+    artifact, cosign_attestation, cosign_bundle, cosign_sbom, cosign_signature,
+    in_toto_attestation, notation_signature, referrers_index,
 };
+pub(crate) use builder::DOCKER_CONFIG;
+pub use builder::{ImageBuilder, docker_image, image, image_with_layers};
 pub use gzip::gzip;
-pub use index::{docker_list, index, index_of, index_with_attestations};
+pub use index::{artifact_index, docker_list, index, index_of, index_with_attestations};
 pub use layout::{incomplete_layout_tags, layout_blob, layout_tags, write_layout};
 pub use odd::{
     foreign_layer, not_json, oversized, schema1, self_containing_index, unknown_artifact_manifest,
@@ -109,6 +113,11 @@ impl Image {
             platform: self.platform.clone(),
             ..descriptor(self.media_type(), self.digest(), self.bytes().len())
         }
+    }
+
+    /// The descriptor by which a manifest that is attached to it names it.
+    fn as_subject(&self) -> Descriptor {
+        descriptor(self.media_type(), self.digest(), self.bytes().len())
     }
 
     /// Its manifest and those of all descendants, children before their index.
@@ -264,19 +273,6 @@ mod tests {
             ("unknown", "unknown")
         );
         assert_eq!(index.manifests().len(), 5);
-    }
-
-    #[test]
-    fn what_belongs_to_an_image_names_it() {
-        let image = image("a");
-        let (tag, signature) = cosign_signature(&image);
-        assert_eq!(tag, format!("sha256-{}.sig", image.digest().hex()));
-        let payload = String::from_utf8_lossy(&signature.blobs[1].bytes);
-        assert!(payload.contains(image.digest().as_str()));
-        let artifact = artifact("a/b", b"x", Some(&image));
-        let json: serde_json::Value = serde_json::from_slice(artifact.bytes()).unwrap();
-        assert_eq!(json["subject"]["digest"], image.digest().as_str());
-        assert_eq!(json["artifactType"], "a/b");
     }
 
     #[test]

@@ -81,6 +81,28 @@ fn the_same_options_make_the_same_images() {
 }
 
 #[test]
+fn artifacts_are_listed_by_the_api_or_under_the_referrers_tag() {
+    let digest = |address: &str| Digest::of(&get(address, "/v2/images/0/manifests/1").unwrap());
+    let listed = |address: &str, path: &str| {
+        let list = get(address, &format!("/v2/images/0/{path}")).unwrap();
+        let list: serde_json::Value = serde_json::from_slice(&list).unwrap_or_default();
+        list["manifests"].as_array().map(Vec::len)
+    };
+    let images = ["--images", "1", "--artifacts", "3"];
+    let (_without, without) = start(&images).unwrap();
+    let subject = digest(&without);
+    let tag = format!("manifests/sha256-{}", subject.hex());
+    assert_eq!(listed(&without, &tag), Some(3));
+    assert_eq!(listed(&without, &format!("referrers/{subject}")), None);
+    let signature = get(&without, &format!("/v2/images/0/{tag}.sig")).unwrap();
+    assert!(String::from_utf8_lossy(&signature).contains("cosign"));
+    let (_with, with) =
+        start(&[&images[..], &["--referrers", "1", "--page", "2"]].concat()).unwrap();
+    assert_eq!(listed(&with, &format!("referrers/{subject}")), Some(2));
+    assert_eq!(listed(&with, &tag), None);
+}
+
+#[test]
 fn wrong_options_are_told() {
     let program = || Command::new(env!("CARGO_BIN_EXE_fake-registry"));
     for arguments in [["--imagse", "1"], ["--images", "many"]] {

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use image_sync_shared::image::digest::Digest;
 use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::fake_registry::Synthetic;
-use image_sync_testkit::images::{Blob, Image, ImageBuilder, deterministic_bytes};
+use image_sync_testkit::fake_registry::{Behaviour, Synthetic};
+use image_sync_testkit::images::{
+    Blob, Image, ImageBuilder, artifact, cosign_signature, deterministic_bytes, referrers_index,
+};
 
 const USAGE: &str = "\
 Usage: fake-registry [OPTION VALUE]...
@@ -22,9 +24,18 @@ Serves images/0:1, images/1:1, ... over plain HTTP on 127.0.0.1 until it is kill
   --huge-gib N       also huge:1, with one layer of so many GiB that takes no memory
   --latency-ms N     how long every request waits (default: 0)
   --discard 1        hash what is pushed and throw it away
+  --artifacts N      so many artifacts refer to each image, one more is its signature as of cosign (default: none at all)
+  --referrers 1      have the referrers API; without it the artifacts are listed under the referrers tag
+  --page N           the most tags, repositories or referrers on one page (default: 1000)
+  --refuse-subjects 1, --refuse-artifact-types 1, --refuse-digest-tags 1
+                     refuse manifests that have a subject, those whose configuration is not an image's, tags like sha256-*
 ";
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent option"
+)]
 struct Options {
     port: u16,
     images: usize,
@@ -34,6 +45,12 @@ struct Options {
     huge_gib: u64,
     latency_ms: u64,
     discard: bool,
+    artifacts: usize,
+    referrers: bool,
+    page: usize,
+    refuse_subjects: bool,
+    refuse_artifact_types: bool,
+    refuse_digest_tags: bool,
 }
 
 #[tokio::main]
@@ -55,14 +72,16 @@ async fn serve(options: &Options) -> io::Result<()> {
     let registry = FakeRegistry::builder()
         .port(options.port)
         .without_records()
-        .behaviour(|behaviour| behaviour.discards_blobs = options.discard)
+        .behaviour(|behaviour| behave(behaviour, options))
         .start()
         .await?;
     let shared: Vec<Blob> = (0..options.shared_blobs)
         .map(|i| layer(&format!("shared {i}"), options.layer_bytes))
         .collect();
     for i in 0..options.images {
-        registry.put_image(&format!("images/{i}"), "1", &image(i, &shared, options));
+        let image = image(i, &shared, options);
+        registry.put_image(&format!("images/{i}"), "1", &image);
+        put_artifacts(&registry, &format!("images/{i}"), &image, options);
     }
     if options.huge_gib > 0 {
         put_huge(&registry, options.huge_gib);
@@ -72,10 +91,43 @@ async fn serve(options: &Options) -> io::Result<()> {
     std::future::pending().await
 }
 
+fn behave(behaviour: &mut Behaviour, options: &Options) {
+    behaviour.discards_blobs = options.discard;
+    behaviour.referrers = options.referrers;
+    behaviour.page_size = options.page;
+    behaviour.refuses_subjects = options.refuse_subjects;
+    behaviour.refuses_artifact_types = options.refuse_artifact_types;
+    if options.refuse_digest_tags {
+        behaviour.refused_tags = vec!["sha256-*".to_owned()];
+    }
+}
+
+fn put_artifacts(registry: &FakeRegistry, repository: &str, image: &Image, options: &Options) {
+    if options.artifacts == 0 {
+        return;
+    }
+    let (tag, signature) = cosign_signature(image);
+    registry.put_image(repository, &tag, &signature);
+    let artifacts: Vec<Image> = (0..options.artifacts)
+        .map(|i| {
+            let content = format!("artifact {i}");
+            artifact("application/spdx+json", content.as_bytes(), Some(image))
+        })
+        .collect();
+    for artifact in &artifacts {
+        registry.put_untagged(repository, artifact);
+    }
+    if !options.referrers {
+        let (tag, index) = referrers_index(image, &artifacts.iter().collect::<Vec<_>>());
+        registry.put_image(repository, &tag, &index);
+    }
+}
+
 fn parse(mut arguments: impl Iterator<Item = String>) -> io::Result<Options> {
     let mut options = Options {
         blobs: 2,
         layer_bytes: 1024,
+        page: 1000,
         ..Options::default()
     };
     let usage = |problem: String| io::Error::other(format!("{problem}\n\n{USAGE}"));
@@ -94,6 +146,12 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> io::Result<Options> {
             "--huge-gib" => options.huge_gib = u64::from(number),
             "--latency-ms" => options.latency_ms = u64::from(number),
             "--discard" => options.discard = number > 0,
+            "--artifacts" => options.artifacts = count,
+            "--referrers" => options.referrers = number > 0,
+            "--page" => options.page = count,
+            "--refuse-subjects" => options.refuse_subjects = number > 0,
+            "--refuse-artifact-types" => options.refuse_artifact_types = number > 0,
+            "--refuse-digest-tags" => options.refuse_digest_tags = number > 0,
             _ => return Err(usage(format!("unknown option {name}"))),
         }
     }

@@ -9,7 +9,7 @@
 pub struct Behaviour {
     /// Media types of manifests that are refused.
     pub refused_media_types: Vec<String>,
-    /// The status of that refusal, 400 or 415; its error code is `MANIFEST_INVALID`.
+    /// The status of a refusal of a manifest, 400 or 415; its error code is `MANIFEST_INVALID`.
     pub refusal_status: u16,
     /// Whether a tag can be moved to another digest.
     pub immutable_tags: Option<ImmutableTags>,
@@ -37,8 +37,18 @@ pub struct Behaviour {
     pub states_digests: bool,
     /// Whether blobs answer ranges with 206.
     pub ranges: bool,
-    /// Whether the referrers API is there; without it clients use the fallback tag.
+    /// Whether the referrers API is there, and pushes of manifests with a subject answer OCI-Subject; without it clients use the
+    /// index under the referrers tag.
     pub referrers: bool,
+    /// Whether that API gives those of an `artifactType` alone where one is asked for; otherwise it gives all.
+    pub filters_referrers: bool,
+    /// Whether manifests with a subject are refused as malformed, as by registries that know the image spec 1.0 alone. The status is
+    /// `refusal_status`.
+    pub refuses_subjects: bool,
+    /// Whether manifests whose configuration is not that of an image are refused as malformed. The status is `refusal_status`.
+    pub refuses_artifact_types: bool,
+    /// Tags that cannot be pushed, with `*` for any part of them, as in `sha256-*`.
+    pub refused_tags: Vec<String>,
     /// Whether pushed blobs are hashed and thrown away.
     pub discards_blobs: bool,
     /// Whether a push creates the repository; otherwise 404 `NAME_UNKNOWN`, as ECR does.
@@ -124,6 +134,10 @@ impl Default for Behaviour {
             states_digests: true,
             ranges: true,
             referrers: false,
+            filters_referrers: true,
+            refuses_subjects: false,
+            refuses_artifact_types: false,
+            refused_tags: Vec::new(),
             discards_blobs: false,
             creates_repositories: true,
             open_ping: false,

@@ -3,6 +3,7 @@
 mod blobs;
 mod lists;
 mod manifests;
+mod referrers;
 mod uploads;
 
 use std::io;
@@ -82,7 +83,7 @@ fn without_body(
         ("GET", Resource::Catalog) => lists::catalog(shared, request),
         ("GET", Resource::Tags(repository)) => lists::tags(shared, request, repository),
         ("GET", Resource::Referrers(repository, digest)) => {
-            lists::referrers(shared, repository, digest)
+            referrers::get(shared, request, repository, digest)
         }
         ("GET" | "HEAD", Resource::Manifest(repository, reference)) => {
             manifests::get(shared, repository, reference)

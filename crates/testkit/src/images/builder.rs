@@ -1,4 +1,4 @@
-//! Images and artifacts.
+//! Images, and artifacts of any kind.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::gzip::gzip_of_length;
 use super::{Blob, Image, deterministic_bytes, gzip, json, stated, tar};
 
-const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
@@ -24,6 +24,7 @@ pub struct ImageBuilder {
     docker: bool,
     states_media_type: bool,
     artifact_type: Option<String>,
+    config_type: Option<String>,
     subject: Option<Descriptor>,
     annotations: BTreeMap<String, String>,
     layers: Vec<Layer>,
@@ -92,6 +93,7 @@ impl ImageBuilder {
             docker: false,
             states_media_type: true,
             artifact_type: None,
+            config_type: None,
             subject: None,
             annotations: BTreeMap::new(),
             layers: Vec::new(),
@@ -133,13 +135,17 @@ impl ImageBuilder {
         self
     }
 
+    /// An artifact whose type is that of its configuration, which is the empty object, as before the image spec 1.1.
+    #[must_use]
+    pub fn config_type(mut self, media_type: impl Into<String>) -> Self {
+        self.config_type = Some(media_type.into());
+        self
+    }
+
     /// Attaches it to another manifest.
     #[must_use]
     pub fn subject(mut self, subject: &Image) -> Self {
-        self.subject = Some(Descriptor {
-            platform: None,
-            ..subject.descriptor()
-        });
+        self.subject = Some(subject.as_subject());
         self
     }
 
@@ -231,16 +237,20 @@ impl ImageBuilder {
             annotations: &self.annotations,
         };
         let mut image = Image::from_bytes(media_type, json(&manifest));
-        image.platform = Some(stated(&self.platform)).filter(|_| self.artifact_type.is_none());
+        image.platform = Some(stated(&self.platform)).filter(|_| self.is_image());
         image.blobs = vec![config];
         let layers = self.layers.into_iter().filter_map(|layer| layer.content);
         image.blobs.extend(layers);
         image
     }
 
+    fn is_image(&self) -> bool {
+        self.artifact_type.is_none() && self.config_type.is_none()
+    }
+
     fn config(&self) -> Blob {
-        if self.artifact_type.is_some() {
-            return Blob::new(EMPTY, "{}");
+        if !self.is_image() {
+            return Blob::new(self.config_type.as_deref().unwrap_or(EMPTY), "{}");
         }
         let platform = stated(&self.platform);
         let config = Config {
@@ -288,36 +298,4 @@ pub fn image_with_layers(name: &str, count: usize, length: usize) -> Image {
 #[must_use]
 pub fn docker_image(name: &str) -> Image {
     ImageBuilder::new(name).docker().layers(2, 1024).build()
-}
-
-/// An artifact with one blob, attached to `subject` where there is one (OCI image spec 1.1, manifest.md).
-#[must_use]
-pub fn artifact(artifact_type: &str, content: &[u8], subject: Option<&Image>) -> Image {
-    let builder = ImageBuilder::new(artifact_type)
-        .artifact_type(artifact_type)
-        .blob(artifact_type, content.to_vec());
-    match subject {
-        Some(subject) => builder.subject(subject),
-        None => builder,
-    }
-    .build()
-}
-
-/// The tag and the image in which cosign keeps a signature of `image`. It has cosign's form, but nobody signed it.
-#[must_use]
-pub fn cosign_signature(image: &Image) -> (String, Image) {
-    let payload = format!(
-        r#"{{"critical":{{"identity":{{"docker-reference":""}},"image":{{"docker-manifest-digest":"{}"}},"type":"cosign container image signature"}},"optional":null}}"#,
-        image.digest()
-    );
-    let blob = Blob::new("application/vnd.dev.cosign.simplesigning.v1+json", payload);
-    let mut descriptor = blob.descriptor();
-    descriptor.annotations.insert(
-        "dev.cosignproject.cosign/signature".to_owned(),
-        "bm90IGEgc2lnbmF0dXJl".to_owned(),
-    );
-    let signature = ImageBuilder::new("signature")
-        .described(descriptor, Some(blob))
-        .build();
-    (format!("sha256-{}.sig", image.digest().hex()), signature)
 }

@@ -13,7 +13,11 @@ const ATTESTATION_TYPE: &str = "vnd.docker.reference.type";
 struct Index<'a> {
     schema_version: u32,
     media_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<&'a str>,
     manifests: Vec<Descriptor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Descriptor>,
 }
 
 /// An OCI index with a small image per platform, as in `linux/arm64`.
@@ -80,6 +84,22 @@ pub fn index_with_attestations(name: &str, platforms: &[&str]) -> Image {
     from_descriptors(media_type::OCI_INDEX, descriptors, children)
 }
 
+/// An index that is an artifact of this type, attached to `subject`.
+#[must_use]
+pub fn artifact_index(artifact_type: &str, children: Vec<Image>, subject: &Image) -> Image {
+    let bytes = json(&Index {
+        schema_version: 2,
+        media_type: media_type::OCI_INDEX,
+        artifact_type: Some(artifact_type),
+        manifests: children.iter().map(Image::descriptor).collect(),
+        subject: Some(subject.as_subject()),
+    });
+    Image {
+        children,
+        ..Image::from_bytes(media_type::OCI_INDEX, bytes)
+    }
+}
+
 pub(super) fn from_descriptors(
     media_type: &str,
     descriptors: Vec<Descriptor>,
@@ -88,7 +108,9 @@ pub(super) fn from_descriptors(
     let bytes = json(&Index {
         schema_version: 2,
         media_type,
+        artifact_type: None,
         manifests: descriptors,
+        subject: None,
     });
     Image {
         children,

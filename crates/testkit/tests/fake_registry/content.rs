@@ -90,24 +90,6 @@ async fn tags_come_page_by_page() {
     assert_eq!(catalog.json()["repositories"][0], "team/app");
 }
 
-#[tokio::test]
-async fn referrers_where_the_registry_has_them() {
-    let registry = FakeRegistry::start().await.unwrap();
-    let image = images::image("app");
-    let sbom = images::artifact("application/spdx+json", b"{}", Some(&image));
-    registry.put_image("app", "1", &image);
-    registry.put_untagged("app", &sbom);
-    let target = format!("/v2/app/referrers/{}", image.digest());
-    let without = ask(&registry, "GET", &target, &[], &[]).await.unwrap();
-    assert_eq!(without.status, 404);
-    registry.behave(|b| b.referrers = true);
-    let with = ask(&registry, "GET", &target, &[], &[]).await.unwrap();
-    assert_eq!(
-        with.json()["manifests"][0]["digest"],
-        sbom.digest().as_str()
-    );
-}
-
 async fn put(registry: &FakeRegistry, reference: &str, image: &Image) -> (u16, String) {
     let target = format!("/v2/app/manifests/{reference}");
     let headers = [("content-type", image.media_type())];

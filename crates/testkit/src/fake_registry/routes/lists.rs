@@ -1,10 +1,13 @@
-//! Lists of tags, repositories and referrers.
+//! Lists of tags and repositories, and their pages.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fake_registry::http::response::Response;
 use crate::fake_registry::records::Request;
 use crate::fake_registry::shared::Shared;
+
+/// The parameter by which referrers of one type are asked for.
+pub(super) const ARTIFACT_TYPE: &str = "artifactType";
 
 pub(super) fn tags(shared: &Shared, request: &Request, repository: &str) -> Response {
     let Some(tags) = shared.store.tags(repository) else {
@@ -23,34 +26,12 @@ pub(super) fn catalog(shared: &Shared, request: &Request) -> Response {
     )
 }
 
-pub(super) fn referrers(shared: &Shared, repository: &str, digest: &str) -> Response {
-    if !shared.behaviour().referrers {
-        return Response::error(404, "NOT_FOUND", "no such page");
-    }
-    let referrers: Vec<Value> = shared
-        .store
-        .manifests(repository)
-        .iter()
-        .filter_map(|stored| {
-            let manifest: Value = serde_json::from_slice(&stored.bytes).ok()?;
-            (manifest["subject"]["digest"] == digest).then(|| {
-                json!({
-                    "mediaType": stored.media_type,
-                    "digest": stored.digest,
-                    "size": stored.bytes.len(),
-                    "artifactType": manifest["artifactType"],
-                    "annotations": manifest["annotations"],
-                })
-            })
-        })
-        .collect();
-    let index = image_sync_shared::image::media_type::OCI_INDEX;
-    let body = json!({"schemaVersion": 2, "mediaType": index, "manifests": referrers});
-    Response::new(200).json(&body).header("content-type", index)
-}
-
-/// One page of `all`, and the Link to the next where there is one (spec, section "Listing Tags").
-fn page(shared: &Shared, request: &Request, all: Vec<String>) -> (Vec<String>, Option<String>) {
+/// One page of `all`, and the Link to the next where there is one (spec, sections "Listing Tags" and "Listing Referrers").
+pub(super) fn page(
+    shared: &Shared,
+    request: &Request,
+    all: Vec<String>,
+) -> (Vec<String>, Option<String>) {
     let asked: Option<usize> = request.parameter("n").and_then(|n| n.parse().ok());
     let size = shared.behaviour().page_size;
     let size = asked.unwrap_or(size).min(size);
@@ -59,13 +40,18 @@ fn page(shared: &Shared, request: &Request, all: Vec<String>) -> (Vec<String>, O
     let page: Vec<String> = rest.by_ref().take(size).collect();
     let more = rest.next().is_some();
     let link = page.last().filter(|_| more).map(|last| {
-        let last: String = url::form_urlencoded::byte_serialize(last.as_bytes()).collect();
-        format!(r#"<{}?last={last}&n={size}>; rel="next""#, request.path)
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("last", last);
+        query.append_pair("n", &size.to_string());
+        if let Some(filter) = request.parameter(ARTIFACT_TYPE) {
+            query.append_pair(ARTIFACT_TYPE, &filter);
+        }
+        format!(r#"<{}?{}>; rel="next""#, request.path, query.finish())
     });
     (page, link)
 }
 
-fn linked(response: Response, link: Option<String>) -> Response {
+pub(super) fn linked(response: Response, link: Option<String>) -> Response {
     match link {
         Some(link) => response.header("link", &link),
         None => response,

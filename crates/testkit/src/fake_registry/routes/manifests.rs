@@ -2,15 +2,17 @@
 
 use bytes::Bytes;
 use image_sync_shared::image::digest::Digest;
-use image_sync_shared::image::media_type::essence;
+use image_sync_shared::image::media_type::{OCI_CONFIG, essence};
 use serde_json::Value;
 
+use super::referrers::subject;
 use crate::complete::{StoredManifest, digest_like, references};
 use crate::fake_registry::behaviour::{Behaviour, ImmutableTags};
 use crate::fake_registry::http::response::Response;
-use crate::fake_registry::records::Request;
+use crate::fake_registry::records::{Request, is_like};
 use crate::fake_registry::shared::Shared;
 use crate::fake_registry::store::content::Content;
+use crate::images::DOCKER_CONFIG;
 
 pub(super) fn get(shared: &Shared, repository: &str, reference: &str) -> Response {
     let Some(stored) = shared.store.manifest(repository, reference) else {
@@ -92,12 +94,40 @@ fn refusal(
         let status = behaviour.refusal_status;
         return Some(Response::error(status, "MANIFEST_INVALID", &message));
     }
-    immutable(shared, &behaviour, repository, reference, stored).or_else(|| {
+    let refused = artifact_refusal(&behaviour, reference, stored)
+        .or_else(|| immutable(shared, &behaviour, repository, reference, stored));
+    refused.or_else(|| {
         let checks = behaviour.checks_references;
         checks
             .then(|| missing(shared, repository, stored))
             .flatten()
     })
+}
+
+/// What registries say that know of images alone.
+fn artifact_refusal(
+    behaviour: &Behaviour,
+    reference: &str,
+    stored: &StoredManifest,
+) -> Option<Response> {
+    let mut tags = behaviour.refused_tags.iter();
+    if tags.any(|pattern| is_like(reference, pattern)) {
+        let message = format!("the tag {reference} is not accepted here");
+        return Some(Response::error(400, "TAG_INVALID", &message));
+    }
+    let refused = |why: &str| {
+        let status = behaviour.refusal_status;
+        Some(Response::error(status, "MANIFEST_INVALID", why))
+    };
+    if behaviour.refuses_subjects && subject(&stored.bytes).is_some() {
+        return refused("additional property subject is not allowed");
+    }
+    let manifest: Value = serde_json::from_slice(&stored.bytes).ok()?;
+    let config = manifest["config"]["mediaType"].as_str()?;
+    if behaviour.refuses_artifact_types && ![OCI_CONFIG, DOCKER_CONFIG].contains(&config) {
+        return refused(&format!("configuration type {config} is not accepted here"));
+    }
+    None
 }
 
 fn immutable(
@@ -146,11 +176,6 @@ fn media_type(request: &Request, bytes: &[u8]) -> String {
     };
     let header = request.header("content-type").map(str::to_owned);
     header.or_else(stated).unwrap_or_default()
-}
-
-fn subject(bytes: &[u8]) -> Option<String> {
-    let manifest: Value = serde_json::from_slice(bytes).ok()?;
-    Some(manifest["subject"]["digest"].as_str()?.to_owned())
 }
 
 fn stating_digest(shared: &Shared, response: Response, digest: &str) -> Response {
