@@ -1,6 +1,7 @@
 //! What jobs are worked with: the ports, the settings and the knowledge that all jobs of a process share, and what one attempt
 //! runs under, which is its lease, its time limit, its retries and its operations in flight.
 
+pub(crate) mod artifact_tags;
 pub(crate) mod blob_index;
 pub(crate) mod half_open;
 pub(crate) mod in_flight;
@@ -8,6 +9,7 @@ pub(crate) mod lease_guard;
 pub(crate) mod retry;
 pub(crate) mod settings;
 pub(crate) mod single_flight;
+pub(crate) mod tag_lease;
 pub(crate) mod target_shares;
 pub(crate) mod time_limit;
 
@@ -29,6 +31,7 @@ use image_sync_shared::ports::transfer::single_flight::SingleFlight;
 use tokio::sync::Semaphore;
 
 use crate::decide::manifest_budget::LARGE_AT_ONCE;
+use artifact_tags::ArtifactTags;
 use settings::WorkerSettings;
 use target_shares::TargetShares;
 
@@ -70,6 +73,7 @@ pub(crate) struct WorkerContext {
     /// The right to hold the manifests of a large image in memory.
     pub(crate) large_images: Arc<Semaphore>,
     pub(crate) target_shares: TargetShares,
+    pub(crate) artifact_tags: ArtifactTags,
 }
 
 impl WorkerContext {
@@ -80,6 +84,7 @@ impl WorkerContext {
             ports,
             settings,
             target_shares,
+            artifact_tags: ArtifactTags::default(),
             large_images: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         }
     }

@@ -47,7 +47,12 @@ impl Home {
 
     /// The program, not started yet. Its arguments have no spaces.
     pub(crate) fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_image-sync"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_image-sync")), line)
+    }
+
+    /// The same with another copy of the program.
+    pub(crate) fn command_of(&self, program: &Path, line: &str) -> Command {
+        let mut command = Command::new(program);
         command
             .args(line.split_whitespace())
             .env_clear()

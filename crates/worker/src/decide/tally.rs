@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) cached: Option<Digest>,
     /// The digest that the target's tag has to have.
     pub(crate) expected: Option<Digest>,
+    /// The source's digest that stands for the wanted platforms.
+    pub(crate) chosen: Option<Digest>,
     /// What happened to the blobs, those that this job copied or mounted counted as present too when they are met again.
     pub(crate) blobs: BlobCounts,
     /// How many this job had copied or mounted before all were looked at last.

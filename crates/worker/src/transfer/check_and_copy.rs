@@ -7,15 +7,20 @@
 //! 4. *Copy*: blobs, then child manifests, then the tag.
 //! 5. *Convert*, only if the target refuses Docker's manifests.
 //!
+//! Artifacts that belong to the image are at the target before its tag; those that come later come with the next run.
+//!
 //! What follows from the outcome is decided in `decide::settlement` and carried out in `run_loop::settle`.
+
+mod artifacts;
+mod overwriting;
+mod parts;
 
 use image_sync_shared::failure::{Failure, FailureClass};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::{Manifest, RawManifest};
 use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::ports::transfer::registries::Resolved;
-use image_sync_shared::run::job::{Job, Overwrite, Remote};
+use image_sync_shared::run::job::{Job, ReferrersFrom, Remote};
 use image_sync_shared::run::outcome::Action;
 use tokio::time::sleep;
 use tracing::{Instrument as _, debug_span, info, warn};
@@ -24,22 +29,18 @@ use crate::context::WorkerContext;
 use crate::context::lease_guard::LeaseGuard;
 use crate::context::time_limit::TimeLimit;
 use crate::decide::convert::{self, Replaced};
-use crate::decide::overwrite;
 use crate::decide::plan::{CopyPlan, Node};
 use crate::decide::platforms::{self, Choice, Chosen, Wanted};
 use crate::decide::tally::SharedTally;
 use crate::decide::verdict::{self, ResolvedTags, Verdict};
-use crate::transfer::blob_progress::BlobProgress;
-use crate::transfer::blobs::BlobCopier;
 use crate::transfer::check::resolve_tags;
 use crate::transfer::dry_run::what_is_missing;
-use crate::transfer::facts::Facts;
 use crate::transfer::read_manifests::{
-    LargeImage, ManifestReader, MissingAttestations, Root, is_missing_at_source, read_root,
+    LargeImage, MissingAttestations, Root, is_missing_at_source, read_root,
 };
 use crate::transfer::requests::Requests;
 use crate::transfer::target::Target;
-use crate::transfer::write_manifests::{self, ManifestWriter};
+use crate::transfer::write_manifests;
 
 /// One attempt at a job.
 pub(crate) struct Attempt<'a> {
@@ -50,6 +51,8 @@ pub(crate) struct Attempt<'a> {
     lease: &'a LeaseGuard<'a>,
     limit: &'a TimeLimit,
     source: Remote,
+    /// Where its artifacts are, if not beside it.
+    artifact_source: Option<Remote>,
     target: Target<'a>,
     missing_attestations: MissingAttestations,
     large_image: LargeImage<'a>,
@@ -73,6 +76,7 @@ impl<'a> Attempt<'a> {
             lease,
             limit,
             source: job.source_remote(),
+            artifact_source: artifact_source(job),
             target: Target::new(job.target_remote(), context.ports.known_blobs.as_ref()),
             missing_attestations: MissingAttestations::default(),
             large_image: LargeImage::new(&context.large_images, limit),
@@ -100,11 +104,20 @@ impl<'a> Attempt<'a> {
             .await?;
         self.note(&tags);
         let remembered = self.facts().recall(&tags, self.job).await;
-        match verdict::verdict(&tags, &self.job.platforms, &remembered) {
-            Verdict::UpToDate(digest) => Ok(self.up_to_date(digest)),
-            Verdict::NeedsManifest => self.choose_and_copy(&tags).await,
-            Verdict::Copy(digest) => self.copy(Root::Unread(digest), &tags).await,
+        let verdict = verdict::verdict(&tags, &self.job.platforms, &remembered);
+        let action = match verdict {
+            Verdict::UpToDate(digest) => {
+                let chosen = remembered.chosen.unwrap_or(tags.source.digest.clone());
+                self.tally.lock().chosen = Some(chosen);
+                self.up_to_date(digest)
+            }
+            Verdict::NeedsManifest => self.choose_and_copy(&tags).await?,
+            Verdict::Copy(digest) => self.copy(Root::Unread(digest), &tags).await?,
+        };
+        if action == Action::AlreadyCached {
+            self.bring_late_artifacts(&tags).await?;
         }
+        Ok(action)
     }
 
     /// Platforms. If the source turns out not to serve attestations that its index lists, platforms are chosen once more
@@ -156,6 +169,7 @@ impl<'a> Attempt<'a> {
     /// Copies what was chosen, unless the target has it: only now is it known which digest that would be.
     async fn copy_chosen(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
         let (facts, index) = (self.facts(), &tags.source.digest);
+        self.tally.lock().chosen = Some(root.digest().clone());
         // Before anything is copied: reading the index has proven the choice, whatever becomes of the copy.
         facts.remember_chosen(index, self.job, root.digest()).await;
         if let Some(target) = tags.target.as_ref().map(|target| &target.digest) {
@@ -169,7 +183,11 @@ impl<'a> Attempt<'a> {
 
     /// Copy: from here on the target lacks the image, as far as its tag tells.
     async fn copy(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
-        self.tally.lock().expected = Some(root.digest().clone());
+        {
+            let mut tally = self.tally.lock();
+            tally.expected = Some(root.digest().clone());
+            tally.chosen = Some(root.digest().clone());
+        }
         if tags.target.is_some() && !self.overwrites() {
             return self.keep(root, tags).await;
         }
@@ -191,59 +209,6 @@ impl<'a> Attempt<'a> {
         copy.instrument(debug_span!("copy")).await
     }
 
-    /// Whether a tag that has another image gets this one.
-    fn overwrites(&self) -> bool {
-        self.job.policy.image.overwrite == Overwrite::Always
-    }
-
-    async fn resolve_target(&self) -> Result<Option<Resolved>, Failure> {
-        let reference = &self.job.target.image.reference;
-        self.requests.resolve(&self.target.remote, reference).await
-    }
-
-    /// What the target has stays there, be it this image or another one.
-    async fn keep(&self, root: Root, tags: &ResolvedTags) -> Result<Action, Failure> {
-        let plan = match &tags.target {
-            Some(found) if found.digest == *root.digest() => {
-                return Ok(self.up_to_date(found.digest.clone()));
-            }
-            _ => self.plan(root, tags).await?,
-        };
-        self.keep_of(&plan, tags).await
-    }
-
-    async fn keep_of(&self, plan: &CopyPlan, tags: &ResolvedTags) -> Result<Action, Failure> {
-        if self.is_found_at_target(plan, tags).await {
-            return Ok(Action::AlreadyCached);
-        }
-        let (Some(found), Some(expected)) = (&tags.target, plan.manifests.last()) else {
-            return Ok(Action::Kept);
-        };
-        let overwrite = self.job.policy.image.overwrite;
-        let target = &self.job.target.image;
-        let note = overwrite::keep(overwrite, target, &found.digest, &expected.digest)?;
-        self.tally.lock().note = Some(note);
-        Ok(Action::Kept)
-    }
-
-    /// A registry refuses to overwrite a tag. Somebody else may have written the same image meanwhile.
-    async fn refused_as_immutable(
-        &self,
-        plan: &CopyPlan,
-        tags: &ResolvedTags,
-        refusal: Failure,
-    ) -> Result<Action, Failure> {
-        let (source, target) = (tags.source.clone(), self.resolve_target().await?);
-        let now = ResolvedTags { source, target };
-        let root = plan.manifests.last().map(|root| &root.digest);
-        match &now.target {
-            Some(found) if Some(&found.digest) == root => Ok(self.up_to_date(found.digest.clone())),
-            Some(_) if !self.overwrites() => self.keep_of(plan, &now).await,
-            Some(_) if self.is_found_at_target(plan, &now).await => Ok(Action::AlreadyCached),
-            Some(_) | None => Err(refusal),
-        }
-    }
-
     /// What a dry run does in the place of a copy. It writes nothing, and needs no lease.
     async fn tell_what_is_missing(
         &self,
@@ -256,7 +221,8 @@ impl<'a> Attempt<'a> {
         }
         let (target, tally) = (&self.target.remote, self.tally);
         let concurrency = self.context.settings.blob_concurrency;
-        let missing = what_is_missing(self.requests, target, &plan, concurrency, tally).await?;
+        let mut missing = what_is_missing(self.requests, target, &plan, concurrency, tally).await?;
+        missing.artifacts = self.count_missing_artifacts(&plan, tags).await?;
         tally.lock().would_copy = Some(missing);
         Ok(Action::Skipped)
     }
@@ -268,7 +234,7 @@ impl<'a> Attempt<'a> {
         if self.is_found_at_target(&plan, tags).await {
             return Ok(Action::AlreadyCached);
         }
-        match self.write(&plan).await {
+        match self.write(&plan, tags).await {
             Err(refusal) if refusal.class == FailureClass::ImmutableTag => {
                 return self.refused_as_immutable(&plan, tags, refusal).await;
             }
@@ -282,7 +248,7 @@ impl<'a> Attempt<'a> {
                 let root = plan.manifests.last().cloned().map(Root::Read);
                 let plan = self.plan(root.ok_or(refusal)?, tags).await?;
                 // Not a third time: everything was asked for by now.
-                self.write(&plan).await?;
+                self.write(&plan, tags).await?;
             }
             written => written?,
         }
@@ -290,9 +256,15 @@ impl<'a> Attempt<'a> {
     }
 
     /// The blobs first: a manifest is written when all that it refers to is there.
-    async fn write(&self, plan: &CopyPlan) -> Result<(), Failure> {
-        self.blobs().copy_all(plan).await?;
-        let written = self.manifest_writer().write_or_convert(plan).await?;
+    async fn write(&self, plan: &CopyPlan, tags: &ResolvedTags) -> Result<(), Failure> {
+        let blobs = self.blobs(&self.source);
+        let (copied, planned) = tokio::join!(blobs.copy_all(plan), self.plan_artifacts(plan, tags));
+        copied?;
+        let artifacts = planned?;
+        let written = self
+            .manifest_writer()
+            .write_or_convert(plan, &artifacts)
+            .await?;
         self.tally.lock().expected = written.root;
         self.remember(&written.replaced).await;
         Ok(())
@@ -314,7 +286,7 @@ impl<'a> Attempt<'a> {
     /// Reads what is under `root` and is missing at the target: all that has to be written.
     async fn plan(&self, root: Root, tags: &ResolvedTags) -> Result<CopyPlan, Failure> {
         let root = self.read(root, tags).await?;
-        self.manifest_reader().plan(root).await
+        self.manifest_reader(&self.source).plan(root).await
     }
 
     /// Whether the target's tag has the image already, under a digest that only the image itself tells. Remembers that.
@@ -350,50 +322,9 @@ impl<'a> Attempt<'a> {
         self.tally.lock().expected = Some(digest);
         Action::AlreadyCached
     }
+}
 
-    fn facts(&self) -> Facts<'_> {
-        Facts {
-            memo: self.context.ports.memo.as_ref(),
-            clock: self.context.ports.clock.as_ref(),
-            target: self.target.repository(),
-        }
-    }
-
-    fn manifest_reader(&self) -> ManifestReader<'_> {
-        ManifestReader {
-            requests: self.requests,
-            source: &self.source,
-            target: &self.target,
-            concurrency: self.context.settings.blob_concurrency,
-            missing_attestations: &self.missing_attestations,
-            large_image: &self.large_image,
-        }
-    }
-
-    fn blobs(&self) -> BlobCopier<'_> {
-        BlobCopier {
-            requests: self.requests,
-            source: &self.source,
-            target: &self.target,
-            concurrency: self.context.settings.blob_concurrency,
-            single_flight: self.context.ports.single_flight.as_ref(),
-            limit: self.limit,
-            progress: BlobProgress {
-                job: &self.job.job_id,
-                progress: self.context.ports.progress.as_ref(),
-                measures: self.context.ports.measures.as_ref(),
-                tally: self.tally,
-            },
-        }
-    }
-
-    fn manifest_writer(&self) -> ManifestWriter<'_> {
-        ManifestWriter {
-            requests: self.requests,
-            target: &self.target,
-            image: &self.job.target.image,
-            concurrency: self.context.settings.blob_concurrency,
-            lease: self.lease,
-        }
-    }
+fn artifact_source(job: &Job) -> Option<Remote> {
+    let policy = job.policy.image.referrers.as_ref()?;
+    policy.from.as_ref().map(ReferrersFrom::remote)
 }

@@ -1,10 +1,11 @@
 //! What is remembered of digests from run to run, so that an image that is up to date need not be read again.
 
 use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::image::reference::Repository;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::memo::{Fact, Memo};
-use image_sync_shared::run::job::Job;
+use image_sync_shared::run::job::{Job, Referrers, Remote};
 
 use crate::decide::verdict::{Remembered, ResolvedTags, needs_choice};
 
@@ -71,11 +72,62 @@ impl Facts<'_> {
         }
     }
 
+    /// Whether nothing belongs to the manifest `image` of `source`, by an answer that is not old.
+    pub(crate) async fn is_bare(
+        &self,
+        source: &Remote,
+        image: &Digest,
+        policy: &Referrers,
+    ) -> bool {
+        let fact = bare(source, image, policy, "manifest");
+        self.memo.recall(&fact, self.clock.now()).await.is_some()
+    }
+
+    /// Remembers that nothing belongs to it.
+    pub(crate) async fn remember_bare(&self, source: &Remote, image: &Digest, policy: &Referrers) {
+        let fact = bare(source, image, policy, "manifest");
+        self.memo.remember(&fact, image, self.clock.now()).await;
+    }
+
+    /// The same of an image with all that it lists, as far as `platforms` choose it.
+    pub(crate) async fn is_image_bare(
+        &self,
+        source: &Remote,
+        image: &Digest,
+        policy: &Referrers,
+        platforms: &Platforms,
+    ) -> bool {
+        let fact = bare(source, image, policy, &format!("image/{platforms}"));
+        self.memo.recall(&fact, self.clock.now()).await.is_some()
+    }
+
+    /// Remembers that.
+    pub(crate) async fn remember_image_bare(
+        &self,
+        source: &Remote,
+        image: &Digest,
+        policy: &Referrers,
+        platforms: &Platforms,
+    ) {
+        let fact = bare(source, image, policy, &format!("image/{platforms}"));
+        self.memo.remember(&fact, image, self.clock.now()).await;
+    }
+
     fn converted(&self, refused: &Digest) -> Option<Fact> {
         Some(Fact::Converted {
             refused: refused.clone(),
             // A folder takes any manifest as it is: nothing is converted for it.
             host: self.target.host()?.to_owned(),
         })
+    }
+}
+
+/// That nothing belongs to `image`, of the types that are wanted.
+fn bare(source: &Remote, image: &Digest, policy: &Referrers, of: &str) -> Fact {
+    let types = format!("{:?} {:?}", policy.types, policy.exclude);
+    Fact::NoArtifacts {
+        repository: source.repository.clone(),
+        image: image.clone(),
+        of: format!("{of}/{}", Digest::of(types.as_bytes()).short()),
     }
 }

@@ -100,7 +100,7 @@ impl Requests<'_> {
     }
 
     /// See [`Registries::referrers`].
-    #[expect(dead_code, reason = "asked by what copies artifacts, which comes next")]
+
     pub(crate) async fn referrers(
         &self,
         at: &Remote,
@@ -116,7 +116,7 @@ impl Requests<'_> {
     }
 
     /// See [`Registries::tags`].
-    #[expect(dead_code, reason = "asked by what copies artifacts, which comes next")]
+
     pub(crate) async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
         let what = format!("listing the tags of the {}", at.side);
         let _operation = self.in_flight.start(at.side, what);

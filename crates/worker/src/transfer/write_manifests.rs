@@ -12,6 +12,7 @@ use tracing::info;
 use crate::context::lease_guard::LeaseGuard;
 use crate::decide::convert::{self, Replaced};
 use crate::decide::plan::CopyPlan;
+use crate::transfer::artifacts::Planned;
 use crate::transfer::requests::Requests;
 use crate::transfer::target::Target;
 
@@ -39,9 +40,13 @@ pub(crate) struct Written {
 
 impl ManifestWriter<'_> {
     /// The manifests of `plan` as they are, the tag last. Converted only if they are refused.
-    pub(crate) async fn write_or_convert(&self, plan: &CopyPlan) -> Result<Written, Failure> {
+    pub(crate) async fn write_or_convert(
+        &self,
+        plan: &CopyPlan,
+        artifacts: &Planned<'_>,
+    ) -> Result<Written, Failure> {
         let root = |plan: &CopyPlan| plan.manifests.last().map(|root| root.digest.clone());
-        let Err(refusal) = self.write(&plan.manifests).await else {
+        let Err(refusal) = self.write(&plan.manifests, artifacts).await else {
             return Ok(Written {
                 root: root(plan),
                 replaced: convert::renamed(plan),
@@ -55,11 +60,15 @@ impl ManifestWriter<'_> {
             return Err(refusal);
         };
         info!(error = %refusal, "the target refuses the Docker manifest: converting it to OCI");
-        match self.write(&converted.plan.manifests).await {
-            Ok(()) => Ok(Written {
-                root: root(&converted.plan),
-                replaced: converted.replaced,
-            }),
+        let nothing = Planned::nothing();
+        match self.write(&converted.plan.manifests, &nothing).await {
+            Ok(()) => {
+                artifacts.are_unfit();
+                Ok(Written {
+                    root: root(&converted.plan),
+                    replaced: converted.replaced,
+                })
+            }
             Err(second) if second.class == FailureClass::Invalid => Err(Failure {
                 answer: format!(
                     "{}; converted to OCI it was refused too: {}",
@@ -73,7 +82,11 @@ impl ManifestWriter<'_> {
 
     /// Writes `manifests`, whose blobs are all at the target, and of which the last one is the root. The lease is made sure of
     /// right before the tag: whoever reads the target sees the old image or the new one.
-    async fn write(&self, manifests: &[RawManifest]) -> Result<(), Failure> {
+    async fn write(
+        &self,
+        manifests: &[RawManifest],
+        artifacts: &Planned<'_>,
+    ) -> Result<(), Failure> {
         let Some((root, children)) = manifests.split_last() else {
             return Ok(());
         };
@@ -92,8 +105,21 @@ impl ManifestWriter<'_> {
         for index in indexes {
             self.write_child(index).await?;
         }
+        artifacts.copy_of_children().await?;
+        let reference = &self.image.reference;
+        // What refers to it comes after it and before its tag: who reads the tag finds all that belongs to the image.
+        if artifacts.root_has_some() {
+            if matches!(reference, Reference::Digest(_)) {
+                self.lease.confirm().await?;
+            }
+            self.write_child(root).await?;
+            artifacts.copy_of_root().await?;
+        }
+        if artifacts.root_has_some() && matches!(reference, Reference::Digest(_)) {
+            return Ok(());
+        }
         self.lease.confirm().await?;
-        let (target, reference) = (&self.target.remote, &self.image.reference);
+        let target = &self.target.remote;
         self.requests.push_manifest(target, reference, root).await?;
         Ok(())
     }
