@@ -53,7 +53,10 @@ async fn a_run_past_its_deadline_is_incomplete_and_3() {
     assert_eq!(report.head.status, RunStatus::Incomplete);
     // On a busy machine the other one may not have been worked by then, either.
     let mut missing = report.missing.iter();
-    assert!(missing.any(|image| image.image.ends_with("/slow")), "{report:#?}");
+    assert!(
+        missing.any(|image| image.image.ends_with("/slow")),
+        "{report:#?}"
+    );
     assert!(ended.stderr.contains("settings.run_timeout"), "{ended:#?}");
 }
 

@@ -32,6 +32,7 @@ struct State {
     staged: Vec<Fault>,
     takes_no_docker: HashSet<String>,
     has_referrers_api: HashSet<String>,
+    takes_no_artifacts: HashSet<String>,
     mounts_nothing: HashSet<String>,
     pretends_to_mount: HashSet<String>,
     verifies: bool,
@@ -72,6 +73,20 @@ impl FakeRegistries {
         let content = state.content.entry(repository.parse().unwrap());
         let manifests = &mut content.or_default().manifests;
         manifests.insert(digest.clone(), lie);
+    }
+
+    /// A host refuses manifests that refer to others.
+    pub(crate) fn take_no_artifacts(&self, host: &str) {
+        self.state().takes_no_artifacts.insert(host.to_owned());
+    }
+
+    /// Puts a manifest under a tag.
+    pub(crate) fn put_tagged(&self, repository: &str, tag: &str, manifest: RawManifest) {
+        let mut state = self.state();
+        let content = state.content.entry(repository.parse().unwrap());
+        let content = content.or_default();
+        content.tags.insert(tag.to_owned(), manifest.digest.clone());
+        content.manifests.insert(manifest.digest.clone(), manifest);
     }
 
     /// Loses a blob.
@@ -147,10 +162,6 @@ impl FakeRegistries {
     }
 
     /// A host has the referrers API.
-    #[expect(
-        dead_code,
-        reason = "for the tests of what copies artifacts, which comes next"
-    )]
     pub(crate) fn have_referrers_api(&self, host: &str) {
         self.state().has_referrers_api.insert(host.to_owned());
     }
@@ -298,6 +309,10 @@ impl Registries for FakeRegistries {
         let no_docker = state.takes_no_docker.contains(host(&at.repository));
         if no_docker && media_type::is_docker(&manifest.media_type) {
             return refused(FailureClass::Invalid, "415");
+        }
+        let no_artifacts = state.takes_no_artifacts.contains(host(&at.repository));
+        if no_artifacts && Referring::of(manifest).is_some() {
+            return refused(FailureClass::Invalid, "MANIFEST_INVALID");
         }
         assert_eq!(Digest::of(&manifest.bytes), manifest.digest);
         let content = state.content.entry(at.repository.clone()).or_default();

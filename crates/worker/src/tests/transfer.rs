@@ -1,5 +1,6 @@
 //! What is requested and written for one image.
 
+mod artifacts;
 mod blobs;
 mod conversion;
 mod copying;

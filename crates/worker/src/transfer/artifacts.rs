@@ -132,34 +132,51 @@ impl ArtifactCopier<'_> {
 
     /// Copies one level, and lists each at what it belongs to.
     async fn copy_level(&self, level: &[Artifact]) -> Result<(), Failure> {
-        for (subject, artifacts) in by_subject(level) {
-            let there = match self.at_target(&subject, &artifacts).await {
-                Ok(there) => there,
-                Err(failure) => {
-                    self.bear(failure, artifacts.len())?;
-                    continue;
-                }
-            };
-            let kept = there.others(&artifacts, self.policy);
-            self.count(|counts| counts.kept = counts.kept.saturating_add(kept));
-            let copy = async |place: usize| self.bring(artifacts[place], &there).await;
-            let mut came = stream::iter(0..artifacts.len())
-                .map(copy)
-                .buffer_unordered(self.context.settings.blob_concurrency.max(1));
-            let mut unlisted = Vec::new();
-            while let Some(entry) = came.try_next().await? {
-                unlisted.extend(entry);
-            }
-            drop(came);
-            if unlisted.is_empty() {
-                continue;
-            }
-            if let Err(failure) = self.list_at(&subject, &unlisted).await {
-                self.uncount(unlisted.len());
-                self.bear(failure, unlisted.len())?;
-            }
-        }
+        let groups = by_subject(level);
+        let copy = async |place: usize| {
+            let (subject, artifacts) = &groups[place];
+            self.copy_those_of(subject, artifacts).await
+        };
+        let mut copied = stream::iter(0..groups.len())
+            .map(copy)
+            .buffer_unordered(self.concurrency());
+        while copied.try_next().await?.is_some() {}
         Ok(())
+    }
+
+    async fn copy_those_of(
+        &self,
+        subject: &Digest,
+        artifacts: &[&Artifact],
+    ) -> Result<(), Failure> {
+        let there = match self.at_target(subject, artifacts).await {
+            Ok(there) => there,
+            Err(failure) => return self.bear(failure, artifacts.len()),
+        };
+        let kept = there.others(artifacts, self.policy);
+        self.count(|counts| counts.kept = counts.kept.saturating_add(kept));
+        let copy = async |place: usize| self.bring(artifacts[place], &there).await;
+        let mut came = stream::iter(0..artifacts.len())
+            .map(copy)
+            .buffer_unordered(self.concurrency());
+        let mut unlisted = Vec::new();
+        while let Some(entry) = came.try_next().await? {
+            unlisted.extend(entry);
+        }
+        drop(came);
+        if unlisted.is_empty() {
+            return Ok(());
+        }
+        let listed = self.list_at(subject, &unlisted).await;
+        listed.or_else(|failure| {
+            self.uncount(unlisted.len());
+            self.bear(failure, unlisted.len())
+        })
+    }
+
+    /// Requests under way at the same time, of each kind.
+    fn concurrency(&self) -> usize {
+        self.context.settings.blob_concurrency.max(1)
     }
 
     /// Sees that the target has one artifact, and returns the entry that is still to be listed.

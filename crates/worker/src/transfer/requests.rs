@@ -100,7 +100,6 @@ impl Requests<'_> {
     }
 
     /// See [`Registries::referrers`].
-
     pub(crate) async fn referrers(
         &self,
         at: &Remote,
@@ -116,7 +115,6 @@ impl Requests<'_> {
     }
 
     /// See [`Registries::tags`].
-
     pub(crate) async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
         let what = format!("listing the tags of the {}", at.side);
         let _operation = self.in_flight.start(at.side, what);

@@ -52,9 +52,8 @@ async fn a_refused_job_is_one_failed_result_and_a_dead_letter_and_no_request_is_
             bytes_copied: u64::MAX,
             copied: u32::MAX,
             mounted: u32::MAX,
-            artifacts: 0,
+            artifacts: u32::MAX,
         };
-        refused.history.clear();
         let admitted = job("source.test/app:1", "cache.test/app:1");
         let ran = fixture.work([refused, admitted]).await;
         let [result, other] = &ran.results[..] else {

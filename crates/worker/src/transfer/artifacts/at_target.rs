@@ -23,13 +23,11 @@ pub(super) struct AtTarget {
 impl AtTarget {
     /// Whether it has an artifact.
     pub(super) fn has(&self, artifact: &Artifact) -> bool {
-        match tag_of(artifact) {
-            Some(tag) => self.tagged.get(tag) == Some(&artifact.digest),
-            None => {
-                let mut listed = self.listed.iter();
-                listed.any(|entry| entry.digest == artifact.digest)
-            }
+        if let Some(tag) = tag_of(artifact) {
+            return self.tagged.get(tag) == Some(&artifact.digest);
         }
+        let mut listed = self.listed.iter();
+        listed.any(|entry| entry.digest == artifact.digest)
     }
 
     /// Whether it has another artifact under the tag of this one.

@@ -55,7 +55,7 @@ impl ArtifactCopier<'_> {
         let ask = async |place: usize| self.find_of(&subjects[place]).await;
         let mut answers = stream::iter(0..subjects.len())
             .map(ask)
-            .buffered(self.context.settings.blob_concurrency.max(1));
+            .buffered(self.concurrency());
         let (mut all, mut place) = (Vec::new(), 0);
         while let Some(answer) = answers.next().await {
             match answer {
