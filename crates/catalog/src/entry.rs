@@ -213,6 +213,7 @@ impl Entry {
         let stated = self.platforms.as_deref().cloned();
         let platforms = platforms(stated, &target_reference, defaults)?;
         let source_trust = self.source_tls_verify.map(|verify| trust(!verify));
+        let source_trust = source_trust.unwrap_or(defaults.source_trust);
         let target_trust = self.cache_insecure.map(trust);
         Ok(ImageSpec {
             image: named.image,
@@ -222,9 +223,9 @@ impl Entry {
             target,
             target_reference,
             platforms,
-            source_trust: source_trust.unwrap_or(defaults.source_trust),
+            source_trust,
             target_trust: target_trust.unwrap_or(defaults.target_trust),
-            policy: self.policy.or(&defaults.policy),
+            policy: trusting(source_trust, self.policy.or(&defaults.policy)),
         })
     }
 
@@ -293,7 +294,7 @@ pub(crate) fn for_target(
         platforms,
         source_trust: defaults.source_trust,
         target_trust: defaults.target_trust,
-        policy: defaults.policy.clone(),
+        policy: trusting(defaults.source_trust, defaults.policy.clone()),
     })
 }
 
@@ -330,6 +331,15 @@ fn platforms(
             Err(Problem::new(text).key("platform"))
         }
     }
+}
+
+/// The policy of an image whose source is reached so: where its artifacts are is reached as its source is.
+fn trusting(source_trust: Trust, mut policy: ImagePolicy) -> ImagePolicy {
+    let from = policy.referrers.as_mut().and_then(|of| of.from.as_mut());
+    if let Some(from) = from {
+        from.trust = source_trust;
+    }
+    policy
 }
 
 /// How an `insecure` side is reached.

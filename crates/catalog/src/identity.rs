@@ -40,12 +40,23 @@ fn digest_of(said: &Said<'_>) -> [u8; 32] {
     Sha256::digest(line).into()
 }
 
-/// Nothing where an image has the usual policy: a catalog without any keeps the name that it has had.
+/// Nothing where an image has the usual policy: a catalog without any keeps the name that it has had, and so does one without
+/// artifacts.
 fn policy(policy: &ImagePolicy) -> String {
     if *policy == ImagePolicy::default() {
         return String::new();
     }
-    format!("{policy:?}\n")
+    let ImagePolicy {
+        overwrite,
+        platform_missing,
+        referrers,
+    } = policy;
+    let artifacts = referrers
+        .as_ref()
+        .map_or_else(String::new, |of| format!("{of:?}\n"));
+    format!(
+        "ImagePolicy {{ overwrite: {overwrite:?}, platform_missing: {platform_missing:?} }}\n{artifacts}"
+    )
 }
 
 #[cfg(test)]
@@ -81,6 +92,19 @@ mod tests {
         }
         assert_ne!(hash(&["{source: a/b, tag: t}"]), sample);
         assert_eq!(hash(&[]), hash(&[]));
+    }
+
+    #[test]
+    fn a_catalog_without_artifacts_keeps_the_name_that_it_had_before_there_were_any() {
+        let never = ImagePolicy {
+            overwrite: image_sync_shared::run::job::Overwrite::Never,
+            ..ImagePolicy::default()
+        };
+        assert_eq!(
+            policy(&never),
+            "ImagePolicy { overwrite: Never, platform_missing: Fail }\n"
+        );
+        assert_eq!(policy(&ImagePolicy::default()), "");
     }
 
     #[test]

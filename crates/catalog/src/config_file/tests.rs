@@ -6,6 +6,7 @@ mod files;
 mod json;
 mod many;
 mod meaning;
+mod referrers;
 mod refusals;
 mod registries;
 mod targets;

@@ -11,17 +11,20 @@ use crate::document::{Content, Node, Scalar};
 use crate::problem::Place;
 
 /// Keys whose values are numbers and truth values, and no texts that look so.
-const NO_TEXTS: [&str; 14] = [
+const NO_TEXTS: [&str; 17] = [
     "allow_private",
     "attempts",
     "cache_insecure",
     "concurrency",
+    "depth",
     "insecure",
     "latest",
     "max_connections",
     "plain_http",
     "pull_timeout_secs",
+    "referrers",
     "require",
+    "required",
     "scoped",
     "skip_on_error",
     "source_tls_verify",

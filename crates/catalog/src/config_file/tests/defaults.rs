@@ -42,7 +42,7 @@ fn a_digest_alone_is_copied_whole_whatever_the_defaults() {
 fn what_is_no_default_is_refused() {
     assert_eq!(
         further_error("defaults: {tag: x, platform: linux/amd46, cache_insecure: 5}"),
-        "c.yaml:3:12: defaults: unknown key \"tag\", expected one of targets, platform, source_tls_verify, cache_insecure, overwrite, platform_missing\n\
+        "c.yaml:3:12: defaults: unknown key \"tag\", expected one of targets, platform, source_tls_verify, cache_insecure, overwrite, platform_missing, referrers\n\
          c.yaml:3:30: defaults.platform: platform \"linux/amd46\": unknown architecture \"amd46\", did you mean amd64?\n\
          c.yaml:3:59: defaults.cache_insecure: found a number, expected true or false"
     );

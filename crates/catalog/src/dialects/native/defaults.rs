@@ -9,13 +9,14 @@ use crate::problem::Problems;
 use super::image::{policy, targets};
 
 /// The keys of an image that have a default. Each is read as that of an image is.
-pub(super) const KEYS: [&str; 6] = [
+pub(super) const KEYS: [&str; 7] = [
     "targets",
     "platform",
     "source_tls_verify",
     "cache_insecure",
     "overwrite",
     "platform_missing",
+    "referrers",
 ];
 
 /// The defaults of a file; where it says nothing, they are those `of_all` files.
@@ -30,7 +31,7 @@ pub(super) fn read(node: &Node, of_all: &ImageDefaults) -> Result<ImageDefaults,
         source_trust: source_trust.unwrap_or(of_all.source_trust),
         target_trust: target_trust.unwrap_or(of_all.target_trust),
         targets: targets(&keys).or_else(|| of_all.targets.clone()),
-        policy: policy(&keys).or(&of_all.policy),
+        policy: policy::read(&keys).or(&of_all.policy),
     };
     keys.finish(Some(defaults))
 }

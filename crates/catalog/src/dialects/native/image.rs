@@ -1,16 +1,16 @@
 //! One image of the list `images`.
 
-use image_sync_shared::run::job::{Overwrite, PlatformMissing};
+pub(super) mod policy;
+pub(super) mod referrers;
 
 use crate::document::{Keys, Node};
-use crate::entry::{Entry, Selector, StatedPolicy};
+use crate::entry::{Entry, Selector};
 use crate::problem::{Origin, Problem, Problems};
 
 use super::tag_rules;
-use super::values::word;
 
 const EXPECTED: &str = "a mapping with source and tag";
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "source",
     "tag",
     "tags",
@@ -22,16 +22,7 @@ pub(super) const KEYS: [&str; 11] = [
     "cache_insecure",
     "overwrite",
     "platform_missing",
-];
-
-const OVERWRITE: [(&str, Overwrite); 3] = [
-    ("always", Overwrite::Always),
-    ("never", Overwrite::Never),
-    ("error", Overwrite::Error),
-];
-const PLATFORM_MISSING: [(&str, PlatformMissing); 2] = [
-    ("fail", PlatformMissing::Fail),
-    ("skip", PlatformMissing::Skip),
+    "referrers",
 ];
 
 /// The entries that one item of the list stands for: several, where it lists its tags.
@@ -70,7 +61,7 @@ pub(super) fn entry(keys: &Keys<'_>, source: &str, origin: Origin) -> Entry {
         platforms: keys.get("platform"),
         source_tls_verify: keys.get("source_tls_verify"),
         cache_insecure: keys.get("cache_insecure"),
-        policy: policy(keys),
+        policy: policy::read(keys),
     }
 }
 
@@ -87,15 +78,6 @@ pub(super) fn targets(keys: &Keys<'_>) -> Option<Box<[Box<str>]>> {
         keys.report(Problem::new(text).key("targets"));
     }
     Some(targets.into())
-}
-
-/// What `overwrite` and `platform_missing` say.
-pub(super) fn policy(keys: &Keys<'_>) -> StatedPolicy {
-    StatedPolicy {
-        overwrite: word(keys, "overwrite", &OVERWRITE),
-        platform_missing: word(keys, "platform_missing", &PLATFORM_MISSING),
-        referrers: None,
-    }
 }
 
 /// What `tag` or `tags` say.

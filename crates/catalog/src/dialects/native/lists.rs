@@ -9,7 +9,7 @@ use crate::problem::{Origin, Problem, Problems};
 use super::image;
 
 const EXPECTED: &str = "the name of a file, or a mapping with file";
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 9] = [
     "file",
     "tag_as",
     "targets",
@@ -18,6 +18,7 @@ pub(super) const KEYS: [&str; 8] = [
     "cache_insecure",
     "overwrite",
     "platform_missing",
+    "referrers",
 ];
 /// What stands for all of its images.
 const ANY_IMAGE: &str = "docker.io/library/all:latest";

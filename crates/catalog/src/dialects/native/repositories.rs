@@ -7,7 +7,7 @@ use crate::problem::{Origin, Problem, Problems};
 use super::{image, tag_rules};
 
 const EXPECTED: &str = "a mapping with source and tags";
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "source",
     "include",
     "exclude",
@@ -20,6 +20,7 @@ pub(super) const KEYS: [&str; 12] = [
     "cache_insecure",
     "overwrite",
     "platform_missing",
+    "referrers",
 ];
 
 /// The entries that it stands for: several, where it lists its tags.

@@ -30,6 +30,7 @@ mod tests {
             ("/$defs/listOfImages", &lists::KEYS),
             ("/$defs/tagRules", &tag_rules::KEYS),
             ("/$defs/defaults", &defaults::KEYS),
+            ("/$defs/referrers/anyOf/2", &image::referrers::KEYS),
             ("/$defs/target", &targets::KEYS),
             ("/$defs/settings", &settings::KEYS),
             ("/$defs/retry", &settings::RETRY_KEYS),
@@ -146,6 +147,14 @@ mod tests {
             (
                 "{images: [{source: a, overwrite: nevr}]}",
                 "{images: [{source: a, overwrite: never}]}",
+            ),
+            (
+                "{images: [{source: a, referrers: {typs: [a/b]}}]}",
+                "{images: [{source: a, referrers: {types: [a/b]}}]}",
+            ),
+            (
+                "{defaults: {referrers: all}}",
+                "{defaults: {referrers: true}}",
             ),
             ("{images: {source: a}}", "{images: [{source: a}]}"),
             (

@@ -199,7 +199,7 @@ fn images_of(sample: &ImageSpec) -> String {
         target.truncate(target.rfind('/').map_or(0, |slash| slash + 1));
         target.push('*');
     }
-    with_trust(
+    with_more(
         format!("  tags of {source} -> {target}, {}", sample.platforms),
         sample,
     )
@@ -243,12 +243,15 @@ fn image(image: &ImageSpec) -> String {
         image.target.image(image.target_reference.clone()),
         image.platforms
     );
-    with_trust(way, image)
+    with_more(way, image)
 }
 
-/// With how both sides are reached.
-fn with_trust(way: String, image: &ImageSpec) -> String {
+/// With what comes along, and how both sides are reached.
+fn with_more(way: String, image: &ImageSpec) -> String {
     let mut parts = vec![way];
+    if image.policy.referrers.is_some() {
+        parts.push("with artifacts".to_owned());
+    }
     for (side, repository, trust) in [
         ("source", &image.source, image.source_trust),
         ("target", &image.target, image.target_trust),
@@ -409,6 +412,17 @@ Images:
         let first = "config.yaml is a valid config: 0 images and those that the rules of 1 entry choose to localhost:5000\n";
         assert!(said.starts_with(first), "{said}");
         let last = "\n  tags of quay.io/a/b -> localhost:5000/quay.io/a/b, all, target insecure\n";
+        assert!(said.ends_with(last), "{said}");
+    }
+
+    #[test]
+    fn says_which_images_come_with_artifacts() {
+        let text = "{cache_registry: localhost:5000, images: [{source: quay.io/a/b, tags: ['1'], referrers: true}, {source: quay.io/a/c, tag: '1'}]}";
+        let said = described(text);
+        let last = "
+  quay.io/a/b:1 -> localhost:5000/quay.io/a/b:1, linux/amd64, with artifacts, target insecure
+  quay.io/a/c:1 -> localhost:5000/quay.io/a/c:1, linux/amd64, target insecure
+";
         assert!(said.ends_with(last), "{said}");
     }
 

@@ -107,11 +107,11 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         images_error("  - source: nginx\n    tagg: x"),
-        r#"c.yaml:4:5: images[0]: unknown key "tagg" (did you mean tag?), expected one of source, tag, tags, cache_as, tag_as, targets, platform, source_tls_verify, cache_insecure, overwrite, platform_missing"#
+        r#"c.yaml:4:5: images[0]: unknown key "tagg" (did you mean tag?), expected one of source, tag, tags, cache_as, tag_as, targets, platform, source_tls_verify, cache_insecure, overwrite, platform_missing, referrers"#
     );
     assert_eq!(
         images_error("  - &a {source: x, tag: y}\n  - {<<: *a, banana: 1}"),
-        r#"c.yaml:4:14: images[1]: unknown key "banana", expected one of source, tag, tags, cache_as, tag_as, targets, platform, source_tls_verify, cache_insecure, overwrite, platform_missing"#
+        r#"c.yaml:4:14: images[1]: unknown key "banana", expected one of source, tag, tags, cache_as, tag_as, targets, platform, source_tls_verify, cache_insecure, overwrite, platform_missing, referrers"#
     );
     assert_eq!(
         further_error("settings:\n  concurency: 1"),

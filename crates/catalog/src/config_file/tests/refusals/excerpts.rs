@@ -16,7 +16,7 @@ fn the_line_is_shown_with_a_mark_under_the_place() {
     );
     assert_eq!(
         error("cache_registry: a.io\nimages:\n  - {source: nginx, tagg: x, platform: linux/amd46}"),
-        "c.yaml:3:21: images[0]: unknown key \"tagg\" (did you mean tag?), expected one of source, tag, tags, cache_as, tag_as, targets, platform, source_tls_verify, cache_insecure, overwrite, platform_missing
+        "c.yaml:3:21: images[0]: unknown key \"tagg\" (did you mean tag?), expected one of source, tag, tags, cache_as, tag_as, targets, platform, source_tls_verify, cache_insecure, overwrite, platform_missing, referrers
  3 |   - {source: nginx, tagg: x, platform: linux/amd46}
    |                     ^^^^
 c.yaml:3:40: images[0].platform: platform \"linux/amd46\": unknown architecture \"amd46\", did you mean amd64?
