@@ -306,6 +306,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_config_has_artifacts_read_from_is_a_source_too() {
+        let config = "{cache_registry: cache.test, defaults: {referrers: {from: 'oci:/signatures'}}, images: [{source: a.io/a, tag: t}, \
+                      {source: b.io/b, tag: t, source_tls_verify: false, referrers: {from: lab.test/b}}]}";
+        let source = |source| admitted(config, source, Trust::Insecure).map(|(source, _)| source);
+        assert_eq!(source("lab.test/other"), Ok(Trust::Insecure));
+        assert_eq!(source("quay.io/a"), Ok(Trust::Verified));
+        source("oci:/signatures").unwrap();
+        source("oci:/images").unwrap_err();
+    }
+
+    #[test]
     fn a_config_says_where_its_worker_goes_without_verified_tls_and_which_folders_it_reads() {
         use Trust::{Insecure, InsecureByDefault, Verified};
         let config = "{cache_registry: cache.test, settings: {cache_insecure: false}, registries: {lab.test: {insecure: true}}, \

@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 use image_sync_shared::config::{Config, ImageSpec};
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::image::reference::{Location, Repository};
-use image_sync_shared::run::job::{Job, Place, Trust};
+use image_sync_shared::image::reference::{ImageRef, Location, Repository};
+use image_sync_shared::run::job::{Job, Place, ReferrersFrom, Trust};
 
 /// Whose jobs a worker works.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,16 +74,22 @@ impl AdmissionRules {
             if let Some(host) = image.target.host() {
                 rules.target_trust.loosen(host, image.target_trust);
             }
-            match &image.source {
-                Repository::Registry { host, .. } => {
-                    rules.source_trust.loosen(host, image.source_trust);
-                }
-                Repository::Folder(path) => {
-                    rules.own_source_folders.insert(path.clone());
-                }
+            rules.allow_source(&image.source, image.source_trust);
+            let artifacts = image.policy.referrers.as_ref();
+            if let Some(from) = artifacts.and_then(|artifacts| artifacts.from.as_ref()) {
+                rules.allow_source(&from.repository, from.trust);
             }
         }
         rules
+    }
+
+    fn allow_source(&mut self, source: &Repository, trust: Trust) {
+        match source {
+            Repository::Registry { host, .. } => self.source_trust.loosen(host, trust),
+            Repository::Folder(path) => {
+                self.own_source_folders.insert(path.clone());
+            }
+        }
     }
 
     /// The same, and these targets (`--allow-target`), and folders as sources and as such targets (`--allow-folders`).
@@ -99,15 +105,33 @@ impl AdmissionRules {
     /// The job as it may be worked: where the config is stricter about a host than the job is, that holds. Or why it may not.
     pub fn admit<'a>(&self, job: &'a Job) -> Result<Cow<'a, Job>, Failure> {
         self.check_target(&job.target)?;
-        self.check_source(&job.source)?;
-        let source = self.source_trust.stricter(&job.source);
-        let target = self.target_trust.stricter(&job.target);
-        if (source, target) == (job.source.trust, job.target.trust) {
+        self.check_source(&job.source.image.repository, &job.source.image)?;
+        let from = artifacts_from(job);
+        if let Some(from) = from {
+            self.check_source(&from.repository, &job.source.image)?;
+        }
+        let of_place = |least: &LeastTrust, place: &Place| {
+            least.stricter(&place.image.repository, place.trust)
+        };
+        let source = of_place(&self.source_trust, &job.source);
+        let target = of_place(&self.target_trust, &job.target);
+        let artifacts = from.map(|from| self.source_trust.stricter(&from.repository, from.trust));
+        let stated = (
+            job.source.trust,
+            job.target.trust,
+            from.map(|from| from.trust),
+        );
+        if (source, target, artifacts) == stated {
             return Ok(Cow::Borrowed(job));
         }
         let mut job = job.clone();
         job.source.trust = source;
         job.target.trust = target;
+        let referrers = job.policy.image.referrers.as_mut();
+        let from = referrers.and_then(|referrers| referrers.from.as_mut());
+        if let Some((from, trust)) = from.zip(artifacts) {
+            from.trust = trust;
+        }
         Ok(Cow::Owned(job))
     }
 
@@ -132,11 +156,11 @@ impl AdmissionRules {
         let why = format!(
             "refused: this worker writes under its own cache_registry ({own}); started with {needed} it would write there too"
         );
-        Err(refusal(Side::Target, target, why))
+        Err(refusal(Side::Target, &target.image, why))
     }
 
-    fn check_source(&self, source: &Place) -> Result<(), Failure> {
-        let repository = &source.image.repository;
+    /// Whether `repository` may be read for the image of `source`.
+    fn check_source(&self, repository: &Repository, source: &ImageRef) -> Result<(), Failure> {
         let Repository::Folder(path) = repository else {
             return Ok(());
         };
@@ -146,9 +170,16 @@ impl AdmissionRules {
         if is_own || self.folders {
             return Ok(());
         }
-        let why = "refused: this worker reads no folder that only a job names; started with --allow-folders, or with a config \
-                   that has an image from there, it would";
-        Err(refusal(Side::Source, source, why.to_owned()))
+        let of_artifacts = if *repository == source.repository {
+            String::new()
+        } else {
+            format!(" for artifacts ({repository})")
+        };
+        let why = format!(
+            "refused: this worker reads no folder that only a job names{of_artifacts}; started with --allow-folders, or with a config \
+             that has an image from there, it would"
+        );
+        Err(refusal(Side::Source, source, why))
     }
 }
 
@@ -168,16 +199,21 @@ impl LeastTrust {
     }
 
     /// The stricter one of what the job says and what is said here.
-    fn stricter(&self, place: &Place) -> Trust {
-        let host = place.image.repository.host();
+    fn stricter(&self, repository: &Repository, stated: Trust) -> Trust {
+        let host = repository.host();
         let own = host.and_then(|host| self.of_hosts.get(host));
         // `Trust` has the strictest first, so the lesser one is the stricter.
-        place.trust.min(*own.unwrap_or(&self.default))
+        stated.min(*own.unwrap_or(&self.default))
     }
 }
 
-fn refusal(side: Side, place: &Place, why: String) -> Failure {
-    Failure::new(side, Step::Image, &place.image, FailureClass::Denied, why)
+/// Another repository that a job has artifacts read from.
+fn artifacts_from(job: &Job) -> Option<&ReferrersFrom> {
+    job.policy.image.referrers.as_ref()?.from.as_ref()
+}
+
+fn refusal(side: Side, image: &ImageRef, why: String) -> Failure {
+    Failure::new(side, Step::Image, image, FailureClass::Denied, why)
 }
 
 /// Whether a repository is `location` or in it: whole components count, so `team` is not in `te`.
@@ -225,6 +261,8 @@ impl AdmissionRules {
 
 #[cfg(test)]
 mod tests {
+    use image_sync_shared::run::job::Referrers;
+
     use super::*;
     use crate::tests::job;
 
@@ -392,6 +430,54 @@ mod tests {
         let mut strict = job("lab.test/a/b:1", "cache.test/a:1");
         strict.target.trust = Insecure;
         assert_eq!(rules.admit(&strict).unwrap().target.trust, Verified);
+    }
+
+    /// A job that has the artifacts of its image read from `from`, reached as `trust` says.
+    fn job_with_artifacts(from: &str, trust: Trust) -> Job {
+        let mut job = job("quay.io/a/b:1", "cache.test/a:1");
+        let repository = from.parse().unwrap();
+        job.policy.image.referrers = Some(Box::new(Referrers {
+            from: Some(ReferrersFrom { repository, trust }),
+            ..Referrers::default()
+        }));
+        job
+    }
+
+    #[test]
+    fn a_folder_of_artifacts_is_read_where_one_of_images_is() {
+        let mut rules = rules("cache.test");
+        let from = |rules: &AdmissionRules, folder| {
+            let job = job_with_artifacts(folder, Trust::Verified);
+            rules.admit(&job).map(drop)
+        };
+        from(&rules, "quay.io/a/signatures").unwrap();
+        let why = from(&rules, "oci:/signatures").unwrap_err().to_string();
+        let expected = "source: image quay.io/a/b:1: refused: this worker reads no folder that only a job names for artifacts (oci:/signatures); ";
+        assert!(why.starts_with(expected), "{why}");
+        rules.own_source_folders.insert("/signatures".into());
+        from(&rules, "oci:/signatures").unwrap();
+        from(&rules, "oci:/signatures/../etc").unwrap_err();
+        from(&rules.and(vec![], true), "oci:/etc").unwrap();
+    }
+
+    #[test]
+    fn trust_in_a_repository_of_artifacts_is_the_stricter_one_of_job_and_config() {
+        use Trust::{Insecure, Verified};
+        let mut rules = rules("cache.test");
+        rules.source_trust.loosen("lab.test", Insecure);
+        let trust = |from: &str, job_says| {
+            let job = job_with_artifacts(from, job_says);
+            let admitted = rules.admit(&job).unwrap();
+            let trust = artifacts_from(&admitted).unwrap().trust;
+            let mut expected = job.clone();
+            expected.policy.image = admitted.policy.image.clone();
+            assert_eq!(*admitted, expected, "nothing else is changed");
+            trust
+        };
+        assert_eq!(trust("quay.io/s", Insecure), Verified);
+        assert_eq!(trust("quay.io/s", Verified), Verified);
+        assert_eq!(trust("lab.test/s", Insecure), Insecure);
+        assert_eq!(trust("lab.test/s", Verified), Verified);
     }
 
     #[test]
