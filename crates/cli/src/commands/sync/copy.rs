@@ -18,6 +18,7 @@ Examples:
   image-sync copy nginx:1.27 localhost:5000/library/nginx
   image-sync copy nginx:1.27 localhost:5000/web:stable oci:./cache/nginx --platform all
   image-sync copy registry.k8s.io/pause localhost:5000/pause --semver '>=3.8' --latest 2
+  image-sync copy ghcr.io/acme/app:1.0 localhost:5000/acme/app --platform all --referrers
 
 Settings, defaults and registries are those of the config, if --config names one or there is one in its
 usual place; its images are not worked. Exit codes are those of `sync`.";
@@ -40,6 +41,9 @@ pub(crate) struct CopyArgs {
     /// What becomes of an image that lacks a wanted platform: fail or skip [default: as in the config, or fail]
     #[arg(long, value_name = "POLICY")]
     platform_missing: Option<String>,
+    /// Copy the artifacts that belong to the image too, as signatures and SBOMs [default: as in the config, or false]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    referrers: Option<bool>,
     #[command(flatten)]
     rules: RuleArgs,
     #[command(flatten)]
@@ -65,10 +69,12 @@ pub(crate) fn run(
 
 impl CopyArgs {
     fn images(&self, config: &Config) -> Result<Images, Problem> {
+        let referrers = self.referrers.map(|referrers| referrers.to_string());
         let keys = [
             ("platform", &self.platform),
             ("overwrite", &self.overwrite),
             ("platform_missing", &self.platform_missing),
+            ("referrers", &referrers),
         ];
         let said = keys
             .into_iter()
@@ -107,7 +113,34 @@ fn for_these(config: Config, images: &Images) -> Config {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CopyArgs,
+    }
+
+    #[test]
+    fn artifacts_come_as_the_command_line_says_or_else_as_the_defaults_of_the_config_do() {
+        let of = |defaults: &str, option: &[&str]| {
+            let text = format!("{{cache_registry: a.test, images: [], defaults: {{{defaults}}}}}");
+            let config = config_file::parse(&text, "c.yaml").unwrap().config;
+            let line = ["copy", "quay.io/a/b:1", "a.test/b"].iter().chain(option);
+            let args = Line::parse_from(line).args;
+            let images = args.images(&config).ok().unwrap();
+            let referrers = images.iter().next().unwrap().policy.referrers;
+            referrers.map(|referrers| referrers.required)
+        };
+        assert_eq!(of("", &[]), None);
+        assert_eq!(of("", &["--referrers"]), Some(false));
+        let required = "referrers: {required: true}";
+        assert_eq!(of(required, &[]), Some(true), "as in the config");
+        assert_eq!(of(required, &["--referrers=true"]), Some(false));
+        assert_eq!(of(required, &["--referrers=false"]), None);
+    }
 
     #[test]
     fn the_places_of_a_copy_are_its_targets_and_the_report_names_the_first() {
