@@ -243,9 +243,9 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_by_its_number_whatever_else_it_holds() {
-        let message = br#"{"v":3,"what":["nobody","knows"]}"#;
+        let message = br#"{"v":4,"what":["nobody","knows"]}"#;
         let unknown = UnknownJob {
-            v: 3,
+            v: 4,
             kind: JobKind::CheckAndCopy,
         };
         assert_eq!(decode_job(message), Message::Unknown(unknown));

@@ -39,7 +39,8 @@ impl Order for Replayed {
 
     fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job {
         Job {
-            v: self.job.policy.message_version(),
+            // Of its platforms it says what its producer knew of them.
+            v: self.job.v.max(self.job.policy.message_version()),
             job_id: JobId::new(&plan.run_id, idx),
             run_id: plan.run_id.clone(),
             idx,

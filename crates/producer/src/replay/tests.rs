@@ -6,7 +6,7 @@ use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::trace_context::Untraced;
-use image_sync_shared::run::job::{ImagePolicy, Job, JobKind, Policy};
+use image_sync_shared::run::job::{ImagePolicy, Job, JobKind, Policy, Referrers};
 use image_sync_shared::run::{RunEvent, Trigger};
 
 use image_sync_testkit::ports::{FakeControl, FakeLetters, FakeLog, FakeQueue};
@@ -93,6 +93,24 @@ fn jobless() -> DeadLetter {
 
 fn these(ids: &[&str]) -> Choice {
     Choice::These(ids.iter().map(|id| (*id).to_owned()).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replayed_job_has_the_rules_of_its_image_and_a_version_for_workers_that_know_them() {
+    let with = |idx, v, referrers: Option<Box<Referrers>>| {
+        let mut letter = letter(idx);
+        let job = letter.job.as_mut().unwrap();
+        job.v = v;
+        job.policy.image.referrers = referrers;
+        letter
+    };
+    let bench = Bench::of([with(3, 2, None), with(4, 3, Some(Box::default()))]);
+    bench.replay(&these(&["r1:3", "r1:4"])).await.unwrap();
+    let jobs = bench.queue.jobs.lock().unwrap();
+    let said = jobs
+        .iter()
+        .map(|(_, job)| (job.v, job.policy.image.referrers.is_some()));
+    assert_eq!(said.collect::<Vec<_>>(), [(2, false), (3, true)]);
 }
 
 #[tokio::test(start_paused = true)]
