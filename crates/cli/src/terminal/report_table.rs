@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use console::Style;
-use image_sync_shared::run::outcome::{Action, ImageResult, ResultKind};
+use image_sync_shared::run::outcome::{Action, ArtifactCounts, ImageResult, ResultKind};
 
 use crate::terminal::report_source::ReportSource;
 use crate::terminal::summary;
@@ -13,7 +13,7 @@ use crate::terminal::targets::{Shown, Targets, place_of};
 use crate::terminal::text::printable;
 use crate::terminal::units;
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column::name("IMAGE"),
     Column::name("TAG"),
     // One of these, or neither.
@@ -23,11 +23,13 @@ const COLUMNS: [Column; 9] = [
     Column::text("ACTION"),
     Column::number("BLOBS"),
     Column::number("BYTES"),
+    Column::text("ARTIFACTS"),
     Column::number("TIME"),
 ];
 const PLACE: usize = 2;
 const TARGET: usize = 3;
 const ACTION: usize = 5;
+const ARTIFACTS: usize = 8;
 const INDENT: &str = "  ";
 
 /// Writes the whole report: a line per image, the errors in full, the images without a result, and the summary.
@@ -51,6 +53,9 @@ pub(crate) fn write(
     if survey.has_errors {
         write_errors(report, survey.shown, out)?;
     }
+    if survey.artifacts.is_some_and(lacks_some) {
+        write_artifacts(report, survey.shown, out)?;
+    }
     let has_missing = write_missing(report, survey.shown, out)?;
     if survey.images > 0 || has_missing {
         writeln!(out)?;
@@ -58,7 +63,11 @@ pub(crate) fn write(
     if let Some(left_out) = &report.head().left_out {
         writeln!(out, "{}", summary::left_out(left_out))?;
     }
-    writeln!(out, "{}", summary::sentence(report)?)
+    let sentence = summary::sentence(report)?;
+    match survey.artifacts {
+        Some(counts) => writeln!(out, "{sentence}; artifacts: {counts}"),
+        None => writeln!(out, "{sentence}"),
+    }
 }
 
 /// What an image's action is called.
@@ -94,8 +103,54 @@ fn cells(result: &ImageResult) -> [String; COLUMNS.len()] {
         action_word(result.action),
         blobs,
         bytes,
+        artifacts(result),
         units::duration(Duration::from_millis(result.duration_ms)),
     ]
+}
+
+/// What is most to be known of its artifacts: all is told below the table.
+fn artifacts(result: &ImageResult) -> String {
+    let Some(counts) = result.artifacts else {
+        return String::new();
+    };
+    let would_copy = result.would_copy.map_or(0, |would| would.artifacts);
+    let parts = [
+        (counts.failed, "failed"),
+        (would_copy, "to copy"),
+        (counts.copied, "copied"),
+        (counts.present.saturating_add(counts.kept), "in place"),
+        (counts.unfit, "unfit"),
+    ];
+    let mut told = parts.into_iter().filter(|(count, _)| *count > 0);
+    told.next().map_or_else(
+        || "none".to_owned(),
+        |(count, word)| format!("{count} {word}"),
+    )
+}
+
+/// The artifacts that did not come along, with why, if something is known of that.
+fn write_artifacts(
+    report: &mut impl ReportSource,
+    shown: Shown,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(out, "\nArtifacts:")?;
+    for result in report.results()? {
+        let result = result?;
+        let Some(counts) = result.artifacts.filter(|counts| lacks_some(*counts)) else {
+            continue;
+        };
+        let name = printable(&shown.name(&result.image, &result.tag, &result.target));
+        writeln!(out, "{INDENT}{name}\n{INDENT}{INDENT}{counts}")?;
+        if let Some(note) = &result.note {
+            writeln!(out, "{INDENT}{INDENT}{}", printable(note))?;
+        }
+    }
+    Ok(())
+}
+
+fn lacks_some(counts: ArtifactCounts) -> bool {
+    counts.failed > 0 || counts.unfit > 0
 }
 
 fn write_errors(
@@ -149,6 +204,8 @@ fn style(kind: ResultKind) -> Option<Style> {
 struct Survey {
     images: usize,
     has_errors: bool,
+    /// What became of all artifacts; nothing where no image is to have any.
+    artifacts: Option<ArtifactCounts>,
     shown: Shown,
     table: Table<{ COLUMNS.len() }>,
 }
@@ -156,11 +213,15 @@ struct Survey {
 impl Survey {
     fn of(report: &mut impl ReportSource) -> io::Result<Self> {
         let (mut images, mut has_errors) = (0, false);
+        let mut artifacts: Option<ArtifactCounts> = None;
         let (mut table, mut targets) = (Table::new(&COLUMNS), Targets::default());
         for result in report.results()? {
             let result = result?;
             images += 1;
             has_errors |= result.error.is_some();
+            if let Some(counts) = result.artifacts {
+                artifacts = Some(artifacts.unwrap_or_default().and(counts));
+            }
             table.measure(&cells(&result));
             targets.add(&result.image, &result.tag, &result.target);
         }
@@ -174,6 +235,11 @@ impl Survey {
             Shown::Place => table.without(TARGET),
             Shown::Target => table.without(PLACE),
         };
+        let table = if artifacts.is_some() {
+            table
+        } else {
+            table.without(ARTIFACTS)
+        };
         // Every error is told in full below the table.
         let table = if has_errors {
             table.with_remarks(Remarks::WhereRoom("ERROR"))
@@ -183,6 +249,7 @@ impl Survey {
         Ok(Self {
             images,
             has_errors,
+            artifacts,
             shown,
             table,
         })
@@ -278,6 +345,60 @@ Errors:
             text.ends_with("1 image: 1 would be copied (7 blobs, 40.0 MiB); 2.3s\n"),
             "{text}"
         );
+        report.results[0].would_copy.as_mut().unwrap().artifacts = 2;
+        let text = plain(&report, None);
+        let sentence = "1 image: 1 would be copied (7 blobs, 40.0 MiB, 2 artifacts); 2.3s\n";
+        assert!(text.ends_with(sentence), "{text}");
+    }
+
+    #[test]
+    fn artifacts_are_shown_where_an_image_is_to_have_some_and_those_that_did_not_come_in_full() {
+        let mut report = samples::report();
+        let counts = |copied, present, unfit, failed| {
+            Some(ArtifactCounts {
+                copied,
+                present,
+                unfit,
+                kept: 0,
+                failed,
+            })
+        };
+        report.results[0].artifacts = counts(2, 1, 1, 1);
+        report.results[0].note = Some("artifact sha256:0: \u{1b}target: 400".to_owned());
+        report.results[1].artifacts = counts(0, 3, 0, 0);
+        let expected = "\
+IMAGE                    TAG   PLATFORM     ACTION    BLOBS     BYTES  ARTIFACTS   TIME  ERROR
+docker.io/library/nginx  1.27  linux/amd64  copied        3  12.3 KiB  1 failed    0.3s
+redis                    1.27  linux/amd64  in place                   3 in place  0.3s
+quay.io/x                1.27  linux/amd64  failed        0       0 B              0.3s  source: check 1.27: 404, there is no such tag
+
+Errors:
+  quay.io/x:1.27
+    source: check 1.27: 404, there is no such tag
+
+Artifacts:
+  docker.io/library/nginx:1.27
+    2 copied, 1 present, 1 unfit, 1 failed
+    artifact sha256:0:  target: 400
+
+3 images: 1 copied (12.3 KiB), 1 in place, 1 failed; 2.3s; artifacts: 2 copied, 4 present, 1 unfit, 1 failed
+";
+        assert_eq!(plain(&report, None), expected);
+        for (found, would_copy, expected) in [
+            (counts(2, 1, 0, 0), 0, "2 copied"),
+            (counts(0, 1, 0, 0), 2, "2 to copy"),
+            (counts(0, 0, 1, 0), 0, "1 unfit"),
+            (counts(0, 0, 0, 0), 0, "none"),
+            (None, 0, ""),
+        ] {
+            let mut result = samples::result("a", Action::Skipped);
+            result.artifacts = found;
+            result.would_copy = Some(WouldCopy {
+                artifacts: would_copy,
+                ..WouldCopy::default()
+            });
+            assert_eq!(artifacts(&result), expected);
+        }
     }
 
     #[test]

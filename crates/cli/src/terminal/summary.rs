@@ -18,6 +18,7 @@ pub(crate) fn sentence(report: &mut impl ReportSource) -> io::Result<String> {
             let found = result?.would_copy.unwrap_or_default();
             would_copy.blobs += found.blobs;
             would_copy.bytes += found.bytes;
+            would_copy.artifacts = would_copy.artifacts.saturating_add(found.artifacts);
         }
     }
     Ok(of(report.head(), would_copy))
@@ -25,6 +26,10 @@ pub(crate) fn sentence(report: &mut impl ReportSource) -> io::Result<String> {
 
 fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
     let counts = &head.summary;
+    let artifacts = match would_copy.artifacts {
+        0 => String::new(),
+        some => format!(", {}", units::count(some, "artifact")),
+    };
     let mut parts = Vec::new();
     let mut part = |count: u32, words: String| {
         if count > 0 {
@@ -42,7 +47,7 @@ fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
     part(
         counts.skipped,
         format!(
-            "{} would be copied ({}, {})",
+            "{} would be copied ({}, {}{artifacts})",
             counts.skipped,
             units::count(would_copy.blobs, "blob"),
             units::bytes(would_copy.bytes)

@@ -1,5 +1,7 @@
 //! What became of a job.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::failure::FailureClass;
@@ -79,6 +81,46 @@ pub struct ArtifactCounts {
     /// Could not be copied, or not even be asked for.
     #[serde(skip_serializing_if = "is_zero")]
     pub failed: u32,
+}
+
+impl ArtifactCounts {
+    /// Those of two images together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            copied: self.copied.saturating_add(other.copied),
+            present: self.present.saturating_add(other.present),
+            unfit: self.unfit.saturating_add(other.unfit),
+            kept: self.kept.saturating_add(other.kept),
+            failed: self.failed.saturating_add(other.failed),
+        }
+    }
+
+    /// The words of the report with their counts.
+    #[must_use]
+    pub fn by_word(self) -> [(&'static str, u32); 5] {
+        [
+            ("copied", self.copied),
+            ("present", self.present),
+            ("unfit", self.unfit),
+            ("kept", self.kept),
+            ("failed", self.failed),
+        ]
+    }
+}
+
+/// As `2 copied, 1 unfit`.
+impl fmt::Display for ArtifactCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = self.by_word().into_iter().filter(|(_, count)| *count > 0);
+        let counts: Vec<String> = counts
+            .map(|(word, count)| format!("{count} {word}"))
+            .collect();
+        if counts.is_empty() {
+            return f.write_str("none");
+        }
+        f.write_str(&counts.join(", "))
+    }
 }
 
 /// What the attempts at an image did.
@@ -275,6 +317,26 @@ mod tests {
         assert_eq!(class, (ResultKind::Failed, text("denied")));
         let unknown = told("quarantined", Some("quota_exceeded"), Some("403"));
         assert_eq!(unknown, (ResultKind::Failed, text("quota_exceeded: 403")));
+    }
+
+    #[test]
+    fn artifacts_are_told_by_what_became_of_them() {
+        let counts = ArtifactCounts {
+            copied: 2,
+            unfit: 1,
+            ..ArtifactCounts::default()
+        };
+        assert_eq!(counts.to_string(), "2 copied, 1 unfit");
+        let all = counts.and(ArtifactCounts {
+            copied: u32::MAX,
+            present: 3,
+            unfit: 0,
+            kept: 4,
+            failed: 5,
+        });
+        let expected = "4294967295 copied, 3 present, 1 unfit, 4 kept, 5 failed";
+        assert_eq!(all.to_string(), expected);
+        assert_eq!(ArtifactCounts::default().to_string(), "none");
     }
 
     #[test]

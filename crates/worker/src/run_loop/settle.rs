@@ -10,6 +10,7 @@ use image_sync_shared::run::RunEvent;
 use image_sync_shared::run::job::Job;
 use image_sync_shared::run::outcome::{Action, ImageResult, JobResult, WouldCopy};
 use tokio::time::sleep;
+use tracing::field::display;
 use tracing::{debug, error, info, warn};
 
 use crate::context::WorkerPorts;
@@ -103,6 +104,9 @@ async fn finish(
     settle.done().await?;
     if let RunEvent::Result(result) = event {
         ports.measures.job_ended(result.entry.kind());
+        if let Some(artifacts) = result.entry.artifacts {
+            ports.measures.artifacts_ended(artifacts);
+        }
         ports.progress.image_ended(job, &result.entry);
     }
     Ok(())
@@ -110,20 +114,27 @@ async fn finish(
 
 fn log_result(entry: &ImageResult) {
     let (attempts, ms) = (entry.attempts, entry.duration_ms);
+    // Nothing where the image is to have none, and so no field of the line.
+    let artifacts = entry.artifacts.map(|counts| display(counts.to_string()));
     match entry.action {
-        Action::AlreadyCached => info!(ms, "in place"),
-        Action::Pulled => info!(bytes = entry.bytes_copied, attempts, ms, "copied"),
+        Action::AlreadyCached => info!(artifacts, ms, "in place"),
+        Action::Pulled => info!(
+            bytes = entry.bytes_copied,
+            artifacts, attempts, ms, "copied"
+        ),
         Action::Skipped => {
-            let WouldCopy { blobs, bytes, .. } = entry.would_copy.unwrap_or_default();
-            info!(blobs, bytes, ms, "would be copied");
+            let missing = entry.would_copy.unwrap_or_default();
+            let WouldCopy { blobs, bytes, .. } = missing;
+            let artifacts = entry.artifacts.map(|_| missing.artifacts);
+            info!(blobs, bytes, artifacts, ms, "would be copied");
         }
         Action::Kept => {
             let note = entry.note.as_deref().unwrap_or_default();
-            warn!(note, ms, "left as it is");
+            warn!(note, artifacts, ms, "left as it is");
         }
         Action::Failed | Action::Other(_) => {
             let error = entry.error.as_deref().unwrap_or_default();
-            error!(error, attempts, ms, "failed");
+            error!(error, artifacts, attempts, ms, "failed");
         }
     }
 }

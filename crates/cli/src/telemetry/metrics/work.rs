@@ -6,7 +6,7 @@ use std::time::Duration;
 use image_sync_shared::failure::FailureClass;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::measures::{BlobEnd, Measures, RequestEnded};
-use image_sync_shared::run::outcome::ResultKind;
+use image_sync_shared::run::outcome::{ArtifactCounts, ResultKind};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -37,6 +37,7 @@ pub(crate) struct WorkMetrics {
     jobs: Family<OutcomeLabel, Counter>,
     retries: Family<ClassLabel, Counter>,
     blobs: Family<ArrivalLabel, Counter>,
+    artifacts: Family<OutcomeLabel, Counter>,
     copied_bytes: Counter,
     requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
     late: Family<LaneLabel, Histogram, fn() -> Histogram>,
@@ -53,6 +54,7 @@ impl WorkMetrics {
             jobs: Family::default(),
             retries: Family::default(),
             blobs: Family::default(),
+            artifacts: Family::default(),
             copied_bytes: Counter::default(),
             requests: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
             late: Family::new_with_constructor(|| Histogram::new(LATE_SECONDS)),
@@ -76,6 +78,11 @@ impl WorkMetrics {
             "blobs",
             "Blobs that are at their target, by the way they came there",
             self.blobs.clone(),
+        );
+        registry.register(
+            "artifacts",
+            "Artifacts of images whose job has its result, by what became of them",
+            self.artifacts.clone(),
         );
         registry.register(
             "copied_bytes",
@@ -109,6 +116,7 @@ impl WorkMetrics {
         for how in [BlobEnd::Copied, BlobEnd::Mounted, BlobEnd::Present] {
             drop(self.blobs.get_or_create(&arrival(how)));
         }
+        self.artifacts_ended(ArtifactCounts::default());
     }
 }
 
@@ -138,6 +146,13 @@ impl Measures for WorkMetrics {
 
     fn job_ended(&self, kind: ResultKind) {
         self.jobs.get_or_create(&outcome(kind)).inc();
+    }
+
+    fn artifacts_ended(&self, counts: ArtifactCounts) {
+        for (outcome, count) in counts.by_word() {
+            let counter = self.artifacts.get_or_create(&OutcomeLabel { outcome });
+            counter.inc_by(count.into());
+        }
     }
 
     fn job_put_back(&self, class: FailureClass) {
@@ -201,6 +216,32 @@ mod tests {
             &metrics,
             r#"image_sync_job_retries_total{class="rate_limited"} 1"#,
         );
+    }
+
+    #[test]
+    fn artifacts_start_at_zero_and_are_counted_by_what_became_of_them() {
+        let mut metrics = Metrics::new();
+        let work = metrics.of_work(hosts());
+        for outcome in ["copied", "present", "unfit", "kept", "failed"] {
+            let series = format!(r#"image_sync_artifacts_total{{outcome="{outcome}"}} 0"#);
+            has(&metrics, &series);
+        }
+        let counts = ArtifactCounts {
+            copied: 3,
+            failed: 1,
+            ..ArtifactCounts::default()
+        };
+        work.artifacts_ended(counts);
+        work.artifacts_ended(counts);
+        has(
+            &metrics,
+            r#"image_sync_artifacts_total{outcome="copied"} 6"#,
+        );
+        has(
+            &metrics,
+            r#"image_sync_artifacts_total{outcome="failed"} 2"#,
+        );
+        has(&metrics, r#"image_sync_artifacts_total{outcome="unfit"} 0"#);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::failure::FailureClass;
 use crate::ports::queue::job_queue::Lane;
-use crate::run::outcome::ResultKind;
+use crate::run::outcome::{ArtifactCounts, ResultKind};
 use crate::run::report::RunStatus;
 
 /// A request to a registry that has its answer, or will have none.
@@ -54,6 +54,11 @@ pub trait Measures: Send + Sync {
     /// A job has its result.
     fn job_ended(&self, kind: ResultKind) {
         let _ = kind;
+    }
+
+    /// A job that has its result did this with the artifacts of its image.
+    fn artifacts_ended(&self, counts: ArtifactCounts) {
+        let _ = counts;
     }
 
     /// An attempt failed, and its job was put back.
