@@ -128,6 +128,9 @@ fn registries(root: &Mapping<'_>, to: &mut Translator<'_>) -> BTreeMap<String, S
                 let text = "missing, expected the host of the registry";
                 to.report(Problem::new(text).key(&registry.key("url")).at(name.place));
             }
+            // Mappings may name it all the same.
+            let unknown = format!("registry-{}.invalid", hosts.len());
+            hosts.insert(name.text.to_string(), unknown);
             continue;
         };
         let host = url

@@ -114,6 +114,19 @@ fn names_that_are_none_of_the_file_are_told_with_their_places() {
 }
 
 #[test]
+fn a_variable_that_is_not_set_is_told_once() {
+    let text = SAMPLE.replace(":-1.dkr.ecr.us-west-2.example.com}", "}");
+    let told = error(&text, "c.yaml", &DialectOptions::default());
+    let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(
+        lines,
+        [
+            "c.yaml:5:15: registries.west.url: ${WEST} is not set; ${WEST:-DEFAULT} would give a default"
+        ]
+    );
+}
+
+#[test]
 fn globs_are_regular_expressions() {
     for (glob, regex) in [
         ("*", ".*"),
