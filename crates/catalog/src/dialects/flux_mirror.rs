@@ -98,16 +98,8 @@ fn artifact(item: &Node, path: &str, registry: &str, to: &mut Translator<'_>) {
         Node::of_pairs(rules).at(item.place)
     };
     pairs.push(("tags", tags));
-    if let Some(referrers) = artifact.node("includeReferrers")
-        && referrers.text() == Some("true")
-    {
-        let why = "artifacts that refer to an image are not copied yet";
-        to.note(
-            Kind::Missing,
-            referrers.place,
-            artifact.key("includeReferrers"),
-            why,
-        );
+    if artifact.flag("includeReferrers", to) == Some(true) {
+        pairs.push(("referrers", text("true")));
     }
     to.image(item.place, pairs);
 }

@@ -38,7 +38,12 @@ pub(super) fn translate(document: &Node, mut to: Translator<'_>) -> Translation 
         to.set("cache_registry", Node::of_text(&prefix.registry));
         login(prefix, &mut to);
     }
-    let defaults = [("platform", "all"), ("overwrite", "error")];
+    // Signatures are pushed to the target too, where there are some.
+    let defaults = [
+        ("platform", "all"),
+        ("overwrite", "error"),
+        ("referrers", "true"),
+    ];
     let defaults = defaults.map(|(key, value)| (key, Node::of_text(value)));
     to.set("defaults", Node::of_pairs(defaults.into()));
     let items = root.needed_items("images", "a list of images", &mut to);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::translation::{Kind, Mapping, Pairs, Translation, Translator, text_or_texts};
 use crate::document::Node;
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 
 const KEYS: [&str; 6] = [
     "global",
@@ -25,6 +25,7 @@ const REGISTRY_KEYS: [&str; 6] = [
     "token",
 ];
 const DEFAULT_KEYS: [&str; 5] = ["source", "targets", "artifacts", "platforms", "tags"];
+const ARTIFACT_KEYS: [&str; 4] = ["enabled", "include", "exclude", "require_artifacts"];
 const MAPPING_KEYS: [&str; 7] = [
     "from",
     "to",
@@ -57,9 +58,6 @@ pub(super) fn translate(document: &Node, mut to: Translator<'_>) -> Translation 
         return to.finish();
     };
     defaults.note_unknown(&DEFAULT_KEYS, &mut to);
-    let why =
-        "artifacts that refer to an image, which that tool copies by default, are not copied yet";
-    to.note(Kind::Missing, place, "artifacts", why);
     let mappings = root.needed_items("mappings", "a list of mappings", &mut to);
     for (index, item) in mappings.iter().enumerate() {
         let path = format!("mappings[{index}]");
@@ -128,9 +126,6 @@ fn registries(root: &Mapping<'_>, to: &mut Translator<'_>) -> BTreeMap<String, S
                 let text = "missing, expected the host of the registry";
                 to.report(Problem::new(text).key(&registry.key("url")).at(name.place));
             }
-            // Mappings may name it all the same.
-            let unknown = format!("registry-{}.invalid", hosts.len());
-            hosts.insert(name.text.to_string(), unknown);
             continue;
         };
         let host = url
@@ -230,6 +225,7 @@ fn mapping(
         Some(platforms) => pairs.push(("platform", platforms.clone())),
         None => pairs.push(("platform", text("all"))),
     }
+    pairs.extend(artifacts(&mapping, of_either("artifacts"), item.place, to));
     let nothing = Node::empty_mapping().at(item.place);
     // Those of a mapping stand in place of the defaults.
     let tags = of_either("tags").unwrap_or(&nothing);
@@ -251,6 +247,42 @@ fn mapping(
     }
     pairs.push(("tags", Node::of_pairs(rules).at(tags.place())));
     to.image(item.place, pairs);
+}
+
+/// Which artifacts come along: all of them, where nothing is said.
+fn artifacts(
+    mapping: &Mapping<'_>,
+    node: Option<&Node>,
+    place: Place,
+    to: &mut Translator<'_>,
+) -> Option<(&'static str, Node)> {
+    let all = || ("referrers", Node::of_text("true").at(place));
+    let Some(node) = node else {
+        return Some(all());
+    };
+    let path = mapping.key("artifacts");
+    let read = Mapping::of(node, &path, "a mapping with enabled");
+    let artifacts = to.ok(node.place, read.map_err(|problem| problem.key(&path)))?;
+    artifacts.note_unknown(&ARTIFACT_KEYS, to);
+    if artifacts.flag("enabled", to) == Some(false) {
+        return None;
+    }
+    let mut pairs = Pairs::new();
+    for (theirs, own) in [("include", "types"), ("exclude", "exclude")] {
+        // As there, an empty list is none.
+        if let Some(list) = artifacts.node(theirs)
+            && !artifacts.texts(theirs, to).is_empty()
+        {
+            pairs.push((own, list.clone()));
+        }
+    }
+    if artifacts.flag("require_artifacts", to) == Some(true) {
+        pairs.push(("required", Node::of_text("true").at(node.place)));
+    }
+    if pairs.is_empty() {
+        return Some(all());
+    }
+    Some(("referrers", Node::of_pairs(pairs).at(node.place)))
 }
 
 /// The names of the targets, each of which is one of this program's own.

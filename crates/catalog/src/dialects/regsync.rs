@@ -170,6 +170,7 @@ impl Group {
                     pairs.push(("tag", Node::of_text(tag).at(*place_of_source)));
                 }
                 pairs.extend(self.platforms());
+                pairs.extend(self.artifacts());
                 pairs.push(self.targets(|target| target.text.clone()));
                 to.image(place, pairs);
             }
@@ -177,6 +178,7 @@ impl Group {
                 for rules in sets {
                     let mut pairs = vec![self.source(), ("tags", rules.node(place))];
                     pairs.extend(self.platforms());
+                    pairs.extend(self.artifacts());
                     pairs.push(self.targets(|target| target.text.clone()));
                     to.image(place, pairs);
                 }
@@ -192,6 +194,7 @@ impl Group {
                     pairs.extend(lists(include, exclude, place));
                     pairs.push(("tags", rules.node(place)));
                     pairs.extend(self.platforms());
+                    pairs.extend(self.artifacts());
                     pairs.push(self.targets(|target| names.of(target)));
                     to.repository(place, pairs);
                 }
@@ -222,6 +225,11 @@ impl Group {
                 ]
             }
         }
+    }
+
+    fn artifacts(&self) -> Option<(&'static str, Node)> {
+        let artifacts = self.copied.artifacts.as_ref()?;
+        Some(("referrers", artifacts.node(self.place)))
     }
 
     fn targets(&self, named: impl Fn(&Target) -> String) -> (&'static str, Node) {

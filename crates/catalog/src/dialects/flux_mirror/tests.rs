@@ -1,4 +1,4 @@
-use super::super::samples::{converted, error};
+use super::super::samples::{converted, error, with};
 use crate::config_file::DialectOptions;
 
 const SAMPLE: &str = r#"apiVersion: mirror.fluxcd.io/v1alpha1
@@ -17,7 +17,6 @@ artifacts:
 fn artifacts_are_images_and_charts_are_not_mapped() {
     let (native, is_complete) = converted(SAMPLE, "c.yaml", &DialectOptions::default(), &[]);
     let images = "images:
-  # not mapped: artifacts[0].includeReferrers (line 9): artifacts that refer to an image are not copied yet
   - source: registry.k8s.io/dns/dns
     cache_as: example/dns
     platform: all
@@ -25,6 +24,7 @@ fn artifacts_are_images_and_charts_are_not_mapped() {
     tags:
       semver: '>=0.15.0'
       latest: 3
+    referrers: true
   - source: quay.io/a/b
     targets: other.example/b
     platform: all
@@ -35,7 +35,30 @@ fn artifacts_are_images_and_charts_are_not_mapped() {
         native.contains("# not mapped: charts[0] (line 4): charts of Helm's own"),
         "{native}"
     );
-    assert!(!is_complete);
+    assert!(!is_complete, "for the sake of charts");
+    let artifacts_alone = SAMPLE.replace("charts:", "x-charts:");
+    let (_, is_complete) = converted(&artifacts_alone, "c.yaml", &DialectOptions::default(), &[]);
+    assert!(is_complete);
+}
+
+#[test]
+fn what_refers_to_an_artifact_comes_where_the_file_says_so() {
+    let parsed = with(SAMPLE, "c.yaml", &DialectOptions::default()).unwrap();
+    let referrers = |of: &str| {
+        let mut images = parsed.images.by_rules();
+        let image = images.find(|image| image.source.to_string() == of).unwrap();
+        image.policy.referrers
+    };
+    assert_eq!(referrers("registry.k8s.io/dns/dns"), Some(Box::default()));
+    assert_eq!(referrers("quay.io/a/b"), None);
+    let text = SAMPLE.replace("includeReferrers: true", "includeReferrers: maybe");
+    let told = error(&text, "c.yaml", &DialectOptions::default());
+    assert!(
+        told.starts_with(
+            "c.yaml:9:23: artifacts[0].includeReferrers: found a text, expected true or false"
+        ),
+        "{told}"
+    );
 }
 
 #[test]

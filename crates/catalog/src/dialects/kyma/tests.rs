@@ -41,6 +41,16 @@ images:
 }
 
 #[test]
+fn signatures_of_images_come_along_and_none_are_required() {
+    let text = "targetRepoPrefix: a.io/x/\nimages: [{source: 'busybox:1.36'}]";
+    let parsed = with(text, "c.yaml", &DialectOptions::default()).unwrap();
+    let image = parsed.images.iter().next().unwrap();
+    assert_eq!(image.policy.referrers, Some(Box::default()));
+    let (native, _) = converted(text, "c.yaml", &DialectOptions::default(), &[]);
+    assert!(native.contains("  referrers: true\n"), "{native}");
+}
+
+#[test]
 fn a_prefix_of_the_command_line_makes_names_of_docker_hub_whole() {
     let text = "images:\n  - source: busybox\n  - source: istio/pilot:1.2\n";
     let parsed = with(text, "c.yaml", &prefix("pkg.dev/p/external/")).unwrap();
@@ -182,6 +192,7 @@ cache_registry: a.io/x
 defaults:
   platform: all
   overwrite: error
+  referrers: true
 settings:
   cache_insecure: false
 images:

@@ -1,3 +1,5 @@
+use image_sync_shared::run::job::Referrers;
+
 use super::super::samples::{converted, error, warnings, with_variables};
 use super::filters::regex_of;
 use crate::config_file::DialectOptions;
@@ -44,6 +46,7 @@ fn mappings_go_to_all_registries_of_their_group_without_what_the_tool_leaves_out
     platform:
     - linux/amd64
     - linux/arm64
+    referrers: true
     tags:
 ";
     assert!(native.contains(first), "{native}");
@@ -57,6 +60,7 @@ fn mappings_go_to_all_registries_of_their_group_without_what_the_tool_leaves_out
     - west
     platform:
     - linux/amd64
+    referrers: true
     tags:
     - latest
 ";
@@ -66,11 +70,7 @@ fn mappings_go_to_all_registries_of_their_group_without_what_the_tool_leaves_out
         "{native}"
     );
     assert!(native.contains("  concurrency: 50\n"), "{native}");
-    assert!(!is_complete, "artifacts are not copied");
-    assert!(
-        native.contains("# not mapped: artifacts (line 1)"),
-        "{native}"
-    );
+    assert!(is_complete, "{native}");
 }
 
 #[test]
@@ -87,13 +87,62 @@ fn variables_have_the_values_of_the_environment() {
         targets,
         [east, "w.example.com/nginx", "w.example.com/hardened/python"]
     );
-    let warnings = warnings(&parsed);
+    let told = warnings(&parsed);
     assert!(
-        warnings
-            .iter()
-            .any(|warning| warning.contains("artifacts is left out")),
-        "{warnings:?}"
+        told.len() == 1 && told[0].contains("registries.east.auth_type"),
+        "{told:?}"
     );
+}
+
+#[test]
+fn artifacts_come_by_default_and_as_the_defaults_or_the_mapping_say() {
+    let referrers = |defaults: &str, own: &str| {
+        let text = SAMPLE.replace("  targets: prod", &format!("  targets: prod\n{defaults}"));
+        let text = text.replace("to: nginx}", &format!("to: nginx{own}}}"));
+        let parsed = with_variables(
+            &text,
+            "c.yaml",
+            &DialectOptions::default(),
+            &[("WEST", "w.io")],
+        )
+        .unwrap();
+        let first = parsed.images.by_rules().next().unwrap();
+        first.policy.referrers.map(|of| {
+            let Referrers {
+                types,
+                exclude,
+                required,
+                depth,
+                ..
+            } = *of;
+            format!("{types:?} {exclude:?} {required} {depth}")
+        })
+    };
+    let all = Some("[] [] false 3".to_owned());
+    assert_eq!(referrers("", ""), all);
+    assert_eq!(
+        referrers("  artifacts: {enabled: true, include: [], exclude: []}", ""),
+        all
+    );
+    assert_eq!(referrers("  artifacts: {enabled: false}", ""), None);
+    assert_eq!(
+        referrers(
+            "  artifacts: {enabled: false}",
+            ", artifacts: {enabled: true}"
+        ),
+        all
+    );
+    assert_eq!(referrers("", ", artifacts: {enabled: false}"), None);
+    let chosen = "  artifacts: {include: [application/spdx+json], exclude: [application/x.y], require_artifacts: true}";
+    let expected = r#"["application/spdx+json"] ["application/x.y"] true 3"#;
+    assert_eq!(referrers(chosen, "").as_deref(), Some(expected));
+    let text = SAMPLE.replace(
+        "to: nginx}",
+        "to: nginx, artifacts: {require_artifacts: perhaps}}",
+    );
+    let told = error(&text, "c.yaml", &DialectOptions::default());
+    let expected = "c.yaml:13:70: mappings[0].artifacts.require_artifacts: found a text, expected true or false";
+    assert!(told.starts_with(expected), "{told}");
 }
 
 #[test]
@@ -110,19 +159,6 @@ fn names_that_are_none_of_the_file_are_told_with_their_places() {
     assert!(
         told.starts_with("c.yaml:13:5: mappings[0].from: missing"),
         "{told}"
-    );
-}
-
-#[test]
-fn a_variable_that_is_not_set_is_told_once() {
-    let text = SAMPLE.replace(":-1.dkr.ecr.us-west-2.example.com}", "}");
-    let told = error(&text, "c.yaml", &DialectOptions::default());
-    let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
-    assert_eq!(
-        lines,
-        [
-            "c.yaml:5:15: registries.west.url: ${WEST} is not set; ${WEST:-DEFAULT} would give a default"
-        ]
     );
 }
 

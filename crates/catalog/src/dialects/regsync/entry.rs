@@ -2,6 +2,7 @@
 
 mod fields;
 mod platform;
+mod referrers;
 
 use fields::field;
 use platform::{LOCAL, platform};
@@ -44,6 +45,7 @@ pub(super) struct Copied {
     /// Without a tag or digest.
     pub(super) source: String,
     pub(super) platforms: Platforms,
+    pub(super) artifacts: Option<referrers::Artifacts>,
 }
 
 /// Which images of a source.
@@ -130,6 +132,7 @@ impl<'a> Steps<'_, 'a> {
         let (what, bare, target) = read?;
         Some(Step {
             copied: Copied {
+                artifacts: self.artifacts(&what, &source.0, &target, entry),
                 what,
                 source: bare,
                 platforms: platforms?,

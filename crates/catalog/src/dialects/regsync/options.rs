@@ -52,7 +52,6 @@ pub(super) const OF_EACH: [&str; 13] = [
 ];
 pub(super) const WHEN: [&str; 2] = ["interval", "schedule"];
 
-const NO_REFERRERS: &str = "signatures and other referrers of an image are not copied yet";
 const LEFT_OUT: [(&str, Kind, &str); 6] = [
     (
         "hooks",
@@ -109,9 +108,9 @@ struct Note {
 }
 
 /// The value of an option, of an entry or of the defaults.
-struct Said<'n> {
-    node: &'n Node,
-    key: String,
+pub(super) struct Said<'n> {
+    pub(super) node: &'n Node,
+    pub(super) key: String,
 }
 
 impl Told {
@@ -129,24 +128,6 @@ impl Told {
         let option = |key: &str| option(key, entry, defaults);
         for (key, kind, why) in LEFT_OUT {
             if let Some(Said { node, key: named }) = option(key) {
-                self.add(kind, node.place, key, named, why);
-            }
-        }
-        let has_referrers = option("referrers").is_some();
-        for key in [
-            "referrers",
-            "digestTags",
-            "referrerFilters",
-            "referrerSource",
-            "referrerTarget",
-            "referrerSlow",
-        ] {
-            if let Some(Said { node, key: named }) = option(key) {
-                let (kind, why) = match key {
-                    "referrers" | "digestTags" => (Kind::Missing, NO_REFERRERS),
-                    _ if has_referrers => (Kind::Missing, NO_REFERRERS),
-                    _ => (Kind::LeftOut, "without referrers it has no effect"),
-                };
                 self.add(kind, node.place, key, named, why);
             }
         }
@@ -182,7 +163,8 @@ impl Told {
         }
     }
 
-    fn add(
+    /// Adds a note of an option, which is told once for all entries that have it.
+    pub(super) fn add(
         &mut self,
         kind: Kind,
         place: Place,
@@ -252,7 +234,11 @@ fn tell_when(whens: BTreeMap<String, (Place, String)>, to: &mut Translator<'_>) 
 }
 
 /// The value of an option of an entry, else that of the defaults, if it says something.
-fn option<'n>(key: &str, entry: &Mapping<'n>, defaults: &Mapping<'n>) -> Option<Said<'n>> {
+pub(super) fn option<'n>(
+    key: &str,
+    entry: &Mapping<'n>,
+    defaults: &Mapping<'n>,
+) -> Option<Said<'n>> {
     let is_switch = matches!(
         key,
         "referrers"

@@ -17,7 +17,7 @@ const KEYS_OF_REPOS: [&str; 2] = ["allow", "deny"];
 const EXPECTED: &str = "a mapping with allow, deny and semverRange";
 const WIDE: &str = "a | outside of brackets divides the whole expression, so that it matches more than whole tags, as in the tool that it is written for; brackets around it would mend that";
 const VERSIONS: &str = "pre-releases in the range count, as in the tool that it is written for; tags of more than three numbers, and those that are else no versions by Semantic Versioning 2.0.0, do not";
-const ARTIFACTS: &str = "signatures, attestations and SBOMs are tags of their own there (sha256-...), which are not among all tags here; they are not copied yet";
+const ARTIFACTS: &str = "signatures, attestations and SBOMs are tags of their own there (sha256-...), which are not among all tags here: they come with the images that they belong to (referrers: true), and those of no image do not";
 
 /// What one set of rules chooses.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ pub(super) struct Rules {
     pub(super) exclude: Vec<String>,
     semver: Option<String>,
     /// Whether tags of signatures are among what it chooses.
-    has_artifacts: bool,
+    pub(super) has_artifacts: bool,
 }
 
 /// Expressions and ranges that were looked at already.
@@ -109,10 +109,11 @@ impl Reader<'_, '_> {
                 None => (entry.place(), "type"),
             };
             self.told
-                .also(Kind::Missing, place, entry.key(key), ARTIFACTS);
+                .also(Kind::Mapped, place, entry.key(key), ARTIFACTS);
         }
         let (of_lists, mut others): (Vec<Rules>, Vec<Rules>) =
             sets.into_iter().partition(Rules::is_list);
+        let has_artifacts = of_lists.iter().any(|rules| rules.has_artifacts);
         let include: Vec<String> = of_lists
             .into_iter()
             .flat_map(|rules| rules.include)
@@ -120,6 +121,7 @@ impl Reader<'_, '_> {
         if !include.is_empty() {
             others.push(Rules {
                 include,
+                has_artifacts,
                 ..Rules::default()
             });
         }

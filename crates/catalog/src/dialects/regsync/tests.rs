@@ -1,5 +1,6 @@
 mod broken;
 mod keys;
+mod referrers;
 mod registries;
 mod shapes;
 mod templates;
