@@ -115,7 +115,14 @@ async fn finish(
 fn log_result(entry: &ImageResult) {
     let (attempts, ms) = (entry.attempts, entry.duration_ms);
     // Nothing where the image is to have none, and so no field of the line.
-    let artifacts = entry.artifacts.map(|counts| display(counts.to_string()));
+    let artifacts = entry.artifacts.map(|counts| {
+        let to_copy = entry.would_copy.map_or(0, |would| would.artifacts);
+        let told = match to_copy {
+            0 => counts.to_string(),
+            some => format!("{some} to copy"),
+        };
+        display(told)
+    });
     match entry.action {
         Action::AlreadyCached => info!(artifacts, ms, "in place"),
         Action::Pulled => info!(
@@ -123,9 +130,7 @@ fn log_result(entry: &ImageResult) {
             artifacts, attempts, ms, "copied"
         ),
         Action::Skipped => {
-            let missing = entry.would_copy.unwrap_or_default();
-            let WouldCopy { blobs, bytes, .. } = missing;
-            let artifacts = entry.artifacts.map(|_| missing.artifacts);
+            let WouldCopy { blobs, bytes, .. } = entry.would_copy.unwrap_or_default();
             info!(blobs, bytes, artifacts, ms, "would be copied");
         }
         Action::Kept => {
