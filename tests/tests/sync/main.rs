@@ -7,6 +7,7 @@
 )]
 
 mod aliyun;
+mod artifacts;
 mod copies;
 mod expansion;
 mod faults;
