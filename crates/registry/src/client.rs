@@ -34,6 +34,7 @@ use self::endpoint::Endpoint;
 use self::endpoints::Endpoints;
 use self::exchange::Exchange;
 use self::mirror::{Mirrored, is_unhealthy};
+use self::request::Mirrors;
 use crate::auth::Authenticator;
 use crate::credentials::Credentials;
 use crate::http::connection::Pools;
@@ -190,6 +191,7 @@ impl Client {
         // What the target has is asked of the target: a mirror shows it as it once was, and takes no writes.
         if request.operation.remote.side == Side::Target
             || request.is_of_registry
+            || request.mirrors == Mirrors::Never
             || !matches!(request.method, Method::GET | Method::HEAD)
         {
             return Ok(None);

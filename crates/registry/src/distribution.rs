@@ -5,20 +5,20 @@
 pub(crate) mod blobs;
 pub(crate) mod lists;
 mod manifests;
-mod referrers;
+pub(crate) mod referrers;
 pub(crate) mod uploads;
 
 use crate::client::Client;
 use manifests::head_support::KnownHeadSupport;
 use manifests::shared::SharedManifests;
-use referrers::WithoutReferrersApi;
+use referrers::KnownReferrersApis;
 
 /// A registry over HTTP.
 #[derive(Clone)]
 pub(crate) struct HttpRegistry {
     client: Client,
     head_support: KnownHeadSupport,
-    without_referrers_api: WithoutReferrersApi,
+    referrers_apis: KnownReferrersApis,
     /// What is read for several targets at once; none where there is one alone.
     shared_manifests: Option<SharedManifests>,
 }
@@ -30,7 +30,7 @@ impl HttpRegistry {
             shared_manifests: client.shares_reads().then(SharedManifests::new),
             client,
             head_support: KnownHeadSupport::default(),
-            without_referrers_api: WithoutReferrersApi::default(),
+            referrers_apis: KnownReferrersApis::default(),
         }
     }
 }

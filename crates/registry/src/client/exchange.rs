@@ -2,7 +2,7 @@
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
 use image_sync_shared::ports::transfer::request_limits::RequestEnd;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ impl<'s> Exchange<'s, '_> {
         if answer.status() == StatusCode::UNAUTHORIZED {
             answer = self.meet_other(answer).await?;
         }
-        if answer.status() != StatusCode::UNAUTHORIZED {
+        if answer.status() != StatusCode::UNAUTHORIZED || self.accepts_unchallenged(&answer) {
             return Ok(answer);
         }
         let host = authority(answer.url());
@@ -191,7 +191,7 @@ impl<'s> Exchange<'s, '_> {
         authorization: &Authorization,
         auth_request: &AuthRequest<'_>,
     ) -> bool {
-        if !same_origin(&server.base, answer.url()) {
+        if !same_origin(&server.base, answer.url()) || self.accepts_unchallenged(answer) {
             return false;
         }
         let offered = match answer.status() {
@@ -241,7 +241,7 @@ impl<'s> Exchange<'s, '_> {
             return Err(self.failure(missed));
         }
         let is_refusal = match response.status() {
-            StatusCode::UNAUTHORIZED => true,
+            StatusCode::UNAUTHORIZED => !self.accepts_unchallenged(&response),
             status @ StatusCode::FORBIDDEN => {
                 authorization.is_withheld() && !self.request.accept.contains(&status)
             }
@@ -258,6 +258,14 @@ impl<'s> Exchange<'s, '_> {
             .await;
         let answer = format!("{} ({credentials})", error.answer);
         Err(self.failure(RequestError::new(error.class, answer)))
+    }
+
+    /// Whether it is a 401 that no credentials would spare, and that the request takes for an answer.
+    fn accepts_unchallenged(&self, answer: &Response) -> bool {
+        let status = answer.status();
+        status == StatusCode::UNAUTHORIZED
+            && self.request.accept.contains(&status)
+            && !answer.headers().contains_key(WWW_AUTHENTICATE)
     }
 
     async fn send_authorized(

@@ -122,7 +122,7 @@ fn origin(url: &Url) -> Url {
 /// The `<name>` of the repository that a URL is below.
 fn name_in(url: &Url) -> Option<&str> {
     let path = url.path().strip_prefix("/v2/")?;
-    let parts = ["/manifests/", "/blobs/", "/tags/list"];
+    let parts = ["/manifests/", "/blobs/", "/referrers/", "/tags/list"];
     let ends = parts.iter().filter_map(|part| path.rfind(part));
     Some(&path[..ends.max()?])
 }
@@ -141,6 +141,7 @@ mod tests {
         };
         assert_eq!(name("/v2/a/b/manifests/v1").as_deref(), Some("a/b"));
         assert_eq!(name("/v2/a/blobs/sha256:0").as_deref(), Some("a"));
+        assert_eq!(name("/v2/a/referrers/sha256:0").as_deref(), Some("a"));
         assert_eq!(name("/v2/blobs/tags/list").as_deref(), Some("blobs"));
         assert_eq!(
             name("/v2/a/blobs/b/manifests/v1").as_deref(),

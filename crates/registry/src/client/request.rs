@@ -54,6 +54,7 @@ impl<'a> Operation<'a> {
             renews: true,
             is_timed: true,
             is_of_registry: false,
+            mirrors: Mirrors::First,
         }
     }
 
@@ -84,7 +85,7 @@ pub(crate) struct Request<'a> {
     pub(super) payload: Payload,
     /// A further repository of the same registry that must be readable: the one a blob is mounted from.
     pub(super) also_pull: Option<&'a str>,
-    /// Statuses beside 2xx that are answers rather than failures.
+    /// Statuses beside 2xx that are answers rather than failures. A 401 is one only where it does not say how credentials are wanted.
     pub(super) accept: &'a [StatusCode],
     /// Whether a 403 may mean that the token has ended, so that it is tried with another one.
     pub(super) renews: bool,
@@ -92,6 +93,8 @@ pub(crate) struct Request<'a> {
     pub(super) is_timed: bool,
     /// Whether it is about the registry itself and none of its repositories.
     pub(super) is_of_registry: bool,
+    /// Whether mirrors are asked.
+    pub(super) mirrors: Mirrors,
 }
 
 impl<'a> Request<'a> {
@@ -132,6 +135,12 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Of the registry itself, whatever mirrors there are.
+    pub(crate) fn past_mirrors(mut self) -> Self {
+        self.mirrors = Mirrors::Never;
+        self
+    }
+
     /// With as long a wait for the head of the answer as the caller has patience.
     pub(crate) fn without_time_limit(mut self) -> Self {
         self.is_timed = false;
@@ -148,6 +157,15 @@ impl<'a> Request<'a> {
             _ => WriteKind::Nothing,
         }
     }
+}
+
+/// Whether the mirrors of a registry are asked for what is read of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mirrors {
+    /// Before the registry is.
+    First,
+    /// Not at all.
+    Never,
 }
 
 /// Where a request goes.

@@ -2,5 +2,6 @@
 
 mod heads;
 mod manifests;
+mod referrers;
 mod repositories;
 mod tags;

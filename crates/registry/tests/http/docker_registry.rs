@@ -1,8 +1,10 @@
 //! The same against docker-registry, which has its own mind about tokens, passwords and certificates.
 
 use image_sync_registry::Router;
-use image_sync_shared::ports::transfer::registries::{BlobCopy, Registries as _};
+use image_sync_shared::image::reference::Reference;
+use image_sync_shared::ports::transfer::registries::{BlobCopy, Pushed, Registries as _};
 use image_sync_testkit::fake_registry::{TokenService, TokenSigner};
+use image_sync_testkit::images::ImageBuilder;
 use image_sync_testkit::servers::DockerRegistry;
 use image_sync_testkit::{FakeRegistry, Image, PrivateCa};
 
@@ -60,6 +62,46 @@ async fn exercise(registry: &DockerRegistry, router: &Router) {
     );
     let requests = registry.requests().await.unwrap();
     assert_eq!(requests.len(), 6, "{requests:#?}");
+}
+
+#[tokio::test]
+async fn without_the_referrers_api_it_is_asked_once_and_processes_no_subject() {
+    let registry = DockerRegistry::start().await.unwrap();
+    let router = RouterBuilder::new().router();
+    let app = fill(&router, registry.host()).await;
+    registry.forget_requests().await.unwrap();
+    for at in [
+        source(registry.host(), "app"),
+        target(registry.host(), "other"),
+    ] {
+        assert_eq!(router.referrers(&at, app.digest(), None).await, Ok(None));
+    }
+    let requests = registry.requests().await.unwrap();
+    assert_eq!(requests.len(), 1, "{requests:#?}");
+    // Its blob is the configuration that the image has too.
+    let config = app.blobs[0].descriptor();
+    let artifact = ImageBuilder::new("artifact")
+        .artifact_type("application/spdx+json")
+        .subject(&app)
+        .described(config, None)
+        .build();
+    let fake = FakeRegistry::start().await.unwrap();
+    fake.put_untagged("app", &artifact);
+    let (from, to) = (source(fake.host(), "app"), target(registry.host(), "app"));
+    let copy = BlobCopy {
+        source: &from,
+        target: &to,
+        blob: &artifact.blobs[0].descriptor(),
+        mount_from: None,
+        may_mount: true,
+        on_bytes: &|_| {},
+    };
+    router.copy_blob(copy).await.unwrap();
+    let by_digest = Reference::Digest(artifact.digest().clone());
+    let pushed = router
+        .push_manifest(&to, &by_digest, &artifact.manifest)
+        .await;
+    assert_eq!(pushed, Ok(Pushed::default()));
 }
 
 #[tokio::test]
