@@ -76,7 +76,8 @@ impl Folder {
         self.read_manifest(digest, stated, limit.min(MAX_MANIFEST_BYTES))
     }
 
-    fn read_manifest(
+    /// Reads a manifest of the media type `stated`, or of the one that it has where none is stated.
+    pub(super) fn read_manifest(
         &self,
         digest: Digest,
         stated: String,

@@ -1,4 +1,5 @@
 //! Folders as sources and as targets (OCI image layout).
 
 mod folders;
+mod referrers;
 mod skopeo;

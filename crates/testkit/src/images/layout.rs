@@ -25,8 +25,8 @@ struct Index {
     manifests: Vec<Descriptor>,
 }
 
-/// Writes images with their tags as a layout folder, which is made if it is not there. What is in it stays, but
-/// `index.json` lists these images alone.
+/// Writes images with their tags as a layout folder, which is made if it is not there; one without a tag is listed without a name.
+/// What is in the folder stays, but `index.json` lists these images alone.
 pub fn write_layout(folder: &Path, images: &[(&str, &Image)]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(
@@ -111,9 +111,10 @@ impl RepositoryContent for Folder<'_> {
 
 fn tagged(tag: &str, image: &Image) -> Descriptor {
     let mut descriptor = image.descriptor();
-    descriptor
-        .annotations
-        .insert(TAG.to_owned(), tag.to_owned());
+    if !tag.is_empty() {
+        let annotations = &mut descriptor.annotations;
+        annotations.insert(TAG.to_owned(), tag.to_owned());
+    }
     descriptor
 }
 
