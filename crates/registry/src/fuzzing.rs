@@ -7,6 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 pub use crate::auth::fuzzing::challenge;
 pub use crate::credentials::fuzzing::auth_file;
 pub use crate::distribution::blobs::fuzzing::content_range;
+pub use crate::distribution::referrers::fuzzing::referrers;
 pub use crate::http::fuzzing::refusal_texts;
 pub use crate::layout::fuzzing::layout_index;
 
@@ -60,6 +61,11 @@ mod tests {
     #[test]
     fn layout_indexes_of_any_bytes_hold() {
         run_seeds("layout_index", super::layout_index).unwrap();
+    }
+
+    #[test]
+    fn pages_of_referrers_of_any_bytes_hold() {
+        run_seeds("referrers", super::referrers).unwrap();
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::image::manifest::{Manifest, RawManifest};
 use crate::image::media_type;
 use crate::image::platform::{Platform, Platforms};
 use crate::image::reference::{ImageRef, Location, Reference, Repository, split};
+use crate::image::referrers::Referring;
 
 /// Names of images, digests and platforms: what is parsed prints to what parses to the same.
 pub fn names(input: &[u8]) {
@@ -81,6 +82,11 @@ pub fn manifest(input: &[u8]) {
         digest: Digest::of(bytes),
         bytes: bytes::Bytes::copy_from_slice(bytes),
     };
+    if let Some(referring) = Referring::of(&raw) {
+        let subject = referring.subject.as_str();
+        assert_eq!(subject.parse().as_ref(), Ok(&referring.subject));
+        assert_described(&referring, &raw);
+    }
     let parsed = raw.parse();
     assert_eq!(parsed, raw.parse());
     match parsed {
@@ -104,6 +110,16 @@ pub fn manifest(input: &[u8]) {
         }
         Err(error) => assert_presentable(&failure(error).to_string()),
     }
+}
+
+/// What refers to another manifest is described so that every reader of an index can read it.
+fn assert_described(referring: &Referring, raw: &RawManifest) {
+    let described = referring.descriptor(raw);
+    assert_eq!(described["digest"], raw.digest.as_str());
+    assert_eq!(described["size"], raw.bytes.len());
+    let annotations = described["annotations"].as_object();
+    let texts = annotations.is_none_or(|all| all.values().all(serde_json::Value::is_string));
+    assert!(texts, "{described}");
 }
 
 #[cfg(test)]

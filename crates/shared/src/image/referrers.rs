@@ -118,7 +118,7 @@ impl Referring {
         Some(Self {
             subject: members.subject?.digest,
             artifact_type: own.or(of_config).unwrap_or_default(),
-            annotations: annotations.and_then(|text| serde_json::from_str(text).ok()),
+            annotations: annotations.and_then(texts_of),
         })
     }
 
@@ -143,6 +143,12 @@ impl Referring {
         }
         Value::Object(descriptor)
     }
+}
+
+/// The annotations that are texts: tools that expect them read nothing of an index with one that is none.
+fn texts_of(annotations: &str) -> Option<Map<String, Value>> {
+    let all: Map<String, Value> = serde_json::from_str(annotations).ok()?;
+    Some(all.into_iter().filter(|(_, of)| of.is_string()).collect())
 }
 
 /// The manifests that an index of referrers lists; an error says why it is none.
@@ -213,7 +219,7 @@ mod tests {
         let subject = Digest::of(b"an image");
         let manifest = manifest(&json!({
             "artifactType": "application/x.sbom", "subject": {"digest": subject, "size": 8},
-            "annotations": {"a": "1"},
+            "annotations": {"a": "1", "b": 2, "c": null},
         }));
         let referring = Referring::of(&manifest).unwrap();
         assert_eq!(referring.subject, subject);
