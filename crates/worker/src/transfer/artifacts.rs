@@ -16,6 +16,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use crate::context::WorkerContext;
+use crate::context::lease_guard::LeaseGuard;
 use crate::decide::artifacts::{Artifact, By, Found};
 use crate::decide::tally::SharedTally;
 use crate::transfer::blobs::BlobCopier;
@@ -44,6 +45,8 @@ pub(crate) struct ArtifactCopier<'a> {
     pub(crate) reader: ManifestReader<'a>,
     /// Brings their blobs.
     pub(crate) blobs: BlobCopier<'a>,
+    /// The lease of the image.
+    pub(crate) lease: &'a LeaseGuard<'a>,
     /// What is counted.
     pub(crate) tally: &'a SharedTally,
 }

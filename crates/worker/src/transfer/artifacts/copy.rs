@@ -19,6 +19,8 @@ impl ArtifactCopier<'_> {
         artifact: &Artifact,
         there: &AtTarget,
     ) -> Result<Came, Failure> {
+        // An image that has all of its artifacts takes no lease.
+        self.lease.acquire().await?;
         let tag = tag_of(artifact).map(|tag| Reference::Tag(tag.to_owned()));
         let digest = &artifact.digest;
         let manifest = read_root(self.requests, self.source, digest, tag.as_ref()).await?;

@@ -108,11 +108,6 @@ impl Attempt<'_> {
             self.tally.lock().would_copy = (artifacts > 0).then_some(would_copy);
             return Ok(());
         }
-        if found.all().next().is_none() {
-            return Ok(());
-        }
-        // The index of referrers has a lease of its own; this one keeps who copies the same image from doing the same.
-        self.lease.acquire().await?;
         copier.copy_all(&found.levels).await
     }
 

@@ -69,6 +69,7 @@ impl Attempt<'_> {
             facts: self.facts(),
             reader: self.manifest_reader(source),
             blobs: self.blobs(source),
+            lease: self.lease,
             tally: self.tally,
         }
     }

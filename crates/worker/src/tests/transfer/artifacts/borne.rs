@@ -77,6 +77,8 @@ async fn a_failure_that_may_pass_is_tried_again_before_the_tag_is_written() {
     fixture.registries.put_image(SOURCE, &app);
     let (name, signature) = cosign_signature(&app);
     tag(&fixture, SOURCE, &name, &signature);
+    let sbom = image("sbom");
+    tag(&fixture, SOURCE, &name.replace(".sig", ".sbom"), &sbom);
     let class = FailureClass::Unavailable;
     fixture
         .registries
@@ -85,10 +87,10 @@ async fn a_failure_that_may_pass_is_tried_again_before_the_tag_is_written() {
     let entry = &ran.only().entry;
     assert_eq!(
         (entry.action, entry.artifacts),
-        (Action::Pulled, Some(counts(1, 0)))
+        (Action::Pulled, Some(counts(2, 0)))
     );
     assert!(entry.attempts > 1, "{entry:#?}");
-    assert!(has(&fixture, &signature));
+    assert!(has(&fixture, &signature) && has(&fixture, &sbom));
 }
 
 #[tokio::test(start_paused = true)]
