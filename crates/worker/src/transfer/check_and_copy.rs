@@ -40,7 +40,7 @@ use crate::transfer::read_manifests::{
 };
 use crate::transfer::requests::Requests;
 use crate::transfer::target::Target;
-use crate::transfer::write_manifests;
+use crate::transfer::write_manifests::{self, Unwritten};
 
 /// One attempt at a job.
 pub(crate) struct Attempt<'a> {
@@ -235,11 +235,11 @@ impl<'a> Attempt<'a> {
             return Ok(Action::AlreadyCached);
         }
         match self.write(&plan, tags).await {
-            Err(refusal) if refusal.class == FailureClass::ImmutableTag => {
+            Err(Unwritten::Image(refusal)) if refusal.class == FailureClass::ImmutableTag => {
                 return self.refused_as_immutable(&plan, tags, refusal).await;
             }
             // Where nothing was taken as present, the refusal is about the manifest itself.
-            Err(refusal)
+            Err(Unwritten::Image(refusal))
                 if write_manifests::may_lack_something(&refusal) && self.target.was_relied_on() =>
             {
                 info!(error = %refusal, "the target may have lost what was there: asking for everything");
@@ -256,7 +256,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The blobs first: a manifest is written when all that it refers to is there.
-    async fn write(&self, plan: &CopyPlan, tags: &ResolvedTags) -> Result<(), Failure> {
+    async fn write(&self, plan: &CopyPlan, tags: &ResolvedTags) -> Result<(), Unwritten> {
         let blobs = self.blobs(&self.source);
         let (copied, planned) = tokio::join!(blobs.copy_all(plan), self.plan_artifacts(plan, tags));
         copied?;

@@ -30,6 +30,28 @@ pub(crate) struct ManifestWriter<'a> {
     pub(crate) lease: &'a LeaseGuard<'a>,
 }
 
+/// Why an image was not written.
+pub(crate) enum Unwritten {
+    /// The image itself could not be.
+    Image(Failure),
+    /// What belongs to it could not be, and is required. It tells nothing of the image.
+    Artifact(Failure),
+}
+
+impl From<Failure> for Unwritten {
+    fn from(failure: Failure) -> Self {
+        Self::Image(failure)
+    }
+}
+
+impl From<Unwritten> for Failure {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Image(failure) | Unwritten::Artifact(failure) => failure,
+        }
+    }
+}
+
 /// What the target has now.
 pub(crate) struct Written {
     /// The digest of its tag.
@@ -44,20 +66,24 @@ impl ManifestWriter<'_> {
         &self,
         plan: &CopyPlan,
         artifacts: &Planned<'_>,
-    ) -> Result<Written, Failure> {
+    ) -> Result<Written, Unwritten> {
         let root = |plan: &CopyPlan| plan.manifests.last().map(|root| root.digest.clone());
-        let Err(refusal) = self.write(&plan.manifests, artifacts).await else {
-            return Ok(Written {
-                root: root(plan),
-                replaced: convert::renamed(plan),
-            });
+        let refusal = match self.write(&plan.manifests, artifacts).await {
+            Ok(()) => {
+                return Ok(Written {
+                    root: root(plan),
+                    replaced: convert::renamed(plan),
+                });
+            }
+            Err(Unwritten::Image(refusal)) => refusal,
+            Err(artifact) => return Err(artifact),
         };
         // 400 and 415 are of this class; whatever else went wrong is not about the form of the manifest.
         if !(refusal.class == FailureClass::Invalid && refusal.step == Step::PushManifest) {
-            return Err(refusal);
+            return Err(refusal.into());
         }
         let Some(converted) = convert::to_oci(plan) else {
-            return Err(refusal);
+            return Err(refusal.into());
         };
         info!(error = %refusal, "the target refuses the Docker manifest: converting it to OCI");
         let nothing = Planned::nothing();
@@ -69,13 +95,15 @@ impl ManifestWriter<'_> {
                     replaced: converted.replaced,
                 })
             }
-            Err(second) if second.class == FailureClass::Invalid => Err(Failure {
-                answer: format!(
-                    "{}; converted to OCI it was refused too: {}",
-                    refusal.answer, second.answer
-                ),
-                ..refusal
-            }),
+            Err(Unwritten::Image(second)) if second.class == FailureClass::Invalid => {
+                Err(Unwritten::Image(Failure {
+                    answer: format!(
+                        "{}; converted to OCI it was refused too: {}",
+                        refusal.answer, second.answer
+                    ),
+                    ..refusal
+                }))
+            }
             Err(second) => Err(second),
         }
     }
@@ -86,7 +114,7 @@ impl ManifestWriter<'_> {
         &self,
         manifests: &[RawManifest],
         artifacts: &Planned<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Unwritten> {
         let Some((root, children)) = manifests.split_last() else {
             return Ok(());
         };
@@ -105,7 +133,8 @@ impl ManifestWriter<'_> {
         for index in indexes {
             self.write_child(index).await?;
         }
-        artifacts.copy_of_children().await?;
+        let of_children = artifacts.copy_of_children().await;
+        of_children.map_err(Unwritten::Artifact)?;
         let reference = &self.image.reference;
         // What refers to it comes after it and before its tag: who reads the tag finds all that belongs to the image.
         if artifacts.root_has_some() {
@@ -113,7 +142,8 @@ impl ManifestWriter<'_> {
                 self.lease.confirm().await?;
             }
             self.write_child(root).await?;
-            artifacts.copy_of_root().await?;
+            let of_root = artifacts.copy_of_root().await;
+            of_root.map_err(Unwritten::Artifact)?;
         }
         if artifacts.root_has_some() && matches!(reference, Reference::Digest(_)) {
             return Ok(());

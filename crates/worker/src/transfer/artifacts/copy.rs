@@ -5,12 +5,15 @@ use image_sync_shared::image::manifest::RawManifest;
 use image_sync_shared::image::reference::Reference;
 use image_sync_shared::image::referrers::Referring;
 use image_sync_shared::run::job::Overwrite;
-use tracing::debug;
+use serde_json::Value;
+use tracing::{debug, info};
 
 use super::at_target::AtTarget;
 use super::{ArtifactCopier, Came, tag_of};
 use crate::decide::artifacts::{Artifact, has_all_layers};
+use crate::decide::plan::CopyPlan;
 use crate::transfer::read_manifests::read_root;
+use crate::transfer::write_manifests::may_lack_something;
 
 impl ArtifactCopier<'_> {
     /// Copies an artifact that the target lacks, or has in another form under its tag.
@@ -35,31 +38,48 @@ impl ArtifactCopier<'_> {
                 return Ok(Came::Present);
             }
         }
-        let plan = self.reader.plan(manifest).await?;
-        self.blobs.copy_all(&plan).await?;
-        let Some((root, listed)) = plan.manifests.split_last() else {
-            return Ok(Came::Present);
+        let plan = self.reader.plan(manifest.clone()).await?;
+        let entry = match self.write(&plan, tag.as_ref()).await {
+            Err(refusal) if may_lack_something(&refusal) && self.target.was_relied_on() => {
+                info!(error = %refusal, "the target may have lost what was there: asking for everything");
+                self.target.distrust(&plan);
+                let plan = self.reader.plan(manifest).await?;
+                self.write(&plan, tag.as_ref()).await?
+            }
+            written => written?,
         };
-        for manifest in listed {
-            self.push(manifest, Reference::Digest(manifest.digest.clone()))
-                .await?;
-        }
-        let reference = tag.unwrap_or_else(|| Reference::Digest(root.digest.clone()));
-        let entry = self.push(root, reference).await?;
         debug!(%digest, subject = %artifact.subject, "copied an artifact");
         Ok(Came::Copied(entry))
+    }
+
+    /// Writes the blobs of an artifact, the manifests that it lists, and its own.
+    async fn write(
+        &self,
+        plan: &CopyPlan,
+        tag: Option<&Reference>,
+    ) -> Result<Option<Value>, Failure> {
+        self.blobs.copy_all(plan).await?;
+        let Some((root, listed)) = plan.manifests.split_last() else {
+            return Ok(None);
+        };
+        for manifest in listed {
+            self.push(manifest, &Reference::Digest(manifest.digest.clone()))
+                .await?;
+        }
+        let by_digest = Reference::Digest(root.digest.clone());
+        self.push(root, tag.unwrap_or(&by_digest)).await
     }
 
     /// Writes a manifest, and returns its entry of the index of referrers where the registry does not list it itself.
     async fn push(
         &self,
         manifest: &RawManifest,
-        reference: Reference,
-    ) -> Result<Option<serde_json::Value>, Failure> {
+        reference: &Reference,
+    ) -> Result<Option<Value>, Failure> {
         let target = &self.target.remote;
         let pushed = self
             .requests
-            .push_manifest(target, &reference, manifest)
+            .push_manifest(target, reference, manifest)
             .await?;
         self.target.note_manifest(&manifest.digest);
         let unlisted = Referring::of(manifest).filter(|_| pushed.subject.is_none());

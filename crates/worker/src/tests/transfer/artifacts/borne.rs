@@ -154,3 +154,44 @@ async fn a_source_that_does_not_list_its_tags_is_asked_for_each() {
         "of the image and of its signature"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_artifact_that_is_refused_does_not_have_its_image_converted() {
+    let fixture = TestWorker::new();
+    fixture.registries.have_referrers_api("source.test");
+    fixture.registries.take_no_artifacts("cache.test");
+    let app = docker_image("app");
+    fixture.registries.put_image(SOURCE, &app);
+    attach(&fixture, SOURCE, &artifact(SBOM, b"sbom", Some(&app)));
+    let ran = fixture.work([required()]).await;
+    let entry = &ran.only().entry;
+    assert_eq!(entry.action, Action::Failed, "{entry:#?}");
+    assert_eq!(fixture.registries.tag(TARGET), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_target_lost_of_an_artifact_is_sent_again() {
+    let fixture = TestWorker::new();
+    fixture.registries.have_referrers_api("source.test");
+    fixture.registries.verify();
+    let app = image("app");
+    fixture.registries.put_image(SOURCE, &app);
+    let (one, two) = (
+        artifact(SBOM, b"one", Some(&app)),
+        artifact("application/seal", b"two", Some(&app)),
+    );
+    attach(&fixture, SOURCE, &one);
+    let (worker, ran) = fixture.work_with(fixture.worker(), [all()]).await;
+    assert_eq!(ran.only().entry.artifacts, Some(counts(1, 0)));
+    // Both have the same configuration, which the worker knows to be there.
+    let config = &two.blobs[0].digest;
+    fixture.registries.lose_blob("cache.test/app", config);
+    attach(&fixture, SOURCE, &two);
+    let (_, ran) = fixture.work_with(worker, [all()]).await;
+    let entry = &ran.only().entry;
+    assert_eq!(
+        (entry.artifacts, entry.attempts),
+        (Some(counts(1, 1)), 1),
+        "{entry:#?}"
+    );
+}
