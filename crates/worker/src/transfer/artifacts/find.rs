@@ -9,6 +9,7 @@ use image_sync_shared::image::manifest::Descriptor;
 use image_sync_shared::image::reference::Reference;
 use image_sync_shared::image::referrers::{CosignKind, Referring, listed, referrers_tag};
 use image_sync_shared::run::Trigger;
+use image_sync_shared::run::job::Referrers;
 use tracing::debug;
 
 use super::ArtifactCopier;
@@ -28,7 +29,8 @@ impl ArtifactCopier<'_> {
         self.count_unfit(&subjects.unfit, &mut found).await;
         let mut seen: HashSet<Digest> = subjects.fit.iter().cloned().collect();
         let (mut level, mut total) = (subjects.fit.clone(), 0);
-        for _ in 0..self.policy.depth {
+        // A job may say any number.
+        for _ in 0..self.policy.depth.min(Referrers::MAX_DEPTH) {
             let artifacts = self.find_of_each(&level, &mut found).await?;
             // No digest that was verified can belong to itself by any way, but tags can say so.
             let new = artifacts.into_iter();
