@@ -201,10 +201,9 @@ impl Folder {
     }
 }
 
-/// An entry of `index.json` as one of a list of referrers, where it has no name.
+/// An entry as one of a list of referrers.
 fn referrer(entry: Descriptor, artifact_type: Option<String>) -> Descriptor {
     Descriptor {
-        annotations: std::collections::BTreeMap::new(),
         artifact_type,
         ..entry
     }
