@@ -4,7 +4,10 @@ use std::path::Path;
 
 use image_sync_shared::run::outcome::{Action, ArtifactCounts};
 use image_sync_testkit::FakeRegistry;
-use image_sync_testkit::images::{cosign_signature, image, notation_signature};
+use image_sync_testkit::images::{
+    Image, artifact, cosign_attestation, cosign_bundle, cosign_sbom, cosign_signature, image,
+    in_toto_attestation, index, notation_signature,
+};
 use image_sync_testkit::servers::{DockerRegistry, skopeo};
 use image_sync_tests::{Catalog, Entry};
 use serde_json::Value;
@@ -168,4 +171,79 @@ async fn copy_brings_artifacts_where_it_is_told_to() {
     );
     let (tag, _) = cosign_signature(&image("app"));
     assert!(fixture.target.digest(REPOSITORY, &tag).is_some());
+}
+
+/// An artifact, and the tag that it has where it has one.
+type Kind = (Option<String>, Image);
+
+/// An artifact of each kind at `app`, one at an artifact, one at a child, and more than go on one page.
+fn of_each_kind(app: &Image) -> Vec<Kind> {
+    let tagged = |(tag, artifact): (String, Image)| (Some(tag), artifact);
+    let bundle = cosign_bundle(app);
+    let seal = artifact("application/vnd.acme.seal", b"seal", Some(&bundle));
+    let mut all = vec![
+        tagged(cosign_signature(app)),
+        tagged(cosign_attestation(app)),
+        tagged(cosign_sbom(app)),
+        tagged(cosign_signature(&app.children[0])),
+        (None, bundle),
+        (None, seal),
+        (None, notation_signature(app)),
+        (None, in_toto_attestation(app)),
+    ];
+    all.extend((0..40).map(|n| {
+        let content = format!("number {n}");
+        let more = artifact("application/spdx+json", content.as_bytes(), Some(app));
+        (None, more)
+    }));
+    all
+}
+
+#[tokio::test]
+async fn each_kind_of_artifact_is_whole_in_a_folder_and_at_registries_with_the_api_and_without() {
+    let fixture = TestSync::with(&image("app")).await;
+    let app = index("whole", &["linux/amd64", "linux/arm64"]);
+    let kinds = of_each_kind(&app);
+    fixture.source.behave(|behaviour| {
+        behaviour.referrers = true;
+        behaviour.page_size = 7;
+    });
+    fixture
+        .target
+        .behave(|behaviour| behaviour.referrers = true);
+    fixture.source.put_image("whole", "1", &app);
+    for (tag, artifact) in &kinds {
+        match tag {
+            Some(tag) => fixture.source.put_image("whole", tag, artifact),
+            None => fixture.source.put_untagged("whole", artifact),
+        }
+    }
+    let registry = DockerRegistry::start().await.unwrap();
+    let folder = format!("oci:{}", fixture.program.home().join("folder").display());
+    let hops = [
+        (fixture.source.host(), folder.as_str()),
+        (folder.as_str(), registry.host()),
+        (registry.host(), fixture.target.host()),
+    ];
+    for (from, to) in hops {
+        let entry = Entry::new(&format!("{from}/whole"), "1").platform("all");
+        let entry = entry.cache_as("whole").with("referrers: true");
+        let catalog = Catalog::new(to).image(entry);
+        let catalog = [fixture.source.host(), registry.host()]
+            .into_iter()
+            .fold(catalog, |catalog, host| {
+                catalog.registry(host, "{insecure: true}")
+            });
+        let ended = fixture.program.sync(&catalog, &[]).await;
+        assert_eq!(ended.code, Some(0), "{from} {to}: {ended:#?}");
+        let expected = copied(u32::try_from(kinds.len()).unwrap());
+        assert_eq!(ended.only_result().artifacts, Some(expected), "{from} {to}");
+    }
+    for (tag, artifact) in &kinds {
+        let name = tag.as_deref().unwrap_or(artifact.digest().as_str());
+        let found = fixture.target.manifest("whole", name);
+        let found = found.map(|manifest| manifest.digest);
+        assert_eq!(found.as_ref(), Some(artifact.digest()), "{name}");
+    }
+    fixture.nothing_broken();
 }
