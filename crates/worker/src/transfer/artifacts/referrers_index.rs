@@ -23,7 +23,7 @@ impl ArtifactCopier<'_> {
         let image = self.target.repository().image(tag);
         let (leases, holder) = (&self.context.ports.leases, &self.context.settings.name);
         let mut lease = TagLease::acquire(leases.as_ref(), holder, &image).await?;
-        let listed = self.add_entries(&image, entries, &mut lease).await;
+        let listed = self.add_entries(subject, &image, entries, &mut lease).await;
         lease.release().await;
         listed
     }
@@ -31,6 +31,7 @@ impl ArtifactCopier<'_> {
     /// Reads, merges, writes, and reads back: tools that know no leases may write the index too.
     async fn add_entries(
         &self,
+        subject: &Digest,
         image: &ImageRef,
         entries: &[Value],
         lease: &mut TagLease<'_>,
@@ -38,6 +39,8 @@ impl ArtifactCopier<'_> {
         let target = &self.target.remote;
         for _ in 0..WRITES {
             let index = self.index_now(&image.reference).await?;
+            // GitLab reads the tag as the digest, and gives what it is the index of.
+            let index = index.filter(|index| index.digest != *subject);
             let grown = with_entries(index.as_ref(), entries)
                 .map_err(|why| failed(image, FailureClass::Invalid, &why))?;
             let Some(grown) = grown else {

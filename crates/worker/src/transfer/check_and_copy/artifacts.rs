@@ -30,12 +30,7 @@ impl Attempt<'_> {
             return Ok(Planned::nothing());
         };
         let copier = self.artifacts(policy);
-        let read = plan.manifests.iter();
-        let read = read.map(|manifest| (manifest.digest.clone(), manifest.clone()));
-        // What the target has already is not among what was read.
-        let subjects = self.subjects(root, read.collect(), tags).await?;
-        let found = self.find_artifacts(&copier, &subjects, tags).await?;
-        copier.check_required(&found)?;
+        let found = self.find_artifacts_of(plan, root, &copier, tags).await?;
         let (of_root, of_children) = found.split(&root.digest);
         Ok(Planned {
             copier: Some(copier),
@@ -54,12 +49,22 @@ impl Attempt<'_> {
             return Ok(0);
         };
         let copier = self.artifacts(policy);
+        let found = self.find_artifacts_of(plan, root, &copier, tags).await?;
+        copier.count_missing(&found).await
+    }
+
+    /// The artifacts of an image that the target lacks. What it has of it is not among what was read.
+    async fn find_artifacts_of(
+        &self,
+        plan: &CopyPlan,
+        root: &RawManifest,
+        copier: &ArtifactCopier<'_>,
+        tags: &ResolvedTags,
+    ) -> Result<Found, Failure> {
         let read = plan.manifests.iter();
         let read = read.map(|manifest| (manifest.digest.clone(), manifest.clone()));
         let subjects = self.subjects(root, read.collect(), tags).await?;
-        let found = self.find_artifacts(&copier, &subjects, tags).await?;
-        copier.check_required(&found)?;
-        copier.count_missing(&found).await
+        self.find_artifacts(copier, &subjects, tags).await
     }
 
     /// Brings the artifacts that an image lacks which is up to date. Nothing is asked where there was nothing a short time ago.
@@ -98,7 +103,6 @@ impl Attempt<'_> {
             }
         };
         let found = self.find_artifacts(&copier, &subjects, tags).await?;
-        copier.check_required(&found)?;
         if self.job.policy.dry_run {
             let artifacts = copier.count_missing(&found).await?;
             let would_copy = WouldCopy {
@@ -143,6 +147,7 @@ impl Attempt<'_> {
                 facts.remember_bare(source, bare, policy).await;
             }
         }
+        copier.check_required(&found)?;
         Ok(found)
     }
 

@@ -152,3 +152,27 @@ async fn a_worker_that_died_after_an_artifact_and_before_the_index_leaves_nothin
         [sbom.digest().clone()]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_reads_the_referrers_tag_as_the_digest_lists_nothing_by_it() {
+    let fixture = TestWorker::new();
+    let index = index("app", &["linux/amd64", "linux/arm64"]);
+    let name = referrers_tag(index.digest());
+    for repository in ["source.test/app", "cache.test/app"] {
+        fixture
+            .registries
+            .put_tagged(repository, &name, index.manifest.clone());
+    }
+    fixture.registries.put_image(SOURCE, &index);
+    fixture.registries.put_image(TARGET, &index);
+    let ran = fixture.work([all()]).await;
+    assert_eq!(ran.only().entry.artifacts, Some(counts(0, 0)));
+    let sbom = artifact(SBOM, b"sbom", Some(&index));
+    attach(&fixture, SOURCE, &sbom);
+    fixture.registries.have_referrers_api("source.test");
+    tokio::time::advance(std::time::Duration::from_secs(90 * 60)).await;
+    let ran = fixture.work([all()]).await;
+    assert_eq!(ran.only().entry.artifacts, Some(counts(1, 0)));
+    let listed = listed_at_target(&fixture, index.digest());
+    assert_eq!(listed, [sbom.digest().clone()]);
+}
