@@ -175,4 +175,10 @@ async fn a_registry_that_reads_the_referrers_tag_as_the_digest_lists_nothing_by_
     assert_eq!(ran.only().entry.artifacts, Some(counts(1, 0)));
     let listed = listed_at_target(&fixture, index.digest());
     assert_eq!(listed, [sbom.digest().clone()]);
+    let mut of_one = job(SOURCE, "cache.test/other:1");
+    of_one.policy.image.referrers = Some(Box::default());
+    of_one.platforms = "linux/amd64".parse().unwrap();
+    let ran = fixture.work([of_one]).await;
+    let unfit = ran.only().entry.artifacts.unwrap().unfit;
+    assert_eq!(unfit, 1, "the SBOM, and not the images of the index");
 }
