@@ -37,7 +37,10 @@ impl ArtifactCopier<'_> {
             let new: Vec<Artifact> = new.filter(|new| seen.insert(new.digest.clone())).collect();
             total += new.len();
             if total > MOST {
-                return Err(self.failure(format!("more than {MOST} artifacts belong to it")));
+                let answer = format!("more than {MOST} artifacts belong to it");
+                self.bear(self.failure(answer), new.len())?;
+                found.is_whole = false;
+                break;
             }
             if new.is_empty() {
                 break;

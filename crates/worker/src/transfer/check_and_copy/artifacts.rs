@@ -77,30 +77,9 @@ impl Attempt<'_> {
         if self.has_none(&copier, tags).await {
             return copier.check_required(&Found::default());
         }
-        let (chosen, at_target) = {
-            let tally = self.tally.lock();
-            (tally.chosen.clone(), tally.expected.clone())
-        };
-        let (Some(chosen), Some(at_target)) = (chosen, at_target) else {
-            return Ok(());
-        };
-        let subjects = if chosen == at_target {
-            let root = self.root_at_target(&at_target, tags).await?;
-            match root {
-                Some(root) => self.subjects(&root, HashMap::new(), tags).await?,
-                None => Subjects {
-                    fit: vec![chosen.clone()],
-                    unfit: whole_index(&chosen, tags),
-                },
-            }
-        } else {
-            // The target has it in another form, which nothing at the source refers to.
-            let mut unfit = whole_index(&chosen, tags);
-            unfit.push(chosen);
-            Subjects {
-                fit: Vec::new(),
-                unfit,
-            }
+        let subjects = match self.late_subjects(tags).await {
+            Ok(subjects) => subjects,
+            Err(failure) => return copier.bear(failure, 1),
         };
         let found = self.find_artifacts(&copier, &subjects, tags).await?;
         if self.job.policy.dry_run {
@@ -113,6 +92,31 @@ impl Attempt<'_> {
             return Ok(());
         }
         copier.copy_all(&found.levels).await
+    }
+
+    /// What artifacts may belong to of an image that is up to date.
+    async fn late_subjects(&self, tags: &ResolvedTags) -> Result<Subjects, Failure> {
+        let (chosen, at_target) = {
+            let tally = self.tally.lock();
+            (tally.chosen.clone(), tally.expected.clone())
+        };
+        let (Some(chosen), Some(at_target)) = (chosen, at_target) else {
+            return Ok(Subjects::default());
+        };
+        let mut unfit = whole_index(&chosen, tags);
+        if chosen != at_target {
+            // The target has it in another form, which nothing at the source refers to.
+            unfit.push(chosen);
+            let fit = Vec::new();
+            return Ok(Subjects { fit, unfit });
+        }
+        match self.root_at_target(&at_target, tags).await? {
+            Some(root) => self.subjects(&root, HashMap::new(), tags).await,
+            None => Ok(Subjects {
+                fit: vec![chosen],
+                unfit,
+            }),
+        }
     }
 
     fn referrers(&self) -> Option<&Referrers> {

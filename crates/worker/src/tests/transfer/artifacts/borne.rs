@@ -195,3 +195,26 @@ async fn what_the_target_lost_of_an_artifact_is_sent_again() {
         "{entry:#?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_image_in_place_stays_so_where_its_children_cannot_be_read() {
+    let fixture = TestWorker::new();
+    let index = index("app", &["linux/amd64", "linux/arm64"]);
+    fixture.registries.put_image(SOURCE, &index);
+    fixture.registries.put_image(TARGET, &index);
+    let about = format!("cache.test/app@{}", index.digest());
+    let class = FailureClass::Denied;
+    fixture
+        .registries
+        .fail(Call::PullManifest, &about, Side::Target, class, 9);
+    let ran = fixture.work([all()]).await;
+    let entry = &ran.only().entry;
+    let failed = entry.artifacts.unwrap().failed;
+    assert_eq!(
+        (entry.action, failed),
+        (Action::AlreadyCached, 1),
+        "{entry:#?}"
+    );
+    let ran = fixture.work([required()]).await;
+    assert_eq!(ran.only().entry.action, Action::Failed);
+}
