@@ -13,6 +13,7 @@ use image_sync_shared::image::digest::Digest;
 use image_sync_shared::run::job::{Job, Referrers, Remote};
 use image_sync_shared::run::outcome::ArtifactCounts;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tracing::warn;
 
 use crate::context::WorkerContext;
@@ -45,6 +46,8 @@ pub(crate) struct ArtifactCopier<'a> {
     pub(crate) reader: ManifestReader<'a>,
     /// Brings their blobs.
     pub(crate) blobs: BlobCopier<'a>,
+    /// The right to hold the manifests of an artifact that is an index: one at a time.
+    pub(crate) one_index: Semaphore,
     /// The lease of the image.
     pub(crate) lease: &'a LeaseGuard<'a>,
     /// What is counted.

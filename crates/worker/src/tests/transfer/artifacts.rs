@@ -5,6 +5,7 @@ mod late;
 mod listed;
 
 use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::media_type::OCI_INDEX;
 use image_sync_shared::image::referrers::referrers_tag;
 use image_sync_shared::run::job::{Job, Referrers};
 use image_sync_shared::run::outcome::{Action, ArtifactCounts};
@@ -13,7 +14,7 @@ use image_sync_testkit::images::{
     artifact, cosign_signature, docker_image, image, index, index_of,
 };
 
-use crate::tests::{TestWorker, job};
+use crate::tests::{Call, TestWorker, job};
 
 const SOURCE: &str = "source.test/app:1";
 const TARGET: &str = "cache.test/app:1";
@@ -271,13 +272,36 @@ async fn an_artifact_may_be_an_index() {
     let app = image("app");
     fixture.registries.put_image(SOURCE, &app);
     let (name, _) = cosign_signature(&app);
-    let bundle = index_of(
-        image_sync_shared::image::media_type::OCI_INDEX,
-        vec![image("one"), image("two")],
-    );
+    let bundle = index_of(OCI_INDEX, vec![image("one"), image("two")]);
     tag(&fixture, SOURCE, &name, &bundle);
     let ran = fixture.work([all()]).await;
     assert_eq!(ran.only().entry.artifacts, Some(counts(1, 0)));
     assert!(bundle.children.iter().all(|child| has(&fixture, child)));
     assert_eq!(fixture.registries.written_incomplete(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn artifacts_that_are_indexes_are_held_in_memory_one_at_a_time() {
+    let fixture = TestWorker::new();
+    let app = image("app");
+    fixture.registries.put_image(SOURCE, &app);
+    let (name, _) = cosign_signature(&app);
+    let of = |name: &str| index_of(OCI_INDEX, vec![image(name)]);
+    let bundles = [of("one"), of("two")];
+    let names = [name.clone(), name.replace(".sig", ".att")];
+    for (name, bundle) in names.iter().zip(&bundles) {
+        tag(&fixture, SOURCE, name, bundle);
+    }
+    let child = |of: &Image| format!("source.test/app@{}", of.children[0].digest());
+    let gate = fixture
+        .registries
+        .gate(Call::PullManifest, &child(&bundles[0]));
+    let open = async {
+        gate.arrived().await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(fixture.registries.count(&child(&bundles[1])), 0);
+        gate.open();
+    };
+    let (ran, ()) = tokio::join!(fixture.work([all()]), open);
+    assert_eq!(ran.only().entry.artifacts, Some(counts(2, 0)));
 }

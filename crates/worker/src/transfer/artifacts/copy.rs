@@ -2,6 +2,7 @@
 
 use image_sync_shared::failure::Failure;
 use image_sync_shared::image::manifest::RawManifest;
+use image_sync_shared::image::media_type;
 use image_sync_shared::image::reference::Reference;
 use image_sync_shared::image::referrers::Referring;
 use image_sync_shared::run::job::Overwrite;
@@ -38,6 +39,12 @@ impl ArtifactCopier<'_> {
                 return Ok(Came::Present);
             }
         }
+        // Each may list as much as an image may hold of manifests in memory.
+        let _one_index = if media_type::is_index(&manifest.media_type) {
+            self.one_index.acquire().await.ok()
+        } else {
+            None
+        };
         let plan = self.reader.plan(manifest.clone()).await?;
         let entry = match self.write(&plan, tag.as_ref()).await {
             Err(refusal) if may_lack_something(&refusal) && self.target.was_relied_on() => {

@@ -2,6 +2,8 @@
 
 use image_sync_shared::run::job::{Referrers, Remote};
 
+use tokio::sync::Semaphore;
+
 use super::Attempt;
 use crate::transfer::artifacts::ArtifactCopier;
 use crate::transfer::blob_progress::BlobProgress;
@@ -69,6 +71,7 @@ impl Attempt<'_> {
             facts: self.facts(),
             reader: self.manifest_reader(source),
             blobs: self.blobs(source),
+            one_index: Semaphore::new(1),
             lease: self.lease,
             tally: self.tally,
         }

@@ -3,7 +3,6 @@
 use image_sync_shared::failure::{FailureClass, Side};
 
 use super::*;
-use crate::tests::Call;
 
 fn required() -> Job {
     with(Referrers {

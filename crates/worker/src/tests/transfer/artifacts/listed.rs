@@ -1,11 +1,9 @@
 //! The index under the referrers tag, for registries without the API.
 
 use image_sync_shared::image::manifest::RawManifest;
-use image_sync_shared::image::media_type::OCI_INDEX;
 use serde_json::json;
 
 use super::*;
-use crate::tests::Call;
 
 /// An index under the referrers tag of `subject`.
 fn put_index(fixture: &TestWorker, place: &str, subject: &Image, artifacts: &[&Image]) {
