@@ -80,7 +80,7 @@ impl Found {
     }
 }
 
-/// The indexes under `root` that its children are known of by their digest alone, after the children of those that were read.
+/// The manifests under `root`, and those of them that are indexes which were not `read`, so that their own children are missing.
 pub(crate) fn children_of(
     root: &RawManifest,
     read: &HashMap<Digest, RawManifest>,
