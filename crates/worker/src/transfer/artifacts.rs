@@ -91,16 +91,17 @@ impl Planned<'_> {
 
     /// Copies those of the children.
     pub(crate) async fn copy_of_children(&self) -> Result<(), Failure> {
-        match &self.copier {
-            Some(copier) => copier.copy_all(&self.of_children).await,
-            None => Ok(()),
-        }
+        self.copy(&self.of_children).await
     }
 
     /// Copies those of the root.
     pub(crate) async fn copy_of_root(&self) -> Result<(), Failure> {
+        self.copy(&self.of_root).await
+    }
+
+    async fn copy(&self, levels: &[Vec<Artifact>]) -> Result<(), Failure> {
         match &self.copier {
-            Some(copier) => copier.copy_all(&self.of_root).await,
+            Some(copier) => copier.copy_all(levels).await,
             None => Ok(()),
         }
     }

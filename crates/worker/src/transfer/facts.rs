@@ -72,44 +72,28 @@ impl Facts<'_> {
         }
     }
 
-    /// Whether nothing belongs to the manifest `image` of `source`, by an answer that is not old.
+    /// Whether nothing belongs to `image` of `source`, by an answer that is not old: to its manifest, or to what it lists too as far
+    /// as some platforms choose it.
     pub(crate) async fn is_bare(
         &self,
         source: &Remote,
         image: &Digest,
         policy: &Referrers,
+        with_listed: Option<&Platforms>,
     ) -> bool {
-        let fact = bare(source, image, policy, "manifest");
+        let fact = bare(source, image, policy, with_listed);
         self.memo.recall(&fact, self.clock.now()).await.is_some()
     }
 
     /// Remembers that nothing belongs to it.
-    pub(crate) async fn remember_bare(&self, source: &Remote, image: &Digest, policy: &Referrers) {
-        let fact = bare(source, image, policy, "manifest");
-        self.memo.remember(&fact, image, self.clock.now()).await;
-    }
-
-    /// The same of an image with all that it lists, as far as `platforms` choose it.
-    pub(crate) async fn is_image_bare(
+    pub(crate) async fn remember_bare(
         &self,
         source: &Remote,
         image: &Digest,
         policy: &Referrers,
-        platforms: &Platforms,
-    ) -> bool {
-        let fact = bare(source, image, policy, &format!("image/{platforms}"));
-        self.memo.recall(&fact, self.clock.now()).await.is_some()
-    }
-
-    /// Remembers that.
-    pub(crate) async fn remember_image_bare(
-        &self,
-        source: &Remote,
-        image: &Digest,
-        policy: &Referrers,
-        platforms: &Platforms,
+        with_listed: Option<&Platforms>,
     ) {
-        let fact = bare(source, image, policy, &format!("image/{platforms}"));
+        let fact = bare(source, image, policy, with_listed);
         self.memo.remember(&fact, image, self.clock.now()).await;
     }
 
@@ -123,7 +107,16 @@ impl Facts<'_> {
 }
 
 /// That nothing belongs to `image`, of the types that are wanted.
-fn bare(source: &Remote, image: &Digest, policy: &Referrers, of: &str) -> Fact {
+fn bare(
+    source: &Remote,
+    image: &Digest,
+    policy: &Referrers,
+    with_listed: Option<&Platforms>,
+) -> Fact {
+    let of = with_listed.map_or_else(
+        || "manifest".to_owned(),
+        |platforms| format!("image/{platforms}"),
+    );
     let types = format!("{:?} {:?}", policy.types, policy.exclude);
     Fact::NoArtifacts {
         repository: source.repository.clone(),

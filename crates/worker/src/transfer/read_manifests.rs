@@ -42,7 +42,7 @@ impl Root {
 }
 
 /// How deep indexes may list indexes.
-const MAX_DEPTH: usize = 4;
+pub(crate) const MAX_DEPTH: usize = 4;
 
 /// A manifest that an index lists.
 struct Listed {

@@ -138,15 +138,16 @@ impl ManifestWriter<'_> {
         let reference = &self.image.reference;
         // What refers to it comes after it and before its tag: who reads the tag finds all that belongs to the image.
         if artifacts.root_has_some() {
-            if matches!(reference, Reference::Digest(_)) {
+            let has_no_tag = matches!(reference, Reference::Digest(_));
+            if has_no_tag {
                 self.lease.confirm().await?;
             }
             self.write_child(root).await?;
             let of_root = artifacts.copy_of_root().await;
             of_root.map_err(Unwritten::Artifact)?;
-        }
-        if artifacts.root_has_some() && matches!(reference, Reference::Digest(_)) {
-            return Ok(());
+            if has_no_tag {
+                return Ok(());
+            }
         }
         self.lease.confirm().await?;
         let target = &self.target.remote;

@@ -6,7 +6,7 @@ use image_sync_shared::failure::{Failure, FailureClass};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::Descriptor;
 use image_sync_shared::image::reference::Reference;
-use image_sync_shared::image::referrers::{listed, referrers_tag};
+use image_sync_shared::image::referrers::listed;
 use image_sync_shared::run::job::Referrers;
 
 use super::{ArtifactCopier, tag_of};
@@ -83,21 +83,17 @@ impl ArtifactCopier<'_> {
         if let Some(listed) = self.requests.referrers(target, subject, None).await? {
             return Ok(listed);
         }
-        let tag = Reference::Tag(referrers_tag(subject));
-        match self.requests.pull_tagged(target, &tag).await {
-            // GitLab reads the tag as the digest.
-            Ok(index) if index.digest == *subject => Ok(Vec::new()),
-            // What is no index is found out about when it is to be written.
-            Ok(index) => Ok(listed(&index.bytes).unwrap_or_default()),
-            Err(failure)
-                if matches!(
-                    failure.class,
-                    FailureClass::NotFound | FailureClass::Unauthorized | FailureClass::Denied
-                ) =>
-            {
-                Ok(Vec::new())
-            }
-            Err(failure) => Err(failure),
-        }
+        let index = match self.referrers_index(target, subject).await {
+            // What may not be read is taken as not there: the push will tell.
+            Err(Failure {
+                class: FailureClass::Unauthorized | FailureClass::Denied,
+                ..
+            }) => None,
+            read => read?,
+        };
+        // What is no index is found out about when it is to be written.
+        Ok(index
+            .and_then(|index| listed(&index.bytes).ok())
+            .unwrap_or_default())
     }
 }

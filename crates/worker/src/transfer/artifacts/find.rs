@@ -96,7 +96,12 @@ impl ArtifactCopier<'_> {
 
     /// What belongs to `subject`, each once.
     async fn find_of(&self, subject: &Digest) -> Result<Vec<Artifact>, Failure> {
-        if self.may_remember() && self.facts.is_bare(self.source, subject, self.policy).await {
+        if self.may_remember()
+            && self
+                .facts
+                .is_bare(self.source, subject, self.policy, None)
+                .await
+        {
             return Ok(Vec::new());
         }
         let by_type = self.policy.only_type();
@@ -146,14 +151,10 @@ impl ArtifactCopier<'_> {
         if !may_be_there {
             return Ok(Vec::new());
         }
-        let tag = Reference::Tag(tag);
-        match self.requests.pull_tagged(self.source, &tag).await {
-            // GitLab reads the tag as the digest.
-            Ok(index) if index.digest == *subject => Ok(Vec::new()),
-            Ok(index) => listed(&index.bytes)
+        match self.referrers_index(self.source, subject).await? {
+            Some(index) => listed(&index.bytes)
                 .map_err(|error| self.failure(format!("the index under {tag}: {error}"))),
-            Err(failure) if failure.class == FailureClass::NotFound => Ok(Vec::new()),
-            Err(failure) => Err(failure),
+            None => Ok(Vec::new()),
         }
     }
 

@@ -1,11 +1,12 @@
-//! Lists artifacts in the index under the referrers tag, where the target's registry has no referrers API (OCI distribution spec,
-//! sections "Pushing Manifests with Subject" and "Referrers Tag Schema").
+//! The index under the referrers tag, which lists artifacts where a registry has no referrers API (OCI distribution spec, sections
+//! "Pushing Manifests with Subject" and "Referrers Tag Schema").
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::manifest::RawManifest;
 use image_sync_shared::image::reference::{ImageRef, Reference};
 use image_sync_shared::image::referrers::referrers_tag;
+use image_sync_shared::run::job::Remote;
 use serde_json::Value;
 
 use super::ArtifactCopier;
@@ -38,9 +39,7 @@ impl ArtifactCopier<'_> {
     ) -> Result<(), Failure> {
         let target = &self.target.remote;
         for _ in 0..WRITES {
-            let index = self.index_now(&image.reference).await?;
-            // GitLab reads the tag as the digest, and gives what it is the index of.
-            let index = index.filter(|index| index.digest != *subject);
+            let index = self.referrers_index(target, subject).await?;
             let grown = with_entries(index.as_ref(), entries)
                 .map_err(|why| failed(image, FailureClass::Invalid, &why))?;
             let Some(grown) = grown else {
@@ -55,9 +54,16 @@ impl ArtifactCopier<'_> {
         Err(failed(image, FailureClass::Inconsistent, &why))
     }
 
-    async fn index_now(&self, tag: &Reference) -> Result<Option<RawManifest>, Failure> {
-        match self.requests.pull_tagged(&self.target.remote, tag).await {
-            Ok(index) => Ok(Some(index)),
+    /// The index of what refers to `subject` that `at` has under its tag.
+    pub(super) async fn referrers_index(
+        &self,
+        at: &Remote,
+        subject: &Digest,
+    ) -> Result<Option<RawManifest>, Failure> {
+        let tag = Reference::Tag(referrers_tag(subject));
+        match self.requests.pull_tagged(at, &tag).await {
+            // GitLab reads the tag as the digest, and gives what it is the index of.
+            Ok(index) => Ok(Some(index).filter(|index| index.digest != *subject)),
             Err(failure) if failure.class == FailureClass::NotFound => Ok(None),
             Err(failure) => Err(failure),
         }

@@ -15,9 +15,7 @@ use crate::decide::artifacts::{Found, Subjects, children_of};
 use crate::decide::plan::CopyPlan;
 use crate::decide::verdict::ResolvedTags;
 use crate::transfer::artifacts::{ArtifactCopier, Planned};
-
-/// How deep indexes may list indexes.
-const MAX_DEPTH: usize = 4;
+use crate::transfer::read_manifests::MAX_DEPTH;
 
 impl Attempt<'_> {
     /// What is to be written with an image that is about to be.
@@ -129,7 +127,7 @@ impl Attempt<'_> {
         let (facts, platforms) = (self.facts(), &self.job.platforms);
         copier.may_remember()
             && facts
-                .is_image_bare(source, digest, copier.policy, platforms)
+                .is_bare(source, digest, copier.policy, Some(platforms))
                 .await
     }
 
@@ -144,11 +142,11 @@ impl Attempt<'_> {
         if found.is_nothing() {
             let (digest, platforms) = (&tags.source.digest, &self.job.platforms);
             facts
-                .remember_image_bare(source, digest, policy, platforms)
+                .remember_bare(source, digest, policy, Some(platforms))
                 .await;
         } else {
             for bare in &found.bare {
-                facts.remember_bare(source, bare, policy).await;
+                facts.remember_bare(source, bare, policy, None).await;
             }
         }
         copier.check_required(&found)?;
