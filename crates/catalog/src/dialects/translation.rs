@@ -232,14 +232,7 @@ impl<'a> Translator<'a> {
 
     fn remember(&mut self, name: &str, value: &str, key: &str) {
         let is_secret = names_a_secret(key) || names_a_secret(name);
-        match self.filled.iter_mut().find(|known| known.name == name) {
-            Some(known) => known.is_secret |= is_secret,
-            None => self.filled.push(Filled {
-                name: name.to_owned(),
-                value: value.to_owned(),
-                is_secret,
-            }),
-        }
+        Filled::remember(&mut self.filled, name, value, is_secret);
     }
 
     /// Whether there is a target of this name.

@@ -19,6 +19,20 @@ pub(crate) struct Filled {
     pub(crate) is_secret: bool,
 }
 
+impl Filled {
+    /// Adds a variable to those that stood in values: once, and as a secret if it may be one in any of them.
+    pub(crate) fn remember(all: &mut Vec<Self>, name: &str, value: &str, is_secret: bool) {
+        match all.iter_mut().find(|known| known.name == name) {
+            Some(known) => known.is_secret |= is_secret,
+            None => all.push(Self {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                is_secret,
+            }),
+        }
+    }
+}
+
 /// Fills variables in, and remembers which.
 pub(super) struct Filler<'v> {
     /// None where nothing is filled in.
@@ -153,14 +167,7 @@ impl<'v> Filler<'v> {
 
     fn remember(&mut self, name: &str, value: &str) {
         let is_secret = self.secret > 0 || names_a_secret(name);
-        match self.filled.iter_mut().find(|known| known.name == name) {
-            Some(known) => known.is_secret |= is_secret,
-            None => self.filled.push(Filled {
-                name: name.to_owned(),
-                value: value.to_owned(),
-                is_secret,
-            }),
-        }
+        Filled::remember(&mut self.filled, name, value, is_secret);
     }
 }
 
