@@ -18,7 +18,7 @@ mod layers;
 mod rooms;
 
 /// A crate of the workspace, and the crates of the workspace it may be built from.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("image-sync-fuzzkit", &[]),
     ("image-sync-spool", &[]),
     ("image-sync-shared", &["image-sync-fuzzkit"]),
@@ -56,6 +56,10 @@ const ALLOWED: [(&str, &[&str]); 12] = [
         &["image-sync-fuzzkit", "image-sync-shared"],
     ),
     (
+        "image-sync-webhook",
+        &["image-sync-fuzzkit", "image-sync-shared"],
+    ),
+    (
         "image-sync-cli",
         &[
             "image-sync-shared",
@@ -65,6 +69,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "image-sync-producer",
             "image-sync-aggregator",
             "image-sync-worker",
+            "image-sync-webhook",
         ],
     ),
     ("image-sync-testkit", &["image-sync-shared"]),

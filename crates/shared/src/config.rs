@@ -1,5 +1,7 @@
 //! What a config file says, checked and complete with its defaults. Reading files is the producer's.
 
+pub mod webhooks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::path::PathBuf;

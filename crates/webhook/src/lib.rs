@@ -1,0 +1,1 @@
+//! The role *webhook*: what registries say has happened, as hints at images to be looked at.
