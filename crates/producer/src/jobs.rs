@@ -14,6 +14,7 @@ pub fn policy(settings: &Settings, dry_run: bool) -> Policy {
     Policy {
         dry_run,
         timeout_secs: settings.pull_timeout.as_secs(),
+        confirms_source: false,
         image: ImagePolicy::default(),
     }
 }
@@ -95,6 +96,7 @@ mod tests {
         let policy = Policy {
             dry_run: true,
             timeout_secs: 300,
+            confirms_source: false,
             image: ImagePolicy::default(),
         };
         let (run, now) = (samples::run(), samples::now());
@@ -139,6 +141,7 @@ mod tests {
         Policy {
             dry_run: false,
             timeout_secs: 300,
+            confirms_source: false,
             image: ImagePolicy::default(),
         }
     }

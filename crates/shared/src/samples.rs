@@ -36,6 +36,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
         policy: Policy {
             dry_run: false,
             timeout_secs: 300,
+            confirms_source: false,
             image: ImagePolicy::default(),
         },
         attempt: 1,

@@ -35,6 +35,7 @@ pub fn policy() -> Policy {
     Policy {
         dry_run: false,
         timeout_secs: 300,
+        confirms_source: false,
         image: ImagePolicy::default(),
     }
 }

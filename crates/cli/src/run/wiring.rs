@@ -17,6 +17,7 @@ use image_sync_shared::ports::telemetry::measures::Measures;
 use image_sync_shared::ports::telemetry::progress::Progress;
 use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::run::Trigger;
+use image_sync_shared::run::job::Policy;
 use image_sync_worker::{BlobIndex, LocalSingleFlight, WorkerPorts};
 
 use crate::telemetry::traces;
@@ -59,7 +60,10 @@ pub(crate) fn plan_by_itself(
         skip_on_error: settings.skip_on_error,
         timeout: settings.run_timeout,
         sign_of_life: SIGN_OF_LIFE,
-        policy: jobs::policy(settings, dry_run),
+        policy: Policy {
+            confirms_source: !config.webhooks.senders.is_empty(),
+            ..jobs::policy(settings, dry_run)
+        },
     }
 }
 

@@ -58,6 +58,7 @@ fn letter(idx: u32) -> DeadLetter {
     let policy = Policy {
         dry_run: false,
         timeout_secs: u64::from(idx) + 1,
+        confirms_source: false,
         image: ImagePolicy::default(),
     };
     let first = job_for(

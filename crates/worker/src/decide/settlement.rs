@@ -226,7 +226,7 @@ pub(crate) fn after_attempt(
         Err(_) if cancelled => return Settlement::Drop,
         Err(failure) => failure.clone(),
     };
-    match failure.class.reaction() {
+    match reaction(job, &failure) {
         Reaction::Retry if policy.retry.allows_another(job.attempt) => {
             decision.retry(ended, failure)
         }
@@ -234,6 +234,15 @@ pub(crate) fn after_attempt(
         Reaction::Pause(retry_after) => decision.pause(ended, failure, retry_after, false),
         Reaction::PauseAndRetry(wait) => decision.pause(ended, failure, Some(wait), true),
         Reaction::PutBack => decision.put_back(ended, failure),
+    }
+}
+
+/// What follows from a failure. A registry that told of a push a moment ago may not show it everywhere yet.
+fn reaction(job: &Job, failure: &Failure) -> Reaction {
+    let was_told = job.trigger == Trigger::Webhook && failure.side == Side::Source;
+    match failure.class {
+        FailureClass::NotFound if was_told => Reaction::Retry,
+        class => class.reaction(),
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::ports::queue::job_queue::Settle;
-use image_sync_shared::run::RunEvent;
 use image_sync_shared::run::job::Job;
 use image_sync_shared::run::outcome::{Action, ImageResult, JobResult, WouldCopy};
+use image_sync_shared::run::{RunEvent, Trigger};
 use tokio::time::sleep;
 use tracing::field::display;
 use tracing::{debug, error, info, warn};
@@ -104,6 +104,11 @@ async fn finish(
     settle.done().await?;
     if let RunEvent::Result(result) = event {
         ports.measures.job_ended(result.entry.kind());
+        if job.trigger == Trigger::Webhook {
+            let since_due = ports.clock.now() - job.first_enqueued_at;
+            let took = Duration::try_from(since_due).unwrap_or_default();
+            ports.measures.event_job_ended(took);
+        }
         if let Some(artifacts) = result.entry.artifacts {
             ports.measures.artifacts_ended(artifacts);
         }

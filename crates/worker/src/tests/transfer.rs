@@ -7,5 +7,6 @@ mod copying;
 mod dry_run;
 mod hostile_manifests;
 mod missing_at_source;
+mod newest;
 mod overwriting;
 mod platform_choice;

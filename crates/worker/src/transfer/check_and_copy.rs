@@ -12,8 +12,11 @@
 //! What follows from the outcome is decided in `decide::settlement` and carried out in `run_loop::settle`.
 
 mod artifacts;
+mod newest;
 mod overwriting;
 mod parts;
+
+use std::sync::atomic::AtomicBool;
 
 use image_sync_shared::failure::{Failure, FailureClass};
 use image_sync_shared::image::digest::Digest;
@@ -56,6 +59,8 @@ pub(crate) struct Attempt<'a> {
     target: Target<'a>,
     missing_attestations: MissingAttestations,
     large_image: LargeImage<'a>,
+    /// Whether the source's tag moved before the lease was taken.
+    has_moved: AtomicBool,
 }
 
 impl<'a> Attempt<'a> {
@@ -80,13 +85,19 @@ impl<'a> Attempt<'a> {
             target: Target::new(job.target_remote(), context.ports.known_blobs.as_ref()),
             missing_attestations: MissingAttestations::default(),
             large_image: LargeImage::new(&context.large_images, limit),
+            has_moved: AtomicBool::new(false),
         }
     }
 
     /// Makes the attempt. Where the source does not have what its tag stood for, the tag may have moved meanwhile, or what it
     /// stands for may not have come everywhere yet: it is resolved once more.
     pub(crate) async fn run(&self) -> Result<Action, Failure> {
-        let failure = match self.check_and_copy().await {
+        self.wait_for_copies().await?;
+        let mut ended = self.check_and_copy().await;
+        if ended.is_err() && self.begins_anew() {
+            ended = self.check_and_copy().await;
+        }
+        let failure = match ended {
             Err(failure) if is_missing_at_source(&failure) => failure,
             ended => return ended,
         };
@@ -196,6 +207,7 @@ impl<'a> Attempt<'a> {
         }
         // Not before: an image that is up to date takes no lease.
         self.lease.acquire().await?;
+        self.confirm_source(tags).await?;
         if !self.overwrites() {
             // Who had the lease before may have written the tag since the check.
             let target = self.resolve_target().await?;

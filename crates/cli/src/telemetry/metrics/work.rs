@@ -30,6 +30,9 @@ const LATE_SECONDS: [f64; 10] = [
     0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0,
 ];
 
+/// Seconds from the job of an event to its result: from a check to the copy of a large image.
+const EVENT_SECONDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0];
+
 /// The metrics of a worker.
 #[derive(Debug)]
 pub(crate) struct WorkMetrics {
@@ -41,6 +44,7 @@ pub(crate) struct WorkMetrics {
     copied_bytes: Counter,
     requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
     late: Family<LaneLabel, Histogram, fn() -> Histogram>,
+    events: Histogram,
     slots: Gauge,
     pauses: Family<HostLabel, Gauge<f64, AtomicU64>>,
     other_pauses: OtherPauses,
@@ -58,6 +62,7 @@ impl WorkMetrics {
             copied_bytes: Counter::default(),
             requests: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
             late: Family::new_with_constructor(|| Histogram::new(LATE_SECONDS)),
+            events: Histogram::new(EVENT_SECONDS),
             slots: Gauge::default(),
             pauses: Family::default(),
             other_pauses: OtherPauses::default(),
@@ -98,6 +103,11 @@ impl WorkMetrics {
             "queue_lag_seconds",
             "How long after they were due jobs were delivered",
             self.late.clone(),
+        );
+        registry.register(
+            "webhook_job_duration_seconds",
+            "From the storing of a job that an event led to, to its result",
+            self.events.clone(),
         );
         registry.register("slots_in_use", "Jobs being worked", self.slots.clone());
         registry.register(
@@ -146,6 +156,10 @@ impl Measures for WorkMetrics {
 
     fn job_ended(&self, kind: ResultKind) {
         self.jobs.get_or_create(&outcome(kind)).inc();
+    }
+
+    fn event_job_ended(&self, took: Duration) {
+        self.events.observe(took.as_secs_f64());
     }
 
     fn artifacts_ended(&self, counts: ArtifactCounts) {
@@ -216,6 +230,17 @@ mod tests {
             &metrics,
             r#"image_sync_job_retries_total{class="rate_limited"} 1"#,
         );
+    }
+
+    #[test]
+    fn jobs_of_events_are_measured_from_their_storing_to_their_result() {
+        let mut metrics = Metrics::new();
+        let work = metrics.of_work(hosts());
+        has(&metrics, "image_sync_webhook_job_duration_seconds_count 0");
+        work.event_job_ended(Duration::from_secs(3));
+        has(&metrics, "image_sync_webhook_job_duration_seconds_sum 3.0");
+        let bucket = r#"image_sync_webhook_job_duration_seconds_bucket{le="5.0"} 1"#;
+        has(&metrics, bucket);
     }
 
     #[test]

@@ -56,6 +56,11 @@ pub trait Measures: Send + Sync {
         let _ = kind;
     }
 
+    /// A job that an event of a registry led to has its result, so long after it was stored.
+    fn event_job_ended(&self, took: Duration) {
+        let _ = took;
+    }
+
     /// A job that has its result did this with the artifacts of its image.
     fn artifacts_ended(&self, counts: ArtifactCounts) {
         let _ = counts;

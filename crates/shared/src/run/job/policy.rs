@@ -51,6 +51,9 @@ pub struct Policy {
     pub dry_run: bool,
     /// How long one attempt may take, in seconds.
     pub timeout_secs: u64,
+    /// Resolve the source's tag once more with the lease of the target in hand, as events may have led to checks meanwhile.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub confirms_source: bool,
     /// What the config says of its image.
     #[serde(flatten)]
     pub image: ImagePolicy,

@@ -6,9 +6,9 @@ use image_sync_shared::failure::{Failure, FailureClass, Side};
 use image_sync_shared::ports::clock::later;
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::retry::RetryPolicy;
-use image_sync_shared::run::RunEvent;
 use image_sync_shared::run::job::{Job, Place};
 use image_sync_shared::run::outcome::{Action, ImageResult, JobResult};
+use image_sync_shared::run::{RunEvent, Trigger};
 use image_sync_shared::text::excerpt;
 use time::OffsetDateTime;
 
@@ -110,7 +110,7 @@ impl Decision<'_> {
 
     pub(super) fn put_back(self, ended: AttemptOutcome, failure: Failure) -> Settlement {
         let Self { job, policy, now } = self;
-        let due = later(now, put_back_for(failure.class, policy));
+        let due = later(now, put_back_for(job, failure.class, policy));
         if let Some(deadline) = self.missed_deadline(due) {
             let failure = too_late(failure, "; ", &next_attempt(due), deadline);
             return self.finish(failed(ended, failure), None);
@@ -216,10 +216,15 @@ pub(super) fn put_back(job: &Job, why: &str) -> RunEvent {
 }
 
 /// A worker that was told to stop hands its job to the next one at once; a target that another worker writes takes a while.
-fn put_back_for(class: FailureClass, policy: &SettlementPolicy<'_>) -> Duration {
+/// Somebody may be waiting for what an event told of.
+fn put_back_for(job: &Job, class: FailureClass, policy: &SettlementPolicy<'_>) -> Duration {
+    let busy_wait = match job.trigger {
+        Trigger::Webhook => policy.busy_wait / 5,
+        _ => policy.busy_wait,
+    };
     match class {
         FailureClass::Interrupted => Duration::ZERO,
-        _ => policy.busy_wait + spread(policy.busy_wait),
+        _ => busy_wait + spread(busy_wait),
     }
 }
 

@@ -197,9 +197,10 @@ impl ArtifactCopier<'_> {
         Ok(self.policy.selects(&artifact_type.unwrap_or_default()))
     }
 
-    /// Whether it counts that there was nothing an hour ago. Who asks by hand wants to know now.
+    /// Whether it counts that there was nothing an hour ago. Who asks by hand wants to know now, and an event may be of what
+    /// came a moment ago.
     pub(crate) fn may_remember(&self) -> bool {
-        self.job.trigger != Trigger::Manual
+        !matches!(self.job.trigger, Trigger::Manual | Trigger::Webhook)
     }
 
     fn failure(&self, answer: String) -> Failure {
