@@ -13,6 +13,7 @@ use crate::image::reference::{Location, Reference, Repository};
 use crate::retry::RetryPolicy;
 use crate::run::job::{ImagePolicy, Trust};
 use crate::secret::Secret;
+use webhooks::Webhooks;
 
 /// A config without its images, which may be too many to be held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Config {
     pub settings: Settings,
     /// What holds for one registry, by its host.
     pub registries: BTreeMap<String, RegistrySettings>,
+    /// Who may send events.
+    pub webhooks: Webhooks,
 }
 
 impl Config {

@@ -4,7 +4,6 @@ mod defaults;
 mod image;
 mod include;
 mod lists;
-mod login;
 mod registries;
 mod repositories;
 mod schema;
@@ -12,6 +11,7 @@ mod settings;
 mod tag_rules;
 mod targets;
 mod values;
+mod webhooks;
 
 use image_sync_shared::config::{Config, ImageDefaults};
 use image_sync_shared::image::reference::Location;
@@ -29,8 +29,14 @@ const EXPECTED_INCLUDED: &str = "a mapping with images";
 /// What a file may say that is included by another one.
 const KEYS_OF_EACH: [&str; 5] = ["images", "repositories", "lists", "defaults", "include"];
 /// What only the file may say that the program is given.
-const KEYS_OF_FIRST: [&str; 4] = ["cache_registry", "targets", "settings", "registries"];
-const KEYS: [&str; 9] = [
+const KEYS_OF_FIRST: [&str; 5] = [
+    "cache_registry",
+    "targets",
+    "settings",
+    "registries",
+    "webhooks",
+];
+const KEYS: [&str; 10] = [
     "cache_registry",
     "targets",
     "images",
@@ -38,6 +44,7 @@ const KEYS: [&str; 9] = [
     "lists",
     "settings",
     "registries",
+    "webhooks",
     "defaults",
     "include",
 ];
@@ -76,6 +83,7 @@ pub(crate) fn read(document: &Node) -> (First, Images) {
         None => usual(),
     };
     let registries = keys.nested("registries", registries::read_all);
+    let webhooks = keys.nested("webhooks", webhooks::read);
     let targets = targets(&keys);
     let first = First {
         config: None,
@@ -93,6 +101,7 @@ pub(crate) fn read(document: &Node) -> (First, Images) {
             defaults: images.defaults.clone()?,
             settings: settings.settings,
             registries: registries.unwrap_or_default(),
+            webhooks: webhooks.unwrap_or_default(),
         })
     };
     let config = config();

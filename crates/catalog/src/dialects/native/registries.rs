@@ -1,5 +1,7 @@
 //! The mapping `registries`: what holds for one registry.
 
+mod login;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -10,7 +12,6 @@ use image_sync_shared::secret::Secret;
 use crate::document::{Keys, Node, all_keys};
 use crate::problem::{Problem, Problems, without_secrets};
 
-use super::login;
 use super::values::{Count, Size};
 
 const URL: &str =

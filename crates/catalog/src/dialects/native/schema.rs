@@ -14,6 +14,7 @@ mod tests {
     use super::*;
     use crate::dialects::native::{
         self, defaults, image, lists, registries, repositories, settings, tag_rules, targets,
+        webhooks,
     };
 
     fn schema() -> Value {
@@ -35,6 +36,10 @@ mod tests {
             ("/$defs/settings", &settings::KEYS),
             ("/$defs/retry", &settings::RETRY_KEYS),
             ("/$defs/registry", &registries::KEYS),
+            ("/$defs/webhooks", &webhooks::KEYS),
+            ("/$defs/sender", &webhooks::SENDER_KEYS),
+            ("/$defs/webhookApi", &webhooks::API_KEYS),
+            ("/$defs/oidc", &webhooks::OIDC_KEYS),
         ] {
             let properties = schema.pointer(&format!("{place}/properties")).unwrap();
             let stated: BTreeSet<&str> = properties
