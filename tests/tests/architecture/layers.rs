@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{read, root, rust_files_in};
 
 /// The modules of a crate's root, lowest first: each may use those before it.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     (
         "catalog",
         &[
@@ -38,6 +38,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("worker", &["decide", "context", "transfer", "run_loop"]),
+    ("webhook", &["senders", "proof", "coalesce", "intake"]),
     (
         "registry",
         &[

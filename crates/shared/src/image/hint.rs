@@ -40,10 +40,17 @@ impl Hint {
     ) -> Result<Self, InvalidReference> {
         // Any host will do to see whether a name is one.
         let host = registry.unwrap_or("registry.invalid");
-        let valid = format!("{host}/{repository}").parse::<Repository>()?;
+        let (named, name) = match Repository::try_from(format!("{host}/{repository}"))? {
+            Repository::Registry { host, name } => (host, name),
+            Repository::Folder(_) => return Err(InvalidReference::no_host(host)),
+        };
+        // A host that is one has no slash, whose rest would now be part of the name.
+        if named != canonical_host(host) {
+            return Err(InvalidReference::no_host(host));
+        }
         Ok(Self {
-            registry: registry.map(|host| canonical_host(host).to_owned()),
-            repository: valid.name().to_owned(),
+            registry: registry.is_some().then_some(named),
+            repository: name,
             tag: None,
             digest: None,
             subject: None,
@@ -90,7 +97,22 @@ mod tests {
             assert!(hint(None, bad).is_err(), "{bad:?}");
             assert!(hint(Some("quay.io"), bad).is_err(), "{bad:?}");
         }
-        assert!(hint(Some("no host"), "a/b").is_err());
+        for no_host in [
+            "no host",
+            "",
+            "a.io/b",
+            "http://a.io",
+            "oci:5000",
+            "u:p@a.io",
+        ] {
+            assert!(hint(Some(no_host), "a/b").is_err(), "{no_host:?}");
+        }
+        let short = hint(Some("registry"), "a/b").unwrap();
+        assert_eq!(
+            (short.registry.as_deref(), short.repository.as_str()),
+            (Some("registry"), "a/b"),
+            "a host that could be a part of a name"
+        );
     }
 
     #[test]

@@ -81,6 +81,18 @@ pub struct InvalidReference {
     expected: &'static str,
 }
 
+impl InvalidReference {
+    /// `text` is not the host of a registry.
+    pub(crate) fn no_host(text: &str) -> Self {
+        Self {
+            text: text::excerpt(text),
+            what: "registry",
+            reason: "it is not a host".to_owned(),
+            expected: EXPECTED_LOCATION,
+        }
+    }
+}
+
 const EXPECTED_REPOSITORY: &str = "HOST/NAME as in docker.io/library/nginx, or oci:FOLDER";
 const EXPECTED_LOCATION: &str = "HOST or HOST:PORT as in localhost:5000, or oci:FOLDER";
 const EXPECTED_TAG: &str = "up to 128 letters, digits, '_', '.' and '-', not starting with '.' or '-', or a digest as in sha256:...";

@@ -70,6 +70,14 @@ pub fn is_tag_of_digest(tag: &str) -> bool {
     hex == 64 && (suffix.is_empty() || suffix.starts_with('.'))
 }
 
+/// The image that such a tag belongs to.
+#[must_use]
+pub fn subject_of_tag(tag: &str) -> Option<Digest> {
+    let hex = tag.strip_prefix("sha256-")?.get(..64)?;
+    let subject = format!("sha256:{hex}").parse().ok();
+    subject.filter(|_| is_tag_of_digest(tag))
+}
+
 /// A manifest that refers to another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referring {
@@ -188,9 +196,11 @@ mod tests {
         assert_eq!(tags, suffixes);
         for tag in tags.iter().chain([&tag]) {
             assert!(is_tag_of_digest(tag), "{tag}");
+            assert_eq!(subject_of_tag(tag).as_ref(), Some(&digest), "{tag}");
         }
         for tag in ["1.0", "sha256-abc", "sha256", &format!("{tag}0"), "v1.sig"] {
             assert!(!is_tag_of_digest(tag), "{tag}");
+            assert_eq!(subject_of_tag(tag), None, "{tag}");
         }
     }
 
