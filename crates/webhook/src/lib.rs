@@ -6,6 +6,9 @@
 //! - [`intake`] makes stored jobs of the images that events are about.
 
 pub mod coalesce;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod intake;
 pub mod proof;
 pub mod samples;

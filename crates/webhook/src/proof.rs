@@ -4,6 +4,8 @@
 //! codes, each with each, whichever fits.
 
 mod authorization;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod oidc;
 mod secrets;
 mod signature;

@@ -15,6 +15,8 @@ use serde::de::IgnoredAny;
 use time::OffsetDateTime;
 
 use super::authorization;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use keys::Fixed;
 pub use keys::{JwkSet, KeysFile};
 
 /// How far clocks may differ, in seconds.

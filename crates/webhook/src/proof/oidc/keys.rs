@@ -118,3 +118,27 @@ impl IdentityKeys for KeysFile {
         Ok(self.0.current(now))
     }
 }
+
+/// One key that has signed nothing, named `k`.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::proof) struct Fixed(Arc<JwkSet>);
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl Default for Fixed {
+    fn default() -> Self {
+        let key = PublicKey {
+            id: "k".to_owned(),
+            modulus: vec![0xc5; 256],
+            exponent: vec![1, 0, 1],
+        };
+        Self(Arc::new(JwkSet(vec![key])))
+    }
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[async_trait]
+impl IdentityKeys for Fixed {
+    async fn keys(&self, _again: bool, _now: OffsetDateTime) -> Result<Arc<JwkSet>, String> {
+        Ok(Arc::clone(&self.0))
+    }
+}
