@@ -31,6 +31,8 @@ const EXPECTED_TARGET: &str =
 
 /// A tag that stands for all of an entry's.
 const ANY_TAG: &str = "latest";
+/// Sources of lines of a list.
+const LINES: [&str; 2] = ["a.example/b", "c.example/d/e"];
 /// The tag of a line of a list that says none.
 const LATEST: &str = "latest";
 
@@ -227,6 +229,30 @@ impl Entry {
             target_trust: target_trust.unwrap_or(defaults.target_trust),
             policy: trusting(source_trust, self.policy.or(&defaults.policy)),
         })
+    }
+
+    /// Two repositories of its `nth` place, where it is for many: what their paths begin with alike, those of all others do.
+    pub(crate) fn two_targets(
+        &self,
+        nth: usize,
+        targets: &Targets,
+        defaults: &ImageDefaults,
+    ) -> Result<[Repository; 2], Problem> {
+        // They differ in every part that a name may be made of.
+        let sources = match &self.namespace {
+            Some(namespace) => namespace
+                .samples()
+                .map(|name| (namespace.source_of(&name), namespace.cache_as(&name))),
+            None => LINES.map(|line| (line.to_owned(), self.cache_as.clone())),
+        };
+        let [left, right] = sources.map(|(source, cache_as)| {
+            let source = source::parse(&source)?;
+            match self.destination(nth, targets, defaults)? {
+                Destination::Named(target) => target.repository(&source, cache_as.as_deref()),
+                Destination::InFull(repository, _) => Ok(repository),
+            }
+        });
+        Ok([left?, right?])
     }
 
     fn goes_to<'a>(&'a self, defaults: &'a ImageDefaults) -> Option<&'a [Box<str>]> {

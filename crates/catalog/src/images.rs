@@ -10,6 +10,7 @@ mod only;
 mod parts;
 mod repeats;
 mod source_rules;
+mod stages;
 
 use std::fmt;
 use std::sync::Arc;

@@ -2,23 +2,25 @@
 //!
 //! The catalog is worked batch by batch. A batch is as many images as have their names in one chunk of the log. Its chunk
 //! is stored before its jobs, so that every job that exists can be named. Jobs are made when they are published, and a
-//! queue that is full makes the producer wait, so that its memory does not grow with the catalog.
+//! queue that is full makes the producer wait, so that its memory does not grow with the catalog. Where images read what others
+//! write, the catalog comes in stages, and one begins when all jobs of those before it have their results.
 
 mod order;
+mod publish;
+mod results;
 
-use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, Stream};
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::queue::job_queue::{JobQueue, Lane};
+use image_sync_shared::ports::queue::job_queue::JobQueue;
 use image_sync_shared::ports::runs::run_control::{Opening, RunControl};
 use image_sync_shared::ports::runs::run_log::RunLog;
 use image_sync_shared::ports::telemetry::trace_context::{Propagator, TraceContext};
-use image_sync_shared::run::job::{Job, Policy};
-use image_sync_shared::run::{ImageName, RunEvent, RunId, RunOpened, Trigger};
+use image_sync_shared::run::job::Policy;
+use image_sync_shared::run::{RunEvent, RunId, RunOpened, Trigger};
 use image_sync_shared::secret::mac::{KEY_BYTES, MacKey};
 use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
@@ -26,17 +28,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span};
 
 pub use order::Order;
+use publish::Marks;
 
-/// The names of one chunk have at most this many bytes of JSON; a message of the log is at most 1 MiB.
-const CHUNK_BYTES: usize = 512 * 1024;
 /// How often a producer tells that it is at work, unless told otherwise.
 pub const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// So many signs may be missing before a run without a seal is abandoned. A server that is away for as long as is waited for
 /// must not look like a death.
 const MISSING_SIGNS: u32 = 6;
-/// Jobs that are being stored at the same time.
-const PUBLISHES_IN_FLIGHT: usize = 256;
-
 /// A run to be started.
 #[derive(Clone, Debug)]
 pub struct RunPlan {
@@ -132,18 +130,36 @@ impl Producer {
     where
         P: IntoIterator<Item: Order>,
     {
+        self.produce_stages(plan, [pages], stop).await
+    }
+
+    /// The same for orders that come stage by stage: the pages of one are asked for when all jobs of those before it have their results.
+    pub async fn produce_stages<S, P>(
+        &self,
+        plan: &RunPlan,
+        stages: impl IntoIterator<Item = S>,
+        stop: &CancellationToken,
+    ) -> Result<Produced, QueueError>
+    where
+        S: Stream<Item = Result<P, QueueError>>,
+        P: IntoIterator<Item: Order>,
+    {
         let span = info_span!("run", run = %plan.run_id);
-        self.produce_inside_span(plan, pages, stop)
+        self.produce_inside_span(plan, stages, stop)
             .instrument(span)
             .await
     }
 
-    async fn produce_inside_span<P: IntoIterator<Item: Order>>(
+    async fn produce_inside_span<S, P>(
         &self,
         plan: &RunPlan,
-        pages: impl Stream<Item = Result<P, QueueError>>,
+        stages: impl IntoIterator<Item = S>,
         stop: &CancellationToken,
-    ) -> Result<Produced, QueueError> {
+    ) -> Result<Produced, QueueError>
+    where
+        S: Stream<Item = Result<P, QueueError>>,
+        P: IntoIterator<Item: Order>,
+    {
         let trace = self.traces.trace_of(&Span::current());
         let opened = opening(plan, self.clock.now(), new_key()?, trace);
         // The claim before the log: the one that does not get it leaves no trace.
@@ -157,7 +173,7 @@ impl Producer {
         }
         // An aggregator that is there ends the run at its deadline, and the next sign of life tells of it.
         let patience = plan.timeout.saturating_add(plan.silence());
-        let published = timeout(patience, self.publish_run(plan, opened, pages, stop));
+        let published = timeout(patience, self.publish_run(plan, opened, stages, stop));
         let Ok(published) = published.await else {
             // Nothing is taken back: what takes no jobs takes nothing else, and who ends the run drops its jobs.
             return Ok(Produced::Overdue);
@@ -188,13 +204,17 @@ impl Producer {
         }
     }
 
-    async fn publish_run<P: IntoIterator<Item: Order>>(
+    async fn publish_run<S, P>(
         &self,
         plan: &RunPlan,
         opened: RunOpened,
-        pages: impl Stream<Item = Result<P, QueueError>>,
+        stages: impl IntoIterator<Item = S>,
         stop: &CancellationToken,
-    ) -> Result<Produced, QueueError> {
+    ) -> Result<Produced, QueueError>
+    where
+        S: Stream<Item = Result<P, QueueError>>,
+        P: IntoIterator<Item: Order>,
+    {
         let marks = Marks::of(&opened);
         self.append(plan, RunEvent::Open(opened)).await?;
         tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
@@ -205,7 +225,7 @@ impl Producer {
                 tracing::info!(jobs, "producer stopped before the run was sealed");
                 return Ok(Produced::Stopped { jobs });
             }
-            published = self.publish_all(plan, &marks, pages, &mut jobs) => published?,
+            published = self.publish_stages(plan, &marks, stages, &mut jobs) => published?,
             cancelled = self.tell_of_life(plan) => {
                 cancelled?;
                 return Ok(Produced::Cancelled);
@@ -232,95 +252,8 @@ impl Producer {
         }
     }
 
-    async fn publish_all<P: IntoIterator<Item: Order>>(
-        &self,
-        plan: &RunPlan,
-        marks: &Marks,
-        pages: impl Stream<Item = Result<P, QueueError>>,
-        jobs: &mut u32,
-    ) -> Result<(), QueueError> {
-        tokio::pin!(pages);
-        while let Some(page) = pages.try_next().await? {
-            let mut orders = page.into_iter().peekable();
-            while orders.peek().is_some() {
-                let (names, batch) = next_batch(&mut orders, CHUNK_BYTES);
-                let first_idx = *jobs;
-                let chunk = RunEvent::Chunk {
-                    first_idx,
-                    items: names,
-                };
-                self.append(plan, chunk).await?;
-                self.publish_batch(plan, marks, first_idx, &batch, jobs)
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn publish_batch(
-        &self,
-        plan: &RunPlan,
-        marks: &Marks,
-        first_idx: u32,
-        batch: &[impl Order],
-        jobs: &mut u32,
-    ) -> Result<(), QueueError> {
-        let lane = lane_of(plan.trigger);
-        let mut in_flight = FuturesUnordered::new();
-        let mut stored = Ok(());
-        for (idx, order) in (first_idx..).zip(batch) {
-            if in_flight.len() >= PUBLISHES_IN_FLIGHT {
-                stored = count_next(&mut in_flight, jobs).await;
-            }
-            if stored.is_err() {
-                break;
-            }
-            // A queue that is always ready would keep this task from seeing a stop, and other tasks from running.
-            tokio::task::coop::consume_budget().await;
-            let mut job = order.job(plan, idx, self.clock.now());
-            marks.put_on(&mut job);
-            let failure = order.failure();
-            // A job is made in both cases: the result needs its code to count.
-            in_flight.push(async move {
-                match failure {
-                    Some(failure) => self.append(plan, order::result(&job, failure)).await,
-                    None => self.queue.publish(lane, &job).await.map(drop),
-                }
-            });
-        }
-        // After a failure too: what is dropped later must not be stored after that.
-        while !in_flight.is_empty() {
-            let next = count_next(&mut in_flight, jobs).await;
-            stored = stored.and(next);
-        }
-        stored
-    }
-
     async fn append(&self, plan: &RunPlan, event: RunEvent) -> Result<(), QueueError> {
         self.log.append(&plan.run_id, &event).await
-    }
-}
-
-/// What all jobs of a run have from its opening.
-struct Marks {
-    key: Option<MacKey>,
-    trace: TraceContext,
-    deadline_at: OffsetDateTime,
-}
-
-impl Marks {
-    fn of(opened: &RunOpened) -> Self {
-        Self {
-            key: opened.key.clone(),
-            trace: opened.trace.clone(),
-            deadline_at: opened.deadline_at,
-        }
-    }
-
-    fn put_on(&self, job: &mut Job) {
-        job.trace.clone_from(&self.trace);
-        job.deadline_at = Some(self.deadline_at);
-        job.mac = self.key.as_ref().map(|key| job.mac_with(key));
     }
 }
 
@@ -353,45 +286,6 @@ fn opening(
         key: Some(key),
         trace,
     }
-}
-
-fn lane_of(trigger: Trigger) -> Lane {
-    match trigger {
-        Trigger::Cron | Trigger::Other(_) => Lane::Bulk,
-        Trigger::Manual | Trigger::Webhook | Trigger::Replay => Lane::Now,
-    }
-}
-
-/// The next orders whose names together have at most `limit` bytes of JSON, but at least one order.
-fn next_batch<I: Iterator<Item: Order>>(
-    orders: &mut Peekable<I>,
-    limit: usize,
-) -> (Vec<ImageName>, Vec<I::Item>) {
-    let (mut names, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
-    while let Some(order) = orders.peek() {
-        let name = order.name();
-        bytes += serde_json::to_string(&name).map_or(0, |json| json.len() + 1);
-        if bytes > limit && !batch.is_empty() {
-            break;
-        }
-        names.push(name);
-        batch.extend(orders.next());
-    }
-    (names, batch)
-}
-
-async fn count_next<F>(
-    in_flight: &mut FuturesUnordered<F>,
-    jobs: &mut u32,
-) -> Result<(), QueueError>
-where
-    F: Future<Output = Result<(), QueueError>>,
-{
-    if let Some(stored) = in_flight.next().await {
-        stored?;
-        *jobs += 1;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Runs: that they overlap, are cancelled and come to their report, whatever registries do meanwhile.
 
+mod chains;
 mod lifecycle;
 mod only_failed;
 mod overwriting;

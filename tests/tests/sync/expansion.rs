@@ -1,5 +1,6 @@
 //! From a catalog to its images: what is listed, how often, and what comes of it.
 
+mod chains;
 mod creation_times;
 mod digest_tags;
 mod listings;

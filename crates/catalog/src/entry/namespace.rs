@@ -95,6 +95,14 @@ impl Namespace {
         }
     }
 
+    /// The names of two that have nothing alike but the namespace.
+    pub(crate) fn samples(&self) -> [String; 2] {
+        let sample = self.sample();
+        let above = sample.strip_suffix(ANY_NAME).unwrap_or_default();
+        let other = format!("{above}other/one");
+        [sample, other]
+    }
+
     /// The source that the repository `name` is.
     pub(crate) fn source_of(&self, name: &str) -> String {
         format!("{}/{name}", self.host)

@@ -1,22 +1,23 @@
 //! From entries to images: what rules choose is found out by listing the tags of their sources.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
-use std::sync::Arc;
+mod claims;
+
+use std::sync::{Arc, Mutex};
 
 use futures_util::stream::{self, Stream, StreamExt as _};
 use image_sync_shared::config::{Expanded, ImageSpec, Settings};
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::reference::Reference;
+use image_sync_shared::panics::lock;
 
 use super::discovery::{Discovery, Sources};
-use super::entries::{EntryTarget, hash_of_target, hash_of_work};
-use super::lines::Once;
+use super::entries::EntryTarget;
 use super::parts::{Part, parts};
 use super::{Images, Only};
 use crate::entry::{ImageList, Line};
 use crate::problem::Problem;
 use crate::tag_rules::TagRules;
+use claims::{Claims, Known};
 
 /// How many repositories are listed at the same time.
 const LISTINGS: usize = 8;
@@ -24,19 +25,33 @@ const LISTINGS: usize = 8;
 const ASKED_TOGETHER: usize = 16;
 
 impl Images {
-    /// All images, in the order of the config, some at a time. What is named needs no listing; other repositories, and the catalogs
-    /// of registries for namespaces, are listed once each, several at the same time. An image that a rule chooses and another entry has already is left out;
-    /// one for a target for which another entry has another image has failed. The last page is empty.
+    /// All images, stage by stage: those that read what others write come behind these, and a stage asks registries only
+    /// once it is polled. Without such chains there is one stage. In it they come in the order of the config, some at a
+    /// time. What is named needs no listing; other repositories, and the catalogs of registries for namespaces, are listed
+    /// once each, several at the same time. An image that a rule chooses and another entry has already is left out; one
+    /// for a target for which another entry has another image has failed. The last page is empty.
     pub fn expand<'a>(
         &'a self,
         sources: Sources<'a>,
-        settings: &Settings,
+        settings: &'a Settings,
+    ) -> impl Iterator<Item = impl Stream<Item = Vec<Expanded>> + 'a> + 'a {
+        let claims = Arc::new(Mutex::new(Claims::of(self)));
+        let stages = self.stages();
+        let last = stages.len() - 1;
+        stages.into_iter().enumerate().map(move |(nth, entries)| {
+            let discovery = Arc::new(Discovery::new(sources, settings));
+            let pages = self.expand_stage(parts(&entries), discovery, Arc::clone(&claims));
+            let end = stream::iter((nth == last).then_some(()));
+            pages.chain(end.map(|()| self.tell_of_missing()))
+        })
+    }
+
+    fn expand_stage<'a>(
+        &'a self,
+        parts: Vec<Part<'a>>,
+        discovery: Arc<Discovery<'a>>,
+        claims: Arc<Mutex<Claims<'a>>>,
     ) -> impl Stream<Item = Vec<Expanded>> + 'a {
-        let discovery = Arc::new(Discovery::new(sources, settings));
-        let entries: Vec<EntryTarget<'_>> = self.kept().collect();
-        let parts = parts(&entries);
-        let mut taken = self.targets_of_named();
-        let mut once = Once::new(&self.repeated);
         let of_catalogs = Arc::clone(&discovery);
         stream::iter(parts)
             .map(move |part| {
@@ -50,12 +65,7 @@ impl Images {
                 async move { self.images_of(part, &discovery).await }
             })
             .buffered(LISTINGS)
-            .map(move |(known, expanded)| match (known, taken.as_mut()) {
-                (Known::Listed, _) => without_repeated(expanded, &mut once),
-                (Known::Asked, Some(taken)) => each_target_once(expanded, taken),
-                _ => expanded,
-            })
-            .chain(stream::iter([()]).map(|()| self.tell_of_missing()))
+            .map(move |(known, expanded)| lock(&claims).settle(known, expanded))
     }
 
     /// Nothing more, but a warning of what is wanted and was not among all that were chosen.
@@ -261,21 +271,6 @@ impl Images {
             .map(|of| of_target(of).unwrap_or_else(unmade))
             .collect()
     }
-
-    /// The work that is to be done for the target of each named image, where rules might choose one for it too.
-    fn targets_of_named(&self) -> Option<HashMap<u64, u64>> {
-        let target = |image| (hash_of_target(&image), hash_of_work(&image));
-        self.has_rules().then(|| self.iter().map(target).collect())
-    }
-}
-
-/// How it is known that there is an image.
-enum Known {
-    Named,
-    /// By a line of a list.
-    Listed,
-    /// By asking a registry.
-    Asked,
 }
 
 /// A repository of a catalog may have gone since, or never had a tag: some registries list those too.
@@ -322,43 +317,6 @@ fn enough(sample: &ImageSpec, rules: &TagRules, of: usize, chosen: usize) -> Res
         tracing::warn!(repository = %sample.source, tags = of, "the rules choose no tag");
     }
     Ok(())
-}
-
-fn without_repeated(expanded: Vec<Expanded>, once: &mut Once<'_>) -> Vec<Expanded> {
-    let is_first =
-        |expanded: &Expanded| expanded.failure.is_some() || once.is_first(&expanded.image);
-    expanded.into_iter().filter(is_first).collect()
-}
-
-fn each_target_once(expanded: Vec<Expanded>, taken: &mut HashMap<u64, u64>) -> Vec<Expanded> {
-    let once = |expanded: Expanded| {
-        let Expanded {
-            image,
-            failure: None,
-        } = expanded
-        else {
-            return Some(expanded);
-        };
-        match taken.entry(hash_of_target(&image)) {
-            Slot::Vacant(slot) => {
-                slot.insert(hash_of_work(&image));
-                Some(Expanded::image(image))
-            }
-            Slot::Occupied(work) if *work.get() == hash_of_work(&image) => None,
-            Slot::Occupied(_) => Some(clash(image)),
-        }
-    };
-    expanded.into_iter().filter_map(once).collect()
-}
-
-fn clash(image: ImageSpec) -> Expanded {
-    let target = image.target_name();
-    let answer = format!(
-        "{}:{} is for {target}, for which another entry has another image; expected one image per target, so set cache_as",
-        image.image, image.tag
-    );
-    let failure = failure(&image, FailureClass::Invalid, answer);
-    Expanded::failed(image, failure)
 }
 
 /// How reports call an image whose digest, which was to be in its tag at the target, is not known.

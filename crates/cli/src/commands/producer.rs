@@ -211,8 +211,9 @@ async fn start(
             creation_times: &*outside.creation_times,
             now: clock.now(),
         };
-        let expanded = images.expand(sources, &config.settings).map(Ok);
-        let outcome = producer.produce_pages(&plan, expanded, stop).await;
+        let stages = images.expand(sources, &config.settings);
+        let stages = stages.map(|pages| pages.map(Ok));
+        let outcome = producer.produce_stages(&plan, stages, stop).await;
         let outcome = outcome.map_err(Problem::not_carried_out)?;
         match published::settled(&*queue.runs, &plan.run_id, outcome).await? {
             Published::All { .. } => return Ok(Some(plan.run_id)),

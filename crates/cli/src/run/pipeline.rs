@@ -89,10 +89,11 @@ impl Pipeline {
         };
         let no_more_results = CancellationToken::new();
         let produce = async {
-            let expanded = images.expand(self.sources(), &self.settings).map(Ok);
+            let stages = images.expand(self.sources(), &self.settings);
+            let stages = stages.map(|pages| pages.map(Ok));
             let produced = self
                 .producer
-                .produce_pages(&self.plan, expanded, &shutdown.stop)
+                .produce_stages(&self.plan, stages, &shutdown.stop)
                 .await;
             // Without a seal the run does not end by itself: no further job is begun, and those in hand are the last.
             if !matches!(produced, Ok(Produced::Sealed { .. })) {

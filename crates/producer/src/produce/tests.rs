@@ -15,9 +15,8 @@ use image_sync_testkit::ports::{FakeControl, FakeLog, FakeQueue};
 use image_sync_testkit::{TokioClock, samples};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    CHUNK_BYTES, PUBLISHES_IN_FLIGHT, Produced, Producer, RunPlan, SIGN_OF_LIFE, next_batch,
-};
+use super::publish::{CHUNK_BYTES, PUBLISHES_IN_FLIGHT, next_batch};
+use super::{Produced, Producer, RunPlan, SIGN_OF_LIFE};
 
 struct Bench {
     producer: Producer,
@@ -372,3 +371,5 @@ async fn every_job_has_its_own_code_of_the_key_that_only_the_log_is_told() {
         assert!(!message.contains(&String::from(key(&bench))), "{message}");
     }
 }
+
+mod stages;

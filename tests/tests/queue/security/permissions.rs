@@ -13,7 +13,7 @@ const ROLES: &str = include_str!("../../../../deploy/nats-roles.conf");
 const USERS: [&str; 5] = ["provision", "producer", "worker", "aggregator", "operator"];
 
 /// Commands after a run that has left two dead letters: who gives them, and how they end.
-const COMMANDS: [(&str, &str, i32); 10] = [
+const COMMANDS: [(&str, &str, i32); 11] = [
     ("operator", "runs list", 0),
     ("operator", "runs show latest --output table", 0),
     ("operator", "runs watch latest", 1),
@@ -28,6 +28,7 @@ const COMMANDS: [(&str, &str, i32); 10] = [
     ("operator", "dead-letters show ID", 0),
     ("operator", "dead-letters replay ID --wait", 1),
     ("operator", "dead-letters drop --all", 0),
+    ("producer", "producer -c chain.yaml --wait", 0),
 ];
 
 /// A server where each role has its own user, and registries.
@@ -73,6 +74,16 @@ impl Guarded {
             }
         }
         self.program.write("config.yaml", &catalog.yaml());
+        self.write_chain();
+    }
+
+    /// Of an image, and of one that is read where that is written to.
+    fn write_chain(&self) {
+        let (source, target) = (self.source.host(), self.target.host());
+        let first = Entry::new(&format!("{source}/app1"), "1.0").cache_as("chained");
+        let second = Entry::new(&format!("{target}/chained"), "1.0").cache_as("twice");
+        let chain = Catalog::new(target).image(first).image(second);
+        self.program.write("chain.yaml", &chain.yaml());
     }
 
     fn role(&self, user: &str, line: &str) -> Running {

@@ -109,9 +109,7 @@ fn tell_of_chains(rules: &[Rule], to: &mut Translator<'_>) {
     }
     for rule in rules {
         if let Some(line) = writers.get(&rule.repository) {
-            let why = format!(
-                "it reads what line {line} writes: what is new there may come with the next run, as in the tool that it is written for"
-            );
+            let why = format!("it reads what line {line} writes, and is worked after that");
             to.note(Kind::Mapped, rule.place, &rule.key, why);
         }
     }

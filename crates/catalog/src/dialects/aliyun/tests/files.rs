@@ -54,7 +54,7 @@ fn a_chain_is_told_and_a_rule_that_leads_back_to_itself_is_an_error() {
     assert_eq!(
         warnings(&parsed),
         [
-            "c.yaml:2:1: r.example/base/ubuntu:21.10: it reads what line 1 writes: what is new there may come with the next run, as in the tool that it is written for"
+            "c.yaml:2:1: r.example/base/ubuntu:21.10: it reads what line 1 writes, and is worked after that"
         ]
     );
     for text in [

@@ -70,6 +70,19 @@ fn tags_and_filters_are_joined_by_or_and_keep_has_the_last_word() {
 }
 
 #[test]
+fn of_two_spellings_of_one_version_keep_latest_takes_the_later_one_by_its_name() {
+    let all = ["v1.2.3", "1.2.3", "1.2.2"];
+    for (latest, expected) in [
+        (1, "v1.2.3"),
+        (2, "v1.2.3 1.2.3"),
+        (3, "v1.2.3 1.2.3 1.2.2"),
+    ] {
+        let tags = format!("['semver: >=1.0.0', 'keep: latest {latest}']");
+        assert_eq!(chosen(&tags, &all), [expected], "{tags}");
+    }
+}
+
+#[test]
 fn what_keep_latest_cannot_say_is_told() {
     for (tags, why) in [
         (
