@@ -19,15 +19,16 @@ fn stages_of(images: &Images) -> Vec<Vec<String>> {
 
 /// Entries `SOURCE -> TARGET`, where the source says its tag, or `*` for all tags, or is a namespace.
 fn stages(entries: &[&str]) -> Vec<Vec<String>> {
-    let mut text = String::from("cache_registry: 'cache.example'\nimages:\n");
-    for entry in entries {
+    let items = entries.iter().map(|entry| {
         let (source, target) = entry.split_once(" -> ").unwrap();
         let source = match source.strip_suffix(":*") {
             Some(repository) => format!("'{repository}', tags: all"),
             None => format!("'{source}'"),
         };
-        text += &format!("  - {{source: {source}, targets: ['{target}']}}\n");
-    }
+        format!("  - {{source: {source}, targets: ['{target}']}}\n")
+    });
+    let items: String = items.collect();
+    let text = format!("cache_registry: 'cache.example'\nimages:\n{items}");
     stages_of(&parse(&text, "c.yaml").unwrap().images)
 }
 
