@@ -76,3 +76,20 @@ fn why_an_event_is_ignored_is_said_in_short_words() {
         image_sync_fuzzkit::assert_presentable(&text);
     }
 }
+
+#[test]
+fn the_documentation_has_the_address_and_the_settings_of_each_sender() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/webhooks.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    for sender in Sender::ALL {
+        let (address, settings) = (
+            format!("/v1/hooks/{sender}"),
+            format!("webhooks:\n  {sender}:"),
+        );
+        assert!(
+            docs.contains(&address) && docs.contains(&settings),
+            "{sender}"
+        );
+    }
+    assert!(docs.contains("Of one delivery 1,000 events are taken") && MOST_HINTS == 1_000);
+}
