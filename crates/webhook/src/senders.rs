@@ -100,8 +100,8 @@ impl fmt::Display for Ignored {
     }
 }
 
-/// Why a body is no payload of its sender: what was found in which place, and what was expected. Has nothing of the body but
-/// the name of an event.
+/// Why a body is no payload of its sender: what was found in which place, and what was expected. Of the body it has names at most, in
+/// short.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct Unreadable(String);

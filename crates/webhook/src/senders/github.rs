@@ -38,8 +38,8 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Delivery, Unreada
 }
 
 fn read_package(delivery: Delivery, package: &Member<'_>) -> Result<Delivery, Unreadable> {
-    let [name, namespace, owner, version] =
-        package.members(["name", "namespace", "owner", "package_version"])?;
+    let [name, namespace, owner, version, registry] =
+        package.members(["name", "namespace", "owner", "package_version", "registry"])?;
     if let Some(other) = other_kind(package)? {
         return Ok(delivery.with(Err(Ignored::NoContainer(other))));
     }
@@ -52,16 +52,19 @@ fn read_package(delivery: Delivery, package: &Member<'_>) -> Result<Delivery, Un
     let version_name = version_name.text()?;
     let place = url.as_deref().and_then(place_of);
     let (registry, repository) = if let Some((registry, repository)) = place {
-        (registry, repository.to_owned())
+        (registry.to_owned(), repository.to_owned())
     } else {
-        let [login] = owner.members(["login"])?;
+        let ([login], [address]) = (owner.members(["login"])?, registry.members(["url"])?);
         let owner = namespace.text()?.or(login.text()?);
         let owner = owner.ok_or_else(|| namespace.is_no("the owner's name"))?;
         let name = name.required_text("the package's name")?;
-        (REGISTRY, format!("{owner}/{name}"))
+        let address = address.text()?;
+        let registry = address.as_deref().and_then(registry_of);
+        let registry = registry.unwrap_or(REGISTRY).to_owned();
+        (registry, format!("{owner}/{name}"))
     };
     let told = Told {
-        registry: Some(registry),
+        registry: Some(&registry),
         // An owner may have upper-case letters, a repository has none.
         repository: &repository.to_ascii_lowercase(),
         reference: tag.as_deref(),
@@ -92,6 +95,15 @@ fn place_of(url: &str) -> Option<(&str, &str)> {
     let end = rest.find([':', '@']).unwrap_or(rest.len());
     let name = &rest[..end];
     (!host.is_empty() && name.contains('/')).then_some((host, name))
+}
+
+/// The host of a registry's address, which for github.com is one of its pages, or of its older registries.
+fn registry_of(address: &str) -> Option<&str> {
+    let (_, rest) = address.split_once("://")?;
+    let host = rest.split('/').next()?;
+    let lower = host.to_ascii_lowercase();
+    let is_page = lower == "github.com" || lower.ends_with(".github.com");
+    (!host.is_empty() && !is_page).then_some(host)
 }
 
 #[cfg(test)]
@@ -200,6 +212,27 @@ mod tests {
         let host = hint.registry.as_deref();
         assert_eq!(host, Some("containers.github.example.com"));
         assert_eq!(hint.repository, "team/app");
+        for (address, expected) in [
+            (
+                "https://containers.github.example.com/Team",
+                "containers.github.example.com",
+            ),
+            ("https://ghcr.io/Team", "ghcr.io"),
+            ("https://github.com/Team", "ghcr.io"),
+            ("https://CONTAINER.pkg.GitHub.com/Team", "ghcr.io"),
+            ("", "ghcr.io"),
+            ("Team", "ghcr.io"),
+        ] {
+            let delivery = sent(|package| {
+                package["package_version"]["package_url"] = json!(null);
+                package["registry"]["url"] = json!(address);
+            });
+            assert_eq!(
+                one(&delivery).registry.as_deref(),
+                Some(expected),
+                "{address}"
+            );
+        }
     }
 
     #[test]
