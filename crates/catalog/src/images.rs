@@ -4,6 +4,7 @@ mod digests;
 mod discovery;
 mod entries;
 mod expand;
+mod index;
 mod lines;
 mod listed;
 mod only;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use image_sync_shared::config::ImageSpec;
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::reference::Repository;
 
 use crate::entry::{Entry, ImageList, Namespace};
@@ -25,6 +27,7 @@ use crate::tag_rules::TagRules;
 pub use discovery::Sources;
 use entries::EntryTarget;
 pub(crate) use entries::{Entries, FileOfEntries, hash_of_target};
+pub(crate) use index::{At, Index, Look, Side};
 use lines::{Once, RepeatedLines};
 pub use listed::Listed;
 pub(crate) use only::{Only, names};
@@ -128,30 +131,40 @@ impl Images {
         source: &'a Repository,
         tag: &'a str,
     ) -> impl Iterator<Item = ImageSpec> + 'a {
-        let images = self.kept().filter_map(move |of| {
-            let is_known = of.entry.is_named() || of.entry.needs_digests();
-            if is_known || !of.rules().is_none_or(|rules| rules.may_choose(tag)) {
-                return None;
+        let images = self.kept();
+        images.filter_map(move |of| self.chosen_of(of, source, tag, None))
+    }
+
+    /// The same of one entry. What has its digest in its tag at the target is one only with that.
+    fn chosen_of(
+        &self,
+        of: EntryTarget<'_>,
+        source: &Repository,
+        tag: &str,
+        digest: Option<&Digest>,
+    ) -> Option<ImageSpec> {
+        let needs_digest = of.entry.needs_digests();
+        let digest = digest.filter(|_| needs_digest);
+        let is_known = of.entry.is_named() || needs_digest && digest.is_none();
+        if is_known || !of.rules().is_none_or(|rules| rules.may_choose(tag)) {
+            return None;
+        }
+        let of_repository;
+        let found = match &of.entry.namespace {
+            None => of,
+            Some(namespace) if namespace.has_of(source.host(), source.name()) => {
+                of_repository = of.entry.of_repository(namespace, source.name());
+                let entry = &of_repository;
+                EntryTarget { entry, nth: of.nth }
             }
-            let Some(namespace) = &of.entry.namespace else {
-                return self.entries.with_tag(of, tag, None).ok();
-            };
-            if !namespace.has_of(source.host(), source.name()) {
-                return None;
-            }
-            let entry = &of.entry.of_repository(namespace, source.name());
-            let found = EntryTarget { entry, nth: of.nth };
-            // With rules any tag, without them the one that is named.
-            match entry.rules() {
-                Some(_) => self.entries.with_tag(found, tag, None).ok(),
-                None => self
-                    .entries
-                    .image(found)
-                    .ok()
-                    .filter(|image| image.tag == tag),
-            }
-        });
-        images.filter(move |image| image.source == *source)
+            Some(_) => return None,
+        };
+        // With rules any tag, without them the one that is named.
+        if found.rules().is_none() && self.entries.image(found).ok()?.tag != tag {
+            return None;
+        }
+        let image = self.entries.with_tag(found, tag, digest).ok()?;
+        (image.source == *source).then_some(image)
     }
 
     /// Whether there is no entry.

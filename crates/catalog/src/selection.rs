@@ -1,6 +1,7 @@
 //! Which images are chosen: all of the config, those that a glob matches, those that are named, or others that a command line
 //! names.
 
+pub mod by_hint;
 pub mod by_name;
 pub mod one_off;
 

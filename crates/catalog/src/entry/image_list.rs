@@ -125,8 +125,26 @@ impl ImageList {
             reader: BufReader::with_capacity(64 * 1024, reader),
             number: 0,
             buffer: Vec::new(),
+            begin: 0,
+            next: 0,
             has_ended: false,
         }
+    }
+
+    /// The image of the line that begins at this byte, whose number is not known.
+    pub(crate) fn line_at(&self, offset: u64) -> Option<Line> {
+        let text = &self.text;
+        let mut lines = Lines {
+            list: self,
+            reader: BufReader::with_capacity(MAX_LINE_BYTES, TextReader { text, offset }),
+            // Only the first line may have a byte order mark.
+            number: u32::from(offset > 0),
+            buffer: Vec::new(),
+            begin: offset,
+            next: offset,
+            has_ended: false,
+        };
+        lines.next()?.ok()
     }
 
     /// The problem, at a line of it.
@@ -202,18 +220,29 @@ pub(crate) struct Lines<'a> {
     reader: BufReader<TextReader<'a>>,
     number: u32,
     buffer: Vec<u8>,
+    /// Where the last line begins, in bytes,
+    begin: u64,
+    /// and the one after it.
+    next: u64,
     has_ended: bool,
 }
 
 impl Lines<'_> {
+    /// Where the last line begins, in bytes.
+    pub(crate) fn begin(&self) -> u64 {
+        self.begin
+    }
+
     /// Reads the next line; at most one byte more than it may have is kept of it.
     fn read_line(&mut self) -> io::Result<bool> {
         self.buffer.clear();
         let mut begin = self.reader.by_ref().take(MAX_LINE_BYTES as u64 + 1);
-        begin.read_until(b'\n', &mut self.buffer)?;
+        let mut read = begin.read_until(b'\n', &mut self.buffer)?;
         if self.buffer.len() > MAX_LINE_BYTES && self.buffer.last() != Some(&b'\n') {
-            self.reader.skip_until(b'\n')?;
+            read += self.reader.skip_until(b'\n')?;
         }
+        self.begin = self.next;
+        self.next += read as u64;
         Ok(!self.buffer.is_empty())
     }
 

@@ -103,6 +103,16 @@ impl Namespace {
         [sample, other]
     }
 
+    /// Its registry.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The first components of the names of its repositories; empty for any.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The source that the repository `name` is.
     pub(crate) fn source_of(&self, name: &str) -> String {
         format!("{}/{name}", self.host)

@@ -161,7 +161,7 @@ impl Entries {
     }
 
     /// The path that all repositories are below which an entry of many writes.
-    fn common_path(&self, of: EntryTarget<'_>, image: &ImageSpec) -> String {
+    pub(super) fn common_path(&self, of: EntryTarget<'_>, image: &ImageSpec) -> String {
         let defaults = self.defaults(of.entry);
         let names =
             defaults.and_then(|defaults| of.entry.two_targets(of.nth, &self.targets, defaults));
