@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use image_sync_fuzzkit::text;
+use image_sync_shared::config::ImageSpec;
+use image_sync_shared::image::hint::{Hint, HintAction};
+use image_sync_shared::image::reference::{Reference, Repository};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config_file::{self, DialectOptions, Format};
 use crate::identity::config_hash;
+use crate::selection::by_hint::HintIndex;
 
 /// A config file: it means the same each time, and its images have names.
 pub fn config(input: &[u8]) {
@@ -36,6 +40,7 @@ pub fn config(input: &[u8]) {
                 config_hash(&parsed.images),
                 config_hash(&parsed.images.clone())
             );
+            are_found(&images, &HintIndex::new(parsed.images, &parsed.config));
         }
         Err(error) => {
             let error = error.to_string();
@@ -78,6 +83,40 @@ pub fn dialect(input: &[u8]) {
     let own = config_file::parse(&converted.text, "own.yaml");
     let hash = |parsed: config_file::Parsed| config_hash(&parsed.images);
     assert_eq!(own.map(hash), Ok(hash(parsed)), "{}", converted.text);
+}
+
+/// Each image is found by what is pushed to its source, and by what is deleted at its target.
+fn are_found(images: &[ImageSpec], index: &HintIndex) {
+    let hint = |registry, repository: &Repository, reference: &Reference, action| {
+        let hint = Hint::new(registry, repository.name(), action);
+        let hint = hint.and_then(|hint| hint.with_reference(&reference.to_string()));
+        assert!(hint.is_ok(), "{repository} {reference}: {hint:?}");
+        hint.ok()
+    };
+    for image in images {
+        let (source, target) = (&image.source, &image.target);
+        for registry in source
+            .host()
+            .into_iter()
+            .flat_map(|host| [Some(host), None])
+        {
+            let pushed = hint(registry, source, &image.reference, HintAction::Pushed);
+            let found = pushed.map(|hint| index.concerned(&hint, &[]).at_source);
+            assert!(
+                found.is_some_and(|found| found.contains(image)),
+                "{image:?}"
+            );
+        }
+        if let Some(host) = target.host() {
+            let own = &image.target_reference;
+            let deleted = hint(Some(host), target, own, HintAction::Deleted);
+            let found = deleted.map(|hint| index.concerned(&hint, &[]).at_target);
+            assert!(
+                found.is_some_and(|found| found.contains(image)),
+                "{image:?}"
+            );
+        }
+    }
 }
 
 /// Expects what a message says of it to be read as the same.

@@ -4,7 +4,6 @@ mod cost;
 mod sources;
 mod targets;
 
-use image_sync_shared::image::digest::Digest;
 use image_sync_shared::image::hint::{Hint, HintAction};
 
 use super::{Concerned, HintIndex, WhyNot};
@@ -123,10 +122,4 @@ fn what_is_left_out_by_a_choice_of_images_is_none_of_them() {
     let index = HintIndex::new(images, &parsed.config);
     assert_eq!(at_source(&index, &pushed("quay.io", "a:1"), &[]), [""; 0]);
     assert_eq!(at_source(&index, &pushed("quay.io", "a:2"), &[]).len(), 1);
-}
-
-#[test]
-fn a_digest_of_nothing_is_no_subject() {
-    let digest: Digest = DIGEST.parse().unwrap();
-    assert_eq!(digest, Digest::of(b""), "what stands for any digest");
 }
