@@ -62,6 +62,7 @@ pub fn job_for(
         },
         platforms: image.platforms.clone(),
         policy,
+        awaited: None,
         attempt: 1,
         defers: 0,
         first_enqueued_at: now,

@@ -39,6 +39,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
             confirms_source: false,
             image: ImagePolicy::default(),
         },
+        awaited: None,
         attempt: 1,
         defers: 0,
         first_enqueued_at: now(),

@@ -237,6 +237,7 @@ pub fn copy(source: &str, target: &str) -> Job {
         target: place(target),
         platforms: Platforms::All,
         policy: policy(),
+        awaited: None,
         attempt: 1,
         defers: 0,
         first_enqueued_at: now(),

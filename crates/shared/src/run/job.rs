@@ -15,6 +15,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, Side};
+use crate::image::digest::Digest;
 use crate::image::platform::Platforms;
 use crate::image::reference::{ImageRef, Repository};
 use crate::ports::clock::later;
@@ -230,6 +231,10 @@ pub struct Job {
     pub platforms: Platforms,
     /// The rules it is worked under.
     pub policy: Policy,
+    /// The digest that the source's tag is about to have, as an event says that led to it: registries tell of a push before
+    /// they show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<Digest>,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// How often it was put back without counting an attempt.

@@ -89,10 +89,15 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Makes the attempt. Where the source does not have what its tag stood for, the tag may have moved meanwhile, or what it
-    /// stands for may not have come everywhere yet: it is resolved once more.
+    /// Makes the attempt.
     pub(crate) async fn run(&self) -> Result<Action, Failure> {
         self.wait_for_copies().await?;
+        self.until_awaited().await
+    }
+
+    /// Where the source does not have what its tag stood for, the tag may have moved meanwhile, or what it stands for may not have
+    /// come everywhere yet: it is resolved once more.
+    async fn look_and_copy(&self) -> Result<Action, Failure> {
         let mut ended = self.check_and_copy().await;
         if ended.is_err() && self.begins_anew() {
             ended = self.check_and_copy().await;

@@ -133,3 +133,59 @@ async fn senders_of_events_cost_one_request_per_copy_and_none_in_place() {
     fixture.work([of_event()]).await;
     assert_eq!(fixture.registries.count("HEAD source manifest"), 1);
 }
+
+/// An event that tells of this digest.
+fn telling_of(image: &Image) -> Job {
+    Job {
+        awaited: Some(image.digest().clone()),
+        ..of_event()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_event_tells_of_before_the_registry_shows_it_is_waited_for() {
+    // What is at the target when the event comes: nothing, what the source shows, or something older.
+    for at_target in [None, Some("old"), Some("older")] {
+        let fixture = TestWorker::new();
+        let new = image("new");
+        fixture.registries.put_image(SOURCE, &image("old"));
+        if let Some(name) = at_target {
+            fixture.registries.put_image(TARGET, &image(name));
+        }
+        let running = fixture.start();
+        let (run, _) = fixture.publish(Lane::Now, [telling_of(&new)]).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        fixture.registries.put_image(SOURCE, &new);
+        let ran = fixture.results(&run, 1).await;
+        running.stop().await;
+        assert_eq!(ran.only().entry.action, Action::Pulled, "{at_target:?}");
+        assert_eq!(fixture.registries.tag(TARGET).as_ref(), Some(new.digest()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_an_event_tells_of_may_not_be_there_yet() {
+    let fixture = TestWorker::new();
+    let new = image("new");
+    let running = fixture.start();
+    let (run, _) = fixture.publish(Lane::Now, [telling_of(&new)]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    fixture.registries.put_image(SOURCE, &new);
+    let ran = fixture.results(&run, 1).await;
+    running.stop().await;
+    let entry = &ran.only().entry;
+    assert_eq!((entry.action, entry.attempts), (Action::Pulled, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_overwritten_before_it_was_seen_costs_a_few_looks() {
+    let fixture = TestWorker::new();
+    fixture.registries.put_image(SOURCE, &image("newest"));
+    let ran = fixture.work([telling_of(&image("overwritten"))]).await;
+    assert_eq!(ran.only().entry.action, Action::Pulled);
+    assert_eq!(fixture.registries.count("HEAD source manifest"), 5);
+    fixture.registries.forget_requests();
+    let ran = fixture.work([telling_of(&image("newest"))]).await;
+    assert_eq!(ran.only().entry.action, Action::AlreadyCached);
+    assert_eq!(fixture.registries.requests().len(), 2);
+}
