@@ -1,5 +1,5 @@
 //! The queue of a single process: the semantics of the JetStream queue in memory. It is not durable: what it holds ends with
-//! the process, and so one is made per run.
+//! the process. One is made per run, or one for all runs of a process that lasts, which forgets those that ended long ago.
 //!
 //! Memory follows what is in flight and not the length of the catalog: lane bulk is bounded, the logs of runs go to a
 //! temporary file, and the ids in the dedupe windows and the dead letters are bounded in number. Jobs put back wait in
@@ -81,6 +81,8 @@ pub struct InProcess {
     ports: Ports,
     log: Arc<InProcessRunLog>,
     jobs: Arc<Jobs>,
+    control: Arc<InProcessRunControl>,
+    reports: Arc<InProcessReports>,
 }
 
 impl InProcess {
@@ -96,6 +98,11 @@ impl InProcess {
         let leases = Arc::new(InProcessLeases::new(settings.lease_term));
         let states = Arc::<InProcessRunStates>::default();
         let log = Arc::new(InProcessRunLog::new(settings.clone()));
+        let control = Arc::new(InProcessRunControl::new(
+            Arc::clone(&clock),
+            Arc::clone(&states),
+        ));
+        let reports = Arc::new(InProcessReports::new(settings.temp_dir));
         let ports = Ports {
             jobs: Arc::new(InProcessJobQueue::new(Arc::clone(&jobs))),
             backlog: Arc::new(InProcessBacklog::new(
@@ -105,23 +112,34 @@ impl InProcess {
             letters,
             leases,
             pauses: Arc::new(InProcessHostPauses::new(Arc::clone(&clock))),
-            runs: Arc::new(InProcessRunControl::new(
-                Arc::clone(&clock),
-                Arc::clone(&states),
-            )),
+            runs: Arc::<InProcessRunControl>::clone(&control),
             states: Arc::new(SharedRunStates(states)),
-            reports: Arc::new(InProcessReports::new(settings.temp_dir)),
+            reports: Arc::<InProcessReports>::clone(&reports),
             memos: Arc::<InProcessMemos>::default(),
             clock,
             log: Arc::<InProcessRunLog>::clone(&log),
         };
-        Self { ports, log, jobs }
+        Self {
+            ports,
+            log,
+            jobs,
+            control,
+            reports,
+        }
     }
 
     /// Its ports.
     #[must_use]
     pub fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    /// Keeps nothing of a run any more: neither its log nor its state and its report. For runs that ended, and of which all
+    /// who follow runs have heard.
+    pub fn forget(&self, run: &RunId) {
+        self.log.forget(run);
+        self.reports.forget(run);
+        self.control.forget(run);
     }
 
     /// Stores a message in the log of a run as it is: what another program, or a newer version of this one, might have sent.

@@ -36,6 +36,7 @@ pub use provision::{
     verify,
 };
 pub use state::{History, JetStreamReports};
+pub use streams::Subscription;
 
 use crate::Ports;
 use crate::known_pauses::KnownPauses;
@@ -126,6 +127,12 @@ impl JetStream {
     #[must_use]
     pub fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    /// The connection that it is reached by.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Ends what is under way: jobs that were taken while nobody waited for them any more are given back. To be called

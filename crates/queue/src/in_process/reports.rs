@@ -30,6 +30,11 @@ impl InProcessReports {
         }
     }
 
+    /// Keeps the report of a run no longer.
+    pub(super) fn forget(&self, run: &RunId) {
+        lock(&self.reports).remove(run);
+    }
+
     async fn written(&self, run: &RunId, write: WriteReport) -> Result<Appending, QueueError> {
         let mut report = Appending {
             spool: Spool::new(self.temp_dir.clone()),

@@ -36,6 +36,12 @@ impl InProcessRunControl {
             cancelled: Mutex::default(),
         }
     }
+
+    /// Knows a run no longer.
+    pub(super) fn forget(&self, run: &RunId) {
+        lock(&self.cancelled).remove(run);
+        self.states.forget(run);
+    }
 }
 
 #[async_trait]

@@ -67,6 +67,11 @@ impl InProcessRunLog {
         log
     }
 
+    /// Keeps the log of a run no longer. Who reads it already goes on.
+    pub(super) fn forget(&self, run: &RunId) {
+        lock(&self.logs).remove(run);
+    }
+
     /// Stores a message of a log as it is, unless there is one with this id.
     pub(super) fn store(&self, run: &RunId, id: &str, mut line: Vec<u8>) -> Result<(), QueueError> {
         line.push(b'\n');

@@ -17,8 +17,17 @@ use super::waiting::within;
 #[derive(Default)]
 struct Known {
     states: BTreeMap<RunId, RunState>,
-    /// Which state changed when, for those who follow.
-    changes: Vec<RunId>,
+    /// Which state changed when, by its number, for those who follow.
+    changes: BTreeMap<u64, RunId>,
+    /// The number of the next change.
+    next: u64,
+}
+
+impl Known {
+    fn note_change(&mut self, run: &RunId) {
+        self.changes.insert(self.next, run.clone());
+        self.next += 1;
+    }
 }
 
 /// Knows the runs of one process.
@@ -33,10 +42,17 @@ impl InProcessRunStates {
     pub(super) fn opened(&self, state: RunState) {
         let mut known = lock(&self.known);
         if !known.states.contains_key(&state.run) {
-            known.changes.push(state.run.clone());
+            known.note_change(&state.run);
             known.states.insert(state.run.clone(), state);
             self.changed.notify_waiters();
         }
+    }
+
+    /// Knows a run no longer. Who follows and has not read of it yet does not hear of it.
+    pub(super) fn forget(&self, run: &RunId) {
+        let mut known = lock(&self.known);
+        known.states.remove(run);
+        known.changes.retain(|_, of| of != run);
     }
 }
 
@@ -56,7 +72,7 @@ impl RunStates for SharedRunStates {
             return Ok(false);
         };
         state.ended = Some(head.clone());
-        known.changes.push(head.run_id.clone());
+        known.note_change(&head.run_id);
         self.0.changed.notify_waiters();
         Ok(true)
     }
@@ -66,7 +82,7 @@ impl RunStates for SharedRunStates {
         Ok(Box::new(Reader {
             runs: Arc::clone(&self.0),
             first: known.states.values().cloned().collect(),
-            seen: known.changes.len(),
+            next: known.next,
         }))
     }
 }
@@ -75,8 +91,8 @@ struct Reader {
     runs: Arc<InProcessRunStates>,
     /// What there was at the beginning.
     first: VecDeque<RunState>,
-    /// How many of the changes are known.
-    seen: usize,
+    /// The number of the first change that was not read.
+    next: u64,
 }
 
 impl Reader {
@@ -85,9 +101,9 @@ impl Reader {
             return Some(state);
         }
         let known = lock(&self.runs.known);
-        let state = known.states.get(known.changes.get(self.seen)?)?;
-        self.seen += 1;
-        Some(state.clone())
+        let (number, run) = known.changes.range(self.next..).next()?;
+        self.next = number + 1;
+        known.states.get(run).cloned()
     }
 }
 

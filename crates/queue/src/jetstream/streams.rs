@@ -10,6 +10,7 @@ pub(super) mod parsable;
 mod pull_status;
 pub(super) mod server_clock;
 mod stored_message;
+mod subscription;
 
 pub(super) use capacity::Capacity;
 pub(super) use delivered_message::{AckKind, Acker, DeliveredMessage};
@@ -24,3 +25,4 @@ pub(super) use server_clock::ServerClock;
 pub(super) use stored_message::{
     StoredMessage, delete_message, last_message, last_message_within, next_message,
 };
+pub use subscription::Subscription;

@@ -15,8 +15,9 @@ use image_sync_testkit::servers::NatsServer;
 use crate::samples::job;
 use crate::support::{MAX_DELIVER, clock, connect, fresh_prefix, open, shared_server, small};
 
-const ROLES: [Role; 4] = [
+const ROLES: [Role; 5] = [
     Role::Producer,
+    Role::Webhook,
     Role::Worker,
     Role::Aggregator,
     Role::Operator,

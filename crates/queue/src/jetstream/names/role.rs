@@ -7,6 +7,8 @@ use super::{Names, bucket_stream, object_stream};
 pub enum Role {
     /// Opens runs and publishes their jobs.
     Producer,
+    /// Publishes the checks that events of registries lead to.
+    Webhook,
     /// Works jobs.
     Worker,
     /// Folds the logs of runs into reports, and looks after poison.
@@ -19,7 +21,7 @@ impl Role {
     pub(crate) fn streams(self, names: &Names) -> Vec<String> {
         let runs = bucket_stream(&names.runs());
         match self {
-            Self::Producer => vec![names.jobs(), names.run_log(), runs],
+            Self::Producer | Self::Webhook => vec![names.jobs(), names.run_log(), runs],
             Self::Worker => vec![
                 names.jobs(),
                 names.run_log(),
@@ -42,7 +44,7 @@ impl Role {
     /// Whether it goes on until it is told to stop, and waits for what it lacks meanwhile.
     #[must_use]
     pub fn lasts(self) -> bool {
-        matches!(self, Self::Worker | Self::Aggregator)
+        matches!(self, Self::Webhook | Self::Worker | Self::Aggregator)
     }
 
     pub(crate) fn takes_jobs(self) -> bool {

@@ -107,7 +107,7 @@ impl TimeSource {
                 stream: object_stream(&names.reports()),
                 filter: format!("$O.{}.M.>", names.reports()),
             },
-            Role::Worker | Role::Aggregator | Role::Operator => Self::usual(names),
+            Role::Webhook | Role::Worker | Role::Aggregator | Role::Operator => Self::usual(names),
         }
     }
 

@@ -14,6 +14,7 @@ use image_sync_shared::ports::memo::Fact;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::queue::leases::Renewal;
 use image_sync_shared::ports::runs::run_control::Opening;
+use image_sync_shared::run::job::{Job, JobId};
 use image_sync_shared::run::outcome::Action;
 use image_sync_shared::run::{RunEvent, RunId};
 use image_sync_shared::secret::Secret;
@@ -31,6 +32,7 @@ const ROLES: &str = include_str!("../../../../../deploy/nats-roles.conf");
 const PASSWORDS: &str = "
     PROVISION_PASSWORD: p
     PRODUCER_PASSWORD: p
+    WEBHOOK_PASSWORD: p
     WORKER_PASSWORD: p
     AGGREGATOR_PASSWORD: p
     OPERATOR_PASSWORD: p
@@ -219,10 +221,53 @@ async fn operate(queue: &JetStream) {
     assert_eq!(ports.jobs.purge(&run()).await, Ok(1));
 }
 
+/// Does all that a webhook does: a run of checks, some of them due later, and one that is taken back.
+async fn take_events(queue: &JetStream) {
+    let ports = queue.ports();
+    let (run, until) = (RunId::new("events"), clock().now() + PATIENCE);
+    let opening = ports.runs.open("own", &run, until).await.unwrap();
+    assert_eq!(opening, Opening::Opened);
+    let of_run = |idx| Job {
+        job_id: JobId::new(&run, idx),
+        run_id: run.clone(),
+        ..job(idx)
+    };
+    ports.jobs.publish(Lane::Now, &of_run(0)).await.unwrap();
+    let later = Job {
+        not_before: Some(clock().now() + PATIENCE),
+        ..of_run(1)
+    };
+    ports.jobs.publish(Lane::Now, &later).await.unwrap();
+    ports.log.append(&run, &seal(2)).await.unwrap();
+    ports.runs.cancel(&run).await.unwrap();
+    assert_eq!(ports.jobs.purge(&run).await, Ok(2));
+    ports.runs.close("own", &run).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_webhook_publishes_to_the_lane_now_and_hears_what_zot_says_and_no_more() {
+    let with_zot = ROLES.replace("users = [", "users = [ { user: zot, password: p }");
+    let guarded = Guarded::new(&with_zot).await;
+    let webhook = guarded.open("webhook", Role::Webhook).await.unwrap();
+    let of_bulk = job(0);
+    let bulk = webhook.ports().jobs.publish(Lane::Bulk, &of_bulk);
+    assert_names("publish to imgsync.job.bulk", bulk).await;
+    let connection = guarded.connect("webhook").await.unwrap();
+    let mut events = connection
+        .subscribe("zot.events", "webhooks")
+        .await
+        .unwrap();
+    let zot = async_nats::ConnectOptions::with_user_and_password("zot".into(), "p".into());
+    let zot = zot.connect(guarded.server.url()).await.unwrap();
+    zot.publish("zot.events", "{}".into()).await.unwrap();
+    assert_eq!(timeout(PATIENCE, events.next()).await.unwrap(), b"{}");
+}
+
 #[tokio::test]
 async fn each_role_gets_by_with_what_it_may_do() {
     let guarded = Guarded::new(ROLES).await;
     produce(&guarded.open("producer", Role::Producer).await.unwrap()).await;
+    take_events(&guarded.open("webhook", Role::Webhook).await.unwrap()).await;
     work(&guarded.open("worker", Role::Worker).await.unwrap()).await;
     aggregate(&guarded.open("aggregator", Role::Aggregator).await.unwrap()).await;
     operate(&guarded.open("operator", Role::Operator).await.unwrap()).await;

@@ -79,6 +79,7 @@ async fn every_role_tells_the_servers_time_and_leaves_no_consumer_behind() {
     let (site, mut connections) = (Site::new().await, Vec::new());
     for role in [
         Role::Producer,
+        Role::Webhook,
         Role::Worker,
         Role::Aggregator,
         Role::Operator,
