@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use image_sync_shared::config::ImageSpec;
+use image_sync_shared::image::digest::Digest;
 use image_sync_shared::panics::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
@@ -26,11 +27,23 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long who brings an event waits for its jobs: senders give up after some seconds, GitHub after ten.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+/// An image that an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Concerning {
+    /// The image and its target.
+    pub image: ImageSpec,
+    /// The digest that its source's tag is about to have, where the event says so. Without one, what it tells of may be seen a
+    /// moment later, so that there is a second check in any case.
+    pub digest: Option<Digest>,
+}
+
 /// A check that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueCheck {
     /// The image and its target.
     pub image: ImageSpec,
+    /// The digest that is waited for, if it is to be made at once.
+    pub awaited: Option<Digest>,
     /// Not before this time; none for at once.
     pub not_before: Option<OffsetDateTime>,
 }
@@ -63,8 +76,9 @@ type Ended = Option<Result<RunId, String>>;
 
 struct Batch {
     number: u64,
-    /// Each target once: a check that is not stored yet comes after whatever happened by now.
-    checks: HashMap<String, DueCheck>,
+    checks: Vec<DueCheck>,
+    /// By target, the last of its checks: one that is not stored yet comes after whatever happened by now.
+    of_targets: HashMap<String, usize>,
     ended: watch::Sender<Ended>,
 }
 
@@ -72,7 +86,8 @@ impl Batch {
     fn new(number: u64) -> Self {
         Self {
             number,
-            checks: HashMap::new(),
+            checks: Vec::new(),
+            of_targets: HashMap::new(),
             ended: watch::Sender::new(None),
         }
     }
@@ -110,7 +125,7 @@ impl Intake {
 
     /// Takes the images of an event, and returns once there are jobs for all of them, when storing them failed, or when that
     /// takes longer than [`PATIENCE`].
-    pub async fn take(&self, images: Vec<ImageSpec>) -> Taken {
+    pub async fn take(&self, images: Vec<Concerning>) -> Taken {
         let Some((jobs, waits_for)) = self.admit(images) else {
             return Taken::TooMany;
         };
@@ -132,7 +147,7 @@ impl Intake {
     }
 
     /// How many jobs are new, and the batches that are not stored yet and have some of the event's. None where there is no room.
-    fn admit(&self, images: Vec<ImageSpec>) -> Option<(usize, Vec<watch::Receiver<Ended>>)> {
+    fn admit(&self, images: Vec<Concerning>) -> Option<(usize, Vec<watch::Receiver<Ended>>)> {
         let mut state = lock(&self.state);
         let State {
             windows,
@@ -142,23 +157,40 @@ impl Intake {
         let now = self.clock.now();
         let (mut waits_for_open, mut waits_for_other) = (false, false);
         let before = open.checks.len();
-        for image in images {
+        for Concerning { image, digest } in images {
             let target = image.target_name();
-            if open.checks.contains_key(&target) {
+            if let Some(index) = open.of_targets.get(&target) {
+                let check = &mut open.checks[*index];
+                if check.not_before.is_none() {
+                    check.awaited = digest;
+                }
                 waits_for_open = true;
                 continue;
             }
-            let not_before = match windows.event(&target, now, open.number) {
-                Check::Now => None,
-                Check::At(due) => Some(due),
-                Check::Covered(batch) => {
-                    waits_for_other |= in_flight.as_ref().is_some_and(|(of, _)| *of == batch);
-                    continue;
+            // What is told of without a digest is looked at twice.
+            let looks = if digest.is_some() { 1 } else { 2 };
+            for _ in 0..looks {
+                let not_before = match windows.event(&target, now, open.number) {
+                    Check::Now => None,
+                    Check::At(due) => Some(due),
+                    Check::Covered(batch) => {
+                        waits_for_other |= in_flight.as_ref().is_some_and(|(of, _)| *of == batch);
+                        break;
+                    }
+                    Check::TooMany => return None,
+                };
+                let index = open.checks.len();
+                open.of_targets.insert(target.clone(), index);
+                open.checks.push(DueCheck {
+                    image: image.clone(),
+                    awaited: digest.clone().filter(|_| not_before.is_none()),
+                    not_before,
+                });
+                waits_for_open = true;
+                if not_before.is_some() {
+                    break;
                 }
-                Check::TooMany => return None,
-            };
-            open.checks.insert(target, DueCheck { image, not_before });
-            waits_for_open = true;
+            }
         }
         let of_open = waits_for_open.then(|| open.ended.subscribe());
         let other = in_flight.as_ref().filter(|_| waits_for_other);
@@ -195,8 +227,7 @@ impl Intake {
 
     /// Tries until it is stored: others wait behind it, and would fare no better.
     async fn store(&self, batch: Batch, jobs: &dyn Jobs, stop: &CancellationToken) {
-        let mut checks: Vec<DueCheck> = batch.checks.into_values().collect();
-        checks.sort_by_cached_key(|check| check.image.target_name());
+        let checks = batch.checks;
         let mut is_away = false;
         loop {
             let error = match jobs.store(&checks).await {

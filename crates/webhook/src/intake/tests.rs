@@ -87,8 +87,17 @@ impl TestIntake {
     }
 
     async fn take(&self, tags: &[&str]) -> Taken {
-        let images = tags.iter().map(|tag| image(tag)).collect();
-        self.intake.take(images).await
+        self.take_of(tags, Some(Digest::of(b"told"))).await
+    }
+
+    async fn take_of(&self, tags: &[&str], digest: Option<Digest>) -> Taken {
+        let concerning = |tag: &&str| Concerning {
+            image: image(tag),
+            digest: digest.clone(),
+        };
+        self.intake
+            .take(tags.iter().map(concerning).collect())
+            .await
     }
 }
 
@@ -147,6 +156,47 @@ async fn a_storm_on_one_target_is_one_check_at_once_and_one_later() {
     assert_eq!(jobs.tags(), [["a"], ["a+"]]);
     let due = lock(&jobs.batches)[1][0].not_before;
     assert_eq!(due, Some(samples::now() + Duration::from_secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_without_a_digest_leads_to_a_second_look() {
+    let jobs = Kept::at_once();
+    let test = TestIntake::over(&jobs);
+    assert_eq!(test.take_of(&["a"], None).await, stored("r1", 2));
+    assert_eq!(jobs.tags(), [["a", "a+"]]);
+    // Which covers what follows.
+    advance(Duration::from_secs(1)).await;
+    let nothing_new = Taken::Stored {
+        runs: Vec::new(),
+        jobs: 0,
+    };
+    assert_eq!(test.take_of(&["a"], None).await, nothing_new);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_waits_for_the_digest_of_the_last_event_before_it() {
+    let jobs = Kept::with(0, []);
+    let test = TestIntake::over(&jobs);
+    let told = |text: &str| Some(Digest::of(text.as_bytes()));
+    let first = test.take_of(&["other"], told("x"));
+    let others = async {
+        jobs.began.acquire().await.unwrap().forget();
+        let (one, two) = (
+            test.take_of(&["a"], told("1")),
+            test.take_of(&["a"], told("2")),
+        );
+        let release = async { jobs.permits.add_permits(2) };
+        tokio::join!(one, two, release)
+    };
+    tokio::join!(first, others);
+    let awaited = lock(&jobs.batches)[1][0].awaited.clone();
+    assert_eq!(awaited, told("2"));
+    let later = test.take_of(&["a"], told("3"));
+    jobs.permits.add_permits(1);
+    later.await;
+    let check = lock(&jobs.batches)[2][0].clone();
+    assert!(check.not_before.is_some());
+    assert_eq!(check.awaited, None, "it comes late enough");
 }
 
 #[tokio::test(start_paused = true)]
