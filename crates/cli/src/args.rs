@@ -15,12 +15,13 @@ use crate::commands::enqueue::{self, EnqueueArgs};
 use crate::commands::hosts::{self, HostsCommand};
 use crate::commands::producer::ProducerArgs;
 use crate::commands::provision::ProvisionArgs;
+use crate::commands::runs::why::{self, WhyArgs};
 use crate::commands::runs::{self, RunsCommand};
 use crate::commands::sync::SyncArgs;
 use crate::commands::sync::aliyun::{self, AliyunArgs};
 use crate::commands::sync::copy::{self, CopyArgs};
 use crate::commands::sync::kyma::{self, KymaArgs};
-use crate::commands::why::{self, WhyArgs};
+use crate::commands::webhook::{self, WebhookArgs};
 use crate::commands::worker::WorkerArgs;
 use crate::options::{CommonArgs, DialectArgs};
 use crate::process::environment::Environment;
@@ -78,7 +79,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Check every image of the config and copy what changed
     #[command(after_help = SYNC_HELP)]
-    Sync(SyncArgs),
+    Sync(Box<SyncArgs>),
     /// Copy one image, or those that rules choose, to any number of targets, without a config that names them
     #[command(after_help = copy::HELP)]
     Copy(Box<CopyArgs>),
@@ -99,6 +100,9 @@ pub(crate) enum Command {
     /// Take jobs and work them until SIGTERM; any number of workers share them
     #[command(after_help = "Example:\n  image-sync worker -c config.yaml --slots 8")]
     Worker(Box<WorkerArgs>),
+    /// Take events of registries, and have the images checked that they concern, ahead of the bulk
+    #[command(after_help = webhook::HELP)]
+    Webhook(Box<WebhookArgs>),
     /// Make the reports of runs, and give up jobs that kill their workers
     #[command(after_help = "Example:\n  image-sync aggregator --nats nats://127.0.0.1:4222")]
     Aggregator(Box<AggregatorArgs>),
@@ -219,7 +223,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     let matches = command.try_get_matches_from_mut(args)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     match cli.named {
-        None => Ok((cli.common, Command::Sync(cli.bare_sync))),
+        None => Ok((cli.common, Command::Sync(Box::new(cli.bare_sync)))),
         Some(_) if cli.bare_sync != SyncArgs::default() => Err(command.error(
             ErrorKind::ArgumentConflict,
             "options of `sync` go behind the command, as in `image-sync sync --dry-run`",
@@ -235,11 +239,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::commands::sync::WorkArgs;
+    use crate::commands::sync::{WatchArgs, WorkArgs};
     use crate::options::{LogFormat, Output, OutputArgs};
     use crate::run::choice::ChoiceArgs;
     use crate::run::state::StateArgs;
-    use crate::server;
+    use crate::server::ListenArgs;
 
     fn parsed(line: &str) -> Result<Invocation, clap::Error> {
         parse(line.split_whitespace().map(OsString::from))
@@ -247,7 +251,7 @@ mod tests {
 
     fn sync(line: &str) -> (CommonArgs, SyncArgs) {
         match parsed(line).unwrap() {
-            (common, Command::Sync(args)) => (common, args),
+            (common, Command::Sync(args)) => (common, *args),
             (_, command) => panic!("`{line}` is {command:?}"),
         }
     }
@@ -285,8 +289,9 @@ mod tests {
                     state_dir: Some("s".into()),
                 },
                 grace: Some(Duration::from_secs(120)),
-                listen: server::address("[::1]:9090").ok(),
+                listen: ListenArgs::at("[::1]:9090"),
             },
+            watch: WatchArgs::default(),
         };
         assert_eq!(args, expected);
     }

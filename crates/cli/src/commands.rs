@@ -9,7 +9,7 @@ pub(crate) mod producer;
 pub(crate) mod provision;
 pub(crate) mod runs;
 pub(crate) mod sync;
-pub(crate) mod why;
+pub(crate) mod webhook;
 pub(crate) mod worker;
 
 #[cfg(test)]

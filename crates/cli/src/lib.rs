@@ -99,13 +99,14 @@ fn carry_out(
         Command::Provision(args) => commands::provision::run(&args, environment),
         Command::Producer(args) => commands::producer::run(common, &args, environment, &screen),
         Command::Worker(args) => commands::worker::run(common, &args, environment),
+        Command::Webhook(args) => commands::webhook::run(common, &args, environment),
         Command::Aggregator(args) => commands::aggregator::run(&args, environment),
         Command::Enqueue(args) => commands::enqueue::run(common, &args, environment, &screen),
         Command::DeadLetters(command) => {
             commands::dead_letters::run(&command, environment, &screen)
         }
         Command::Runs(command) => commands::runs::run(&command, environment, &screen),
-        Command::Why(args) => commands::why::run(&args, environment),
+        Command::Why(args) => commands::runs::why::run(&args, environment),
         Command::Hosts(command) => commands::hosts::run(&command, environment),
         Command::Config(ConfigCommand::Check(args)) => {
             config_check(common, &args.options(environment), environment)

@@ -18,11 +18,8 @@ const LOG_LEVEL: &str = "\
 What is logged: error, warn, info, debug, trace, off, or directives such as image_sync_registry=debug \
 [env: IMAGE_SYNC_LOG, RUST_LOG] [default: info, warn beside a progress display]";
 
-/// The help of `--listen`, which all commands have that work on jobs.
-pub(crate) const LISTEN: &str = "Serve /livez, /readyz and Prometheus /metrics here, as on 127.0.0.1:9090 [default: not served]";
-
 /// Options of every command.
-#[derive(Args, Debug)]
+#[derive(Clone, Args, Debug)]
 pub(crate) struct CommonArgs {
     #[arg(short, long, value_name = "FILE", global = true, help = CONFIG)]
     pub(crate) config: Option<PathBuf>,

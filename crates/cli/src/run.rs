@@ -3,7 +3,7 @@
 
 pub(crate) mod choice;
 pub(crate) mod connection;
-mod failed_images;
+pub(crate) mod events;
 pub(crate) mod pipeline;
 pub(crate) mod published;
 pub(crate) mod report_store;
@@ -11,4 +11,5 @@ pub(crate) mod runtime;
 pub(crate) mod setup;
 pub(crate) mod state;
 pub(crate) mod waiting;
+pub(crate) mod watch;
 pub(crate) mod wiring;

@@ -5,15 +5,21 @@
 //! ([`Serving::ready`]). What is asked is in `probes`, what an outsider can do to the server in `connections`.
 
 mod connections;
+mod hooks;
+mod listen;
 mod probes;
+mod tls;
 
-use std::fmt;
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
+use std::time::Duration;
 
+use image_sync_shared::config::webhooks::Sender;
 use image_sync_shared::ports::queue::backlog::Backlog;
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
+use image_sync_webhook::ledger::Outcome;
+use image_sync_webhook::receive::EventMeasures;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -21,46 +27,37 @@ use tracing::info;
 use crate::process::exit::Problem;
 use crate::telemetry::metrics::{Hosts, Metrics};
 use connections::Limits;
+use hooks::Slot;
+pub(crate) use hooks::{Guards, Hooks, NotEnqueued, Scripts};
+pub(crate) use listen::{Address, ListenArgs};
 use probes::Probes;
-
-/// Where the program serves HTTP, `HOST:PORT`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address(String);
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Understands the value of `--listen`.
-pub(crate) fn address(text: &str) -> Result<Address, String> {
-    let parts = text.rsplit_once(':');
-    let valid = parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    let expected = || "expected HOST:PORT, as in 127.0.0.1:9090 or [::]:9090".to_owned();
-    valid.then(|| Address(text.to_owned())).ok_or_else(expected)
-}
+use tls::Tls;
 
 /// The metrics, and the place where they and the probes are served. Without `--listen` both are absent and cost nothing.
 pub(crate) struct HttpServer(Option<Listening>);
 
 struct Listening {
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     metrics: Metrics,
+    has_hooks: bool,
 }
 
 /// Serves until it is dropped.
 pub(crate) struct Serving {
     probes: Option<Arc<Probes>>,
+    hooks: Slot,
     _server: JoinSet<()>,
 }
 
 impl HttpServer {
     /// Takes the address, so that one that cannot be had is told before anything else is done.
-    pub(crate) fn listen(address: Option<&Address>) -> Result<Self, Problem> {
-        let Some(Address(address)) = address else {
+    pub(crate) fn listen(args: &ListenArgs) -> Result<Self, Problem> {
+        let Some(Address(address)) = &args.listen else {
             return Ok(Self(None));
         };
+        let tls = args.tls().map(Tls::open).transpose();
+        let tls = tls.map_err(Problem::usage)?.map(Arc::new);
         let told = |error: io::Error| format!("cannot listen on {address} (--listen): {error}");
         let found = address.to_socket_addrs().map_err(told);
         let found: Vec<_> = found.map_err(Problem::usage)?.collect();
@@ -70,7 +67,9 @@ impl HttpServer {
         });
         Ok(Self(Some(Listening {
             listener: listener.map_err(told).map_err(Problem::not_carried_out)?,
+            tls,
             metrics: Metrics::new(),
+            has_hooks: false,
         })))
     }
 
@@ -90,21 +89,47 @@ impl HttpServer {
         }
     }
 
+    /// Who counts events of these senders; their paths are served too, and those of scripts. To be called once.
+    pub(crate) fn of_events(
+        &mut self,
+        senders: impl Iterator<Item = Sender>,
+    ) -> Arc<dyn EventMeasures> {
+        match &mut self.0 {
+            Some(listening) => {
+                listening.has_hooks = true;
+                Arc::new(listening.metrics.of_events(senders))
+            }
+            None => Arc::new(Uncounted),
+        }
+    }
+
     /// Serves from now on: alive, and not ready before [`Serving::ready`] nor once `stop` is cancelled. Needs a runtime.
     pub(crate) fn serve(self, stop: &CancellationToken) -> Result<Serving, Problem> {
-        let Some(Listening { listener, metrics }) = self.0 else {
+        let Some(Listening {
+            listener,
+            tls,
+            metrics,
+            has_hooks,
+        }) = self.0
+        else {
             return Ok(Serving::nothing());
         };
         let listener = tokio::net::TcpListener::from_std(listener);
         let listener = listener.map_err(Problem::not_carried_out)?;
         let address = listener.local_addr().map_err(Problem::not_carried_out)?;
-        info!(%address, "serving /livez, /readyz and /metrics");
         let probes = Arc::new(Probes::new(metrics, stop.clone()));
-        let router = probes::router(Arc::clone(&probes));
+        let (mut router, hooks) = (probes::router(Arc::clone(&probes)), Slot::default());
+        if has_hooks {
+            router = router.merge(hooks::router(Arc::clone(&hooks)));
+            info!(%address, "serving /v1/hooks, /v1/enqueue, /livez, /readyz and /metrics");
+        } else {
+            info!(%address, "serving /livez, /readyz and /metrics");
+        }
         let mut server = JoinSet::new();
-        server.spawn(connections::serve(listener, router, Limits::default()));
+        server.spawn(connections::serve(listener, router, Limits::default(), tls));
         Ok(Serving {
             probes: Some(probes),
+            hooks,
             _server: server,
         })
     }
@@ -115,6 +140,7 @@ impl Serving {
     pub(crate) fn nothing() -> Self {
         Self {
             probes: None,
+            hooks: Slot::default(),
             _server: JoinSet::new(),
         }
     }
@@ -126,6 +152,11 @@ impl Serving {
         }
     }
 
+    /// Events and scripts are heard from now on.
+    pub(crate) fn hears(&self, hooks: Arc<Hooks>) {
+        self.hooks.set(hooks).ok();
+    }
+
     /// All is wired: ready as long as the queue answers.
     pub(crate) fn ready(&self, queue: Arc<dyn Backlog>) {
         if let Some(probes) = &self.probes {
@@ -134,26 +165,25 @@ impl Serving {
     }
 }
 
+/// Counts nothing.
+struct Uncounted;
+
+impl EventMeasures for Uncounted {
+    fn event_ended(&self, _: Sender, _: Outcome) {}
+
+    fn jobs_stored(&self, _: Duration) {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::process::exit::Exit;
 
     #[test]
-    fn an_address_has_a_host_and_a_port() {
-        for text in ["127.0.0.1:9090", "[::1]:0", "localhost:80"] {
-            assert_eq!(address(text).unwrap().to_string(), text);
-        }
-        for text in ["9090", ":9090", "localhost", "localhost:http", "a:65536"] {
-            assert!(address(text).unwrap_err().contains("HOST:PORT"), "{text}");
-        }
-    }
-
-    #[test]
     fn an_address_that_is_taken_is_told_with_its_name() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let wanted = taken.local_addr().unwrap().to_string();
-        let Err(problem) = HttpServer::listen(Some(&Address(wanted.clone()))) else {
+        let Err(problem) = HttpServer::listen(&ListenArgs::at(&wanted)) else {
             panic!("{wanted} was taken twice")
         };
         assert_eq!(problem.exit, Exit::NotCarriedOut);

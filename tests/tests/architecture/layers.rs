@@ -38,7 +38,13 @@ const LAYERS: [(&str, &[&str]); 9] = [
         ],
     ),
     ("worker", &["decide", "context", "transfer", "run_loop"]),
-    ("webhook", &["senders", "proof", "coalesce", "intake"]),
+    (
+        "webhook",
+        &[
+            "senders", "samples", "proof", "rate", "seen", "ledger", "coalesce", "intake",
+            "receive",
+        ],
+    ),
     (
         "registry",
         &[

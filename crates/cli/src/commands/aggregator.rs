@@ -9,29 +9,28 @@ use image_sync_shared::ports::telemetry::measures::Measures;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::options::LISTEN;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::run::connection::{ConnectionArgs, MaxDeliver};
 use crate::run::report_store::Store;
 use crate::run::runtime;
 use crate::run::wiring;
-use crate::server::{self, Address, HttpServer};
+use crate::server::{HttpServer, ListenArgs};
 
 /// Options of `aggregator`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AggregatorArgs {
     #[command(flatten)]
     max_deliver: MaxDeliver,
-    #[arg(long, value_name = "HOST:PORT", value_parser = server::address, help = LISTEN)]
-    listen: Option<Address>,
+    #[command(flatten)]
+    listen: ListenArgs,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
 
 /// Runs `aggregator`.
 pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Exit, Problem> {
-    let mut server = HttpServer::listen(args.listen.as_ref())?;
+    let mut server = HttpServer::listen(&args.listen)?;
     let measures = server.of_runs();
     runtime::run(runtime::GRACE, |stop| async move {
         let serving = server.serve(&stop)?;

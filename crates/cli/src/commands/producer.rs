@@ -174,7 +174,7 @@ fn outside(
 /// Starts a round now and then one whenever its time has come, until `stop` is cancelled. One whose time comes while
 /// another is under way follows it at once, further ones are left out, and one that fails is none of the next one's
 /// business.
-async fn repeat(
+pub(super) async fn repeat(
     every: Duration,
     stop: &CancellationToken,
     round: impl AsyncFn() -> Result<Option<RunId>, Problem>,

@@ -3,6 +3,7 @@
 mod choice;
 mod listing;
 pub(super) mod progress;
+pub(crate) mod why;
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 pub(crate) mod aliyun;
 pub(crate) mod copy;
 pub(crate) mod kyma;
+mod watch;
 
 use clap::Args;
 use std::num::NonZeroUsize;
@@ -21,7 +22,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::options::{CommonArgs, DialectArgs, LISTEN, OutputArgs, at_least_one};
+use crate::options::{CommonArgs, DialectArgs, OutputArgs, at_least_one};
 use crate::output::Outputs;
 use crate::output::copied_images::CopiedImages;
 use crate::process::clock::{SteadyClock, SystemClock};
@@ -34,10 +35,11 @@ use crate::run::pipeline::{Outcome, Pipeline, RunOptions};
 use crate::run::setup::{self, Named};
 use crate::run::state::{State, StateArgs};
 use crate::run::wiring::Outside;
-use crate::server::{self, Address, HttpServer, Serving};
+use crate::server::{HttpServer, ListenArgs, Serving};
 use crate::telemetry::metrics::Hosts;
 use crate::terminal::progress::Screen;
 use crate::terminal::units;
+pub(crate) use watch::WatchArgs;
 
 /// Options of `sync`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub(crate) struct SyncArgs {
     pub(crate) dialect: DialectArgs,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
 }
 
 /// Options of commands that work images themselves.
@@ -66,8 +70,8 @@ pub(crate) struct WorkArgs {
     /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 25s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,
-    #[arg(long, value_name = "HOST:PORT", value_parser = server::address, help = LISTEN)]
-    pub(crate) listen: Option<Address>,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
 }
 
 impl WorkArgs {
@@ -84,6 +88,9 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
+    if args.watch.watch {
+        return watch::run(common, args, environment, screen);
+    }
     let dialect = args.dialect.options(environment);
     run_with(Named::new(common, &dialect), args, environment, screen)
 }
@@ -124,7 +131,7 @@ fn work_with(
     if let Some(concurrency) = args.concurrency {
         config.settings.concurrency = concurrency.get();
     }
-    let mut server = HttpServer::listen(args.listen.as_ref())?;
+    let mut server = HttpServer::listen(&args.listen)?;
     let measures = server.of_work(|| Hosts::of(&config, images.samples()));
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
     let sync = Sync {

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{aggregator, dead_letters, enqueue, hosts, producer, runs, why};
+use super::runs::why;
+use super::{aggregator, dead_letters, enqueue, hosts, producer, runs};
 use crate::args::{self, Command};
 use crate::options::{Output, OutputArgs};
 use crate::output::Outputs;

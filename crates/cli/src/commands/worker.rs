@@ -19,14 +19,14 @@ use image_sync_worker::{Admission, AdmissionRules, Shutdown, Worker, WorkerSetti
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::options::{CommonArgs, DialectArgs, LISTEN, at_least_one};
+use crate::options::{CommonArgs, DialectArgs, at_least_one};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::run::connection::{ConnectionArgs, MaxDeliver, secret_in};
 use crate::run::runtime;
 use crate::run::setup::{self, Loaded, Named};
 use crate::run::wiring::{self, Outside};
-use crate::server::{self, Address, HttpServer};
+use crate::server::{HttpServer, ListenArgs};
 use crate::telemetry::metrics::Hosts;
 use crate::terminal::units;
 
@@ -69,8 +69,8 @@ pub(crate) struct WorkerArgs {
     allow_folders: bool,
     #[arg(long, value_name = "FILE", help = FACTS_KEY_FILE)]
     facts_key_file: Option<PathBuf>,
-    #[arg(long, value_name = "HOST:PORT", value_parser = server::address, help = LISTEN)]
-    listen: Option<Address>,
+    #[command(flatten)]
+    listen: ListenArgs,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -201,7 +201,7 @@ pub(crate) fn run(
     )?;
     let rules = args.rules(&config, &images, environment)?;
     let facts_key = args.facts_key(environment)?;
-    let mut server = HttpServer::listen(args.listen.as_ref())?;
+    let mut server = HttpServer::listen(&args.listen)?;
     let measures = server.of_work(|| Hosts::of(&config, images.samples()));
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
     let router = Arc::new(router);

@@ -1,5 +1,7 @@
 //! Which images of the config a run is about.
 
+mod failed_images;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +10,6 @@ use image_sync_catalog::config_file::{Images, STDIN, STDIN_NAME};
 use image_sync_catalog::selection;
 use tracing::{info, warn};
 
-use super::failed_images;
 use crate::process::exit::Problem;
 
 /// Options of commands that start a run of the config.

@@ -10,7 +10,7 @@ use clap::{Args, value_parser};
 use image_sync_queue::Ports;
 use image_sync_queue::jetstream::{
     Auth, ConnectError, ConnectSettings, Connection, JetStream, Prefix, ProvisionError, Role,
-    TlsFiles,
+    Subscription, TlsFiles,
 };
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
@@ -63,6 +63,15 @@ impl OpenQueue {
     /// Its ports.
     pub(crate) fn ports(&self) -> &Ports {
         self.0.ports()
+    }
+
+    /// Subscribes to a subject of other programs, as one of this group.
+    pub(crate) async fn subscribe(
+        &self,
+        subject: &str,
+        group: &str,
+    ) -> Result<Subscription, QueueError> {
+        self.0.connection().subscribe(subject, group).await
     }
 
     /// Ends what is under way there. To be called when no more jobs are pulled.
@@ -140,6 +149,16 @@ impl ConnectionArgs {
     pub(crate) async fn producer(&self, environment: &Environment) -> Result<OpenQueue, Problem> {
         let (deliver, unwatched) = (DEFAULT_MAX_DELIVER, Serving::nothing());
         self.open(environment, Role::Producer, deliver, &unwatched)
+            .await
+    }
+
+    /// The same for a role that publishes what events lead to. What it waits for, `serving` says.
+    pub(crate) async fn webhook(
+        &self,
+        environment: &Environment,
+        serving: &Serving,
+    ) -> Result<OpenQueue, Problem> {
+        self.open(environment, Role::Webhook, DEFAULT_MAX_DELIVER, serving)
             .await
     }
 

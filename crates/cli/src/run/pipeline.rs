@@ -138,7 +138,8 @@ impl Pipeline {
     }
 }
 
-fn worker_settings(config: &Config, options: RunOptions) -> WorkerSettings {
+/// What the config and the command line say to a worker.
+pub(crate) fn worker_settings(config: &Config, options: RunOptions) -> WorkerSettings {
     WorkerSettings {
         retry: config.settings.retry,
         max_pause: config.settings.max_pause,

@@ -4,20 +4,25 @@
 //! and little memory, and there are never more than a few: the oldest that waits for its client gives way to a new one.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
+
+use super::tls::Tls;
 
 /// Bytes of a request's head at most; a longer one is answered with 431.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -47,6 +52,34 @@ impl Default for Limits {
     }
 }
 
+/// Who is at the other end, as a request has it among its extensions.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// Where it comes from.
+    pub(super) address: SocketAddr,
+    /// Whether it has a certificate that is trusted.
+    pub(super) has_certificate: bool,
+    is_answering: Arc<AtomicBool>,
+}
+
+impl Peer {
+    fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            has_certificate: false,
+            is_answering: Arc::default(),
+        }
+    }
+
+    /// Waits for what the client has still to send: meanwhile its connection may have to give way to others.
+    pub(super) async fn wait_for<T>(&self, sent: impl Future<Output = T>) -> T {
+        self.is_answering.store(false, Ordering::Relaxed);
+        let sent = sent.await;
+        self.is_answering.store(true, Ordering::Relaxed);
+        sent
+    }
+}
+
 /// One that is open.
 struct Connection {
     task: AbortHandle,
@@ -55,20 +88,31 @@ struct Connection {
 }
 
 /// Serves until it is dropped, its connections with it.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    tls: Option<Arc<Tls>>,
+) {
     let mut tasks = JoinSet::new();
     // By age, the oldest first.
     let mut open: Vec<Connection> = Vec::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, address)) => {
                     if open.len() >= limits.connections {
                         give_way(&mut tasks, &mut open).await;
                     }
-                    let is_answering = Arc::default();
-                    let conversation = converse(stream, router.clone(), Arc::clone(&is_answering), limits);
-                    let task = tasks.spawn(conversation);
+                    let peer = Peer::new(address);
+                    let is_answering = Arc::clone(&peer.is_answering);
+                    let task = match &tls {
+                        None => tasks.spawn(converse(stream, router.clone(), peer, limits)),
+                        Some(tls) => {
+                            let tls = Arc::clone(tls);
+                            tasks.spawn(converse_over_tls(stream, tls, router.clone(), peer, limits))
+                        }
+                    };
                     open.push(Connection { task, is_answering });
                     // Whose request is there already is answered before another connection can take its place.
                     yield_now().await;
@@ -111,19 +155,39 @@ fn forget_closed(open: &mut Vec<Connection>) {
     open.retain(|connection| !connection.task.is_finished());
 }
 
+async fn converse_over_tls(
+    stream: TcpStream,
+    tls: Arc<Tls>,
+    router: Router,
+    mut peer: Peer,
+    limits: Limits,
+) {
+    match timeout(limits.head, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let (_, session) = stream.get_ref();
+            // What is no certificate of a trusted authority has ended the handshake.
+            peer.has_certificate = session.peer_certificates().is_some();
+            converse(stream, router, peer, limits).await;
+        }
+        Ok(Err(error)) => debug!(%error, "a client of the server made no TLS connection"),
+        Err(_elapsed) => debug!("a client of the server was too slow"),
+    }
+}
+
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     router: Router,
-    is_answering: Arc<AtomicBool>,
+    peer: Peer,
     limits: Limits,
 ) {
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|request| {
-        is_answering.store(true, Ordering::Relaxed);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        peer.is_answering.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(peer.clone());
         let answer = router.call(request);
         async {
             let answer = answer.await;
-            is_answering.store(false, Ordering::Relaxed);
+            peer.is_answering.store(false, Ordering::Relaxed);
             answer
         }
     });
@@ -143,11 +207,10 @@ async fn converse(
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
+    use axum::Extension;
+    use axum::body::{Body, to_bytes};
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-    use tokio::net::TcpStream;
     use tokio::sync::Semaphore;
     use tokio::time::Instant;
 
@@ -157,6 +220,10 @@ mod tests {
 
     fn router() -> Router {
         Router::new().route("/", get(async || "here"))
+    }
+
+    fn nobody() -> Peer {
+        Peer::new(SocketAddr::from(([127, 0, 0, 1], 1)))
     }
 
     /// A server with room for `connections`, and where it is.
@@ -169,7 +236,7 @@ mod tests {
             whole: Duration::from_secs(3600),
         };
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, router, limits));
+        server.spawn(serve(listener, router, limits, None));
         (address, server)
     }
 
@@ -221,6 +288,30 @@ mod tests {
         assert_eq!(said(&mut idle).await, "", "closed, although it is younger");
         go_on.add_permits(1);
         assert!(said(&mut waiting).await.ends_with("at last"));
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_body_is_waited_for_gives_way_to_a_new_one() {
+        let reached = Arc::new(Semaphore::new(0));
+        let asked = Arc::clone(&reached);
+        let body = get(async move |Extension(peer): Extension<Peer>, body: Body| {
+            asked.add_permits(1);
+            let read = peer.wait_for(to_bytes(body, 10)).await;
+            format!("{} bytes", read.map_or(0, |bytes| bytes.len()))
+        });
+        let (address, _server) = server(router().route("/body", body), 2).await;
+        let mut slow = Vec::new();
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = b"GET /body HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n";
+            stream.write_all(request).await.unwrap();
+            reached.acquire().await.unwrap().forget();
+            slow.push(stream);
+        }
+        assert!(ask(address, GET).await.ends_with("here"));
+        assert_eq!(said(&mut slow[0]).await, "", "closed");
+        slow[1].write_all(b"12345").await.unwrap();
+        assert!(said(&mut slow[1]).await.ends_with("5 bytes"), "still open");
     }
 
     #[tokio::test]
@@ -281,7 +372,7 @@ mod tests {
             let (mut client, end) = duplex(1 << 20);
             client.write_all(request.as_bytes()).await.unwrap();
             let shown = &request[..20.min(request.len())];
-            converse(end, router(), Arc::default(), Limits::default()).await;
+            converse(end, router(), nobody(), Limits::default()).await;
             let answer = said(&mut client).await;
             let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
             assert!(refused, "{shown:?}: {answer}");
@@ -292,7 +383,7 @@ mod tests {
     /// Serves the other end of a connection, and says how long that took.
     async fn served(end: DuplexStream, router: Router) -> Duration {
         let began = Instant::now();
-        converse(end, router, Arc::default(), Limits::default()).await;
+        converse(end, router, nobody(), Limits::default()).await;
         began.elapsed()
     }
 

@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus.
 
+mod events;
 mod exposition;
 mod hosts;
 mod labels;
@@ -9,12 +10,14 @@ mod process;
 mod runs;
 mod work;
 
+use image_sync_shared::config::webhooks::Sender;
 use image_sync_shared::ports::queue::backlog::Length;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+pub(crate) use events::EventMetrics;
 pub(crate) use exposition::Exposition;
 pub(crate) use hosts::Hosts;
 use labels::{LaneLabel, StoreLabel};
@@ -100,6 +103,11 @@ impl Metrics {
     /// Adds those of making reports.
     pub(crate) fn of_runs(&mut self) -> RunMetrics {
         RunMetrics::register(&mut self.registry)
+    }
+
+    /// Adds those of events, of these senders.
+    pub(crate) fn of_events(&mut self, senders: impl Iterator<Item = Sender>) -> EventMetrics {
+        EventMetrics::register(&mut self.registry, senders)
     }
 
     /// How much the queue holds.

@@ -88,8 +88,13 @@ fn one(sender: Sender, node: &Node) -> Result<WebhookSettings, Problems> {
         let host = registry_host(&text);
         keys.ok(host.map_err(|why| Problem::new(why).key("registry")))
     });
-    for key in ["username", "header"] {
-        if keys.node(key).is_some() && !has_headers(sender) {
+    let able = [
+        ("username", has_headers(sender)),
+        ("header", has_headers(sender) && sender != Sender::Harbor),
+        ("client_certificate", has_certificate(sender)),
+    ];
+    for (key, is_able) in able {
+        if keys.node(key).is_some() && !is_able {
             let text = format!("found for {sender}, which cannot be told to send it");
             keys.report(Problem::new(text).key(key));
         }
@@ -103,6 +108,11 @@ fn one(sender: Sender, node: &Node) -> Result<WebhookSettings, Problems> {
 fn has_headers(sender: Sender) -> bool {
     use Sender::{Acr, Distribution, Ecr, Generic, Harbor, Zot};
     matches!(sender, Acr | Distribution | Ecr | Generic | Harbor | Zot)
+}
+
+/// Whether it can have a certificate of its own.
+fn has_certificate(sender: Sender) -> bool {
+    matches!(sender, Sender::Quay | Sender::Zot | Sender::Generic)
 }
 
 fn proof(sender: Sender, keys: &Keys<'_>) -> Option<WebhookProof> {
@@ -239,13 +249,12 @@ mod tests {
 
     #[test]
     fn a_sender_of_several_registries_is_a_list() {
-        let text = "  harbor:\n  - {registry: a.example, secret_file: a}\n  - {registry: b.example, secret_file: b, username: me, header: X-Key}";
-        let settings = &read(text).unwrap().senders[&Sender::Harbor];
+        let text = "  acr:\n  - {registry: a.example, secret_file: a}\n  - {registry: b.example, secret_file: b, header: X-Key}";
+        let settings = &read(text).unwrap().senders[&Sender::Acr];
         assert_eq!(settings.len(), 2);
         let WebhookProof::Secret(proof) = &settings[1].proof else {
             panic!("{settings:?}")
         };
-        assert_eq!(proof.username.as_deref(), Some("me"));
         assert_eq!(proof.header.as_deref(), Some("X-Key"));
         assert_eq!(settings[1].registry.as_deref(), Some("b.example"));
     }

@@ -14,8 +14,7 @@ use image_sync_shared::text::JsonWriter;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use super::runs;
-use super::runs::progress::{holders, images_of};
+use super::progress::{holders, images_of};
 use crate::options::Output;
 use crate::output::{self, Shape};
 use crate::process::environment::Environment;
@@ -50,7 +49,7 @@ pub(crate) struct WhyArgs {
 
 impl WhyArgs {
     /// The images that are asked for.
-    pub(super) fn meant(&self) -> Result<Meant, Problem> {
+    pub(in crate::commands) fn meant(&self) -> Result<Meant, Problem> {
         Meant::new(&self.image).map_err(Problem::usage)
     }
 }
@@ -76,7 +75,7 @@ pub(crate) fn run(args: &WhyArgs, environment: &Environment) -> Result<Exit, Pro
 }
 
 /// Says what is known of the images that are meant.
-pub(super) async fn tell(
+pub(in crate::commands) async fn tell(
     args: &WhyArgs,
     meant: &Meant,
     queue: &Ports,
@@ -104,7 +103,7 @@ pub(super) async fn tell(
 }
 
 async fn known(queue: &Ports, meant: &Meant, text: &str) -> Result<Known, Problem> {
-    let mut states = runs::all(queue).await?;
+    let mut states = super::all(queue).await?;
     states.reverse();
     states.truncate(RUNS);
     let mut known = Known {

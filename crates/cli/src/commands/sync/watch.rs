@@ -1,0 +1,182 @@
+//! `sync --watch`: runs again and again, and takes events of registries meanwhile, in one process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use futures_util::StreamExt as _;
+use image_sync_catalog::config_file::Sources;
+use image_sync_queue::in_process::{InProcess, InProcessSettings};
+use image_sync_registry::Router;
+use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::telemetry::progress::Silent;
+use image_sync_shared::run::RunId;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Named, SyncArgs, WorkArgs};
+use crate::commands::producer::repeat;
+use crate::commands::webhook::{GuardsFor, HookArgs};
+use crate::options::CommonArgs;
+use crate::output::Outputs;
+use crate::process::clock::{SteadyClock, SystemClock};
+use crate::process::environment::Environment;
+use crate::process::exit::{Exit, Problem};
+use crate::process::stdout::Stdout;
+use crate::run::events::Events;
+use crate::run::events::current_catalog::CurrentCatalog;
+use crate::run::pipeline::{RunOptions, worker_settings};
+use crate::run::published::{self, Published};
+use crate::run::runtime;
+use crate::run::setup::{self, Loaded};
+use crate::run::state::State;
+use crate::run::watch::{Watch, Written};
+use crate::run::wiring::{self, Outside};
+use crate::server::{HttpServer, Serving};
+use crate::telemetry::metrics::Hosts;
+use crate::terminal::progress::Screen;
+
+/// How often all images are checked, unless told otherwise.
+const EVERY: Duration = Duration::from_secs(3600);
+
+/// Options of a `sync` that goes on.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WatchArgs {
+    /// Go on until SIGTERM: check all images again and again, and take events of registries at --listen
+    #[arg(long, conflicts_with_all = ["dry_run", "only_failed"])]
+    pub(super) watch: bool,
+    /// With --watch: how often all images are checked, as in 30m [default: 1h]; the config is read again for each
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "watch")]
+    every: Option<Duration>,
+    #[command(flatten)]
+    hooks: HookArgs,
+}
+
+/// Runs `sync --watch`.
+pub(super) fn run(
+    common: &CommonArgs,
+    args: &SyncArgs,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    let again = {
+        let (common, args, environment) = (common.clone(), args.clone(), environment.clone());
+        move || load(&common, &args, &environment)
+    };
+    let loaded = again()?;
+    loaded.again("--watch")?;
+    let work = &args.work;
+    let outputs = Outputs::prepare(&work.output, environment, screen, Stdout::Process)?;
+    let mut server = HttpServer::listen(&work.listen)?;
+    let senders = args.watch.hooks.senders(&loaded.config.webhooks);
+    let measures = server.of_work(|| Hosts::of(&loaded.config, loaded.images.samples()));
+    let of_runs = server.of_runs();
+    let of_events = server.of_events(senders.into_iter());
+    let router = setup::measured_registries(&loaded.config, environment, Arc::clone(&measures))?;
+    let router = Arc::new(router);
+    let state = State::open(&work.state, environment);
+    runtime::run(work.grace(), |stop| async move {
+        let serving = server.serve(&stop)?;
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::of(&SystemClock));
+        let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
+        let ports = queue.ports().clone();
+        let guards = args.watch.hooks.guards(
+            &loaded,
+            &GuardsFor {
+                listen: &work.listen,
+                clock: Arc::clone(&clock),
+            },
+        )?;
+        let outside = Outside {
+            registries: Arc::<Router>::clone(&router),
+            memo: Arc::clone(&state.memo),
+            progress: Arc::new(Silent),
+            measures,
+            clock,
+        };
+        let options = RunOptions {
+            dry_run: false,
+            grace: work.grace(),
+        };
+        let settings = worker_settings(&loaded.config, options);
+        let reports = Arc::new(Written::new(outputs));
+        let watch = Watch::new(queue, settings, outside, &of_runs, reports);
+        let rounds = Rounds {
+            catalog: Arc::new(CurrentCatalog::new(loaded)),
+            router: Arc::clone(&router),
+            state,
+            queue: ports,
+        };
+        let events = Events::new(&rounds.queue, Arc::clone(&rounds.catalog), of_events);
+        tell(&serving, &events, guards, &rounds);
+        let every = args.watch.every.unwrap_or(EVERY);
+        let publish = async {
+            let all = repeat(every, &stop, || rounds.begin(&stop));
+            tokio::join!(all, events.run(again, &stop));
+        };
+        let ended = Box::pin(watch.run(publish, &stop)).await;
+        // Uploads that were broken off are cancelled at their registries.
+        router.close().await;
+        ended.map(|()| Exit::Success)
+    })
+}
+
+fn tell(serving: &Serving, events: &Events, guards: crate::server::Guards, rounds: &Rounds) {
+    serving.hears(events.hooks(guards));
+    serving.ready(Arc::clone(&rounds.queue.backlog));
+    info!("watching");
+}
+
+/// The config, with the images that were asked for.
+fn load(
+    common: &CommonArgs,
+    args: &SyncArgs,
+    environment: &Environment,
+) -> Result<Loaded, Problem> {
+    let dialect = args.dialect.options(environment);
+    let mut loaded = setup::load(Named::new(common, &dialect), environment)?;
+    loaded.images = args.choice.choose(&loaded.file, loaded.images)?;
+    set_concurrency(&mut loaded, &args.work);
+    Ok(loaded)
+}
+
+fn set_concurrency(loaded: &mut Loaded, args: &WorkArgs) {
+    if let Some(concurrency) = args.concurrency {
+        loaded.config.settings.concurrency = concurrency.get();
+    }
+}
+
+/// What the runs of all images take.
+struct Rounds {
+    catalog: Arc<CurrentCatalog>,
+    router: Arc<Router>,
+    state: State,
+    queue: image_sync_queue::Ports,
+}
+
+impl Rounds {
+    /// Publishes a run of all images, unless the last one is still open.
+    async fn begin(&self, stop: &CancellationToken) -> Result<Option<RunId>, Problem> {
+        let known = self.catalog.known();
+        let Loaded { config, images, .. } = &known.loaded;
+        let clock = &self.queue.clock;
+        let plan = wiring::plan(config, images, false, clock.as_ref());
+        let sources = Sources {
+            registries: &*self.router,
+            creation_times: &*self.state.creation_times,
+            now: clock.now(),
+        };
+        let stages = images.expand(sources, &config.settings);
+        let stages = stages.map(|pages| pages.map(Ok));
+        let producer = wiring::producer(&self.queue, clock);
+        let outcome = producer.produce_stages(&plan, stages, stop).await;
+        let outcome = outcome.map_err(Problem::not_carried_out)?;
+        match published::settled(&*self.queue.runs, &plan.run_id, outcome).await? {
+            Published::All { .. } => Ok(Some(plan.run_id)),
+            Published::Busy { open } => {
+                warn!(run = %open, "the last run is still open: skipped");
+                Ok(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The access log: one line for each request, without what it proved itself with.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use image_sync_shared::config::webhooks::Sender;
+use image_sync_shared::panics::lock;
+use tracing::{debug, info, warn};
+
+use super::answer::Answer;
+use crate::server::connections::Peer;
+
+/// How often requests that were refused are told of; each of them at level debug.
+const REFUSALS: Duration = Duration::from_secs(10);
+
+/// When refused requests were told of last, and how many there were since.
+static REFUSED: Mutex<Option<(Instant, u64)>> = Mutex::new(None);
+
+/// A request, as far as it is known.
+pub(super) struct Access {
+    sender: Sender,
+    peer: SocketAddr,
+    has_secret_in_path: bool,
+    began: Instant,
+    pub(super) delivery: Option<String>,
+    pub(super) bytes: usize,
+    events: usize,
+    stored: usize,
+}
+
+impl Access {
+    pub(super) fn begin(sender: Sender, peer: &Peer, has_secret_in_path: bool) -> Self {
+        Self {
+            sender,
+            peer: peer.address,
+            has_secret_in_path,
+            began: Instant::now(),
+            delivery: None,
+            bytes: 0,
+            events: 0,
+            stored: 0,
+        }
+    }
+
+    /// How many events it had, and to how many of them there are jobs.
+    pub(super) fn came_to(&mut self, events: usize, stored: usize) {
+        (self.events, self.stored) = (events, stored);
+    }
+
+    pub(super) fn end(self, answer: &Answer) {
+        let Self {
+            sender,
+            peer,
+            bytes,
+            events,
+            stored,
+            ..
+        } = self;
+        let status = answer.status.as_u16();
+        let secret = if self.has_secret_in_path { "/***" } else { "" };
+        let path = format!("/v1/hooks/{sender}{secret}");
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let delivery = self.delivery.unwrap_or_default();
+        if answer.status == StatusCode::UNAUTHORIZED {
+            debug!(%peer, path, status, "refused");
+            tell_of_refusal(sender, peer);
+        } else if answer.status.is_success() {
+            info!(%peer, path, status, delivery, bytes, events, stored, ms, "request");
+        } else {
+            let answer = answer.text();
+            warn!(%peer, path, status, delivery, bytes, ms, answer, "request");
+        }
+    }
+}
+
+/// Who guesses secrets does not fill the log.
+fn tell_of_refusal(sender: Sender, peer: SocketAddr) {
+    let mut refused = lock(&REFUSED);
+    let (told, count) = refused.map_or((None, 0), |(told, count)| (Some(told), count));
+    let count = count + 1;
+    if told.is_some_and(|told| told.elapsed() < REFUSALS) {
+        *refused = told.map(|told| (told, count));
+        return;
+    }
+    *refused = Some((Instant::now(), 0));
+    warn!(%sender, %peer, requests = count, "requests without a valid proof of their sender");
+}
