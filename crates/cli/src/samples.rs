@@ -1,5 +1,6 @@
 //! Values for the tests of this crate.
 
+mod moving;
 mod registries;
 
 use image_sync_shared::run::job::Job;
@@ -9,6 +10,7 @@ use image_sync_shared::run::{RunId, Trigger};
 use image_sync_testkit::samples;
 use time::macros::datetime;
 
+pub(crate) use moving::MovingTags;
 pub(crate) use registries::InPlace;
 
 pub(crate) fn head() -> ReportHead {

@@ -182,3 +182,35 @@ async fn assert_waits<T: std::fmt::Debug>(future: &mut (impl Future<Output = T> 
     let ready = tokio::time::timeout(Duration::from_secs(10), future).await;
     assert!(ready.is_err(), "{ready:?} did not wait");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_forgotten_leaves_nothing_and_others_stay() {
+    use image_sync_shared::ports::runs::run_control::Opening;
+    let queue = fresh().await;
+    let ports = queue.ports();
+    let until = queue.clock.now() + HOUR;
+    let mut follower = ports.states.follow().await.unwrap();
+    for name in ["old", "new"] {
+        let run = RunId::new(name);
+        let opening = ports.runs.open(name, &run, until).await;
+        assert_eq!(opening, Ok(Opening::Opened));
+        let alive = image_sync_shared::run::RunEvent::Alive { at: until };
+        ports.log.append(&run, &alive).await.unwrap();
+        ports.runs.cancel(&run).await.unwrap();
+        let report = Box::new(|out: &mut dyn std::io::Write| out.write_all(b"{}"));
+        ports.reports.put(&run, report).await.unwrap();
+    }
+    let (old, new) = (RunId::new("old"), RunId::new("new"));
+    queue.in_process.forget(&old);
+    for (run, is_known) in [(&old, false), (&new, true)] {
+        assert_eq!(ports.states.get(run).await.unwrap().is_some(), is_known);
+        assert_eq!(ports.reports.get(run).await.unwrap().is_some(), is_known);
+        assert_eq!(ports.runs.is_cancelled(run), is_known);
+        let mut log = ports.log.read(run).await.unwrap();
+        let event = log.next(Duration::ZERO).await.unwrap();
+        assert_eq!(event.is_some(), is_known, "{run}");
+    }
+    let heard = follower.next(Duration::ZERO).await.unwrap().unwrap();
+    assert_eq!(heard.run, new, "what was forgotten is not heard of");
+    assert!(follower.next(Duration::ZERO).await.unwrap().is_none());
+}

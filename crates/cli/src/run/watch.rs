@@ -124,7 +124,8 @@ impl Watch {
         let mut ended: VecDeque<RunId> = VecDeque::new();
         while let Some(state) = stop.run_until_cancelled(states.next(LOOK)).await {
             let Ok(Some(state)) = state else { continue };
-            if state.ended.is_some() {
+            // One that ended before its opening was read is told of twice.
+            if state.ended.is_some() && !ended.contains(&state.run) {
                 ended.push_back(state.run);
             }
             while ended.len() > REMEMBERED {

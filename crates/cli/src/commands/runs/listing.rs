@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use image_sync_shared::ports::runs::run_log::RunFrame;
 use image_sync_shared::ports::runs::run_states::RunState;
 use image_sync_shared::run::Trigger;
-use image_sync_shared::run::report::ReportHead;
+use image_sync_shared::run::report::{ReportHead, RunStatus};
 use image_sync_shared::text::JsonWriter;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -58,6 +58,13 @@ impl Listed {
     fn head(&self) -> Option<&ReportHead> {
         self.state.ended.as_ref()
     }
+
+    /// Whether events led to it, and all went well: of such there may be thousands in a row.
+    fn is_quiet(&self) -> bool {
+        let is_well =
+            |head: &ReportHead| head.status == RunStatus::Complete && head.summary.failed == 0;
+        self.trigger() == Some(Trigger::Webhook) && self.head().is_some_and(is_well)
+    }
 }
 
 /// A run in the JSON of the list: `ended` is the report without its lists.
@@ -81,7 +88,7 @@ struct Row<'a> {
     ended: Option<&'a ReportHead>,
 }
 
-/// Writes the runs to stdout.
+/// Writes the runs to stdout. A table has the runs of events folded, JSON has each.
 pub(super) async fn write(
     runs: Vec<Listed>,
     shape: Shape,
@@ -119,33 +126,44 @@ fn write_table(runs: &[Listed], out: &mut impl Write) -> io::Result<()> {
         return writeln!(out, "no runs");
     }
     let mut table = Table::new(&COLUMNS);
-    for run in runs {
-        table.measure(&cells(run));
-    }
+    // Those of events that follow each other are one line.
+    let together = |one: &Listed, next: &Listed| one.is_quiet() && next.is_quiet();
+    let lines = || runs.chunk_by(together).filter_map(cells);
+    lines().for_each(|line| table.measure(&line));
     // Nothing here is cut: ids are there to be copied.
     let layout = table.layout(Canvas::default());
     writeln!(out, "{}", layout.headings())?;
-    for run in runs {
-        writeln!(out, "{}", layout.line(&cells(run), ""))?;
+    for line in lines() {
+        writeln!(out, "{}", layout.line(&line, ""))?;
     }
     Ok(())
 }
 
-fn cells(run: &Listed) -> [String; COLUMNS.len()] {
-    let of_report = |cell: fn(&ReportHead) -> u32| text(run.head().map(cell));
-    [
+/// The line of these runs, which has the id and the time of the first one and the counts of all.
+fn cells(runs: &[Listed]) -> Option<[String; COLUMNS.len()]> {
+    let run = runs.first()?;
+    let sum = |count: fn(&Listed) -> Option<u32>| {
+        let counts: Option<Vec<u64>> = runs.iter().map(|run| count(run).map(u64::from)).collect();
+        text(counts.map(|counts| counts.iter().sum::<u64>()))
+    };
+    let trigger = text(run.trigger().map(Trigger::name));
+    let trigger = match runs.len() {
+        1 => trigger,
+        several => format!("{trigger}, {several} runs"),
+    };
+    Some([
         printable(run.state.run.as_str()),
         printable(status(&run.state)),
-        printable(&text(run.trigger().map(Trigger::name))),
+        printable(&trigger),
         text(
             run.started_at()
                 .map(|started| units::utc(started).format(STARTED).unwrap_or_default()),
         ),
-        text(run.jobs()),
-        of_report(|head| head.summary.pulled),
-        of_report(|head| head.summary.already_cached),
-        of_report(|head| head.summary.failed),
-    ]
+        sum(Listed::jobs),
+        sum(|run| run.head().map(|head| head.summary.pulled)),
+        sum(|run| run.head().map(|head| head.summary.already_cached)),
+        sum(|run| run.head().map(|head| head.summary.failed)),
+    ])
 }
 
 /// What is not known is left out.
@@ -217,6 +235,48 @@ r3   open
         let mut none = Vec::new();
         write_table(&[], &mut none).unwrap();
         assert_eq!(none, b"no runs\n");
+    }
+
+    #[test]
+    fn runs_of_events_that_went_well_are_one_line_and_others_stand_out() {
+        let of_event = |id: &str, failed: u32| {
+            let mut head = samples::report().head;
+            head.trigger = Trigger::Webhook;
+            head.summary.failed = failed;
+            Listed {
+                state: RunState {
+                    run: RunId::new(id),
+                    ended: Some(head),
+                    ..runs()[0].state.clone()
+                },
+                frame: RunFrame::default(),
+            }
+        };
+        let [cron, ..] = runs();
+        let listed = [
+            of_event("w1", 0),
+            of_event("w2", 0),
+            of_event("w3", 0),
+            cron,
+            of_event("w4", 0),
+            of_event("w5", 1),
+            of_event("w6", 0),
+        ];
+        let mut out = Vec::new();
+        write_table(&listed, &mut out).unwrap();
+        let expected = "\
+RUN  STATUS    TRIGGER          STARTED               IMAGES  COPIED  IN PLACE  FAILED
+w1   complete  webhook, 3 runs  2026-11-20T12:00:00Z       9       3         3       0
+r1   complete  cron             2026-11-20T12:00:00Z       3       1         1       1
+w4   complete  webhook          2026-11-20T12:00:00Z       3       1         1       0
+w5   complete  webhook          2026-11-20T12:00:00Z       3       1         1       1
+w6   complete  webhook          2026-11-20T12:00:00Z       3       1         1       0
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        let mut json = Vec::new();
+        write_json(&listed, &mut json).unwrap();
+        let all: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(all.as_array().unwrap().len(), 7);
     }
 
     #[test]

@@ -9,7 +9,9 @@ use image_sync_catalog::config_file::Sources;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_registry::Router;
 use image_sync_shared::ports::clock::Clock;
+use image_sync_shared::ports::creation_times::CreationTimes;
 use image_sync_shared::ports::telemetry::progress::Silent;
+use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::run::RunId;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -103,8 +105,8 @@ pub(super) fn run(
         let watch = Watch::new(queue, settings, outside, &of_runs, reports);
         let rounds = Rounds {
             catalog: Arc::new(CurrentCatalog::new(loaded)),
-            router: Arc::clone(&router),
-            state,
+            registries: Arc::<Router>::clone(&router),
+            creation_times: state.creation_times,
             queue: ports,
         };
         let events = Events::new(&rounds.queue, Arc::clone(&rounds.catalog), of_events);
@@ -149,8 +151,8 @@ fn set_concurrency(loaded: &mut Loaded, args: &WorkArgs) {
 /// What the runs of all images take.
 struct Rounds {
     catalog: Arc<CurrentCatalog>,
-    router: Arc<Router>,
-    state: State,
+    registries: Arc<dyn Registries>,
+    creation_times: Arc<dyn CreationTimes>,
     queue: image_sync_queue::Ports,
 }
 
@@ -162,8 +164,8 @@ impl Rounds {
         let clock = &self.queue.clock;
         let plan = wiring::plan(config, images, false, clock.as_ref());
         let sources = Sources {
-            registries: &*self.router,
-            creation_times: &*self.state.creation_times,
+            registries: &*self.registries,
+            creation_times: &*self.creation_times,
             now: clock.now(),
         };
         let stages = images.expand(sources, &config.settings);
@@ -180,3 +182,6 @@ impl Rounds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
