@@ -116,7 +116,8 @@ impl TestWatch {
             meanwhile.await;
             stop.cancel();
         };
-        let (ended, ()) = tokio::join!(self.watch.run(publish, &stop), ends);
+        let running = Box::pin(self.watch.run(publish, &stop));
+        let (ended, ()) = tokio::join!(running, ends);
         ended.unwrap();
     }
 
@@ -185,7 +186,7 @@ async fn an_hour_of_pushes_some_of_which_are_not_told_of_and_runs_of_all_images(
                 assert!(!test.is_in_place("a"), "{push}: nobody told");
                 sleep(Duration::from_secs(10)).await;
             }
-            sleep(3 * MINUTE - Duration::from_secs(10)).await;
+            sleep(Duration::from_secs(170)).await;
         }
         // The last run of all images is over by now.
         sleep(3 * MINUTE).await;
