@@ -63,7 +63,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(address: SocketAddr) -> Self {
         Self {
             address,
             has_certificate: false,

@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use image_sync_shared::config::webhooks::Sender;
 use image_sync_shared::run::RunId;
 use image_sync_webhook::ledger::Outcome;
@@ -37,8 +39,10 @@ pub(crate) use guards::{Guards, Proven};
 const MAX_BODY: usize = 1 << 20;
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(8);
-/// How many bodies are in memory at the same time, at most.
-const BODIES: usize = 32;
+/// How many bytes of a body are read before it has to be one of [`LONG_BODIES`]: more than an event has.
+const SHORT_BODY: usize = 64 << 10;
+/// How many longer bodies are in memory at the same time, at most. Who sends them slowly keeps nobody's events from being read.
+const LONG_BODIES: usize = 32;
 
 /// What scripts may ask for.
 #[async_trait]
@@ -61,7 +65,7 @@ pub(crate) struct Hooks {
     guards: Guards,
     receiver: Arc<Receiver>,
     scripts: Arc<dyn Scripts>,
-    bodies: Semaphore,
+    long_bodies: Semaphore,
 }
 
 impl Hooks {
@@ -71,7 +75,7 @@ impl Hooks {
             guards,
             receiver,
             scripts,
-            bodies: Semaphore::new(BODIES),
+            long_bodies: Semaphore::new(LONG_BODIES),
         }
     }
 
@@ -82,17 +86,29 @@ impl Hooks {
         if stated.is_some_and(|length| length > MAX_BODY as u64) {
             return Err(Answer::too_large());
         }
-        let read = async {
-            let permit = self.bodies.acquire().await;
-            let read = axum::body::to_bytes(body, MAX_BODY).await;
-            drop(permit);
-            read
-        };
-        match timeout(BODY_TIME, peer.wait_for(read)).await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(_)) => Err(Answer::too_large()),
+        match timeout(BODY_TIME, peer.wait_for(self.read(body))).await {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(Answer::too_large()),
             Err(_elapsed) => Err(Answer::slow()),
         }
+    }
+
+    /// The whole body; none if it is too long or was cut short.
+    async fn read(&self, body: Body) -> Option<Bytes> {
+        let (mut pieces, mut whole) = (body.into_data_stream(), BytesMut::new());
+        let mut permit = None;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.ok()?;
+            let length = whole.len() + piece.len();
+            if length > MAX_BODY {
+                return None;
+            }
+            if length > SHORT_BODY && permit.is_none() {
+                permit = self.long_bodies.acquire().await.ok();
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Some(whole.freeze())
     }
 }
 
@@ -124,12 +140,16 @@ async fn event(
 async fn event_with_secret(
     State(slot): State<Slot>,
     Extension(peer): Extension<Peer>,
-    Path((sender, secret)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Response {
-    match slot.get() {
-        Some(hooks) => take_event(hooks, &peer, &sender, Some(&secret), request).await,
-        None => Answer::starting().into(),
+    match (slot.get(), path) {
+        (Some(hooks), Ok(Path((sender, secret)))) => {
+            take_event(hooks, &peer, &sender, Some(&secret), request).await
+        }
+        // What is no UTF-8 is a wrong secret as any other.
+        (Some(_), Err(_)) => Answer::refused().into(),
+        (None, _) => Answer::starting().into(),
     }
 }
 
@@ -262,3 +282,6 @@ async fn enqueue(
     };
     answer.into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,16 @@ impl ListenArgs {
             ..Self::default()
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn with_tls(text: &str, files: TlsFiles) -> Self {
+        Self {
+            tls_cert: Some(files.cert),
+            tls_key: Some(files.key),
+            client_ca: files.client_ca,
+            ..Self::at(text)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use image_sync_shared::panics::lock;
 use rustls::pki_types::pem::PemObject as _;
@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use thiserror::Error;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
@@ -147,3 +148,6 @@ fn unusable(path: &Path, reason: impl fmt::Display) -> TlsError {
         reason: reason.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

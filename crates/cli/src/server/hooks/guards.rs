@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use image_sync_shared::config::webhooks::{Sender, Webhooks};
@@ -10,6 +10,7 @@ use image_sync_shared::panics::lock;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_webhook::proof::{Head, IdentityKeys, Proof, ProofError, Verdict};
 use image_sync_webhook::rate::Rate;
+use tokio::time::Instant;
 
 /// One sender, for one of its registries or for all.
 struct Guard {
@@ -143,7 +144,7 @@ impl Guards {
 
     /// Takes one request of a sender, or says when it may come again.
     pub(super) fn take(&self, sender: Sender) -> Result<(), Duration> {
-        let now = Instant::now();
+        let now = Instant::now().into_std();
         let mut rates = lock(&self.rates);
         rates
             .entry(sender)
