@@ -27,7 +27,7 @@ pub struct Watched {
 impl Watched {
     /// Waits until the program says where its probes are, in a log of text at level info.
     pub async fn over(role: Running) -> Self {
-        let line = role.line("serving /livez").await;
+        let line = role.line("/readyz and /metrics").await;
         let (_, address) = line.rsplit_once("address=").expect("an address");
         Self {
             address: address.to_owned(),
@@ -41,10 +41,24 @@ impl Watched {
         connected.expect("somebody who listens")
     }
 
+    /// Where it listens: `127.0.0.1:4711`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The status and body of an answer.
     pub async fn get(&self, path: &str) -> (u16, String) {
+        self.ask("GET", path, "", "").await
+    }
+
+    /// The status and body of the answer to a request with these header lines, each with its end, and this body.
+    pub async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
         let mut stream = self.connect().await;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: probes\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: probes\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
         let sent = stream.write_all(request.as_bytes()).await;
         sent.expect("a request that is taken");
         let mut answer = String::new();

@@ -14,3 +14,4 @@ mod security;
 mod servers;
 mod support;
 mod telemetry;
+mod webhooks;

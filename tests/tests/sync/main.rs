@@ -16,3 +16,4 @@ mod seed;
 mod signals;
 mod support;
 mod telemetry;
+mod watch;

@@ -38,6 +38,7 @@ pub struct DockerRegistryBuilder {
     tls: Option<PrivateCa>,
     tokens: Option<(TokenSigner, String)>,
     in_memory: bool,
+    notifies: Option<(String, String)>,
 }
 
 impl DockerRegistryBuilder {
@@ -59,6 +60,13 @@ impl DockerRegistryBuilder {
     #[must_use]
     pub fn tokens(mut self, signer: &TokenSigner, realm: &str) -> Self {
         self.tokens = Some((signer.clone(), realm.to_owned()));
+        self
+    }
+
+    /// Tells `url` of what is pushed and deleted, with this value of the header Authorization, again and again until it is taken.
+    #[must_use]
+    pub fn notifies(mut self, url: &str, authorization: &str) -> Self {
+        self.notifies = Some((url.to_owned(), authorization.to_owned()));
         self
     }
 
@@ -138,6 +146,15 @@ impl DockerRegistryBuilder {
                 "auth:\n  token: {{realm: \"{realm}\", service: {SERVICE}, issuer: {ISSUER}, rootcertbundle: {path}}}\n"
             );
             auth.map_err(io::Error::other)?;
+        }
+        if let Some((url, authorization)) = &self.notifies {
+            let notifications = write!(
+                config,
+                "notifications:\n  endpoints:\n  - name: test\n    url: {url}\n    headers: {{Authorization: [\"{authorization}\"]}}\n    \
+                 timeout: 8s\n    threshold: 3\n    backoff: 100ms\n    \
+                 ignore: {{mediatypes: [application/octet-stream], actions: [pull, mount]}}\n"
+            );
+            notifications.map_err(io::Error::other)?;
         }
         Ok(config)
     }
