@@ -213,6 +213,8 @@ async fn an_image_that_a_script_asks_for_over_http_is_checked_in_a_run_of_its_ow
     let said: Value = serde_json::from_str(&said).unwrap();
     let run = said["run"].as_str().unwrap();
     assert_eq!(said["jobs"], json!([format!("{run}:0")]), "{said}");
+    let line = test.webhook.role.line("path=\"/v1/enqueue\"").await;
+    assert!(line.contains("status=202"), "{line}");
     test.pipeline.run_well(&format!("runs watch {run}")).await;
     let runs = test.runs("manual").await;
     assert_eq!((runs.len(), &runs[0]["jobs"]), (1, &json!(1)), "{runs:#?}");

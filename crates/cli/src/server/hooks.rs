@@ -164,7 +164,7 @@ async fn take_event(
     else {
         return Answer::unknown().into();
     };
-    let mut access = Access::begin(sender, peer, secret.is_some());
+    let mut access = Access::of_event(sender, peer, secret.is_some());
     let is_dry_run = request.uri().query() == Some("dry_run=true");
     let answer = match proven_event(hooks, peer, sender, secret, request, &mut access).await {
         Ok((registry, delivery)) if is_dry_run => {
@@ -242,14 +242,22 @@ async fn proven_event(
     Ok((registry, delivery.map_err(unreadable)?))
 }
 
-async fn came(State(slot): State<Slot>, headers: HeaderMap) -> Response {
+async fn came(
+    State(slot): State<Slot>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
     let Some(hooks) = slot.get() else {
         return Answer::starting().into();
     };
-    if !hooks.guards.is_script(&headers).await {
-        return Answer::refused().into();
-    }
-    Answer::json(StatusCode::OK, &hooks.receiver.ledger()).into()
+    let access = Access::begin("/v1/hooks".to_owned(), &peer);
+    let answer = if hooks.guards.is_script(&headers).await {
+        Answer::json(StatusCode::OK, &hooks.receiver.ledger())
+    } else {
+        Answer::refused()
+    };
+    access.end(&answer);
+    answer.into()
 }
 
 async fn enqueue(
@@ -260,27 +268,38 @@ async fn enqueue(
     let Some(hooks) = slot.get() else {
         return Answer::starting().into();
     };
+    let mut access = Access::begin("/v1/enqueue".to_owned(), &peer);
+    let enqueued = enqueue_named(hooks, &peer, request, &mut access).await;
+    let answer = enqueued.unwrap_or_else(|refused| refused);
+    access.end(&answer);
+    answer.into()
+}
+
+/// What a script asks for, if it is one; else how it is refused.
+async fn enqueue_named(
+    hooks: &Hooks,
+    peer: &Peer,
+    request: Request,
+    access: &mut Access,
+) -> Result<Answer, Answer> {
     let (parts, body) = request.into_parts();
     if !hooks.guards.is_script(&parts.headers).await {
-        return Answer::refused().into();
+        return Err(Answer::refused());
     }
-    let body = match hooks.body(&peer, &parts.headers, body).await {
-        Ok(body) => body,
-        Err(answer) => return answer.into(),
-    };
-    let images = match answer::images_of(&body) {
-        Ok(images) => images,
-        Err(why) => return Answer::unreadable(&why).into(),
-    };
-    let answer = match hooks.scripts.enqueue(images).await {
+    let body = hooks.body(peer, &parts.headers, body).await?;
+    access.bytes = body.len();
+    let images = answer::images_of(&body).map_err(|why| Answer::unreadable(&why))?;
+    let named = images.len();
+    match hooks.scripts.enqueue(images).await {
         Ok((run, jobs)) => {
+            access.came_to(named, jobs as usize);
             let ids: Vec<String> = (0..jobs).map(|idx| format!("{run}:{idx}")).collect();
-            Answer::json(StatusCode::ACCEPTED, &json!({ "run": run, "jobs": ids }))
+            let told = json!({ "run": run, "jobs": ids });
+            Ok(Answer::json(StatusCode::ACCEPTED, &told))
         }
-        Err(NotEnqueued::Names(why)) => Answer::unreadable(&why),
-        Err(NotEnqueued::Queue(why)) => Answer::later(&why),
-    };
-    answer.into()
+        Err(NotEnqueued::Names(why)) => Err(Answer::unreadable(&why)),
+        Err(NotEnqueued::Queue(why)) => Err(Answer::later(&why)),
+    }
 }
 
 #[cfg(test)]

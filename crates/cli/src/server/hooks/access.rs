@@ -20,9 +20,8 @@ static REFUSED: Mutex<Option<(Instant, u64)>> = Mutex::new(None);
 
 /// A request, as far as it is known.
 pub(super) struct Access {
-    sender: Sender,
+    path: String,
     peer: SocketAddr,
-    has_secret_in_path: bool,
     began: Instant,
     pub(super) delivery: Option<String>,
     pub(super) bytes: usize,
@@ -31,11 +30,17 @@ pub(super) struct Access {
 }
 
 impl Access {
-    pub(super) fn begin(sender: Sender, peer: &Peer, has_secret_in_path: bool) -> Self {
+    /// That of an event.
+    pub(super) fn of_event(sender: Sender, peer: &Peer, has_secret_in_path: bool) -> Self {
+        let secret = if has_secret_in_path { "/***" } else { "" };
+        Self::begin(format!("/v1/hooks/{sender}{secret}"), peer)
+    }
+
+    /// That of a script, for a path without a secret.
+    pub(super) fn begin(path: String, peer: &Peer) -> Self {
         Self {
-            sender,
+            path,
             peer: peer.address,
-            has_secret_in_path,
             began: Instant::now(),
             delivery: None,
             bytes: 0,
@@ -51,7 +56,7 @@ impl Access {
 
     pub(super) fn end(self, answer: &Answer) {
         let Self {
-            sender,
+            path,
             peer,
             bytes,
             events,
@@ -59,13 +64,11 @@ impl Access {
             ..
         } = self;
         let status = answer.status.as_u16();
-        let secret = if self.has_secret_in_path { "/***" } else { "" };
-        let path = format!("/v1/hooks/{sender}{secret}");
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let delivery = self.delivery.unwrap_or_default();
         if answer.status == StatusCode::UNAUTHORIZED {
             debug!(%peer, path, status, "refused");
-            tell_of_refusal(sender, peer);
+            tell_of_refusal(&path, peer);
         } else if answer.status.is_success() {
             info!(%peer, path, status, delivery, bytes, events, stored, ms, "request");
         } else {
@@ -76,7 +79,7 @@ impl Access {
 }
 
 /// Who guesses secrets does not fill the log.
-fn tell_of_refusal(sender: Sender, peer: SocketAddr) {
+fn tell_of_refusal(path: &str, peer: SocketAddr) {
     let mut refused = lock(&REFUSED);
     let (told, count) = refused.map_or((None, 0), |(told, count)| (Some(told), count));
     let count = count + 1;
@@ -85,5 +88,5 @@ fn tell_of_refusal(sender: Sender, peer: SocketAddr) {
         return;
     }
     *refused = Some((Instant::now(), 0));
-    warn!(%sender, %peer, requests = count, "requests without a valid proof of their sender");
+    warn!(path, %peer, requests = count, "requests without a valid proof of their sender");
 }
