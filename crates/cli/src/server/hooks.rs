@@ -212,11 +212,17 @@ async fn proven_event(
     if before.is_refused() {
         return Err(refused());
     }
+    access.is_proven = matches!(before, Proven::By(_));
     if let (Proven::By(_), Err(wait)) = (&before, hooks.guards.take(sender)) {
         return Err((Outcome::Limited, Answer::too_many(wait)));
     }
     let read = hooks.body(peer, &parts.headers, body).await;
-    let body = read.map_err(|answer| (Outcome::Unreadable, answer))?;
+    let outcome = if access.is_proven {
+        Outcome::Unreadable
+    } else {
+        Outcome::Refused
+    };
+    let body = read.map_err(|answer| (outcome, answer))?;
     let registry = if let Proven::By(registry) = before {
         registry
     } else {
@@ -224,6 +230,7 @@ async fn proven_event(
         let Proven::By(registry) = proven else {
             return Err(refused());
         };
+        access.is_proven = true;
         let limited = |wait| (Outcome::Limited, Answer::too_many(wait));
         hooks.guards.take(sender).map_err(limited)?;
         registry
@@ -250,8 +257,9 @@ async fn came(
     let Some(hooks) = slot.get() else {
         return Answer::starting().into();
     };
-    let access = Access::begin("/v1/hooks".to_owned(), &peer);
-    let answer = if hooks.guards.is_script(&headers).await {
+    let mut access = Access::begin("/v1/hooks".to_owned(), &peer);
+    access.is_proven = hooks.guards.is_script(&headers).await;
+    let answer = if access.is_proven {
         Answer::json(StatusCode::OK, &hooks.receiver.ledger())
     } else {
         Answer::refused()
@@ -283,7 +291,8 @@ async fn enqueue_named(
     access: &mut Access,
 ) -> Result<Answer, Answer> {
     let (parts, body) = request.into_parts();
-    if !hooks.guards.is_script(&parts.headers).await {
+    access.is_proven = hooks.guards.is_script(&parts.headers).await;
+    if !access.is_proven {
         return Err(Answer::refused());
     }
     let body = hooks.body(peer, &parts.headers, body).await?;

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
 use image_sync_shared::config::webhooks::Sender;
 use image_sync_shared::panics::lock;
 use tracing::{debug, info, warn};
@@ -23,6 +22,8 @@ pub(super) struct Access {
     path: String,
     peer: SocketAddr,
     began: Instant,
+    /// Whether it has proven who sends it.
+    pub(super) is_proven: bool,
     pub(super) delivery: Option<String>,
     pub(super) bytes: usize,
     events: usize,
@@ -42,6 +43,7 @@ impl Access {
             path,
             peer: peer.address,
             began: Instant::now(),
+            is_proven: false,
             delivery: None,
             bytes: 0,
             events: 0,
@@ -66,7 +68,7 @@ impl Access {
         let status = answer.status.as_u16();
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let delivery = self.delivery.unwrap_or_default();
-        if answer.status == StatusCode::UNAUTHORIZED {
+        if !self.is_proven {
             debug!(%peer, path, status, "refused");
             tell_of_refusal(&path, peer);
         } else if answer.status.is_success() {

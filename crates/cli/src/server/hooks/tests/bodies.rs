@@ -128,3 +128,18 @@ async fn deep_json_is_answered_and_nothing_falls_over() {
     }
     assert!(test.stored().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn bodies_of_who_has_proven_nothing_do_not_push_out_what_came() {
+    let test = TestHooks::new();
+    assert_eq!(test.ask(test.event(Sender::Harbor)).await.status, 202);
+    for _ in 0..300 {
+        let mut long = test.event(Sender::GitHub);
+        let stated = HeaderValue::from_static("1000000000");
+        long.headers.insert(CONTENT_LENGTH, stated);
+        assert_eq!(test.ask(long).await.status, 413);
+    }
+    let came = test.ask(script(Method::GET, "/v1/hooks", "")).await.json();
+    assert_eq!(came["recent"].as_array().unwrap().len(), 1, "{came}");
+    assert_eq!(came["senders"]["github"]["events"]["refused"], 300);
+}
