@@ -9,7 +9,7 @@ use image_sync_shared::image::reference::ImageRef;
 use serde_json::{Value, json};
 
 /// The name that the deliveries of samples have.
-const ID: &str = "00000000-0000-4000-8000-000000000000";
+pub const ID: &str = "00000000-0000-4000-8000-000000000000";
 const TIME: &str = "2026-01-01T00:00:00Z";
 /// Those of an image that is none of ECR.
 const ACCOUNT: &str = "123456789012";

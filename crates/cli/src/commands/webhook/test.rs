@@ -12,9 +12,10 @@ use image_sync_shared::image::reference::{ImageRef, Reference, split};
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::text::excerpt;
 use image_sync_webhook::proof::{Credentials, Proof};
-use image_sync_webhook::samples::{Sample, sample};
+use image_sync_webhook::samples::{self, Sample, sample};
 use reqwest::{Certificate, Method, Url};
 use serde_json::Value;
+use ulid::Ulid;
 
 use super::KeysAt;
 use crate::options::{CommonArgs, DialectArgs};
@@ -72,7 +73,7 @@ pub(super) fn run(
     let dialect = args.dialect.options(environment);
     let loaded = setup::load(Named::new(common, &dialect), environment)?;
     let image = image(args, &loaded)?;
-    let sample = sample(args.sender, &image, None);
+    let sample = named_anew(&sample(args.sender, &image, None));
     let credentials = credentials(args.sender, &image, &loaded, &sample)?;
     runtime::run(runtime::GRACE, |_| async move {
         let (status, answer) = ask(args, &sample, credentials).await?;
@@ -103,6 +104,21 @@ fn image(args: &TestArgs, loaded: &Loaded) -> Result<ImageRef, Problem> {
     let (repository, reference) = split(text).map_err(Problem::usage)?;
     let latest = || Reference::Tag("latest".to_owned());
     Ok(repository.image(reference.unwrap_or_else(latest)))
+}
+
+/// With a name of its own, as a delivery that comes again leads to nothing.
+fn named_anew(sample: &Sample) -> Sample {
+    let random = Ulid::from_datetime(SystemClock.now().into()).random();
+    let id = format!("00000000-0000-4000-8000-{:012x}", random & 0xffff_ffff_ffff);
+    let renamed = |text: &str| text.replace(samples::ID, &id);
+    Sample {
+        headers: sample
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, renamed(value)))
+            .collect(),
+        body: renamed(&String::from_utf8_lossy(&sample.body)).into_bytes(),
+    }
 }
 
 /// What the request needs, of the settings for the registry of this image.
@@ -180,4 +196,26 @@ async fn ask(
     let answer = request.send().await.map_err(told)?;
     let status = answer.status();
     Ok((status, answer.text().await.map_err(told)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sample_has_a_name_of_its_own() {
+        let image = ImageRef {
+            repository: "quay.io/a/b".parse().unwrap(),
+            reference: Reference::Tag("v1".to_owned()),
+        };
+        for sender in Sender::ALL {
+            let plain = sample(sender, &image, None);
+            let (one, other) = (named_anew(&plain), named_anew(&plain));
+            assert_eq!(one.body.len(), plain.body.len(), "{sender}");
+            // Docker Hub and Quay give their deliveries no name, nor does who writes to scripts.
+            let has_name = format!("{plain:?}").contains("00000000-0000-4000")
+                || String::from_utf8_lossy(&plain.body).contains(samples::ID);
+            assert_eq!(one != other, has_name, "{sender}");
+        }
+    }
 }
