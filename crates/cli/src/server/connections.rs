@@ -291,27 +291,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_whose_body_is_waited_for_gives_way_to_a_new_one() {
-        let reached = Arc::new(Semaphore::new(0));
+    async fn a_connection_whose_body_is_waited_for_gives_way_before_one_that_is_answered() {
+        let (reached, go_on) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (asked, released) = (Arc::clone(&reached), Arc::clone(&go_on));
+        let slow = get(async move || {
+            asked.add_permits(1);
+            released.acquire().await.unwrap().forget();
+            "at last"
+        });
         let asked = Arc::clone(&reached);
         let body = get(async move |Extension(peer): Extension<Peer>, body: Body| {
-            asked.add_permits(1);
-            let read = peer.wait_for(to_bytes(body, 10)).await;
-            format!("{} bytes", read.map_or(0, |bytes| bytes.len()))
+            let read = peer.wait_for(async {
+                asked.add_permits(1);
+                to_bytes(body, 10).await
+            });
+            format!("{} bytes", read.await.map_or(0, |bytes| bytes.len()))
         });
-        let (address, _server) = server(router().route("/body", body), 2).await;
-        let mut slow = Vec::new();
-        for _ in 0..2 {
+        let router = router().route("/slow", slow).route("/body", body);
+        let (address, _server) = server(router, 2).await;
+        let begin = async |request: &[u8]| {
             let mut stream = TcpStream::connect(address).await.unwrap();
-            let request = b"GET /body HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n";
             stream.write_all(request).await.unwrap();
             reached.acquire().await.unwrap().forget();
-            slow.push(stream);
-        }
+            stream
+        };
+        let mut older = begin(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let with_body = b"GET /body HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n";
+        let mut younger = begin(with_body).await;
         assert!(ask(address, GET).await.ends_with("here"));
-        assert_eq!(said(&mut slow[0]).await, "", "closed");
-        slow[1].write_all(b"12345").await.unwrap();
-        assert!(said(&mut slow[1]).await.ends_with("5 bytes"), "still open");
+        assert_eq!(said(&mut younger).await, "", "closed");
+        let mut another = begin(with_body).await;
+        another.write_all(b"12345").await.unwrap();
+        assert!(said(&mut another).await.ends_with("5 bytes"));
+        go_on.add_permits(1);
+        assert!(said(&mut older).await.ends_with("at last"), "still open");
     }
 
     #[tokio::test]

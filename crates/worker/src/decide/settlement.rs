@@ -643,4 +643,18 @@ mod tests {
         assert!(successor.not_before.unwrap() >= later && pause.is_none());
         assert_eq!((successor.attempt, successor.defers), (1, 1));
     }
+
+    #[test]
+    fn a_job_of_an_event_is_put_back_for_a_shorter_time_where_its_target_is_busy() {
+        for (trigger, shortest) in [(Trigger::Cron, 15), (Trigger::Webhook, 3)] {
+            let job = Job { trigger, ..app() };
+            let (successor, _) = deferred(after(&job, FailureClass::LeaseLost));
+            let due = successor.not_before.unwrap() - NOW;
+            assert!(due >= Duration::from_secs(shortest), "{trigger:?}: {due}");
+            assert!(
+                due <= Duration::from_secs(2 * shortest),
+                "{trigger:?}: {due}"
+            );
+        }
+    }
 }

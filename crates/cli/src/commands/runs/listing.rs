@@ -253,7 +253,15 @@ r3   open
             }
         };
         let [cron, ..] = runs();
+        let well = |id: &str| {
+            let mut run = of_event(id, 0);
+            let ended = run.state.ended.as_mut().unwrap();
+            ended.trigger = Trigger::Manual;
+            run
+        };
         let listed = [
+            well("m1"),
+            well("m2"),
             of_event("w1", 0),
             of_event("w2", 0),
             of_event("w3", 0),
@@ -266,6 +274,8 @@ r3   open
         write_table(&listed, &mut out).unwrap();
         let expected = "\
 RUN  STATUS    TRIGGER          STARTED               IMAGES  COPIED  IN PLACE  FAILED
+m1   complete  manual           2026-11-20T12:00:00Z       3       1         1       0
+m2   complete  manual           2026-11-20T12:00:00Z       3       1         1       0
 w1   complete  webhook, 3 runs  2026-11-20T12:00:00Z       9       3         3       0
 r1   complete  cron             2026-11-20T12:00:00Z       3       1         1       1
 w4   complete  webhook          2026-11-20T12:00:00Z       3       1         1       0
@@ -276,7 +286,7 @@ w6   complete  webhook          2026-11-20T12:00:00Z       3       1         1  
         let mut json = Vec::new();
         write_json(&listed, &mut json).unwrap();
         let all: serde_json::Value = serde_json::from_slice(&json).unwrap();
-        assert_eq!(all.as_array().unwrap().len(), 7);
+        assert_eq!(all.as_array().unwrap().len(), 9);
     }
 
     #[test]

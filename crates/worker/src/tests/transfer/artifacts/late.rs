@@ -60,20 +60,18 @@ async fn a_late_signature_comes_to_an_image_that_is_in_place_and_the_requests_ar
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_by_hand_learns_what_is_there_now() {
-    let fixture = TestWorker::new();
-    let app = image("app");
-    fixture.registries.put_image(SOURCE, &app);
-    fixture.work([all()]).await;
-    let (name, signature) = cosign_signature(&app);
-    tag(&fixture, SOURCE, &name, &signature);
-    let by_hand = Job {
-        trigger: Trigger::Manual,
-        ..all()
-    };
-    let ran = fixture.work([by_hand]).await;
-    assert_eq!(ran.only().entry.artifacts, Some(counts(1, 0)));
-    assert!(has(&fixture, &signature));
+async fn who_asks_by_hand_or_was_told_of_a_push_learns_what_is_there_now() {
+    for trigger in [Trigger::Manual, Trigger::Webhook] {
+        let fixture = TestWorker::new();
+        let app = image("app");
+        fixture.registries.put_image(SOURCE, &app);
+        fixture.work([all()]).await;
+        let (name, signature) = cosign_signature(&app);
+        tag(&fixture, SOURCE, &name, &signature);
+        let ran = fixture.work([Job { trigger, ..all() }]).await;
+        assert_eq!(ran.only().entry.artifacts, Some(counts(1, 0)));
+        assert!(has(&fixture, &signature), "{trigger:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
