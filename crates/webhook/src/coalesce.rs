@@ -94,7 +94,8 @@ impl<K: Eq + Hash + Clone> Windows<K> {
             return;
         }
         self.swept = Some(now);
-        let longest = now + WINDOW * 2;
+        // A check that was put off in the last moment before another one is followed by a window.
+        let longest = now + MARGIN + WINDOW * 2;
         self.of_targets
             .retain(|_, target| now < target.free && target.free <= longest);
     }
@@ -173,6 +174,16 @@ mod tests {
             }
         }
         assert_eq!(due, [at(0.0), at(5.0), at(10.0), at(15.0)]);
+    }
+
+    #[test]
+    fn a_window_lasts_whenever_those_of_others_end() {
+        let mut windows = Windows::default();
+        assert_eq!(windows.event(&"a", START, 0), Check::Now);
+        let events = [0.5, 0.6, 4.6, 5.0];
+        let found = events.map(|seconds| windows.event(&"b", at(seconds), 1));
+        let (later, last) = (Check::At(at(5.5)), Check::At(at(10.5)));
+        assert_eq!(found, [Check::Now, later, last, Check::Covered(1)]);
     }
 
     #[test]
