@@ -186,7 +186,7 @@ async fn take_event(
             }
         }
         Err((outcome, answer)) => {
-            hooks.receiver.refused(sender, outcome, answer.text());
+            hooks.receiver.refused(sender, outcome, answer.why());
             answer
         }
     };

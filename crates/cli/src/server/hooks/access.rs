@@ -74,8 +74,8 @@ impl Access {
         } else if answer.status.is_success() {
             info!(%peer, path, status, delivery, bytes, events, stored, ms, "request");
         } else {
-            let answer = answer.text();
-            warn!(%peer, path, status, delivery, bytes, ms, answer, "request");
+            let why = answer.why();
+            warn!(%peer, path, status, delivery, bytes, ms, why, "request");
         }
     }
 }

@@ -19,6 +19,8 @@ const MOST_IMAGES: usize = 10_000;
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     body: String,
+    /// Why it is no better one.
+    why: String,
     retry_after: Option<Duration>,
 }
 
@@ -27,12 +29,17 @@ impl Answer {
         Self {
             status,
             body: serde_json::to_string(body).unwrap_or_default(),
+            why: String::new(),
             retry_after: None,
         }
     }
 
     fn error(status: StatusCode, why: &str) -> Self {
-        Self::json(status, &json!({ "error": bounded(why) }))
+        let why = bounded(why);
+        Self {
+            why: why.clone(),
+            ..Self::json(status, &json!({ "error": why }))
+        }
     }
 
     /// For whatever is wrong with a proof.
@@ -88,9 +95,9 @@ impl Answer {
         Self::later("starting")
     }
 
-    /// What it says.
-    pub(super) fn text(&self) -> &str {
-        &self.body
+    /// Why it is no better one; nothing where all is well.
+    pub(super) fn why(&self) -> &str {
+        &self.why
     }
 }
 

@@ -67,6 +67,9 @@ async fn what_cannot_be_read_is_answered_400_but_for_who_repeats_it_for_ever() {
             assert!(answer.json()["error"].is_string(), "{sender}: {answer:?}");
         }
     }
+    let came = test.ask(script(Method::GET, "/v1/hooks", "")).await.json();
+    let why = came["recent"][0]["error"].as_str().unwrap();
+    assert!(why.contains("expected") && !why.starts_with('{'), "{why}");
     assert!(test.stored().is_empty());
 }
 
