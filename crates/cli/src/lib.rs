@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap_complete::Shell;
 
@@ -9,9 +10,11 @@ use args::{Command, ConfigCommand};
 use commands::config::{check, convert, tags};
 use image_sync_catalog::config_file::{DialectOptions, SCHEMA};
 use options::CommonArgs;
+use process::clock::SystemClock;
 use process::environment::Environment;
 use process::exit::{Exit, Problem};
 use process::stdout::Stdout;
+use run::events;
 use run::setup::{self, Named};
 use telemetry::logging;
 use telemetry::traces::Telemetry;
@@ -125,6 +128,7 @@ fn config_check(
 ) -> Result<Exit, Problem> {
     let loaded = setup::load(Named::new(common, dialect), environment)?;
     setup::registries(&loaded.config, environment)?;
+    events::guards(&loaded.config, false, Arc::new(SystemClock))?;
     let written = Stdout::Process.write(|out| check::describe(&loaded, out));
     written.map_err(Problem::not_carried_out)?;
     Ok(Exit::Success)

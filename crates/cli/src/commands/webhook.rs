@@ -15,9 +15,8 @@ use crate::options::{CommonArgs, DialectArgs};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::run::connection::{ConnectionArgs, OpenQueue};
-use crate::run::events::Events;
 use crate::run::events::current_catalog::CurrentCatalog;
-use crate::run::events::identity_keys::KeysAt;
+use crate::run::events::{self, Events};
 use crate::run::runtime;
 use crate::run::setup::{self, Loaded, Named};
 use crate::server::{Guards, HttpServer, ListenArgs, Serving};
@@ -82,11 +81,7 @@ impl HookArgs {
     }
 
     /// Who may ask.
-    pub(super) fn guards(
-        &self,
-        loaded: &Loaded,
-        events: &GuardsFor<'_>,
-    ) -> Result<Guards, Problem> {
+    pub(super) fn guards(&self, loaded: &Loaded, with: &GuardsFor<'_>) -> Result<Guards, Problem> {
         let webhooks = &loaded.config.webhooks;
         if self.insecure_no_auth {
             warn!("--insecure-no-auth: whoever reaches this server can have images checked");
@@ -94,16 +89,13 @@ impl HookArgs {
         let needs_certificates = webhooks.senders.values().flatten().any(|settings| {
             settings.proof == image_sync_shared::config::webhooks::WebhookProof::ClientCertificate
         });
-        if needs_certificates && !events.listen.trusts_clients() {
+        if needs_certificates && !with.listen.trusts_clients() {
             return Err(Problem::usage(
                 "webhooks: a sender has a client_certificate, expected --client-ca with the authorities that are trusted",
             ));
         }
-        let keys_at = |url: &str| -> Arc<dyn image_sync_webhook::proof::IdentityKeys> {
-            Arc::new(KeysAt::new(url))
-        };
-        let clock = Arc::clone(&events.clock);
-        Guards::open(webhooks, self.insecure_no_auth, &keys_at, clock).map_err(Problem::usage)
+        let clock = Arc::clone(&with.clock);
+        events::guards(&loaded.config, self.insecure_no_auth, clock)
     }
 }
 

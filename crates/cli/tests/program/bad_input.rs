@@ -165,3 +165,24 @@ fn options_of_sync_before_another_command_are_refused() {
     let ended = Home::new().run("--dry-run config check");
     assert_refused(&ended, &["behind the command"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_of_senders_that_cannot_be_read_are_told_by_a_check_of_the_config() {
+    let home = Home::new();
+    let config = |file: &str| {
+        format!(
+            "{{cache_registry: a.test, images: [], webhooks: {{quay: {{secret_file: {file}}}}}}}"
+        )
+    };
+    home.write("secret", "of-sixteen-characters\n");
+    home.write("short", "short\n");
+    home.write("good.yaml", config("secret"));
+    for (file, reason) in [("missing", "missing"), ("short", "16")] {
+        home.write("config.yaml", config(file));
+        let ended = home.run_beside("config check --config config.yaml").await;
+        assert_refused(&ended, &[file, reason]);
+        assert!(!ended.stderr.contains("of-sixteen"), "{ended:#?}");
+    }
+    let control = home.run_beside("config check --config good.yaml").await;
+    assert_eq!(control.code, Some(0), "{control:#?}");
+}

@@ -17,12 +17,12 @@ use reqwest::{Certificate, Method, Url};
 use serde_json::Value;
 use ulid::Ulid;
 
-use super::KeysAt;
 use crate::options::{CommonArgs, DialectArgs};
 use crate::process::clock::SystemClock;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
+use crate::run::events::identity_keys::KeysAt;
 use crate::run::runtime;
 use crate::run::setup::{self, Loaded, Named};
 
