@@ -7,10 +7,17 @@ use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 use image_sync_testkit::images::image;
 use image_sync_testkit::servers::{NatsServer, RawNats, UNREADABLE_HEADERS};
-use image_sync_tests::{Catalog, Ended, Entry, Program, Running};
+use image_sync_tests::{Catalog, Ended, Entry, Program, Running, Watched};
 
 const ROLES: &str = include_str!("../../../../deploy/nats-roles.conf");
-const USERS: [&str; 5] = ["provision", "producer", "worker", "aggregator", "operator"];
+const USERS: [&str; 6] = [
+    "provision",
+    "producer",
+    "webhook",
+    "worker",
+    "aggregator",
+    "operator",
+];
 
 /// Commands after a run that has left two dead letters: who gives them, and how they end.
 const COMMANDS: [(&str, &str, i32); 11] = [
@@ -94,6 +101,25 @@ impl Guarded {
         self.program.start(&words.collect::<Vec<_>>())
     }
 
+    /// A webhook hears of two pushes of one image, of which the second is checked later, and what zot says.
+    async fn take_events(&self) {
+        let webhook = self.role(
+            "webhook",
+            "webhook -c config.yaml --listen 127.0.0.1:0 --insecure-no-auth --zot-events zot.events --zot-registry zot.test",
+        );
+        let webhook = Watched::over(webhook).await;
+        webhook.readiness_is(200).await;
+        let image = format!("{}/app1:1.0", self.source.host());
+        let event = format!(r#"{{"image": "{image}"}}"#);
+        for _ in 0..2 {
+            let (status, answer) = webhook.ask("POST", "/v1/hooks/generic", "", &event).await;
+            assert_eq!(status, 202, "{answer} {:#?}", self.refused());
+        }
+        let ended = self.run("operator", "runs watch latest").await;
+        assert_eq!(ended.code, Some(0), "{ended:#?} {:#?}", self.refused());
+        assert_eq!(webhook.role.stop().await.code, Some(0));
+    }
+
     async fn run(&self, user: &str, line: &str) -> Ended {
         self.role(user, line).ended().await
     }
@@ -171,6 +197,7 @@ async fn every_command_does_its_whole_job_as_its_own_user() {
             guarded.refused()
         );
     }
+    guarded.take_events().await;
     worker.stop().await;
     for (user, line) in [
         ("producer", "producer -c config.yaml"),
@@ -189,7 +216,15 @@ async fn every_command_does_its_whole_job_as_its_own_user() {
 }
 
 /// What each user may publish to, of what roles receive, with a run and keys of their own making.
-const WRITABLE: [(&str, &[&str]); 4] = [
+const WRITABLE: [(&str, &[&str]); 5] = [
+    (
+        "webhook",
+        &[
+            "imgsync.job.now.quay=2Eio.x",
+            "imgsync.held.now.quay=2Eio.x",
+            "$KV.imgsync_runs.plan.y",
+        ],
+    ),
     (
         "producer",
         &[
