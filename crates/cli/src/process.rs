@@ -3,5 +3,6 @@
 pub(crate) mod clock;
 pub(crate) mod environment;
 pub(crate) mod exit;
+pub(crate) mod file_stamp;
 pub(crate) mod shutdown;
 pub(crate) mod stdout;

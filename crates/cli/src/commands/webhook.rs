@@ -6,7 +6,8 @@ mod zot;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use image_sync_shared::config::webhooks::{Sender, Webhooks};
+use image_sync_shared::config::webhooks::{Sender, WebhookProof, Webhooks};
+use image_sync_shared::ports::clock::Clock;
 use image_sync_webhook::receive::EventMeasures;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -86,9 +87,11 @@ impl HookArgs {
         if self.insecure_no_auth {
             warn!("--insecure-no-auth: whoever reaches this server can have images checked");
         }
-        let needs_certificates = webhooks.senders.values().flatten().any(|settings| {
-            settings.proof == image_sync_shared::config::webhooks::WebhookProof::ClientCertificate
-        });
+        let needs_certificates = webhooks
+            .senders
+            .values()
+            .flatten()
+            .any(|settings| settings.proof == WebhookProof::ClientCertificate);
         if needs_certificates && !with.listen.trusts_clients() {
             return Err(Problem::usage(
                 "webhooks: a sender has a client_certificate, expected --client-ca with the authorities that are trusted",
@@ -102,7 +105,7 @@ impl HookArgs {
 /// What guards need beside the config.
 pub(super) struct GuardsFor<'a> {
     pub(super) listen: &'a ListenArgs,
-    pub(super) clock: Arc<dyn image_sync_shared::ports::clock::Clock>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// Runs `webhook`.

@@ -1,11 +1,10 @@
 //! HTTPS: the certificate that is served, read again when its files change, as they do when it is renewed.
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use image_sync_shared::panics::lock;
 use rustls::pki_types::pem::PemObject as _;
@@ -16,6 +15,8 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
+
+use crate::process::file_stamp::{FileStamp, stamp_of};
 
 /// How often it is looked at whether the files changed, at most.
 const LOOK: Duration = Duration::from_secs(1);
@@ -39,12 +40,9 @@ pub(crate) struct TlsError {
     reason: String,
 }
 
-/// What a file was when it was read.
-type Stamp = Option<(SystemTime, u64)>;
-
 struct Served {
     config: Arc<ServerConfig>,
-    stamps: Vec<Stamp>,
+    stamps: Vec<FileStamp>,
     looked: Instant,
 }
 
@@ -89,17 +87,17 @@ impl Tls {
     }
 }
 
-fn stamps(files: &TlsFiles) -> Vec<Stamp> {
+fn stamps(files: &TlsFiles) -> Vec<FileStamp> {
     let paths = [
         Some(&files.cert),
         Some(&files.key),
         files.client_ca.as_ref(),
     ];
-    let stamp = |path: &PathBuf| {
-        let found = fs::metadata(path).ok()?;
-        Some((found.modified().ok()?, found.len()))
-    };
-    paths.into_iter().flatten().map(stamp).collect()
+    paths
+        .into_iter()
+        .flatten()
+        .map(|path| stamp_of(path))
+        .collect()
 }
 
 fn config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use futures_util::StreamExt as _;
 use image_sync_catalog::config_file::Sources;
+use image_sync_queue::Ports;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_registry::Router;
 use image_sync_shared::ports::clock::Clock;
@@ -34,7 +35,7 @@ use crate::run::setup::{self, Loaded};
 use crate::run::state::State;
 use crate::run::watch::{Watch, Written};
 use crate::run::wiring::{self, Outside};
-use crate::server::{HttpServer, Serving};
+use crate::server::{Guards, HttpServer, Serving};
 use crate::telemetry::metrics::Hosts;
 use crate::terminal::progress::Screen;
 
@@ -123,7 +124,7 @@ pub(super) fn run(
     })
 }
 
-fn tell(serving: &Serving, events: &Events, guards: crate::server::Guards, rounds: &Rounds) {
+fn tell(serving: &Serving, events: &Events, guards: Guards, rounds: &Rounds) {
     serving.hears(events.hooks(guards));
     serving.ready(Arc::clone(&rounds.queue.backlog));
     info!("watching");
@@ -153,7 +154,7 @@ struct Rounds {
     catalog: Arc<CurrentCatalog>,
     registries: Arc<dyn Registries>,
     creation_times: Arc<dyn CreationTimes>,
-    queue: image_sync_queue::Ports,
+    queue: Ports,
 }
 
 impl Rounds {

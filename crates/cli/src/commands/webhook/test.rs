@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use image_sync_shared::config::webhooks::{Sender, WebhookSettings};
 use image_sync_shared::image::reference::{ImageRef, Reference, split};
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::text::excerpt;
-use image_sync_webhook::proof::{Credentials, Proof};
+use image_sync_webhook::proof::{Credentials, IdentityKeys, Proof};
 use image_sync_webhook::samples::{self, Sample, sample};
 use reqwest::{Certificate, Method, Url};
 use serde_json::Value;
@@ -136,9 +137,7 @@ fn credentials(
     let Some(settings) = several.iter().find(speaks_for).or(several.first()) else {
         return Ok(None);
     };
-    let keys_at = |url: &str| -> std::sync::Arc<dyn image_sync_webhook::proof::IdentityKeys> {
-        std::sync::Arc::new(KeysAt::new(url))
-    };
+    let keys_at = |url: &str| -> Arc<dyn IdentityKeys> { Arc::new(KeysAt::new(url)) };
     let proof = Proof::new(sender, &settings.proof, &keys_at).map_err(Problem::usage)?;
     let credentials = proof.credentials(&sample.body, SystemClock.now());
     if credentials.is_none() {

@@ -1,9 +1,7 @@
 //! The catalog as it is now, for a program that lasts: its files are read again when they change.
 
-use std::fs;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use image_sync_catalog::selection::by_hint::HintIndex;
 use image_sync_shared::config::Config;
@@ -16,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::process::exit::Problem;
+use crate::process::file_stamp::stamp_of;
 use crate::run::setup::Loaded;
 
 /// How often it is looked at whether the config changed.
@@ -38,9 +37,6 @@ impl Known {
 
 /// The catalog as it was read last.
 pub(crate) struct CurrentCatalog(Mutex<Arc<Known>>);
-
-/// What a file was when it was read.
-type Stamp = Option<(SystemTime, u64)>;
 
 impl CurrentCatalog {
     pub(crate) fn new(loaded: Loaded) -> Self {
@@ -105,9 +101,4 @@ impl Catalog for CurrentCatalog {
 /// Whether something changed that is taken from the config at the start alone.
 fn needs_restart(old: &Config, new: &Config) -> bool {
     old.settings != new.settings || old.registries != new.registries || old.webhooks != new.webhooks
-}
-
-fn stamp_of(path: &Path) -> Stamp {
-    let found = fs::metadata(path).ok()?;
-    Some((found.modified().ok()?, found.len()))
 }
