@@ -171,7 +171,7 @@ mod tests {
             image: None,
             outcome: Outcome::Stored,
             why: None,
-            targets: vec![String::new(); 1_000],
+            targets: vec![String::new(); EVENTS + 1],
         };
         for _ in 0..1_000 {
             ledger.count(Sender::Zot, Outcome::Stored, NOW);
@@ -179,7 +179,7 @@ mod tests {
                 at: NOW,
                 sender: "zot",
                 delivery: None,
-                events: vec![event.clone(); 1_000],
+                events: vec![event.clone(); EVENTS + 1],
                 runs: Vec::new(),
                 error: None,
             });
