@@ -75,6 +75,13 @@ pub(crate) struct WorkArgs {
 }
 
 impl WorkArgs {
+    /// Says in a config how many images are worked at the same time, if the command line says so.
+    fn set_concurrency(&self, config: &mut Config) {
+        if let Some(concurrency) = self.concurrency {
+            config.settings.concurrency = concurrency.get();
+        }
+    }
+
     /// The grace time.
     pub(crate) fn grace(&self) -> Duration {
         self.grace.unwrap_or(Duration::from_secs(25))
@@ -128,9 +135,7 @@ fn work_with(
     screen: &Screen,
 ) -> Result<Exit, Problem> {
     let outputs = Outputs::prepare(&args.output, environment, screen, Stdout::Process)?;
-    if let Some(concurrency) = args.concurrency {
-        config.settings.concurrency = concurrency.get();
-    }
+    args.set_concurrency(&mut config);
     let mut server = HttpServer::listen(&args.listen)?;
     let measures = server.of_work(|| Hosts::of(&config, images.samples()));
     let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;

@@ -6,6 +6,7 @@ mod zot;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use image_sync_shared::config::Config;
 use image_sync_shared::config::webhooks::{Sender, WebhookProof, Webhooks};
 use image_sync_shared::ports::clock::Clock;
 use image_sync_webhook::receive::EventMeasures;
@@ -82,8 +83,13 @@ impl HookArgs {
     }
 
     /// Who may ask.
-    pub(super) fn guards(&self, loaded: &Loaded, with: &GuardsFor<'_>) -> Result<Guards, Problem> {
-        let webhooks = &loaded.config.webhooks;
+    pub(super) fn guards(
+        &self,
+        config: &Config,
+        listen: &ListenArgs,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Guards, Problem> {
+        let webhooks = &config.webhooks;
         if self.insecure_no_auth {
             warn!("--insecure-no-auth: whoever reaches this server can have images checked");
         }
@@ -92,20 +98,13 @@ impl HookArgs {
             .values()
             .flatten()
             .any(|settings| settings.proof == WebhookProof::ClientCertificate);
-        if needs_certificates && !with.listen.trusts_clients() {
+        if needs_certificates && !listen.trusts_clients() {
             return Err(Problem::usage(
                 "webhooks: a sender has a client_certificate, expected --client-ca with the authorities that are trusted",
             ));
         }
-        let clock = Arc::clone(&with.clock);
-        events::guards(&loaded.config, self.insecure_no_auth, clock)
+        events::guards(config, self.insecure_no_auth, Arc::clone(clock))
     }
-}
-
-/// What guards need beside the config.
-pub(super) struct GuardsFor<'a> {
-    pub(super) listen: &'a ListenArgs,
-    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// Runs `webhook`.
@@ -142,14 +141,13 @@ fn serve(
     }
     let mut server = HttpServer::listen(&args.listen)?;
     let measures = server.of_events(senders.into_iter());
-    let (common, environment) = (common.clone(), environment.clone());
     let again = {
         let (common, environment) = (common.clone(), environment.clone());
         move || setup::load(Named::new(&common, &dialect), &environment)
     };
     runtime::run(runtime::GRACE, |stop| async move {
         let serving = server.serve(&stop)?;
-        let opening = args.connection.webhook(&environment, &serving);
+        let opening = args.connection.webhook(environment, &serving);
         let Some(queue) = stop.run_until_cancelled(Box::pin(opening)).await else {
             return Ok(Exit::Success);
         };
@@ -172,13 +170,9 @@ where
     L: Fn() -> Result<Loaded, Problem> + Clone + Send + 'static,
 {
     let ports = queue.ports();
-    let guards = args.hooks.guards(
-        &loaded,
-        &GuardsFor {
-            listen: &args.listen,
-            clock: Arc::clone(&ports.clock),
-        },
-    )?;
+    let guards = args
+        .hooks
+        .guards(&loaded.config, &args.listen, &ports.clock)?;
     let catalog = Arc::new(CurrentCatalog::new(loaded));
     let events = Events::new(ports, catalog, measures);
     serving.hears(events.hooks(guards));

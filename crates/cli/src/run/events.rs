@@ -10,13 +10,11 @@ use image_sync_catalog::selection::by_name;
 use image_sync_producer::produce::{Order, Produced, Producer, RunPlan};
 use image_sync_queue::Ports;
 use image_sync_shared::config::{Config, ImageSpec};
-use image_sync_shared::failure::Failure;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::run::job::Job;
 use image_sync_shared::run::{ImageName, RunId, Trigger};
 use image_sync_webhook::intake::{DueCheck, Intake, Jobs};
-use image_sync_webhook::proof::IdentityKeys;
 use image_sync_webhook::receive::{EventMeasures, Receiver};
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
@@ -27,7 +25,7 @@ use crate::run::setup::Loaded;
 use crate::run::wiring;
 use crate::server::{Guards, Hooks, NotEnqueued, Scripts};
 use current_catalog::CurrentCatalog;
-use identity_keys::KeysAt;
+use identity_keys::keys_at;
 
 /// Who may send events. Secrets are read now, so that what is wrong with them shows before anything is served. With `is_open`, who is not in
 /// the config needs no proof.
@@ -36,7 +34,6 @@ pub(crate) fn guards(
     is_open: bool,
     clock: Arc<dyn Clock>,
 ) -> Result<Guards, Problem> {
-    let keys_at = |url: &str| -> Arc<dyn IdentityKeys> { Arc::new(KeysAt::new(url)) };
     Guards::open(&config.webhooks, is_open, &keys_at, clock).map_err(Problem::usage)
 }
 
@@ -168,10 +165,6 @@ struct Due(DueCheck);
 impl Order for Due {
     fn name(&self) -> ImageName {
         self.0.image.name()
-    }
-
-    fn failure(&self) -> Option<&Failure> {
-        None
     }
 
     fn job(&self, plan: &RunPlan, idx: u32, now: OffsetDateTime) -> Job {

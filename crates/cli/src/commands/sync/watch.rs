@@ -17,9 +17,9 @@ use image_sync_shared::run::RunId;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Named, SyncArgs, WorkArgs};
+use super::{Named, SyncArgs};
 use crate::commands::producer::repeat;
-use crate::commands::webhook::{GuardsFor, HookArgs};
+use crate::commands::webhook::HookArgs;
 use crate::options::CommonArgs;
 use crate::output::Outputs;
 use crate::process::clock::{SteadyClock, SystemClock};
@@ -35,7 +35,7 @@ use crate::run::setup::{self, Loaded};
 use crate::run::state::State;
 use crate::run::watch::{Watch, Written};
 use crate::run::wiring::{self, Outside};
-use crate::server::{Guards, HttpServer, Serving};
+use crate::server::HttpServer;
 use crate::telemetry::metrics::Hosts;
 use crate::terminal::progress::Screen;
 
@@ -48,7 +48,7 @@ pub(crate) struct WatchArgs {
     /// Go on until SIGTERM: check all images again and again, and take events of registries at --listen
     #[arg(long, conflicts_with_all = ["dry_run", "only_failed"])]
     pub(super) watch: bool,
-    /// With --watch: how often all images are checked, as in 30m [default: 1h]; the config is read again for each
+    /// With --watch: how often all images are checked, as in 30m [default: 1h]; the config is read again when it changes
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "watch")]
     every: Option<Duration>,
     #[command(flatten)]
@@ -83,13 +83,8 @@ pub(super) fn run(
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::of(&SystemClock));
         let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
         let ports = queue.ports().clone();
-        let guards = args.watch.hooks.guards(
-            &loaded,
-            &GuardsFor {
-                listen: &work.listen,
-                clock: Arc::clone(&clock),
-            },
-        )?;
+        let hooks = &args.watch.hooks;
+        let guards = hooks.guards(&loaded.config, &work.listen, &clock)?;
         let outside = Outside {
             registries: Arc::<Router>::clone(&router),
             memo: Arc::clone(&state.memo),
@@ -111,7 +106,9 @@ pub(super) fn run(
             queue: ports,
         };
         let events = Events::new(&rounds.queue, Arc::clone(&rounds.catalog), of_events);
-        tell(&serving, &events, guards, &rounds);
+        serving.hears(events.hooks(guards));
+        serving.ready(Arc::clone(&rounds.queue.backlog));
+        info!("watching");
         let every = args.watch.every.unwrap_or(EVERY);
         let publish = async {
             let all = repeat(every, &stop, || rounds.begin(&stop));
@@ -124,12 +121,6 @@ pub(super) fn run(
     })
 }
 
-fn tell(serving: &Serving, events: &Events, guards: Guards, rounds: &Rounds) {
-    serving.hears(events.hooks(guards));
-    serving.ready(Arc::clone(&rounds.queue.backlog));
-    info!("watching");
-}
-
 /// The config, with the images that were asked for.
 fn load(
     common: &CommonArgs,
@@ -139,14 +130,8 @@ fn load(
     let dialect = args.dialect.options(environment);
     let mut loaded = setup::load(Named::new(common, &dialect), environment)?;
     loaded.images = args.choice.choose(&loaded.file, loaded.images)?;
-    set_concurrency(&mut loaded, &args.work);
+    args.work.set_concurrency(&mut loaded.config);
     Ok(loaded)
-}
-
-fn set_concurrency(loaded: &mut Loaded, args: &WorkArgs) {
-    if let Some(concurrency) = args.concurrency {
-        loaded.config.settings.concurrency = concurrency.get();
-    }
 }
 
 /// What the runs of all images take.

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,7 +11,7 @@ use image_sync_shared::config::webhooks::{Sender, WebhookSettings};
 use image_sync_shared::image::reference::{ImageRef, Reference, split};
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::text::excerpt;
-use image_sync_webhook::proof::{Credentials, IdentityKeys, Proof};
+use image_sync_webhook::proof::{Credentials, Proof};
 use image_sync_webhook::samples::{self, Sample, sample};
 use reqwest::{Certificate, Method, Url};
 use serde_json::Value;
@@ -23,7 +22,7 @@ use crate::process::clock::SystemClock;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
-use crate::run::events::identity_keys::KeysAt;
+use crate::run::events::identity_keys::keys_at;
 use crate::run::runtime;
 use crate::run::setup::{self, Loaded, Named};
 
@@ -137,7 +136,6 @@ fn credentials(
     let Some(settings) = several.iter().find(speaks_for).or(several.first()) else {
         return Ok(None);
     };
-    let keys_at = |url: &str| -> Arc<dyn IdentityKeys> { Arc::new(KeysAt::new(url)) };
     let proof = Proof::new(sender, &settings.proof, &keys_at).map_err(Problem::usage)?;
     let credentials = proof.credentials(&sample.body, SystemClock.now());
     if credentials.is_none() {

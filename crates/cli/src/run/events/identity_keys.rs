@@ -19,7 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const LONGEST: usize = 1 << 20;
 
 /// The keys at an address.
-pub(crate) struct KeysAt {
+pub(crate) fn keys_at(url: &str) -> Arc<dyn IdentityKeys> {
+    Arc::new(KeysAt::new(url))
+}
+
+struct KeysAt {
     url: String,
     client: Result<reqwest::Client, String>,
     known: Mutex<Known>,
@@ -33,7 +37,7 @@ struct Known {
 }
 
 impl KeysAt {
-    pub(crate) fn new(url: &str) -> Self {
+    fn new(url: &str) -> Self {
         let client = reqwest::Client::builder()
             .https_only(true)
             .redirect(redirect::Policy::none())
