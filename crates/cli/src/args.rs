@@ -15,6 +15,7 @@ use crate::commands::enqueue::{self, EnqueueArgs};
 use crate::commands::hosts::{self, HostsCommand};
 use crate::commands::producer::ProducerArgs;
 use crate::commands::provision::ProvisionArgs;
+use crate::commands::provision::nats_credentials::{self, NatsCredentialsArgs};
 use crate::commands::runs::why::{self, WhyArgs};
 use crate::commands::runs::{self, RunsCommand};
 use crate::commands::sync::SyncArgs;
@@ -25,6 +26,7 @@ use crate::commands::webhook::{self, WebhookArgs};
 use crate::commands::worker::WorkerArgs;
 use crate::options::{CommonArgs, DialectArgs};
 use crate::process::environment::Environment;
+use crate::server::healthcheck::{self, HealthcheckArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,6 +96,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  image-sync provision --nats nats://127.0.0.1:4222 --jobs-max-bytes 4GiB"
     )]
     Provision(Box<ProvisionArgs>),
+    /// Make passwords for the users of a NATS server, one for each role, and the part of its config that has them
+    #[command(after_help = nats_credentials::HELP)]
+    NatsCredentials(NatsCredentialsArgs),
     /// Publish a check of every image of the config as a run, for workers anywhere
     #[command(after_help = PRODUCER_HELP)]
     Producer(Box<ProducerArgs>),
@@ -121,6 +126,9 @@ pub(crate) enum Command {
     /// Look at registries that are left alone as they answered 429, and lift a pause
     #[command(subcommand, after_help = hosts::HELP)]
     Hosts(HostsCommand),
+    /// Ask a running program how it is, for supervisors that can only start a command
+    #[command(after_help = healthcheck::HELP)]
+    Healthcheck(HealthcheckArgs),
     /// Work on the config file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -137,10 +145,19 @@ pub(crate) enum Command {
 impl Command {
     /// Every command has `--config`, also these.
     pub(crate) fn takes_nothing_from_a_config(&self) -> bool {
-        use Command::{Aggregator, DeadLetters, Hosts, Provision, Runs, Why};
+        use Command::{
+            Aggregator, DeadLetters, Healthcheck, Hosts, NatsCredentials, Provision, Runs, Why,
+        };
         matches!(
             self,
-            Aggregator(_) | DeadLetters(_) | Hosts(_) | Provision(_) | Runs(_) | Why(_)
+            Aggregator(_)
+                | DeadLetters(_)
+                | Healthcheck(_)
+                | Hosts(_)
+                | NatsCredentials(_)
+                | Provision(_)
+                | Runs(_)
+                | Why(_)
         )
     }
 }

@@ -100,6 +100,7 @@ fn carry_out(
         Command::Kyma(args) => commands::sync::kyma::run(common, &args, environment, &screen),
         Command::Aliyun(args) => commands::sync::aliyun::run(common, &args, environment, &screen),
         Command::Provision(args) => commands::provision::run(&args, environment),
+        Command::NatsCredentials(args) => commands::provision::nats_credentials::run(&args),
         Command::Producer(args) => commands::producer::run(common, &args, environment, &screen),
         Command::Worker(args) => commands::worker::run(common, &args, environment),
         Command::Webhook(args) => commands::webhook::run(common, &args, environment),
@@ -111,6 +112,7 @@ fn carry_out(
         Command::Runs(command) => commands::runs::run(&command, environment, &screen),
         Command::Why(args) => commands::runs::why::run(&args, environment),
         Command::Hosts(command) => commands::hosts::run(&command, environment),
+        Command::Healthcheck(args) => server::healthcheck::run(&args),
         Command::Config(ConfigCommand::Check(args)) => {
             config_check(common, &args.options(environment), environment)
         }

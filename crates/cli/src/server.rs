@@ -5,6 +5,7 @@
 //! ([`Serving::ready`]). What is asked is in `probes`, what an outsider can do to the server in `connections`.
 
 mod connections;
+pub(crate) mod healthcheck;
 mod hooks;
 mod listen;
 mod probes;

@@ -1,5 +1,7 @@
 //! `provision`: makes the streams and consumers of an installation.
 
+pub(crate) mod nats_credentials;
+
 use std::io::Write as _;
 use std::time::Duration;
 
