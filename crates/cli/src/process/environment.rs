@@ -23,8 +23,24 @@ pub(crate) struct NatsEnvironment {
     pub(crate) user: Option<String>,
     /// `NATS_PASSWORD`.
     pub(crate) password: Option<Secret>,
+    /// `NATS_PASSWORD_FILE`: where it is, if it is not in the environment itself.
+    pub(crate) password_file: Option<PathBuf>,
     /// `NATS_TOKEN`.
     pub(crate) token: Option<Secret>,
+    /// `NATS_NKEY`: the file with the seed of an nkey.
+    pub(crate) nkey: Option<PathBuf>,
+    /// `NATS_CREDS`: a credentials file.
+    pub(crate) creds: Option<PathBuf>,
+    /// `NATS_CA`: the authorities to trust.
+    pub(crate) ca: Option<PathBuf>,
+    /// `NATS_CERT`: the certificate of this client.
+    pub(crate) cert: Option<PathBuf>,
+    /// `NATS_KEY`: the key of this certificate.
+    pub(crate) key: Option<PathBuf>,
+    /// `NATS_INBOX_PREFIX`: where answers are received.
+    pub(crate) inbox_prefix: Option<String>,
+    /// `IMAGE_SYNC_PREFIX`: the installation at the server.
+    pub(crate) prefix: Option<String>,
 }
 
 /// What was found in the environment. A variable that is set to nothing counts as not set.
@@ -113,7 +129,15 @@ impl Environment {
                 url: text("NATS_URL"),
                 user: text("NATS_USER"),
                 password: text("NATS_PASSWORD").map(Secret::new),
+                password_file: path("NATS_PASSWORD_FILE"),
                 token: text("NATS_TOKEN").map(Secret::new),
+                nkey: path("NATS_NKEY"),
+                creds: path("NATS_CREDS"),
+                ca: path("NATS_CA"),
+                cert: path("NATS_CERT"),
+                key: path("NATS_KEY"),
+                inbox_prefix: text("NATS_INBOX_PREFIX"),
+                prefix: text("IMAGE_SYNC_PREFIX"),
             },
             state_dir: path("IMAGE_SYNC_STATE_DIR"),
             // Of the variables of the XDG base directory specification relative paths are to be ignored.

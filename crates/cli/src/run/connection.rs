@@ -36,8 +36,18 @@ const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
 // Help that names variables is no doc comment, as those would have to be set in backticks.
 const URL: &str = "NATS servers, as nats://HOST[:PORT] or tls://HOST[:PORT], several with commas \
 [env: NATS_URL] [default: nats://127.0.0.1:4222]";
+const CA: &str = "PEM file with the authorities to trust, instead of the system's [env: NATS_CA]";
+const CERT: &str = "PEM file with the certificate of this client [env: NATS_CERT]";
+const KEY: &str = "PEM file with its key [env: NATS_KEY]";
 const USER: &str = "User of the NATS server; its password is in --nats-password-file or NATS_PASSWORD [env: NATS_USER]";
+const PASSWORD_FILE: &str = "File with the password of the user [env: NATS_PASSWORD_FILE]";
 const TOKEN: &str = "File with a token; else the token itself is in NATS_TOKEN";
+const NKEY: &str = "File with the seed of an nkey [env: NATS_NKEY]";
+const CREDS: &str = "Credentials file: a JWT and the seed of its nkey [env: NATS_CREDS]";
+const INBOX_PREFIX: &str = "Where answers are received, for users who may not subscribe to _INBOX \
+[env: NATS_INBOX_PREFIX]";
+const PREFIX: &str =
+    "Sets the installations on one server apart [env: IMAGE_SYNC_PREFIX] [default: imgsync]";
 
 /// Options of commands that list what is at a NATS server.
 #[derive(Args, Clone, Debug)]
@@ -94,37 +104,29 @@ impl OpenQueue {
 pub(crate) struct ConnectionArgs {
     #[arg(long = "nats", value_name = "URL", value_delimiter = ',', help = URL)]
     servers: Vec<String>,
-    /// PEM file with the authorities to trust, instead of the system's
-    #[arg(long = "nats-ca", value_name = "FILE")]
+    #[arg(long = "nats-ca", value_name = "FILE", help = CA)]
     ca: Option<PathBuf>,
-    /// PEM file with the certificate of this client
-    #[arg(long = "nats-cert", value_name = "FILE", requires = "key")]
+    #[arg(long = "nats-cert", value_name = "FILE", requires = "key", help = CERT)]
     cert: Option<PathBuf>,
-    /// PEM file with its key
-    #[arg(long = "nats-key", value_name = "FILE", requires = "cert")]
+    #[arg(long = "nats-key", value_name = "FILE", requires = "cert", help = KEY)]
     key: Option<PathBuf>,
     #[arg(long = "nats-user", value_name = "USER", group = "nats_auth", help = USER)]
     user: Option<String>,
-    /// File with the password of the user
-    #[arg(long = "nats-password-file", value_name = "FILE")]
+    #[arg(long = "nats-password-file", value_name = "FILE", help = PASSWORD_FILE)]
     password_file: Option<PathBuf>,
     #[arg(long = "nats-token-file", value_name = "FILE", group = "nats_auth", help = TOKEN)]
     token_file: Option<PathBuf>,
-    /// File with the seed of an nkey
-    #[arg(long = "nats-nkey", value_name = "FILE", group = "nats_auth")]
+    #[arg(long = "nats-nkey", value_name = "FILE", group = "nats_auth", help = NKEY)]
     nkey: Option<PathBuf>,
-    /// Credentials file: a JWT and the seed of its nkey
-    #[arg(long = "nats-creds", value_name = "FILE", group = "nats_auth")]
+    #[arg(long = "nats-creds", value_name = "FILE", group = "nats_auth", help = CREDS)]
     creds: Option<PathBuf>,
-    /// Where answers are received, for users who may not subscribe to _INBOX
-    #[arg(long = "nats-inbox-prefix", value_name = "SUBJECT", value_parser = inbox_prefix)]
+    #[arg(long = "nats-inbox-prefix", value_name = "SUBJECT", value_parser = inbox_prefix, help = INBOX_PREFIX)]
     inbox_prefix: Option<String>,
     /// How long to wait for a server that is away at first, as while it restarts; 0s for not at all
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "30s")]
     connect_timeout: Duration,
-    /// Sets the installations on one server apart
-    #[arg(long, value_name = "NAME", default_value_t)]
-    prefix: Prefix,
+    #[arg(long, value_name = "NAME", help = PREFIX)]
+    prefix: Option<Prefix>,
 }
 
 impl ConnectionArgs {
@@ -226,14 +228,14 @@ impl ConnectionArgs {
         Ok(ConnectSettings {
             servers,
             tls: TlsFiles {
-                ca_file: self.ca.clone(),
-                cert_file: self.cert.clone(),
-                key_file: self.key.clone(),
+                ca_file: either(&self.ca, &environment.ca),
+                cert_file: either(&self.cert, &environment.cert),
+                key_file: either(&self.key, &environment.key),
             },
             auth: self.auth(environment)?,
-            prefix: self.prefix.clone(),
+            prefix: self.prefix(environment)?,
             name: name.to_owned(),
-            inbox_prefix: self.inbox_prefix.clone(),
+            inbox_prefix: self.inbox_prefix(environment)?,
             connect_timeout: self.connect_timeout,
             ..ConnectSettings::new("")
         })
@@ -250,22 +252,59 @@ impl ConnectionArgs {
         if let Some(file) = &self.token_file {
             return Ok(Auth::Token(secret_in(file)?));
         }
-        if let Some(user) = self.user.as_ref().or(environment.user.as_ref()) {
-            let (user, password) = (user.clone(), self.password(environment)?);
+        match (&self.user, &environment.creds, &environment.nkey) {
+            (None, Some(file), _) => Ok(Auth::CredsFile(file.clone())),
+            (None, None, Some(file)) => Ok(Auth::NkeySeed(secret_in(file)?)),
+            _ => self.auth_of_user(environment),
+        }
+    }
+
+    fn auth_of_user(&self, environment: &NatsEnvironment) -> Result<Auth, Problem> {
+        if let Some(user) = either(&self.user, &environment.user) {
+            let password = self.password(environment)?;
             return Ok(Auth::Password { user, password });
         }
         Ok(environment.token.clone().map_or(Auth::None, Auth::Token))
     }
 
+    fn prefix(&self, environment: &NatsEnvironment) -> Result<Prefix, Problem> {
+        match (&self.prefix, &environment.prefix) {
+            (Some(prefix), _) => Ok(prefix.clone()),
+            (None, Some(text)) => text
+                .parse()
+                .map_err(|error| Problem::usage(format!("IMAGE_SYNC_PREFIX={text}: {error}"))),
+            (None, None) => Ok(Prefix::default()),
+        }
+    }
+
+    fn inbox_prefix(&self, environment: &NatsEnvironment) -> Result<Option<String>, Problem> {
+        match (&self.inbox_prefix, &environment.inbox_prefix) {
+            (None, Some(text)) => inbox_prefix(text)
+                .map(Some)
+                .map_err(|error| Problem::usage(format!("NATS_INBOX_PREFIX={text}: {error}"))),
+            (named, _) => Ok(named.clone()),
+        }
+    }
+
     fn password(&self, environment: &NatsEnvironment) -> Result<Secret, Problem> {
-        match (&self.password_file, &environment.password) {
-            (Some(file), _) => secret_in(file),
-            (None, Some(password)) => Ok(password.clone()),
-            (None, None) => Err(Problem::usage(
-                "the NATS user has no password, expected one in --nats-password-file or NATS_PASSWORD",
+        match (
+            &self.password_file,
+            &environment.password,
+            &environment.password_file,
+        ) {
+            (Some(file), _, _) | (None, None, Some(file)) => secret_in(file),
+            (None, Some(password), _) => Ok(password.clone()),
+            (None, None, None) => Err(Problem::usage(
+                "the NATS user has no password, expected one in --nats-password-file, NATS_PASSWORD or \
+                 NATS_PASSWORD_FILE",
             )),
         }
     }
+}
+
+/// What the command line says, else what the environment says.
+fn either<T: Clone>(named: &Option<T>, environment: &Option<T>) -> Option<T> {
+    named.clone().or_else(|| environment.clone())
 }
 
 /// Understands the first tokens of a subject.
@@ -326,6 +365,7 @@ mod tests {
             user: Some("me".to_owned()),
             password: Some(Secret::new("p")),
             token: Some(Secret::new("t")),
+            ..NatsEnvironment::default()
         }
     }
 
@@ -373,6 +413,85 @@ mod tests {
             let problem = auth(line, &empty).unwrap_err();
             assert_eq!(problem.exit, Exit::Usage, "{problem}");
         }
+    }
+
+    #[test]
+    fn every_file_and_name_may_come_from_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "s3cret\n").unwrap();
+        let some = |text: &str| Some(text.to_owned());
+        let path = |text: &str| Some(PathBuf::from(text));
+        let user = NatsEnvironment {
+            user: some("worker"),
+            password_file: Some(file.clone()),
+            ca: path("ca"),
+            cert: path("cert"),
+            key: path("key"),
+            inbox_prefix: some("_INBOX_worker"),
+            prefix: some("team"),
+            ..NatsEnvironment::default()
+        };
+        let found = parsed("").unwrap().settings(&user, "n").unwrap();
+        let password = Secret::new("s3cret");
+        let user_named = |name: &str| Auth::Password {
+            user: name.to_owned(),
+            password: password.clone(),
+        };
+        assert_eq!(found.auth, user_named("worker"));
+        assert_eq!(found.prefix.as_str(), "team");
+        assert_eq!(found.inbox_prefix, some("_INBOX_worker"));
+        let TlsFiles {
+            ca_file,
+            cert_file,
+            key_file,
+        } = found.tls;
+        assert_eq!(
+            [ca_file, cert_file, key_file],
+            [path("ca"), path("cert"), path("key")]
+        );
+
+        let with_nkey = NatsEnvironment {
+            nkey: Some(file.clone()),
+            ..user.clone()
+        };
+        let with_creds = NatsEnvironment {
+            creds: Some(file.clone()),
+            ..with_nkey.clone()
+        };
+        let auth =
+            |line: &str, environment: &NatsEnvironment| parsed(line).unwrap().auth(environment);
+        assert_eq!(
+            auth("", &with_nkey).unwrap(),
+            Auth::NkeySeed(password.clone())
+        );
+        assert_eq!(auth("", &with_creds).unwrap(), Auth::CredsFile(file));
+        assert_eq!(
+            auth("--nats-user you", &with_creds).unwrap(),
+            user_named("you")
+        );
+    }
+
+    #[test]
+    fn names_of_the_environment_that_are_none_are_refused_with_the_variable() {
+        let environment = NatsEnvironment {
+            prefix: Some("Team.A".to_owned()),
+            inbox_prefix: Some("_INBOX.>".to_owned()),
+            ..NatsEnvironment::default()
+        };
+        let none = parsed("").unwrap();
+        let problems = [
+            none.prefix(&environment).unwrap_err().to_string(),
+            none.inbox_prefix(&environment).unwrap_err().to_string(),
+        ];
+        assert!(
+            problems[0].starts_with("IMAGE_SYNC_PREFIX=Team.A: "),
+            "{problems:?}"
+        );
+        assert!(
+            problems[1].starts_with("NATS_INBOX_PREFIX=_INBOX.>: "),
+            "{problems:?}"
+        );
     }
 
     #[test]
