@@ -20,7 +20,7 @@ const USERS: [&str; 6] = [
 ];
 
 /// Commands after a run that has left two dead letters: who gives them, and how they end.
-const COMMANDS: [(&str, &str, i32); 11] = [
+const COMMANDS: [(&str, &str, i32); 12] = [
     ("operator", "runs list", 0),
     ("operator", "runs show latest --output table", 0),
     ("operator", "runs watch latest", 1),
@@ -36,6 +36,7 @@ const COMMANDS: [(&str, &str, i32); 11] = [
     ("operator", "dead-letters replay ID --wait", 1),
     ("operator", "dead-letters drop --all", 0),
     ("producer", "producer -c chain.yaml --wait", 0),
+    ("producer", "producer -c unlisted.yaml --wait", 1),
 ];
 
 /// A server where each role has its own user, and registries.
@@ -82,6 +83,7 @@ impl Guarded {
         }
         self.program.write("config.yaml", &catalog.yaml());
         self.write_chain();
+        self.write_unlisted();
     }
 
     /// Of an image, and of one that is read where that is written to.
@@ -91,6 +93,14 @@ impl Guarded {
         let second = Entry::new(&format!("{target}/chained"), "1.0").cache_as("twice");
         let chain = Catalog::new(target).image(first).image(second);
         self.program.write("chain.yaml", &chain.yaml());
+    }
+
+    /// Of the tags of a repository that cannot be listed.
+    fn write_unlisted(&self) {
+        let source = format!("{}/gone", self.source.host());
+        let rules = format!("images: [{{source: {source}, tags: {{include: '.*'}}}}]\n");
+        let cache = format!("cache_registry: {}\n", self.target.host());
+        self.program.write("unlisted.yaml", &(cache + &rules));
     }
 
     fn role(&self, user: &str, line: &str) -> Running {
