@@ -1,6 +1,7 @@
 //! Runs the program as a user does: a config file, a process, a report, an exit code.
 
 mod catalog;
+pub mod containers;
 mod other_clock;
 mod overwriting;
 mod program;
@@ -14,4 +15,4 @@ pub use overwriting::{assert_overwriting, overwriting};
 pub use program::{Ended, Program};
 pub use running::Running;
 pub use spans::{named, only};
-pub use watched::Watched;
+pub use watched::{Watched, ask};

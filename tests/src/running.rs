@@ -19,13 +19,24 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// A running program. It is killed when it is dropped, and shows its log if its test fails.
 pub struct Running {
     child: Child,
+    /// Whether it is a child of what was started, as in a sandbox.
+    is_inside: bool,
     log: watch::Receiver<Vec<String>>,
     stdout: Arc<Mutex<Vec<u8>>>,
     readers: JoinSet<()>,
 }
 
 impl Running {
-    pub(crate) fn new(mut child: Child) -> Self {
+    pub(crate) fn new(child: Child) -> Self {
+        Self::watch(child, false)
+    }
+
+    /// What `sandbox` has started.
+    pub(crate) fn inside(sandbox: Child) -> Self {
+        Self::watch(sandbox, true)
+    }
+
+    fn watch(mut child: Child, is_inside: bool) -> Self {
         let mut readers = JoinSet::new();
         let (lines, log) = watch::channel(Vec::new());
         let stdout = Arc::<Mutex<Vec<u8>>>::default();
@@ -37,6 +48,7 @@ impl Running {
         }
         Self {
             child,
+            is_inside,
             log,
             stdout,
             readers,
@@ -77,7 +89,7 @@ impl Running {
     /// If it is no more, or cannot be signalled.
     #[expect(clippy::expect_used, reason = "without the signal there is no test")]
     pub async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("a running process").to_string();
+        let id = self.process_id();
         let sent = Command::new("kill")
             .args(["-s", name, &id])
             .stderr(Stdio::inherit())
@@ -85,6 +97,28 @@ impl Running {
             .await
             .expect("the program kill");
         assert!(sent.success(), "{name} could not be sent");
+    }
+
+    /// Whether it was not killed.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.child.id().is_some()
+    }
+
+    /// The id of its process.
+    ///
+    /// # Panics
+    /// If it is no more.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "without the process there is no test")]
+    pub fn process_id(&self) -> String {
+        let id = self.child.id().expect("a running process").to_string();
+        if !self.is_inside {
+            return id;
+        }
+        let children = format!("/proc/{id}/task/{id}/children");
+        let children = std::fs::read_to_string(children).expect("its children");
+        children.trim().to_owned()
     }
 
     /// Kills it (SIGKILL) and waits for its end.

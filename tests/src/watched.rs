@@ -54,22 +54,7 @@ impl Watched {
 
     /// The status and body of the answer to a request with these header lines, each with its end, and this body.
     pub async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
-        let mut stream = self.connect().await;
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: probes\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let sent = stream.write_all(request.as_bytes()).await;
-        sent.expect("a request that is taken");
-        let mut answer = String::new();
-        let read = stream.read_to_string(&mut answer).await;
-        read.expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        (status.expect("a status"), body.to_owned())
+        ask(&self.address, method, path, headers, body).await
     }
 
     /// The metrics, once they have for each of these starts a line that begins so: what belongs together is counted one
@@ -103,4 +88,37 @@ impl Watched {
         let found = timeout(PATIENCE, asked).await;
         found.unwrap_or_else(|_| panic!("/readyz was never {status}"))
     }
+}
+
+/// The status and body of the answer of who listens at `address` to a request with these header lines, each with its end,
+/// and this body.
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+pub async fn ask(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> (u16, String) {
+    let connected = TcpStream::connect(address).await;
+    let mut stream = connected.expect("somebody who listens");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: probes\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let sent = stream.write_all(request.as_bytes()).await;
+    sent.expect("a request that is taken");
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer).await;
+    read.expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (status.expect("a status"), body.to_owned())
 }

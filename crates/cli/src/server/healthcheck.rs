@@ -8,10 +8,10 @@ use std::time::Duration;
 use clap::Args;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
+use tokio::runtime::Builder;
 
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
-use crate::run::runtime;
 
 pub(crate) const HELP: &str = "\
 Example:
@@ -44,12 +44,13 @@ fn http(text: &str) -> Result<Url, String> {
 
 /// Runs `healthcheck`.
 pub(crate) fn run(args: &HealthcheckArgs) -> Result<Exit, Problem> {
-    runtime::run(runtime::GRACE, |_stop| async {
-        let answer = ask(args).await.map_err(Problem::not_carried_out)?;
-        let written = Stdout::Process.write(|out| writeln!(out, "{answer}"));
-        written.map_err(Problem::not_carried_out)?;
-        Ok(Exit::Success)
-    })
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Problem::not_carried_out)?;
+    let answer = runtime.block_on(ask(args));
+    let answer = answer.map_err(Problem::not_carried_out)?;
+    let written = Stdout::Process.write(|out| writeln!(out, "{answer}"));
+    written.map_err(Problem::not_carried_out)?;
+    Ok(Exit::Success)
 }
 
 /// What was answered with 200.

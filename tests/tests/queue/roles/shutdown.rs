@@ -58,6 +58,39 @@ async fn a_worker_hands_back_what_it_cannot_finish_within_the_grace_time() {
     assert_eq!(said, ("heir", Action::Pulled, 1));
 }
 
+/// As a Deployment with a new image: each worker is told to stop while the run goes on, and another one takes its place.
+#[tokio::test]
+async fn a_rolling_restart_of_all_workers_fails_no_image_loses_no_job_and_copies_none_twice() {
+    const IMAGES: usize = 300;
+    let pipeline = TestPipeline::start().await;
+    pipeline.write(&pipeline.catalog(IMAGES));
+    // The run is under way at each restart: an image of it is in somebody's hand.
+    let gates = [50, 130, 210].map(|number| pipeline.hold_a_blob(number));
+    let _aggregator = pipeline.aggregator();
+    let mut workers = ["a", "b", "c"]
+        .map(|name| pipeline.worker(name))
+        .into_iter();
+    let producer = pipeline.producer();
+    let mut heirs = Vec::new();
+    for (gate, heir) in gates.iter().zip(["d", "e", "f"]) {
+        gate.reached().await;
+        let stopped = workers.next().unwrap();
+        stopped.signal("TERM").await;
+        stopped.line("SIGTERM received").await;
+        gate.release();
+        let ended = stopped.ended().await;
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        heirs.push(pipeline.worker(heir));
+    }
+    let report = pipeline.assert_all_pulled(&producer.ended().await, IMAGES);
+    let results = pipeline.results_of(&report.head.run_id).await;
+    assert_eq!(results.len(), IMAGES, "one result for each image");
+    let tags = pipeline.target.count("PUT", "/v2/team/*/manifests/1.0");
+    assert_eq!(tags, IMAGES, "each tag is written once");
+    let heirs_worked = |name| results.iter().any(|result| result.worker == name);
+    assert!(["d", "e", "f"].into_iter().any(heirs_worked));
+}
+
 /// It never comes back, and requests to it are repeated for longer than the grace time.
 #[tokio::test]
 async fn roles_that_are_told_to_stop_end_although_the_server_is_away() {

@@ -1,0 +1,9 @@
+//! What stands in compose.yaml, deploy/ and action.yml: every command of it runs as it is written there, and every name in
+//! it is one that the program has.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod compose;
