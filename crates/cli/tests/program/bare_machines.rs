@@ -3,6 +3,8 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
 
 use crate::support::{Ended, Home};
 
@@ -28,6 +30,14 @@ fn a_run_without_a_folder_for_temporary_files_has_its_report() {
     assert_eq!(warnings.count(), 1, "{ended:#?}");
 }
 
+/// By another process: what this one has open for writing, a child that another test starts meanwhile has too, and then it
+/// is busy (ETXTBSY).
+fn copy_program(to: &Path) {
+    let mut copy = Command::new("cp");
+    let copied = copy.arg(env!("CARGO_BIN_EXE_image-sync")).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
 #[test]
 fn the_home_of_another_user_is_left_out_with_a_warning() {
     let home = Home::new();
@@ -37,7 +47,7 @@ fn the_home_of_another_user_is_left_out_with_a_warning() {
     fs::set_permissions(&theirs, Permissions::from_mode(0o000)).unwrap();
     // The folder of the build may be one that nobody else can enter.
     let program = home.path().join("image-sync");
-    fs::copy(env!("CARGO_BIN_EXE_image-sync"), &program).unwrap();
+    copy_program(&program);
     let mut command = home.command_of(&program, "sync -c config.yaml");
     command.env("HOME", &theirs);
     // Nothing is forbidden to root.
