@@ -228,9 +228,9 @@ impl ConnectionArgs {
         Ok(ConnectSettings {
             servers,
             tls: TlsFiles {
-                ca_file: either(&self.ca, &environment.ca),
-                cert_file: either(&self.cert, &environment.cert),
-                key_file: either(&self.key, &environment.key),
+                ca_file: either(self.ca.as_ref(), environment.ca.as_ref()),
+                cert_file: either(self.cert.as_ref(), environment.cert.as_ref()),
+                key_file: either(self.key.as_ref(), environment.key.as_ref()),
             },
             auth: self.auth(environment)?,
             prefix: self.prefix(environment)?,
@@ -260,7 +260,7 @@ impl ConnectionArgs {
     }
 
     fn auth_of_user(&self, environment: &NatsEnvironment) -> Result<Auth, Problem> {
-        if let Some(user) = either(&self.user, &environment.user) {
+        if let Some(user) = either(self.user.as_ref(), environment.user.as_ref()) {
             let password = self.password(environment)?;
             return Ok(Auth::Password { user, password });
         }
@@ -303,8 +303,8 @@ impl ConnectionArgs {
 }
 
 /// What the command line says, else what the environment says.
-fn either<T: Clone>(named: &Option<T>, environment: &Option<T>) -> Option<T> {
-    named.clone().or_else(|| environment.clone())
+fn either<T: Clone>(named: Option<&T>, environment: Option<&T>) -> Option<T> {
+    named.or(environment).cloned()
 }
 
 /// Understands the first tokens of a subject.

@@ -2,7 +2,6 @@
 //!
 //! Each role has a folder, so that each can be given its own and no other: as a volume, or as a secret of Kubernetes.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -35,6 +34,8 @@ const ROLES: [&str; 6] = [
     "aggregator",
     "operator",
 ];
+/// What the written config begins with.
+const HEAD: &str = "# Made by `image-sync nats-credentials`, which writes it anew.\n";
 const SECRET_BYTES: usize = 32;
 
 /// Options of `nats-credentials`.
@@ -58,23 +59,23 @@ pub(crate) fn run(args: &NatsCredentialsArgs) -> Result<Exit, Problem> {
 
 /// Makes what is missing; the lines that say what was made and what was kept.
 fn write_all(folder: &Path, prefix: &str) -> Result<String, Problem> {
-    let mut told = String::new();
-    let mut config =
-        String::from("# Made by `image-sync nats-credentials`, which writes it anew.\n");
+    let (mut told, mut passwords) = (Vec::new(), String::new());
     for role in ROLES {
         let (password, line) = kept_or_made(&folder.join(role), "password")?;
-        told.push_str(&line);
-        writeln!(config, "{}_PASSWORD: \"{password}\"", role.to_uppercase())
-            .map_err(Problem::not_carried_out)?;
+        told.push(line);
+        let name = role.to_uppercase();
+        passwords.extend([&name, "_PASSWORD: \"", &password, "\"\n"]);
     }
     for (role, name) in [("worker", "facts.key"), ("webhook", "secret")] {
-        told.push_str(&kept_or_made(&folder.join(role), name)?.1);
+        let (_, line) = kept_or_made(&folder.join(role), name)?;
+        told.push(line);
     }
-    config.push_str(&of_prefix(ROLES_FILE, prefix));
+    let config = format!("{HEAD}{passwords}{}", of_prefix(ROLES_FILE, prefix));
     let (nats, name) = (folder.join("nats"), "nats-roles.conf");
-    write_file(&nats, name, &config).map_err(|reason| failed(&nats.join(name), &reason))?;
-    told.push_str(&format!("{}: written\n", nats.join(name).display()));
-    Ok(told)
+    let file = nats.join(name);
+    write_file(&nats, name, &config).map_err(|reason| failed(&file, &reason))?;
+    told.push(format!("{}: written\n", file.display()));
+    Ok(told.concat())
 }
 
 /// Streams and environment variables of a server are in capitals, subjects and buckets are as the prefix is.
