@@ -1,6 +1,7 @@
 //! compose.yaml, brought up without an engine.
 
 mod confinement;
+mod documented;
 mod project;
 mod service;
 
