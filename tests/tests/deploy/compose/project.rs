@@ -285,6 +285,6 @@ pub(super) fn local(text: &str, address: Ipv4Addr) -> String {
 }
 
 /// A file of the repository.
-pub(super) fn repository(file: &str) -> PathBuf {
+pub(crate) fn repository(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)
 }
