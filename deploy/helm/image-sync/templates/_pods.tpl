@@ -60,22 +60,23 @@ securityContext:
     drop: [ALL]
 {{- end }}
 
-{{/* Options of the NATS server for a role. Takes root and role. */}}
-{{- define "image-sync.natsArgs" -}}
-- --nats-user
-- {{ .role }}
-- --nats-password-file
-- /run/secrets/nats/password
-- --nats-inbox-prefix
-- _INBOX_{{ .role }}
-{{- with .root.Values.nats.extraArgs }}
-{{ toYaml . }}
-{{- end }}
-{{- end }}
-
+{{/* Where the NATS server is, and who a role is there. Takes root and role. */}}
 {{- define "image-sync.natsEnv" -}}
 - name: NATS_URL
-  value: {{ include "image-sync.natsUrl" . }}
+  value: {{ include "image-sync.natsUrl" .root }}
+- name: NATS_USER
+  value: {{ .role }}
+- name: NATS_PASSWORD_FILE
+  value: /run/secrets/nats/password
+- name: NATS_INBOX_PREFIX
+  value: _INBOX_{{ .role }}
+{{- if ne .root.Values.nats.prefix "imgsync" }}
+- name: IMAGE_SYNC_PREFIX
+  value: {{ .root.Values.nats.prefix }}
+{{- end }}
+{{- with .root.Values.nats.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "image-sync.natsMount" -}}
