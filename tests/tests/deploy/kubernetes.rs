@@ -1,0 +1,9 @@
+//! What is under deploy/kubernetes, read as it is written there. `scripts/check-deploy` builds it, has it validated, and compares
+//! the chart with it.
+
+mod alerts;
+mod manifests;
+mod policy;
+mod references;
+mod roles;
+mod seed;

@@ -1,0 +1,31 @@
+//! The alerts are tested where they are written, in deploy/prometheus. Kubernetes and the chart have them too.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::manifests::{documents, in_repository, manifests};
+
+fn written() -> Value {
+    let text = fs::read_to_string(in_repository("deploy/prometheus/alerts.yaml")).unwrap();
+    documents(&text, "alerts.yaml").remove(0)["groups"].clone()
+}
+
+#[test]
+fn the_rule_has_the_alerts_of_prometheus() {
+    let written = written();
+    assert!(!written.as_array().unwrap().is_empty());
+    let all = manifests();
+    let rule = all
+        .iter()
+        .find(|manifest| manifest.kind() == "PrometheusRule")
+        .unwrap();
+    assert_eq!(rule.object["spec"]["groups"], written);
+}
+
+#[test]
+fn the_chart_has_the_alerts_of_prometheus() {
+    let text =
+        fs::read_to_string(in_repository("deploy/helm/image-sync/files/alerts.yaml")).unwrap();
+    assert_eq!(documents(&text, "alerts.yaml")[0]["groups"], written());
+}
