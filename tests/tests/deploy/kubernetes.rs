@@ -4,6 +4,7 @@
 mod alerts;
 mod manifests;
 mod policy;
+mod readme;
 mod references;
 mod roles;
 mod seed;
