@@ -14,7 +14,6 @@ use image_sync_testkit::servers::skopeo;
 use image_sync_tests::{Ended, ask};
 
 use project::Project;
-pub(crate) use project::repository;
 
 /// What deploy/compose/config.yaml names, at a registry that stands for those of the config.
 const IMAGES: [(&str, &str); 6] = [

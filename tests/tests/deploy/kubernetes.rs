@@ -2,9 +2,11 @@
 //! the chart with it.
 
 mod alerts;
+mod cluster;
 mod manifests;
 mod policy;
 mod readme;
 mod references;
 mod roles;
+mod runs;
 mod seed;

@@ -8,5 +8,6 @@
 )]
 
 mod compose;
+mod files;
 mod kubernetes;
 mod operations;

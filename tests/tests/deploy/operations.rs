@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::compose::repository;
+use crate::files::repository;
 
 #[test]
 fn the_config_of_a_cluster_of_three_is_one_that_nats_server_takes() {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::project::{Project, repository};
+use super::project::Project;
 use super::service::Volume;
+use crate::files::repository;
 
 fn services() -> Project {
     Project::read(&[])

@@ -6,8 +6,9 @@ use std::fs;
 use serde_yaml_ng::Value;
 use tokio::process::Command;
 
-use super::project::{Project, repository};
+use super::project::Project;
 use super::{project, pulled, sources};
+use crate::files::repository;
 
 const VERBS: [&str; 7] = ["up", "logs", "run", "restart", "cp", "build", "down"];
 

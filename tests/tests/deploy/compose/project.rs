@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 
 use super::service::{Condition, Service, Volume};
+use crate::files::{local, repository};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_image-sync-under-test");
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -275,16 +276,4 @@ impl Project {
             read_only: true,
         }
     }
-}
-
-/// Without a network of its own, a container listens on its address alone, and is asked there.
-pub(super) fn local(text: &str, address: Ipv4Addr) -> String {
-    let address = address.to_string();
-    text.replace("0.0.0.0", &address)
-        .replace("127.0.0.1", &address)
-}
-
-/// A file of the repository.
-pub(crate) fn repository(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)
 }

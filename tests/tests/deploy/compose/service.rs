@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
-use super::project::local;
+use crate::files::local;
 
 /// What is started for an image that is not image-sync's: its entrypoint, or what does the same here.
 const REPLACED: [(&str, &[&str], bool); 2] = [

@@ -4,10 +4,11 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::manifests::{documents, in_repository, manifests};
+use super::manifests::{documents, manifests};
+use crate::files::repository;
 
 fn written() -> Value {
-    let text = fs::read_to_string(in_repository("deploy/prometheus/alerts.yaml")).unwrap();
+    let text = fs::read_to_string(repository("deploy/prometheus/alerts.yaml")).unwrap();
     documents(&text, "alerts.yaml").remove(0)["groups"].clone()
 }
 
@@ -25,7 +26,6 @@ fn the_rule_has_the_alerts_of_prometheus() {
 
 #[test]
 fn the_chart_has_the_alerts_of_prometheus() {
-    let text =
-        fs::read_to_string(in_repository("deploy/helm/image-sync/files/alerts.yaml")).unwrap();
+    let text = fs::read_to_string(repository("deploy/helm/image-sync/files/alerts.yaml")).unwrap();
     assert_eq!(documents(&text, "alerts.yaml")[0]["groups"], written());
 }

@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-/// A file or folder of the repository.
-pub(super) fn in_repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
+use crate::files::repository;
 
 /// An object as a file has it.
 #[derive(Clone, Debug)]
@@ -82,7 +79,7 @@ pub(super) fn manifests() -> Vec<Manifest> {
 
 /// All objects below a folder of the repository, without what is for kustomize.
 pub(super) fn manifests_below(folder: &str) -> Vec<Manifest> {
-    let documents = documents_below(&in_repository(folder));
+    let documents = documents_below(&repository(folder));
     let objects = documents.into_iter().filter(|Manifest { object, .. }| {
         object["kind"].is_string()
             && object["apiVersion"] != KUSTOMIZATION
@@ -96,7 +93,7 @@ const COMPONENT: &str = "kustomize.config.k8s.io/v1alpha1";
 
 /// What is for kustomize.
 pub(super) fn kustomizations() -> Vec<Manifest> {
-    let documents = documents_below(&in_repository("deploy/kubernetes"));
+    let documents = documents_below(&repository("deploy/kubernetes"));
     let of_kustomize = documents
         .into_iter()
         .filter(|Manifest { file, .. }| file.ends_with("kustomization.yaml"));

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::manifests::{in_repository, items, pods};
+use super::manifests::{items, pods};
+use crate::files::repository;
 
 fn readme() -> String {
-    fs::read_to_string(in_repository("deploy/kubernetes/README.md")).unwrap()
+    fs::read_to_string(repository("deploy/kubernetes/README.md")).unwrap()
 }
 
 /// The words of a text that are set as code.
@@ -32,7 +33,7 @@ fn files_that_it_names_are_there() {
     let named: BTreeSet<String> = in_commands.map(ToOwned::to_owned).chain(in_prose).collect();
     assert!(named.len() > 10, "{named:?}");
     for path in named {
-        assert!(in_repository(&path).exists(), "{path}");
+        assert!(repository(&path).exists(), "{path}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::manifests::{Manifest, items, kustomizations, manifests, pods, text};
+use super::manifests::{Manifest, Pod, items, kustomizations, manifests, pods, text};
 
 fn names_of(kind: &str, manifests: &[Manifest]) -> BTreeSet<String> {
     let of_kind = manifests.iter().filter(|manifest| manifest.kind() == kind);
@@ -148,7 +148,7 @@ fn selectors_choose_pods() {
         let chosen = pods
             .iter()
             .filter(|pod| chooses(&selector, &pod.template["metadata"]["labels"]));
-        let chosen: Vec<&str> = chosen.map(|pod| pod.component()).collect();
+        let chosen: Vec<&str> = chosen.map(Pod::component).collect();
         assert!(!chosen.is_empty(), "{} chooses nothing", manifest.place());
         if [
             "Deployment",

@@ -5,9 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::manifests::{
-    Pod, arguments, documents, in_repository, items, manifests, pods, text, variable,
-};
+use super::manifests::{Pod, arguments, documents, items, manifests, pods, text, variable};
+use crate::files::repository;
 
 fn pods_of_image_sync() -> Vec<Pod> {
     let mut pods = pods();
@@ -42,7 +41,7 @@ fn each_pod_runs_the_command_of_its_role() {
 
 #[test]
 fn each_role_is_its_own_user_at_nats_and_has_no_other_password() {
-    let users = fs::read_to_string(in_repository("deploy/nats-roles.conf")).unwrap();
+    let users = fs::read_to_string(repository("deploy/nats-roles.conf")).unwrap();
     for pod in pods_of_image_sync() {
         let role = pod.component();
         let container = pod.containers()[0];
@@ -110,7 +109,7 @@ fn secrets_of_roles_are_where_flags_and_config_look_for_them() {
             );
         }
     }
-    let config = fs::read_to_string(in_repository("deploy/kubernetes/base/config.yaml")).unwrap();
+    let config = fs::read_to_string(repository("deploy/kubernetes/base/config.yaml")).unwrap();
     let config = &documents(&config, "config.yaml")[0];
     let senders = config["webhooks"].as_object().unwrap();
     assert!(
@@ -139,11 +138,11 @@ fn the_server_finds_the_users_beside_its_config() {
     ]);
     assert_eq!(*sources, expected);
     let config =
-        fs::read_to_string(in_repository("deploy/kubernetes/components/nats/nats.conf")).unwrap();
+        fs::read_to_string(repository("deploy/kubernetes/components/nats/nats.conf")).unwrap();
     assert!(config.contains(r#"include "nats-roles.conf""#));
     let template =
-        fs::read_to_string(in_repository("deploy/helm/image-sync/files/nats.conf")).unwrap();
-    let values = fs::read_to_string(in_repository("deploy/helm/image-sync/values.yaml")).unwrap();
+        fs::read_to_string(repository("deploy/helm/image-sync/files/nats.conf")).unwrap();
+    let values = fs::read_to_string(repository("deploy/helm/image-sync/values.yaml")).unwrap();
     let values = &documents(&values, "values.yaml")[0];
     let size = text(values, "/nats/server/maxFileStore");
     assert!(

@@ -1,0 +1,16 @@
+//! The files of the repository, and what is changed in them where there are no containers.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+/// A file or folder of the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// Without a network of its own, a container listens on its address alone, and is asked there.
+pub(crate) fn local(text: &str, address: Ipv4Addr) -> String {
+    let address = address.to_string();
+    text.replace("0.0.0.0", &address)
+        .replace("127.0.0.1", &address)
+}
