@@ -7,7 +7,9 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod airgap;
 mod compose;
+mod documents;
 mod files;
 mod kubernetes;
 mod operations;
