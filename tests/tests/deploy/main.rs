@@ -14,3 +14,4 @@ mod documents;
 mod files;
 mod kubernetes;
 mod operations;
+mod workflows;
