@@ -2,6 +2,7 @@
 
 mod inputs;
 mod install;
+mod page;
 mod runner;
 mod secrets;
 

@@ -12,6 +12,7 @@ mod airgap;
 mod compose;
 mod documents;
 mod files;
+mod installing;
 mod kubernetes;
 mod operations;
 mod workflows;

@@ -146,7 +146,7 @@ impl Runner {
     }
 }
 
-fn action() -> Value {
+pub(super) fn action() -> Value {
     serde_yaml_ng::from_str(&text_of("action.yml")).unwrap()
 }
 
