@@ -12,11 +12,15 @@ const CI: &str = ".github/workflows/ci.yml";
 const RELEASE: &str = ".github/workflows/release.yml";
 
 /// The jobs that may do more than read, and what.
-const WRITERS: [(&str, &str, &[&str]); 1] = [(
-    RELEASE,
-    "release",
-    &["attestations", "contents", "id-token"],
-)];
+const WRITERS: [(&str, &str, &[&str]); 3] = [
+    (RELEASE, "images", &["packages"]),
+    (RELEASE, "sign", &["id-token", "packages"]),
+    (
+        RELEASE,
+        "release",
+        &["attestations", "contents", "id-token"],
+    ),
+];
 
 fn workflow(path: &str) -> Value {
     serde_yaml_ng::from_str(&text_of(path)).unwrap()
@@ -145,5 +149,25 @@ fn the_files_that_scripts_name_are_there() {
     );
     for path in named {
         assert!(root().join(path).exists(), "{path} is not there");
+    }
+}
+
+#[test]
+fn the_stages_that_the_release_builds_are_in_the_dockerfile() {
+    let scripts = scripts();
+    let build = scripts
+        .iter()
+        .find(|it| it.contains("buildx build"))
+        .unwrap();
+    let (_, targets) = build.split_once("for target in ").unwrap();
+    let (targets, _) = targets.split_once(';').unwrap();
+    let dockerfile = text_of("deploy/Dockerfile").to_lowercase();
+    let stages: BTreeSet<&str> = dockerfile
+        .lines()
+        .filter(|line| line.starts_with("from "))
+        .filter_map(|line| Some(line.split_once(" as ")?.1.trim()))
+        .collect();
+    for target in targets.split(' ') {
+        assert!(stages.contains(target), "{target} is not among {stages:?}");
     }
 }

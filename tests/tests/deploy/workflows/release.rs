@@ -16,6 +16,8 @@ const PROGRAM: &str = r#"#!/bin/bash
 printf '%s %s\n' "$(basename "$0")" "$*" >>"$RECORD"
 while [[ $# -gt 0 ]]; do
   case $1 in
+    --target) target=$2 ;;
+    --metadata-file) echo "{\"containerimage.digest\": \"sha256:$target\"}" >"$2" ;;
     --bundle) echo signed >"$2" ;;
   esac
   shift
@@ -123,6 +125,48 @@ fn copy_files(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
+}
+
+async fn images(tag: &'static str) -> Forge {
+    let forge = Forge::new(tag);
+    forge.run("images").await;
+    forge.run("sign").await;
+    forge
+}
+
+#[tokio::test]
+async fn images_of_both_architectures_are_signed_by_digest_before_they_are_tagged() {
+    let forge = images("v1.2.3").await;
+    let image = "ghcr.io/team/image-sync";
+    let docker = forge.calls("docker");
+    for (target, suffix) in [("image-sync", ""), ("with-helpers", "-with-helpers")] {
+        let command = format!(
+            "buildx build --file deploy/Dockerfile --target {target} --platform linux/amd64,linux/arm64 \
+             --build-arg VERSION=1.2.3 --build-arg REVISION=0123 \
+             --build-arg SOURCE=https://github.com/Team/image-sync --sbom=true --provenance=mode=max "
+        );
+        let found = docker.iter().filter(|call| call.starts_with(&command));
+        assert_eq!(found.count(), 1, "{command} is not in {docker:#?}");
+        let sign = format!("cosign sign --yes --recursive {image}@sha256:{target}\n");
+        let tag = format!(
+            "docker buildx imagetools create --tag {image}:1.2.3{suffix} --tag {image}:latest{suffix} \
+             {image}@sha256:{target}\n"
+        );
+        let record = fs::read_to_string(forge.path("record")).unwrap();
+        let signed_then_tagged = format!("{sign}{tag}");
+        assert!(
+            record.contains(&signed_then_tagged),
+            "{signed_then_tagged} is not in {record}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_image_of_a_pre_release_is_not_the_latest() {
+    let forge = images("v1.2.3-rc.1").await;
+    let docker = forge.calls("docker").join("\n");
+    assert!(docker.contains(":1.2.3-rc.1 "), "{docker}");
+    assert!(!docker.contains(":latest"), "{docker}");
 }
 
 #[tokio::test]
