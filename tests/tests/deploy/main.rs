@@ -14,5 +14,6 @@ mod documents;
 mod files;
 mod installing;
 mod kubernetes;
+mod nix;
 mod operations;
 mod workflows;
