@@ -1,20 +1,6 @@
-//! The files of the repository, and the blocks of code in its documents.
+//! The blocks of code in the documents of the repository.
 
-use std::fs;
-use std::path::PathBuf;
-
-/// The folder of the repository.
-pub(crate) fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
-}
-
-/// The text of a file of the repository.
-pub(crate) fn text_of(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use crate::files::text_of;
 
 /// A block between fences.
 #[derive(Clone, Debug)]

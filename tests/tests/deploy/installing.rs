@@ -6,7 +6,8 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::documents::{blocks_of, root};
+use crate::documents::blocks_of;
+use crate::files::root;
 
 /// Stand-ins for the programs that reach the network or other folders. `curl` takes files from the release, if it is asked
 /// for the right one.

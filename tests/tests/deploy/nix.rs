@@ -1,6 +1,6 @@
 //! The image of flake.nix is run as that of deploy/Dockerfile is.
 
-use crate::documents::text_of;
+use crate::files::text_of;
 
 /// What an instruction of the Dockerfile's last stage says, as in `USER`.
 fn instruction(name: &str) -> String {

@@ -3,18 +3,17 @@
 use std::fs;
 use std::process::Command;
 
+use crate::files::text_of;
 use tempfile::TempDir;
-
-use crate::files::repository;
 
 #[test]
 fn the_config_of_a_cluster_of_three_is_one_that_nats_server_takes() {
-    let page = fs::read_to_string(repository("docs/operations.md")).unwrap();
+    let page = text_of("docs/operations.md");
     let block = page.split("```conf\n").nth(1).unwrap();
     let cluster = block.split("```").next().unwrap();
     assert!(cluster.contains("server_name: nats-0"));
     // A config is that of `deploy/nats.conf` and this.
-    let single = fs::read_to_string(repository("deploy/nats.conf")).unwrap();
+    let single = text_of("deploy/nats.conf");
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("nats.conf");
     fs::write(&file, single + cluster).unwrap();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml_ng::Value;
 
-use crate::documents::{root, text_of};
+use crate::files::{repository, text_of};
 
 const CI: &str = ".github/workflows/ci.yml";
 const RELEASE: &str = ".github/workflows/release.yml";
@@ -148,7 +148,7 @@ fn the_files_that_scripts_name_are_there() {
         "{named:?}"
     );
     for path in named {
-        assert!(root().join(path).exists(), "{path} is not there");
+        assert!(repository(path).exists(), "{path} is not there");
     }
 }
 

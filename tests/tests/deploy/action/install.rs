@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use super::runner::{Outcome, Runner};
-use crate::documents::root;
+use crate::files::{repository, root};
 
 /// A host of releases, with one of the program's own version.
 struct Releases {
@@ -61,7 +61,7 @@ async fn archive_in(folder: &TempDir) -> String {
     let says = "#!/bin/sh\necho this is the released program\n[ \"$1\" = --version ]\n";
     fs::write(&program, says).unwrap();
     let target = format!("linux-{}", std::env::consts::ARCH);
-    let mut packing = Command::new(root().join("scripts/release-archive"));
+    let mut packing = Command::new(repository("scripts/release-archive"));
     packing.arg(target).arg(&program).arg(folder.path());
     let packed = packing.stderr(Stdio::inherit()).output().await.unwrap();
     assert!(packed.status.success());

@@ -7,7 +7,8 @@ use serde_yaml_ng::Value;
 
 use super::runner::{Runner, action};
 use super::{PASSWORD, Registries};
-use crate::documents::{blocks_of, text_of};
+use crate::documents::blocks_of;
+use crate::files::text_of;
 
 const PAGE: &str = "docs/github-action.md";
 

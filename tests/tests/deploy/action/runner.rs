@@ -10,7 +10,7 @@ use serde_yaml_ng::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::documents::{root, text_of};
+use crate::files::{root, text_of};
 
 /// A machine on which the action runs.
 pub(super) struct Runner {

@@ -1,11 +1,10 @@
 //! What the services of compose.yaml may do, and where they can be reached.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use super::project::Project;
 use super::service::Volume;
-use crate::files::repository;
+use crate::files::{repository, text_of};
 
 fn services() -> Project {
     Project::read(&[])
@@ -79,7 +78,7 @@ fn a_worker_has_longer_than_its_grace_before_it_is_killed() {
 /// The volumes of a user come from the folders of the image.
 #[test]
 fn volumes_are_mounted_first_where_the_image_has_a_folder_of_its_user() {
-    let dockerfile = fs::read_to_string(repository("deploy/Dockerfile")).unwrap();
+    let dockerfile = text_of("deploy/Dockerfile");
     let project = services();
     let mut first = BTreeSet::new();
     for volume in &project.services()["credentials"].volumes {

@@ -8,12 +8,12 @@ use tokio::process::Command;
 
 use super::project::Project;
 use super::{project, pulled, sources};
-use crate::files::repository;
+use crate::files::{repository, text_of};
 
 const VERBS: [&str; 7] = ["up", "logs", "run", "restart", "cp", "build", "down"];
 
 fn page() -> String {
-    fs::read_to_string(repository("docs/compose.md")).unwrap()
+    text_of("docs/compose.md")
 }
 
 /// The lines of the blocks of this language, and what stands in backticks in lines of prose.

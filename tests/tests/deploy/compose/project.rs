@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 
 use super::service::{Condition, Service, Volume};
-use crate::files::{local, repository};
+use crate::files::{local, text_of};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_image-sync-under-test");
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -41,7 +41,7 @@ pub(super) struct Project {
 impl Project {
     /// Reads the file; sources in the files that it mounts are replaced by these.
     pub(super) fn read(sources: &[(&str, &str)]) -> Self {
-        let text = fs::read_to_string(repository("compose.yaml")).unwrap();
+        let text = text_of("compose.yaml");
         let mut file: Value = serde_yaml_ng::from_str(&text).unwrap();
         // A merged mapping may merge another one.
         while format!("{file:?}").contains("\"<<\"") {
@@ -246,7 +246,7 @@ impl Project {
             read_only,
         } = volume;
         if let Some(file) = source.strip_prefix("./") {
-            let text = fs::read_to_string(repository(file)).unwrap();
+            let text = text_of(file);
             let text = self
                 .replaced
                 .iter()

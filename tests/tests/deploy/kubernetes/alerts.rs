@@ -1,14 +1,12 @@
 //! The alerts are tested where they are written, in deploy/prometheus. Kubernetes and the chart have them too.
 
-use std::fs;
-
 use serde_json::Value;
 
 use super::manifests::{documents, manifests};
-use crate::files::repository;
+use crate::files::text_of;
 
 fn written() -> Value {
-    let text = fs::read_to_string(repository("deploy/prometheus/alerts.yaml")).unwrap();
+    let text = text_of("deploy/prometheus/alerts.yaml");
     documents(&text, "alerts.yaml").remove(0)["groups"].clone()
 }
 
@@ -26,6 +24,6 @@ fn the_rule_has_the_alerts_of_prometheus() {
 
 #[test]
 fn the_chart_has_the_alerts_of_prometheus() {
-    let text = fs::read_to_string(repository("deploy/helm/image-sync/files/alerts.yaml")).unwrap();
+    let text = text_of("deploy/helm/image-sync/files/alerts.yaml");
     assert_eq!(documents(&text, "alerts.yaml")[0]["groups"], written());
 }

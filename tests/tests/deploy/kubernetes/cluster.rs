@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 
 use super::manifests::{Pod, arguments, items, text, variable};
-use crate::files::{local, repository};
+use crate::files::{local, text_of};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_image-sync-under-test");
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -250,7 +250,7 @@ fn command(container: &Value, address: Ipv4Addr) -> Vec<String> {
     let mut words = vec![entrypoint];
     let arguments = arguments(container);
     if arguments.is_empty() {
-        let dockerfile = fs::read_to_string(repository("deploy/Dockerfile")).unwrap();
+        let dockerfile = text_of("deploy/Dockerfile");
         assert!(dockerfile.contains("\nCMD [\"sync\"]\n"));
         words.push("sync");
     }

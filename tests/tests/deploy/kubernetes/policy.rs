@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::manifests::{Pod, arguments, documents, items, kustomizations, manifests, pods, text};
-use crate::files::repository;
+use crate::files::text_of;
 
 /// What a role takes to end after its grace time: to give jobs back, and to send its last spans.
 const LAST_WORDS: Duration = Duration::from_secs(3 + 3);
@@ -231,7 +231,7 @@ fn grace_periods_are_longer_than_the_drain() {
 
 #[test]
 fn jobs_have_more_time_than_a_run() {
-    let config = std::fs::read_to_string(repository("deploy/kubernetes/base/config.yaml")).unwrap();
+    let config = text_of("deploy/kubernetes/base/config.yaml");
     let config = &documents(&config, "config.yaml")[0];
     let run = duration(text(config, "/settings/run_timeout"));
     // A producer gives up a minute and a half after the deadline of its run.
@@ -296,7 +296,7 @@ fn every_image_has_a_version() {
         let images = json!([{"name": "image-sync", "newTag": env!("CARGO_PKG_VERSION")}]);
         assert_eq!(overlay.object["images"], images, "{}", overlay.file);
     }
-    let chart = std::fs::read_to_string(repository("deploy/helm/image-sync/Chart.yaml")).unwrap();
+    let chart = text_of("deploy/helm/image-sync/Chart.yaml");
     let chart = &documents(&chart, "Chart.yaml")[0];
     assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));

@@ -1,13 +1,12 @@
 //! What deploy/kubernetes/README.md names.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use super::manifests::{items, pods};
-use crate::files::repository;
+use crate::files::{repository, text_of};
 
 fn readme() -> String {
-    fs::read_to_string(repository("deploy/kubernetes/README.md")).unwrap()
+    text_of("deploy/kubernetes/README.md")
 }
 
 /// The words of a text that are set as code.

@@ -1,12 +1,11 @@
 //! What each role is given: its command, its user at NATS, its secrets.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use serde_json::{Value, json};
 
 use super::manifests::{Pod, arguments, documents, items, manifests, pods, text, variable};
-use crate::files::repository;
+use crate::files::text_of;
 
 fn pods_of_image_sync() -> Vec<Pod> {
     let mut pods = pods();
@@ -41,7 +40,7 @@ fn each_pod_runs_the_command_of_its_role() {
 
 #[test]
 fn each_role_is_its_own_user_at_nats_and_has_no_other_password() {
-    let users = fs::read_to_string(repository("deploy/nats-roles.conf")).unwrap();
+    let users = text_of("deploy/nats-roles.conf");
     for pod in pods_of_image_sync() {
         let role = pod.component();
         let container = pod.containers()[0];
@@ -109,7 +108,7 @@ fn secrets_of_roles_are_where_flags_and_config_look_for_them() {
             );
         }
     }
-    let config = fs::read_to_string(repository("deploy/kubernetes/base/config.yaml")).unwrap();
+    let config = text_of("deploy/kubernetes/base/config.yaml");
     let config = &documents(&config, "config.yaml")[0];
     let senders = config["webhooks"].as_object().unwrap();
     assert!(
@@ -137,12 +136,10 @@ fn the_server_finds_the_users_beside_its_config() {
         {"secret": {"name": "image-sync-nats-server"}},
     ]);
     assert_eq!(*sources, expected);
-    let config =
-        fs::read_to_string(repository("deploy/kubernetes/components/nats/nats.conf")).unwrap();
+    let config = text_of("deploy/kubernetes/components/nats/nats.conf");
     assert!(config.contains(r#"include "nats-roles.conf""#));
-    let template =
-        fs::read_to_string(repository("deploy/helm/image-sync/files/nats.conf")).unwrap();
-    let values = fs::read_to_string(repository("deploy/helm/image-sync/values.yaml")).unwrap();
+    let template = text_of("deploy/helm/image-sync/files/nats.conf");
+    let values = text_of("deploy/helm/image-sync/values.yaml");
     let values = &documents(&values, "values.yaml")[0];
     let size = text(values, "/nats/server/maxFileStore");
     assert!(

@@ -10,7 +10,7 @@ use image_sync_tests::{Ended, Program, ask};
 
 use super::cluster::Cluster;
 use super::manifests::{Pod, manifests_below, pods_of};
-use crate::files::repository;
+use crate::files::{repository, text_of};
 
 /// What the configs of the manifests name, those of the seed included.
 const IMAGES: [(&str, &str); 5] = [
@@ -74,7 +74,7 @@ fn summary(ended: &Ended) -> Summary {
 #[tokio::test]
 async fn the_overlay_single_fills_the_cache_and_then_finds_all_in_place() {
     let (source, mut cluster) = (source().await, Cluster::start());
-    let config = fs::read_to_string(repository("deploy/kubernetes/base/config.yaml")).unwrap();
+    let config = text_of("deploy/kubernetes/base/config.yaml");
     cluster.put(
         "image-sync-config",
         &[("config.yaml", &config_at(&source, &config))],
@@ -116,7 +116,7 @@ async fn the_seeds_own_manifests_run_with_only_the_image_changed() {
 #[tokio::test]
 async fn the_overlay_pipeline_comes_up_works_a_run_and_takes_a_push() {
     let (source, mut cluster) = (source().await, Cluster::start());
-    let config = fs::read_to_string(repository("deploy/kubernetes/base/config.yaml")).unwrap();
+    let config = text_of("deploy/kubernetes/base/config.yaml");
     cluster.put(
         "image-sync-config",
         &[("config.yaml", &config_at(&source, &config))],

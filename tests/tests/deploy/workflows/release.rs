@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{RELEASE, jobs, steps};
-use crate::documents::{root, text_of};
+use crate::files::{repository, text_of};
 
 /// Notes its arguments, and does what the workflow reads of it afterwards.
 const PROGRAM: &str = r#"#!/bin/bash
@@ -207,7 +207,7 @@ async fn notes(version: &str, asked: &str, changelog: &str) -> Result<String, St
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("scripts")).unwrap();
     let script = folder.path().join("scripts/release-notes");
-    fs::copy(root().join("scripts/release-notes"), &script).unwrap();
+    fs::copy(repository("scripts/release-notes"), &script).unwrap();
     let manifest = text_of("Cargo.toml");
     let own = format!("version = {:?}", env!("CARGO_PKG_VERSION"));
     let manifest = manifest.replacen(&own, &format!("version = {version:?}"), 1);
