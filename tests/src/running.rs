@@ -99,10 +99,9 @@ impl Running {
         assert!(sent.success(), "{name} could not be sent");
     }
 
-    /// Whether it was not killed.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.child.id().is_some()
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// The id of its process.

@@ -120,7 +120,7 @@ async fn the_whole_pipeline_comes_up_by_itself_and_outlasts_a_worker() {
     }
     project
         .running("worker")
-        .retain(|(_, worker)| worker.is_running());
+        .retain_mut(|(_, worker)| worker.is_running());
     assert_eq!(project.running("worker").len(), 3);
     assert_eq!(project.down().await, [] as [String; 0]);
 }

@@ -199,7 +199,7 @@ impl Project {
     }
 
     /// Asks a container how it is, as an engine does, until it is well.
-    async fn healthy(&self, name: &str, address: Ipv4Addr) {
+    async fn healthy(&mut self, name: &str, address: Ipv4Addr) {
         let check = self.services[name].healthcheck.as_ref().unwrap();
         let mut container = self.container(name, address);
         container.command = check.command(address);
@@ -208,6 +208,9 @@ impl Project {
             let mut ticks = interval(Duration::from_millis(100));
             loop {
                 ticks.tick().await;
+                let mut containers = self.running.get_mut(name).unwrap().iter_mut();
+                let asked = containers.find(|(at, _)| *at == address).unwrap();
+                assert!(asked.1.is_running(), "{name} ended");
                 let ended = container.run(BINARY).await;
                 if ended.code == Some(0) {
                     return;

@@ -91,9 +91,9 @@ impl Cluster {
     pub(super) async fn start_pod(&mut self, pod: &Pod, service: &str) -> Ipv4Addr {
         let address = self.network.join(service);
         let container = self.container(pod, address);
-        let running = container.start(BINARY);
+        let mut running = container.start(BINARY);
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-            probed(&pod.place, pod.containers()[0], probe, address).await;
+            probed(pod, probe, address, &mut running).await;
         }
         let place = pod.place.clone();
         self.pods.push(RunningPod { place, running });
@@ -268,7 +268,8 @@ fn environment(container: &Value) -> BTreeMap<String, String> {
 }
 
 /// Asks a pod as its probe does, until it answers 200.
-async fn probed(place: &str, container: &Value, probe: &str, address: Ipv4Addr) {
+async fn probed(pod: &Pod, probe: &str, address: Ipv4Addr, running: &mut Running) {
+    let (container, place) = (pod.containers()[0], &pod.place);
     let Some(get) = container.pointer(&format!("/{probe}/httpGet")) else {
         return;
     };
@@ -280,6 +281,7 @@ async fn probed(place: &str, container: &Value, probe: &str, address: Ipv4Addr) 
         let mut ticks = interval(Duration::from_millis(100));
         loop {
             ticks.tick().await;
+            assert!(running.is_running(), "{place} ended");
             if tokio::net::TcpStream::connect(&place_asked).await.is_err() {
                 continue;
             }
