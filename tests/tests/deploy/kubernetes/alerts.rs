@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::manifests::{documents, manifests};
 use crate::files::text_of;
 
+const COPY: &str = "run scripts/copy-alerts";
+
 fn written() -> Value {
     let text = text_of("deploy/prometheus/alerts.yaml");
     documents(&text, "alerts.yaml").remove(0)["groups"].clone()
@@ -19,11 +21,15 @@ fn the_rule_has_the_alerts_of_prometheus() {
         .iter()
         .find(|manifest| manifest.kind() == "PrometheusRule")
         .unwrap();
-    assert_eq!(rule.object["spec"]["groups"], written);
+    assert_eq!(rule.object["spec"]["groups"], written, "{COPY}");
 }
 
 #[test]
 fn the_chart_has_the_alerts_of_prometheus() {
     let text = text_of("deploy/helm/image-sync/files/alerts.yaml");
-    assert_eq!(documents(&text, "alerts.yaml")[0]["groups"], written());
+    assert_eq!(
+        documents(&text, "alerts.yaml")[0]["groups"],
+        written(),
+        "{COPY}"
+    );
 }

@@ -12,7 +12,7 @@ fn seeds() -> Vec<Manifest> {
     manifests_below("tests/tests/deploy/seed")
 }
 
-/// The pods of a CronJob and of a Job, by their kinds.
+/// The pod of the one object of a kind.
 fn pod(manifests: &[Manifest], kind: &str) -> Pod {
     let of_kind: Vec<Manifest> = manifests
         .iter()
@@ -23,7 +23,7 @@ fn pod(manifests: &[Manifest], kind: &str) -> Pod {
     pods_of(&of_kind).remove(0)
 }
 
-/// Where a pod sees which ConfigMap or secret.
+/// Where a pod sees which of the objects that are mounted.
 fn mounts(pod: &Pod) -> BTreeSet<(String, String)> {
     let mounts = items(&pod.containers()[0]["volumeMounts"]);
     let seen = mounts.into_iter().filter_map(|mount| {
