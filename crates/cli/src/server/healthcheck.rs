@@ -101,14 +101,17 @@ mod tests {
         ask(&HealthcheckArgs { url, timeout }).await
     }
 
-    /// Where `/readyz` is answered so. It serves until the set is dropped.
+    /// Where `/readyz` is answered so, and `/elsewhere` with 200. It serves until the set is dropped.
     async fn answering(status: StatusCode, body: &'static str) -> (String, JoinSet<()>) {
         rustls::crypto::ring::default_provider()
             .install_default()
             .ok();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/readyz", listener.local_addr().unwrap());
-        let router = Router::new().route("/readyz", get(move || async move { (status, body) }));
+        let answer = move || async move { (status, [("location", "/elsewhere")], body) };
+        let router = Router::new()
+            .route("/readyz", get(answer))
+            .route("/elsewhere", get(|| async { "ready" }));
         let mut server = JoinSet::new();
         server.spawn(serve(listener, router, Limits::default(), None));
         (url, server)
