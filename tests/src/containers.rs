@@ -120,27 +120,51 @@ impl Container {
             .command
             .first()
             .is_some_and(|name| name == "image-sync");
-        let mut root: Vec<OsString> = Vec::new();
-        match std::env::var_os(ROOTFS) {
-            Some(rootfs) if is_ours => {
-                root.extend(["--ro-bind".into(), rootfs, "/".into()]);
-                root.extend(["--setenv", "PATH", "/usr/local/bin"].map(OsString::from));
-            }
-            _ => {
-                // Of the machine's own /usr/local nothing is seen.
-                for folder in ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share"] {
-                    root.extend(["--ro-bind", folder, folder].map(OsString::from));
-                }
-                for (folder, link) in LINKS.iter().filter(|(_, link)| Path::new(link).exists()) {
-                    root.extend(["--symlink", folder, link].map(OsString::from));
-                }
-                root.extend(["--ro-bind", binary, PROGRAM].map(OsString::from));
-                root.extend(["--ro-bind-try", "/usr/lib64", "/usr/lib64"].map(OsString::from));
-                let path = "/usr/local/bin:/usr/bin:/usr/sbin";
-                root.extend(["--setenv", "PATH", path].map(OsString::from));
-            }
+        if let Some(rootfs) = std::env::var_os(ROOTFS).filter(|_| is_ours) {
+            let mut root = ["--setenv", "PATH", "/usr/local/bin"]
+                .map(OsString::from)
+                .to_vec();
+            unpacked(Path::new(&rootfs), Path::new("/"), &mut root);
+            return root;
         }
+        let mut root = Vec::new();
+        // Of the machine's own /usr/local nothing is seen.
+        for folder in ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share"] {
+            root.extend(["--ro-bind", folder, folder].map(OsString::from));
+        }
+        for (folder, link) in LINKS.iter().filter(|(_, link)| Path::new(link).exists()) {
+            root.extend(["--symlink", folder, link].map(OsString::from));
+        }
+        root.extend(["--ro-bind", binary, PROGRAM].map(OsString::from));
+        root.extend(["--ro-bind-try", "/usr/lib64", "/usr/lib64"].map(OsString::from));
+        let path = "/usr/local/bin:/usr/bin:/usr/sbin";
+        root.extend(["--setenv", "PATH", path].map(OsString::from));
         root
+    }
+}
+
+/// What is in a folder of an image, each file by itself: what is mounted beside them gets a place in memory, as an engine
+/// makes one in a layer of the container.
+#[expect(clippy::expect_used, reason = "without the image there is no test")]
+fn unpacked(rootfs: &Path, at: &Path, arguments: &mut Vec<OsString>) {
+    let inside = at.strip_prefix("/").expect("a path of the image");
+    let entries = rootfs
+        .join(inside)
+        .read_dir()
+        .expect("a folder of the image");
+    for entry in entries {
+        let entry = entry.expect("an entry of the image");
+        let (source, target) = (entry.path(), at.join(entry.file_name()));
+        let kind = entry.file_type().expect("its kind");
+        if kind.is_dir() {
+            arguments.extend(["--dir".into(), target.clone().into()]);
+            unpacked(rootfs, &target, arguments);
+        } else if kind.is_symlink() {
+            let link = source.read_link().expect("a link of the image");
+            arguments.extend(["--symlink".into(), link.into(), target.into()]);
+        } else {
+            arguments.extend(["--ro-bind".into(), source.into(), target.into()]);
+        }
     }
 }
 
