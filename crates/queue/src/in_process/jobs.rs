@@ -12,7 +12,7 @@ use std::time::Duration;
 use image_sync_shared::panics::lock;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock;
-use image_sync_shared::ports::queue::backlog::Length;
+use image_sync_shared::ports::queue::backlog::LaneLength;
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::ports::queue::job_queue::{Lane, Stored};
 use image_sync_shared::run::RunId;
@@ -80,7 +80,7 @@ impl Jobs {
     }
 
     /// What stands where now.
-    pub(super) fn length(&self) -> Length {
+    pub(super) fn length(&self) -> Vec<LaneLength> {
         lock(&self.state).schedule.length(Instant::now())
     }
 

@@ -30,8 +30,9 @@ impl InProcessBacklog {
 impl Backlog for InProcessBacklog {
     async fn length(&self) -> Result<Length, QueueError> {
         Ok(Length {
+            jobs: self.jobs.length(),
             dead_letters: Some(self.letters.count()),
-            ..self.jobs.length()
+            ..Length::default()
         })
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use image_sync_shared::ports::queue::backlog::{LaneLength, Length};
+use image_sync_shared::ports::queue::backlog::LaneLength;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::trace_context::TraceContext;
 use image_sync_shared::run::RunId;
@@ -126,26 +126,26 @@ impl Schedule {
         self.taken
     }
 
-    /// What stands in each lane, held and poison included. Looks at every job.
-    pub(in crate::in_process) fn length(&self, now: Instant) -> Length {
-        let lane = |lane: Lane| LaneLength {
-            lane: lane.name(),
-            stored: self.held(lane) as u64,
+    /// What stands in each lane, then what is held and what is poison. Looks at every job.
+    pub(in crate::in_process) fn length(&self, now: Instant) -> Vec<LaneLength> {
+        let empty = |lane| LaneLength {
+            lane,
+            stored: 0,
             in_hand: 0,
         };
-        let mut length = Length {
-            jobs: Lane::ALL.map(lane).to_vec(),
-            ..Length::default()
-        };
+        let mut lanes = Lane::ALL.map(|lane| empty(lane.name()));
+        let (mut held, mut poison) = (empty("held"), empty("poison"));
         for entry in self.entries.values() {
-            match self.standing(entry, now) {
-                Standing::Waits => {}
-                Standing::InHand => length.jobs[entry.lane as usize].in_hand += 1,
-                Standing::Held => length.held += 1,
-                Standing::Poison => length.poison += 1,
-            }
+            let standing = self.standing(entry, now);
+            let length = match standing {
+                Standing::Waits | Standing::InHand => &mut lanes[entry.lane as usize],
+                Standing::Held => &mut held,
+                Standing::Poison => &mut poison,
+            };
+            length.stored += 1;
+            length.in_hand += u64::from(standing == Standing::InHand);
         }
-        length
+        lanes.into_iter().chain([held, poison]).collect()
     }
 
     /// Whether jobs wait, and none is in anybody's hand.

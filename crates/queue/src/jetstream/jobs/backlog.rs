@@ -64,17 +64,11 @@ impl JetStreamBacklog {
         if self.role.takes_jobs() {
             for consumer in Consumer::ALL {
                 let state = self.connection.consumer_state(consumer).await?;
-                let stored = state.num_pending + state.num_ack_pending;
                 length.jobs.push(LaneLength {
                     lane: consumer.name(),
-                    stored,
+                    stored: state.num_pending + state.num_ack_pending,
                     in_hand: state.num_ack_pending,
                 });
-                match consumer {
-                    Consumer::Lane(_) => {}
-                    Consumer::Delayed => length.held = stored,
-                    Consumer::Poison => length.poison = stored,
-                }
             }
         }
         Ok(length)

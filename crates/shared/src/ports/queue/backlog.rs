@@ -31,12 +31,9 @@ pub struct Fill {
 /// What stands in a queue, as far as a role sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Length {
-    /// What stands in each of its lanes, the most urgent one first, and what it keeps apart.
+    /// What stands in each of its lanes, the most urgent one first, then what it keeps apart: `held`, jobs that are not due yet,
+    /// and `poison`, those that were delivered too often.
     pub jobs: Vec<LaneLength>,
-    /// How many of all jobs are not due yet.
-    pub held: u64,
-    /// How many of them were delivered too often.
-    pub poison: u64,
     /// Dead letters, where it can be said how many there are.
     pub dead_letters: Option<u64>,
     /// How full each store is that the role uses.
