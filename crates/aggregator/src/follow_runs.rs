@@ -102,9 +102,11 @@ impl RunFollower {
             let Some(state) = state.flatten() else {
                 continue;
             };
-            if state.ended.is_some() {
+            if let Some(head) = &state.ended {
                 // Only open runs are remembered, for the same reason.
                 known.remove(&state.run);
+                let measures = &self.aggregator.measures;
+                measures.run_ended(head.trigger, head.status, head.timestamp);
             } else if known.insert(state.run.clone()) {
                 let follower = self.clone();
                 following.spawn(async move {

@@ -7,8 +7,11 @@ use image_sync_shared::ports::runs::run_log::{RunLog, RunLogReader};
 use image_sync_shared::ports::runs::run_states::RunStateReader;
 use image_sync_shared::ports::telemetry::measures::Unmeasured;
 use image_sync_shared::ports::telemetry::trace_context::Untraced;
-use image_sync_shared::run::RunEvent;
 use image_sync_shared::run::outcome::Action;
+use image_sync_shared::run::{RunEvent, Trigger};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use tokio::time::timeout;
 
 use image_sync_testkit::ports::{FakeControl, FakeLog, FakeQueue};
 use image_sync_testkit::{TokioClock, samples};
@@ -24,6 +27,8 @@ struct Stores {
     is_second: bool,
     /// What is said of the next reports instead of storing them.
     refused: Arc<Mutex<Vec<QueueError>>>,
+    /// How the run ended before anybody followed it.
+    ended: Option<ReportHead>,
 }
 
 struct Once(Option<RunState>);
@@ -52,10 +57,8 @@ impl RunStates for Stores {
 
     async fn follow(&self) -> Result<Box<dyn RunStateReader>, QueueError> {
         Ok(Box::new(Once(Some(RunState {
-            run: samples::run(),
-            catalog: "c0ffee".to_owned(),
-            until: samples::opened().deadline_at,
-            ended: None,
+            ended: self.ended.clone(),
+            ..open_run()
         }))))
     }
 }
@@ -121,6 +124,15 @@ impl House {
         followed.unwrap();
         assert_eq!(*self.queue.purged.lock().unwrap(), [samples::run()]);
         self.stores.done.lock().unwrap().clone()
+    }
+}
+
+fn open_run() -> RunState {
+    RunState {
+        run: samples::run(),
+        catalog: "c0ffee".to_owned(),
+        until: samples::opened().deadline_at,
+        ended: None,
     }
 }
 
@@ -249,6 +261,36 @@ async fn of_two_aggregators_the_one_that_ended_the_run_counts_it() {
         assert_eq!(house.follow().await, both(RunStatus::Complete));
         assert_eq!(*measures.0.lock().unwrap(), counted);
     }
+}
+
+/// Hears of one run that ended, and stops its follower.
+#[derive(Default)]
+struct Heard {
+    told: Mutex<Option<(Trigger, RunStatus, OffsetDateTime)>>,
+    over: CancellationToken,
+}
+
+impl Measures for Heard {
+    fn run_ended(&self, trigger: Trigger, status: RunStatus, at: OffsetDateTime) {
+        *self.told.lock().unwrap() = Some((trigger, status, at));
+        self.over.cancel();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_aggregator_that_starts_tells_when_runs_ended_that_others_ended() {
+    let mut house = House::with_log([]);
+    let noon = datetime!(2026-11-20 12:00 UTC);
+    let finished = FinishedRun::never_opened(&open_run(), Ending::Abandoned, noon);
+    let told = (finished.head.trigger, RunStatus::Abandoned, noon);
+    let heard = Arc::<Heard>::default();
+    house.stores.ended = Some(finished.head);
+    house.follower.aggregator.measures = heard.clone();
+    house.follower.states = Arc::new(house.stores.clone());
+    let followed = timeout(LOOK * 3, house.follower.run(&heard.over)).await;
+    followed.expect("it should have been told").unwrap();
+    assert_eq!(*heard.told.lock().unwrap(), Some(told));
+    assert!(house.stores.done.lock().unwrap().is_empty());
 }
 
 /// A log that brings a defect to light the first time that it is read.

@@ -102,7 +102,8 @@ async fn metrics(State(probes): State<Arc<Probes>>, headers: HeaderMap) -> Respo
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = Exposition::accepted(accept.unwrap_or_default());
     // A queue that does not answer leaves its last length; all else is as fresh as ever.
-    probes.readiness().await.ok();
+    let readiness = probes.readiness().await;
+    probes.metrics.is_ready(readiness.is_ok());
     match probes.metrics.text(format) {
         Ok(body) => ([(CONTENT_TYPE, format.content_type())], body).into_response(),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
@@ -231,6 +232,8 @@ mod tests {
         let away = probes(Some(Arc::new(Queue(Err(away)))));
         let (status, why) = get(&away, "/readyz").await;
         assert!(status == 503 && why.contains("nobody listens"), "{why}");
+        let (_, metrics) = get(&away, "/metrics").await;
+        assert!(metrics.contains("image_sync_ready 0"), "{metrics}");
     }
 
     #[tokio::test]
@@ -251,6 +254,7 @@ mod tests {
             text.contains(r#"image_sync_queue_jobs{lane="now"} 7"#),
             "{text}"
         );
+        assert!(text.contains("image_sync_ready 1"), "{text}");
         assert!(!text.contains("# EOF"), "{text}");
     }
 

@@ -31,6 +31,7 @@ type NoLabels = [(&'static str, &'static str); 0];
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
+    ready: Gauge,
     /// Those that have not the prefix of the program.
     of_process: Registry,
     queued: Family<LaneLabel, Gauge>,
@@ -48,6 +49,8 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let (queued, dead_letters) = (Family::default(), Family::default());
         let mut registry = Registry::with_prefix("image_sync");
+        let ready = Gauge::default();
+        registry.register("ready", "Whether /readyz is 200", ready.clone());
         registry.register(
             "queue_jobs",
             "Jobs that are stored in the queue, those in hand included",
@@ -85,6 +88,7 @@ impl Metrics {
         );
         Self {
             registry,
+            ready,
             of_process: of_process(),
             queued,
             in_hand,
@@ -108,6 +112,11 @@ impl Metrics {
     /// Adds those of events, of these senders.
     pub(crate) fn of_events(&mut self, senders: impl Iterator<Item = Sender>) -> EventMetrics {
         EventMetrics::register(&mut self.registry, senders)
+    }
+
+    /// Whether the program can do its work.
+    pub(crate) fn is_ready(&self, ready: bool) {
+        self.ready.set(ready.into());
     }
 
     /// How much the queue holds.

@@ -2,6 +2,7 @@
 
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::ports::telemetry::measures::BlobEnd;
+use image_sync_shared::run::Trigger;
 use image_sync_shared::run::outcome::{Action, ResultKind};
 use image_sync_shared::run::report::RunStatus;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -48,6 +49,12 @@ pub(super) struct StatusLabel {
     status: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct RunLabels {
+    trigger: &'static str,
+    status: &'static str,
+}
+
 /// What all words of other versions are called here.
 const OTHER: &str = "other";
 
@@ -61,11 +68,27 @@ pub(super) const STATUSES: [RunStatus; 4] = [
 
 /// The word of the report.
 pub(super) fn run_status(status: RunStatus) -> StatusLabel {
-    let status = match status {
+    StatusLabel {
+        status: status_word(status),
+    }
+}
+
+/// The words of the report.
+pub(super) fn run(trigger: Trigger, status: RunStatus) -> RunLabels {
+    RunLabels {
+        trigger: match trigger {
+            Trigger::Other(_) => OTHER,
+            known => known.name(),
+        },
+        status: status_word(status),
+    }
+}
+
+fn status_word(status: RunStatus) -> &'static str {
+    match status {
         RunStatus::Other(_) => OTHER,
         known => known.name(),
-    };
-    StatusLabel { status }
+    }
 }
 
 /// The word of the report.

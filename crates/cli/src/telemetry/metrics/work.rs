@@ -119,8 +119,8 @@ impl WorkMetrics {
 
     /// A series that appears only with its first event has no rate then.
     fn start_at_zero(&self) {
-        use ResultKind::{AlreadyCached, Failed, Pulled, Skipped};
-        for action in [AlreadyCached, Pulled, Skipped, Failed] {
+        use ResultKind::{AlreadyCached, Failed, Kept, Pulled, Skipped};
+        for action in [AlreadyCached, Pulled, Skipped, Kept, Failed] {
             drop(self.jobs.get_or_create(&outcome(action)));
         }
         for how in [BlobEnd::Copied, BlobEnd::Mounted, BlobEnd::Present] {
@@ -215,7 +215,10 @@ mod tests {
     fn jobs_and_blobs_start_at_zero_and_are_counted() {
         let mut metrics = Metrics::new();
         let work = metrics.of_work(hosts());
-        has(&metrics, r#"image_sync_jobs_total{outcome="failed"} 0"#);
+        for outcome in ["already_cached", "pulled", "skipped", "kept", "failed"] {
+            let series = format!(r#"image_sync_jobs_total{{outcome="{outcome}"}} 0"#);
+            has(&metrics, &series);
+        }
         has(&metrics, r#"image_sync_blobs_total{arrival="mounted"} 0"#);
         work.job_ended(ResultKind::Failed);
         work.blob_ended(BlobEnd::Mounted);

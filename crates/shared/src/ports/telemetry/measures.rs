@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::failure::FailureClass;
 use crate::ports::queue::job_queue::Lane;
+use crate::run::Trigger;
 use crate::run::outcome::{ArtifactCounts, ResultKind};
 use crate::run::report::RunStatus;
 
@@ -90,6 +91,11 @@ pub trait Measures: Send + Sync {
     /// A run ended so, and has its report.
     fn run_reported(&self, status: RunStatus) {
         let _ = status;
+    }
+
+    /// It is known that a run ended, whoever ended it, and whenever that was. Told in any order, and again after a restart.
+    fn run_ended(&self, trigger: Trigger, status: RunStatus, at: OffsetDateTime) {
+        let _ = (trigger, status, at);
     }
 
     /// The first result of a job was read from a run's log.
