@@ -16,4 +16,5 @@ mod installing;
 mod kubernetes;
 mod nix;
 mod operations;
+mod prometheus;
 mod workflows;
