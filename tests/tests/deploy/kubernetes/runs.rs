@@ -92,7 +92,7 @@ async fn the_overlay_single_fills_the_cache_and_then_finds_all_in_place() {
 #[tokio::test]
 async fn the_seeds_own_manifests_run_with_only_the_image_changed() {
     let (source, mut cluster) = (source().await, Cluster::start());
-    let manifests = manifests_below("tests/tests/deploy/seed");
+    let manifests = manifests_below("tests/tests/deploy/kubernetes/seed");
     let config = manifests
         .iter()
         .find(|manifest| manifest.kind() == "ConfigMap");

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::manifests::{Manifest, Pod, arguments, items, manifests_below, pods_of, text, variable};
 
 fn seeds() -> Vec<Manifest> {
-    manifests_below("tests/tests/deploy/seed")
+    manifests_below("tests/tests/deploy/kubernetes/seed")
 }
 
 /// The pod of the one object of a kind.
