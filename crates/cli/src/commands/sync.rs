@@ -211,7 +211,8 @@ impl Sync<'_> {
     fn pipeline(&self, serving: &Serving) -> Pipeline {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::of(&SystemClock));
         let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
-        let progress = self.screen.begin();
+        let stall = self.config.settings.stall_timeout;
+        let progress = self.screen.begin(stall, Arc::clone(&clock));
         // With rules, how many images there are is known only when all tags are listed.
         if !self.images.has_rules() {
             progress.run_sized(u32::try_from(self.images.len()).unwrap_or(u32::MAX));

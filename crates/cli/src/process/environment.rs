@@ -56,7 +56,7 @@ pub(crate) struct Environment {
     pub(crate) log: Option<String>,
     /// `NO_COLOR` (no-color.org).
     pub(crate) no_color: bool,
-    /// `TERM=dumb`: a terminal that cannot move its cursor, as in an editor.
+    /// `TERM=dumb`, a terminal that cannot move its cursor, as in an editor; or `CI`, a log that looks like a terminal.
     pub(crate) dumb_terminal: bool,
     /// Whether traces are to be sent: an endpoint is named (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`), and neither `OTEL_SDK_DISABLED` nor `OTEL_TRACES_EXPORTER` turns them off.
@@ -120,7 +120,8 @@ impl Environment {
                 .or_else(|| set("RUST_LOG"))
                 .map(|value| value.to_string_lossy().into_owned()),
             no_color: set("NO_COLOR").is_some(),
-            dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
+            dumb_terminal: set("TERM").is_some_and(|term| term == "dumb")
+                || set("CI").is_some_and(|value| value != "false"),
             traces_wanted: traces_wanted(set),
             allow_target: text("IMAGE_SYNC_ALLOW_TARGET"),
             allow_folders: text("IMAGE_SYNC_ALLOW_FOLDERS"),
@@ -289,6 +290,8 @@ mod tests {
     fn a_terminal_is_dumb_when_it_says_so() {
         assert!(environment(&[("TERM", "dumb")]).dumb_terminal);
         assert!(!environment(&[("TERM", "xterm")]).dumb_terminal);
+        assert!(environment(&[("TERM", "xterm"), ("CI", "true")]).dumb_terminal);
+        assert!(!environment(&[("CI", "false")]).dumb_terminal);
         assert!(!environment(&[]).dumb_terminal);
     }
 

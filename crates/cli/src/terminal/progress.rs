@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use console::Term;
+use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::telemetry::progress::{Progress, Silent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
@@ -42,10 +43,10 @@ impl Screen {
     }
 
     /// Starts the display. What a run tells is shown on it; without a display the worker's log lines are what there is.
-    pub(crate) fn begin(&self) -> Arc<dyn Progress> {
+    pub(crate) fn begin(&self, stall: Duration, clock: Arc<dyn Clock>) -> Arc<dyn Progress> {
         match &self.display {
             Some(display) => {
-                let board = Arc::new(Board::new());
+                let board = Arc::new(Board::new(stall, clock));
                 display.set_style(style("{board}", Some(Arc::clone(&board))));
                 display.enable_steady_tick(Duration::from_secs(1) / u32::from(FRAMES_PER_SECOND));
                 board

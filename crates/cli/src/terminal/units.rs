@@ -37,6 +37,14 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// A duration that is counted down, in whole seconds: `0s`, `42s`, `3m05s`, `2h07m`.
+pub(crate) fn seconds(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        _ => self::duration(duration),
+    }
+}
+
 /// A time in UTC; as it is where that would be behind the end of all time.
 pub(crate) fn utc(time: OffsetDateTime) -> OffsetDateTime {
     time.checked_to_offset(UtcOffset::UTC).unwrap_or(time)

@@ -51,7 +51,9 @@ pub(crate) async fn settle_delivery(
     let settled = match settlement {
         Settlement::Drop => {
             info!("dropped: the run was cancelled");
-            ports.progress.image_put_back(job, "the run was cancelled");
+            ports
+                .progress
+                .image_put_back(job, "the run was cancelled", None);
             settle.done().await
         }
         Settlement::Finish {
@@ -73,7 +75,9 @@ pub(crate) async fn settle_delivery(
             why,
         } => {
             info!(why, due = ?successor.not_before, "put back");
-            ports.progress.image_put_back(job, &why);
+            ports
+                .progress
+                .image_put_back(job, &why, successor.not_before);
             publish_pause(ports, pause).await;
             defer(ports, settle, &successor, event).await
         }
@@ -158,7 +162,9 @@ async fn requeue(
 ) -> Result<(), QueueError> {
     if let RunEvent::Attempt { error, attempt, .. } = &event {
         warn!(error, attempt, due = ?successor.not_before, "put back after a failed attempt");
-        ports.progress.image_put_back(job, error);
+        ports
+            .progress
+            .image_put_back(job, error, successor.not_before);
     }
     let event = event.due_at(successor.not_before);
     // The log before the successor: a crash in between repeats the attempt. The other way round, the log might never

@@ -23,6 +23,13 @@ pub(crate) struct BlobProgress<'a> {
 }
 
 impl<'a> BlobProgress<'a> {
+    /// These blobs have to be at the target.
+    pub(crate) fn planned<'b>(self, blobs: impl Iterator<Item = &'b Descriptor>) {
+        // A manifest may say any size.
+        let bytes = blobs.map(|blob| blob.size).fold(0, u64::saturating_add);
+        self.progress.blobs_planned(self.job, bytes);
+    }
+
     /// A blob is being sent until what this returns is dropped.
     pub(crate) fn start(self, blob: &'a Descriptor) -> BlobUnderWay<'a> {
         let Self { job, progress, .. } = self;
@@ -42,13 +49,15 @@ impl<'a> BlobProgress<'a> {
     }
 
     /// It was there.
-    pub(crate) fn present(self) {
+    pub(crate) fn present(self, blob: &Descriptor) {
+        self.progress.blob_found(self.job, blob.size);
         self.tally.lock().blobs.present += 1;
         self.measures.blob_ended(BlobEnd::Present);
     }
 
     /// It was mounted.
-    pub(crate) fn mounted(self) {
+    pub(crate) fn mounted(self, blob: &Descriptor) {
+        self.progress.blob_found(self.job, blob.size);
         self.tally.lock().blobs.mounted += 1;
         self.measures.blob_ended(BlobEnd::Mounted);
     }

@@ -53,6 +53,7 @@ impl BlobCopier<'_> {
     /// Brings all blobs, some at the same time. After a failure that may pass no further one is begun, but those under way
     /// are brought to their end: a large one need not start over. A failure for good ends all.
     pub(crate) async fn copy_all(&self, plan: &CopyPlan) -> Result<(), Failure> {
+        self.progress.planned(plan.blobs());
         let permits = Semaphore::new(self.concurrency.max(1));
         // By place, since a closure over borrowed blobs would not be general enough for a spawned task.
         let copy = |place: usize| self.copy_at(place, plan, &permits);
@@ -116,7 +117,7 @@ impl BlobCopier<'_> {
                 // Taken as present without a request: if the target refuses a manifest for what it refers to, this may
                 // be the cause.
                 self.target.rely();
-                self.progress.present();
+                self.progress.present(blob);
                 Ok(())
             }
             FirstRequest::Mount(from) => self.mount(blob, from).await,
@@ -182,7 +183,7 @@ impl BlobCopier<'_> {
             Arrival::Mounted => {
                 debug!(blob = %blob.digest, %from, "mounted");
                 self.target.note_mount(from, &blob.digest);
-                self.progress.mounted();
+                self.progress.mounted(blob);
             }
             Arrival::Copied { bytes } => {
                 self.target.note_refused_mount(from, &blob.digest);
@@ -253,7 +254,7 @@ impl BlobCopier<'_> {
 
     fn present(&self, blob: &Descriptor) {
         self.target.note_blob(&blob.digest);
-        self.progress.present();
+        self.progress.present(blob);
     }
 
     fn copied(&self, blob: &Descriptor, bytes: u64) {

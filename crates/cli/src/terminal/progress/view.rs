@@ -9,8 +9,12 @@ use crate::terminal::units;
 
 /// Lines for images at most: more than that nobody reads.
 const MOST_IMAGES: usize = 16;
+/// Lines for registries that are waited for at most.
+const MOST_HOSTS: usize = 3;
 /// An image that only checks is shown after this time; most are through long before, and their lines would flicker.
 const SLOW_CHECK: Duration = Duration::from_secs(1);
+/// After this time without a byte it is said that a transfer stands still.
+const STANDS_STILL: Duration = Duration::from_secs(5);
 
 /// A run at one moment.
 #[derive(Debug, Default)]
@@ -29,6 +33,8 @@ pub(super) struct View {
     pub(super) elapsed: Duration,
     /// Images in work, the oldest first.
     pub(super) in_flight: Vec<ImageView>,
+    /// Those that were put back, by the registry that they come from.
+    pub(super) waiting: Vec<WaitingView>,
 }
 
 /// An image in work.
@@ -38,30 +44,49 @@ pub(super) struct ImageView {
     pub(super) name: String,
     /// How long it is in work.
     pub(super) since: Duration,
-    /// Blobs that are through.
-    pub(super) done_blobs: usize,
-    /// Their bytes.
-    pub(super) done_bytes: u64,
-    /// Blobs under way.
-    pub(super) blobs: Vec<BlobView>,
+    /// Its blobs, once it is known which.
+    pub(super) transfers: Option<Transfers>,
 }
 
-/// A blob under way.
-#[derive(Debug, Default)]
-pub(super) struct BlobView {
-    /// Its digest, cut short.
-    pub(super) name: String,
-    /// Bytes sent.
+/// What is sent of an image.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Transfers {
+    /// Bytes that were sent.
     pub(super) sent: u64,
-    /// Bytes in all.
-    pub(super) size: u64,
+    /// Bytes that are to be sent in all, as far as is known.
+    pub(super) to_send: u64,
+    /// Bytes per second.
+    pub(super) rate: u64,
+    /// Blobs that are being sent.
+    pub(super) under_way: usize,
+    /// Since the last byte.
+    pub(super) stands_still: Duration,
+    /// When it is cut if no byte comes.
+    pub(super) cut_in: Duration,
 }
+
+/// Images of one registry that were put back.
+#[derive(Debug)]
+pub(super) struct WaitingView {
+    /// The registry.
+    pub(super) host: String,
+    /// How many they are.
+    pub(super) images: u64,
+    /// When the first one comes again.
+    pub(super) left: Duration,
+    /// Why that one was put back.
+    pub(super) why: String,
+}
+
+/// A part of a line, and how soon it gives way: the highest number first.
+type Part = (u8, String);
 
 impl View {
     /// At most `height` lines of at most `width` columns.
     pub(super) fn lines(&self, width: usize, height: usize) -> Vec<String> {
+        let hosts = self.waiting.len().min(MOST_HOSTS).min(height / 4);
         let mut shown: Vec<&ImageView> = self.in_flight.iter().filter(|i| i.is_shown()).collect();
-        let room = height.saturating_sub(1).min(MOST_IMAGES);
+        let room = height.saturating_sub(1 + hosts).min(MOST_IMAGES);
         let all_fit = shown.len() <= room;
         shown.truncate(if all_fit {
             room
@@ -75,11 +100,12 @@ impl View {
             .max();
         let name_width = widest.unwrap_or_default().min(width * 2 / 5);
         let mut lines = vec![self.head(width)];
-        lines.extend(shown.iter().map(|image| image.line(name_width)));
+        lines.extend(shown.iter().map(|image| image.line(name_width, width)));
         let others = self.in_flight.len() - shown.len();
         if others > 0 && !shown.is_empty() {
             lines.push(format!("  and {others} more"));
         }
+        lines.extend(self.waiting[..hosts].iter().map(WaitingView::line));
         lines.truncate(height);
         lines
             .iter()
@@ -89,54 +115,135 @@ impl View {
 
     fn head(&self, width: usize) -> String {
         let of_all = self.images.map_or(String::new(), |all| format!("/{all}"));
-        let failed = match self.failed {
+        let waiting = self.waiting.iter().map(|host| host.images).sum();
+        let counted = |number: u64, what| match number {
             0 => String::new(),
-            failed => format!(", {failed} failed"),
+            some => format!(", {some} {what}"),
         };
-        let text = format!(
-            "{}{of_all} images{failed}  {}  {}/s  {}",
-            self.done,
-            units::bytes(self.bytes),
-            units::bytes(self.rate),
-            units::duration(self.elapsed),
-        );
-        match self.images {
-            Some(all) if width >= 72 => format!("{} {text}", bar(self.done, all, 20)),
-            _ => text,
+        let failed = counted(self.failed.into(), "failed");
+        let waiting = counted(waiting, "waiting");
+        let mut parts = vec![
+            (0, format!("{}{of_all} images{failed}{waiting}", self.done)),
+            (2, self.amount()),
+            (3, format!("{}/s", units::bytes(self.rate))),
+            (4, units::duration(self.elapsed)),
+        ];
+        parts.extend(self.left().map(|left| (1, left)));
+        if let Some(all) = self.images {
+            parts.insert(0, (5, bar(self.done.into(), all.into(), 20)));
         }
+        fitting(parts, width)
+    }
+
+    /// Bytes that are still to be sent of the images in work.
+    fn to_come(&self) -> u64 {
+        let transfers = self.in_flight.iter().filter_map(|image| image.transfers);
+        let left = transfers.map(|it| it.to_send.saturating_sub(it.sent));
+        left.fold(0, u64::saturating_add)
+    }
+
+    /// Bytes of how many, as far as that is known.
+    fn amount(&self) -> String {
+        match self.to_come() {
+            0 => units::bytes(self.bytes),
+            left => amounts(self.bytes, self.bytes.saturating_add(left)),
+        }
+    }
+
+    /// How long it takes at this rate to send what is known of. What other images need is not known before their turn.
+    fn left(&self) -> Option<String> {
+        let left = time_left(self.to_come(), self.rate)?;
+        let in_work = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
+        let is_all = self
+            .images
+            .is_some_and(|all| self.done.saturating_add(in_work) >= all);
+        Some(if is_all {
+            format!("{left} left")
+        } else {
+            format!("at least {left} left")
+        })
     }
 }
 
 impl ImageView {
     fn is_shown(&self) -> bool {
-        !self.blobs.is_empty() || self.done_blobs > 0 || self.since >= SLOW_CHECK
+        self.transfers.is_some() || self.since >= SLOW_CHECK
     }
 
-    fn line(&self, name_width: usize) -> String {
+    fn line(&self, name_width: usize, width: usize) -> String {
         let name = printable(&self.name);
         let name = keep_end(&name, name_width);
         let name = pad_str(&name, name_width, Alignment::Left, None);
-        if self.blobs.is_empty() && self.done_blobs == 0 {
-            return format!("  {name}  checking");
+        let mut parts = vec![(0, format!("  {name}"))];
+        match &self.transfers {
+            None => parts.push((1, "checking".to_owned())),
+            Some(transfers) => parts.extend(transfers.parts()),
         }
-        // A manifest may say any size.
-        let sum = |of: fn(&BlobView) -> u64| self.blobs.iter().map(of).fold(0, u64::saturating_add);
-        let (sent, size) = (sum(|blob| blob.sent), sum(|blob| blob.size));
-        let mut parts = vec![format!(
-            "  {name}  {:>10} of {:<10}",
-            units::bytes(self.done_bytes.saturating_add(sent)),
-            units::bytes(self.done_bytes.saturating_add(size)),
-        )];
-        if self.done_blobs > 0 {
-            parts.push(format!(
-                "{} done",
-                units::count(self.done_blobs as u64, "blob")
-            ));
-        }
-        let blobs = self.blobs.iter();
-        parts.extend(blobs.map(|blob| format!("{} {}%", blob.name, percent(blob.sent, blob.size))));
-        parts.join("  ")
+        fitting(parts, width)
     }
+}
+
+impl Transfers {
+    fn parts(&self) -> Vec<Part> {
+        if self.sent >= self.to_send {
+            return vec![(1, "writing manifests".to_owned())];
+        }
+        let stands_still = self.under_way > 0 && self.stands_still >= STANDS_STILL;
+        let percent = format!("{:>3}%", percent(self.sent, self.to_send));
+        let mut parts = vec![
+            (5, bar(self.sent, self.to_send, 10)),
+            (if stands_still { 2 } else { 1 }, percent),
+            (3, format!("{:>21}", amounts(self.sent, self.to_send))),
+        ];
+        if stands_still {
+            let still = units::seconds(self.stands_still);
+            let cut = units::seconds(self.cut_in);
+            parts.push((1, format!("no bytes for {still}, cut in {cut}")));
+            return parts;
+        }
+        parts.push((4, format!("{:>10}/s", units::bytes(self.rate))));
+        let left = time_left(self.to_send - self.sent, self.rate);
+        parts.extend(left.map(|left| (2, format!("{left} left"))));
+        parts
+    }
+}
+
+impl WaitingView {
+    fn line(&self) -> String {
+        let images = units::count(self.images, "image");
+        let left = units::seconds(self.left);
+        format!(
+            "  {}: {images} waiting, the first for {left}: {}",
+            printable(&self.host),
+            printable(&self.why)
+        )
+    }
+}
+
+/// The parts side by side, without those that give way first where there is no room for all.
+fn fitting(mut parts: Vec<Part>, width: usize) -> String {
+    loop {
+        let texts: Vec<&str> = parts.iter().map(|(_, text)| text.as_str()).collect();
+        let line = texts.join("  ");
+        let gives_way = parts.iter().map(|(order, _)| *order).max();
+        match gives_way {
+            Some(order) if order > 0 && measure_text_width(&line) > width => {
+                parts.retain(|(other, _)| *other != order);
+            }
+            _ => return line,
+        }
+    }
+}
+
+/// `12.3 MiB of 1.0 GiB`.
+fn amounts(part: u64, whole: u64) -> String {
+    format!("{} of {}", units::bytes(part), units::bytes(whole))
+}
+
+/// How long so many bytes take at this rate; none while nothing moves.
+fn time_left(bytes: u64, rate: u64) -> Option<String> {
+    let seconds = bytes.checked_div(rate).filter(|_| bytes > 0)?;
+    Some(units::seconds(Duration::from_secs(seconds)))
 }
 
 /// How much of a whole a part is; the whole of nothing is all of it.
@@ -145,8 +252,8 @@ fn percent(part: u64, whole: u64) -> u128 {
     hundredths.checked_div(whole.into()).unwrap_or(100).min(100)
 }
 
-fn bar(done: u32, all: u32, width: usize) -> String {
-    let filled = percent(done.into(), all.into()) * width as u128 / 100;
+fn bar(done: u64, all: u64, width: usize) -> String {
+    let filled = percent(done, all) * width as u128 / 100;
     let filled = usize::try_from(filled).unwrap_or(width).min(width);
     format!("[{}{}]", "=".repeat(filled), " ".repeat(width - filled))
 }
@@ -155,18 +262,24 @@ fn bar(done: u32, all: u32, width: usize) -> String {
 mod tests {
     use super::*;
 
-    fn copying(name: &str, blobs: usize) -> ImageView {
-        let blob = |number: usize| BlobView {
-            name: format!("{number:08}"),
-            sent: 512 * 1024,
-            size: 1024 * 1024,
-        };
+    const MIB: u64 = 1024 * 1024;
+
+    fn sending() -> Transfers {
+        Transfers {
+            sent: 45 * MIB,
+            to_send: 100 * MIB,
+            rate: 5 * MIB,
+            under_way: 2,
+            stands_still: Duration::ZERO,
+            cut_in: Duration::from_secs(60),
+        }
+    }
+
+    fn image(name: &str, transfers: Option<Transfers>) -> ImageView {
         ImageView {
             name: name.to_owned(),
             since: Duration::from_secs(2),
-            done_blobs: 1,
-            done_bytes: 1024 * 1024,
-            blobs: (0..blobs).map(blob).collect(),
+            transfers,
         }
     }
 
@@ -175,33 +288,130 @@ mod tests {
             images: Some(500),
             done: 12,
             failed: 2,
-            bytes: 3 * 1024 * 1024,
-            rate: 1024 * 1024,
+            bytes: 3 * MIB,
+            rate: MIB,
             elapsed: Duration::from_secs(42),
             in_flight,
+            waiting: Vec::new(),
+        }
+    }
+
+    fn waiting(host: &str, images: u64) -> WaitingView {
+        WaitingView {
+            host: host.to_owned(),
+            images,
+            left: Duration::from_secs(75),
+            why: "429 Too Many Requests".to_owned(),
         }
     }
 
     #[test]
     fn shows_the_run_and_a_line_per_image() {
-        let lines = view(vec![copying("library/nginx:1.27", 2)]).lines(120, 24);
+        let lines = view(vec![image("library/nginx:1.27", Some(sending()))]).lines(120, 24);
         assert_eq!(
             lines,
             [
-                "[                    ] 12/500 images, 2 failed  3.0 MiB  1.0 MiB/s  42.0s",
-                "  library/nginx:1.27     2.0 MiB of 3.0 MiB     1 blob done  00000000 50%  00000001 50%",
+                "[                    ]  12/500 images, 2 failed  3.0 MiB of 58.0 MiB  1.0 MiB/s  42.0s  at least 55s left",
+                "  library/nginx:1.27  [====      ]   45%  45.0 MiB of 100.0 MiB     5.0 MiB/s  11s left",
             ]
         );
     }
 
     #[test]
+    fn what_tells_least_gives_way_in_a_narrow_terminal() {
+        let view = view(vec![image("library/nginx:1.27", Some(sending()))]);
+        assert_eq!(
+            view.lines(80, 24),
+            [
+                "12/500 images, 2 failed  3.0 MiB of 58.0 MiB  1.0 MiB/s  at least 55s left",
+                "  library/nginx:1.27   45%  45.0 MiB of 100.0 MiB     5.0 MiB/s  11s left",
+            ]
+        );
+        assert_eq!(
+            view.lines(60, 24),
+            [
+                "12/500 images, 2 failed  at least 55s left",
+                "  library/nginx:1.27   45%  45.0 MiB of 100.0 MiB  11s left",
+            ]
+        );
+        assert_eq!(view.lines(34, 24)[1], "  …y/nginx:1.27   45%  11s left");
+    }
+
+    #[test]
+    fn a_transfer_that_stands_still_says_so_and_when_it_is_cut() {
+        let still = Transfers {
+            stands_still: Duration::from_secs(34),
+            cut_in: Duration::from_secs(26),
+            ..sending()
+        };
+        let lines = view(vec![image("nginx:1", Some(still))]).lines(80, 24);
+        assert_eq!(
+            lines[1],
+            "  nginx:1   45%  45.0 MiB of 100.0 MiB  no bytes for 34s, cut in 26s"
+        );
+        let lines = view(vec![image("nginx:1", Some(still))]).lines(40, 24);
+        assert_eq!(lines[1], "  nginx:1  no bytes for 34s, cut in 26s");
+        // Between two blobs nothing is under way that could stand still.
+        let between = Transfers {
+            under_way: 0,
+            ..still
+        };
+        let lines = view(vec![image("nginx:1", Some(between))]).lines(80, 24);
+        assert!(!lines[1].contains("no bytes"), "{lines:?}");
+    }
+
+    #[test]
+    fn registries_that_are_waited_for_have_a_line_each() {
+        let waits = View {
+            waiting: vec![waiting("ghcr.io", 7), waiting("quay.io", 1)],
+            ..view(Vec::new())
+        };
+        assert_eq!(
+            waits.lines(80, 24),
+            [
+                "12/500 images, 2 failed, 8 waiting  3.0 MiB  1.0 MiB/s  42.0s",
+                "  ghcr.io: 7 images waiting, the first for 1m15s: 429 Too Many Requests",
+                "  quay.io: 1 image waiting, the first for 1m15s: 429 Too Many Requests",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_time_left_is_no_more_than_known_where_images_are_to_come() {
+        let mut last = view(vec![image("nginx:1", Some(sending()))]);
+        last.images = Some(13);
+        assert!(last.head(120).ends_with("  55s left"), "{}", last.head(120));
+        last.images = None;
+        assert!(last.head(120).ends_with("  at least 55s left"));
+        last.rate = 0;
+        assert!(last.head(120).ends_with("  42.0s"), "nothing moves");
+    }
+
+    #[test]
+    fn an_image_whose_blobs_are_all_there_writes_its_manifests() {
+        let sent = Transfers {
+            sent: 100 * MIB,
+            under_way: 0,
+            ..sending()
+        };
+        for transfers in [sent, Transfers::default()] {
+            let lines = view(vec![image("nginx:1", Some(transfers))]).lines(80, 24);
+            assert_eq!(lines[1], "  nginx:1  writing manifests");
+        }
+    }
+
+    #[test]
     fn fits_any_terminal() {
         let name = "registry.example:5000/a/very/long/name/of/an/image:1.27";
-        let view = view((0..40).map(|_| copying(name, 9)).collect());
+        let images = (0..40).map(|_| image(name, Some(sending()))).collect();
+        let view = View {
+            waiting: (0..9).map(|_| waiting(name, 3)).collect(),
+            ..view(images)
+        };
         for (width, height) in [(200, 60), (80, 24), (40, 10), (10, 3), (3, 1), (0, 0)] {
             let lines = view.lines(width, height);
             assert!(
-                lines.len() <= height.min(MOST_IMAGES + 1),
+                lines.len() <= height.min(MOST_IMAGES + MOST_HOSTS + 1),
                 "{width}x{height}: {lines:?}"
             );
             for line in &lines {
@@ -215,26 +425,26 @@ mod tests {
 
     #[test]
     fn says_how_many_images_are_not_shown() {
-        let many = view((0..40).map(|_| copying("nginx:1", 1)).collect()).lines(80, 24);
+        let images = |number| {
+            (0..number)
+                .map(|_| image("nginx:1", Some(sending())))
+                .collect()
+        };
+        let many = view(images(40)).lines(80, 24);
         assert_eq!(many.len(), 1 + MOST_IMAGES);
         assert_eq!(many.last().unwrap(), "  and 25 more");
-        let all = view((0..16).map(|_| copying("nginx:1", 1)).collect()).lines(80, 24);
+        let all = view(images(16)).lines(80, 24);
         assert!(!all.last().unwrap().contains("more"), "{all:?}");
     }
 
     #[test]
     fn an_image_that_checks_is_shown_when_it_takes_long() {
-        let mut image = ImageView {
-            name: "nginx:1".to_owned(),
-            ..ImageView::default()
-        };
-        assert_eq!(view(vec![image]).lines(80, 24).len(), 1);
-        image = ImageView {
-            name: "nginx:1".to_owned(),
-            since: SLOW_CHECK,
-            ..ImageView::default()
-        };
-        assert_eq!(view(vec![image]).lines(80, 24)[1], "  nginx:1  checking");
+        let mut checks = image("nginx:1", None);
+        checks.since = Duration::from_millis(999);
+        assert_eq!(view(vec![checks]).lines(80, 24).len(), 1);
+        let mut checks = image("nginx:1", None);
+        checks.since = SLOW_CHECK;
+        assert_eq!(view(vec![checks]).lines(80, 24)[1], "  nginx:1  checking");
     }
 
     #[test]

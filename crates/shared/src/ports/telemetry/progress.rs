@@ -1,5 +1,7 @@
 //! What a person may want to see while a run is under way.
 
+use time::OffsetDateTime;
+
 use crate::image::digest::Digest;
 use crate::run::job::{Job, JobId};
 use crate::run::outcome::ImageResult;
@@ -14,6 +16,16 @@ pub trait Progress: Send + Sync {
     /// Work on an image begins.
     fn image_started(&self, job: &Job) {
         let _ = job;
+    }
+
+    /// The blobs that the image, or what belongs to it, refers to have this many bytes in all.
+    fn blobs_planned(&self, job: &JobId, bytes: u64) {
+        let _ = (job, bytes);
+    }
+
+    /// One of them, of this size, is at the target and need not be sent.
+    fn blob_found(&self, job: &JobId, size: u64) {
+        let _ = (job, size);
     }
 
     /// A blob of this size begins to be sent.
@@ -31,9 +43,9 @@ pub trait Progress: Send + Sync {
         let _ = (job, blob);
     }
 
-    /// An attempt ended, and the image was put back.
-    fn image_put_back(&self, job: &Job, why: &str) {
-        let _ = (job, why);
+    /// An attempt ended, and the image was put back until then.
+    fn image_put_back(&self, job: &Job, why: &str, until: Option<OffsetDateTime>) {
+        let _ = (job, why, until);
     }
 
     /// An image has its result.
