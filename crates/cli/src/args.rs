@@ -257,7 +257,7 @@ mod tests {
 
     use super::*;
     use crate::commands::sync::{WatchArgs, WorkArgs};
-    use crate::options::{LogFormat, Output, OutputArgs};
+    use crate::options::{LogFormat, Output, OutputArgs, TableArgs};
     use crate::run::choice::ChoiceArgs;
     use crate::run::state::StateArgs;
     use crate::server::ListenArgs;
@@ -297,6 +297,7 @@ mod tests {
             },
             work: WorkArgs {
                 dry_run: true,
+                table: TableArgs::default(),
                 output: OutputArgs {
                     output: Some(Output::Json),
                     report: Some("r.json".into()),

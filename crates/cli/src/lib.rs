@@ -33,6 +33,11 @@ mod server;
 mod telemetry;
 mod terminal;
 
+/// What is logged beside a display: what was put back it shows, and what failed is told at the end.
+const BESIDE_A_DISPLAY: &str = "warn,image_sync_worker::run_loop::settle=off";
+/// What is logged where nothing but failures are to be seen, which are told at the end.
+const QUIET: &str = "error,image_sync_worker::run_loop::settle=off";
+
 /// Runs the program with the arguments and the environment of this process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -72,13 +77,19 @@ fn carry_out(
         command,
         Command::Sync(_) | Command::Copy(_) | Command::Kyma(_) | Command::Aliyun(_)
     );
-    let has_progress = works_images && !common.no_progress;
+    let is_quiet = match &command {
+        Command::Sync(args) => args.work.table.quiet,
+        Command::Copy(args) => args.work.table.quiet,
+        _ => false,
+    };
+    let has_progress = works_images && !common.no_progress && !is_quiet;
     let screen = Screen::of_process(!has_progress || environment.dumb_terminal);
     // Beside a display, what it shows need not be logged too.
     let is_shown = screen.has_display() && works_images;
     let usual = match &command {
         Command::Kyma(args) if args.debug(environment)? => "debug",
-        _ if is_shown => "warn",
+        _ if is_shown => BESIDE_A_DISPLAY,
+        _ if is_quiet => QUIET,
         _ => "info",
     };
     let asked = common.log_level.as_deref().or(environment.log.as_deref());

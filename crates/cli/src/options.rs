@@ -8,6 +8,7 @@ use image_sync_catalog::config_file::{DialectOptions, Format};
 use image_sync_catalog::selection::one_off::RuleTexts;
 
 use crate::process::environment::Environment;
+use crate::terminal::report_table::Extent;
 
 // Help that names variables is no doc comment, as those would have to be set in backticks.
 const CONFIG: &str =
@@ -93,6 +94,28 @@ pub(crate) struct OutputArgs {
     /// Write the report as JSON to this file too
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Options of tables of a report.
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TableArgs {
+    /// Have a line in the table for images that are up to date too, and all names of those that failed
+    #[arg(long)]
+    all: bool,
+    /// Show nothing but what failed, and no progress
+    #[arg(short, long, conflicts_with = "all")]
+    pub(crate) quiet: bool,
+}
+
+impl TableArgs {
+    /// How much of the report is shown.
+    pub(crate) fn extent(self) -> Extent {
+        match (self.quiet, self.all) {
+            (true, _) => Extent::Failures,
+            (false, true) => Extent::All,
+            (false, false) => Extent::Changes,
+        }
+    }
 }
 
 /// Options that choose among the tags of a repository, as the key `tags` of an image in a config does.

@@ -12,13 +12,12 @@ use image_sync_shared::ports::runs::reports::StoredReport;
 use image_sync_shared::run::report::Report;
 use image_sync_shared::text::JsonWriter;
 
-use crate::options::{Output, OutputArgs};
+use crate::options::{Output, OutputArgs, TableArgs};
 use crate::process::environment::Environment;
 use crate::process::exit::Problem;
 use crate::process::stdout::Stdout;
 use crate::terminal::progress::Screen;
-use crate::terminal::report_table;
-use crate::terminal::summary;
+use crate::terminal::report_table::{self, Extent};
 use crate::terminal::table::Canvas;
 use copied_images::CopiedImages;
 use report_file::ReportFile;
@@ -33,6 +32,7 @@ pub(crate) enum Shape {
 /// The places that get the report.
 pub(crate) struct Outputs {
     shape: Shape,
+    extent: Extent,
     file: Option<ReportFile>,
     copied: Option<CopiedImages>,
     screen: Screen,
@@ -43,6 +43,7 @@ impl Outputs {
     /// Finds out what is asked for, and whether it can be written.
     pub(crate) fn prepare(
         args: &OutputArgs,
+        table: TableArgs,
         environment: &Environment,
         screen: &Screen,
         stdout: Stdout,
@@ -50,6 +51,7 @@ impl Outputs {
         let file = args.report.as_deref().map(ReportFile::prepare).transpose();
         Ok(Self {
             shape: shape(args.output.unwrap_or_default(), environment.no_color),
+            extent: table.extent(),
             file: file.map_err(Problem::usage)?,
             copied: None,
             screen: screen.clone(),
@@ -77,7 +79,7 @@ impl Outputs {
             Shape::Table(canvas) => {
                 let mut report = read(stored)?;
                 self.stdout
-                    .write(|out| report_table::write(&mut report, canvas, out))
+                    .write(|out| report_table::write(&mut report, canvas, self.extent, out))
             }
         };
         to_stdout.map_err(Problem::not_carried_out)
@@ -106,9 +108,16 @@ impl Outputs {
         to_file.map_err(Problem::not_carried_out)?;
         let to_stdout = match self.shape {
             Shape::Json => self.stdout.write(|out| json(out)),
-            Shape::Table(canvas) => self
-                .stdout
-                .write(|out| report_table::write(&mut report.clone(), canvas, out)),
+            Shape::Table(canvas) => {
+                // Who names images wants to see them, up to date or not.
+                let extent = match self.extent {
+                    Extent::Changes => Extent::All,
+                    named => named,
+                };
+                let mut report = report.clone();
+                self.stdout
+                    .write(|out| report_table::write(&mut report, canvas, extent, out))
+            }
         };
         to_stdout.map_err(Problem::not_carried_out)
     }
@@ -126,12 +135,14 @@ impl Outputs {
         };
         let to_stdout = self.stdout.write(|out| match self.shape {
             Shape::Json => run.write_json(&mut JsonWriter::new(out)),
-            Shape::Table(canvas) => report_table::write(run, canvas, out),
+            Shape::Table(canvas) => report_table::write(run, canvas, self.extent, out),
         });
         if self.screen.has_display() && matches!(self.shape, Shape::Json) {
             // The person at the terminal does not see the report.
-            let sentence = summary::sentence(run).map_err(Problem::not_carried_out)?;
-            self.screen.write(format!("{sentence}\n").as_bytes()).ok();
+            let mut told = Vec::new();
+            let lacking = report_table::write_failures(run, &mut told);
+            lacking.map_err(Problem::not_carried_out)?;
+            self.screen.write(&told).ok();
         }
         to_file.map_err(Problem::not_carried_out)?;
         of_copied?;

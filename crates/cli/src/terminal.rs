@@ -1,5 +1,6 @@
 //! What a person sees: the progress display, tables, and values as texts.
 
+mod failures;
 pub(crate) mod progress;
 pub(crate) mod report_source;
 pub(crate) mod report_table;

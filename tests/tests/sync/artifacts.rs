@@ -154,7 +154,7 @@ async fn copy_brings_artifacts_where_it_is_told_to() {
     sign(&fixture.source, REPOSITORY);
     let source = format!("{}/{REPOSITORY}:{TAG}", fixture.source.host());
     let target = format!("{}/{REPOSITORY}", fixture.target.host());
-    let copy = ["copy", &source, &target, "--output", "table"];
+    let copy = ["copy", &source, &target, "--output", "table", "--all"];
     let table = async |options: &[&str]| {
         let ended = fixture.program.run(&[&copy[..], options].concat()).await;
         assert_eq!(ended.code, Some(0), "{ended:#?}");

@@ -14,7 +14,7 @@ use image_sync_shared::text::escape_json;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::options::OutputArgs;
+use crate::options::{OutputArgs, TableArgs};
 use crate::output::{self, Outputs};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -149,7 +149,13 @@ pub(super) async fn carry_out(
         }
         DeadLettersCommand::Show(args) => show(letters, &args.id, stdout).await,
         DeadLettersCommand::Replay(args) => {
-            let outputs = Outputs::prepare(&args.output, environment, screen, stdout.clone())?;
+            let outputs = Outputs::prepare(
+                &args.output,
+                TableArgs::default(),
+                environment,
+                screen,
+                stdout.clone(),
+            )?;
             replay(args, queue, outputs, stop).await
         }
         DeadLettersCommand::Drop(args) => {

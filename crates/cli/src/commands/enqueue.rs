@@ -9,7 +9,7 @@ use image_sync_shared::image::platform::Platforms;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::options::{CommonArgs, FormatArgs, OutputArgs};
+use crate::options::{CommonArgs, FormatArgs, OutputArgs, TableArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -52,6 +52,8 @@ pub(crate) struct EnqueueArgs {
     wait: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    table: TableArgs,
     /// Say what would be copied, and copy nothing
     #[arg(long)]
     dry_run: bool,
@@ -72,7 +74,13 @@ pub(crate) fn run(
     )?;
     let images = chosen(args, &loaded).map_err(Problem::usage)?;
     let config = loaded.config;
-    let outputs = Outputs::prepare(&args.output, environment, screen, Stdout::Process)?;
+    let outputs = Outputs::prepare(
+        &args.output,
+        args.table,
+        environment,
+        screen,
+        Stdout::Process,
+    )?;
     let (config, images) = (&config, &images);
     runtime::run(runtime::GRACE, |stop| async move {
         let queue = args.connection.producer(environment).await?;

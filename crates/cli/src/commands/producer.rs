@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::options::{CommonArgs, DialectArgs, OutputArgs};
+use crate::options::{CommonArgs, DialectArgs, OutputArgs, TableArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -54,6 +54,8 @@ pub(crate) struct ProducerArgs {
     every: Option<Duration>,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    table: TableArgs,
     /// Say what would be copied, and copy nothing
     #[arg(long)]
     dry_run: bool,
@@ -95,7 +97,13 @@ pub(crate) fn run(
     if args.every.is_some() {
         loaded.again("--every")?;
     }
-    let outputs = Outputs::prepare(&args.output, environment, screen, Stdout::Process)?;
+    let outputs = Outputs::prepare(
+        &args.output,
+        args.table,
+        environment,
+        screen,
+        Stdout::Process,
+    )?;
     runtime::run(runtime::GRACE, |stop| async move {
         let queue = args.connection.producer(environment).await?;
         let ports = queue.ports();

@@ -16,7 +16,7 @@ use image_sync_shared::run::RunId;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::options::OutputArgs;
+use crate::options::{OutputArgs, TableArgs};
 use crate::output::{self, Outputs};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -66,6 +66,8 @@ pub(crate) struct OneRunArgs {
     run: String,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    table: TableArgs,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -118,8 +120,15 @@ pub(super) async fn carry_out(
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
     let states = all(queue).await?;
-    let prepared =
-        |args: &OneRunArgs| Outputs::prepare(&args.output, environment, screen, stdout.clone());
+    let prepared = |args: &OneRunArgs| {
+        Outputs::prepare(
+            &args.output,
+            args.table,
+            environment,
+            screen,
+            stdout.clone(),
+        )
+    };
     match command {
         RunsCommand::List(args) => {
             let shape = output::shape(args.output, environment.no_color);

@@ -22,7 +22,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::options::{CommonArgs, DialectArgs, OutputArgs, at_least_one};
+use crate::options::{CommonArgs, DialectArgs, OutputArgs, TableArgs, at_least_one};
 use crate::output::Outputs;
 use crate::output::copied_images::CopiedImages;
 use crate::process::clock::{SteadyClock, SystemClock};
@@ -62,6 +62,8 @@ pub(crate) struct WorkArgs {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
     /// Images worked at the same time, instead of `settings.concurrency`
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) concurrency: Option<NonZeroUsize>,
@@ -134,7 +136,13 @@ fn work_with(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let outputs = Outputs::prepare(&args.output, environment, screen, Stdout::Process)?;
+    let outputs = Outputs::prepare(
+        &args.output,
+        args.table,
+        environment,
+        screen,
+        Stdout::Process,
+    )?;
     args.set_concurrency(&mut config);
     let mut server = HttpServer::listen(&args.listen)?;
     let measures = server.of_work(|| Hosts::of(&config, images.samples()));

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::runs::why;
 use super::{aggregator, dead_letters, enqueue, hosts, producer, runs};
 use crate::args::{self, Command};
-use crate::options::{Output, OutputArgs};
+use crate::options::{Output, OutputArgs, TableArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -180,7 +180,14 @@ fn outputs(environment: &Environment, screen: &Screen, stdout: &Stdout) -> Outpu
         output: Some(Output::Json),
         report: None,
     };
-    Outputs::prepare(&args, environment, screen, stdout.clone()).unwrap()
+    Outputs::prepare(
+        &args,
+        TableArgs::default(),
+        environment,
+        screen,
+        stdout.clone(),
+    )
+    .unwrap()
 }
 
 fn of_producer() -> producer::Outside {

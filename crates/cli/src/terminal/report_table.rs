@@ -6,9 +6,10 @@ use std::time::Duration;
 use console::Style;
 use image_sync_shared::run::outcome::{Action, ArtifactCounts, ImageResult, ResultKind};
 
+use crate::terminal::failures;
 use crate::terminal::report_source::ReportSource;
 use crate::terminal::summary;
-use crate::terminal::table::{Canvas, Column, Remarks, Table};
+use crate::terminal::table::{Canvas, Column, Table};
 use crate::terminal::targets::{Shown, Targets, place_of};
 use crate::terminal::text::printable;
 use crate::terminal::units;
@@ -32,34 +33,49 @@ const ACTION: usize = 5;
 const ARTIFACTS: usize = 8;
 const INDENT: &str = "  ";
 
-/// Writes the whole report: a line per image, the errors in full, the images without a result, and the summary.
+/// Images that are named under one reason for their failure at most, unless all are asked for.
+const NAMED_PER_REASON: usize = 20;
+
+/// How much of a report is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What changed, and what failed; what is up to date is counted.
+    #[default]
+    Changes,
+    /// Every image.
+    All,
+    /// What failed or has no result, and nothing where all is well.
+    Failures,
+}
+
+/// Writes the report: a line per image that is shown, what failed by its reasons, the images without a result, and the
+/// summary.
 pub(crate) fn write(
     report: &mut impl ReportSource,
     canvas: Canvas,
+    extent: Extent,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let survey = Survey::of(report)?;
+    let survey = Survey::of(report, extent)?;
     let layout = survey.table.layout(canvas);
-    if survey.images > 0 {
+    let mut parts = Parts::default();
+    if survey.rows > 0 {
+        parts.begin(out)?;
         writeln!(out, "{}", layout.headings())?;
+        for result in report.results()? {
+            let result = result?;
+            if is_row(&result, extent) {
+                let style = style(result.kind()).map(|style| (ACTION, style));
+                let line = layout.styled(&cells(&result), "", style.as_ref());
+                writeln!(out, "{line}")?;
+            }
+        }
     }
-    for result in report.results()? {
-        let result = result?;
-        let error = printable(result.error.as_deref().unwrap_or_default());
-        let style = style(result.kind()).map(|style| (ACTION, style));
-        let line = layout.styled(&cells(&result), &error, style.as_ref());
-        writeln!(out, "{line}")?;
+    write_what_lacks(report, &survey, extent, &mut parts, out)?;
+    if extent == Extent::Failures && !parts.any {
+        return Ok(());
     }
-    if survey.has_errors {
-        write_errors(report, survey.shown, out)?;
-    }
-    if survey.artifacts.is_some_and(lacks_some) {
-        write_artifacts(report, survey.shown, out)?;
-    }
-    let has_missing = write_missing(report, survey.shown, out)?;
-    if survey.images > 0 || has_missing {
-        writeln!(out)?;
-    }
+    parts.begin(out)?;
     if let Some(left_out) = &report.head().left_out {
         writeln!(out, "{}", summary::left_out(left_out))?;
     }
@@ -67,6 +83,74 @@ pub(crate) fn write(
     match survey.artifacts {
         Some(counts) => writeln!(out, "{sentence}; artifacts: {counts}"),
         None => writeln!(out, "{sentence}"),
+    }
+}
+
+/// Writes what failed or has no result, and the summary in any case.
+pub(crate) fn write_failures(
+    report: &mut impl ReportSource,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let extent = Extent::Failures;
+    let survey = Survey::of(report, extent)?;
+    let mut parts = Parts::default();
+    write_what_lacks(report, &survey, extent, &mut parts, out)?;
+    parts.begin(out)?;
+    writeln!(out, "{}", summary::sentence(report)?)
+}
+
+/// Below the table: what failed, artifacts that did not come along, and images without a result.
+fn write_what_lacks(
+    report: &mut impl ReportSource,
+    survey: &Survey,
+    extent: Extent,
+    parts: &mut Parts,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if survey.has_errors {
+        parts.begin(out)?;
+        let most = match extent {
+            Extent::All => usize::MAX,
+            Extent::Changes | Extent::Failures => NAMED_PER_REASON,
+        };
+        failures::write(report, survey.shown, most, out)?;
+    }
+    if survey.artifacts.is_some_and(lacks_some) {
+        parts.begin(out)?;
+        write_artifacts(report, survey.shown, out)?;
+    }
+    if survey.has_missing {
+        parts.begin(out)?;
+        write_missing(report, survey.shown, out)?;
+    }
+    Ok(())
+}
+
+/// The parts of what is written, with an empty line in between.
+#[derive(Default)]
+struct Parts {
+    any: bool,
+}
+
+impl Parts {
+    fn begin(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if self.any {
+            writeln!(out)?;
+        }
+        self.any = true;
+        Ok(())
+    }
+}
+
+/// Whether a result has a line in the table. What failed is told below it.
+fn is_row(result: &ImageResult, extent: Extent) -> bool {
+    match extent {
+        Extent::All => true,
+        Extent::Failures => false,
+        Extent::Changes => !matches!(
+            result.kind(),
+            ResultKind::AlreadyCached | ResultKind::Failed
+        ),
     }
 }
 
@@ -134,7 +218,7 @@ fn write_artifacts(
     shown: Shown,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    writeln!(out, "\nArtifacts:")?;
+    writeln!(out, "Artifacts:")?;
     for result in report.results()? {
         let result = result?;
         let Some(counts) = result.artifacts.filter(|counts| lacks_some(*counts)) else {
@@ -153,42 +237,21 @@ fn lacks_some(counts: ArtifactCounts) -> bool {
     counts.failed > 0 || counts.unfit > 0
 }
 
-fn write_errors(
-    report: &mut impl ReportSource,
-    shown: Shown,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    writeln!(out, "\nErrors:")?;
-    for result in report.results()? {
-        let result = result?;
-        if let Some(error) = &result.error {
-            let name = printable(&shown.name(&result.image, &result.tag, &result.target));
-            writeln!(out, "{INDENT}{name}\n{INDENT}{INDENT}{}", printable(error))?;
-        }
-    }
-    Ok(())
-}
-
-/// Says whether there are any.
 fn write_missing(
     report: &mut impl ReportSource,
     shown: Shown,
     out: &mut impl Write,
-) -> io::Result<bool> {
-    let mut any = false;
+) -> io::Result<()> {
+    writeln!(out, "Without a result:")?;
     for missing in report.missing()? {
         let missing = missing?;
-        if !any {
-            writeln!(out, "\nWithout a result:")?;
-        }
-        any = true;
         let name = printable(&shown.name(&missing.image, &missing.tag, &missing.target));
         writeln!(out, "{INDENT}{name}")?;
         if let Some(error) = &missing.error {
             writeln!(out, "{INDENT}{INDENT}{}", printable(error))?;
         }
     }
-    Ok(any)
+    Ok(())
 }
 
 fn style(kind: ResultKind) -> Option<Style> {
@@ -202,8 +265,10 @@ fn style(kind: ResultKind) -> Option<Style> {
 
 /// What has to be known of all images before the first line is written.
 struct Survey {
-    images: usize,
+    /// Lines of the table.
+    rows: usize,
     has_errors: bool,
+    has_missing: bool,
     /// What became of all artifacts; nothing where no image is to have any.
     artifacts: Option<ArtifactCounts>,
     shown: Shown,
@@ -211,22 +276,25 @@ struct Survey {
 }
 
 impl Survey {
-    fn of(report: &mut impl ReportSource) -> io::Result<Self> {
-        let (mut images, mut has_errors) = (0, false);
+    fn of(report: &mut impl ReportSource, extent: Extent) -> io::Result<Self> {
+        let (mut rows, mut has_errors, mut has_missing) = (0, false, false);
         let mut artifacts: Option<ArtifactCounts> = None;
         let (mut table, mut targets) = (Table::new(&COLUMNS), Targets::default());
         for result in report.results()? {
             let result = result?;
-            images += 1;
             has_errors |= result.error.is_some();
             if let Some(counts) = result.artifacts {
                 artifacts = Some(artifacts.unwrap_or_default().and(counts));
             }
-            table.measure(&cells(&result));
+            if is_row(&result, extent) {
+                rows += 1;
+                table.measure(&cells(&result));
+            }
             targets.add(&result.image, &result.tag, &result.target);
         }
         for missing in report.missing()? {
             let missing = missing?;
+            has_missing = true;
             targets.add(&missing.image, &missing.tag, &missing.target);
         }
         let shown = targets.shown();
@@ -240,15 +308,10 @@ impl Survey {
         } else {
             table.without(ARTIFACTS)
         };
-        // Every error is told in full below the table.
-        let table = if has_errors {
-            table.with_remarks(Remarks::WhereRoom("ERROR"))
-        } else {
-            table
-        };
         Ok(Self {
-            images,
+            rows,
             has_errors,
+            has_missing,
             artifacts,
             shown,
             table,
@@ -265,32 +328,85 @@ mod tests {
     use super::*;
     use crate::samples;
 
-    fn render(report: &Report, canvas: Canvas) -> String {
+    fn render(report: &Report, canvas: Canvas, extent: Extent) -> String {
         let mut out = Vec::new();
-        write(&mut report.clone(), canvas, &mut out).unwrap();
+        write(&mut report.clone(), canvas, extent, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
+    fn shown(report: &Report, extent: Extent) -> String {
+        render(report, Canvas::default(), extent)
+    }
+
+    /// Every image of it.
     fn plain(report: &Report, width: Option<usize>) -> String {
         let colour = false;
-        render(report, Canvas { width, colour })
+        render(report, Canvas { width, colour }, Extent::All)
     }
 
     #[test]
-    fn shows_a_line_per_image_then_errors_then_the_summary() {
+    fn shows_what_changed_and_what_failed_and_counts_what_is_in_place() {
         let expected = "\
-IMAGE                    TAG   PLATFORM     ACTION    BLOBS     BYTES  TIME  ERROR
-docker.io/library/nginx  1.27  linux/amd64  copied        3  12.3 KiB  0.3s
-redis                    1.27  linux/amd64  in place                   0.3s
-quay.io/x                1.27  linux/amd64  failed        0       0 B  0.3s  source: check 1.27: 404, there is no such tag
+IMAGE                    TAG   PLATFORM     ACTION  BLOBS     BYTES  TIME
+docker.io/library/nginx  1.27  linux/amd64  copied      3  12.3 KiB  0.3s
 
-Errors:
-  quay.io/x:1.27
-    source: check 1.27: 404, there is no such tag
+Failed:
+  source: check 1.27: 404, there is no such tag
+    quay.io/x:1.27
 
 3 images: 1 copied (12.3 KiB), 1 in place, 1 failed; 2.3s
 ";
-        assert_eq!(plain(&samples::report(), None), expected);
+        assert_eq!(shown(&samples::report(), Extent::Changes), expected);
+    }
+
+    #[test]
+    fn shows_every_image_where_all_are_asked_for() {
+        let expected = "\
+IMAGE                    TAG   PLATFORM     ACTION    BLOBS     BYTES  TIME
+docker.io/library/nginx  1.27  linux/amd64  copied        3  12.3 KiB  0.3s
+redis                    1.27  linux/amd64  in place                   0.3s
+quay.io/x                1.27  linux/amd64  failed        0       0 B  0.3s
+
+Failed:
+  source: check 1.27: 404, there is no such tag
+    quay.io/x:1.27
+
+3 images: 1 copied (12.3 KiB), 1 in place, 1 failed; 2.3s
+";
+        assert_eq!(shown(&samples::report(), Extent::All), expected);
+    }
+
+    #[test]
+    fn shows_nothing_but_failures_where_these_are_asked_for_and_nothing_where_all_is_well() {
+        let mut report = samples::report();
+        let text = shown(&report, Extent::Failures);
+        assert!(text.starts_with("Failed:\n"), "{text}");
+        assert!(!text.contains("nginx"), "{text}");
+        report.results.pop();
+        assert_eq!(shown(&report, Extent::Failures), "");
+    }
+
+    #[test]
+    fn ten_thousand_images_of_which_three_failed_are_no_more_than_a_screen() {
+        let mut report = samples::report();
+        let in_place = |number| samples::result(&format!("q.io/{number}"), Action::AlreadyCached);
+        report.results = (0..10_000).map(in_place).collect();
+        for place in [7, 70, 7_000] {
+            report.results[place].action = Action::Failed;
+            report.results[place].error = Some(format!("source: check q.io/{place}:1.27: 503"));
+        }
+        let text = shown(&report, Extent::Changes);
+        assert!(text.lines().count() <= 24, "{text}");
+        assert!(text.contains("q.io/7000:1.27"), "{text}");
+    }
+
+    #[test]
+    fn what_failed_is_told_with_the_summary_to_who_does_not_see_the_report() {
+        let mut out = Vec::new();
+        write_failures(&mut samples::report(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("Failed:\n"), "{text}");
+        assert!(text.ends_with("1 failed; 2.3s\n"), "{text}");
     }
 
     #[test]
@@ -309,7 +425,7 @@ Errors:
     }
 
     #[test]
-    fn a_narrow_terminal_cuts_names_and_errors_and_not_the_full_error_below() {
+    fn a_narrow_terminal_cuts_names_and_not_the_error_below() {
         for width in [70, 80, 90, 100, 120] {
             let text = plain(&samples::report(), Some(width));
             let (table, below) = text.split_once("\n\n").unwrap();
@@ -367,14 +483,14 @@ Errors:
         report.results[0].note = Some("artifact sha256:0: \u{1b}target: 400".to_owned());
         report.results[1].artifacts = counts(0, 3, 0, 0);
         let expected = "\
-IMAGE                    TAG   PLATFORM     ACTION    BLOBS     BYTES  ARTIFACTS   TIME  ERROR
+IMAGE                    TAG   PLATFORM     ACTION    BLOBS     BYTES  ARTIFACTS   TIME
 docker.io/library/nginx  1.27  linux/amd64  copied        3  12.3 KiB  1 failed    0.3s
 redis                    1.27  linux/amd64  in place                   3 in place  0.3s
-quay.io/x                1.27  linux/amd64  failed        0       0 B              0.3s  source: check 1.27: 404, there is no such tag
+quay.io/x                1.27  linux/amd64  failed        0       0 B              0.3s
 
-Errors:
-  quay.io/x:1.27
-    source: check 1.27: 404, there is no such tag
+Failed:
+  source: check 1.27: 404, there is no such tag
+    quay.io/x:1.27
 
 Artifacts:
   docker.io/library/nginx:1.27
@@ -446,15 +562,15 @@ Artifacts:
     #[test]
     fn results_for_several_registries_are_told_apart_by_these() {
         let expected = "\
-IMAGE                    TAG   TARGET               PLATFORM     ACTION    BLOBS     BYTES  TIME  ERROR
+IMAGE                    TAG   TARGET               PLATFORM     ACTION    BLOBS     BYTES  TIME
 docker.io/library/nginx  1.27  localhost:5000       linux/amd64  copied        3  12.3 KiB  0.3s
 redis                    1.27  localhost:5000       linux/amd64  in place                   0.3s
-quay.io/x                1.27  localhost:5000       linux/amd64  failed        0       0 B  0.3s  source: check 1.27: 404, there is no such tag
+quay.io/x                1.27  localhost:5000       linux/amd64  failed        0       0 B  0.3s
 quay.io/x                1.27  registry.example.eu  linux/amd64  in place                   0.3s
 
-Errors:
-  quay.io/x:1.27 -> localhost:5000/quay.io/x:1.27
-    source: check 1.27: 404, there is no such tag
+Failed:
+  source: check 1.27: 404, there is no such tag
+    quay.io/x:1.27 -> localhost:5000/quay.io/x:1.27
 ";
         let text = plain(&for_two_targets(), None);
         assert!(text.starts_with(expected), "{text}");
@@ -534,7 +650,7 @@ Errors:
             width: Some(100),
             colour: true,
         };
-        let coloured = render(&samples::report(), canvas);
+        let coloured = render(&samples::report(), canvas, Extent::All);
         assert!(coloured.contains("\u{1b}[31mfailed"), "{coloured:?}");
         let without = console::strip_ansi_codes(&coloured);
         assert_eq!(without, plain(&samples::report(), Some(100)));

@@ -63,8 +63,6 @@ impl Column {
 pub(crate) enum Remarks {
     /// There are none.
     None,
-    /// Left out where names leave no room for them, as they are told elsewhere too.
-    WhereRoom(&'static str),
     /// Shown everywhere: names leave them half of the room.
     Always(&'static str),
 }
@@ -116,7 +114,7 @@ impl<const N: usize> Table<N> {
         let fixed: usize = others.iter().map(|column| widths[*column]).sum();
         let remarks = canvas.width.map(|width| {
             let (gaps, room_shared) = match self.remarks {
-                Remarks::None | Remarks::WhereRoom(_) => (columns.saturating_sub(1), 1),
+                Remarks::None => (columns.saturating_sub(1), 1),
                 Remarks::Always(_) => (columns, 2),
             };
             let room = width.saturating_sub(fixed + gaps * GAP.len());
@@ -164,7 +162,7 @@ impl<const N: usize> Layout<N> {
         let headings = std::array::from_fn(|column| self.columns[column].heading.to_owned());
         let remark = match self.remarks {
             Remarks::None => "",
-            Remarks::WhereRoom(heading) | Remarks::Always(heading) => heading,
+            Remarks::Always(heading) => heading,
         };
         self.line(&headings, remark)
     }
@@ -250,12 +248,6 @@ mod tests {
         };
         let always = Remarks::Always("WHY");
         assert_eq!(on(40, always), "…/library/nginx      3  there is no suc…");
-        let where_room = Remarks::WhereRoom("WHY");
-        assert_eq!(on(40, where_room), "docker.io/library/nginx      3");
-        assert_eq!(
-            on(48, where_room),
-            "docker.io/library/nginx      3  there is no suc…"
-        );
         assert_eq!(on(20, Remarks::None), "…ibrary/nginx      3");
     }
 
@@ -267,17 +259,14 @@ mod tests {
             Column::number("BLOBS"),
         ];
         let row = ["docker.io/library/nginx", "localhost:5000", "3"].map(str::to_owned);
-        let mut table = Table::new(&COLUMNS).with_remarks(Remarks::WhereRoom("WHY"));
+        let mut table = Table::new(&COLUMNS);
         table.measure(&row);
         let canvas = Canvas {
             width: Some(48),
             colour: false,
         };
         let layout = table.without(1).layout(canvas);
-        assert_eq!(layout.headings(), "IMAGE                    BLOBS  WHY");
-        assert_eq!(
-            layout.line(&row, "there is no such tag at all"),
-            "docker.io/library/nginx      3  there is no suc…"
-        );
+        assert_eq!(layout.headings(), "IMAGE                    BLOBS");
+        assert_eq!(layout.line(&row, ""), "docker.io/library/nginx      3");
     }
 }

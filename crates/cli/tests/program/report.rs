@@ -22,7 +22,7 @@ async fn the_file_has_the_report_that_stdout_has() {
     assert!(ended.stdout.ends_with("}\n"));
 
     let table = home
-        .run_beside("sync -c config.yaml --report report.json --output table")
+        .run_beside("sync -c config.yaml --report report.json --output table --all")
         .await;
     assert!(table.stdout.starts_with("IMAGE "), "{table:#?}");
     let report: Report = serde_json::from_str(&home.read("report.json")).unwrap();

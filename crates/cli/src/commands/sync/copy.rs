@@ -47,7 +47,7 @@ pub(crate) struct CopyArgs {
     #[command(flatten)]
     rules: RuleArgs,
     #[command(flatten)]
-    work: WorkArgs,
+    pub(crate) work: WorkArgs,
 }
 
 /// Runs `copy`.

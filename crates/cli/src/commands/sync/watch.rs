@@ -69,7 +69,8 @@ pub(super) fn run(
     let loaded = again()?;
     loaded.again("--watch")?;
     let work = &args.work;
-    let outputs = Outputs::prepare(&work.output, environment, screen, Stdout::Process)?;
+    let (output, table) = (&work.output, work.table);
+    let outputs = Outputs::prepare(output, table, environment, screen, Stdout::Process)?;
     let mut server = HttpServer::listen(&work.listen)?;
     let senders = args.watch.hooks.senders(&loaded.config.webhooks);
     let measures = server.of_work(|| Hosts::of(&loaded.config, loaded.images.samples()));

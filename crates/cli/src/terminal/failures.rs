@@ -1,0 +1,198 @@
+//! What failed, by reason: an outage at a registry is one reason and a thousand images.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use image_sync_shared::run::outcome::ImageResult;
+
+use crate::terminal::report_source::ReportSource;
+use crate::terminal::targets::Shown;
+use crate::terminal::text::printable;
+
+const INDENT: &str = "  ";
+/// What stands for the names of an image in a reason that several have.
+const NAME: &str = "…";
+const DIGEST: &str = "sha256:";
+const HEX_DIGITS: usize = 64;
+
+/// Images that failed for one reason.
+struct Reason {
+    /// The error of the first of them, as it is.
+    error: String,
+    /// The first names.
+    names: Vec<String>,
+    images: usize,
+}
+
+/// Writes all reasons, the most frequent first, with the images under each, `most` of them at most.
+pub(crate) fn write(
+    report: &mut impl ReportSource,
+    shown: Shown,
+    most: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut reasons: Vec<(String, Reason)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for result in report.results()? {
+        let result = result?;
+        let Some(error) = &result.error else {
+            continue;
+        };
+        let text = reason(error, &result);
+        let place = *places.entry(text.clone()).or_insert_with(|| {
+            let (error, names) = (error.clone(), Vec::new());
+            let images = 0;
+            reasons.push((
+                text,
+                Reason {
+                    error,
+                    names,
+                    images,
+                },
+            ));
+            reasons.len() - 1
+        });
+        let (_, reason) = &mut reasons[place];
+        reason.images += 1;
+        if reason.names.len() < most {
+            let name = shown.name(&result.image, &result.tag, &result.target);
+            reason.names.push(name);
+        }
+    }
+    // A stable order: of equally frequent ones the first to come stays first.
+    reasons.sort_by_key(|(_, reason)| usize::MAX - reason.images);
+    writeln!(out, "Failed:")?;
+    for (text, reason) in &reasons {
+        // What only one has keeps its names: they may be those of another manifest or host.
+        let text = if reason.images == 1 {
+            &reason.error
+        } else {
+            text
+        };
+        writeln!(out, "{INDENT}{}", printable(text))?;
+        for name in &reason.names {
+            writeln!(out, "{INDENT}{INDENT}{}", printable(name))?;
+        }
+        let others = reason.images - reason.names.len();
+        if others > 0 {
+            writeln!(out, "{INDENT}{INDENT}and {others} more (--all)")?;
+        }
+    }
+    Ok(())
+}
+
+/// An error without what is of this image alone.
+fn reason(error: &str, result: &ImageResult) -> String {
+    let ImageResult {
+        image, tag, target, ..
+    } = result;
+    let tagged = format!("{image}:{tag}");
+    let target_repository = target.strip_suffix(&format!(":{tag}"));
+    let mut names = vec![tagged.as_str(), target, image];
+    names.extend(target_repository);
+    let mut text = error.to_owned();
+    for name in names.into_iter().filter(|name| !name.is_empty()) {
+        text = text.replace(name, NAME);
+    }
+    without_digests(&text)
+}
+
+fn without_digests(text: &str) -> String {
+    let mut parts = text.split(DIGEST);
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        found.push_str(DIGEST);
+        if digits == HEX_DIGITS {
+            found.push_str(NAME);
+            found.push_str(&part[digits..]);
+        } else {
+            found.push_str(part);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use image_sync_shared::run::outcome::Action;
+    use image_sync_shared::run::report::Report;
+
+    use super::*;
+    use crate::samples;
+
+    fn failed(image: &str, error: &str) -> ImageResult {
+        let mut result = samples::result(image, Action::Failed);
+        result.error = Some(error.to_owned());
+        result
+    }
+
+    fn written(results: Vec<ImageResult>, most: usize) -> String {
+        let mut report = Report {
+            head: samples::head(),
+            results,
+            missing: Vec::new(),
+        };
+        let mut out = Vec::new();
+        write(&mut report, Shown::Nothing, most, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn images_that_failed_for_one_reason_stand_under_it() {
+        let gone = |image: &str| failed(image, &format!("source: check {image}:1.27: not found"));
+        let results = vec![
+            failed("a", "target: image localhost:5000/a:1.27: denied"),
+            gone("quay.io/x"),
+            samples::result("redis", Action::AlreadyCached),
+            gone("quay.io/y"),
+        ];
+        let expected = "\
+Failed:
+  source: check …: not found
+    quay.io/x:1.27
+    quay.io/y:1.27
+  target: image localhost:5000/a:1.27: denied
+    a:1.27
+";
+        assert_eq!(written(results, 20), expected);
+    }
+
+    #[test]
+    fn a_digest_makes_no_reason_of_its_own() {
+        let of = |image: &str, digit: &str| {
+            let digest = digit.repeat(HEX_DIGITS);
+            failed(
+                image,
+                &format!("source: blob sha256:{digest} of {image}: 503"),
+            )
+        };
+        let text = written(vec![of("a.io/a", "0"), of("b.io/b", "f")], 20);
+        assert!(
+            text.contains("  source: blob sha256:… of …: 503\n"),
+            "{text}"
+        );
+        assert_eq!(without_digests("sha256:12 is short"), "sha256:12 is short");
+    }
+
+    #[test]
+    fn of_many_images_the_first_are_named_and_the_others_counted() {
+        let results = (0..30).map(|number| failed(&format!("q.io/{number}"), "503"));
+        let text = written(results.collect(), 3);
+        let expected = "\
+Failed:
+  503
+    q.io/0:1.27
+    q.io/1:1.27
+    q.io/2:1.27
+    and 27 more (--all)
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn an_error_cannot_play_with_the_terminal() {
+        let text = written(vec![failed("a", "\u{1b}[2J\nall well")], 20);
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+}
