@@ -88,13 +88,28 @@ fn reason(error: &str, result: &ImageResult) -> String {
     } = result;
     let tagged = format!("{image}:{tag}");
     let target_repository = target.strip_suffix(&format!(":{tag}"));
-    let mut names = vec![tagged.as_str(), target, image];
+    let mut names = vec![tagged.as_str(), target];
     names.extend(target_repository);
+    names.push(image);
     let mut text = error.to_owned();
-    for name in names.into_iter().filter(|name| !name.is_empty()) {
-        text = text.replace(name, NAME);
+    for name in names {
+        text = without(&text, name);
     }
     without_digests(&text)
+}
+
+/// The text without a name, but not where it is a part of another one.
+fn without(text: &str, name: &str) -> String {
+    let is_inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "-_./".contains(c));
+    let (mut found, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(name).filter(|_| !name.is_empty()) {
+        let (before, after) = (&rest[..at], &rest[at + name.len()..]);
+        found.push_str(before);
+        let is_part = is_inside(found.chars().next_back()) || is_inside(after.chars().next());
+        found.push_str(if is_part { name } else { NAME });
+        rest = after;
+    }
+    found + rest
 }
 
 fn without_digests(text: &str) -> String {
@@ -173,6 +188,22 @@ Failed:
             "{text}"
         );
         assert_eq!(without_digests("sha256:12 is short"), "sha256:12 is short");
+    }
+
+    #[test]
+    fn a_name_within_another_word_stays() {
+        assert_eq!(without("load a: /a a-b at a", "a"), "load …: /a a-b at …");
+        assert_eq!(without("load", ""), "load");
+    }
+
+    #[test]
+    fn the_repository_at_the_target_makes_no_reason_of_its_own() {
+        let of = |image: &str| {
+            let error = format!("target: upload to localhost:5000/{image}: denied");
+            failed(image, &error)
+        };
+        let text = written(vec![of("a"), of("b")], 20);
+        assert!(text.contains("  target: upload to …: denied\n"), "{text}");
     }
 
     #[test]

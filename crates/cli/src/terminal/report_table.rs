@@ -401,6 +401,19 @@ Failed:
     }
 
     #[test]
+    fn all_names_of_what_failed_are_shown_where_all_images_are_asked_for() {
+        let mut report = samples::report();
+        let failed = |number| {
+            let mut result = samples::result(&format!("q.io/{number}"), Action::Failed);
+            result.error = Some("503".to_owned());
+            result
+        };
+        report.results = (0..=NAMED_PER_REASON).map(failed).collect();
+        assert!(shown(&report, Extent::Changes).contains("and 1 more (--all)"));
+        assert!(!shown(&report, Extent::All).contains("more (--all)"));
+    }
+
+    #[test]
     fn what_failed_is_told_with_the_summary_to_who_does_not_see_the_report() {
         let mut out = Vec::new();
         write_failures(&mut samples::report(), &mut out).unwrap();
