@@ -6,5 +6,6 @@ mod one_off;
 mod only_failed;
 mod overwriting;
 mod platforms;
+mod report_queries;
 mod request_floor;
 mod targets;
