@@ -1,6 +1,7 @@
 //! Sends one request and follows where it is redirected.
 
 pub(crate) mod redirect;
+mod silence;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use image_sync_shared::ports::telemetry::measures::{Measures, RequestEnded};
 use image_sync_shared::run::job::Trust;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Request, Response, Url};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::connection::{self, Pools, Profile};
 use super::network::{self, AddressClass, AddressRefused, Network, Reach};
@@ -24,6 +25,7 @@ use super::refusal::{self, WriteKind};
 use super::url::{authority, same_origin};
 use super::{RequestError, SetupError, Timeouts};
 use redirect::MAX_REDIRECTS;
+use silence::SilentHosts;
 
 /// A request, as far as sending it needs to know.
 pub(crate) struct TransportRequest<'a> {
@@ -97,6 +99,7 @@ pub(crate) struct Transport {
     profiles: BTreeMap<String, Profile>,
     clock: Arc<dyn Clock>,
     measures: Arc<dyn Measures>,
+    silent: SilentHosts,
 }
 
 impl Transport {
@@ -130,6 +133,7 @@ impl Transport {
             profiles,
             clock,
             measures,
+            silent: SilentHosts::default(),
         })
     }
 
@@ -259,10 +263,8 @@ impl Transport {
         let method = request.method().clone();
         let url = request.url().clone();
         let started = Instant::now();
-        let answer = match answer_within {
-            Some(limit) => timeout(limit, pool.send(request)).await,
-            None => Ok(pool.send(request).await),
-        };
+        let answer = self.silent.within(&host, answer_within, pool.send(request));
+        let answer = answer.await;
         let response = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok());
         self.measures.request_ended(RequestEnded {
             host: &host,

@@ -117,6 +117,36 @@ async fn pull_timeout_secs_ends_one_images_work_and_not_that_of_another_that_sha
     fixture.nothing_broken();
 }
 
+/// Long before the requests to it are given up.
+#[tokio::test]
+async fn a_source_that_accepts_and_never_answers_is_named_once() {
+    let fixture = TestSync::start().await;
+    let gate = Gate::new();
+    let mut catalog = fixture.empty_catalog();
+    for repository in ["team/one", "team/two"] {
+        fixture
+            .source
+            .put_image(repository, TAG, &image(repository));
+        catalog = catalog.image(fixture.entry(repository, TAG));
+    }
+    fixture
+        .source
+        .stage(all("HEAD", "manifests"), Fault::hold(&gate));
+    let running = fixture.program.start_sync(&catalog, &[]);
+    gate.reached_by(2).await;
+    let told = running.line("no answer for 5 s").await;
+    assert!(told.contains(fixture.source.host()), "{told}");
+    assert!(told.contains("given up after 30 s"), "{told}");
+    gate.release();
+    let ended = running.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(
+        ended.stderr.matches("no answer for").count(),
+        1,
+        "{ended:#?}"
+    );
+}
+
 #[tokio::test]
 async fn a_hung_source_never_hangs_the_run() {
     let fixture = TestSync::start().await;
