@@ -32,8 +32,8 @@ use tokio_util::sync::DropGuard;
 pub use client::{Auth, ConnectError, ConnectSettings, Connection, TlsFiles};
 pub use names::{InvalidPrefix, Prefix, Role};
 pub use provision::{
-    Change, Difference, ProvisionError, ProvisionSettings, Storage, installed, provision, storage,
-    verify,
+    Change, Difference, NoRoom, ProvisionError, ProvisionSettings, Storage, installed, provision,
+    storage, verify,
 };
 pub use state::{History, JetStreamReports};
 pub use streams::Subscription;

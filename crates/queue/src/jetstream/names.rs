@@ -33,6 +33,18 @@ impl Names {
         Self { prefix }
     }
 
+    /// What sets the installation apart.
+    pub(crate) fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
+    /// The prefix of the installation of which `stream` is the stream of jobs.
+    pub(crate) fn prefix_of(stream: &str) -> Option<Prefix> {
+        let prefix = stream.strip_suffix("_JOBS")?.to_ascii_lowercase().parse();
+        let prefix: Prefix = prefix.ok()?;
+        (Self::new(prefix.clone()).jobs() == stream).then_some(prefix)
+    }
+
     /// The stream of jobs.
     pub(crate) fn jobs(&self) -> String {
         self.stream("JOBS")
@@ -351,5 +363,10 @@ mod tests {
         assert_ne!(one.job_subjects(), two.job_subjects());
         assert_eq!(one.jobs(), "IMGSYNC_JOBS");
         assert_eq!(bucket_stream(&one.runs()), "KV_imgsync_runs");
+        let team = "team-a".parse().ok();
+        assert_eq!(Names::prefix_of("TEAM-A_JOBS"), team);
+        for other in ["TEAM-A_RUNLOG", "team-a_JOBS", "_JOBS", "KV_team_JOBS"] {
+            assert_eq!(Names::prefix_of(other), None, "{other}");
+        }
     }
 }

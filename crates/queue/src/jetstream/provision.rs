@@ -14,7 +14,7 @@ pub use difference::Difference;
 pub use error::ProvisionError;
 pub use installed::installed;
 pub use settings::ProvisionSettings;
-pub use storage::{Storage, storage};
+pub use storage::{NoRoom, Storage, storage};
 pub use verify::verify;
 
 use async_nats::jetstream::stream;
@@ -75,7 +75,7 @@ pub async fn provision(
     for plan in topology::consumers(connection.names(), settings) {
         steps.push(consumer_step(connection, &plan).await?);
     }
-    if let Err(error) = carry_out(connection, &steps, &mut made).await {
+    if let Err(error) = carry_out(connection, settings, &steps, &mut made).await {
         remove(connection, &made).await;
         return Err(error);
     }
@@ -143,12 +143,13 @@ fn change(asked: &Value, found: &Value) -> Change {
 /// it: one that was refused may be another's by now.
 async fn carry_out(
     connection: &Connection,
+    settings: &ProvisionSettings,
     steps: &[Step],
     made: &mut Vec<String>,
 ) -> Result<(), ProvisionError> {
     for due in [Change::Created, Change::Updated] {
         for step in steps.iter().filter(|step| step.change == due) {
-            make(connection, step, made).await?;
+            make(connection, settings, step, made).await?;
         }
     }
     Ok(())
@@ -178,6 +179,7 @@ async fn remove_stream(connection: &Connection, stream: &str) -> Result<(), Queu
 /// Asks for something, and compares what comes of it.
 async fn make(
     connection: &Connection,
+    settings: &ProvisionSettings,
     step: &Step,
     made: &mut Vec<String>,
 ) -> Result<(), ProvisionError> {
@@ -188,6 +190,16 @@ async fn make(
             // A cluster that has just been started says so of itself for a while.
             Err(error) if error.lacks_peers() && start.elapsed() < connection.outage() => {
                 sleep(PAUSE).await;
+            }
+            Err(error) if error.lacks_storage() => {
+                let no_room = NoRoom {
+                    object: step.object.clone(),
+                    said: error.description,
+                    reserved: settings.reserved(),
+                    // What the server cannot tell of itself now is left out.
+                    storage: storage(connection).await.unwrap_or_default(),
+                };
+                return Err(no_room.into());
             }
             answer => break answer.map_err(|error| error.refusing(&step.object))?,
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, consumer, stream};
 use image_sync_queue::jetstream::{
-    Change, Connection, JetStream, Prefix, ProvisionError, ProvisionSettings, Role, installed,
-    provision, verify,
+    Change, ConnectSettings, Connection, JetStream, Prefix, ProvisionError, ProvisionSettings,
+    Role, installed, provision, verify,
 };
 use image_sync_shared::ports::clock::Clock as _;
 use image_sync_shared::ports::queue::job_queue::Lane;
@@ -133,7 +133,11 @@ async fn settings_that_lose_jobs_are_refused_before_anything_is_made() {
 
 #[tokio::test]
 async fn a_role_that_lacks_something_says_what_to_do() {
-    let (_server, prefix, connection, context) = setup().await;
+    // Of its own: where others are installed, they are told too.
+    let (server, prefix) = (NatsServer::start().await.unwrap(), fresh_prefix());
+    let connection = connect(&server, &prefix).await;
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let context = jetstream::new(client);
     for role in ROLES {
         let text = verify(&connection, role).await.unwrap_err().to_string();
         let expected = format!(
@@ -153,6 +157,42 @@ async fn a_role_that_lacks_something_says_what_to_do() {
         .err();
     let object = format!("consumer held of stream {}", jobs_stream(&prefix));
     assert_eq!(error, Some(ProvisionError::Missing { object }));
+}
+
+#[tokio::test]
+async fn another_prefix_than_that_of_the_installation_is_told_with_those_that_are_there() {
+    let server = NatsServer::start().await.unwrap();
+    let as_prefix = async |prefix: &str| {
+        let settings = ConnectSettings {
+            prefix: prefix.parse().unwrap(),
+            ..ConnectSettings::new(server.url())
+        };
+        Connection::open(settings).await.unwrap()
+    };
+    let team = as_prefix("team").await;
+    provision(&team, &small(), clock().now()).await.unwrap();
+    let error = verify(&as_prefix("taem").await, Role::Worker).await;
+    let text = error.unwrap_err().to_string();
+    let expected = "there is no installation taem at this server, but team; name it by --prefix or IMAGE_SYNC_PREFIX";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[tokio::test]
+async fn too_little_storage_is_told_with_what_is_needed_and_given() {
+    let config = "accounts { A: { jetstream: {max_file: 8MiB}, users: [{user: a, password: b}] } }";
+    let server = NatsServer::start_configured(config).await.unwrap();
+    let url = server.url().replace("//", "//a:b@");
+    let connection = Connection::open(ConnectSettings::new(url)).await.unwrap();
+    let settings = ProvisionSettings::default();
+    let error = provision(&connection, &settings, clock().now()).await;
+    let text = error.unwrap_err().to_string();
+    for part in [
+        "reserves 2112 MiB",
+        "the account holds 0 B and may hold 8192 KiB",
+        "--jobs-max-bytes",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[tokio::test]

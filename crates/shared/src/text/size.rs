@@ -15,9 +15,33 @@ pub fn parse(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// A size in bytes as one may write it for [`parse`], in the largest unit of which it has ten or more, rounded down.
+#[must_use]
+pub fn whole(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.into_iter().find(|(shift, _)| bytes >> shift >= 10);
+    unit.map_or_else(
+        || format!("{bytes} B"),
+        |(shift, unit)| format!("{} {unit}", bytes >> shift),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_written_in_whole_units() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (9 << 10, "9216 B"),
+            (2_112 << 20, "2112 MiB"),
+            ((50 << 20) - 1, "49 MiB"),
+            (11 << 30, "11 GiB"),
+        ] {
+            assert_eq!(whole(bytes), text);
+        }
+    }
 
     #[test]
     fn sizes_have_binary_units() {

@@ -51,7 +51,7 @@ impl ApiError {
     }
 
     /// Whether the server or the account has no storage left, or cannot write to it, whatever a stream may hold.
-    fn lacks_storage(&self) -> bool {
+    pub(crate) fn lacks_storage(&self) -> bool {
         match self.err_code {
             INSUFFICIENT_RESOURCES | STORAGE_RESOURCES_EXCEEDED => true,
             STORE_FAILED => !self.description.starts_with(LIMIT),

@@ -5,8 +5,11 @@ use std::io;
 
 use async_nats::ConnectErrorKind;
 use async_nats::rustls;
+use async_nats::rustls::{CertificateError, OtherError};
 use image_sync_shared::ports::QueueError;
 use thiserror::Error;
+
+use super::settings::Auth;
 
 /// Why a connection cannot be made. None of the texts holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -23,10 +26,12 @@ pub enum ConnectError {
         why: String,
     },
     /// The server does not know the client, or not with these credentials.
-    #[error("the NATS server at {servers} does not accept these credentials")]
+    #[error("the NATS server at {servers} {}", not_accepted(shown.as_deref()))]
     Credentials {
         /// `HOST:PORT` of each.
         servers: String,
+        /// What it was shown, if anything.
+        shown: Option<String>,
     },
     /// There is no TLS connection.
     #[error("no TLS connection to the NATS server at {servers}: {why}")]
@@ -37,7 +42,10 @@ pub enum ConnectError {
         why: String,
     },
     /// The server has no JetStream, or not for this user's account.
-    #[error("the NATS server at {servers} has no JetStream: {why}")]
+    #[error(
+        "the NATS server at {servers} has no JetStream: {why}; start it with --jetstream, or enable it in its config, for the \
+         account of this user too"
+    )]
     NoJetStream {
         /// `HOST:PORT` of each.
         servers: String,
@@ -50,7 +58,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    pub(crate) fn of(places: &str, error: &async_nats::ConnectError) -> Self {
+    pub(super) fn of(places: &str, shown: &Auth, error: &async_nats::ConnectError) -> Self {
         let servers = places.to_owned();
         let why = innermost(error);
         if let Some(why) = tls_error(error) {
@@ -58,7 +66,8 @@ impl ConnectError {
         }
         match error.kind() {
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-                Self::Credentials { servers }
+                let shown = shown.in_words();
+                Self::Credentials { servers, shown }
             }
             ConnectErrorKind::Tls => Self::Tls { servers, why },
             _ => Self::Unreachable { servers, why },
@@ -73,6 +82,42 @@ impl ConnectError {
             self,
             Self::Unreachable { .. } | Self::Queue(QueueError::Unreachable(_))
         )
+    }
+}
+
+/// What the server says of what it was shown, and what to do.
+fn not_accepted(shown: Option<&str>) -> String {
+    match shown {
+        Some(shown) => format!(
+            "does not accept these credentials: {shown}; expected what its config has under authorization or accounts"
+        ),
+        None => "wants credentials, and none are given: name them by --nats-user and --nats-password-file, --nats-creds, \
+                 --nats-nkey or --nats-token-file, or by NATS_USER and NATS_PASSWORD, NATS_CREDS, NATS_NKEY or NATS_TOKEN"
+            .to_owned(),
+    }
+}
+
+/// What is wrong with TLS, and what to do.
+fn advise(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidMessage(_) => {
+            "it speaks no TLS; write nats:// in place of tls://, or set up tls in its config"
+                .to_owned()
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => format!("{error}; write a name in the URL that the certificate is for"),
+        rustls::Error::InvalidCertificate(reason) => {
+            let reason = match reason {
+                // What the verifier says, which rustls shows in its debug form.
+                CertificateError::Other(OtherError(why)) => why.to_string(),
+                other => other.to_string(),
+            };
+            format!(
+                "its certificate is not trusted ({reason}); name the file of its authority by --nats-ca or NATS_CA"
+            )
+        }
+        other => other.to_string(),
     }
 }
 
@@ -103,15 +148,53 @@ fn tls_error(error: &(dyn Error + 'static)) -> Option<String> {
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
             .or_else(|| error.downcast_ref::<rustls::Error>())
     });
-    found.map(ToString::to_string)
+    found.map(advise)
 }
 
 #[cfg(test)]
 mod tests {
+    use image_sync_shared::secret::Secret;
+
     use super::*;
 
     #[test]
-    fn a_fault_of_tls_is_found_where_it_is_hidden() {
+    fn missing_credentials_are_told_from_wrong_ones() {
+        let told = |shown: &Auth| {
+            let shown = shown.in_words();
+            let servers = "n:4222".to_owned();
+            ConnectError::Credentials { servers, shown }.to_string()
+        };
+        let none = told(&Auth::None);
+        assert!(
+            none.contains("none are given: name them by --nats-user"),
+            "{none}"
+        );
+        let wrong = told(&Auth::Password {
+            user: "worker".to_owned(),
+            password: Secret::new("hunter2"),
+        });
+        let start = "the NATS server at n:4222 does not accept these credentials: the user worker";
+        assert!(wrong.starts_with(start), "{wrong}");
+        let token = told(&Auth::Token(Secret::new("t0ken")));
+        assert!(
+            token.contains("a token") && !token.contains("t0ken"),
+            "{token}"
+        );
+    }
+
+    #[test]
+    fn a_fault_of_tls_says_what_to_do() {
+        let plain = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        assert!(advise(&plain).contains("write nats://"));
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let text = advise(&unknown);
+        assert!(text.contains("by --nats-ca or NATS_CA"), "{text}");
+        let other_name = rustls::Error::InvalidCertificate(CertificateError::NotValidForName);
+        assert!(advise(&other_name).contains("a name in the URL"));
+    }
+
+    #[test]
+    fn a_fault_of_tls_is_is_found_where_it_is_hidden() {
         let hidden = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError);
         assert_eq!(
             tls_error(&hidden),

@@ -184,7 +184,10 @@ impl Connection {
             };
             let refusal = answer.as_ref().ok();
             let refusal = refusal.and_then(|answer| refusal_in(&answer.payload));
-            self.note(about, &answer, refusal.as_ref(), asked_at);
+            // What makes a stream tells its refusal itself, and nobody waits until that is over.
+            if !makes_a_stream(subject) {
+                self.note(about, &answer, refusal.as_ref(), asked_at);
+            }
             // After the note, so that this request's own end counts.
             let lacks_room = || self.shared.health.lacks_room(about);
             let is_over = retries.are_over(start, self.outage(), lacks_room);
@@ -353,4 +356,9 @@ impl RequestFailure {
             }
         })
     }
+}
+
+fn makes_a_stream(subject: &str) -> bool {
+    let request = subject.strip_prefix("$JS.API.STREAM.").unwrap_or_default();
+    request.starts_with("CREATE.") || request.starts_with("UPDATE.")
 }

@@ -17,6 +17,9 @@ const RECONNECT: Duration = Duration::from_secs(2);
 /// How many denials are remembered.
 const MAX_DENIALS: usize = 64;
 
+/// How the subjects begin on which answers are received, unless others are named; and by custom also then.
+const INBOX: &str = "_INBOX";
+
 /// A permission that the server said is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Permission {
@@ -42,7 +45,14 @@ impl Permission {
 
     /// The error of who needs it.
     pub(crate) fn missing(&self) -> QueueError {
-        QueueError::Refused(format!("NATS does not let this user {self}"))
+        let advice = match self {
+            Self::Subscribe(subject) if subject.starts_with(INBOX) => {
+                ", where answers are received: name what it may subscribe to by --nats-inbox-prefix or NATS_INBOX_PREFIX, as \
+                 in _INBOX_worker"
+            }
+            _ => "",
+        };
+        QueueError::Refused(format!("NATS does not let this user {self}{advice}"))
     }
 }
 
@@ -222,6 +232,21 @@ mod tests {
             Some(Permission::Subscribe("_INBOX.x.*".to_owned()))
         );
         assert_eq!(Permission::parse("Authorization Violation"), None);
+    }
+
+    #[test]
+    fn an_inbox_that_is_not_allowed_is_told_with_the_option_that_names_another() {
+        let inbox = Permission::Subscribe("_INBOX.x.*".to_owned()).missing();
+        let text = inbox.to_string();
+        assert!(
+            text.contains("by --nats-inbox-prefix or NATS_INBOX_PREFIX"),
+            "{text}"
+        );
+        let publish = Permission::Publish("a.b".to_owned()).missing().to_string();
+        assert!(
+            publish.ends_with("let this user publish to a.b"),
+            "{publish}"
+        );
     }
 
     #[test]

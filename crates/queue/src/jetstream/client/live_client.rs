@@ -17,7 +17,7 @@ use super::connect_error::ConnectError;
 use super::events::Events;
 use super::options::options;
 use super::servers;
-use super::settings::ConnectSettings;
+use super::settings::{Auth, ConnectSettings};
 
 /// A client, and whether it lives.
 #[derive(Clone)]
@@ -100,7 +100,11 @@ async fn make(
     // The library drops what it calls with events as its tasks end, in whatever way.
     let with_the_client = ended.clone().drop_guard();
     let told = Arc::clone(events);
-    let options = options(settings, url_auth)
+    let auth = match settings.auth.clone() {
+        Auth::None => url_auth,
+        auth => auth,
+    };
+    let options = options(settings, auth.clone())
         .await?
         .event_callback(move |event| {
             let _ends = &with_the_client;
@@ -112,7 +116,7 @@ async fn make(
     let client = options
         .connect(addresses)
         .await
-        .map_err(|error| ConnectError::of(&places, &error))?;
+        .map_err(|error| ConnectError::of(&places, &auth, &error))?;
     match timeout(settings.request_timeout, connections.changed()).await {
         Ok(_changed) => Ok(RunningClient { client, ended }),
         Err(_elapsed) => Err(ConnectError::Unreachable {

@@ -10,15 +10,11 @@ use async_nats::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::connect_error::ConnectError;
 use super::settings::{Auth, ConnectSettings, PING, TlsFiles};
 
-/// What the library is told of these settings; `url_auth` is who the client is unless they say so.
+/// What the library is told of these settings, and of who the client is.
 pub(crate) async fn options(
     settings: &ConnectSettings,
-    url_auth: Auth,
+    auth: Auth,
 ) -> Result<ConnectOptions, ConnectError> {
-    let auth = match settings.auth.clone() {
-        Auth::None => url_auth,
-        auth => auth,
-    };
     let mut options = ConnectOptions::new()
         .name(&settings.name)
         .connection_timeout(settings.request_timeout)

@@ -33,6 +33,19 @@ pub enum Auth {
     CredsFile(PathBuf),
 }
 
+impl Auth {
+    /// What it is, without the secret; none if it is nobody.
+    pub(super) fn in_words(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Password { user, .. } => Some(format!("the user {user} and a password")),
+            Self::Token(_) => Some("a token".to_owned()),
+            Self::NkeySeed(_) => Some("the seed of an nkey".to_owned()),
+            Self::CredsFile(file) => Some(format!("the file {}", file.display())),
+        }
+    }
+}
+
 /// The files for TLS, all PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFiles {

@@ -4,6 +4,7 @@ use image_sync_shared::ports::QueueError;
 use thiserror::Error;
 
 use super::difference::Difference;
+use super::storage::NoRoom;
 
 /// Why an installation is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,6 +36,23 @@ pub enum ProvisionError {
         /// The stream.
         object: String,
     },
+    /// There is no such installation, and there are others.
+    #[error(
+        "{object} is missing: there is no installation {prefix} at this server, but {}; name it by --prefix or \
+         IMAGE_SYNC_PREFIX, or make {prefix} with `image-sync provision`",
+        others.join(", ")
+    )]
+    NoInstallation {
+        /// The stream.
+        object: String,
+        /// The prefix that was asked for.
+        prefix: String,
+        /// The prefixes of those that are there.
+        others: Vec<String>,
+    },
+    /// The server, or the account, has too little storage.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// Something is missing.
     #[error("{object} is missing: run `image-sync provision`")]
     Missing {

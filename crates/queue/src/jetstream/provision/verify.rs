@@ -1,13 +1,16 @@
 //! Making sure, as a role starts, that what it needs is there and of the right kind. Sizes and times are the installation's
 //! own.
 
+use serde::Deserialize;
+use serde_json::json;
+
 use super::difference::first_difference_in;
 use super::error::ProvisionError;
 use super::settings::ProvisionSettings;
 use super::topology;
 use super::value;
-use crate::jetstream::client::Connection;
-use crate::jetstream::names::Role;
+use crate::jetstream::client::{Connection, Retries};
+use crate::jetstream::names::{Names, Role};
 use crate::jetstream::streams::{consumer_config, consumer_object, stream_config, stream_object};
 
 /// What makes a stream the right one, whatever its size.
@@ -49,7 +52,7 @@ pub async fn verify(connection: &Connection, role: Role) -> Result<(), Provision
     match missing {
         None => {}
         Some(object) if is_any => return Err(ProvisionError::Lost { object }),
-        Some(object) => return Err(ProvisionError::Missing { object }),
+        Some(object) => return Err(no_installation(connection, object).await),
     }
     if !role.takes_jobs() {
         return Ok(());
@@ -65,6 +68,34 @@ pub async fn verify(connection: &Connection, role: Role) -> Result<(), Provision
         )?;
     }
     Ok(())
+}
+
+/// That `object` is missing, with the installations that are there, if the server lists them to this user.
+async fn no_installation(connection: &Connection, object: String) -> ProvisionError {
+    let others = others(connection).await.unwrap_or_default();
+    if others.is_empty() {
+        return ProvisionError::Missing { object };
+    }
+    ProvisionError::NoInstallation {
+        object,
+        prefix: connection.names().prefix().to_string(),
+        others,
+    }
+}
+
+/// The prefixes of the installations at the server, as far as they are on the first page of its streams.
+async fn others(connection: &Connection) -> Option<Vec<String>> {
+    let all = json!({});
+    let page = connection.api::<StreamNames>("STREAM.NAMES", &all, Retries::None);
+    let names = page.await.ok()?.ok()?.streams.unwrap_or_default();
+    let prefixes = names.iter().filter_map(|name| Names::prefix_of(name));
+    Some(prefixes.map(|prefix| prefix.to_string()).collect())
+}
+
+#[derive(Deserialize)]
+struct StreamNames {
+    #[serde(default)]
+    streams: Option<Vec<String>>,
 }
 
 pub(crate) fn check(
