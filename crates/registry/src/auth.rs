@@ -207,7 +207,10 @@ impl Authenticator {
             (Some(found), _) => format!("with {}", found.origin),
             (None, _) => match lookup.unusable {
                 Some(unusable) => format!("without credentials: {}", unusable.error.answer),
-                None => format!("without credentials, as none are configured for {host}"),
+                None => format!(
+                    "without credentials, as none are configured for {host}: `docker login {host}` or registries in the config \
+                     gives them"
+                ),
             },
         }
     }

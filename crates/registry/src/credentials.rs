@@ -10,7 +10,7 @@ mod helper;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -157,7 +157,7 @@ impl Credentials {
                 )),
                 Some(Found::Helper { call, promised }) => {
                     let origin = format!("docker-credential-{}", call.helper);
-                    let identity = self.of_helper(&call, promised).await;
+                    let identity = self.of_helper(&call, promised, &file.path).await;
                     identity.map(|identity| (identity, origin))
                 }
             };
@@ -183,13 +183,22 @@ impl Credentials {
     }
 
     /// What a helper has. One that failed a moment ago is not asked.
-    async fn of_helper(&self, call: &HelperCall, promised: bool) -> Result<Identity, Unusable> {
+    async fn of_helper(
+        &self,
+        call: &HelperCall,
+        promised: bool,
+        file: &Path,
+    ) -> Result<Identity, Unusable> {
         let failed = || lock(&self.failed);
+        let broken = |error: RequestError| {
+            let answer = format!("{} (named in {})", error.answer, file.display());
+            Unusable::broken(error.class, answer)
+        };
         let lately = failed().get(call).cloned();
         if let Some((at, error)) = lately
             && at.elapsed() < HELPER_COOLDOWN
         {
-            return Err(Unusable::broken(error.class, error.answer));
+            return Err(broken(error));
         }
         match self.ask(call, |_| true).await {
             Ok(Some(identity)) => Ok(identity),
@@ -210,7 +219,7 @@ impl Credentials {
                 if told.is_none_or(|(_, told)| told != error) {
                     tracing::warn!(answer = error.answer, "asking without credentials");
                 }
-                Err(Unusable::broken(error.class, error.answer))
+                Err(broken(error))
             }
         }
     }

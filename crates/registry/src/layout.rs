@@ -60,7 +60,7 @@ impl Layout {
             };
             match resolved {
                 Err(
-                    LayoutError::NoLayout(_)
+                    LayoutError::NoLayout { .. }
                     | LayoutError::NoImage { .. }
                     | LayoutError::NoBlob { .. }
                     | LayoutError::Mismatch { .. },
@@ -108,7 +108,7 @@ impl Layout {
         let target = self.side == Side::Target;
         self.run(Step::ListReferrers, subject, move |folder| {
             match folder.referrers(&asked, &subjects) {
-                Err(LayoutError::NoLayout(_)) if target => Ok(Vec::new()),
+                Err(LayoutError::NoLayout { .. }) if target => Ok(Vec::new()),
                 listed => listed,
             }
         })
@@ -129,7 +129,7 @@ impl Layout {
         let target = self.side == Side::Target;
         let path = self.folder.root().display();
         self.run(Step::ListTags, path, move |folder| match folder.index() {
-            Err(LayoutError::NoLayout(_)) if target => Ok(Vec::new()),
+            Err(LayoutError::NoLayout { .. }) if target => Ok(Vec::new()),
             index => Ok(index?.tags()),
         })
         .await

@@ -141,6 +141,16 @@ impl Registries for Router {
         tags.map_err(|failure| self.without_secrets(failure))
     }
 
+    async fn first_tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
+        match &at.repository {
+            Repository::Registry { .. } => {
+                let tags = self.http.first_tags(at).await;
+                tags.map_err(|failure| self.without_secrets(failure))
+            }
+            Repository::Folder(_) => self.tags(at).await,
+        }
+    }
+
     async fn repositories(&self, at: &Remote) -> Result<Vec<String>, Failure> {
         let names = match &at.repository {
             Repository::Registry { .. } => self.http.repositories(at).await,

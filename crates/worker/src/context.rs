@@ -6,6 +6,7 @@ pub(crate) mod blob_index;
 pub(crate) mod half_open;
 pub(crate) mod in_flight;
 pub(crate) mod lease_guard;
+pub(crate) mod near_tags;
 pub(crate) mod retry;
 pub(crate) mod settings;
 pub(crate) mod single_flight;
@@ -32,6 +33,7 @@ use tokio::sync::Semaphore;
 
 use crate::decide::manifest_budget::LARGE_AT_ONCE;
 use artifact_tags::ArtifactTags;
+use near_tags::NearTags;
 use settings::WorkerSettings;
 use target_shares::TargetShares;
 
@@ -74,6 +76,7 @@ pub(crate) struct WorkerContext {
     pub(crate) large_images: Arc<Semaphore>,
     pub(crate) target_shares: TargetShares,
     pub(crate) artifact_tags: ArtifactTags,
+    pub(crate) near_tags: NearTags,
 }
 
 impl WorkerContext {
@@ -85,6 +88,7 @@ impl WorkerContext {
             settings,
             target_shares,
             artifact_tags: ArtifactTags::default(),
+            near_tags: NearTags::default(),
             large_images: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         }
     }

@@ -141,6 +141,9 @@ impl TokenRequest<'_> {
     ) -> Result<Token, RequestError> {
         let body: Bytes = body::read_whole(response, MAX_ANSWER, transport.timeouts.answer).await?;
         let invalid = |what: &str| RequestError::new(FailureClass::Invalid, what);
+        if body::is_html(&body) {
+            return Err(body::html_error("a token"));
+        }
         // The parser's own words could quote the token.
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|_hidden| invalid("the answer is not the JSON of a token"))?;

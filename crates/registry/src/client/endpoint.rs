@@ -27,7 +27,7 @@ pub(crate) struct Endpoint {
     pub(crate) prefix: String,
     /// Whether credentials know its repositories with `prefix`: those of a mirror are the mirror's own, those of an
     /// endpoint are the registry's that it stands for.
-    is_mirror: bool,
+    pub(crate) is_mirror: bool,
     /// How connections to it are secured.
     profile: Profile,
     /// The same without verification, where that is allowed if verification fails.

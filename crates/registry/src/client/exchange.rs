@@ -123,7 +123,12 @@ impl<'s> Exchange<'s, '_> {
             Err(error) => error,
         };
         let Some(plain) = self.endpoint.plain.clone() else {
-            return Err(error);
+            return Err(match error {
+                SendError::HungUp(error) if server.base.scheme() == "http" => {
+                    SendError::HungUp(may_speak_tls(error))
+                }
+                error => error,
+            });
         };
         // On one and the same port a refused connection says that nobody is there for plain HTTP either.
         let other_port = server.base.port_or_known_default() != plain.port_or_known_default();
@@ -222,7 +227,7 @@ impl<'s> Exchange<'s, '_> {
         }
     }
 
-    /// The last answer. A 401 by the server is a failure, and so is a 403 that credentials might have spared.
+    /// The last answer. A 401 by the server is a failure, and so is a 403: with which credentials, is told.
     async fn conclude(
         &self,
         response: Response,
@@ -242,15 +247,25 @@ impl<'s> Exchange<'s, '_> {
         }
         let is_refusal = match response.status() {
             StatusCode::UNAUTHORIZED => !self.accepts_unchallenged(&response),
+            // What a mirror refuses is no failure.
             status @ StatusCode::FORBIDDEN => {
-                authorization.is_withheld() && !self.request.accept.contains(&status)
+                !self.request.accept.contains(&status)
+                    && (authorization.is_withheld() || !self.endpoint.is_mirror)
             }
             _ => false,
         };
         if !is_refusal {
             return Ok(response);
         }
-        let error = self.inner.transport.explain(response).await;
+        let write = self.request.write_kind();
+        let error = self.inner.transport.explain_write(response, write).await;
+        // A tag that must not move, and the like: that is no matter of who asks.
+        if !matches!(
+            error.class,
+            FailureClass::Unauthorized | FailureClass::Denied
+        ) {
+            return Err(self.failure(error));
+        }
         let credentials = self
             .inner
             .authenticator
@@ -386,6 +401,15 @@ pub(super) async fn send(
     };
     operation.ended(end);
     sent
+}
+
+/// What to do where a host that was never reached cuts connections on plain HTTP.
+fn may_speak_tls(error: RequestError) -> RequestError {
+    let answer = format!(
+        "{} on plain HTTP; if it speaks TLS, take plain_http away, or write https:// in its endpoint",
+        error.answer
+    );
+    RequestError::new(error.class, answer)
 }
 
 /// Whether what answered a plain request speaks TLS after all, so that the connection on which it was tried was cut by chance:

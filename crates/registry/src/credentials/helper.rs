@@ -85,7 +85,12 @@ impl Helpers {
             .filter(|folder| folder.is_absolute())
             .map(|folder| folder.join(program))
             .find(|file| is_executable(file))
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is not on the PATH"))
+            .ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "it is not on the PATH; install it, or take it out",
+                )
+            })
     }
 }
 
@@ -139,7 +144,7 @@ fn read(program: &str, server: &str, output: &Output) -> Result<Option<Identity>
     }
     let answer = format!(
         "the credential helper {program} failed for {server} ({}); what it says is not shown, as it may hold secrets: \
-         ask it by hand with {program} get",
+         ask it by hand with: echo {server} | {program} get",
         output.status,
     );
     Err(RequestError::new(FailureClass::Unavailable, answer))

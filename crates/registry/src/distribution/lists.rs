@@ -52,7 +52,16 @@ struct List<'a> {
     is_of_registry: bool,
 }
 
-impl List<'_> {
+impl<'a> List<'a> {
+    fn of_tags(at: &'a Remote) -> Self {
+        Self {
+            at,
+            step: Step::ListTags,
+            path: "tags/list",
+            is_of_registry: false,
+        }
+    }
+
     fn invalid(self, answer: impl Into<String>) -> Failure {
         let error = RequestError::new(FailureClass::Invalid, answer.into());
         error.at(self.at.side, self.step, &self.at.repository)
@@ -62,13 +71,17 @@ impl List<'_> {
 impl HttpRegistry {
     /// See [`Registries::tags`](image_sync_shared::ports::transfer::registries::Registries::tags).
     pub(crate) async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
-        let list = List {
-            at,
-            step: Step::ListTags,
-            path: "tags/list",
-            is_of_registry: false,
-        };
-        self.all::<Tags>(list).await
+        self.all::<Tags>(List::of_tags(at)).await
+    }
+
+    /// See [`Registries::first_tags`](image_sync_shared::ports::transfer::registries::Registries::first_tags).
+    pub(crate) async fn first_tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
+        let list = List::of_tags(at);
+        let target = Target::Path(format!("{}?n={PAGE_SIZE}", list.path));
+        match self.page::<Tags>(list, target, &[]).await? {
+            Asked::Page(tags, _) => Ok(tags),
+            Asked::NumberRefused => Ok(Vec::new()),
+        }
     }
 
     /// See [`Registries::repositories`](image_sync_shared::ports::transfer::registries::Registries::repositories). An endpoint that
@@ -156,6 +169,9 @@ impl HttpRegistry {
         let patience = self.client.timeouts().stall;
         let bytes = body::read_whole(response, MAX_PAGE, patience).await;
         let bytes = bytes.map_err(|error| operation.failure(error))?;
+        if body::is_html(&bytes) {
+            return Err(operation.failure(body::html_error("a list")));
+        }
         let page: Page<K> = serde_json::from_slice(&bytes).map_err(|error| {
             invalid(format!(
                 "its list is not the JSON expected: {}",

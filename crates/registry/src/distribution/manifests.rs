@@ -206,6 +206,9 @@ impl HttpRegistry {
         let read = async {
             let patience = self.client.timeouts().stall;
             let bytes = body::read_whole(response, limit.min(MAX_MANIFEST_BYTES), patience).await?;
+            if body::is_html(&bytes) {
+                return Err(body::html_error("a manifest"));
+            }
             digest::verified(&headers, bytes, asked.reference)
         };
         read.await.map_err(|error| {

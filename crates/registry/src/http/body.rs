@@ -57,3 +57,37 @@ async fn next_piece(
         )),
     }
 }
+
+/// Whether these bytes are an HTML page: those of no registry are.
+pub(crate) fn is_html(bytes: &[u8]) -> bool {
+    let start = bytes.trim_ascii_start();
+    [b"<!doctype html".as_slice(), b"<html"].iter().any(|tag| {
+        start
+            .get(..tag.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(tag))
+    })
+}
+
+/// That a page came where `what` was asked for.
+pub(crate) fn html_error(what: &str) -> RequestError {
+    let answer = format!(
+        "an HTML page came in place of {what}: this is no registry, or something in between answers for it, as a login page or a \
+         proxy; look at the host and at its endpoint"
+    );
+    RequestError::new(FailureClass::Invalid, answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_told_from_what_registries_answer() {
+        for page in ["<!DOCTYPE html><p>", "\n <HTML lang=en>", "<html>"] {
+            assert!(is_html(page.as_bytes()), "{page}");
+        }
+        for other in ["", "{}", "<?xml version=\"1.0\"?>", "<htm"] {
+            assert!(!is_html(other.as_bytes()), "{other}");
+        }
+    }
+}

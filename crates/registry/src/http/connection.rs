@@ -8,7 +8,7 @@ mod pools;
 mod profile;
 
 pub(crate) use errors::{
-    address_refused, explain, explain_cut, hung_up, refused, speaks_no_tls, untrusted,
+    address_refused, cut, explain, explain_cut, hung_up, refused, speaks_no_tls, untrusted,
 };
 pub(crate) use pools::Pools;
 pub(crate) use profile::Profile;

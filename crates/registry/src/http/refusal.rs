@@ -61,7 +61,30 @@ pub(crate) fn judge(
         "" => status_words,
         words => format!("{status_words}: {words}"),
     };
+    let answer = answer + advice(status, write, body, &parsed.words);
     RequestError::new(classify(status, write, retry_after, &parsed), answer)
+}
+
+/// What to do, where that is known.
+fn advice(status: StatusCode, write: WriteKind, body: &str, words: &str) -> &'static str {
+    // As Go's servers, and nginx, say it.
+    let wants_tls = ["HTTP request to an HTTPS server", "sent to HTTPS port"];
+    if wants_tls
+        .iter()
+        .any(|said| words.contains(said) || body.contains(said))
+    {
+        return "; it speaks TLS: take plain_http away, or write https:// in its endpoint";
+    }
+    match status.as_u16() {
+        405 if write != WriteKind::Nothing => {
+            "; it takes no writes, as one that is read-only or a cache of another registry: name another target"
+        }
+        400..=407 if body::is_html(body.as_bytes()) => {
+            "; this is an HTML page and not the answer of a registry: look at the host, its endpoint, and what is in between, as \
+             a proxy"
+        }
+        _ => "",
+    }
 }
 
 fn classify(
@@ -270,6 +293,26 @@ mod tests {
         let expected = "500 Internal Server Error: UNKNOWN: unknown error: no space left on device";
         assert_eq!(told(500, body).answer, expected);
         assert_eq!(told(507, "").answer, "507 Insufficient Storage");
+    }
+
+    #[test]
+    fn what_can_be_done_is_told() {
+        let write = |kind| judge(status_code(405), kind, None, "").answer;
+        assert!(write(WriteKind::Upload).contains("it takes no writes"));
+        assert_eq!(write(WriteKind::Nothing), "405 Method Not Allowed");
+        let page = " \n<!DOCTYPE html><title>Log in</title>";
+        let told_403 = told(403, page).answer;
+        assert!(
+            told_403.contains("403 Forbidden; this is an HTML page"),
+            "{told_403}"
+        );
+        assert_eq!(told(502, page).answer, "502 Bad Gateway");
+        let tls = "Client sent an HTTP request to an HTTPS server.\n";
+        assert!(
+            told(400, tls)
+                .answer
+                .ends_with("write https:// in its endpoint")
+        );
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(crate) struct NamedRegistry<'a> {
 pub(crate) enum SendError {
     /// The host speaks something else where TLS was tried, so it may be plain HTTP.
     NoTls(RequestError),
-    /// The host hung up when TLS was tried, as some do that speak plain HTTP.
+    /// The host hung up when TLS was tried, as some do that speak plain HTTP; or on a plain request, as some do that speak TLS.
     HungUp(RequestError),
     /// Its certificate is not trusted.
     Untrusted(RequestError),
@@ -298,7 +298,9 @@ impl Transport {
                 SendError::NoTls(explained)
             } else if connection::untrusted(error) {
                 SendError::Untrusted(explained)
-            } else if connection::hung_up(error) {
+            } else if connection::hung_up(error)
+                || (url.scheme() == "http" && connection::cut(error))
+            {
                 SendError::HungUp(explained)
             } else if connection::refused(error) {
                 SendError::Refused(explained)

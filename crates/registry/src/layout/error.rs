@@ -17,11 +17,13 @@ const LISTED_DIGESTS: usize = 3;
 #[derive(Debug, Error)]
 pub(crate) enum LayoutError {
     /// There is no layout in the folder.
-    #[error(
-        "{} is not an OCI image layout: it has no file oci-layout",
-        .0.display()
-    )]
-    NoLayout(PathBuf),
+    #[error("{}: {}", path.display(), no_layout(*is_there))]
+    NoLayout {
+        /// The folder.
+        path: PathBuf,
+        /// Whether there is anything at all.
+        is_there: bool,
+    },
     /// One of the layout's own files, or a manifest, cannot be understood.
     #[error("{}: {reason}", path.display())]
     Malformed {
@@ -106,7 +108,7 @@ impl LayoutError {
     /// The kind of failure that this is for an image.
     pub(crate) fn class(&self) -> FailureClass {
         match self {
-            Self::NoLayout(_) | Self::NoImage { .. } | Self::NoBlob { .. } => {
+            Self::NoLayout { .. } | Self::NoImage { .. } | Self::NoBlob { .. } => {
                 FailureClass::NotFound
             }
             Self::Malformed { .. } | Self::Special { .. } | Self::Refused(_) => {
@@ -116,6 +118,14 @@ impl LayoutError {
             Self::Locked { .. } => FailureClass::Timeout,
             Self::Io { .. } => FailureClass::Local,
         }
+    }
+}
+
+fn no_layout(is_there: bool) -> &'static str {
+    if is_there {
+        "this is not an OCI image layout: it has no file oci-layout; expected the folder of one repository"
+    } else {
+        "there is no such folder, expected one with an OCI image layout; a relative path begins in the current folder"
     }
 }
 
@@ -166,6 +176,16 @@ mod tests {
         );
         let many = ["t"; LISTED_TAGS + 2];
         assert!(no_image(&many, &[]).ends_with("t and 2 more"));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_told_from_one_that_is_no_layout() {
+        let told = |is_there| {
+            let path = PathBuf::from("./cache");
+            LayoutError::NoLayout { path, is_there }.to_string()
+        };
+        assert!(told(true).starts_with("./cache: this is not an OCI image layout"));
+        assert!(told(false).starts_with("./cache: there is no such folder"));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Folder {
     /// Makes the folder a layout if it is none yet. The marker comes last, so that whatever is marked is a whole layout.
     pub(super) fn prepare(&self) -> Result<(), LayoutError> {
         match self.check_marker() {
-            Err(LayoutError::NoLayout(_)) => {}
+            Err(LayoutError::NoLayout { .. }) => {}
             checked => return checked,
         }
         let lock = self.lock()?;
@@ -180,7 +180,10 @@ impl Folder {
     fn check_marker(&self) -> Result<(), LayoutError> {
         let path = self.root.join(MARKER);
         let bytes = plain::read(&self.root, Path::new(MARKER), MAX_MARKER_BYTES)?;
-        let bytes = bytes.ok_or_else(|| LayoutError::NoLayout(self.root.clone()))?;
+        let bytes = bytes.ok_or_else(|| LayoutError::NoLayout {
+            path: self.root.clone(),
+            is_there: self.root.exists(),
+        })?;
         let malformed = |reason| LayoutError::Malformed { path, reason };
         let marker: Marker = match serde_json::from_slice(&bytes) {
             Ok(marker) => marker,

@@ -115,7 +115,7 @@ impl<'a> Attempt<'a> {
     /// Check and pin: two requests, and no further one where the image is up to date. Everything below goes by the digests of
     /// `tags`.
     async fn check_and_copy(&self) -> Result<Action, Failure> {
-        let tags = resolve_tags(self.requests, self.job)
+        let tags = resolve_tags(self.context, self.requests, self.job)
             .instrument(debug_span!("check"))
             .await?;
         self.note(&tags);

@@ -121,6 +121,13 @@ impl Requests<'_> {
         retry_request(self.retry, || self.registries.tags(at)).await
     }
 
+    /// See [`Registries::first_tags`]. Once: nothing but the words of a failure hangs on it.
+    pub(crate) async fn first_tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
+        let what = format!("listing the tags of the {}", at.side);
+        let _operation = self.in_flight.start(at.side, what);
+        self.registries.first_tags(at).await
+    }
+
     /// See [`Registries::has_blob`].
     pub(crate) async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
         let what = format!("asking the {} for blob {digest}", at.side);

@@ -81,16 +81,20 @@ pub(crate) fn address_refused(error: &AnyError) -> Option<&AddressRefused> {
 
 /// Whether the connection was cut before there was TLS on it.
 pub(crate) fn hung_up(error: &AnyError) -> bool {
-    is_connect(error)
-        && cause::<rustls::Error>(error).is_none()
-        && cause::<io::Error>(error).is_some_and(|error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::UnexpectedEof
-                    | io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::BrokenPipe
-            )
-        })
+    is_connect(error) && cause::<rustls::Error>(error).is_none() && cut(error)
+}
+
+/// Whether the connection was cut.
+pub(crate) fn cut(error: &AnyError) -> bool {
+    let by_system = cause::<io::Error>(error).is_some_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::BrokenPipe
+        )
+    });
+    by_system || cause::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message)
 }
 
 /// Whether nothing listens where the connection was to go.
@@ -109,7 +113,10 @@ fn explain_tls(host: &str, error: &rustls::Error) -> RequestError {
         ),
         rustls::Error::InvalidMessage(_) => RequestError::new(
             FailureClass::Denied,
-            format!("{host} speaks no TLS (plain HTTP must be allowed for it)"),
+            format!(
+                "{host} speaks no TLS; to ask it on plain HTTP, write plain_http: true for it under registries, or http:// \
+                 in its endpoint"
+            ),
         ),
         rustls::Error::AlertReceived(
             alert @ (AlertDescription::CertificateRequired

@@ -44,7 +44,7 @@ impl Error for Untrusted {}
 
 fn in_words(reason: &CertificateError, certificate: &X509Certificate<'_>) -> String {
     let (subject, issuer) = (name(certificate.subject()), name(certificate.issuer()));
-    let hint = "expected one that the system trusts, or its authority in ca_file";
+    let hint = "expected one that the system trusts, or its authority in the ca_file of the host under registries";
     match reason {
         CertificateError::UnknownIssuer if certificate.subject() == certificate.issuer() => {
             format!("its issuer is unknown: it is signed by itself, as {subject}; {hint}")
@@ -67,8 +67,8 @@ fn in_words(reason: &CertificateError, certificate: &X509Certificate<'_>) -> Str
             date(certificate.validity().not_before.to_datetime())
         ),
         _ if certificate.is_ca() => format!(
-            "it is that of an authority, {subject}, which is trusted only where that very certificate is in ca_file or \
-             among those of the system"
+            "it is that of an authority, {subject}, which is trusted only where that very certificate is in the ca_file of \
+             the host under registries, or among those of the system"
         ),
         other => format!("{other} ({subject}, issued by {issuer})"),
     }

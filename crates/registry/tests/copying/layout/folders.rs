@@ -261,7 +261,18 @@ async fn a_source_that_is_no_layout_fails_and_such_a_target_is_empty() {
         .unwrap_err();
     assert_eq!(failure.side, Side::Source);
     assert_eq!(failure.class, FailureClass::NotFound);
-    assert!(failure.answer.contains("oci-layout"), "{failure}");
+    assert!(
+        failure.answer.contains("there is no such folder"),
+        "{failure}"
+    );
+    std::fs::create_dir(&nowhere).unwrap();
+    let at = source(folder(&nowhere));
+    let failure = router.resolve(&at, &tag("1")).await.unwrap_err();
+    assert!(
+        failure.answer.contains("it has no file oci-layout"),
+        "{failure}"
+    );
+    std::fs::remove_dir(&nowhere).unwrap();
 
     let at = target(folder(&nowhere));
     assert_eq!(router.resolve(&at, &tag("1")).await, Ok(None));

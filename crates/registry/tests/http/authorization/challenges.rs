@@ -210,6 +210,19 @@ async fn who_has_no_credentials_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_403_is_told_with_the_credentials_that_it_was_given_for() {
+    let registry = guarded(Auth::basic("u", "p")).await;
+    let shown = Rule::new("*", "*").when(|request| request.header("authorization").is_some());
+    registry.stage(shown, Fault::status(403));
+    let host = registry.host();
+    let setup = RouterBuilder::new().login(host, "u", "p");
+    let failure = resolve_app(&setup.router(), host).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Denied);
+    let expected = format!("(with credentials from registries.{host})");
+    assert!(failure.answer.ends_with(&expected), "{failure}");
+}
+
+#[tokio::test]
 async fn a_host_that_does_not_answer_costs_a_crowd_one_wait() {
     let registry = FakeRegistry::start().await.unwrap();
     put_many(&registry, 20);

@@ -141,7 +141,7 @@ fn failing() -> [(String, FailureClass, &'static str); 3] {
         (
             "echo 'no session; log in first'; exit 1".to_owned(),
             FailureClass::Unavailable,
-            "ask it by hand with docker-credential-fake get",
+            "| docker-credential-fake get (named in ",
         ),
         (
             format!("echo '{leaky}'; exit 1"),

@@ -77,6 +77,36 @@ async fn without_a_stated_digest_the_manifest_is_hashed() {
 }
 
 #[tokio::test]
+async fn an_html_page_is_no_manifest_and_told_as_a_page() {
+    let registry = FakeRegistry::start().await.unwrap();
+    put_app(&registry);
+    let page = Fault::Answer {
+        status: 200,
+        headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+        body: "<!doctype html><title>Log in</title>".to_owned(),
+    };
+    registry.stage(Rule::new("*", "*"), page);
+    let failure = resolve_app(&router(), registry.host()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Invalid);
+    let start = "an HTML page came in place of a manifest: this is no registry";
+    assert!(failure.answer.starts_with(start), "{failure}");
+}
+
+#[tokio::test]
+async fn a_registry_that_takes_no_writes_is_told_with_what_to_do() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let app = put_app(&registry);
+    registry.stage(Rule::new("PUT", "*"), Fault::status(405));
+    let to = target(registry.host(), "app");
+    let failure = router().push_manifest(&to, &tag("v2"), &app.manifest).await;
+    let answer = failure.unwrap_err().answer;
+    assert!(
+        answer.contains("it takes no writes, as one that is read-only"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
 async fn a_registry_without_head_is_asked_by_get() {
     let registry = FakeRegistry::start().await.unwrap();
     let app = put_app(&registry);

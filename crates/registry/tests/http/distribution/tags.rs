@@ -129,8 +129,13 @@ async fn a_next_page_on_another_host_is_not_asked_for() {
 
 #[tokio::test]
 async fn what_is_no_list_is_told() {
-    let answer = failing(Fault::status(200).with_body("<html>")).await;
+    let answer = failing(Fault::status(200).with_body("<xml>")).await;
     assert!(answer.contains("not the JSON expected"), "{answer}");
+    let answer = failing(Fault::status(200).with_body("<html>")).await;
+    assert!(
+        answer.contains("an HTML page came in place of a list"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn an_unknown_authority_is_not_trusted_and_not_tried_again() {
     assert_eq!(failure.class, FailureClass::Denied);
     let expected = format!(
         "the certificate of {} is not trusted: its issuer is unknown: CN=image-sync test authority; expected one that the \
-         system trusts, or its authority in ca_file",
+         system trusts, or its authority in the ca_file of the host under registries",
         registry.host()
     );
     assert_eq!(failure.answer, expected);

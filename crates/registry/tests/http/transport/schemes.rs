@@ -191,6 +191,21 @@ async fn a_plain_host_that_hangs_up_on_tls_is_found() {
 }
 
 #[tokio::test]
+async fn a_host_that_hangs_up_on_plain_http_is_told_to_be_asked_over_tls() {
+    let plain = FakeRegistry::start().await.unwrap();
+    let (host, _server) = closing_the_first(plain.host(), false).await;
+    let setup = RouterBuilder::new().with(&host, |settings| settings.plain_http = true);
+    let failure = resolve_app(&setup.router(), &host).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Connection);
+    assert!(
+        failure
+            .answer
+            .contains("if it speaks TLS, take plain_http away"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
 async fn nothing_that_listens_is_a_connection_refused() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = free.local_addr().unwrap().to_string();

@@ -136,6 +136,11 @@ pub trait Registries: Send + Sync {
     /// All tags of a repository, page by page until the end.
     async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure>;
 
+    /// The tags that one request tells of, for those who need no more than some of them.
+    async fn first_tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
+        self.tags(at).await
+    }
+
     /// The names of all repositories that the registry of `at` shows to us, page by page until the end. Which of its repositories
     /// `at` names does not matter but to credentials that are for a path. Folders have no such list.
     async fn repositories(&self, at: &Remote) -> Result<Vec<String>, Failure>;

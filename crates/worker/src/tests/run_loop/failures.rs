@@ -187,7 +187,9 @@ async fn a_404_of_the_source_tag_is_told_apart() {
     assert_eq!(result.class, Some(C::NotFound));
     assert_eq!(
         result.entry.error.as_deref(),
-        Some("source: check source.test/app:1: not found: there is no such repository or tag")
+        Some(
+            "source: check source.test/app:1: not found: the repository is not there, or has no tags"
+        )
     );
 }
 
