@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::error::ErrorKind;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -237,7 +238,8 @@ pub(crate) type Invocation = (CommonArgs, Command);
 /// Understands the arguments, the program's name being the first.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(args)?;
+    let matches = command.try_get_matches_from_mut(args);
+    let matches = matches.map_err(with_option_of_config)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     match cli.named {
         None => Ok((cli.common, Command::Sync(Box::new(cli.bare_sync)))),
@@ -247,6 +249,28 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         )),
         Some(command) => Ok((cli.common, command)),
     }
+}
+
+/// The error with a tip, where a config file stands where none goes.
+fn with_option_of_config(mut error: clap::Error) -> clap::Error {
+    let found = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
+        .into_iter()
+        .find_map(|kind| error.get(kind));
+    let Some(ContextValue::String(found)) = found else {
+        return error;
+    };
+    let file = Path::new(found);
+    let is_config = file
+        .extension()
+        .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
+    if !found.starts_with('-') && (is_config || file.is_file()) {
+        let tip = format!("a config file is named by an option: --config {found}");
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![StyledStr::from(tip)]),
+        );
+    }
+    error
 }
 
 #[cfg(test)]
@@ -350,7 +374,7 @@ mod tests {
             "image-sync producer --dry-run=true --wait=false",
             "image-sync enqueue nginx --dry-run=true",
             "image-sync worker --allow-folders=true",
-            "image-sync runs cancel latest --no-wait=true",
+            "image-sync runs cancel latest --wait=false",
             "image-sync dead-letters replay --all=true",
         ] {
             parsed(line).unwrap();
@@ -375,6 +399,26 @@ mod tests {
             let error = parsed(line).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{line}");
             assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_config_file_without_its_option_is_told_with_it() {
+        for line in [
+            "image-sync mirror.yaml",
+            "image-sync sync mirror.yaml",
+            "image-sync config check mirror.json",
+            "image-sync producer --wait mirror.yml",
+        ] {
+            let error = parsed(line).unwrap_err().to_string();
+            assert!(
+                error.contains("tip: a config file is named by an option: --config mirror."),
+                "{error}"
+            );
+        }
+        for line in ["image-sync snyc", "image-sync sync --confg=a.yaml"] {
+            let error = parsed(line).unwrap_err().to_string();
+            assert!(!error.contains("a config file is named"), "{error}");
         }
     }
 

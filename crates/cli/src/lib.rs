@@ -140,6 +140,7 @@ fn config_check(
     environment: &Environment,
 ) -> Result<Exit, Problem> {
     let loaded = setup::load(Named::new(common, dialect), environment)?;
+    setup::warn_of_unused_registries(&loaded);
     setup::registries(&loaded.config, environment)?;
     events::guards(&loaded.config, false, Arc::new(SystemClock))?;
     let written = Stdout::Process.write(|out| check::describe(&loaded, out));

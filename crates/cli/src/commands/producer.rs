@@ -94,6 +94,10 @@ pub(crate) fn run(
 ) -> Result<Exit, Problem> {
     // Also before many rounds: what is wrong with the config at the start is an error of who started it.
     let loaded = load(common, args, environment)?;
+    // Where some images are chosen, the others may have to do with them.
+    if args.choice == ChoiceArgs::default() {
+        setup::warn_of_unused_registries(&loaded);
+    }
     if args.every.is_some() {
         loaded.again("--every")?;
     }

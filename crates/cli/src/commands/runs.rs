@@ -78,9 +78,9 @@ pub(crate) struct CancelArgs {
     /// Its id, or enough of its start to tell it from others, or `latest`
     #[arg(value_name = "RUN")]
     run: String,
-    /// Do not wait until an aggregator has ended the run
+    /// Wait until an aggregator has ended the run
     #[arg(long)]
-    no_wait: bool,
+    wait: bool,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -222,8 +222,8 @@ async fn cancel(
         .cancel(run)
         .await
         .map_err(Problem::not_carried_out)?;
-    info!(%run, "cancelled");
-    if args.no_wait {
+    info!(%run, "cancelled; `image-sync runs watch` waits for its end");
+    if !args.wait {
         return Ok(Exit::Success);
     }
     match waiting::end_of(queue, run, stop).await? {

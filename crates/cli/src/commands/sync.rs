@@ -112,6 +112,7 @@ fn run_with(
     screen: &Screen,
 ) -> Result<Exit, Problem> {
     let loaded = setup::load(named, environment)?;
+    setup::warn_of_unused_registries(&loaded);
     let images = args.choice.choose(&loaded.file, loaded.images)?;
     work(loaded.config, &images, &args.work, environment, screen)
 }

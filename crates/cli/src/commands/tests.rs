@@ -18,6 +18,7 @@ use image_sync_testkit::TokioClock;
 use image_sync_worker::{Shutdown, Worker, WorkerSettings};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::runs::why;
@@ -237,9 +238,14 @@ async fn an_open_run_is_listed_shown_and_cancelled() {
         .await;
     let sentence = why["sentence"].as_str().unwrap();
     assert!(sentence.contains("waits for a worker"), "{sentence}");
-    installation.start_aggregator();
+    // Nobody is there to end the run: it is cancelled once that is stored.
+    let asked = Instant::now();
     let cancelled = installation.run("runs cancel latest").await;
     assert_eq!(cancelled, (Exit::Success, String::new()));
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    installation.start_aggregator();
+    let waited = installation.run("runs cancel latest --wait").await;
+    assert_eq!(waited, (Exit::Success, String::new()));
     let list = installation.json("runs list --output json").await;
     assert_eq!(list[0]["status"], "cancelled");
     let (exit, report) = installation.run("runs watch latest --output json").await;

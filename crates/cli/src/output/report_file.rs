@@ -19,10 +19,18 @@ const LINKS_OF_THE_SYSTEM: [&str; 2] = ["/dev", "/proc"];
 
 /// The file cannot be written.
 #[derive(Debug, Error)]
-#[error("cannot write the report to {}: {reason}", path.display())]
+#[error("cannot write the report to {}: {reason}{}", path.display(), advice(reason))]
 pub(crate) struct FileError {
     path: PathBuf,
     reason: io::Error,
+}
+
+/// What to do, where that is known.
+fn advice(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::NotFound => "; its folder has to be there: make it first",
+        _ => "",
+    }
 }
 
 /// A file for the report.

@@ -61,6 +61,8 @@ pub(crate) struct Environment {
     /// Whether traces are to be sent: an endpoint is named (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`), and neither `OTEL_SDK_DISABLED` nor `OTEL_TRACES_EXPORTER` turns them off.
     pub(crate) traces_wanted: bool,
+    /// That endpoint, which may have a password.
+    pub(crate) traces_endpoint: Option<String>,
     /// `IMAGE_SYNC_ALLOW_TARGET`: where workers write besides the cache, with commas in between.
     pub(crate) allow_target: Option<String>,
     /// `IMAGE_SYNC_ALLOW_FOLDERS`: whether workers take folders from jobs.
@@ -123,6 +125,7 @@ impl Environment {
             dumb_terminal: set("TERM").is_some_and(|term| term == "dumb")
                 || set("CI").is_some_and(|value| value != "false"),
             traces_wanted: traces_wanted(set),
+            traces_endpoint: TRACES_ENDPOINTS.into_iter().find_map(text),
             allow_target: text("IMAGE_SYNC_ALLOW_TARGET"),
             allow_folders: text("IMAGE_SYNC_ALLOW_FOLDERS"),
             facts_key_file: path("IMAGE_SYNC_FACTS_KEY_FILE"),
@@ -213,15 +216,16 @@ impl Environment {
     }
 }
 
+/// Where traces go, the more special variable first.
+const TRACES_ENDPOINTS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
+
 /// OpenTelemetry's environment variable specification; unlike there, no endpoint means no traces.
 fn traces_wanted(set: impl Fn(&'static str) -> Option<OsString>) -> bool {
     let is = |name, value: &str| set(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
-    let named = [
-        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-    ]
-    .into_iter()
-    .any(|name| set(name).is_some());
+    let named = TRACES_ENDPOINTS.into_iter().any(|name| set(name).is_some());
     named && !is("OTEL_SDK_DISABLED", "true") && !is("OTEL_TRACES_EXPORTER", "none")
 }
 

@@ -1,13 +1,16 @@
 //! From the command line and the environment to a checked config and a way to the registries. Nothing is contacted.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image_sync_catalog::config_file::{self, DialectOptions, Images, Input, STDIN, STDIN_NAME};
 use image_sync_registry::{ClientOptions, FixedLimits, Router, Timeouts};
-use image_sync_shared::config::Config;
+use image_sync_shared::config::{Config, RegistrySettings};
+use image_sync_shared::image::reference::{Location, canonical_host};
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
+use image_sync_shared::text::nearest::nearest;
 use tracing::{info, warn};
 
 use crate::options::CommonArgs;
@@ -111,6 +114,63 @@ fn load_with<'a>(
     })
 }
 
+/// Says which keys of `registries` are for hosts that no image has to do with.
+pub(crate) fn warn_of_unused_registries(loaded: &Loaded) {
+    for warning in unused_registries(loaded) {
+        warn!("{warning}");
+    }
+}
+
+fn unused_registries(Loaded { config, images, .. }: &Loaded) -> Vec<String> {
+    let registries = &config.registries;
+    let mirrors = registries.values().flat_map(|settings| &settings.mirrors);
+    let mut used: BTreeSet<String> = mirrors.map(|mirror| host_of_mirror(mirror)).collect();
+    let targets = config.targets().filter_map(Location::host);
+    used.extend(targets.map(str::to_owned));
+    let is_unused = |used: &BTreeSet<String>| registries.keys().any(|host| !used.contains(host));
+    // As a catalog may be long, only for as long as there is a question.
+    let mut images = images.samples();
+    while is_unused(&used)
+        && let Some(image) = images.next()
+    {
+        let artifacts = image.policy.referrers.as_ref();
+        let artifacts = artifacts.and_then(|referrers| referrers.from.as_ref());
+        let repositories = [&image.source, &image.target]
+            .into_iter()
+            .chain(artifacts.map(|from| &from.repository));
+        used.extend(repositories.filter_map(|repository| repository.host().map(str::to_owned)));
+    }
+    let unused = registries.iter().filter(|(host, _)| !used.contains(*host));
+    let told = unused.filter_map(|(host, settings)| {
+        match nearest(host, used.iter().map(String::as_str)) {
+            Some(near) => Some(format!(
+                "registries.{host}: no image of this config is at {host}, did you mean {near}?"
+            )),
+            // Where a registry leads to another host, the settings of that one count for the connection.
+            None if is_of_images(settings) => Some(format!(
+                "registries.{host}: no image of this config is at {host}, so nothing of this is used"
+            )),
+            None => None,
+        }
+    });
+    told.collect()
+}
+
+/// Whether settings say something beyond how a connection is made.
+fn is_of_images(settings: &RegistrySettings) -> bool {
+    settings.username.is_some()
+        || settings.token.is_some()
+        || !settings.paths.is_empty()
+        || !settings.mirrors.is_empty()
+        || settings.endpoint.is_some()
+}
+
+/// The host of `[SCHEME://]HOST[:PORT][/PREFIX]`.
+fn host_of_mirror(mirror: &str) -> String {
+    let rest = mirror.split_once("://").map_or(mirror, |(_, rest)| rest);
+    canonical_host(rest.split('/').next().unwrap_or(rest)).to_owned()
+}
+
 /// The same, or nothing where none is named and there is none in its usual place.
 pub(crate) fn load_if_any(
     named: Named<'_>,
@@ -204,5 +264,35 @@ mod tests {
         assert!(shares("{b: {registry: b}}"));
         assert!(!shares("{b: {registry: a/elsewhere}}"));
         assert!(!shares("{}"));
+    }
+
+    #[test]
+    fn a_registry_that_no_image_uses_is_told_and_one_that_may_be_led_to_is_not() {
+        let told = |registries: &str| {
+            let text = format!(
+                "{{cache_registry: \"cache.example:5000\", registries: {registries}, images: [{{source: ghcr.io/a, tag: \"1\"}}]}}"
+            );
+            let parsed = config_file::parse(&text, "c.yaml").unwrap();
+            unused_registries(&Loaded {
+                file: "c.yaml".into(),
+                config: parsed.config,
+                images: parsed.images,
+            })
+        };
+        let used = r#"{ghcr.io: {mirrors: ["https://m.example/x"]}, m.example: {insecure: true}, "cache.example:5000": {plain_http: true}}"#;
+        assert_eq!(told(used), [""; 0]);
+        assert_eq!(told("{storage.example: {ca_file: a.pem}}"), [""; 0]);
+        let login = "{username: u, password: p}";
+        let other = told(&format!("{{quay.example: {login}}}"));
+        assert_eq!(other.len(), 1);
+        assert!(
+            other[0].contains("registries.quay.example: no image"),
+            "{other:?}"
+        );
+        let misspelt = told("{ghrc.io: {ca_file: a.pem}}");
+        assert!(
+            misspelt[0].ends_with("did you mean ghcr.io?"),
+            "{misspelt:?}"
+        );
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     /// Makes ready to send what the environment asks for. Nothing is contacted yet.
     pub(crate) fn new(environment: &Environment) -> Self {
-        let complaint = Complaint::default();
+        let complaint = Complaint::new(environment.traces_endpoint.as_deref());
         let wanted = environment.traces_wanted;
         let provider = wanted.then(|| provider(&complaint).ok()).flatten();
         Self {

@@ -35,7 +35,7 @@ async fn bad_arguments_and_what_they_name_are_refused_before_anything_is_contact
         ("--grace soon", ["--grace", "soon"]),
         (
             "--report no/such/folder/report.json",
-            ["no/such/folder/report.json", "No such file"],
+            ["no/such/folder/report.json", "make it first"],
         ),
         ("--report .", ["report", "directory"]),
         (
@@ -47,6 +47,13 @@ async fn bad_arguments_and_what_they_name_are_refused_before_anything_is_contact
             ["image_sync=loud", "expected error, warn"],
         ),
         ("--dryrun", ["--dryrun", "--dry-run"]),
+        (
+            "config.yaml",
+            [
+                "unexpected argument 'config.yaml'",
+                "tip: a config file is named by an option: --config config.yaml",
+            ],
+        ),
     ] {
         let ended = home
             .run_beside(&format!("sync --config config.yaml {line}"))

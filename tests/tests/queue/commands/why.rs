@@ -117,7 +117,7 @@ async fn why_says_what_keeps_an_image_from_being_up_to_date() {
         "{gone}"
     );
     stuck.gate.release();
-    stuck.pipeline.run_well("runs cancel latest").await;
+    stuck.pipeline.run_well("runs cancel latest --wait").await;
     let sentence = stuck.sentence(&limited).await;
     assert!(sentence.contains("had no result when run"), "{sentence}");
     let some = stuck.json("runs show latest --image *limited*").await;

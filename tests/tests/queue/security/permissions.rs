@@ -211,7 +211,7 @@ async fn every_command_does_its_whole_job_as_its_own_user() {
     worker.stop().await;
     for (user, line) in [
         ("producer", "producer -c config.yaml"),
-        ("operator", "runs cancel latest"),
+        ("operator", "runs cancel latest --wait"),
     ] {
         let ended = guarded.run(user, line).await;
         assert_eq!(

@@ -12,13 +12,32 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tracing::warn;
 
 /// Says once that traces are not sent. Clones share that.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Complaint(Arc<AtomicBool>);
+#[derive(Clone, Debug)]
+pub(super) struct Complaint {
+    is_told: Arc<AtomicBool>,
+    collector: String,
+}
 
 impl Complaint {
+    /// Nothing is told yet. The collector is as the environment names it: of a URL, host and port are told and no password.
+    pub(super) fn new(endpoint: Option<&str>) -> Self {
+        let place = endpoint.unwrap_or_default();
+        let place = place.split_once("://").map_or(place, |(_, place)| place);
+        let host = place.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = host.rsplit('@').next().unwrap_or_default();
+        Self {
+            is_told: Arc::default(),
+            collector: host.to_owned(),
+        }
+    }
+
     pub(super) fn once(&self, error: &impl fmt::Display) {
-        if !self.0.swap(true, Ordering::Relaxed) {
-            warn!(%error, "traces could not be sent; this is told once, and the work goes on without them");
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            warn!(
+                collector = self.collector, %error,
+                "traces could not be sent; this is told once, and the work goes on without them: start a collector there that \
+                 takes OTLP over HTTP (port 4318 by custom; 4317 is that of gRPC), or unset OTEL_EXPORTER_OTLP_ENDPOINT"
+            );
         }
     }
 }
@@ -72,5 +91,25 @@ impl<E: SpanExporter> SpanExporter for Complaining<E> {
 
     fn set_resource(&mut self, resource: &Resource) {
         self.exporter.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_collector_is_told_without_its_password() {
+        for (endpoint, expected) in [
+            (Some("http://collector:4318/v1"), "collector:4318"),
+            (
+                Some("https://user:s3cret@c.example/x?token=s3cret"),
+                "c.example",
+            ),
+            (Some("c.example"), "c.example"),
+            (None, ""),
+        ] {
+            assert_eq!(Complaint::new(endpoint).collector, expected);
+        }
     }
 }
