@@ -185,10 +185,16 @@ impl Authenticator {
     /// With what a request was made that was refused in the end.
     pub(crate) async fn describe(
         &self,
+        status: StatusCode,
         authorization: &Authorization,
         request: &AuthRequest<'_>,
     ) -> String {
         let host = request.host;
+        let judged = if status == StatusCode::FORBIDDEN {
+            "which do not allow it"
+        } else {
+            "which are not accepted"
+        };
         let lookup = self.lookup(request).await;
         match (lookup.credential, authorization) {
             (Some(found), Authorization::Nothing) => {
@@ -204,7 +210,7 @@ impl Authenticator {
                     ..
                 },
             ) => withheld.explain(&found.origin, host),
-            (Some(found), _) => format!("with {}", found.origin),
+            (Some(found), _) => format!("with {}, {judged}", found.origin),
             (None, _) => match lookup.unusable {
                 Some(unusable) => format!("without credentials: {}", unusable.error.answer),
                 None => format!(

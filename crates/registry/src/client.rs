@@ -9,6 +9,7 @@ mod cooldown;
 mod endpoint;
 mod endpoints;
 mod exchange;
+mod find_server;
 pub(crate) mod mirror;
 mod options;
 mod other_registry;

@@ -2,7 +2,7 @@
 
 use image_sync_shared::failure::{Failure, FailureClass, Step};
 use image_sync_shared::ports::transfer::request_limits::RequestEnd;
-use reqwest::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use reqwest::header::WWW_AUTHENTICATE;
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::Instant;
 
@@ -107,42 +107,6 @@ impl<'s> Exchange<'s, '_> {
         } else {
             First::Answer(response)
         })
-    }
-
-    /// Tries TLS, without verification where that is allowed and it fails, and plain HTTP where that is allowed and the
-    /// server speaks no TLS.
-    async fn find_server(&mut self) -> Result<(HostInfo, Response), SendError> {
-        let mut server = self.endpoint.known();
-        let mut sent = self.send(&server, &Authorization::Nothing).await;
-        if matches!(sent, Err(SendError::Untrusted(_))) && self.endpoint.may_be_unverified() {
-            server.unverified = true;
-            sent = self.send(&server, &Authorization::Nothing).await;
-        }
-        let error = match sent {
-            Ok(response) => return Ok((server, response)),
-            Err(error) => error,
-        };
-        let Some(plain) = self.endpoint.plain.clone() else {
-            return Err(match error {
-                SendError::HungUp(error) if server.base.scheme() == "http" => {
-                    SendError::HungUp(may_speak_tls(error))
-                }
-                error => error,
-            });
-        };
-        // On one and the same port a refused connection says that nobody is there for plain HTTP either.
-        let other_port = server.base.port_or_known_default() != plain.port_or_known_default();
-        match &error {
-            SendError::NoTls(_) | SendError::HungUp(_) => {}
-            SendError::Refused(_) if other_port => {}
-            _ => return Err(error),
-        }
-        server.base = plain;
-        let response = self.send(&server, &Authorization::Nothing).await?;
-        if matches!(error, SendError::HungUp(_)) && speaks_tls(&server.base, &response) {
-            return Err(error);
-        }
-        Ok((server, response))
     }
 
     /// Asks a server of which it is known what it wants.
@@ -257,7 +221,7 @@ impl<'s> Exchange<'s, '_> {
         if !is_refusal {
             return Ok(response);
         }
-        let write = self.request.write_kind();
+        let (status, write) = (response.status(), self.request.write_kind());
         let error = self.inner.transport.explain_write(response, write).await;
         // A tag that must not move, and the like: that is no matter of who asks.
         if !matches!(
@@ -269,7 +233,7 @@ impl<'s> Exchange<'s, '_> {
         let credentials = self
             .inner
             .authenticator
-            .describe(authorization, auth_request)
+            .describe(status, authorization, auth_request)
             .await;
         let answer = format!("{} ({credentials})", error.answer);
         Err(self.failure(RequestError::new(error.class, answer)))
@@ -305,7 +269,7 @@ impl<'s> Exchange<'s, '_> {
     }
 
     /// Sends the request to the server, which is where `server` says.
-    async fn send(
+    pub(super) async fn send(
         &mut self,
         server: &HostInfo,
         authorization: &Authorization,
@@ -401,24 +365,4 @@ pub(super) async fn send(
     };
     operation.ended(end);
     sent
-}
-
-/// What to do where a host that was never reached cuts connections on plain HTTP.
-fn may_speak_tls(error: RequestError) -> RequestError {
-    let answer = format!(
-        "{} on plain HTTP; if it speaks TLS, take plain_http away, or write https:// in its endpoint",
-        error.answer
-    );
-    RequestError::new(error.class, answer)
-}
-
-/// Whether what answered a plain request speaks TLS after all, so that the connection on which it was tried was cut by chance:
-/// it refuses plain requests in words of its own, and not in those of a registry, or leads to TLS.
-fn speaks_tls(plain: &Url, answer: &Response) -> bool {
-    let leads_to_tls = answer.url().scheme() == "https" && answer.url().host() == plain.host();
-    let kind = answer.headers().get(CONTENT_TYPE);
-    let is_of_registry = kind
-        .and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| kind.contains("json"));
-    leads_to_tls || (answer.status() == StatusCode::BAD_REQUEST && !is_of_registry)
 }

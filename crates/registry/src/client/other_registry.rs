@@ -69,8 +69,10 @@ impl Exchange<'_, '_> {
             if authorizations == MAX_AUTHORIZATIONS
                 || !authenticator.refused(&auth_request, &authorization).await
             {
+                let status = response.status();
                 let error = transport.explain(response).await;
-                let credentials = authenticator.describe(&authorization, &auth_request).await;
+                let credentials = authenticator.describe(status, &authorization, &auth_request);
+                let credentials = credentials.await;
                 let answer = format!("{} ({credentials})", error.answer);
                 return Err(self.failure(RequestError::new(error.class, answer)));
             }

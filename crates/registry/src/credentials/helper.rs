@@ -88,7 +88,7 @@ impl Helpers {
             .ok_or_else(|| {
                 io::Error::new(
                     io::ErrorKind::NotFound,
-                    "it is not on the PATH; install it, or take it out",
+                    "it is not on the PATH; install it, or take it out of the file that names it",
                 )
             })
     }

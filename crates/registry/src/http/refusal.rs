@@ -61,7 +61,10 @@ pub(crate) fn judge(
         "" => status_words,
         words => format!("{status_words}: {words}"),
     };
-    let answer = answer + advice(status, write, body, &parsed.words);
+    let answer = match advice(status, write, body, &parsed.words) {
+        "" => answer,
+        advice => format!("{}; {advice}", answer.trim_end_matches('.')),
+    };
     RequestError::new(classify(status, write, retry_after, &parsed), answer)
 }
 
@@ -73,14 +76,14 @@ fn advice(status: StatusCode, write: WriteKind, body: &str, words: &str) -> &'st
         .iter()
         .any(|said| words.contains(said) || body.contains(said))
     {
-        return "; it speaks TLS: take plain_http away, or write https:// in its endpoint";
+        return "it speaks TLS: take plain_http away, or write https:// in its endpoint";
     }
     match status.as_u16() {
         405 if write != WriteKind::Nothing => {
-            "; it takes no writes, as one that is read-only or a cache of another registry: name another target"
+            "it takes no writes, as one that is read-only or a cache of another registry: name another target"
         }
         400..=407 if body::is_html(body.as_bytes()) => {
-            "; this is an HTML page and not the answer of a registry: look at the host, its endpoint, and what is in between, as \
+            "this is an HTML page and not the answer of a registry: look at the host, its endpoint, and what is in between, as \
              a proxy"
         }
         _ => "",

@@ -76,6 +76,23 @@ pub(crate) enum SendError {
     Other(RequestError),
 }
 
+impl SendError {
+    /// What `error` of a request to `url` is, which was explained.
+    fn of(url: &Url, error: &(dyn Error + 'static), explained: RequestError) -> Self {
+        if connection::speaks_no_tls(error) {
+            Self::NoTls(explained)
+        } else if connection::untrusted(error) {
+            Self::Untrusted(explained)
+        } else if connection::hung_up(error) || (url.scheme() == "http" && connection::cut(error)) {
+            Self::HungUp(explained)
+        } else if connection::refused(error) {
+            Self::Refused(explained)
+        } else {
+            Self::Other(explained)
+        }
+    }
+}
+
 impl From<SendError> for RequestError {
     fn from(error: SendError) -> Self {
         match error {
@@ -294,19 +311,7 @@ impl Transport {
                     proxy.authority()
                 );
             }
-            if connection::speaks_no_tls(error) {
-                SendError::NoTls(explained)
-            } else if connection::untrusted(error) {
-                SendError::Untrusted(explained)
-            } else if connection::hung_up(error)
-                || (url.scheme() == "http" && connection::cut(error))
-            {
-                SendError::HungUp(explained)
-            } else if connection::refused(error) {
-                SendError::Refused(explained)
-            } else {
-                SendError::Other(explained)
-            }
+            SendError::of(&url, error, explained)
         })
     }
 }

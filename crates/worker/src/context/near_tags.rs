@@ -114,7 +114,7 @@ fn of_tags(tag: &str, tags: &[String]) -> String {
         );
     }
     format!(
-        "not found: the repository has no tag {tag}, but {}",
+        "not found: the repository has no tag {tag}; like it are {}",
         near.join(", ")
     )
 }
@@ -157,7 +157,8 @@ mod tests {
         let tags = ["1.27-alpine", "1.27-alpine-slim", "1.26-alpine", "latest"];
         let of = |repository, tag| ("r", repository, tag);
         let text = explained(&near, of("q.io/a", "1.27-alpin"), &asked, Ok(&tags)).await;
-        let start = "not found: the repository has no tag 1.27-alpin, but 1.27-alpine, 1.26-alpine";
+        let start =
+            "not found: the repository has no tag 1.27-alpin; like it are 1.27-alpine, 1.26-alpine";
         assert!(text.starts_with(start), "{text}");
         let text = explained(&near, of("q.io/a", "zzz"), &asked, Ok(&tags)).await;
         assert!(text.contains("none like it among the first 4"), "{text}");

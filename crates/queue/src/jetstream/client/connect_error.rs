@@ -18,7 +18,9 @@ pub enum ConnectError {
     #[error("{0}")]
     Settings(String),
     /// Nobody is there.
-    #[error("no NATS server can be reached at {servers}: {why}")]
+    #[error(
+        "no NATS server can be reached at {servers}: {why}; start it, or name another one by --nats or NATS_URL"
+    )]
     Unreachable {
         /// `HOST:PORT` of each.
         servers: String,
@@ -107,11 +109,13 @@ fn advise(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => format!("{error}; write a name in the URL that the certificate is for"),
-        rustls::Error::InvalidCertificate(reason) => {
+        rustls::Error::InvalidCertificate(
+            reason @ (CertificateError::UnknownIssuer | CertificateError::Other(_)),
+        ) => {
             let reason = match reason {
                 // What the verifier says, which rustls shows in its debug form.
                 CertificateError::Other(OtherError(why)) => why.to_string(),
-                other => other.to_string(),
+                _ => "its issuer is unknown".to_owned(),
             };
             format!(
                 "its certificate is not trusted ({reason}); name the file of its authority by --nats-ca or NATS_CA"
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_tls_is_is_found_where_it_is_hidden() {
+    fn a_fault_of_tls_is_found_where_it_is_hidden() {
         let hidden = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError);
         assert_eq!(
             tls_error(&hidden),

@@ -41,15 +41,12 @@ impl fmt::Display for NoRoom {
             f,
             "there is no room for {object} ({said}): the installation reserves {reserved}, and the account holds {used} and may hold "
         )?;
-        let larger = match limit {
-            Some(limit) => {
-                write!(f, "{}", size::whole(limit))?;
-                "the storage of the account"
-            }
-            None => {
-                f.write_str("what the server has, which is less (its max_file_store)")?;
-                "max_file_store"
-            }
+        let larger = if let Some(limit) = limit {
+            write!(f, "{}", size::whole(limit))?;
+            "the storage of the account"
+        } else {
+            f.write_str("what the server has, which is less (its max_file_store)")?;
+            "max_file_store"
         };
         write!(
             f,

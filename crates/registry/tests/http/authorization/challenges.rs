@@ -218,7 +218,7 @@ async fn a_403_is_told_with_the_credentials_that_it_was_given_for() {
     let setup = RouterBuilder::new().login(host, "u", "p");
     let failure = resolve_app(&setup.router(), host).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Denied);
-    let expected = format!("(with credentials from registries.{host})");
+    let expected = format!("(with credentials from registries.{host}, which do not allow it)");
     assert!(failure.answer.ends_with(&expected), "{failure}");
 }
 

@@ -194,6 +194,24 @@ async fn a_404_of_the_source_tag_is_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tags_that_are_missing_in_one_repository_cost_one_listing_and_what_is_there_none() {
+    let fixture = TestWorker::new();
+    fixture
+        .registries
+        .put_image("source.test/app:1.27", &image("app"));
+    let missing = (3..9).map(|n| job(&format!("source.test/app:1.{n}7"), TARGET));
+    let ran = fixture.work(missing).await;
+    for result in &ran.results {
+        let error = result.entry.error.as_deref().unwrap();
+        assert!(error.contains("like it are 1.27"), "{error}");
+    }
+    assert_eq!(fixture.registries.count("GET source tags"), 1);
+    fixture.registries.forget_requests();
+    fixture.work([job("source.test/app:1.27", TARGET)]).await;
+    assert_eq!(fixture.registries.count("tags"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn schema_1_is_a_clear_failure() {
     let fixture = TestWorker::new();
     fixture.registries.put_image(SOURCE, &schema1("old"));
