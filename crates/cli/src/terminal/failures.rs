@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use image_sync_shared::run::outcome::ImageResult;
+use image_sync_shared::text::nearest::LIKE_IT;
 
 use crate::terminal::report_source::ReportSource;
 use crate::terminal::targets::Shown;
@@ -91,6 +92,8 @@ fn reason(error: &str, result: &ImageResult) -> String {
     let mut names = vec![tagged.as_str(), target];
     names.extend(target_repository);
     names.push(image);
+    // Which tags are like a missing one differs from image to image.
+    let (error, _) = error.split_once(LIKE_IT).unwrap_or((error, ""));
     let mut text = error.to_owned();
     for name in names {
         text = without(&text, name);
@@ -204,6 +207,20 @@ Failed:
         };
         let text = written(vec![of("a"), of("b")], 20);
         assert!(text.contains("  target: upload to …: denied\n"), "{text}");
+    }
+
+    #[test]
+    fn tags_that_are_like_missing_ones_make_no_reasons_of_their_own() {
+        let gone = |image: &str, near: &str| {
+            failed(
+                image,
+                &format!("source: check {image}:1.27: no such tag; like it are {near}"),
+            )
+        };
+        let text = written(vec![gone("q.io/a", "1.28"), gone("q.io/b", "1.26")], 20);
+        assert!(text.contains("  source: check …: no such tag\n"), "{text}");
+        let one = written(vec![gone("q.io/a", "1.28")], 20);
+        assert!(one.contains("no such tag; like it are 1.28\n"), "{one}");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The known name that a misspelt one was probably meant to be.
 
+/// What stands in an error before the names that are there and like the one that is missing.
+pub const LIKE_IT: &str = "; like it are ";
+
 /// The name nearest to `found`, or none when no name is near enough to be what was meant.
 #[must_use]
 pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

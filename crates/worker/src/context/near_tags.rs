@@ -9,7 +9,7 @@ use image_sync_shared::failure::{Failure, FailureClass};
 use image_sync_shared::image::reference::{Reference, Repository};
 use image_sync_shared::panics::lock;
 use image_sync_shared::run::RunId;
-use image_sync_shared::text::nearest::distance;
+use image_sync_shared::text::nearest::{LIKE_IT, distance};
 use tokio::sync::OnceCell;
 
 /// How many repositories of a run are listed for it.
@@ -108,13 +108,11 @@ fn of_tags(tag: &str, tags: &[String]) -> String {
     near.sort_unstable();
     let near: Vec<&str> = near.into_iter().take(TOLD).map(|(_, name)| name).collect();
     if near.is_empty() {
-        return format!(
-            "not found: the repository has no tag {tag}, and none like it among the first {}; `image-sync config tags` lists all",
-            tags.len()
-        );
+        return "not found: the repository has no such tag, and its first ones are not like it; `image-sync config tags` lists all"
+            .to_owned();
     }
     format!(
-        "not found: the repository has no tag {tag}; like it are {}",
+        "not found: the repository has no such tag{LIKE_IT}{}",
         near.join(", ")
     )
 }
@@ -158,10 +156,13 @@ mod tests {
         let of = |repository, tag| ("r", repository, tag);
         let text = explained(&near, of("q.io/a", "1.27-alpin"), &asked, Ok(&tags)).await;
         let start =
-            "not found: the repository has no tag 1.27-alpin; like it are 1.27-alpine, 1.26-alpine";
+            "not found: the repository has no such tag; like it are 1.27-alpine, 1.26-alpine";
         assert!(text.starts_with(start), "{text}");
         let text = explained(&near, of("q.io/a", "zzz"), &asked, Ok(&tags)).await;
-        assert!(text.contains("none like it among the first 4"), "{text}");
+        assert!(
+            text.contains("not like it; `image-sync config tags`"),
+            "{text}"
+        );
         let none = Err(FailureClass::NotFound);
         let text = explained(&near, of("q.io/b", "1"), &asked, none).await;
         assert!(text.contains("there is no such repository (404)"), "{text}");
