@@ -143,7 +143,7 @@ async fn files_that_cannot_be_used_are_named() {
     program.write("empty", "");
     program.write("words", SECRET);
     for (options, words) in [
-        ("--nats-user me", "--nats-password-file or NATS_PASSWORD"),
+        ("--nats-user me", "--nats-password-file, NATS_PASSWORD or"),
         (
             "--nats-user me --nats-password-file gone",
             "gone cannot be read",

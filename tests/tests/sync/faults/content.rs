@@ -82,9 +82,17 @@ async fn a_manifest_over_4_mib_is_refused() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_is_not_json_is_refused() {
+async fn a_manifest_that_is_an_html_page_is_refused() {
     let fixture = TestSync::with(&images::not_json("app")).await;
-    fixture.fails(1, &["source: pull manifest", "JSON"]).await;
+    fixture
+        .fails(
+            1,
+            &[
+                "source: pull manifest",
+                "an HTML page came in place of a manifest",
+            ],
+        )
+        .await;
 }
 
 #[tokio::test]

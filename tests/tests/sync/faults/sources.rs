@@ -37,8 +37,10 @@ async fn a_missing_tag_fails_at_once() {
     fixture
         .fails(1, &["source: check", "team/app:1.0", "not found"])
         .await;
-    let asked = ["HEAD", "GET"].map(|method| fixture.source.count(method, "*"));
+    let asked = ["HEAD", "GET"].map(|method| fixture.source.count(method, "*/manifests/*"));
     assert_eq!(asked, [1, 1], "404 is final, once GET says so too");
+    let listed = fixture.source.count("GET", "*/tags/list*");
+    assert_eq!(listed, 1, "for the words of the failure");
 }
 
 #[tokio::test]
