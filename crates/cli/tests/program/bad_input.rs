@@ -193,3 +193,22 @@ async fn secrets_of_senders_that_cannot_be_read_are_told_by_a_check_of_the_confi
     let control = home.run_beside("config check --config good.yaml").await;
     assert_eq!(control.code, Some(0), "{control:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_no_image_uses_is_a_warning() {
+    let registry = registry_with(&["app"]).await;
+    let home = Home::new();
+    let settings = "registries: {unused.example: {username: u, password: p}}\n";
+    home.write(
+        "config.yaml",
+        settings.to_owned() + &catalog(&registry, &["app"]),
+    );
+    for command in ["config check", "sync"] {
+        let ended = home
+            .run_beside(&format!("{command} --config config.yaml"))
+            .await;
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        let told = "registries.unused.example: no image of this config is at unused.example";
+        assert_eq!(ended.stderr.matches(told).count(), 1, "{ended:#?}");
+    }
+}

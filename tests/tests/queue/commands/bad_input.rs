@@ -194,6 +194,18 @@ async fn a_server_without_jetstream_is_told_so() {
 }
 
 #[tokio::test]
+async fn too_little_storage_is_told_once_with_what_to_do() {
+    let config = "accounts { A: { jetstream: {max_file: 8MiB}, users: [{user: a, password: b}] } }";
+    let server = NatsServer::start_configured(config).await.unwrap();
+    let program = program(1).env("NATS_URL", &server.url().replace("//", "//a:b@"));
+    let ended = program.run(&["provision"]).await;
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    let told = "the account holds 0 B and may hold 8192 KiB; reserve less by --jobs-max-bytes";
+    assert!(ended.stderr.contains(told), "{ended:#?}");
+    assert!(!ended.stderr.contains("cannot go on"), "{ended:#?}");
+}
+
+#[tokio::test]
 async fn who_has_not_provisioned_is_told_how() {
     let server = NatsServer::start().await.unwrap();
     let program = program(1).env("NATS_URL", &server.url());

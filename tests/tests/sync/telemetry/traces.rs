@@ -159,6 +159,9 @@ async fn a_collector_that_is_away_changes_nothing_but_for_one_warning() {
         1,
         "{with:#?}"
     );
+    let advice = "start a collector there that takes OTLP over HTTP";
+    assert!(with.stderr.contains(advice), "{with:#?}");
+    assert!(with.stderr.contains(&away.host()), "{with:#?}");
 }
 
 #[tokio::test]
