@@ -50,7 +50,10 @@ impl Permission {
                 ", where answers are received: name what it may subscribe to by --nats-inbox-prefix or NATS_INBOX_PREFIX, as \
                  in _INBOX_worker"
             }
-            _ => "",
+            Self::Subscribe(_) => "",
+            Self::Publish(_) => {
+                "; what it may do is for another role, or for another prefix than that of --prefix or IMAGE_SYNC_PREFIX"
+            }
         };
         QueueError::Refused(format!("NATS does not let this user {self}{advice}"))
     }
@@ -244,7 +247,7 @@ mod tests {
         );
         let publish = Permission::Publish("a.b".to_owned()).missing().to_string();
         assert!(
-            publish.ends_with("let this user publish to a.b"),
+            publish.contains("let this user publish to a.b; what it may do is for another role"),
             "{publish}"
         );
     }
