@@ -106,7 +106,9 @@ impl Format {
         FORMATS.iter().map(|(_, format)| *format)
     }
 
-    fn name(self) -> &'static str {
+    /// Its name on a command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         let named = FORMATS.iter().find(|(_, format)| *format == self);
         named.map_or("", |(name, _)| name)
     }

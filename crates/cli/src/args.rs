@@ -8,6 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) mod completions;
+
 use crate::commands::aggregator::AggregatorArgs;
 use crate::commands::config::convert::{self, ConvertArgs};
 use crate::commands::config::tags::{self, TagsArgs};
@@ -60,6 +62,12 @@ Examples:
   image-sync producer -c config.yaml --every 1h
 
 Exit codes are those of `sync`; without --wait, 0 says that all jobs are published.";
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  image-sync completions bash > /etc/bash_completion.d/image-sync
+  image-sync completions zsh > /usr/local/share/zsh/site-functions/_image-sync
+  image-sync completions fish > /usr/share/fish/vendor_completions.d/image-sync.fish";
 
 /// Keeps container images in a cache registry equal to their sources
 #[derive(Debug, Parser)]
@@ -134,9 +142,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print a completion script for a shell
-    #[command(
-        after_help = "Example:\n  image-sync completions bash > /etc/bash_completion.d/image-sync"
-    )]
+    #[command(after_help = COMPLETIONS_HELP)]
     Completions {
         /// The shell
         shell: Shell,

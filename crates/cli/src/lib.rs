@@ -4,8 +4,6 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap_complete::Shell;
-
 use args::{Command, ConfigCommand};
 use commands::config::{check, convert, tags};
 use image_sync_catalog::config_file::{DialectOptions, SCHEMA};
@@ -130,7 +128,7 @@ fn carry_out(
         Command::Config(ConfigCommand::Convert(args)) => convert::run(&args, environment),
         Command::Config(ConfigCommand::Schema) => print(SCHEMA.as_bytes()),
         Command::Config(ConfigCommand::Tags(args)) => tags::run(common, &args, environment),
-        Command::Completions { shell } => completions(shell),
+        Command::Completions { shell } => print(args::completions::script(shell).as_bytes()),
     }
 }
 
@@ -146,12 +144,6 @@ fn config_check(
     let written = Stdout::Process.write(|out| check::describe(&loaded, out));
     written.map_err(Problem::not_carried_out)?;
     Ok(Exit::Success)
-}
-
-fn completions(shell: Shell) -> Result<Exit, Problem> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut args::command(), "image-sync", &mut script);
-    print(&script)
 }
 
 fn print(text: &[u8]) -> Result<Exit, Problem> {

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use image_sync_catalog::config_file::{DialectOptions, Format};
 use image_sync_catalog::selection::one_off::RuleTexts;
@@ -37,8 +38,8 @@ pub(crate) struct CommonArgs {
 /// Options for configs that were written for another tool.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FormatArgs {
-    /// How the config is written: native, kyma, regsync, skopeo, dregsy, aliyun, ocync, flux-mirror or list [default: what it looks like]
-    #[arg(long, value_name = "FORMAT")]
+    /// How the config is written [default: what it looks like]
+    #[arg(long, value_name = "FORMAT", value_parser = format())]
     format: Option<Format>,
     /// What stands before the names of images at the target, for the lists of Kyma's image-syncer
     #[arg(long, value_name = "PREFIX")]
@@ -136,8 +137,8 @@ pub(crate) struct RuleArgs {
     /// Only versions of this range, as in '>=1.29, <2'
     #[arg(long, value_name = "RANGE")]
     semver: Option<String>,
-    /// The order, the highest first: semver, created, alphabetical or numerical
-    #[arg(long, value_name = "ORDER")]
+    /// The order, the highest first
+    #[arg(long, value_name = "ORDER", value_parser = ["semver", "created", "alphabetical", "numerical"])]
     sort: Option<String>,
     /// So many tags at most, the first ones by --sort, or by --semver without it
     #[arg(long, value_name = "N")]
@@ -179,6 +180,12 @@ pub(crate) enum Output {
     Auto,
     Json,
     Table,
+}
+
+/// Understands the name of a format.
+pub(crate) fn format() -> impl TypedValueParser<Value = Format> {
+    let names = Format::all().map(Format::name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
 }
 
 /// Understands a count.

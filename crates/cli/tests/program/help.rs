@@ -46,18 +46,3 @@ fn config_schema_is_the_file_that_editors_find() {
     let expected = std::fs::read_to_string(file).unwrap();
     assert_eq!((schema.code, schema.stdout), (Some(0), expected));
 }
-
-#[test]
-fn completions_are_made_for_each_shell() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = Home::new().run(&format!("completions {shell}"));
-        assert_eq!(script.code, Some(0), "{shell}");
-        assert!(
-            script.stdout.contains("dry-run"),
-            "{shell}: {}",
-            script.stdout
-        );
-    }
-    let unknown = Home::new().run("completions csh");
-    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(2), ""));
-}

@@ -7,6 +7,8 @@ mod bare_machines;
 #[cfg(test)]
 mod commands_docs;
 #[cfg(test)]
+mod completions;
+#[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
 mod help;

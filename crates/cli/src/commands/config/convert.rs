@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use image_sync_catalog::config_file::{self, DialectOptions, Format};
 
-use crate::options::DialectArgs;
+use crate::options::{DialectArgs, format};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
@@ -31,7 +31,7 @@ pub(crate) struct ConvertArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The same as --format
-    #[arg(long, value_name = "FORMAT", conflicts_with = "format")]
+    #[arg(long, value_name = "FORMAT", conflicts_with = "format", value_parser = format())]
     from: Option<Format>,
     #[command(flatten)]
     dialect: DialectArgs,

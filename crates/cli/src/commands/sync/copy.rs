@@ -35,11 +35,11 @@ pub(crate) struct CopyArgs {
     /// Which platforms: all, linux/arm64, or several with commas [default: as in the config, or linux/amd64]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
-    /// What becomes of a tag that is there with another image: always, never or error [default: as in the config, or always]
-    #[arg(long, value_name = "POLICY")]
+    /// What becomes of a tag that is there with another image [default: as in the config, or always]
+    #[arg(long, value_name = "POLICY", value_parser = ["always", "never", "error"])]
     overwrite: Option<String>,
-    /// What becomes of an image that lacks a wanted platform: fail or skip [default: as in the config, or fail]
-    #[arg(long, value_name = "POLICY")]
+    /// What becomes of an image that lacks a wanted platform [default: as in the config, or fail]
+    #[arg(long, value_name = "POLICY", value_parser = ["fail", "skip"])]
     platform_missing: Option<String>,
     /// Copy the artifacts that belong to the image too, as signatures and SBOMs [default: as in the config, or false]
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
