@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -9,6 +9,7 @@ use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use clap_complete::Shell;
 
 pub(crate) mod completions;
+pub(crate) mod man_pages;
 
 use crate::commands::aggregator::AggregatorArgs;
 use crate::commands::config::convert::{self, ConvertArgs};
@@ -146,6 +147,13 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Write manual pages, one for each command
+    #[command(after_help = "Example:\n  image-sync man /usr/local/share/man/man1")]
+    Man {
+        /// Where they go
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
     },
 }
 

@@ -129,6 +129,7 @@ fn carry_out(
         Command::Config(ConfigCommand::Schema) => print(SCHEMA.as_bytes()),
         Command::Config(ConfigCommand::Tags(args)) => tags::run(common, &args, environment),
         Command::Completions { shell } => print(args::completions::script(shell).as_bytes()),
+        Command::Man { folder } => args::man_pages::write(&folder).map(|()| Exit::Success),
     }
 }
 

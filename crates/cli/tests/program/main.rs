@@ -13,6 +13,8 @@ mod exit_codes;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod man_pages;
+#[cfg(test)]
 mod quickstart;
 #[cfg(test)]
 mod report;
