@@ -90,15 +90,15 @@ fn carry_out(
         _ if is_quiet => QUIET,
         _ => "info",
     };
-    let asked = common.log_level.as_deref().or(environment.log.as_deref());
-    let level = asked.unwrap_or(usual);
+    let (said_by, level) = asked_level(common, environment).unwrap_or(("log level", usual));
     let (format, spans) = (common.log_format, telemetry.layer());
     let file = match &command {
         Command::Aliyun(args) => args.log(),
         _ => None,
     };
     let to = logging::Destination::of(&screen, file).map_err(Problem::usage)?;
-    logging::start(to, format, level, environment.no_color, spans).map_err(Problem::usage)?;
+    logging::start(to, format, level, environment.no_color, spans)
+        .map_err(|error| Problem::usage(format!("{said_by} {error}")))?;
     telemetry.tell();
     if command.takes_nothing_from_a_config() {
         setup::check_unneeded(common, environment)?;
@@ -131,6 +131,18 @@ fn carry_out(
         Command::Completions { shell } => print(args::completions::script(shell).as_bytes()),
         Command::Man { folder } => args::man_pages::write(&folder).map(|()| Exit::Success),
     }
+}
+
+/// The log level that is asked for, and where.
+fn asked_level<'a>(
+    common: &'a CommonArgs,
+    environment: &'a Environment,
+) -> Option<(&'static str, &'a str)> {
+    let option = common.log_level.as_deref();
+    let variable = environment.log.as_ref();
+    option
+        .map(|level| ("--log-level", level))
+        .or(variable.map(|log| (log.name, log.value.as_str())))
 }
 
 fn config_check(

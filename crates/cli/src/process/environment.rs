@@ -43,6 +43,13 @@ pub(crate) struct NatsEnvironment {
     pub(crate) prefix: Option<String>,
 }
 
+/// A variable that says what is logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogVariable {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+}
+
 /// What was found in the environment. A variable that is set to nothing counts as not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Environment {
@@ -53,7 +60,7 @@ pub(crate) struct Environment {
     /// The variables of other tools.
     pub(crate) syncers: SyncerEnvironment,
     /// `IMAGE_SYNC_LOG`, else `RUST_LOG`: what is logged.
-    pub(crate) log: Option<String>,
+    pub(crate) log: Option<LogVariable>,
     /// `NO_COLOR` (no-color.org).
     pub(crate) no_color: bool,
     /// `TERM=dumb`, a terminal that cannot move its cursor, as in an editor; or `CI`, a log that looks like a terminal.
@@ -118,9 +125,10 @@ impl Environment {
             config: path("IMAGE_SYNC_CONFIG"),
             target: text("IMAGE_SYNC_TARGET"),
             syncers: SyncerEnvironment::of(text),
-            log: set("IMAGE_SYNC_LOG")
-                .or_else(|| set("RUST_LOG"))
-                .map(|value| value.to_string_lossy().into_owned()),
+            log: ["IMAGE_SYNC_LOG", "RUST_LOG"].into_iter().find_map(|name| {
+                let value = text(name)?;
+                Some(LogVariable { name, value })
+            }),
             no_color: set("NO_COLOR").is_some(),
             dumb_terminal: set("TERM").is_some_and(|term| term == "dumb")
                 || set("CI").is_some_and(|value| value != "false"),
@@ -355,11 +363,17 @@ mod tests {
 
     #[test]
     fn the_own_log_variable_goes_before_the_common_one() {
-        let found = environment(&[("RUST_LOG", "debug"), ("IMAGE_SYNC_LOG", "warn")]);
-        assert_eq!(found.log.as_deref(), Some("warn"));
+        let log = |variables: &[(&str, &str)]| {
+            let found = environment(variables).log.unwrap();
+            (found.name, found.value)
+        };
         assert_eq!(
-            environment(&[("RUST_LOG", "debug")]).log.as_deref(),
-            Some("debug")
+            log(&[("RUST_LOG", "debug"), ("IMAGE_SYNC_LOG", "warn")]),
+            ("IMAGE_SYNC_LOG", "warn".to_owned())
+        );
+        assert_eq!(
+            log(&[("RUST_LOG", "debug")]),
+            ("RUST_LOG", "debug".to_owned())
         );
     }
 }

@@ -10,7 +10,7 @@ use image_sync_shared::text::escape_json;
 use thiserror::Error;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::{EnvFilter, FilterExt as _, ParseError, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Filter, Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -23,12 +23,12 @@ use crate::terminal::text;
 /// A level or directive that is none.
 #[derive(Debug, Error)]
 #[error(
-    "log level '{found}': {reason}; expected error, warn, info, debug, trace, off, or directives such as \
+    "'{found}': {reason}; expected error, warn, info, debug, trace, off, or directives such as \
      image_sync_registry=debug"
 )]
 pub(crate) struct InvalidLevel {
     found: String,
-    reason: ParseError,
+    reason: String,
 }
 
 /// Where the log goes.
@@ -114,12 +114,26 @@ fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
         ),
         Err(_) => level.to_owned(),
     };
+    let invalid = |reason| InvalidLevel {
+        found: level.to_owned(),
+        reason,
+    };
+    if let Some(word) = bare_target(&directives) {
+        return Err(invalid(format!("{word:?} is no level")));
+    }
     EnvFilter::builder()
         .parse(&directives)
-        .map_err(|reason| InvalidLevel {
-            found: level.to_owned(),
-            reason,
-        })
+        .map_err(|error| invalid(error.to_string()))
+}
+
+/// A directive that is neither a level nor says one. It would be taken for a target of which all is logged, and of others
+/// nothing: so a level that is misspelled.
+fn bare_target(directives: &str) -> Option<&str> {
+    let mut words = directives.split(',').map(str::trim);
+    words.find(|word| {
+        let says_more = word.is_empty() || word.contains(['=', '[']);
+        !says_more && word.parse::<LevelFilter>().is_err()
+    })
 }
 
 /// What `lines` lets through, and the spans that say which run and which image a line is about, whatever its level.
@@ -304,5 +318,17 @@ mod tests {
             error.contains("'image_sync=loud'") && error.contains("expected error, warn"),
             "{error}"
         );
+        for (level, word) in [
+            ("nonsense", "nonsense"),
+            ("info,hyper", "hyper"),
+            ("dbug, hyper=info", "dbug"),
+        ] {
+            let error = filter(level).unwrap_err().to_string();
+            let told = format!("'{level}': \"{word}\" is no level; expected error, warn");
+            assert!(error.starts_with(&told), "{error}");
+        }
+        for level in ["INFO", "0", "info,hyper=debug,", "[job{image}]=debug,[job]"] {
+            filter(level).unwrap_or_else(|error| panic!("{level}: {error}"));
+        }
     }
 }

@@ -46,6 +46,10 @@ async fn bad_arguments_and_what_they_name_are_refused_before_anything_is_contact
             "--log-level image_sync=loud",
             ["image_sync=loud", "expected error, warn"],
         ),
+        (
+            "--log-level nonsense",
+            ["--log-level 'nonsense'", "expected error, warn"],
+        ),
         ("--dryrun", ["--dryrun", "--dry-run"]),
         (
             "config.yaml",
@@ -59,6 +63,12 @@ async fn bad_arguments_and_what_they_name_are_refused_before_anything_is_contact
             .run_beside(&format!("sync --config config.yaml {line}"))
             .await;
         assert_refused(&ended, &reasons);
+    }
+    for variable in ["IMAGE_SYNC_LOG", "RUST_LOG"] {
+        let mut command = home.command("sync --config config.yaml");
+        let ended: Ended = command.env(variable, "info,loud").output().unwrap().into();
+        let reason = format!("{variable} 'info,loud': \"loud\" is no level");
+        assert_refused(&ended, &[&reason, "expected error, warn"]);
     }
     assert_eq!(registry.requests(), [], "nothing was contacted");
     let control = home.run_beside("sync --config config.yaml").await;
