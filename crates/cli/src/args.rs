@@ -43,6 +43,7 @@ const SYNC_HELP: &str = "\
 Examples:
   image-sync sync -c config.yaml
   image-sync sync -c config.yaml --dry-run --output table
+  image-sync sync -c config.yaml --check
   image-sync sync -c config.yaml --only '*nginx*' --report report.json
 
 Exit codes:
@@ -50,6 +51,7 @@ Exit codes:
   1    an image failed, and `skip_on_error` is off
   2    bad arguments or config; nothing was contacted
   3    the run could not be carried out, was interrupted, or its deadline passed
+  4    with --check: something would be copied
   75   skipped, as a run of this catalog is open
   130  ended at once by a second SIGINT (143: by a second SIGTERM)
 
@@ -336,6 +338,7 @@ mod tests {
             work: WorkArgs {
                 dry_run: true,
                 table: TableArgs::default(),
+                check: false,
                 output: OutputArgs {
                     output: Some(Output::Json),
                     report: Some("r.json".into()),

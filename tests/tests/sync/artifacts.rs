@@ -164,6 +164,9 @@ async fn copy_brings_artifacts_where_it_is_told_to() {
     assert!(!without.contains("ARTIFACTS"), "{without}");
     let dry = table(&["--referrers", "--dry-run"]).await;
     assert!(dry.contains("2 to copy"), "{dry}");
+    let check = [&copy[..], &["--referrers", "--check"]].concat();
+    let ended = fixture.program.run(&check).await;
+    assert_eq!(ended.code, Some(4), "the image alone is there: {ended:#?}");
     let with = table(&["--referrers"]).await;
     assert!(
         with.contains("2 copied") && with.contains("; artifacts: 2 copied\n"),
@@ -171,6 +174,8 @@ async fn copy_brings_artifacts_where_it_is_told_to() {
     );
     let (tag, _) = cosign_signature(&image("app"));
     assert!(fixture.target.digest(REPOSITORY, &tag).is_some());
+    let ended = fixture.program.run(&check).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
 
 /// An artifact, and the tag that it has where it has one.

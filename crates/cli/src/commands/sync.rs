@@ -6,6 +6,7 @@ pub(crate) mod kyma;
 mod watch;
 
 use clap::Args;
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,9 @@ pub(crate) struct WorkArgs {
     /// Say what would be copied, and copy nothing: only GET and HEAD requests are sent
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// As --dry-run, and exit code 4 if something would be copied
+    #[arg(long)]
+    pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -152,11 +156,12 @@ fn work_with(
         config: &config,
         images,
         options: RunOptions {
-            dry_run: args.dry_run,
+            dry_run: args.dry_run || args.check,
             grace: args.grace(),
         },
         router: Arc::new(router),
         measures,
+        check: args.check,
         state: State::open(&args.state, environment),
         outputs: outputs.with_copied(copied),
         screen,
@@ -176,6 +181,8 @@ struct Sync<'a> {
     config: &'a Config,
     images: &'a Images,
     options: RunOptions,
+    /// Whether the exit code says that something would be copied.
+    check: bool,
     router: Arc<Router>,
     measures: Arc<dyn Measures>,
     state: State,
@@ -213,8 +220,9 @@ impl Sync<'_> {
         }
         let skip_on_error = self.config.settings.skip_on_error;
         let exit = Exit::of_report(&finished.head, skip_on_error);
-        write(self.outputs, finished).await?;
-        Ok(exit)
+        let asks = self.check && exit == Exit::Success;
+        let would_copy = write(self.outputs, finished, asks).await?;
+        Ok(if would_copy { Exit::WouldCopy } else { exit })
     }
 
     fn pipeline(&self, serving: &Serving) -> Pipeline {
@@ -247,9 +255,30 @@ impl Sync<'_> {
     }
 }
 
-/// A stdout that takes nothing must not keep a second signal from ending the program.
-async fn write(outputs: Outputs, mut finished: Box<FinishedRun>) -> Result<(), Problem> {
-    spawn_blocking(move || outputs.write(&mut finished))
+/// Writes the report, and finds out whether it says that something would be copied, if that is asked.
+async fn write(
+    outputs: Outputs,
+    mut finished: Box<FinishedRun>,
+    asks: bool,
+) -> Result<bool, Problem> {
+    let write = move || {
+        outputs.write(&mut finished)?;
+        let would_copy = asks.then(|| would_copy(&mut finished)).transpose();
+        let would_copy = would_copy.map_err(Problem::not_carried_out)?;
+        Ok(would_copy.unwrap_or(false))
+    };
+    // A stdout that takes nothing must not keep a second signal from ending the program.
+    spawn_blocking(write)
         .await
         .map_err(Problem::not_carried_out)?
+}
+
+/// Also of an image that is up to date artifacts may be missing.
+fn would_copy(finished: &mut FinishedRun) -> io::Result<bool> {
+    for result in finished.results() {
+        if result?.would_copy.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

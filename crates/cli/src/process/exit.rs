@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Usage,
     /// The run could not be carried out, was interrupted, or its deadline passed.
     NotCarriedOut,
+    /// Of a check: something would be copied.
+    WouldCopy,
     /// Skipped, as a run of this catalog is open (`EX_TEMPFAIL` of sysexits.h).
     Busy,
     /// Ended at once by this signal.
@@ -72,6 +74,7 @@ impl Exit {
             Self::ImagesFailed => 1,
             Self::Usage => 2,
             Self::NotCarriedOut => 3,
+            Self::WouldCopy => 4,
             Self::Busy => 75,
             // As shells report a process that a signal ended.
             Self::Signal(number) => 128 + number,
@@ -120,11 +123,12 @@ mod tests {
             Exit::ImagesFailed,
             Exit::Usage,
             Exit::NotCarriedOut,
+            Exit::WouldCopy,
             Exit::Busy,
             Exit::Signal(2),
             Exit::Signal(15),
         ]
         .map(Exit::code);
-        assert_eq!(codes, [0, 1, 2, 3, 75, 130, 143]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 75, 130, 143]);
     }
 }

@@ -89,3 +89,57 @@ async fn only_and_concurrency_are_followed() {
     let pairs: Vec<bool> = images.chunks(2).map(|pair| pair[0] == pair[1]).collect();
     assert_eq!(pairs, [true; 3], "one image after the other: {images:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_is_4_while_something_would_be_copied_and_0_once_all_is_up_to_date() {
+    let registry = registry_with(&["one", "two"]).await;
+    let home = Home::new();
+    home.write("config.yaml", catalog(&registry, &["one", "two"]));
+    let requests = |method: &str| {
+        let requests = registry.requests();
+        requests.iter().filter(|it| it.method == method).count()
+    };
+
+    let before = home.run_beside("sync -c config.yaml --check").await;
+    assert_eq!(before.code, Some(4), "{before:#?}");
+    assert_eq!(before.report().head.summary.skipped, 2);
+    assert_eq!(
+        requests("GET") + requests("HEAD"),
+        registry.requests().len(),
+        "nothing else was sent: {:#?}",
+        registry.requests()
+    );
+
+    let one = home.run_beside("sync -c config.yaml --only *one:1").await;
+    assert_eq!(one.code, Some(0), "{one:#?}");
+    let between = home.run_beside("sync -c config.yaml --check").await;
+    assert_eq!(between.code, Some(4), "{between:#?}");
+
+    let two = home.run_beside("sync -c config.yaml").await;
+    assert_eq!(two.code, Some(0), "{two:#?}");
+    registry.reset();
+    let after = home.run_beside("sync -c config.yaml --check").await;
+    assert_eq!(after.code, Some(0), "{after:#?}");
+    assert_eq!(after.report().head.summary.already_cached, 2);
+    assert_eq!((requests("HEAD"), registry.requests().len()), (4, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_with_failed_images_is_1_unless_they_may_fail() {
+    let registry = registry_with(&["one"]).await;
+    let home = Home::new();
+    let config = catalog(&registry, &["one", "missing"]);
+    let lenient = format!("{config}settings: {{skip_on_error: true}}\n");
+    home.write("strict.yaml", &config);
+    home.write("lenient.yaml", lenient);
+    let check = async |config: &str| {
+        let line = format!("sync -c {config} --check");
+        home.run_beside(&line).await.code
+    };
+    assert_eq!(check("strict.yaml").await, Some(1));
+    assert_eq!(check("lenient.yaml").await, Some(4));
+    home.run_beside("sync -c lenient.yaml").await;
+    assert_eq!(check("lenient.yaml").await, Some(0));
+    let watching = home.run("sync -c lenient.yaml --check --watch");
+    assert_eq!(watching.code, Some(2), "{watching:#?}");
+}

@@ -46,7 +46,7 @@ const EVERY: Duration = Duration::from_secs(3600);
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WatchArgs {
     /// Go on until SIGTERM: check all images again and again, and take events of registries at --listen
-    #[arg(long, conflicts_with_all = ["dry_run", "only_failed"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "check", "only_failed"])]
     pub(super) watch: bool,
     /// With --watch: how often all images are checked, as in 30m [default: 1h]; the config is read again when it changes
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "watch")]
