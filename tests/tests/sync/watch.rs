@@ -1,4 +1,4 @@
-//! `sync --watch`: rounds of all images, and events meanwhile, in one process.
+//! `sync --every` and `sync --watch`: rounds of all images, and events meanwhile, in one process.
 
 use image_sync_shared::run::Trigger;
 use image_sync_shared::run::report::{Report, RunStatus};
@@ -13,11 +13,16 @@ const SECRET: &str = "the-secret-of-a-pipeline";
 
 /// A process that watches [`TAG`], with rounds every `every`.
 async fn watching(test: &TestSync, every: &str) -> Watched {
+    going_on(test, &format!("--watch --every {every}")).await
+}
+
+/// A process that goes on with these options.
+async fn going_on(test: &TestSync, options: &str) -> Watched {
     test.program.write("secret", SECRET);
     let hooks = "webhooks: {generic: {secret_file: secret}}\n";
     test.program
         .write("config.yaml", &(test.catalog().yaml() + hooks));
-    let line = format!("sync -c config.yaml --watch --every {every} --listen 127.0.0.1:0");
+    let line = format!("sync -c config.yaml {options} --listen 127.0.0.1:0");
     let arguments: Vec<&str> = line.split_whitespace().collect();
     Watched::over(test.program.start(&arguments)).await
 }
@@ -84,4 +89,36 @@ async fn rounds_follow_each_other_and_find_what_no_event_told_of() {
         .sum();
     assert_eq!(pulled, 2, "{ended:#?}");
     test.nothing_broken();
+}
+
+#[tokio::test]
+async fn rounds_without_watch_hear_no_events() {
+    let test = TestSync::with(&image("first")).await;
+    let going_on = going_on(&test, "--every 1s").await;
+    comes(&test, &image("first")).await;
+    assert_eq!(tell(&test, &going_on, SECRET).await, 404);
+    test.source.put_image(REPOSITORY, TAG, &image("second"));
+    comes(&test, &image("second")).await;
+    let ended = going_on.role.stop().await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let reports = reports(&ended.stdout);
+    assert!(reports.len() >= 2, "{ended:#?}");
+    let by_cron = |report: &Report| report.head.trigger == Trigger::Cron;
+    assert!(reports.iter().all(by_cron), "{ended:#?}");
+    test.nothing_broken();
+}
+
+#[tokio::test]
+async fn rounds_follow_the_config() {
+    let test = TestSync::with(&image("first")).await;
+    let going_on = going_on(&test, "--every 1s").await;
+    comes(&test, &image("first")).await;
+    let other = test.entry(REPOSITORY, "other");
+    test.source.put_image(REPOSITORY, "other", &image("other"));
+    let config = test.empty_catalog().image(other).yaml();
+    test.program.write("config.yaml", &config);
+    let path = format!("/v2/{REPOSITORY}/manifests/other");
+    let written = test.target.wait_for(|request| request.is("PUT", &path));
+    written.await;
+    going_on.role.stop().await;
 }

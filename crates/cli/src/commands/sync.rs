@@ -101,7 +101,7 @@ pub(crate) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    if args.watch.watch {
+    if args.watch.goes_on() {
         return watch::run(common, args, environment, screen);
     }
     let dialect = args.dialect.options(environment);

@@ -150,6 +150,10 @@ fn a_config_from_stdin_is_read_by_each_command_that_takes_one() {
     assert_eq!(check.code, Some(0), "{check:#?}");
     let first = "<stdin> is a valid config: 1 image to oci:cache\n";
     assert!(check.stdout.starts_with(first), "{check:#?}");
+    for (options, named) in [("--every 1h", "--every: "), ("--watch", "--watch: ")] {
+        let again = of_stdin(&format!("sync -c - {options}"), good);
+        assert_refused(&again, &[named, "can be read but once"]);
+    }
     let sync = of_stdin("sync --config - --dry-run", good);
     assert_eq!(sync.code, Some(1), "the image is not there: {sync:#?}");
     assert_eq!(sync.report().head.summary.total, 1);

@@ -1,4 +1,4 @@
-//! `sync --watch`: runs again and again, and takes events of registries meanwhile, in one process.
+//! `sync --every` and `sync --watch`: runs again and again, with `--watch` beside events of registries, in one process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,7 @@ use crate::run::wiring::{self, Outside};
 use crate::server::HttpServer;
 use crate::telemetry::metrics::Hosts;
 use crate::terminal::progress::Screen;
+use crate::terminal::units;
 
 /// How often all images are checked, unless told otherwise.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -47,15 +48,27 @@ const EVERY: Duration = Duration::from_secs(3600);
 pub(crate) struct WatchArgs {
     /// Go on until SIGTERM: check all images again and again, and take events of registries at --listen
     #[arg(long, conflicts_with_all = ["dry_run", "check", "only_failed"])]
-    pub(super) watch: bool,
-    /// With --watch: how often all images are checked, as in 30m [default: 1h]; the config is read again when it changes
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "watch")]
+    watch: bool,
+    /// Go on until SIGTERM: check all images now and then so often, as in 30m [default with --watch: 1h]; the config is read again when it changes
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with_all = ["dry_run", "check", "only_failed"])]
     every: Option<Duration>,
     #[command(flatten)]
     hooks: HookArgs,
 }
 
-/// Runs `sync --watch`.
+impl WatchArgs {
+    /// Whether there is more than one run.
+    pub(super) fn goes_on(&self) -> bool {
+        self.watch || self.every.is_some()
+    }
+
+    /// What asks for that.
+    fn option(&self) -> &'static str {
+        if self.watch { "--watch" } else { "--every" }
+    }
+}
+
+/// Runs `sync --every` or `sync --watch`.
 pub(super) fn run(
     common: &CommonArgs,
     args: &SyncArgs,
@@ -67,15 +80,17 @@ pub(super) fn run(
         move || load(&common, &args, &environment)
     };
     let loaded = again()?;
-    loaded.again("--watch")?;
+    loaded.again(args.watch.option())?;
     let work = &args.work;
     let (output, table) = (&work.output, work.table);
     let outputs = Outputs::prepare(output, table, environment, screen, Stdout::Process)?;
     let mut server = HttpServer::listen(&work.listen)?;
-    let senders = args.watch.hooks.senders(&loaded.config.webhooks);
     let measures = server.of_work(|| Hosts::of(&loaded.config, loaded.images.samples()));
     let of_runs = server.of_runs();
-    let of_events = server.of_events(senders.into_iter());
+    let of_events = args.watch.watch.then(|| {
+        let senders = args.watch.hooks.senders(&loaded.config.webhooks);
+        server.of_events(senders.into_iter())
+    });
     let router = setup::measured_registries(&loaded.config, environment, Arc::clone(&measures))?;
     let router = Arc::new(router);
     let state = State::open(&work.state, environment);
@@ -84,8 +99,11 @@ pub(super) fn run(
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::of(&SystemClock));
         let queue = InProcess::new(InProcessSettings::default(), Arc::clone(&clock));
         let ports = queue.ports().clone();
-        let hooks = &args.watch.hooks;
-        let guards = hooks.guards(&loaded.config, &work.listen, &clock)?;
+        let guards = || {
+            let hooks = &args.watch.hooks;
+            hooks.guards(&loaded.config, &work.listen, &clock)
+        };
+        let guards = of_events.is_some().then(guards).transpose()?;
         let outside = Outside {
             registries: Arc::<Router>::clone(&router),
             memo: Arc::clone(&state.memo),
@@ -106,14 +124,23 @@ pub(super) fn run(
             creation_times: state.creation_times,
             queue: ports,
         };
-        let events = Events::new(&rounds.queue, Arc::clone(&rounds.catalog), of_events);
-        serving.hears(events.hooks(guards));
+        let events = of_events.zip(guards).map(|(of_events, guards)| {
+            let events = Events::new(&rounds.queue, Arc::clone(&rounds.catalog), of_events);
+            serving.hears(events.hooks(guards));
+            events
+        });
         serving.ready(Arc::clone(&rounds.queue.backlog));
-        info!("watching");
         let every = args.watch.every.unwrap_or(EVERY);
+        info!(every = %units::setting(every), "checking all images again and again");
         let publish = async {
             let all = repeat(every, &stop, || rounds.begin(&stop));
-            tokio::join!(all, events.run(again, &stop));
+            let meanwhile = async {
+                match &events {
+                    Some(events) => events.run(again, &stop).await,
+                    None => rounds.catalog.keep_current(again, &stop).await,
+                }
+            };
+            tokio::join!(all, meanwhile);
         };
         let ended = Box::pin(watch.run(publish, &stop)).await;
         // Uploads that were broken off are cancelled at their registries.
