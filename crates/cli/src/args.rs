@@ -350,6 +350,7 @@ mod tests {
                 grace: Some(Duration::from_secs(120)),
                 listen: ListenArgs::at("[::1]:9090"),
             },
+            overlap: None,
             watch: WatchArgs::default(),
         };
         assert_eq!(args, expected);

@@ -5,7 +5,8 @@ pub(crate) mod copy;
 pub(crate) mod kyma;
 mod watch;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use std::env::current_dir;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use image_sync_aggregator::aggregate::{Ending, FinishedRun};
 use image_sync_catalog::config_file::Images;
+use image_sync_catalog::identity::config_hash;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
 use image_sync_registry::Router;
 use image_sync_shared::config::Config;
@@ -21,7 +23,7 @@ use image_sync_shared::ports::telemetry::measures::Measures;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::options::{CommonArgs, DialectArgs, OutputArgs, TableArgs, at_least_one};
 use crate::output::Outputs;
@@ -34,6 +36,7 @@ use crate::process::stdout::Stdout;
 use crate::run::choice::ChoiceArgs;
 use crate::run::pipeline::{Outcome, Pipeline, RunOptions};
 use crate::run::setup::{self, Named};
+use crate::run::state::catalog_lock::{self, CatalogLock};
 use crate::run::state::{State, StateArgs};
 use crate::run::wiring::Outside;
 use crate::server::{HttpServer, ListenArgs, Serving};
@@ -51,8 +54,49 @@ pub(crate) struct SyncArgs {
     pub(crate) dialect: DialectArgs,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
+    /// What to do while another `sync` with this catalog and state folder is at work: skip this one, or queue behind it [default: skip]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) overlap: Option<Overlap>,
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
+}
+
+/// What to do while the same catalog is worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Overlap {
+    Skip,
+    Queue,
+}
+
+impl SyncArgs {
+    /// Sees to it that no other process works these images, as far as that can be known. Who only looks disturbs nobody.
+    fn lock(
+        &self,
+        config: &Config,
+        images: &Images,
+        environment: &Environment,
+    ) -> Result<Option<CatalogLock>, Exit> {
+        let folder = self.work.state.folder(environment);
+        let Some(folder) = folder.filter(|_| !self.work.is_dry_run()) else {
+            return Ok(None);
+        };
+        let waits = self.overlap == Some(Overlap::Queue);
+        let here = current_dir().unwrap_or_default();
+        let catalog = catalog_lock::name(&config_hash(images), config.targets(), &here);
+        match CatalogLock::take(&folder, &catalog, waits) {
+            Ok(Some(lock)) => Ok(Some(lock)),
+            Ok(None) => {
+                warn!(
+                    "skipped, as another `sync` of the same catalog is at work; --overlap queue waits for its end"
+                );
+                Err(Exit::Busy)
+            }
+            Err(error) => {
+                debug!(folder = %folder.display(), %error, "another `sync` of this catalog would not be noticed");
+                Ok(None)
+            }
+        }
+    }
 }
 
 /// Options of commands that work images themselves.
@@ -88,6 +132,11 @@ impl WorkArgs {
         }
     }
 
+    /// Whether nothing is to be written.
+    fn is_dry_run(&self) -> bool {
+        self.dry_run || self.check
+    }
+
     /// The grace time.
     pub(crate) fn grace(&self) -> Duration {
         self.grace.unwrap_or(Duration::from_secs(25))
@@ -105,7 +154,13 @@ pub(crate) fn run(
         return watch::run(common, args, environment, screen);
     }
     let dialect = args.dialect.options(environment);
-    run_with(Named::new(common, &dialect), args, environment, screen)
+    let loaded = setup::load(Named::new(common, &dialect), environment)?;
+    let images = args.choice.choose(&loaded.file, loaded.images)?;
+    let _lock = match args.lock(&loaded.config, &images, environment) {
+        Ok(lock) => lock,
+        Err(exit) => return Ok(exit),
+    };
+    work(loaded.config, &images, &args.work, environment, screen)
 }
 
 /// The same of this config.
@@ -156,7 +211,7 @@ fn work_with(
         config: &config,
         images,
         options: RunOptions {
-            dry_run: args.dry_run || args.check,
+            dry_run: args.is_dry_run(),
             grace: args.grace(),
         },
         router: Arc::new(router),

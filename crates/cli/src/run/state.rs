@@ -1,5 +1,7 @@
 //! What a process remembers for the next one, in a folder.
 
+pub(crate) mod catalog_lock;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +27,13 @@ pub(crate) struct StateArgs {
     pub(crate) state_dir: Option<PathBuf>,
 }
 
+impl StateArgs {
+    /// The folder that the command line or the environment names. None without a home.
+    pub(crate) fn folder(&self, environment: &Environment) -> Option<PathBuf> {
+        self.state_dir.clone().or_else(|| environment.state_dir())
+    }
+}
+
 /// What is remembered.
 #[derive(Clone)]
 pub(crate) struct State {
@@ -37,7 +46,7 @@ pub(crate) struct State {
 impl State {
     /// What the folder that `args` or the environment names has; without one, nothing.
     pub(crate) fn open(args: &StateArgs, environment: &Environment) -> Self {
-        let folder = args.state_dir.clone().or_else(|| environment.state_dir());
+        let folder = args.folder(environment);
         folder.map_or_else(Self::in_memory, |folder| Self::in_folder(&folder))
     }
 

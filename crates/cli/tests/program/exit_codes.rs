@@ -3,7 +3,10 @@
 use image_sync_shared::run::report::RunStatus;
 use image_sync_testkit::fake_registry::{Fault, Gate, Rule};
 
-use crate::support::{Home, catalog, registry_with};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::support::{Ended, Home, catalog, registry_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_image_fails_alone_and_makes_the_code_1_or_0_as_the_config_says() {
@@ -142,4 +145,39 @@ async fn a_check_with_failed_images_is_1_unless_they_may_fail() {
     assert_eq!(check("lenient.yaml").await, Some(0));
     let watching = home.run("sync -c lenient.yaml --check --watch");
     assert_eq!(watching.code, Some(2), "{watching:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_sync_of_a_catalog_is_75_or_waits_for_the_end_of_the_first() {
+    let registry = registry_with(&["one"]).await;
+    let gate = Gate::new();
+    registry.stage(Rule::new("GET", "/v2/one/blobs/*"), Fault::hold(&gate));
+    let home = Home::new();
+    home.write("config.yaml", catalog(&registry, &["one"]));
+    let start = |line: &str| {
+        let mut command = Command::from(home.command(line));
+        command.kill_on_drop(true).spawn().unwrap()
+    };
+    let first = start("sync -c config.yaml");
+    gate.reached().await;
+
+    let second = home.run_beside("sync -c config.yaml").await;
+    assert_eq!((second.code, second.stdout.as_str()), (Some(75), ""));
+    assert!(second.stderr.contains("--overlap queue"), "{second:#?}");
+    let looks = home.run_beside("sync -c config.yaml --check").await;
+    assert_eq!(looks.code, Some(4), "{looks:#?}");
+    let again = home.run_beside("sync -c config.yaml --every 1h").await;
+    assert_eq!(again.code, Some(75), "{again:#?}");
+
+    let mut third = start("sync -c config.yaml --overlap queue");
+    let mut stderr = BufReader::new(third.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).await.unwrap();
+    assert!(line.contains("waiting for the end of another"), "{line}");
+    gate.release();
+    let first = Ended::from(first.wait_with_output().await.unwrap());
+    assert_eq!(first.report().head.summary.pulled, 1, "{first:#?}");
+    stderr.read_to_string(&mut line).await.unwrap();
+    let third = Ended::from(third.wait_with_output().await.unwrap());
+    assert_eq!(third.report().head.summary.already_cached, 1, "{line}");
 }

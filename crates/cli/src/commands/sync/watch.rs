@@ -14,6 +14,7 @@ use image_sync_shared::ports::creation_times::CreationTimes;
 use image_sync_shared::ports::telemetry::progress::Silent;
 use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::run::RunId;
+use image_sync_webhook::receive::EventMeasures;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -81,6 +82,24 @@ pub(super) fn run(
     };
     let loaded = again()?;
     loaded.again(args.watch.option())?;
+    let _lock = match args.lock(&loaded.config, &loaded.images, environment) {
+        Ok(lock) => lock,
+        Err(exit) => return Ok(exit),
+    };
+    go_on(loaded, again, args, environment, screen)
+}
+
+/// Runs again and again, of the config as `again` reads it, until a signal comes.
+fn go_on<L>(
+    loaded: Loaded,
+    again: L,
+    args: &SyncArgs,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem>
+where
+    L: Fn() -> Result<Loaded, Problem> + Clone + Send + 'static,
+{
     let work = &args.work;
     let (output, table) = (&work.output, work.table);
     let outputs = Outputs::prepare(output, table, environment, screen, Stdout::Process)?;
@@ -125,7 +144,7 @@ pub(super) fn run(
             queue: ports,
         };
         let events = of_events.zip(guards).map(|(of_events, guards)| {
-            let events = Events::new(&rounds.queue, Arc::clone(&rounds.catalog), of_events);
+            let events = rounds.events(of_events);
             serving.hears(events.hooks(guards));
             events
         });
@@ -134,13 +153,7 @@ pub(super) fn run(
         info!(every = %units::setting(every), "checking all images again and again");
         let publish = async {
             let all = repeat(every, &stop, || rounds.begin(&stop));
-            let meanwhile = async {
-                match &events {
-                    Some(events) => events.run(again, &stop).await,
-                    None => rounds.catalog.keep_current(again, &stop).await,
-                }
-            };
-            tokio::join!(all, meanwhile);
+            tokio::join!(all, rounds.keep_up(events.as_ref(), again, &stop));
         };
         let ended = Box::pin(watch.run(publish, &stop)).await;
         // Uploads that were broken off are cancelled at their registries.
@@ -171,6 +184,22 @@ struct Rounds {
 }
 
 impl Rounds {
+    /// What takes events between two runs.
+    fn events(&self, measures: Arc<dyn EventMeasures>) -> Events {
+        Events::new(&self.queue, Arc::clone(&self.catalog), measures)
+    }
+
+    /// Reads the config again with `load` when it changes, and takes events if there are to be any, until `stop` is cancelled.
+    async fn keep_up<L>(&self, events: Option<&Events>, load: L, stop: &CancellationToken)
+    where
+        L: Fn() -> Result<Loaded, Problem> + Clone + Send + 'static,
+    {
+        match events {
+            Some(events) => events.run(load, stop).await,
+            None => self.catalog.keep_current(load, stop).await,
+        }
+    }
+
     /// Publishes a run of all images, unless the last one is still open.
     async fn begin(&self, stop: &CancellationToken) -> Result<Option<RunId>, Problem> {
         let known = self.catalog.known();
