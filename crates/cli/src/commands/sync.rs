@@ -155,6 +155,7 @@ pub(crate) fn run(
     }
     let dialect = args.dialect.options(environment);
     let loaded = setup::load(Named::new(common, &dialect), environment)?;
+    setup::warn_of_unused_registries(&loaded);
     let images = args.choice.choose(&loaded.file, loaded.images)?;
     let _lock = match args.lock(&loaded.config, &images, environment) {
         Ok(lock) => lock,

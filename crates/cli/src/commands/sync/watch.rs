@@ -82,6 +82,7 @@ pub(super) fn run(
     };
     let loaded = again()?;
     loaded.again(args.watch.option())?;
+    setup::warn_of_unused_registries(&loaded);
     let _lock = match args.lock(&loaded.config, &loaded.images, environment) {
         Ok(lock) => lock,
         Err(exit) => return Ok(exit),
