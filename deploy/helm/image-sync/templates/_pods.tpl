@@ -163,7 +163,7 @@ readinessProbe:
 containers:
   - name: image-sync
     {{- include "image-sync.containerImage" . | nindent 4 }}
-    args: {{ concat (list "sync" "--grace" .Values.sync.grace) .Values.sync.extraArgs | toJson }}
+    args: {{ concat (list "sync" "--grace" .Values.sync.grace "--overlap" "queue") .Values.sync.extraArgs | toJson }}
     env:
       {{- include "image-sync.authEnv" . | nindent 6 }}
       - name: IMAGE_SYNC_STATE_DIR
