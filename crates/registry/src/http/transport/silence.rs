@@ -38,7 +38,7 @@ impl SilentHosts {
             self.answered(host);
             return answered;
         }
-        if lock(&self.0).insert(host.to_owned()) {
+        if self.falls_silent(host) {
             let (silent, limit) = (SILENT_AFTER.as_secs(), limit.as_secs());
             warn!(
                 host,
@@ -48,6 +48,11 @@ impl SilentHosts {
         let answered = answer.await;
         self.answered(host);
         answered
+    }
+
+    /// Whether that is news.
+    fn falls_silent(&self, host: &str) -> bool {
+        lock(&self.0).insert(host.to_owned())
     }
 
     fn answered(&self, host: &str) {
@@ -79,6 +84,15 @@ mod tests {
             7
         };
         assert_eq!(hosts.watch("a", LIMIT, answer).await, 7);
+    }
+
+    #[test]
+    fn that_a_host_is_silent_is_news_once_until_it_answers_again() {
+        let hosts = SilentHosts::default();
+        assert!(hosts.falls_silent("a") && hosts.falls_silent("b"));
+        assert!(!hosts.falls_silent("a"));
+        hosts.answered("a");
+        assert!(hosts.falls_silent("a") && !hosts.falls_silent("b"));
     }
 
     #[tokio::test(start_paused = true)]
