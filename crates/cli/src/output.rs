@@ -59,6 +59,16 @@ impl Outputs {
         })
     }
 
+    /// The same, to the stdout of this process.
+    pub(crate) fn of_process(
+        args: &OutputArgs,
+        table: TableArgs,
+        environment: &Environment,
+        screen: &Screen,
+    ) -> Result<Self, Problem> {
+        Self::prepare(args, table, environment, screen, Stdout::Process)
+    }
+
     /// The same, and a file for the images that were copied.
     pub(crate) fn with_copied(self, copied: Option<CopiedImages>) -> Self {
         Self { copied, ..self }

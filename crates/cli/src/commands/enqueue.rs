@@ -13,7 +13,6 @@ use crate::options::{CommonArgs, FormatArgs, OutputArgs, TableArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::process::stdout::Stdout;
 use crate::run::connection::ConnectionArgs;
 use crate::run::published;
 use crate::run::runtime;
@@ -74,13 +73,7 @@ pub(crate) fn run(
     )?;
     let images = chosen(args, &loaded).map_err(Problem::usage)?;
     let config = loaded.config;
-    let outputs = Outputs::prepare(
-        &args.output,
-        args.table,
-        environment,
-        screen,
-        Stdout::Process,
-    )?;
+    let outputs = Outputs::of_process(&args.output, args.table, environment, screen)?;
     let (config, images) = (&config, &images);
     runtime::run(runtime::GRACE, |stop| async move {
         let queue = args.connection.producer(environment).await?;

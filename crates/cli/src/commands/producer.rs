@@ -21,7 +21,6 @@ use crate::options::{CommonArgs, DialectArgs, OutputArgs, TableArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::process::stdout::Stdout;
 use crate::run::choice::ChoiceArgs;
 use crate::run::connection::ConnectionArgs;
 use crate::run::published::{self, Published};
@@ -101,13 +100,7 @@ pub(crate) fn run(
     if args.every.is_some() {
         loaded.again("--every")?;
     }
-    let outputs = Outputs::prepare(
-        &args.output,
-        args.table,
-        environment,
-        screen,
-        Stdout::Process,
-    )?;
+    let outputs = Outputs::of_process(&args.output, args.table, environment, screen)?;
     runtime::run(runtime::GRACE, |stop| async move {
         let queue = args.connection.producer(environment).await?;
         let ports = queue.ports();

@@ -32,7 +32,6 @@ use crate::process::clock::{SteadyClock, SystemClock};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::process::shutdown::Signals;
-use crate::process::stdout::Stdout;
 use crate::run::choice::ChoiceArgs;
 use crate::run::pipeline::{Outcome, Pipeline, RunOptions};
 use crate::run::setup::{self, Named};
@@ -197,13 +196,7 @@ fn work_with(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    let outputs = Outputs::prepare(
-        &args.output,
-        args.table,
-        environment,
-        screen,
-        Stdout::Process,
-    )?;
+    let outputs = Outputs::of_process(&args.output, args.table, environment, screen)?;
     args.set_concurrency(&mut config);
     let mut server = HttpServer::listen(&args.listen)?;
     let measures = server.of_work(|| Hosts::of(&config, images.samples()));

@@ -26,7 +26,6 @@ use crate::output::Outputs;
 use crate::process::clock::{SteadyClock, SystemClock};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
-use crate::process::stdout::Stdout;
 use crate::run::events::Events;
 use crate::run::events::current_catalog::CurrentCatalog;
 use crate::run::pipeline::{RunOptions, worker_settings};
@@ -102,8 +101,7 @@ where
     L: Fn() -> Result<Loaded, Problem> + Clone + Send + 'static,
 {
     let work = &args.work;
-    let (output, table) = (&work.output, work.table);
-    let outputs = Outputs::prepare(output, table, environment, screen, Stdout::Process)?;
+    let outputs = Outputs::of_process(&work.output, work.table, environment, screen)?;
     let mut server = HttpServer::listen(&work.listen)?;
     let measures = server.of_work(|| Hosts::of(&loaded.config, loaded.images.samples()));
     let of_runs = server.of_runs();
