@@ -27,6 +27,8 @@ pub(crate) struct NatsEnvironment {
     pub(crate) password_file: Option<PathBuf>,
     /// `NATS_TOKEN`.
     pub(crate) token: Option<Secret>,
+    /// `NATS_TOKEN_FILE`: where it is, if it is not in the environment itself.
+    pub(crate) token_file: Option<PathBuf>,
     /// `NATS_NKEY`: the file with the seed of an nkey.
     pub(crate) nkey: Option<PathBuf>,
     /// `NATS_CREDS`: a credentials file.
@@ -143,6 +145,7 @@ impl Environment {
                 password: text("NATS_PASSWORD").map(Secret::new),
                 password_file: path("NATS_PASSWORD_FILE"),
                 token: text("NATS_TOKEN").map(Secret::new),
+                token_file: path("NATS_TOKEN_FILE"),
                 nkey: path("NATS_NKEY"),
                 creds: path("NATS_CREDS"),
                 ca: path("NATS_CA"),

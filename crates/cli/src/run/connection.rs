@@ -41,7 +41,8 @@ const CERT: &str = "PEM file with the certificate of this client [env: NATS_CERT
 const KEY: &str = "PEM file with its key [env: NATS_KEY]";
 const USER: &str = "User of the NATS server; its password is in --nats-password-file or NATS_PASSWORD [env: NATS_USER]";
 const PASSWORD_FILE: &str = "File with the password of the user [env: NATS_PASSWORD_FILE]";
-const TOKEN: &str = "File with a token; else the token itself is in NATS_TOKEN";
+const TOKEN: &str =
+    "File with a token; else the token itself is in NATS_TOKEN [env: NATS_TOKEN_FILE]";
 const NKEY: &str = "File with the seed of an nkey [env: NATS_NKEY]";
 const CREDS: &str = "Credentials file: a JWT and the seed of its nkey [env: NATS_CREDS]";
 const INBOX_PREFIX: &str = "Where answers are received, for users who may not subscribe to _INBOX \
@@ -264,7 +265,11 @@ impl ConnectionArgs {
             let password = self.password(environment)?;
             return Ok(Auth::Password { user, password });
         }
-        Ok(environment.token.clone().map_or(Auth::None, Auth::Token))
+        match (&environment.token, &environment.token_file) {
+            (Some(token), _) => Ok(Auth::Token(token.clone())),
+            (None, Some(file)) => Ok(Auth::Token(secret_in(file)?)),
+            (None, None) => Ok(Auth::None),
+        }
     }
 
     fn prefix(&self, environment: &NatsEnvironment) -> Result<Prefix, Problem> {
@@ -450,6 +455,13 @@ mod tests {
             [ca_file, cert_file, key_file],
             [path("ca"), path("cert"), path("key")]
         );
+
+        let token = NatsEnvironment {
+            token_file: Some(file.clone()),
+            ..NatsEnvironment::default()
+        };
+        let found = parsed("").unwrap().auth(&token).unwrap();
+        assert_eq!(found, Auth::Token(password.clone()));
 
         let with_nkey = NatsEnvironment {
             nkey: Some(file.clone()),
