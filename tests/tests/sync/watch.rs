@@ -92,6 +92,39 @@ async fn rounds_follow_each_other_and_find_what_no_event_told_of() {
 }
 
 #[tokio::test]
+async fn a_registry_of_an_image_that_is_left_out_is_no_unused_one() {
+    let test = TestSync::with(&image("first")).await;
+    let (source, target) = (test.source.host(), test.target.host());
+    let config = format!(
+        "cache_registry: {target}
+registries: {{other.example: {{username: u, password: p}}}}
+settings: {{source_tls_verify: false}}
+images:
+- {{source: {source}/{REPOSITORY}, tag: '{TAG}'}}
+- {{source: other.example/app, tag: '1'}}
+"
+    );
+    test.program.write("config.yaml", &config);
+    let only = format!("*{REPOSITORY}*");
+    let arguments = [
+        "sync",
+        "-c",
+        "config.yaml",
+        "--every",
+        "1h",
+        "--only",
+        &only,
+    ];
+    let going_on = test.program.start(&arguments);
+    going_on.line("run ended").await;
+    let ended = going_on.stop().await;
+    assert!(
+        !ended.stderr.contains("no image of this config"),
+        "{ended:#?}"
+    );
+}
+
+#[tokio::test]
 async fn rounds_without_watch_hear_no_events() {
     let test = TestSync::with(&image("first")).await;
     let going_on = going_on(&test, "--every 1s").await;

@@ -34,7 +34,7 @@ use crate::process::exit::{Exit, Problem};
 use crate::process::shutdown::Signals;
 use crate::run::choice::ChoiceArgs;
 use crate::run::pipeline::{Outcome, Pipeline, RunOptions};
-use crate::run::setup::{self, Named};
+use crate::run::setup::{self, Loaded, Named};
 use crate::run::state::catalog_lock::{self, CatalogLock};
 use crate::run::state::{State, StateArgs};
 use crate::run::wiring::Outside;
@@ -68,6 +68,12 @@ pub(crate) enum Overlap {
 }
 
 impl SyncArgs {
+    /// A config with those of its images that were asked for.
+    fn chosen(&self, mut loaded: Loaded) -> Result<Loaded, Problem> {
+        loaded.images = self.choice.choose(&loaded.file, loaded.images)?;
+        Ok(loaded)
+    }
+
     /// Sees to it that no other process works these images, as far as that can be known. Who only looks disturbs nobody.
     fn lock(
         &self,
@@ -153,14 +159,12 @@ pub(crate) fn run(
         return watch::run(common, args, environment, screen);
     }
     let dialect = args.dialect.options(environment);
-    let loaded = setup::load(Named::new(common, &dialect), environment)?;
-    setup::warn_of_unused_registries(&loaded);
-    let images = args.choice.choose(&loaded.file, loaded.images)?;
-    let _lock = match args.lock(&loaded.config, &images, environment) {
+    let Loaded { config, images, .. } = load(Named::new(common, &dialect), args, environment)?;
+    let _lock = match args.lock(&config, &images, environment) {
         Ok(lock) => lock,
         Err(exit) => return Ok(exit),
     };
-    work(loaded.config, &images, &args.work, environment, screen)
+    work(config, &images, &args.work, environment, screen)
 }
 
 /// The same of this config.
@@ -170,10 +174,16 @@ fn run_with(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
+    let Loaded { config, images, .. } = load(named, args, environment)?;
+    work(config, &images, &args.work, environment, screen)
+}
+
+/// A config that is read for the first time, with the images that were asked for.
+fn load(named: Named<'_>, args: &SyncArgs, environment: &Environment) -> Result<Loaded, Problem> {
     let loaded = setup::load(named, environment)?;
+    // Before the choice: an image that is left out uses its registry all the same.
     setup::warn_of_unused_registries(&loaded);
-    let images = args.choice.choose(&loaded.file, loaded.images)?;
-    work(loaded.config, &images, &args.work, environment, screen)
+    args.chosen(loaded)
 }
 
 /// Works these images in this process, and writes the report.

@@ -18,7 +18,7 @@ use image_sync_webhook::receive::EventMeasures;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Named, SyncArgs};
+use super::{Named, SyncArgs, load};
 use crate::commands::producer::repeat;
 use crate::commands::webhook::HookArgs;
 use crate::options::CommonArgs;
@@ -75,13 +75,14 @@ pub(super) fn run(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
+    let dialect = args.dialect.options(environment);
+    let mut loaded = load(Named::new(common, &dialect), args, environment)?;
+    args.work.set_concurrency(&mut loaded.config);
+    loaded.again(args.watch.option())?;
     let again = {
         let (common, args, environment) = (common.clone(), args.clone(), environment.clone());
-        move || load(&common, &args, &environment)
+        move || load_again(&common, &args, &environment)
     };
-    let loaded = again()?;
-    loaded.again(args.watch.option())?;
-    setup::warn_of_unused_registries(&loaded);
     let _lock = match args.lock(&loaded.config, &loaded.images, environment) {
         Ok(lock) => lock,
         Err(exit) => return Ok(exit),
@@ -161,15 +162,14 @@ where
     })
 }
 
-/// The config, with the images that were asked for.
-fn load(
+/// The config as it is by now, with the images that were asked for.
+fn load_again(
     common: &CommonArgs,
     args: &SyncArgs,
     environment: &Environment,
 ) -> Result<Loaded, Problem> {
     let dialect = args.dialect.options(environment);
-    let mut loaded = setup::load(Named::new(common, &dialect), environment)?;
-    loaded.images = args.choice.choose(&loaded.file, loaded.images)?;
+    let mut loaded = args.chosen(setup::load(Named::new(common, &dialect), environment)?)?;
     args.work.set_concurrency(&mut loaded.config);
     Ok(loaded)
 }
