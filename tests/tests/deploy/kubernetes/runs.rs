@@ -71,6 +71,16 @@ fn summary(ended: &Ended) -> Summary {
     ended.report().head.summary
 }
 
+/// The Job fills the cache, and then the CronJob finds all in place.
+async fn fill_and_check(cluster: &mut Cluster, pods: &[Pod], images: u32) {
+    let first = cluster
+        .run_pod(&the_pod(pods, "Job image-sync-initial"))
+        .await;
+    assert_eq!(summary(&first).pulled, images, "{first:#?}");
+    let second = cluster.run_pod(&the_pod(pods, "CronJob image-sync")).await;
+    assert_eq!(summary(&second).already_cached, images, "{second:#?}");
+}
+
 #[tokio::test]
 async fn the_overlay_single_fills_the_cache_and_then_finds_all_in_place() {
     let (source, mut cluster) = (source().await, Cluster::start());
@@ -81,12 +91,7 @@ async fn the_overlay_single_fills_the_cache_and_then_finds_all_in_place() {
     );
     put_credentials(&cluster, &source);
     let pods = pods_below("deploy/kubernetes/overlays/single");
-    let first = cluster
-        .run_pod(&the_pod(&pods, "Job image-sync-initial"))
-        .await;
-    assert_eq!(summary(&first).pulled, 3, "{first:#?}");
-    let second = cluster.run_pod(&the_pod(&pods, "CronJob image-sync")).await;
-    assert_eq!(summary(&second).already_cached, 3, "{second:#?}");
+    fill_and_check(&mut cluster, &pods, 3).await;
 }
 
 #[tokio::test]
@@ -105,12 +110,7 @@ async fn the_seeds_own_manifests_run_with_only_the_image_changed() {
     );
     put_credentials(&cluster, &source);
     let pods = pods_of(&manifests);
-    let first = cluster
-        .run_pod(&the_pod(&pods, "Job image-sync-initial"))
-        .await;
-    assert_eq!(summary(&first).pulled, 4, "{first:#?}");
-    let second = cluster.run_pod(&the_pod(&pods, "CronJob image-sync")).await;
-    assert_eq!(summary(&second).already_cached, 4, "{second:#?}");
+    fill_and_check(&mut cluster, &pods, 4).await;
 }
 
 #[tokio::test]
