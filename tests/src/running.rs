@@ -9,12 +9,16 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use crate::Ended;
 
 /// Longer than anything that a test waits for, on a machine under load: what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
+
+/// How long it may take until it is well.
+const HEALTHY_WITHIN: Duration = Duration::from_secs(120);
+const BETWEEN_CHECKS: Duration = Duration::from_millis(100);
 
 /// A running program. It is killed when it is dropped, and shows its log if its test fails.
 pub struct Running {
@@ -102,6 +106,27 @@ impl Running {
     /// Whether it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks how it is, as a supervisor does, until it is well: `ask` says else why it is not.
+    ///
+    /// # Panics
+    /// If it ends before, or takes too long.
+    pub async fn is_healthy(&mut self, name: &str, ask: impl AsyncFn() -> Result<(), String>) {
+        let mut last = String::new();
+        let asked = async {
+            let mut ticks = interval(BETWEEN_CHECKS);
+            loop {
+                ticks.tick().await;
+                assert!(self.is_running(), "{name} ended");
+                match ask().await {
+                    Ok(()) => return,
+                    Err(why) => last = why,
+                }
+            }
+        };
+        let is_well = timeout(HEALTHY_WITHIN, asked).await.is_ok();
+        assert!(is_well, "{name} was never healthy: {last}");
     }
 
     /// The id of its process.

@@ -4,6 +4,12 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+/// A docker-registry that stands for the cache: at the same port, with its images in `/cache`.
+pub(crate) const REGISTRY: &str = "version: 0.1
+storage: {filesystem: {rootdirectory: /cache}, delete: {enabled: true}}
+http: {addr: '0.0.0.0:5000'}
+";
+
 /// The folder of the repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()

@@ -8,25 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use image_sync_tests::containers::{Container, Mount, Network, USER};
 use image_sync_tests::{Ended, Running};
 use serde_yaml_ng::Value;
 use tempfile::TempDir;
-use tokio::time::{interval, timeout};
 
 use super::service::{Condition, Service, Volume};
-use crate::files::{local, text_of};
+use crate::files::{REGISTRY, local, text_of};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_image-sync-under-test");
-const PATIENCE: Duration = Duration::from_secs(120);
-/// A cache that has the same address, port and volume as the one of the file.
-const CACHE: &str = "version: 0.1
-storage: {filesystem: {rootdirectory: /cache}, delete: {enabled: true}}
-http: {addr: '0.0.0.0:5000'}
-";
-
 /// The services of a file, and those of them that run.
 pub(super) struct Project {
     services: BTreeMap<String, Service>,
@@ -203,23 +194,14 @@ impl Project {
         let check = self.services[name].healthcheck.as_ref().unwrap();
         let mut container = self.container(name, address);
         container.command = check.command(address);
-        let mut last = None;
-        let asked = async {
-            let mut ticks = interval(Duration::from_millis(100));
-            loop {
-                ticks.tick().await;
-                let mut containers = self.running.get_mut(name).unwrap().iter_mut();
-                let asked = containers.find(|(at, _)| *at == address).unwrap();
-                assert!(asked.1.is_running(), "{name} ended");
-                let ended = container.run(BINARY).await;
-                if ended.code == Some(0) {
-                    return;
-                }
-                last = Some(ended);
-            }
+        let mut containers = self.running.get_mut(name).unwrap().iter_mut();
+        let (_, running) = containers.find(|(at, _)| *at == address).unwrap();
+        let ask = async || {
+            let ended = container.run(BINARY).await;
+            let is_well = ended.code == Some(0);
+            is_well.then_some(()).ok_or_else(|| format!("{ended:#?}"))
         };
-        let well = timeout(PATIENCE, asked).await;
-        assert!(well.is_ok(), "{name} was never healthy: {last:#?}");
+        running.is_healthy(name, ask).await;
     }
 
     fn container(&self, name: &str, address: Ipv4Addr) -> Container {
@@ -228,7 +210,7 @@ impl Project {
         let volumes = service.volumes.iter().map(|it| Volume::parse(it));
         mounts.extend(volumes.map(|volume| self.mount(volume, name, address)));
         if name == "cache" {
-            let config = local(CACHE, address);
+            let config = local(REGISTRY, address);
             mounts.push(self.written("cache.yaml", &config, "/etc/cache.yaml"));
         }
         Container {

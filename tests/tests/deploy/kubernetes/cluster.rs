@@ -8,25 +8,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use image_sync_tests::containers::{Container, Mount, Network, USER};
 use image_sync_tests::{Ended, Running, ask};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::time::{interval, timeout};
+use tokio::net::TcpStream;
 
 use super::manifests::{Pod, arguments, items, text, variable};
-use crate::files::{local, text_of};
+use crate::files::{REGISTRY, local, text_of};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_image-sync-under-test");
-const PATIENCE: Duration = Duration::from_secs(120);
 const CACHE: &str = "image-cache.image-cache.svc.cluster.local";
-const REGISTRY: &str = "version: 0.1
-storage: {filesystem: {rootdirectory: /data}}
-http: {addr: '0.0.0.0:5000'}
-";
-
 /// A namespace with its configs, secrets and volumes, and the pods of it that run.
 pub(super) struct Cluster {
     folder: TempDir,
@@ -56,7 +49,7 @@ impl Cluster {
                 .into(),
             mounts: vec![
                 mount(config, "/registry.yaml", true),
-                mount(data, "/data", false),
+                mount(data, "/cache", false),
             ],
             user: USER,
             ..Container::default()
@@ -277,21 +270,15 @@ async fn probed(pod: &Pod, probe: &str, address: Ipv4Addr, running: &mut Running
     let port = ports.find(|port| port["name"] == get["port"]).unwrap();
     let place_asked = format!("{address}:{}", port["containerPort"]);
     let path = text(get, "/path");
-    let asked = async {
-        let mut ticks = interval(Duration::from_millis(100));
-        loop {
-            ticks.tick().await;
-            assert!(running.is_running(), "{place} ended");
-            if tokio::net::TcpStream::connect(&place_asked).await.is_err() {
-                continue;
-            }
-            if ask(&place_asked, "GET", path, "", "").await.0 == 200 {
-                return;
-            }
+    let ask_it = async || {
+        let connected = TcpStream::connect(&place_asked).await;
+        connected.map_err(|error| error.to_string())?;
+        match ask(&place_asked, "GET", path, "", "").await {
+            (200, _) => Ok(()),
+            (status, why) => Err(format!("{probe}: {status}: {why}")),
         }
     };
-    let well = timeout(PATIENCE, asked).await;
-    assert!(well.is_ok(), "{place}: {probe} never answered 200");
+    running.is_healthy(place, ask_it).await;
 }
 
 fn mount(source: PathBuf, target: &str, read_only: bool) -> Mount {
