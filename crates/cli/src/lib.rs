@@ -72,21 +72,36 @@ fn carry_out(
     environment: &Environment,
     telemetry: &Telemetry,
 ) -> Result<Exit, Problem> {
-    // The other commands show nothing while they are at work.
-    let works_images = matches!(
-        command,
-        Command::Sync(_) | Command::Copy(_) | Command::Kyma(_) | Command::Aliyun(_)
-    );
     let is_quiet = match &command {
         Command::Sync(args) => args.work.table.quiet,
         Command::Copy(args) => args.work.table.quiet,
         _ => false,
     };
-    let has_progress = works_images && !common.no_progress && !is_quiet;
+    let has_progress = works_images(&command) && !common.no_progress && !is_quiet;
     let screen = Screen::of_process(!has_progress || environment.dumb_terminal);
+    start_logging(
+        common,
+        &command,
+        environment,
+        telemetry,
+        (&screen, is_quiet),
+    )?;
+    if command.takes_nothing_from_a_config() {
+        setup::check_unneeded(common, environment)?;
+    }
+    dispatch(common, command, environment, &screen)
+}
+
+fn start_logging(
+    common: &CommonArgs,
+    command: &Command,
+    environment: &Environment,
+    telemetry: &Telemetry,
+    (screen, is_quiet): (&Screen, bool),
+) -> Result<(), Problem> {
     // Beside a display, what it shows need not be logged too.
-    let is_shown = screen.has_display() && works_images;
-    let usual = match &command {
+    let is_shown = screen.has_display() && works_images(command);
+    let usual = match command {
         Command::Kyma(args) if args.debug(environment)? => "debug",
         _ if is_shown => BESIDE_A_DISPLAY,
         _ if is_quiet => QUIET,
@@ -94,33 +109,46 @@ fn carry_out(
     };
     let (said_by, level) = asked_level(common, environment).unwrap_or(("log level", usual));
     let (format, spans) = (common.log_format, telemetry.layer());
-    let file = match &command {
+    let file = match command {
         Command::Aliyun(args) => args.log(),
         _ => None,
     };
-    let to = logging::Destination::of(&screen, file).map_err(Problem::usage)?;
+    let to = logging::Destination::of(screen, file).map_err(Problem::usage)?;
     logging::start(to, format, level, environment.no_color, spans)
         .map_err(|error| Problem::usage(format!("{said_by} {error}")))?;
     telemetry.tell();
-    if command.takes_nothing_from_a_config() {
-        setup::check_unneeded(common, environment)?;
-    }
+    Ok(())
+}
+
+/// The other commands show nothing while they are at work.
+fn works_images(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Sync(_) | Command::Copy(_) | Command::Kyma(_) | Command::Aliyun(_)
+    )
+}
+
+fn dispatch(
+    common: &CommonArgs,
+    command: Command,
+    environment: &Environment,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    use commands::roles::{aggregator, producer, webhook, worker};
     match command {
-        Command::Sync(args) => commands::sync::run(common, &args, environment, &screen),
-        Command::Copy(args) => commands::sync::copy::run(common, &args, environment, &screen),
-        Command::Kyma(args) => commands::sync::kyma::run(common, &args, environment, &screen),
-        Command::Aliyun(args) => commands::sync::aliyun::run(common, &args, environment, &screen),
+        Command::Sync(args) => commands::sync::run(common, &args, environment, screen),
+        Command::Copy(args) => commands::sync::copy::run(common, &args, environment, screen),
+        Command::Kyma(args) => commands::sync::kyma::run(common, &args, environment, screen),
+        Command::Aliyun(args) => commands::sync::aliyun::run(common, &args, environment, screen),
         Command::Provision(args) => commands::provision::run(&args, environment),
         Command::NatsCredentials(args) => commands::provision::nats_credentials::run(&args),
-        Command::Producer(args) => commands::producer::run(common, &args, environment, &screen),
-        Command::Worker(args) => commands::worker::run(common, &args, environment),
-        Command::Webhook(args) => commands::webhook::run(common, &args, environment),
-        Command::Aggregator(args) => commands::aggregator::run(&args, environment),
-        Command::Enqueue(args) => commands::enqueue::run(common, &args, environment, &screen),
-        Command::DeadLetters(command) => {
-            commands::dead_letters::run(&command, environment, &screen)
-        }
-        Command::Runs(command) => commands::runs::run(&command, environment, &screen),
+        Command::Producer(args) => producer::run(common, &args, environment, screen),
+        Command::Worker(args) => worker::run(common, &args, environment),
+        Command::Webhook(args) => webhook::run(common, &args, environment),
+        Command::Aggregator(args) => aggregator::run(&args, environment),
+        Command::Enqueue(args) => commands::enqueue::run(common, &args, environment, screen),
+        Command::DeadLetters(command) => commands::dead_letters::run(&command, environment, screen),
+        Command::Runs(command) => commands::runs::run(&command, environment, screen),
         Command::Why(args) => commands::runs::why::run(&args, environment),
         Command::Hosts(command) => commands::hosts::run(&command, environment),
         Command::Healthcheck(args) => server::healthcheck::run(&args),

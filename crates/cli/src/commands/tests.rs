@@ -21,8 +21,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::roles::{aggregator, producer};
 use super::runs::why;
-use super::{aggregator, dead_letters, enqueue, hosts, producer, runs};
+use super::{dead_letters, enqueue, hosts, runs};
 use crate::args::{self, Command};
 use crate::options::{Output, OutputArgs, TableArgs};
 use crate::output::Outputs;

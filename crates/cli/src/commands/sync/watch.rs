@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Named, SyncArgs, load};
-use crate::commands::producer::repeat;
-use crate::commands::webhook::HookArgs;
+use crate::commands::roles::producer::repeat;
+use crate::commands::roles::webhook::HookArgs;
 use crate::options::CommonArgs;
 use crate::output::Outputs;
 use crate::process::clock::{SteadyClock, SystemClock};

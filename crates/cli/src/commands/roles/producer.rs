@@ -71,9 +71,9 @@ pub(crate) struct ProducerArgs {
 }
 
 /// What a producer goes by to find out which images rules choose.
-pub(super) struct Outside {
-    pub(super) registries: Arc<dyn Registries>,
-    pub(super) creation_times: Arc<dyn CreationTimes>,
+pub(in crate::commands) struct Outside {
+    pub(in crate::commands) registries: Arc<dyn Registries>,
+    pub(in crate::commands) creation_times: Arc<dyn CreationTimes>,
 }
 
 /// What to do while a run of the same catalog is open.
@@ -120,7 +120,7 @@ pub(crate) fn run(
 }
 
 /// Starts one run, and waits for its report if that is asked for.
-pub(super) async fn produce(
+pub(in crate::commands) async fn produce(
     args: &ProducerArgs,
     loaded: &Loaded,
     outside: &Outside,
@@ -179,7 +179,7 @@ fn outside(
 /// Starts a round now and then one whenever its time has come, until `stop` is cancelled. One whose time comes while
 /// another is under way follows it at once, further ones are left out, and one that fails is none of the next one's
 /// business.
-pub(super) async fn repeat(
+pub(in crate::commands) async fn repeat(
     every: Duration,
     stop: &CancellationToken,
     round: impl AsyncFn() -> Result<Option<RunId>, Problem>,

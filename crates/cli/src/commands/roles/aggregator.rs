@@ -51,7 +51,7 @@ pub(crate) fn run(args: &AggregatorArgs, environment: &Environment) -> Result<Ex
 }
 
 /// Looks after runs, their reports and jobs that kill their workers, until `stop` is cancelled.
-pub(super) async fn aggregate(
+pub(in crate::commands) async fn aggregate(
     queue: &Ports,
     measures: &Arc<dyn Measures>,
     stop: &CancellationToken,

@@ -67,23 +67,23 @@ struct ServeArgs {
 
 /// Options of commands that take events.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct HookArgs {
+pub(in crate::commands) struct HookArgs {
     /// Believe senders that the config does not name, and scripts without a secret, whoever they are: for networks that nobody
     /// else can reach
     #[arg(long)]
-    pub(super) insecure_no_auth: bool,
+    pub(in crate::commands) insecure_no_auth: bool,
 }
 
 impl HookArgs {
     /// The senders that are heard.
-    pub(super) fn senders(&self, webhooks: &Webhooks) -> Vec<Sender> {
+    pub(in crate::commands) fn senders(&self, webhooks: &Webhooks) -> Vec<Sender> {
         let heard =
             |sender: &Sender| self.insecure_no_auth || webhooks.senders.contains_key(sender);
         Sender::ALL.into_iter().filter(heard).collect()
     }
 
     /// Who may ask.
-    pub(super) fn guards(
+    pub(in crate::commands) fn guards(
         &self,
         config: &Config,
         listen: &ListenArgs,

@@ -1,0 +1,6 @@
+//! The roles of the pipeline, each a process that goes on: what is asked for in `commands` is done by these.
+
+pub(crate) mod aggregator;
+pub(crate) mod producer;
+pub(crate) mod webhook;
+pub(crate) mod worker;
