@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::LazyLock;
 
 use image_sync_shared::run::outcome::ImageResult;
 use image_sync_shared::run::report::Report;
+use image_sync_shared::run::report::schema::SCHEMA;
+use jsonschema::Validator;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -186,15 +190,26 @@ impl From<Output> for Ended {
     }
 }
 
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
+static SCHEMA_OF_REPORTS: LazyLock<Validator> = LazyLock::new(|| {
+    let schema = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+    jsonschema::validator_for(&schema).expect("the schema is one")
+});
+
 impl Ended {
-    /// The report on its stdout.
+    /// The report on its stdout, which keeps to the schema of reports.
     ///
     /// # Panics
-    /// If there is none: the test then shows what there is.
+    /// If there is none, or it does not: the test then shows what there is.
     #[must_use]
     #[expect(clippy::panic, reason = "a test fails by panicking")]
     pub fn report(&self) -> Report {
-        serde_json::from_str(&self.stdout)
+        let report: Value = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no JSON on stdout: {error}\n{self:#?}"));
+        if let Err(error) = SCHEMA_OF_REPORTS.validate(&report) {
+            panic!("{error} at {}\n{self:#?}", error.instance_path());
+        }
+        serde_json::from_value(report)
             .unwrap_or_else(|error| panic!("no report on stdout: {error}\n{self:#?}"))
     }
 

@@ -5,6 +5,7 @@
 //! in memory, and the report is written from there in the order of the catalog.
 
 mod first_values;
+pub mod lines;
 mod missing;
 mod report;
 
@@ -19,8 +20,11 @@ use image_sync_shared::ports::runs::run_states::RunState;
 use image_sync_shared::ports::telemetry::measures::Measures;
 use image_sync_shared::ports::telemetry::trace_context::{Propagator, TraceContext};
 use image_sync_shared::run::outcome::ImageResult;
-use image_sync_shared::run::report::{MissingImage, ReportHead, RunStatus};
+use image_sync_shared::run::report::{
+    MissingImage, PROGRAM_VERSION, ReportHead, RunStatus, SCHEMA_VERSION,
+};
 use image_sync_shared::run::{RunEvent, RunId, RunOpened, Trigger};
+use image_sync_shared::text::timestamp;
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -110,7 +114,7 @@ impl Aggregator {
         run: &RunId,
         stop: &CancellationToken,
     ) -> Result<FinishedRun, AggregateError> {
-        let span = info_span!("fold", run = %run);
+        let span = info_span!("fold", run_id = %run);
         self.follow_inside_span(run, stop).instrument(span).await
     }
 
@@ -131,7 +135,7 @@ impl Aggregator {
         let ending = ending(status);
         let head = head(run, &followed.fold, &opened, ending, self.clock.now());
         let missing = self.missing(run, &followed, &head).await?;
-        tell(&head, ending);
+        tell(&head);
         tell_of_unproven(followed.fold.unproven());
         Ok(FinishedRun::new(
             head,
@@ -225,7 +229,7 @@ impl Aggregator {
         head: &ReportHead,
     ) -> Result<FirstValues<MissingImage>, AggregateError> {
         // The log of a run that is complete is not read a second time.
-        if head.summary.results() == head.summary.total {
+        if head.summary.missing == 0 {
             return Ok(FirstValues::default());
         }
         let mut missing = Missing::default();
@@ -252,14 +256,15 @@ impl FinishedRun {
             started_at: now,
             deadline_at: state.until,
             trigger: if is_by_itself {
-                Trigger::Manual
+                Trigger::Enqueue
             } else {
-                Trigger::Cron
+                Trigger::Schedule
             },
             cache_registry: String::new(),
             config_hash: state.catalog.clone(),
             images: None,
             skip_on_error: false,
+            dry_run: false,
             silence_ms: u64::try_from(NO_OPENING.as_millis()).unwrap_or(u64::MAX),
             key: None,
             trace: TraceContext::default(),
@@ -293,7 +298,9 @@ fn head(
 ) -> ReportHead {
     let took = (now - opened.started_at).whole_milliseconds();
     ReportHead {
-        timestamp: now,
+        schema_version: SCHEMA_VERSION,
+        program_version: PROGRAM_VERSION.to_owned(),
+        timestamp: timestamp::whole_milliseconds(now),
         cache_registry: opened.cache_registry.clone(),
         run_id: run.clone(),
         trigger: opened.trigger,
@@ -302,7 +309,8 @@ fn head(
             Ending::DeadlinePassed | Ending::Interrupted => RunStatus::Incomplete,
             Ending::Abandoned => RunStatus::Abandoned,
         },
-        started_at: opened.started_at,
+        dry_run: opened.dry_run,
+        started_at: timestamp::whole_milliseconds(opened.started_at),
         duration_ms: u64::try_from(took).unwrap_or(0),
         bytes_copied: fold.bytes_copied(),
         summary: fold.summary(),
@@ -310,14 +318,15 @@ fn head(
     }
 }
 
-fn tell(head: &ReportHead, ending: Ending) {
+fn tell(head: &ReportHead) {
     let summary = &head.summary;
     tracing::info!(
-        ?ending,
+        status = %head.status.name(),
         pulled = summary.pulled,
         already_cached = summary.already_cached,
         skipped = summary.skipped,
         failed = summary.failed,
+        missing = summary.missing,
         total = summary.total,
         "run ended"
     );

@@ -155,6 +155,7 @@ impl Fold {
         let planned = self.opened.as_ref().and_then(|opened| opened.images);
         let without_seal = || self.named.max(past_last).max(planned.unwrap_or_default());
         summary.total = self.expected.unwrap_or_else(without_seal);
+        summary.missing = summary.total.saturating_sub(summary.results());
         summary
     }
 

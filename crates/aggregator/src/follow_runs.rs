@@ -135,12 +135,12 @@ impl RunFollower {
                 Err(error)
                     if error.is_of_a_queue_away() && std::mem::replace(&mut is_away, true) =>
                 {
-                    tracing::debug!(run = %state.run, %error, "still no report");
+                    tracing::debug!(run_id = %state.run, %error, "still no report");
                     sleep(AFTER_FAILURE).await;
                 }
                 Err(error) => {
                     refusals += u32::from(matches!(error, FollowError::Report(_)));
-                    tracing::error!(run = %state.run, %error, "no report yet: trying again");
+                    tracing::error!(run_id = %state.run, %error, "no report yet: trying again");
                     sleep(AFTER_FAILURE).await;
                 }
             }
@@ -218,7 +218,7 @@ impl RunFollower {
             // No refusal: however long the server is away, the report is stored when it is back.
             Err(error @ QueueError::Unreachable(_)) => return Err(error.into()),
             Err(error) if without_report => {
-                tracing::error!(%run, %error, "the run ends without a report");
+                tracing::error!(run_id = %run, %error, "the run ends without a report");
                 head.left_out = Extent::Counts.left_out(&head.summary);
             }
             Err(error) => return Err(FollowError::Report(error)),
@@ -240,10 +240,10 @@ impl RunFollower {
         match self.queue.purge(run).await {
             Ok(0) => {}
             Ok(jobs) => {
-                tracing::info!(%run, jobs, "dropped the jobs that were left of a run that ended");
+                tracing::info!(run_id = %run, jobs, "dropped the jobs that were left of a run that ended");
             }
             Err(error) => {
-                tracing::warn!(%run, %error, "could not drop the jobs that are left of a run that ended");
+                tracing::warn!(run_id = %run, %error, "could not drop the jobs that are left of a run that ended");
             }
         }
     }

@@ -8,6 +8,7 @@ use image_sync_shared::run::outcome::{ImageResult, JobResult, ResultKind};
 use image_sync_shared::run::report::MissingImage;
 use image_sync_shared::run::{ImageName, RunEvent};
 use image_sync_shared::text::UnknownWord;
+use image_sync_shared::text::timestamp;
 use serde::Serialize;
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -58,10 +59,7 @@ pub struct ImageState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// When it comes again.
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "timestamp::option", skip_serializing_if = "Option::is_none")]
     pub due: Option<OffsetDateTime>,
     /// The worker that has it in hand.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -87,7 +87,7 @@ impl Janitor {
             ..
         } = delivery;
         let reason = reason(&job, deliveries);
-        tracing::error!(run = %job.run_id, job = %job.job_id, "job given up: {reason}");
+        tracing::error!(run_id = %job.run_id, job = %job.job_id, "job given up: {reason}");
         let (run, event) = (job.run_id.clone(), event(&job, &reason));
         let letter = DeadLetter {
             id: job.job_id.to_string(),

@@ -3,6 +3,7 @@
 use image_sync_shared::ports::queue::host_pauses::HostPause;
 use image_sync_shared::run::RunId;
 use image_sync_shared::run::report::RunStatus;
+use image_sync_shared::text::timestamp;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -17,7 +18,7 @@ pub struct InRun {
     /// How it ended; none while it is open.
     pub status: Option<RunStatus>,
     /// When it started, or when its report was made.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     pub at: OffsetDateTime,
     /// How the image stands, or stood at the end of the run.
     #[serde(flatten)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) mod completions;
@@ -179,6 +179,13 @@ impl Command {
     }
 }
 
+/// What has a JSON Schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SchemaOf {
+    Config,
+    Report,
+}
+
 /// What to do with the config.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -188,9 +195,13 @@ pub(crate) enum ConfigCommand {
     /// Print the config of another tool in the form of this program
     #[command(after_help = convert::HELP)]
     Convert(Box<ConvertArgs>),
-    /// Print the JSON Schema of configs, for editors
+    /// Print the JSON Schema of configs, for editors, or of reports, for programs
     #[command(after_help = "Example:\n  image-sync config schema > config.schema.json")]
-    Schema,
+    Schema {
+        /// Of what
+        #[arg(default_value = "config")]
+        of: SchemaOf,
+    },
     /// List the tags of a repository, and say which rules leave out which and why
     #[command(after_help = tags::HELP)]
     Tags(Box<TagsArgs>),
@@ -297,7 +308,7 @@ mod tests {
 
     use super::*;
     use crate::commands::sync::{WatchArgs, WorkArgs};
-    use crate::options::{LogFormat, Output, OutputArgs, TableArgs};
+    use crate::options::{LogFormat, OutputArgs, ReportFormat, TableArgs, TriggerArgs};
     use crate::run::choice::ChoiceArgs;
     use crate::run::state::StateArgs;
     use crate::server::ListenArgs;
@@ -340,7 +351,7 @@ mod tests {
                 table: TableArgs::default(),
                 check: false,
                 output: OutputArgs {
-                    output: Some(Output::Json),
+                    output: Some(ReportFormat::Json),
                     report: Some("r.json".into()),
                 },
                 concurrency: NonZeroUsize::new(8),
@@ -349,6 +360,7 @@ mod tests {
                 },
                 grace: Some(Duration::from_secs(120)),
                 listen: ListenArgs::at("[::1]:9090"),
+                trigger: TriggerArgs::default(),
             },
             overlap: None,
             watch: WatchArgs::default(),
@@ -465,7 +477,7 @@ mod tests {
             ),
             ("image-sync sync --grace soon", "--grace"),
             ("image-sync sync --listen 9090", "expected HOST:PORT"),
-            ("image-sync sync --output xml", "auto, json, table"),
+            ("image-sync sync --output xml", "auto, json, ndjson, table"),
             ("image-sync sync --dryrun", "--dry-run"),
             ("image-sync snyc", "snyc"),
             ("image-sync config", "check"),

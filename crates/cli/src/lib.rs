@@ -4,9 +4,10 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use args::{Command, ConfigCommand};
+use args::{Command, ConfigCommand, SchemaOf};
 use commands::config::{check, convert, tags};
 use image_sync_catalog::config_file::{DialectOptions, SCHEMA};
+use image_sync_shared::run::report;
 use options::CommonArgs;
 use process::clock::SystemClock;
 use process::environment::Environment;
@@ -156,7 +157,10 @@ fn dispatch(
             config_check(common, &args.options(environment), environment)
         }
         Command::Config(ConfigCommand::Convert(args)) => convert::run(&args, environment),
-        Command::Config(ConfigCommand::Schema) => print(SCHEMA.as_bytes()),
+        Command::Config(ConfigCommand::Schema { of }) => print(match of {
+            SchemaOf::Config => SCHEMA.as_bytes(),
+            SchemaOf::Report => report::schema::SCHEMA.as_bytes(),
+        }),
         Command::Config(ConfigCommand::Tags(args)) => tags::run(common, &args, environment),
         Command::Completions { shell } => print(args::completions::script(shell).as_bytes()),
         Command::Man { folder } => args::man_pages::write(&folder).map(|()| Exit::Success),

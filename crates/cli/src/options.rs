@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use image_sync_catalog::config_file::{DialectOptions, Format};
 use image_sync_catalog::selection::one_off::RuleTexts;
+use image_sync_shared::run::Trigger;
 
 use crate::process::environment::Environment;
 use crate::terminal::report_table::Extent;
@@ -89,12 +90,38 @@ impl DialectArgs {
 /// Options of commands that write a report.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OutputArgs {
-    /// The report on stdout; auto is a table on a terminal and JSON otherwise [default: auto]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) output: Option<Output>,
+    /// The report on stdout; auto is a table on a terminal and JSON otherwise, ndjson a line of JSON for each image and the run
+    /// [default: auto]
+    #[arg(long, value_name = "FORMAT", verbatim_doc_comment)]
+    pub(crate) output: Option<ReportFormat>,
     /// Write the report as JSON to this file too
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Options of commands that start a run of a catalog.
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TriggerArgs {
+    /// What the report says has set the run off [default: manual; schedule with --every, and of `producer`]
+    #[arg(long, value_name = "TRIGGER")]
+    trigger: Option<RunTrigger>,
+}
+
+impl TriggerArgs {
+    /// What is said, else what is usual.
+    pub(crate) fn or(self, usual: RunTrigger) -> Trigger {
+        match self.trigger.unwrap_or(usual) {
+            RunTrigger::Manual => Trigger::Manual,
+            RunTrigger::Schedule => Trigger::Schedule,
+        }
+    }
+}
+
+/// What sets a run of a catalog off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunTrigger {
+    Manual,
+    Schedule,
 }
 
 /// Options of tables of a report.
@@ -173,13 +200,34 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// How the report looks on stdout.
+/// How a list looks on stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     #[default]
     Auto,
     Json,
     Table,
+}
+
+/// How a report looks on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    #[default]
+    Auto,
+    Json,
+    Ndjson,
+    Table,
+}
+
+impl ReportFormat {
+    /// How what is no report looks beside it.
+    pub(crate) fn others(self) -> Output {
+        match self {
+            Self::Auto => Output::Auto,
+            Self::Json | Self::Ndjson => Output::Json,
+            Self::Table => Output::Table,
+        }
+    }
 }
 
 /// Understands the name of a format.

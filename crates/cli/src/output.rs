@@ -6,13 +6,13 @@ mod report_file;
 use std::io::{self, BufReader, IsTerminal as _, Write};
 
 use console::Term;
-use image_sync_aggregator::aggregate::FinishedRun;
+use image_sync_aggregator::aggregate::{FinishedRun, lines};
 use image_sync_aggregator::image_states::Meant;
 use image_sync_shared::ports::runs::reports::StoredReport;
 use image_sync_shared::run::report::Report;
 use image_sync_shared::text::JsonWriter;
 
-use crate::options::{Output, OutputArgs, TableArgs};
+use crate::options::{Output, OutputArgs, ReportFormat, TableArgs};
 use crate::process::environment::Environment;
 use crate::process::exit::Problem;
 use crate::process::stdout::Stdout;
@@ -29,9 +29,17 @@ pub(crate) enum Shape {
     Table(Canvas),
 }
 
+/// How a report looks on stdout.
+#[derive(Clone, Copy, Debug)]
+enum ReportShape {
+    Json,
+    Lines,
+    Table(Canvas),
+}
+
 /// The places that get the report.
 pub(crate) struct Outputs {
-    shape: Shape,
+    shape: ReportShape,
     extent: Extent,
     file: Option<ReportFile>,
     copied: Option<CopiedImages>,
@@ -50,7 +58,7 @@ impl Outputs {
     ) -> Result<Self, Problem> {
         let file = args.report.as_deref().map(ReportFile::prepare).transpose();
         Ok(Self {
-            shape: shape(args.output.unwrap_or_default(), environment.no_color),
+            shape: report_shape(args.output.unwrap_or_default(), environment.no_color),
             extent: table.extent(),
             file: file.map_err(Problem::usage)?,
             copied: None,
@@ -85,8 +93,12 @@ impl Outputs {
         };
         to_file.map_err(Problem::not_carried_out)?;
         let to_stdout = match self.shape {
-            Shape::Json => self.stdout.write(|out| copy(out)),
-            Shape::Table(canvas) => {
+            ReportShape::Json => self.stdout.write(|out| copy(out)),
+            ReportShape::Lines => {
+                let report = read(stored)?;
+                self.stdout.write(|out| write_lines(&report, out))
+            }
+            ReportShape::Table(canvas) => {
                 let mut report = read(stored)?;
                 self.stdout
                     .write(|out| report_table::write(&mut report, canvas, self.extent, out))
@@ -117,8 +129,9 @@ impl Outputs {
         };
         to_file.map_err(Problem::not_carried_out)?;
         let to_stdout = match self.shape {
-            Shape::Json => self.stdout.write(|out| json(out)),
-            Shape::Table(canvas) => {
+            ReportShape::Json => self.stdout.write(|out| json(out)),
+            ReportShape::Lines => self.stdout.write(|out| write_lines(&report, out)),
+            ReportShape::Table(canvas) => {
                 // Who names images wants to see them, up to date or not.
                 let extent = match self.extent {
                     Extent::Changes => Extent::All,
@@ -144,10 +157,11 @@ impl Outputs {
             None => Ok(()),
         };
         let to_stdout = self.stdout.write(|out| match self.shape {
-            Shape::Json => run.write_json(&mut JsonWriter::new(out)),
-            Shape::Table(canvas) => report_table::write(run, canvas, self.extent, out),
+            ReportShape::Json => run.write_json(&mut JsonWriter::new(out)),
+            ReportShape::Lines => run.write_lines(&mut JsonWriter::new(out)),
+            ReportShape::Table(canvas) => report_table::write(run, canvas, self.extent, out),
         });
-        if self.screen.has_display() && matches!(self.shape, Shape::Json) {
+        if self.screen.has_display() && !matches!(self.shape, ReportShape::Table(_)) {
             // The person at the terminal does not see the report.
             let mut told = Vec::new();
             let lacking = report_table::write_failures(run, &mut told);
@@ -157,6 +171,21 @@ impl Outputs {
         to_file.map_err(Problem::not_carried_out)?;
         of_copied?;
         to_stdout.map_err(Problem::not_carried_out)
+    }
+}
+
+fn write_lines(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let (results, missing) = (report.results.iter().map(Ok), report.missing.iter().map(Ok));
+    lines::write(&mut JsonWriter::new(out), &report.head, results, missing)
+}
+
+fn report_shape(format: ReportFormat, no_color: bool) -> ReportShape {
+    if format == ReportFormat::Ndjson {
+        return ReportShape::Lines;
+    }
+    match shape(format.others(), no_color) {
+        Shape::Json => ReportShape::Json,
+        Shape::Table(canvas) => ReportShape::Table(canvas),
     }
 }
 

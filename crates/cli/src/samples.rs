@@ -5,7 +5,7 @@ mod registries;
 
 use image_sync_shared::run::job::Job;
 use image_sync_shared::run::outcome::{Action, ImageResult};
-use image_sync_shared::run::report::{Report, ReportHead, RunStatus, Summary};
+use image_sync_shared::run::report::{Report, ReportHead, RunStatus, SCHEMA_VERSION, Summary};
 use image_sync_shared::run::{RunId, Trigger};
 use image_sync_testkit::samples;
 use time::macros::datetime;
@@ -15,11 +15,14 @@ pub(crate) use registries::InPlace;
 
 pub(crate) fn head() -> ReportHead {
     ReportHead {
+        schema_version: SCHEMA_VERSION,
+        program_version: "0.1.0".to_owned(),
         timestamp: datetime!(2026-11-20 12:00:02 UTC),
         cache_registry: "localhost:5000".to_owned(),
         run_id: RunId::new("r1"),
-        trigger: Trigger::Cron,
+        trigger: Trigger::Schedule,
         status: RunStatus::Complete,
+        dry_run: false,
         started_at: datetime!(2026-11-20 12:00 UTC),
         duration_ms: 2_300,
         bytes_copied: 0,
@@ -44,6 +47,7 @@ pub(crate) fn report() -> Report {
         failed: 1,
         kept: 0,
         other: 0,
+        missing: 0,
         total: 3,
     };
     Report {

@@ -101,7 +101,7 @@ mod tests {
             image: ImagePolicy::default(),
         };
         let (run, now) = (samples::run(), samples::now());
-        let job = job_for(&image, &run, 7, Trigger::Cron, &policy, now);
+        let job = job_for(&image, &run, 7, Trigger::Schedule, &policy, now);
         assert_eq!(job.job_id.as_str(), "r1:7");
         assert_eq!(job.message_id(), "r1:7");
         assert_eq!((&job.image, &job.tag), (&image.image, &image.tag));
@@ -127,7 +127,7 @@ mod tests {
                 &image,
                 &samples::run(),
                 7,
-                Trigger::Cron,
+                Trigger::Schedule,
                 &policy,
                 samples::now(),
             )

@@ -144,7 +144,7 @@ impl Producer {
         S: Stream<Item = Result<P, QueueError>>,
         P: IntoIterator<Item: Order>,
     {
-        let span = info_span!("run", run = %plan.run_id);
+        let span = info_span!("run", run_id = %plan.run_id);
         self.produce_inside_span(plan, stages, stop)
             .instrument(span)
             .await
@@ -217,7 +217,8 @@ impl Producer {
     {
         let marks = Marks::of(&opened);
         self.append(plan, RunEvent::Open(opened)).await?;
-        tracing::info!(trigger = ?plan.trigger, timeout = ?plan.timeout, "run opened");
+        let (trigger, timeout_secs) = (plan.trigger.name(), plan.timeout.as_secs());
+        tracing::info!(%trigger, timeout_secs, "run opened");
         let mut jobs = 0;
         tokio::select! {
             biased;
@@ -282,6 +283,7 @@ fn opening(
         config_hash: plan.config_hash.clone(),
         images: plan.images,
         skip_on_error: plan.skip_on_error,
+        dry_run: plan.policy.dry_run,
         silence_ms: u64::try_from(plan.silence().as_millis()).unwrap_or(u64::MAX),
         key: Some(key),
         trace,

@@ -89,6 +89,9 @@ fn in_place(job: &Job) -> JobResult {
             note: None,
             attestations_left_out: 0,
             artifacts: None,
+            ended_at: None,
+            failure: None,
+            started_at: None,
         },
     }
 }

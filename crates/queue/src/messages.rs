@@ -303,7 +303,9 @@ mod tests {
                     [b"{", &again[br#"{"v":1,"#.len()..]].concat()
                 }
             };
-            assert_eq!(String::from_utf8(again).unwrap(), json);
+            // The one word that is said in another way: the version before takes it for one that it does not know.
+            let expected = json.replace(r#""trigger":"cron""#, r#""trigger":"schedule""#);
+            assert_eq!(String::from_utf8(again).unwrap(), expected);
         }
         let kinds = [("EVENT", 6), ("JOB", 2), ("LETTER", 1)];
         assert_eq!(read.into_iter().collect::<Vec<_>>(), kinds);

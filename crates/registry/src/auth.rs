@@ -245,9 +245,12 @@ impl Authenticator {
         if unusable.none_there {
             return None;
         }
-        let RequestError { class, answer } = unusable.error;
-        let answer = format!("{status} without credentials: {answer}");
-        Some(RequestError::new(class, answer))
+        let error = unusable.error;
+        let answer = format_args!("{status} without credentials: {}", error.answer);
+        Some(RequestError {
+            status: Some(status.as_u16()),
+            ..error.told_as(answer)
+        })
     }
 
     async fn lookup(&self, request: &AuthRequest<'_>) -> Lookup {

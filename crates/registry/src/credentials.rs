@@ -311,9 +311,13 @@ impl Lookup {
 impl Unusable {
     /// The refusal of a request that was made without them.
     pub(crate) fn explains(self, refusal: &RequestError) -> RequestError {
-        let RequestError { class, answer } = self.error;
-        let answer = format!("{} (without credentials: {answer})", refusal.answer);
-        RequestError::new(class, answer)
+        let (said, why) = (&refusal.answer, &self.error.answer);
+        RequestError {
+            status: refusal.status,
+            ..self
+                .error
+                .told_as(format_args!("{said} (without credentials: {why})"))
+        }
     }
 
     fn broken(class: FailureClass, answer: String) -> Self {

@@ -142,6 +142,9 @@ pub struct Failure {
     pub subject: String,
     /// Its kind.
     pub class: FailureClass,
+    /// The status code of the answer, where it was an answer that refused (RFC 9110, section 15).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     /// What was answered or found, in words; never a secret.
     #[serde(with = "text::field")]
     pub answer: String,
@@ -161,8 +164,15 @@ impl Failure {
             step,
             subject: text::bounded(subject),
             class,
+            status: None,
             answer: text::bounded(answer),
         }
+    }
+
+    /// The same failure, which was an answer with this status code.
+    #[must_use]
+    pub fn with_status(self, status: Option<u16>) -> Self {
+        Self { status, ..self }
     }
 }
 
@@ -189,6 +199,13 @@ impl FailureClass {
             Self::Local => "local",
             Self::Other(word) => word.as_str(),
         }
+    }
+
+    /// Whether another attempt may do better with nothing changed: all that is waited for or tried again, and an image that had too
+    /// little time.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        self.reaction() != Reaction::Fail || self == Self::TimeUsedUp
     }
 
     /// What follows from a failure of this kind.

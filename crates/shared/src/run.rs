@@ -93,12 +93,14 @@ impl fmt::Display for RunId {
 /// What set a run off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// The producer, run by cron or by hand over the whole catalog.
-    Cron,
-    /// One image, by hand.
+    /// Somebody, of a catalog.
     Manual,
+    /// Cron, a timer or `--every`.
+    Schedule,
     /// A registry's event.
     Webhook,
+    /// Somebody, of single images that are put ahead of the bulk.
+    Enqueue,
     /// A dead letter put back.
     Replay,
     /// What another version calls so.
@@ -106,9 +108,10 @@ pub enum Trigger {
 }
 
 words!(Trigger {
-    Cron = "cron",
     Manual = "manual",
+    Schedule = "schedule" | "cron",
     Webhook = "webhook",
+    Enqueue = "enqueue",
     Replay = "replay",
 });
 
@@ -136,6 +139,9 @@ pub struct RunOpened {
     /// Whether failed images leave the exit code at 0.
     #[serde(default)]
     pub skip_on_error: bool,
+    /// Whether its jobs look, and write nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
     /// For how long, in milliseconds, a run without a seal may be without a sign of its producer before it is abandoned.
     #[serde(default = "usual_silence")]
     pub silence_ms: u64,
@@ -146,6 +152,14 @@ pub struct RunOpened {
     /// The trace that it is a part of.
     #[serde(default, skip_serializing_if = "TraceContext::is_empty")]
     pub trace: TraceContext,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde calls with the field"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn usual_silence() -> u64 {

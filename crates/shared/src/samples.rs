@@ -27,7 +27,7 @@ pub(crate) fn job(run: &str, idx: u32) -> Job {
         job_id: JobId::new(&run_id, idx),
         run_id,
         idx,
-        trigger: Trigger::Cron,
+        trigger: Trigger::Schedule,
         image: "docker.io/library/nginx".to_owned(),
         tag: "1.27".to_owned(),
         source: place("docker.io/library/nginx:1.27"),
@@ -56,7 +56,7 @@ pub(crate) fn opened() -> RunOpened {
     RunOpened {
         started_at: now(),
         deadline_at: now(),
-        trigger: Trigger::Cron,
+        trigger: Trigger::Schedule,
         cache_registry: "localhost:5000".to_owned(),
         config_hash: String::new(),
         images: None,
@@ -64,6 +64,7 @@ pub(crate) fn opened() -> RunOpened {
         silence_ms: 90_000,
         key: None,
         trace: crate::ports::telemetry::trace_context::TraceContext::default(),
+        dry_run: false,
     }
 }
 
@@ -86,6 +87,9 @@ pub(crate) fn result(idx: u32) -> JobResult {
         note: None,
         attestations_left_out: 0,
         artifacts: None,
+        ended_at: None,
+        failure: None,
+        started_at: None,
     };
     JobResult {
         idx,

@@ -5,6 +5,7 @@
 
 pub mod nearest;
 pub mod size;
+pub mod timestamp;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};

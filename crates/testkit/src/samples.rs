@@ -80,7 +80,7 @@ pub fn opened() -> RunOpened {
     RunOpened {
         started_at: now(),
         deadline_at: now() + time::Duration::hours(1),
-        trigger: Trigger::Cron,
+        trigger: Trigger::Schedule,
         cache_registry: "localhost:5000".to_owned(),
         config_hash: "c0ffee".to_owned(),
         key: None,
@@ -88,6 +88,7 @@ pub fn opened() -> RunOpened {
         images: None,
         skip_on_error: false,
         silence_ms: 90_000,
+        dry_run: false,
     }
 }
 
@@ -151,6 +152,9 @@ pub fn entry(idx: u32, action: Action) -> ImageResult {
         note: None,
         attestations_left_out: 0,
         artifacts: None,
+        ended_at: None,
+        failure: None,
+        started_at: None,
     }
 }
 
@@ -230,7 +234,7 @@ pub fn copy(source: &str, target: &str) -> Job {
         job_id: JobId::new(&run_id, 0),
         run_id,
         idx: 0,
-        trigger: Trigger::Cron,
+        trigger: Trigger::Schedule,
         image: source.image.repository.to_string(),
         tag: source.image.reference.to_string(),
         source,

@@ -232,7 +232,7 @@ impl Intake {
         loop {
             let error = match jobs.store(&checks).await {
                 Ok(run) => {
-                    tracing::info!(%run, jobs = checks.len(), "events led to a run");
+                    tracing::info!(run_id = %run, jobs = checks.len(), "events led to a run");
                     batch.ended.send_replace(Some(Ok(run)));
                     return;
                 }

@@ -141,6 +141,7 @@ pub fn settle(input: &[u8]) {
             outcome: Err(failure),
             tally: Tally::default(),
             duration: Duration::from_secs(1),
+            started_at: None,
         };
         holds(&job, &after_attempt(&job, ended, false, &policy, NOW));
     }

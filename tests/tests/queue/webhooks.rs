@@ -216,7 +216,7 @@ async fn an_image_that_a_script_asks_for_over_http_is_checked_in_a_run_of_its_ow
     let line = test.webhook.role.line("path=\"/v1/enqueue\"").await;
     assert!(line.contains("status=202"), "{line}");
     test.pipeline.run_well(&format!("runs watch {run}")).await;
-    let runs = test.runs("manual").await;
+    let runs = test.runs("enqueue").await;
     assert_eq!((runs.len(), &runs[0]["jobs"]), (1, &json!(1)), "{runs:#?}");
     assert_eq!(
         runs[0]["ended"]["summary"]["already_cached"], 1,
@@ -226,6 +226,6 @@ async fn an_image_that_a_script_asks_for_over_http_is_checked_in_a_run_of_its_ow
     assert_eq!(status, 400, "{said}");
     assert!(said.contains("nobody.test/has"), "{said}");
     assert_eq!(enqueue("", &name).await.0, 401);
-    assert_eq!(test.runs("manual").await.len(), 1);
+    assert_eq!(test.runs("enqueue").await.len(), 1);
     test.stop().await;
 }

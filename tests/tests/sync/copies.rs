@@ -6,6 +6,7 @@ mod one_off;
 mod only_failed;
 mod overwriting;
 mod platforms;
+mod report_fields;
 mod report_queries;
 mod request_floor;
 mod targets;

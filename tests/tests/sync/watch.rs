@@ -67,7 +67,11 @@ async fn an_event_between_two_rounds_is_at_the_target_and_each_run_has_its_repor
     let ended = watched.role.stop().await;
     let reports = reports(&ended.stdout);
     let triggers: Vec<Trigger> = reports.iter().map(|report| report.head.trigger).collect();
-    assert_eq!(triggers, [Trigger::Cron, Trigger::Webhook], "{ended:#?}");
+    assert_eq!(
+        triggers,
+        [Trigger::Schedule, Trigger::Webhook],
+        "{ended:#?}"
+    );
     assert_eq!(reports[0].head.summary.pulled, 1);
     assert_eq!(reports[0].head.status, RunStatus::Complete);
     test.nothing_broken();
@@ -136,8 +140,8 @@ async fn rounds_without_watch_hear_no_events() {
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     let reports = reports(&ended.stdout);
     assert!(reports.len() >= 2, "{ended:#?}");
-    let by_cron = |report: &Report| report.head.trigger == Trigger::Cron;
-    assert!(reports.iter().all(by_cron), "{ended:#?}");
+    let by_schedule = |report: &Report| report.head.trigger == Trigger::Schedule;
+    assert!(reports.iter().all(by_schedule), "{ended:#?}");
     test.nothing_broken();
 }
 

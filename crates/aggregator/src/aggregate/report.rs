@@ -8,11 +8,12 @@ use image_sync_shared::run::report::{
     Extent, LeftOut, MissingImage, ReportHead, RunStatus, Summary,
 };
 use image_sync_shared::run::{RunId, RunOpened, Trigger};
+use image_sync_shared::text::timestamp;
 use serde::ser::{Error as _, Serialize, SerializeSeq as _, Serializer};
 use time::OffsetDateTime;
 
-use super::Ending;
 use super::first_values::FirstValues;
+use super::{Ending, lines};
 
 /// A run that ended, and its report.
 pub struct FinishedRun {
@@ -68,9 +69,12 @@ impl FinishedRun {
             timestamp: self.head.timestamp,
             cache_registry: &self.head.cache_registry,
             summary: self.head.summary,
+            schema_version: self.head.schema_version,
+            program_version: &self.head.program_version,
             run_id: &self.head.run_id,
             trigger: self.head.trigger,
             status: self.head.status,
+            dry_run: self.head.dry_run,
             started_at: self.head.started_at,
             duration_ms: self.head.duration_ms,
             bytes_copied: self.head.bytes_copied,
@@ -80,6 +84,13 @@ impl FinishedRun {
         };
         serde_json::to_writer_pretty(&mut *out, &view)?;
         out.write_all(b"\n")
+    }
+
+    /// Writes the same as [`lines`] of JSON.
+    pub fn write_lines(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let results = results(&mut self.results, self.extent);
+        let missing = missing(&mut self.missing, self.extent);
+        lines::write(out, &self.head, results, missing)
     }
 }
 
@@ -106,14 +117,17 @@ fn missing(
 /// The fields of a report in their order.
 #[derive(serde::Serialize)]
 struct ReportView<'a, R, M> {
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     timestamp: OffsetDateTime,
     cache_registry: &'a str,
     summary: Summary,
+    schema_version: u32,
+    program_version: &'a str,
     run_id: &'a RunId,
     trigger: Trigger,
     status: RunStatus,
-    #[serde(with = "time::serde::rfc3339")]
+    dry_run: bool,
+    #[serde(with = "timestamp")]
     started_at: OffsetDateTime,
     duration_ms: u64,
     bytes_copied: u64,

@@ -17,6 +17,7 @@ use super::{AggregateError, Aggregator, Ending, FinishedRun, LOOK};
 
 mod late;
 mod other_versions;
+mod report;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -98,54 +99,6 @@ async fn a_complete_run_does_not_wait_and_is_read_once() {
         .unwrap();
     assert_eq!(finished.head.duration_ms, 0);
     assert_eq!(log.reads(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_report_is_that_of_the_first_release_and_more() {
-    let mut finished = follow([open(), chunk(0, 1), seal(1), result(0, Action::Failed)]).await;
-    assert_eq!(
-        written(&mut finished),
-        r#"{
-  "timestamp": "2026-11-20T12:00:00Z",
-  "cache_registry": "localhost:5000",
-  "summary": {
-    "pulled": 0,
-    "already_cached": 0,
-    "skipped": 0,
-    "failed": 1,
-    "total": 1
-  },
-  "run_id": "r1",
-  "trigger": "cron",
-  "status": "complete",
-  "started_at": "2026-11-20T12:00:00Z",
-  "duration_ms": 0,
-  "bytes_copied": 10,
-  "results": [
-    {
-      "image": "quay.io/a/b",
-      "tag": "v0",
-      "action": "failed",
-      "remote_digest": null,
-      "cached_digest": null,
-      "duration_ms": 7,
-      "error": "source: check t: 404",
-      "target": "localhost:5000/quay.io/a/b:v0",
-      "platform": "linux/amd64",
-      "expected_digest": null,
-      "attempts": 1,
-      "bytes_copied": 10,
-      "blobs": {
-        "copied": 0,
-        "mounted": 0,
-        "present": 0
-      }
-    }
-  ],
-  "missing": []
-}
-"#
-    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -166,7 +166,8 @@ impl<'a> Discovery<'a> {
                 Some(wait) => wait.min(self.max_pause),
                 None => self.retry.delay(attempt),
             };
-            tracing::warn!(repository = %at.repository, %failure, ?wait, "{what}: trying again");
+            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(repository = %at.repository, %failure, wait_ms, "{what}: trying again");
             sleep(wait).await;
             attempt += 1;
         }

@@ -194,7 +194,7 @@ async fn replay(
         return Ok(Exit::Success);
     };
     let jobs = published::all(&*queue.runs, &run, outcome).await?;
-    info!(%run, images = jobs, "replayed dead letters");
+    info!(run_id = %run, images = jobs, "replayed dead letters");
     if !args.wait {
         return Ok(Exit::Success);
     }

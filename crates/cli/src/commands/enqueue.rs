@@ -115,7 +115,7 @@ pub(super) async fn enqueue(
     let outcome = producer.produce(&plan, images, stop).await;
     let outcome = outcome.map_err(Problem::not_carried_out)?;
     let jobs = published::all(&*queue.runs, &plan.run_id, outcome).await?;
-    info!(run = %plan.run_id, images = jobs, "enqueued");
+    info!(run_id = %plan.run_id, images = jobs, "enqueued");
     if !args.wait {
         return Ok(Exit::Success);
     }

@@ -142,7 +142,7 @@ pub(super) async fn carry_out(
             if state.ended.is_some() {
                 waiting::write_some(queue, &state.run, outputs, meant).await?;
             } else {
-                let asked = args.run.output.output.unwrap_or_default();
+                let asked = args.run.output.output.unwrap_or_default().others();
                 let shape = output::shape(asked, environment.no_color);
                 progress::show(queue, state, meant.as_ref(), shape, stdout).await?;
             }
@@ -222,7 +222,7 @@ async fn cancel(
         .cancel(run)
         .await
         .map_err(Problem::not_carried_out)?;
-    info!(%run, "cancelled; `image-sync runs watch` waits for its end");
+    info!(run_id = %run, "cancelled; `image-sync runs watch` waits for its end");
     if !args.wait {
         return Ok(Exit::Success);
     }

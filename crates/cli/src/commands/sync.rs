@@ -25,7 +25,9 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use crate::options::{CommonArgs, DialectArgs, OutputArgs, TableArgs, at_least_one};
+use crate::options::{
+    CommonArgs, DialectArgs, OutputArgs, RunTrigger, TableArgs, TriggerArgs, at_least_one,
+};
 use crate::output::Outputs;
 use crate::output::copied_images::CopiedImages;
 use crate::process::clock::{SteadyClock, SystemClock};
@@ -121,6 +123,8 @@ pub(crate) struct WorkArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) concurrency: Option<NonZeroUsize>,
     #[command(flatten)]
+    pub(crate) trigger: TriggerArgs,
+    #[command(flatten)]
     pub(crate) state: StateArgs,
     /// After SIGINT or SIGTERM, how long images in hand may take to be finished, as in 45s or 2m [default: 25s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
@@ -215,6 +219,7 @@ fn work_with(
         config: &config,
         images,
         options: RunOptions {
+            trigger: args.trigger.or(RunTrigger::Manual),
             dry_run: args.is_dry_run(),
             grace: args.grace(),
         },
@@ -269,7 +274,7 @@ impl Sync<'_> {
         let finished = match outcome? {
             Outcome::Reported(finished) => finished,
             Outcome::Busy(open) => {
-                warn!(run = %open, "skipped, as this run of the same catalog is open");
+                warn!(run_id = %open, "skipped, as this run of the same catalog is open");
                 return Ok(Exit::Busy);
             }
         };

@@ -25,7 +25,7 @@ use super::roles::{aggregator, producer};
 use super::runs::why;
 use super::{dead_letters, enqueue, hosts, runs};
 use crate::args::{self, Command};
-use crate::options::{Output, OutputArgs, TableArgs};
+use crate::options::{OutputArgs, ReportFormat, TableArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -179,7 +179,7 @@ impl TestInstallation {
 
 fn outputs(environment: &Environment, screen: &Screen, stdout: &Stdout) -> Outputs {
     let args = OutputArgs {
-        output: Some(Output::Json),
+        output: Some(ReportFormat::Json),
         report: None,
     };
     Outputs::prepare(

@@ -152,7 +152,7 @@ impl Scripts for EventRuns {
             .map_err(|panic| NotEnqueued::Queue(panic.to_string()))?;
         let chosen: Vec<ImageSpec> =
             chosen.map_err(|error| NotEnqueued::Names(error.to_string()))?;
-        let plan = self.plan(Trigger::Manual, chosen.len());
+        let plan = self.plan(Trigger::Enqueue, chosen.len());
         let jobs = self.publish(&plan, &chosen).await;
         let jobs = jobs.map_err(|error| NotEnqueued::Queue(error.to_string()))?;
         Ok((plan.run_id, jobs))

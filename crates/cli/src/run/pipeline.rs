@@ -13,6 +13,7 @@ use image_sync_shared::config::{Config, Settings};
 use image_sync_shared::ports::creation_times::CreationTimes;
 use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::Trigger;
 use image_sync_worker::{Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,8 @@ use crate::run::wiring::{self, Outside};
 /// What the command line says about a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunOptions {
+    /// What sets it off.
+    pub(crate) trigger: Trigger,
     /// Look, but write nothing.
     pub(crate) dry_run: bool,
     /// How long jobs in hand may still take once the run is told to stop.
@@ -61,7 +64,13 @@ impl Pipeline {
     ) -> Self {
         let (clock, measures) = (Arc::clone(&outside.clock), Arc::clone(&outside.measures));
         Self {
-            plan: wiring::plan(config, images, options.dry_run, clock.as_ref()),
+            plan: wiring::plan(
+                config,
+                images,
+                options.trigger,
+                options.dry_run,
+                clock.as_ref(),
+            ),
             producer: wiring::producer(&queue, &clock),
             aggregator: wiring::aggregator(&queue, &clock, &measures),
             janitor: wiring::janitor(&queue, &clock, &measures),

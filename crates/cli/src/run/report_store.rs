@@ -101,7 +101,7 @@ fn write(finished: &mut FinishedRun, out: &mut dyn Write) -> io::Result<()> {
 fn tell_of(run: &RunId, left_out: Option<&LeftOut>, size: u64, largest: u64) {
     if let Some(left_out) = left_out {
         warn!(
-            %run, size, largest, ?left_out,
+            run_id = %run, size, largest, ?left_out,
             "the whole report does not fit into its store, and is stored without some of its entries: provision a larger one \
              (--reports-max-bytes)"
         );

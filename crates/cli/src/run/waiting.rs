@@ -46,7 +46,7 @@ pub(crate) async fn end_of(
     run: &RunId,
     stop: &CancellationToken,
 ) -> Result<Awaited, Problem> {
-    info!(%run, "waiting for the end of the run");
+    info!(run_id = %run, "waiting for the end of the run");
     let awaited = tokio::select! {
         awaited = end_in(&*queue.states, &*queue.runs, &*queue.clock, run, stop) => awaited,
         never = Box::pin(tell_of_absent_workers(queue, run)) => match never {},
@@ -63,9 +63,9 @@ async fn tell_of_absent_workers(queue: &Ports, run: &RunId) -> Infallible {
             Ok(now) => {
                 if std::mem::replace(&mut is_deserted, now) != now {
                     if now {
-                        warn!(%run, "nobody takes jobs: they wait, and none is in a worker's hand");
+                        warn!(run_id = %run, "nobody takes jobs: they wait, and none is in a worker's hand");
                     } else {
-                        info!(%run, "workers take jobs again");
+                        info!(run_id = %run, "workers take jobs again");
                     }
                 }
             }
@@ -113,7 +113,7 @@ async fn end_in(
                 // Whoever asks after the deadline gives the aggregator a fair time from now on.
                 deadline = state.until.max(since);
                 if std::mem::replace(&mut is_away, false) {
-                    info!(%run, "NATS is back: waiting for the end of the run");
+                    info!(run_id = %run, "NATS is back: waiting for the end of the run");
                 }
                 if let Some(why) = overdue(deadline, cancelled_at, clock.now()) {
                     return Ok(Awaited::Overdue(why));
@@ -124,7 +124,7 @@ async fn end_in(
                 if overdue(deadline, cancelled_at, clock.now()).is_none() =>
             {
                 if !std::mem::replace(&mut is_away, true) {
-                    warn!(%run, error, "NATS is away: the run is waited for until its deadline");
+                    warn!(run_id = %run, error, "NATS is away: the run is waited for until its deadline");
                 }
             }
             Err(error) => return Err(error),
@@ -193,7 +193,7 @@ async fn fetched(queue: &Ports, run: &RunId) -> Result<Option<Box<dyn StoredRepo
     loop {
         match queue.reports.get(run).await {
             Err(QueueError::Unreachable(error)) if start.elapsed() < FAIR_TIME => {
-                warn!(%run, error, "the report cannot be read now: trying again");
+                warn!(run_id = %run, error, "the report cannot be read now: trying again");
                 sleep(LOOK).await;
             }
             received => return received,

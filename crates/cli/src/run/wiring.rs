@@ -32,10 +32,16 @@ pub(crate) struct Outside {
 }
 
 /// A new run of `images`, which are the whole catalog or a part of it.
-pub(crate) fn plan(config: &Config, images: &Images, dry_run: bool, clock: &dyn Clock) -> RunPlan {
+pub(crate) fn plan(
+    config: &Config,
+    images: &Images,
+    trigger: Trigger,
+    dry_run: bool,
+    clock: &dyn Clock,
+) -> RunPlan {
     let by_itself = plan_by_itself(config, images.len(), dry_run, clock);
     RunPlan {
-        trigger: Trigger::Cron,
+        trigger,
         config_hash: config_hash(images),
         // What rules choose is not known before their repositories are listed.
         images: (!images.has_rules()).then_some(by_itself.images).flatten(),
@@ -52,7 +58,7 @@ pub(crate) fn plan_by_itself(
 ) -> RunPlan {
     let (settings, run_id) = (&config.settings, new_run_id(clock.now()));
     RunPlan {
-        trigger: Trigger::Manual,
+        trigger: Trigger::Enqueue,
         cache_registry: config.cache_registry.to_string(),
         config_hash: run_id.own_catalog(),
         run_id,

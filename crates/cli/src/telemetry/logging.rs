@@ -89,16 +89,18 @@ where
 {
     let filter = with_context(filter(level)?);
     let spans = tracing_subscriber::registry().with(spans);
-    let lines = fmt::layer()
-        .with_writer(writer)
-        .with_ansi(colour)
-        .with_target(false)
-        // A stderr that is closed must not end the program.
-        .log_internal_errors(false);
+    // A stderr that is closed must not end the program: errors of writing are left alone.
     Ok(match format {
-        LogFormat::Text => Box::new(spans.with(lines.with_filter(filter))),
+        LogFormat::Text => {
+            let lines = fmt::layer().with_writer(writer).with_ansi(colour);
+            let lines = lines.with_target(false).log_internal_errors(false);
+            Box::new(spans.with(lines.with_filter(filter)))
+        }
         LogFormat::Json => {
-            let lines = lines.json().flatten_event(true);
+            let lines = json_subscriber::fmt::layer().with_writer(writer);
+            let lines = lines.with_target(false).log_internal_errors(false);
+            let lines = lines.flatten_event(true).with_current_span(false);
+            let lines = lines.flatten_span_list_on_top_level(true);
             Box::new(spans.with(lines.with_filter(filter)))
         }
     })
@@ -279,12 +281,24 @@ mod tests {
     }
 
     #[test]
-    fn json_has_an_object_per_line_with_its_fields_at_the_top() {
-        let text = logged(LogFormat::Json, "warn");
-        let line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
-        assert_eq!(line["message"], "own warning");
-        assert_eq!(line["image"], "nginx");
-        assert_eq!(line["level"], "WARN");
+    fn json_has_an_object_per_line_with_its_fields_and_those_of_its_spans_at_the_top() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let writer = move || writer.clone();
+        let subscriber = subscriber(writer, LogFormat::Json, "warn", false, None).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            let _job = info_span!("job", run_id = "r1", attempt = 2).entered();
+            let _copy = info_span!("copy").entered();
+            warn!(image = "nginx", "own warning");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let mut line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert!(line["timestamp"].take().is_string(), "{text}");
+        let expected = serde_json::json!({
+            "timestamp": null, "level": "WARN", "message": "own warning",
+            "image": "nginx", "run_id": "r1", "attempt": 2, "name": "copy",
+        });
+        assert_eq!(line, expected);
     }
 
     #[test]

@@ -91,9 +91,12 @@ fn bash_offers_the_values_of_options() {
     for (words, expected) in [
         (
             &["image-sync", "sync", "--output", ""][..],
-            &["auto", "json", "table"][..],
+            &["auto", "json", "ndjson", "table"][..],
         ),
-        (&["image-sync", "--output", "="], &["auto", "json", "table"]),
+        (
+            &["image-sync", "--output", "="],
+            &["auto", "json", "ndjson", "table"],
+        ),
         (&["image-sync", "sync", "--output", "=", "j"], &["json"]),
         (&["image-sync", "producer", "--overlap", "q"], &["queue"]),
         (&["image-sync", "sync", "--format", "k"], &["kyma"]),

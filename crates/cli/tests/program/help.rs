@@ -37,12 +37,15 @@ fn version_is_that_of_the_package() {
 }
 
 #[test]
-fn config_schema_is_the_file_that_editors_find() {
-    let schema = Home::new().run("config schema");
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../deploy/config.schema.json"
-    );
-    let expected = std::fs::read_to_string(file).unwrap();
-    assert_eq!((schema.code, schema.stdout), (Some(0), expected));
+fn config_schema_is_the_file_that_editors_and_programs_find() {
+    for (asked, file) in [
+        ("config schema", "config.schema.json"),
+        ("config schema config", "config.schema.json"),
+        ("config schema report", "report.schema.json"),
+    ] {
+        let schema = Home::new().run(asked);
+        let file = format!("{}/../../deploy/{file}", env!("CARGO_MANIFEST_DIR"));
+        let expected = std::fs::read_to_string(file).unwrap();
+        assert_eq!((schema.code, schema.stdout), (Some(0), expected), "{asked}");
+    }
 }

@@ -134,8 +134,8 @@ impl Marks {
 
 fn lane_of(trigger: Trigger) -> Lane {
     match trigger {
-        Trigger::Cron | Trigger::Other(_) => Lane::Bulk,
-        Trigger::Manual | Trigger::Webhook | Trigger::Replay => Lane::Now,
+        Trigger::Manual | Trigger::Schedule | Trigger::Other(_) => Lane::Bulk,
+        Trigger::Enqueue | Trigger::Webhook | Trigger::Replay => Lane::Now,
     }
 }
 

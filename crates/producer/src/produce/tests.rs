@@ -48,7 +48,7 @@ impl Bench {
 
     async fn produce(&self, images: &[ImageSpec]) -> Result<Produced, QueueError> {
         self.producer
-            .produce(&plan(Trigger::Cron), images, &self.stop)
+            .produce(&plan(Trigger::Schedule), images, &self.stop)
             .await
     }
 
@@ -136,7 +136,7 @@ async fn a_run_of_no_images_is_a_run() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_cron_goes_into_lane_now() {
-    for trigger in [Trigger::Manual, Trigger::Webhook, Trigger::Replay] {
+    for trigger in [Trigger::Enqueue, Trigger::Webhook, Trigger::Replay] {
         let bench = Bench::with_room(1);
         let produced = bench
             .producer
@@ -202,7 +202,7 @@ async fn a_producer_that_waits_for_room_ends_a_while_after_the_deadline_of_its_r
     let images = samples::images(20);
     let start = tokio::time::Instant::now();
     assert_eq!(bench.produce(&images).await, Ok(Produced::Overdue));
-    let plan = plan(Trigger::Cron);
+    let plan = plan(Trigger::Schedule);
     assert_eq!(start.elapsed(), plan.timeout + 6 * SIGN_OF_LIFE);
     assert!(bench.control.cancelled.lock().unwrap().is_empty());
 }
@@ -269,7 +269,7 @@ async fn a_stop_is_seen_where_nothing_ever_waits() {
     });
     let produced = bench
         .producer
-        .produce(&plan(Trigger::Cron), images, &bench.stop)
+        .produce(&plan(Trigger::Schedule), images, &bench.stop)
         .await;
     assert!(
         matches!(produced, Ok(Produced::Stopped { .. })),
@@ -337,7 +337,9 @@ async fn a_producer_may_be_a_task() {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(async move {
         let images = samples::images(1);
-        producer.produce(&plan(Trigger::Cron), &images, &stop).await
+        producer
+            .produce(&plan(Trigger::Schedule), &images, &stop)
+            .await
     });
     let end = tasks.join_next().await.unwrap().unwrap();
     assert_eq!(end, Ok(Produced::Sealed { jobs: 1 }));

@@ -65,7 +65,7 @@ fn letter(idx: u32) -> DeadLetter {
         &image,
         &samples::run(),
         idx,
-        Trigger::Cron,
+        Trigger::Schedule,
         &policy,
         samples::now(),
     );

@@ -233,14 +233,18 @@ impl Jobs {
                 deliveries: taken.deliveries,
             }),
             Message::Unknown(unknown) => {
-                tracing::warn!(%unknown, lane = ?taken.lane, "put back a job for a worker that knows it");
+                tracing::warn!(%unknown, lane = taken.lane.name(), "put back a job for a worker that knows it");
                 lock(&self.state)
                     .schedule
                     .put_back(taken.number, Instant::now());
                 None
             }
             Message::Undecodable(reason) => {
-                tracing::warn!(reason, lane = ?taken.lane, "made a dead letter of a message that is no job");
+                tracing::warn!(
+                    reason,
+                    lane = taken.lane.name(),
+                    "made a dead letter of a message that is no job"
+                );
                 let body = &taken.parcel.body;
                 let shown = &body[..body.len().min(MAX_RAW)];
                 self.bury(DeadLetter {

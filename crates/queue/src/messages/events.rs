@@ -7,6 +7,7 @@
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::run::outcome::{Action, BlobCounts, ImageResult, JobResult};
 use image_sync_shared::run::{EVENT_VERSION, RunEvent, RunId};
+use image_sync_shared::text::timestamp;
 use image_sync_shared::text::{bounded, excerpt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,7 @@ fn cut(entry: &ImageResult) -> ImageResult {
         image: excerpt(&entry.image),
         tag: excerpt(&entry.tag),
         error: entry.error.as_ref().map(excerpt),
+        failure: entry.failure.as_ref().map(|it| Box::new(it.cut())),
         target: excerpt(&entry.target),
         platform: excerpt(&entry.platform),
         ..entry.clone()
@@ -90,6 +92,7 @@ fn bare(entry: &ImageResult) -> ImageResult {
         tag: String::new(),
         target: String::new(),
         platform: String::new(),
+        failure: None,
         ..cut(entry)
     }
 }
@@ -122,6 +125,9 @@ fn result_in_parts(bytes: &[u8]) -> Option<RunEvent> {
     let text = |entry: &mut Map<String, Value>, field| {
         bounded(part::<String>(entry, field).unwrap_or_default())
     };
+    let time = |entry: &mut Map<String, Value>, field| {
+        part::<String>(entry, field).and_then(|text| timestamp::parsed(&text))
+    };
     Some(RunEvent::Result(Box::new(JobResult {
         idx: part(&mut result, "idx")?,
         worker: text(&mut result, "worker"),
@@ -135,6 +141,9 @@ fn result_in_parts(bytes: &[u8]) -> Option<RunEvent> {
             cached_digest: part(&mut entry, "cached_digest"),
             duration_ms: part(&mut entry, "duration_ms").unwrap_or_default(),
             error: part::<String>(&mut entry, "error").map(bounded),
+            failure: part(&mut entry, "failure"),
+            started_at: time(&mut entry, "started_at"),
+            ended_at: time(&mut entry, "ended_at"),
             target: text(&mut entry, "target"),
             platform: text(&mut entry, "platform"),
             expected_digest: part(&mut entry, "expected_digest"),
@@ -163,10 +172,10 @@ impl LeftOut {
     /// Says that an event of `run`, at this place of its log, is left out.
     pub(crate) fn tell(&mut self, run: &RunId, place: u64, why: &str) {
         if std::mem::replace(&mut self.is_told, true) {
-            tracing::debug!(%run, place, why, "left out an event of a run");
+            tracing::debug!(run_id = %run, place, why, "left out an event of a run");
         } else {
             tracing::warn!(
-                %run, place, why,
+                run_id = %run, place, why,
                 "left out an event of a run, as of another version, and will leave out all that are like it"
             );
         }

@@ -160,10 +160,7 @@ impl TokenRequest<'_> {
 
     fn at_server(&self, error: &RequestError) -> RequestError {
         let server = authority(self.realm);
-        RequestError::new(
-            error.class,
-            format!("token server {server}: {}", error.answer),
-        )
+        error.told_as(format_args!("token server {server}: {}", error.answer))
     }
 }
 

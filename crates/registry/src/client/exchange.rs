@@ -51,7 +51,7 @@ impl<'s> Exchange<'s, '_> {
         };
         let error = self.inner.transport.explain(answer).await;
         let answer = format!("{} ({host} {why})", error.answer);
-        Err(self.failure(RequestError::new(error.class, answer)))
+        Err(self.failure(error.told_as(answer)))
     }
 
     /// The answer, whatever its status. A 401 is one that cannot be met.
@@ -236,7 +236,7 @@ impl<'s> Exchange<'s, '_> {
             .describe(status, authorization, auth_request)
             .await;
         let answer = format!("{} ({credentials})", error.answer);
-        Err(self.failure(RequestError::new(error.class, answer)))
+        Err(self.failure(error.told_as(answer)))
     }
 
     /// Whether it is a 401 that no credentials would spare, and that the request takes for an answer.

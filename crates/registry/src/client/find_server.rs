@@ -52,7 +52,7 @@ fn may_speak_tls(error: &RequestError) -> RequestError {
         "{} on plain HTTP; if it speaks TLS, take plain_http away, or write https:// in its endpoint",
         error.answer
     );
-    RequestError::new(error.class, answer)
+    error.told_as(answer)
 }
 
 /// Whether what answered a plain request speaks TLS after all, so that the connection on which it was tried was cut by chance:

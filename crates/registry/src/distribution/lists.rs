@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 use image_sync_shared::failure::{Failure, FailureClass, Reaction, Step};
 use image_sync_shared::run::job::Remote;
+use image_sync_shared::text;
 use image_sync_shared::text::bounded;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
@@ -100,13 +101,10 @@ impl HttpRegistry {
                     "it shows us no catalog of its repositories, so name them in images: {}",
                     failure.answer
                 );
-                Failure::new(
-                    failure.side,
-                    failure.step,
-                    failure.subject,
-                    failure.class,
-                    answer,
-                )
+                Failure {
+                    answer: text::bounded(answer),
+                    ..failure
+                }
             }
             _ => failure,
         })?;

@@ -12,6 +12,8 @@ use thiserror::Error;
 pub(crate) struct RequestError {
     /// Its kind.
     pub(crate) class: FailureClass,
+    /// The status code of the answer that it is.
+    pub(crate) status: Option<u16>,
     /// In words; never a secret.
     pub(crate) answer: String,
 }
@@ -20,13 +22,22 @@ impl RequestError {
     pub(crate) fn new(class: FailureClass, answer: impl fmt::Display) -> Self {
         Self {
             class,
+            status: None,
             answer: text::bounded(answer),
+        }
+    }
+
+    /// The same error in other words.
+    pub(crate) fn told_as(&self, answer: impl fmt::Display) -> Self {
+        Self {
+            answer: text::bounded(answer),
+            ..self.clone()
         }
     }
 
     /// The failure it is on `side` at `step` about `subject`.
     pub(crate) fn at(self, side: Side, step: Step, subject: impl fmt::Display) -> Failure {
-        Failure::new(side, step, subject, self.class, self.answer)
+        Failure::new(side, step, subject, self.class, self.answer).with_status(self.status)
     }
 }
 

@@ -91,7 +91,7 @@ impl Secrets {
 
     /// The same of what went wrong.
     pub(crate) fn hide_in_error(&self, error: &RequestError) -> RequestError {
-        RequestError::new(error.class, self.hide_in(&error.answer))
+        error.told_as(self.hide_in(&error.answer))
     }
 
     fn known(&self) -> MutexGuard<'_, VecDeque<KnownSecret>> {

@@ -65,7 +65,10 @@ pub(crate) fn judge(
         "" => answer,
         advice => format!("{}; {advice}", answer.trim_end_matches('.')),
     };
-    RequestError::new(classify(status, write, retry_after, &parsed), answer)
+    RequestError {
+        status: Some(status.as_u16()),
+        ..RequestError::new(classify(status, write, retry_after, &parsed), answer)
+    }
 }
 
 /// What to do, where that is known.

@@ -532,6 +532,7 @@ mod tests {
             copied: 1,
             mounted: 2,
             artifacts: 0,
+            started_at: None,
         };
         let job = Job { so_far, ..new }.deferred(samples::now());
         let json = serde_json::to_string(&job).unwrap();

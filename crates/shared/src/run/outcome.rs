@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::FailureClass;
+use time::OffsetDateTime;
+
+use crate::failure::{Failure, FailureClass, Side, Step};
 use crate::image::digest::Digest;
 use crate::secret::mac::{Mac, MacKey};
 use crate::text;
@@ -138,6 +140,12 @@ pub struct Work {
     /// Artifacts that were copied.
     #[serde(skip_serializing_if = "is_zero")]
     pub artifacts: u32,
+    /// When the first of them began.
+    #[serde(
+        with = "text::timestamp::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub started_at: Option<OffsetDateTime>,
 }
 
 impl Work {
@@ -160,6 +168,56 @@ pub struct WouldCopy {
     pub artifacts: u32,
 }
 
+/// A failure as the report has it: what a program asks for, where the text of it is for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedFailure {
+    /// Which side.
+    pub side: Side,
+    /// At which step.
+    pub step: Step,
+    /// The blob, manifest, tag or repository it was about.
+    #[serde(with = "text::field")]
+    pub subject: String,
+    /// The name of its class.
+    #[serde(with = "text::field")]
+    pub class: String,
+    /// The status code of the answer, where it was an answer that refused (RFC 9110, section 15).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What was answered or found.
+    #[serde(with = "text::field")]
+    pub message: String,
+    /// Whether another attempt, or another run, may do better with nothing changed.
+    pub retryable: bool,
+}
+
+impl From<&Failure> for ReportedFailure {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            side: failure.side,
+            step: failure.step,
+            subject: failure.subject.clone(),
+            class: failure.class.name().to_owned(),
+            status: failure.status,
+            message: failure.answer.clone(),
+            retryable: failure.class.may_pass(),
+        }
+    }
+}
+
+impl ReportedFailure {
+    /// The same with no more of its texts than stands inside a sentence.
+    #[must_use]
+    pub fn cut(&self) -> Self {
+        Self {
+            subject: text::excerpt(&self.subject),
+            class: text::excerpt(&self.class),
+            message: text::excerpt(&self.message),
+            ..self.clone()
+        }
+    }
+}
+
 /// The result of one image: an entry of the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageResult {
@@ -180,6 +238,23 @@ pub struct ImageResult {
     /// Why it failed.
     #[serde(default, with = "text::optional_field")]
     pub error: Option<String>,
+    /// The same in parts, where it failed at a registry or folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Box<ReportedFailure>>,
+    /// When its first attempt began; nothing where none did.
+    #[serde(
+        default,
+        with = "text::timestamp::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub started_at: Option<OffsetDateTime>,
+    /// When its last attempt ended.
+    #[serde(
+        default,
+        with = "text::timestamp::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ended_at: Option<OffsetDateTime>,
     /// Where it goes to.
     #[serde(with = "text::field")]
     pub target: String,

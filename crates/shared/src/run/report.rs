@@ -1,5 +1,7 @@
 //! The run report: the seed's fields and more.
 
+pub mod schema;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -48,12 +50,15 @@ pub struct Summary {
     /// Done in a way that this version has no word for, as by a worker of another one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub other: u32,
+    /// Without a result.
+    #[serde(default)]
+    pub missing: u32,
     /// All images of the run, those without a result included.
     pub total: u32,
 }
 
 impl Summary {
-    /// Counts one result. `total` is not touched: it is what the run expects, not what arrived.
+    /// Counts one result. `total` and `missing` are not touched: they are what the run expects, not what arrived.
     pub fn count(&mut self, kind: ResultKind) {
         match kind {
             ResultKind::Pulled => self.pulled += 1,
@@ -72,11 +77,23 @@ impl Summary {
     }
 }
 
+/// The version of the fields of a report, as `deploy/report.schema.json` has them. It grows when a field is renamed or goes, and
+/// not when one comes.
+pub const SCHEMA_VERSION: u32 = 1;
+/// The version of this program.
+pub const PROGRAM_VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// What stands in a report before its results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportHead {
+    /// The version of its fields. A report of a version that did not tell has 0.
+    #[serde(default)]
+    pub schema_version: u32,
+    /// The version of the program that made it. Empty where it did not tell.
+    #[serde(default, with = "text::field")]
+    pub program_version: String,
     /// When the report was made.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "text::timestamp")]
     pub timestamp: OffsetDateTime,
     /// The catalog's target.
     #[serde(with = "text::field")]
@@ -87,8 +104,11 @@ pub struct ReportHead {
     pub trigger: Trigger,
     /// How it ended.
     pub status: RunStatus,
+    /// Whether nothing was to be written.
+    #[serde(default)]
+    pub dry_run: bool,
     /// When it started.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "text::timestamp")]
     pub started_at: OffsetDateTime,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
@@ -168,7 +188,6 @@ impl Extent {
     pub fn left_out(self, summary: &Summary) -> Option<LeftOut> {
         let unless = |has: bool, count: u32| if has { 0 } else { count };
         let lacks = |kind: ResultKind, count: u32| unless(self.has(kind), count);
-        let missing = summary.total.saturating_sub(summary.results());
         let left_out = LeftOut {
             already_cached: lacks(ResultKind::AlreadyCached, summary.already_cached),
             pulled: lacks(ResultKind::Pulled, summary.pulled),
@@ -176,7 +195,7 @@ impl Extent {
             kept: lacks(ResultKind::Kept, summary.kept),
             failed: lacks(ResultKind::Failed, summary.failed),
             other: lacks(ResultKind::Other, summary.other),
-            missing: unless(self.has_missing(), missing),
+            missing: unless(self.has_missing(), summary.missing),
         };
         (left_out != LeftOut::default()).then_some(left_out)
     }
@@ -232,6 +251,7 @@ mod tests {
             failed: 4,
             kept: 1,
             other: 1,
+            missing: 5,
             total: 116,
         };
         let lacks = |extent: Extent| extent.left_out(&summary);

@@ -1,7 +1,7 @@
 //! Words of a list that another version of this program may have more of: actions, classes of failures, kinds of jobs.
 //!
 //! A message is not lost for one word of it that is new. An enum of [`words`] reads a name that it does not know as its
-//! variant `Other`, which shows and writes the same name again.
+//! variant `Other`, which shows and writes the same name again. What an earlier version called a word is read as that word.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -104,7 +104,7 @@ where
 
 /// Gives an enum of words its names, in messages and elsewhere.
 macro_rules! words {
-    ($words:ident { $($variant:ident = $name:literal),* $(,)? }) => {
+    ($words:ident { $($variant:ident = $name:literal $(| $former:literal)*),* $(,)? }) => {
         impl $words {
             /// Its name, as messages have it.
             #[must_use]
@@ -119,7 +119,7 @@ macro_rules! words {
         impl From<&str> for $words {
             fn from(name: &str) -> Self {
                 match name {
-                    $($name => Self::$variant,)*
+                    $($name $(| $former)* => Self::$variant,)*
                     other => Self::Other($crate::text::UnknownWord::new(other)),
                 }
             }

@@ -42,6 +42,8 @@ pub(crate) struct AttemptOutcome {
     pub(crate) outcome: Result<Action, Failure>,
     /// What was found on the way.
     pub(crate) tally: Tally,
+    /// When the first attempt began; nothing where none did.
+    pub(crate) started_at: Option<OffsetDateTime>,
     /// How long it took, with all attempts before.
     pub(crate) duration: Duration,
 }
@@ -52,6 +54,7 @@ impl AttemptOutcome {
         Self {
             outcome: Err(failure),
             tally: Tally::starting_with(&job.so_far),
+            started_at: job.so_far.started_at,
             duration: Duration::from_millis(job.so_far.duration_ms),
         }
     }
@@ -64,6 +67,7 @@ impl AttemptOutcome {
             copied: self.tally.blobs.copied,
             mounted: self.tally.blobs.mounted,
             artifacts: self.tally.artifacts_copied(),
+            started_at: self.started_at,
         }
     }
 }
@@ -135,7 +139,7 @@ pub(crate) struct PausedHost<'a> {
 
 /// Whether a job does not wait for the end of pauses: one by hand asks each host once more.
 pub(crate) fn tries_paused_hosts(job: &Job) -> bool {
-    job.trigger == Trigger::Manual && (job.attempt, job.defers) == (1, 0)
+    job.trigger == Trigger::Enqueue && (job.attempt, job.defers) == (1, 0)
 }
 
 /// Whether a job is to be worked at all: no settlement means that it is. Of being put back so it tells once: at each pause of a
@@ -267,6 +271,7 @@ mod tests {
             outcome: Err(Failure::new(side, Step::Check, "t", class, "no")),
             tally: Tally::default(),
             duration: Duration::from_millis(7),
+            started_at: None,
         }
     }
 
@@ -480,12 +485,12 @@ mod tests {
     #[test]
     fn a_job_by_hand_asks_a_paused_host_once_and_all_others_wait() {
         let by_hand = Job {
-            trigger: Trigger::Manual,
+            trigger: Trigger::Enqueue,
             ..app()
         };
         assert!(tries_paused_hosts(&by_hand));
         assert!(!tries_paused_hosts(&by_hand.deferred(NOW)));
-        for trigger in [Trigger::Cron, Trigger::Webhook, Trigger::Replay] {
+        for trigger in [Trigger::Schedule, Trigger::Webhook, Trigger::Replay] {
             assert!(
                 !tries_paused_hosts(&Job { trigger, ..app() }),
                 "{trigger:?}"
@@ -646,7 +651,7 @@ mod tests {
 
     #[test]
     fn a_job_of_an_event_is_put_back_for_a_shorter_time_where_its_target_is_busy() {
-        for (trigger, shortest) in [(Trigger::Cron, 15), (Trigger::Webhook, 3)] {
+        for (trigger, shortest) in [(Trigger::Schedule, 15), (Trigger::Webhook, 3)] {
             let job = Job { trigger, ..app() };
             let (successor, _) = deferred(after(&job, FailureClass::LeaseLost));
             let due = successor.not_before.unwrap() - NOW;

@@ -115,6 +115,7 @@ mod tests {
             copied: u32::MAX,
             mounted: u32::MAX,
             artifacts: u32::MAX,
+            started_at: None,
         };
         let tally = SharedTally::starting_with(&work);
         let mut tally = tally.lock();

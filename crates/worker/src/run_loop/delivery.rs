@@ -9,6 +9,7 @@ use image_sync_shared::ports::queue::job_queue::{Delivery, Settle};
 use image_sync_shared::ports::telemetry::measures::Measures;
 use image_sync_shared::run::Trigger;
 use image_sync_shared::run::job::Job;
+use image_sync_shared::text::timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, info_span, warn};
@@ -37,11 +38,13 @@ pub(crate) async fn process(
     let span = info_span!(
         parent: None,
         "job",
-        run = %job.run_id,
-        job = %job.job_id,
-        image = %job.source.image,
+        run_id = %job.run_id,
+        job = job.idx,
+        image = %job.image,
+        tag = %job.tag,
+        target = %job.target.image,
         attempt = job.attempt,
-        worker = context.settings.name,
+        worker = %context.settings.name,
     );
     let ports = &context.ports;
     ports.traces.link(&span, &job.trace);
@@ -108,7 +111,7 @@ async fn process_admitted(
     // What is asked for by hand waits for nobody.
     let share = async {
         match job.target.image.repository.host() {
-            Some(host) if job.trigger != Trigger::Manual => {
+            Some(host) if job.trigger != Trigger::Enqueue => {
                 context.target_shares.take(host).await.ok_or(host)
             }
             _ => Ok(Shared::default()),
@@ -169,6 +172,9 @@ async fn run_attempt(
     abort: &CancellationToken,
 ) -> AttemptOutcome {
     let started = Instant::now();
+    let first_began = job.so_far.started_at;
+    let first_began =
+        first_began.unwrap_or_else(|| timestamp::whole_milliseconds(context.ports.clock.now()));
     let limit = TimeLimit::new(Duration::from_secs(job.policy.timeout_secs));
     let (in_flight, tally) = (InFlight::default(), SharedTally::starting_with(&job.so_far));
     let lease_guard = LeaseGuard::new(context, job, settle);
@@ -206,6 +212,7 @@ async fn run_attempt(
     AttemptOutcome {
         outcome,
         tally,
+        started_at: Some(first_began),
         duration: Duration::from_millis(job.so_far.duration_ms).saturating_add(started.elapsed()),
     }
 }

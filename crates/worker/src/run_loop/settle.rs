@@ -9,8 +9,10 @@ use image_sync_shared::ports::queue::job_queue::Settle;
 use image_sync_shared::run::job::Job;
 use image_sync_shared::run::outcome::{Action, ImageResult, JobResult, WouldCopy};
 use image_sync_shared::run::{RunEvent, Trigger};
+use image_sync_shared::text::timestamp;
+use time::OffsetDateTime;
 use tokio::time::sleep;
-use tracing::field::display;
+use tracing::field::{Value, display};
 use tracing::{debug, error, info, warn};
 
 use crate::context::WorkerPorts;
@@ -74,7 +76,7 @@ pub(crate) async fn settle_delivery(
             pause,
             why,
         } => {
-            info!(why, due = ?successor.not_before, "put back");
+            info!(error = why, due = shown(successor.not_before), "put back");
             ports
                 .progress
                 .image_put_back(job, &why, successor.not_before);
@@ -122,7 +124,7 @@ async fn finish(
 }
 
 fn log_result(entry: &ImageResult) {
-    let (attempts, ms) = (entry.attempts, entry.duration_ms);
+    let (attempts, duration_ms) = (entry.attempts, entry.duration_ms);
     // Nothing where the image is to have none, and so no field of the line.
     let artifacts = entry.artifacts.map(|counts| {
         let to_copy = entry.would_copy.map_or(0, |would| would.artifacts);
@@ -133,24 +135,29 @@ fn log_result(entry: &ImageResult) {
         display(told)
     });
     match entry.action {
-        Action::AlreadyCached => info!(artifacts, ms, "in place"),
+        Action::AlreadyCached => info!(artifacts, duration_ms, "in place"),
         Action::Pulled => info!(
-            bytes = entry.bytes_copied,
-            artifacts, attempts, ms, "copied"
+            bytes_copied = entry.bytes_copied,
+            artifacts, attempts, duration_ms, "copied"
         ),
         Action::Skipped => {
             let WouldCopy { blobs, bytes, .. } = entry.would_copy.unwrap_or_default();
-            info!(blobs, bytes, artifacts, ms, "would be copied");
+            info!(blobs, bytes, artifacts, duration_ms, "would be copied");
         }
         Action::Kept => {
             let note = entry.note.as_deref().unwrap_or_default();
-            warn!(note, artifacts, ms, "left as it is");
+            warn!(note, artifacts, duration_ms, "left as it is");
         }
         Action::Failed | Action::Other(_) => {
             let error = entry.error.as_deref().unwrap_or_default();
-            error!(error, artifacts, attempts, ms, "failed");
+            error!(error, artifacts, attempts, duration_ms, "failed");
         }
     }
+}
+
+/// When a job comes again, if not at once.
+fn shown(due: Option<OffsetDateTime>) -> Option<impl Value> {
+    due.map(|due| display(timestamp::shown(due)))
 }
 
 async fn requeue(
@@ -160,8 +167,9 @@ async fn requeue(
     successor: &Job,
     event: RunEvent,
 ) -> Result<(), QueueError> {
-    if let RunEvent::Attempt { error, attempt, .. } = &event {
-        warn!(error, attempt, due = ?successor.not_before, "put back after a failed attempt");
+    if let RunEvent::Attempt { error, .. } = &event {
+        let due = shown(successor.not_before);
+        warn!(error, due, "put back after a failed attempt");
         ports
             .progress
             .image_put_back(job, error, successor.not_before);

@@ -1,6 +1,7 @@
 //! The two requests of a check, and what is said where the source has no such tag.
 
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::image::reference::Repository;
 use image_sync_shared::run::job::Job;
 
 use crate::context::WorkerContext;
@@ -26,13 +27,11 @@ pub(crate) async fn resolve_tags(
         let listing = requests.first_tags(&at_source);
         let near = &context.near_tags;
         let answer = near.explain(&job.run_id, repository, reference, listing);
-        return Err(Failure::new(
-            Side::Source,
-            Step::Check,
-            &job.source.image,
-            FailureClass::NotFound,
-            answer.await,
-        ));
+        // That a registry does not have it is what its 404 has said; a folder has no statuses.
+        let status = matches!(repository, Repository::Registry { .. }).then_some(404);
+        let (image, class) = (&job.source.image, FailureClass::NotFound);
+        let failure = Failure::new(Side::Source, Step::Check, image, class, answer.await);
+        return Err(failure.with_status(status));
     };
     Ok(ResolvedTags {
         source,

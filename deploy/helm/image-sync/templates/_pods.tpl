@@ -157,13 +157,15 @@ readinessProbe:
   failureThreshold: 2
 {{- end }}
 
-{{/* The pod of a `sync` that ends. */}}
+{{/* The pod of a `sync` that ends. Takes root and trigger, which its report says. */}}
 {{- define "image-sync.syncPod" -}}
+{{- $trigger := .trigger }}
+{{- with .root }}
 {{- include "image-sync.pod" (dict "root" . "grace" .Values.sync.terminationGracePeriodSeconds "restart" "Never") }}
 containers:
   - name: image-sync
     {{- include "image-sync.containerImage" . | nindent 4 }}
-    args: {{ concat (list "sync" "--grace" .Values.sync.grace "--overlap" "queue") .Values.sync.extraArgs | toJson }}
+    args: {{ concat (list "sync" "--grace" .Values.sync.grace "--overlap" "queue" "--trigger" $trigger) .Values.sync.extraArgs | toJson }}
     env:
       {{- include "image-sync.authEnv" . | nindent 6 }}
       - name: IMAGE_SYNC_STATE_DIR
@@ -191,6 +193,7 @@ volumes:
   {{- with .Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end }}
 {{- end }}
 
 {{/* What is remembered between runs. Takes root and persistent. */}}

@@ -101,7 +101,7 @@ pub(super) async fn all_metrics() -> Exposition {
         "image_sync_webhook_job_duration_seconds_count 1",
     ];
     let of_aggregator = [
-        r#"image_sync_last_run_timestamp_seconds{trigger="cron",status="complete"}"#,
+        r#"image_sync_last_run_timestamp_seconds{trigger="schedule",status="complete"}"#,
         "image_sync_report_history_seconds{",
         "image_sync_dead_letters{} 2",
     ];

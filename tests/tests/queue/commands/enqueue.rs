@@ -52,7 +52,10 @@ async fn an_enqueued_image_is_done_before_the_bulk_run_is_half_through() {
     };
     let (bulk, enqueued) = tokio::join!(bulk, urgent);
     assert_eq!(enqueued.stdout, "");
-    assert!(enqueued.stderr.contains("enqueued run="), "{enqueued:#?}");
+    assert!(
+        enqueued.stderr.contains("enqueued run_id="),
+        "{enqueued:#?}"
+    );
 
     let requests = pipeline.target.requests();
     let written = format!("/v2/bulk/manifests/{LAST}");
@@ -106,7 +109,7 @@ async fn an_enqueued_image_comes_to_its_report_while_all_of_the_bulk_stands_stil
         "the bulk run still has its catalog: {again:#?}"
     );
     for (ended, action) in [(&first, Action::Pulled), (&second, Action::AlreadyCached)] {
-        assert_eq!(ended.report().head.trigger, Trigger::Manual);
+        assert_eq!(ended.report().head.trigger, Trigger::Enqueue);
         assert_eq!(ended.only_result().action, action, "{ended:#?}");
     }
     assert_ne!(first.report().head.run_id, second.report().head.run_id);

@@ -69,7 +69,7 @@ fn opened_and_past(at: OffsetDateTime) -> RunOpened {
     RunOpened {
         started_at: at,
         deadline_at: at,
-        trigger: Trigger::Cron,
+        trigger: Trigger::Schedule,
         cache_registry: "localhost:5000".to_owned(),
         config_hash: "c0ffee".to_owned(),
         images: None,
@@ -77,6 +77,7 @@ fn opened_and_past(at: OffsetDateTime) -> RunOpened {
         silence_ms: 90_000,
         key: None,
         trace: TraceContext::default(),
+        dry_run: false,
     }
 }
 

@@ -33,7 +33,7 @@ async fn ended(pipeline: &TestPipeline, line: &str) -> Ended {
 
 /// The run that a line of a log is about.
 fn run_in(line: &str) -> RunId {
-    let (_, after) = line.split_once("run=").expect("a run in the line");
+    let (_, after) = line.split_once("run_id=").expect("a run in the line");
     let id = after.split(|c: char| !c.is_ascii_alphanumeric()).next();
     RunId::new(id.expect("its id"))
 }
@@ -207,7 +207,7 @@ async fn a_cancelled_run_ends_with_what_it_has_and_the_next_one_can_start() {
     let listed = listed(&pipeline).await;
     assert_eq!(
         (&listed[0]["trigger"], &listed[0]["jobs"]),
-        (&"cron".into(), &IMAGES.into())
+        (&"schedule".into(), &IMAGES.into())
     );
     assert_eq!(listed[0]["started_at"], shown["started_at"]);
 

@@ -81,6 +81,7 @@ fn comparable(ended: &Ended, target: &DockerRegistry) -> Report {
     head.duration_ms = 0;
     for result in &mut report.results {
         result.duration_ms = 0;
+        (result.started_at, result.ended_at) = (None, None);
     }
     report
 }
@@ -88,6 +89,7 @@ fn comparable(ended: &Ended, target: &DockerRegistry) -> Report {
 /// Takes over what tells two runs apart.
 fn as_of(one: &Report, mut other: Report) -> Report {
     other.head.run_id.clone_from(&one.head.run_id);
+    other.head.trigger = one.head.trigger;
     other.head.started_at = one.head.started_at;
     other.head.timestamp = one.head.timestamp;
     other
@@ -102,6 +104,7 @@ fn counts(pulled: u32, already_cached: u32, skipped: u32, failed: u32) -> Summar
         kept: 0,
         other: 0,
         total: u32::try_from(IMAGES).unwrap(),
+        missing: 0,
     }
 }
 

@@ -61,8 +61,8 @@ async fn a_trace_goes_from_the_producer_to_the_aggregator_and_those_of_workers_l
         .map(|check| &check.parent)
         .collect();
     assert_eq!(checked, jobs.iter().map(|job| &job.id).collect());
-    let source = pipeline.source.image(&repository(1), TAG);
-    let copied = jobs.iter().find(|job| job.attributes["image"] == source);
+    let target = pipeline.target.image(&repository(1), TAG);
+    let copied = jobs.iter().find(|job| job.attributes["target"] == target);
     assert_eq!(copy.parent, copied.unwrap().id);
     let blobs = named(&spans, "blob");
     assert_eq!(blobs.len(), 3, "two layers and a config: {spans:#?}");
@@ -70,7 +70,7 @@ async fn a_trace_goes_from_the_producer_to_the_aggregator_and_those_of_workers_l
 
     let run_id = producer.report().head.run_id.to_string();
     for span in [run, fold].into_iter().chain(jobs) {
-        assert_eq!(span.attributes["run"], run_id, "{span:#?}");
+        assert_eq!(span.attributes["run_id"], run_id, "{span:#?}");
     }
 }
 
@@ -90,11 +90,26 @@ async fn log_lines_of_every_role_name_run_job_and_image() {
     let json = run_through(&pipeline, "--log-format json");
     let [producer, worker, aggregator] = json.await;
     let run = producer.report().head.run_id.to_string();
-    assert_eq!(line(&producer, "run sealed")["span"]["run"], run);
-    assert_eq!(line(&aggregator, "run ended")["span"]["run"], run);
+    assert_eq!(line(&producer, "run sealed")["run_id"], run);
+    assert_eq!(line(&aggregator, "run ended")["run_id"], run);
     let copied = line(&worker, "copied");
-    assert_eq!(copied["span"]["run"], run, "{copied}");
-    assert_eq!(copied["span"]["job"], format!("{run}:0"), "{copied}");
-    let source = pipeline.source.image(&repository(1), TAG);
-    assert_eq!(copied["span"]["image"], source, "{copied}");
+    assert_eq!(copied["run_id"], run, "{copied}");
+    assert_eq!(copied["job"], 0, "{copied}");
+    let result = producer.report().results.remove(0);
+    for (field, expected) in [
+        ("image", result.image),
+        ("tag", result.tag),
+        ("target", result.target),
+    ] {
+        assert_eq!(copied[field], expected, "{copied}");
+    }
+    assert_eq!(copied["bytes_copied"], result.bytes_copied, "{copied}");
+    for line in producer
+        .stderr
+        .lines()
+        .chain(worker.stderr.lines())
+        .chain(aggregator.stderr.lines())
+    {
+        assert!(line.matches(&run).count() <= 1, "the run once: {line}");
+    }
 }

@@ -211,7 +211,7 @@ async fn an_image_whose_rate_limit_outlasts_the_run_fails_at_once_and_does_not_h
 async fn log_lines_of_a_failure_name_their_image_at_the_levels_of_warnings_and_errors() {
     let fixture = TestSync::with(&image("app")).await;
     fixture.source.stage(all("GET", "blobs"), status(503));
-    let named = format!("image={} ", fixture.source.image(REPOSITORY, TAG));
+    let named = format!("image={}/{REPOSITORY} tag={TAG} ", fixture.source.host());
     for (level, words) in [
         ("warn", vec!["put back", "failed error="]),
         ("error", vec!["failed error="]),

@@ -43,12 +43,18 @@ async fn a_trace_goes_from_the_run_to_the_fold_and_that_of_each_job_leads_to_it(
     assert!(blobs.iter().all(|blob| blob.parent == copy.id));
 
     let run_id = ended.report().head.run_id.to_string();
-    assert_eq!(run.attributes["run"], run_id);
-    assert_eq!(fold.attributes["run"], run_id);
-    assert_eq!(job.attributes["run"], run_id);
-    assert_eq!(job.attributes["job"], format!("{run_id}:0"));
-    let source = fixture.source.image(REPOSITORY, TAG);
-    assert_eq!(job.attributes["image"], source);
+    assert_eq!(run.attributes["run_id"], run_id);
+    assert_eq!(fold.attributes["run_id"], run_id);
+    assert_eq!(job.attributes["run_id"], run_id);
+    assert_eq!(job.attributes["job"], "0");
+    let result = ended.only_result();
+    for (field, expected) in [
+        ("image", &result.image),
+        ("tag", &result.tag),
+        ("target", &result.target),
+    ] {
+        assert_eq!(&job.attributes[field], expected);
+    }
     assert_eq!(job.attributes["attempt"], "1");
     assert!(!job.attributes["worker"].is_empty(), "{job:#?}");
     let kinds = [run, job, check, copy, blobs[0], fold].map(|span| span.kind);

@@ -35,7 +35,8 @@ async fn results_with_unknown_actions_and_classes_count_and_stand_in_the_report_
             failed: 2,
             kept: 0,
             other: 1,
-            total: 4
+            total: 4,
+            missing: 0,
         }
     );
     let json: serde_json::Value = serde_json::from_str(&written(&mut finished)).unwrap();

@@ -192,8 +192,8 @@ undecodable-9  2026-11-20T12:00:00Z                                          no 
     fn the_json_is_a_line_per_letter_without_the_bytes_of_what_was_no_job() {
         let text = json(list());
         let expected = r#"[
-  {"id":"r1:17","died_at":"2026-11-20T12:00:01.5+01:00","reason":"source: check 1.27: 503 (attempt 4)","image":"docker.io/library/nginx","tag":"1.27","target":"localhost:5000/library/nginx:1.27","platform":"all","attempts":4,"run_id":"r1"},
-  {"id":"undecodable-9","died_at":"2026-11-20T12:00:00Z","reason":"no job: \u009b2J"}
+  {"id":"r1:17","died_at":"2026-11-20T11:00:01.500Z","reason":"source: check 1.27: 503 (attempt 4)","image":"docker.io/library/nginx","tag":"1.27","target":"localhost:5000/library/nginx:1.27","platform":"all","attempts":4,"run_id":"r1"},
+  {"id":"undecodable-9","died_at":"2026-11-20T12:00:00.000Z","reason":"no job: \u009b2J"}
 ]
 "#;
         assert_eq!(text, expected);

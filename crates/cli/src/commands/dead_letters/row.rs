@@ -1,6 +1,7 @@
 //! A dead letter as the list shows it.
 
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
+use image_sync_shared::text::timestamp;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -8,7 +9,7 @@ use time::OffsetDateTime;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) id: String,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     pub(super) died_at: OffsetDateTime,
     pub(super) reason: String,
     #[serde(flatten)]

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use image_sync_shared::ports::queue::host_pauses::HostPause;
 use image_sync_shared::text::escape_json;
+use image_sync_shared::text::timestamp;
 use serde::Serialize;
 use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
@@ -27,9 +28,9 @@ const TIME: StaticFormatDescription =
 #[derive(Serialize)]
 struct Row<'a> {
     host: &'a str,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     paused_until: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     since: OffsetDateTime,
     reason: &'a str,
 }
@@ -144,8 +145,8 @@ localhost:5000  2026-11-20T12:15:00Z  2026-11-20T12:00:01Z  no  [2J 2J
         let list: serde_json::Value = serde_json::from_str(&text).unwrap();
         let expected = serde_json::json!({
             "host": "docker.io",
-            "paused_until": "2026-11-20T12:15:00Z",
-            "since": "2026-11-20T12:00:01.5Z",
+            "paused_until": "2026-11-20T12:15:00.000Z",
+            "since": "2026-11-20T12:00:01.500Z",
             "reason": "source: pull manifest sha256:ab: 429",
         });
         assert_eq!(list[0], expected);

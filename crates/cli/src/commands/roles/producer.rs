@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::options::{CommonArgs, DialectArgs, OutputArgs, TableArgs};
+use crate::options::{CommonArgs, DialectArgs, OutputArgs, RunTrigger, TableArgs, TriggerArgs};
 use crate::output::Outputs;
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -64,6 +64,8 @@ pub(crate) struct ProducerArgs {
     /// While jobs are published, how often that is told; without a sign for six times as long, the run is abandoned
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "15s")]
     sign_of_life: Duration,
+    #[command(flatten)]
+    trigger: TriggerArgs,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -206,10 +208,11 @@ async fn start(
     let checked = queue.log.check_room(images.len()).await;
     checked.map_err(Problem::not_carried_out)?;
     let producer = wiring::producer(queue, clock);
+    let trigger = args.trigger.or(RunTrigger::Schedule);
     loop {
         let plan = RunPlan {
             sign_of_life: args.sign_of_life.max(SHORTEST_SIGN),
-            ..wiring::plan(config, images, args.dry_run, clock.as_ref())
+            ..wiring::plan(config, images, trigger, args.dry_run, clock.as_ref())
         };
         let sources = Sources {
             registries: &*outside.registries,
@@ -225,7 +228,7 @@ async fn start(
             Published::Busy { open } => match args.overlap {
                 Overlap::Join => return Ok(Some(open)),
                 Overlap::Skip => {
-                    warn!(run = %open, "skipped, as this run of the same catalog is open");
+                    warn!(run_id = %open, "skipped, as this run of the same catalog is open");
                     return Ok(None);
                 }
                 Overlap::Queue => behind(queue, &open, stop).await?,
@@ -236,10 +239,10 @@ async fn start(
 
 /// Waits for the end of another run, or until that is overdue: then its claim may have ended without it.
 async fn behind(queue: &Ports, open: &RunId, stop: &CancellationToken) -> Result<(), Problem> {
-    info!(run = %open, "waiting for the end of this run of the same catalog");
+    info!(run_id = %open, "waiting for the end of this run of the same catalog");
     let ended = async {
         if let Awaited::Overdue(why) = waiting::end_of(queue, open, stop).await? {
-            warn!(run = %open, "{why}, and no aggregator told of its end: its catalog is claimed until its deadline");
+            warn!(run_id = %open, "{why}, and no aggregator told of its end: its catalog is claimed until its deadline");
         }
         // The claim is given up a moment after the state says that the run ended.
         sleep(AFTER_BUSY).await;

@@ -7,6 +7,7 @@ use image_sync_shared::ports::runs::run_states::RunState;
 use image_sync_shared::run::Trigger;
 use image_sync_shared::run::report::{ReportHead, RunStatus};
 use image_sync_shared::text::JsonWriter;
+use image_sync_shared::text::timestamp;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::StaticFormatDescription;
@@ -75,14 +76,11 @@ struct Row<'a> {
     catalog: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     trigger: Option<Trigger>,
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "timestamp::option", skip_serializing_if = "Option::is_none")]
     started_at: Option<OffsetDateTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<u32>,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     until: OffsetDateTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<&'a ReportHead>,
@@ -201,7 +199,7 @@ mod tests {
         let opened = RunOpened {
             started_at: datetime!(2026-11-20 12:30 UTC),
             deadline_at: datetime!(2026-11-20 18:00 UTC),
-            trigger: Trigger::Manual,
+            trigger: Trigger::Enqueue,
             cache_registry: "localhost:5000".to_owned(),
             config_hash: "c0ffee".to_owned(),
             images: None,
@@ -209,6 +207,7 @@ mod tests {
             silence_ms: 90_000,
             key: None,
             trace: TraceContext::default(),
+            dry_run: false,
         };
         let frame = RunFrame {
             opened: Some(opened),
@@ -226,9 +225,9 @@ mod tests {
         let mut out = Vec::new();
         write_table(&runs(), &mut out).unwrap();
         let expected = "\
-RUN  STATUS    TRIGGER  STARTED               IMAGES  COPIED  IN PLACE  FAILED
-r1   complete  cron     2026-11-20T12:00:00Z       3       1         1       1
-r2   open      manual   2026-11-20T12:30:00Z       7
+RUN  STATUS    TRIGGER   STARTED               IMAGES  COPIED  IN PLACE  FAILED
+r1   complete  schedule  2026-11-20T12:00:00Z       3       1         1       1
+r2   open      enqueue   2026-11-20T12:30:00Z       7
 r3   open
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -252,11 +251,11 @@ r3   open
                 frame: RunFrame::default(),
             }
         };
-        let [cron, ..] = runs();
+        let [scheduled, ..] = runs();
         let well = |id: &str| {
             let mut run = of_event(id, 0);
             let ended = run.state.ended.as_mut().unwrap();
-            ended.trigger = Trigger::Manual;
+            ended.trigger = Trigger::Enqueue;
             run
         };
         let listed = [
@@ -265,7 +264,7 @@ r3   open
             of_event("w1", 0),
             of_event("w2", 0),
             of_event("w3", 0),
-            cron,
+            scheduled,
             of_event("w4", 0),
             of_event("w5", 1),
             of_event("w6", 0),
@@ -274,10 +273,10 @@ r3   open
         write_table(&listed, &mut out).unwrap();
         let expected = "\
 RUN  STATUS    TRIGGER          STARTED               IMAGES  COPIED  IN PLACE  FAILED
-m1   complete  manual           2026-11-20T12:00:00Z       3       1         1       0
-m2   complete  manual           2026-11-20T12:00:00Z       3       1         1       0
+m1   complete  enqueue          2026-11-20T12:00:00Z       3       1         1       0
+m2   complete  enqueue          2026-11-20T12:00:00Z       3       1         1       0
 w1   complete  webhook, 3 runs  2026-11-20T12:00:00Z       9       3         3       0
-r1   complete  cron             2026-11-20T12:00:00Z       3       1         1       1
+r1   complete  schedule         2026-11-20T12:00:00Z       3       1         1       1
 w4   complete  webhook          2026-11-20T12:00:00Z       3       1         1       0
 w5   complete  webhook          2026-11-20T12:00:00Z       3       1         1       1
 w6   complete  webhook          2026-11-20T12:00:00Z       3       1         1       0
@@ -297,14 +296,14 @@ w6   complete  webhook          2026-11-20T12:00:00Z       3       1         1  
         assert_eq!(list[0]["ended"]["summary"]["total"], 3);
         assert_eq!(
             (&list[0]["trigger"], &list[0]["jobs"]),
-            (&"cron".into(), &3.into())
+            (&"schedule".into(), &3.into())
         );
         assert_eq!(list[1]["status"], "open");
         assert_eq!(
             (&list[1]["trigger"], &list[1]["jobs"]),
-            (&"manual".into(), &7.into())
+            (&"enqueue".into(), &7.into())
         );
-        assert_eq!(list[1]["started_at"], "2026-11-20T12:30:00Z");
+        assert_eq!(list[1]["started_at"], "2026-11-20T12:30:00.000Z");
         assert_eq!(list[1].get("ended"), None);
         for unknown in ["trigger", "started_at", "jobs", "ended"] {
             assert_eq!(list[2].get(unknown), None);

@@ -12,6 +12,7 @@ use image_sync_shared::ports::runs::run_states::RunState;
 use image_sync_shared::run::report::Summary;
 use image_sync_shared::run::{RunEvent, RunId, RunOpened, Trigger};
 use image_sync_shared::text::JsonWriter;
+use image_sync_shared::text::timestamp;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::StaticFormatDescription;
@@ -35,9 +36,9 @@ struct Snapshot {
     run_id: RunId,
     status: &'static str,
     trigger: Trigger,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     started_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     deadline_at: OffsetDateTime,
     cache_registry: String,
     bytes_copied: u64,
@@ -122,7 +123,7 @@ async fn try_tell(queue: &Ports, run: &RunId) -> Result<std::convert::Infallible
             next = Instant::now() + TELL;
             let summary = fold.summary();
             if told.replace(summary) != Some(summary) {
-                info!(%run, "{}", sentence(&summary));
+                info!(run_id = %run, "{}", sentence(&summary));
             }
         }
     }
@@ -272,7 +273,7 @@ mod tests {
         let snapshot = Snapshot {
             run_id: RunId::new("r1"),
             status: "open",
-            trigger: Trigger::Manual,
+            trigger: Trigger::Enqueue,
             started_at: now(),
             deadline_at: now(),
             cache_registry: "localhost:5000".to_owned(),

@@ -14,6 +14,7 @@ use image_sync_shared::ports::creation_times::CreationTimes;
 use image_sync_shared::ports::telemetry::progress::Silent;
 use image_sync_shared::ports::transfer::registries::Registries;
 use image_sync_shared::run::RunId;
+use image_sync_shared::run::Trigger;
 use image_sync_webhook::receive::EventMeasures;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -21,7 +22,7 @@ use tracing::{info, warn};
 use super::{Named, SyncArgs, load};
 use crate::commands::roles::producer::repeat;
 use crate::commands::roles::webhook::HookArgs;
-use crate::options::CommonArgs;
+use crate::options::{CommonArgs, RunTrigger};
 use crate::output::Outputs;
 use crate::process::clock::{SteadyClock, SystemClock};
 use crate::process::environment::Environment;
@@ -131,6 +132,7 @@ where
             clock,
         };
         let options = RunOptions {
+            trigger: work.trigger.or(RunTrigger::Schedule),
             dry_run: false,
             grace: work.grace(),
         };
@@ -142,6 +144,7 @@ where
             registries: Arc::<Router>::clone(&router),
             creation_times: state.creation_times,
             queue: ports,
+            trigger: options.trigger,
         };
         let events = of_events.zip(guards).map(|(of_events, guards)| {
             let events = rounds.events(of_events);
@@ -180,6 +183,8 @@ struct Rounds {
     registries: Arc<dyn Registries>,
     creation_times: Arc<dyn CreationTimes>,
     queue: Ports,
+    /// What the reports say has set the rounds off.
+    trigger: Trigger,
 }
 
 impl Rounds {
@@ -204,7 +209,7 @@ impl Rounds {
         let known = self.catalog.known();
         let Loaded { config, images, .. } = &known.loaded;
         let clock = &self.queue.clock;
-        let plan = wiring::plan(config, images, false, clock.as_ref());
+        let plan = wiring::plan(config, images, self.trigger, false, clock.as_ref());
         let sources = Sources {
             registries: &*self.registries,
             creation_times: &*self.creation_times,
@@ -218,7 +223,7 @@ impl Rounds {
         match published::settled(&*self.queue.runs, &plan.run_id, outcome).await? {
             Published::All { .. } => Ok(Some(plan.run_id)),
             Published::Busy { open } => {
-                warn!(run = %open, "the last run is still open: skipped");
+                warn!(run_id = %open, "the last run is still open: skipped");
                 Ok(None)
             }
         }

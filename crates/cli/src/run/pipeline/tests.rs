@@ -32,6 +32,7 @@ fn config(images: &[&str]) -> Parsed {
 
 fn pipeline(Parsed { config, images, .. }: &Parsed, queue: &InProcess) -> Pipeline {
     let options = RunOptions {
+        trigger: Trigger::Manual,
         dry_run: false,
         grace: Duration::ZERO,
     };
@@ -116,6 +117,7 @@ fn the_worker_is_told_what_the_config_and_the_command_line_say() {
     config.settings.concurrency = 7;
     config.settings.retry.attempts = 9;
     let options = RunOptions {
+        trigger: Trigger::Manual,
         dry_run: false,
         grace: Duration::from_secs(77),
     };

@@ -126,16 +126,16 @@ mod tests {
         assert!(!text.contains("image_sync_last_run_timestamp_seconds{"));
         let noon = datetime!(2026-11-20 12:00 UTC);
         let complete = RunStatus::Complete;
-        runs.run_ended(Trigger::Cron, complete, noon);
-        runs.run_ended(Trigger::Cron, complete, noon - Duration::from_secs(60));
-        runs.run_ended(Trigger::Cron, RunStatus::Abandoned, noon);
+        runs.run_ended(Trigger::Schedule, complete, noon);
+        runs.run_ended(Trigger::Schedule, complete, noon - Duration::from_secs(60));
+        runs.run_ended(Trigger::Schedule, RunStatus::Abandoned, noon);
         runs.run_ended(Trigger::Webhook, complete, noon + Duration::from_secs(60));
         let series = |trigger: &str, status: &str, at: u64| {
             let name = "image_sync_last_run_timestamp_seconds";
             format!(r#"{name}{{trigger="{trigger}",status="{status}"}} {at}"#)
         };
-        has(&metrics, &series("cron", "complete", 1_795_176_000));
-        has(&metrics, &series("cron", "abandoned", 1_795_176_000));
+        has(&metrics, &series("schedule", "complete", 1_795_176_000));
+        has(&metrics, &series("schedule", "abandoned", 1_795_176_000));
         has(&metrics, &series("webhook", "complete", 1_795_176_060));
     }
 }

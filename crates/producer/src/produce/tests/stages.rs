@@ -42,7 +42,7 @@ impl Bench {
                 page
             })
         });
-        let plan = plan(Trigger::Cron);
+        let plan = plan(Trigger::Schedule);
         self.producer
             .produce_stages(&plan, stages, &self.stop)
             .await

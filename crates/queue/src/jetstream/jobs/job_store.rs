@@ -191,7 +191,7 @@ impl JobStore {
                 received,
             })),
             Message::Unknown(unknown) => {
-                tracing::warn!(%unknown, lane = ?subject.lane, "put back a job for a worker that knows it");
+                tracing::warn!(%unknown, lane = subject.lane.name(), "put back a job for a worker that knows it");
                 self.put_back(&received, &subject).await.map(|()| None)
             }
             Message::Undecodable(reason) => self.bury(&received, reason).await.map(|()| None),

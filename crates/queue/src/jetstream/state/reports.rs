@@ -219,7 +219,7 @@ impl Reports for JetStreamReports {
             if let Some(left) = left
                 && let Err(error) = self.purge(&self.chunk_subject(&left)).await
             {
-                tracing::warn!(%run, %error, "pieces of a report are left behind for now");
+                tracing::warn!(run_id = %run, %error, "pieces of a report are left behind for now");
             }
             stored
         });

@@ -199,7 +199,7 @@ fn opened() -> RunOpened {
     RunOpened {
         started_at: OffsetDateTime::UNIX_EPOCH,
         deadline_at: OffsetDateTime::UNIX_EPOCH,
-        trigger: Trigger::Manual,
+        trigger: Trigger::Enqueue,
         cache_registry: "localhost:5000".to_owned(),
         config_hash: "c0ffee".to_owned(),
         images: Some(7),
@@ -207,5 +207,6 @@ fn opened() -> RunOpened {
         silence_ms: 90_000,
         key: None,
         trace: TraceContext::default(),
+        dry_run: false,
     }
 }

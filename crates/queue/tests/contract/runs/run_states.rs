@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use image_sync_shared::ports::runs::run_states::{RunState, RunStateReader};
-use image_sync_shared::run::report::{ReportHead, RunStatus, Summary};
+use image_sync_shared::run::report::{ReportHead, RunStatus, SCHEMA_VERSION, Summary};
 use image_sync_shared::run::{RunId, Trigger};
 use time::OffsetDateTime;
 
@@ -79,11 +79,14 @@ async fn open(queue: &dyn TestQueue, run: &RunId) -> OffsetDateTime {
 
 fn head(run: &RunId, duration_ms: u64) -> ReportHead {
     ReportHead {
+        schema_version: SCHEMA_VERSION,
+        program_version: "0.1.0".to_owned(),
         timestamp: OffsetDateTime::UNIX_EPOCH,
         cache_registry: "localhost:5000".to_owned(),
         run_id: run.clone(),
-        trigger: Trigger::Cron,
+        trigger: Trigger::Schedule,
         status: RunStatus::Complete,
+        dry_run: false,
         started_at: OffsetDateTime::UNIX_EPOCH,
         duration_ms,
         bytes_copied: 0,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use image_sync_queue::jetstream::ProvisionSettings;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::clock::Clock as _;
-use image_sync_shared::run::report::{ReportHead, RunStatus, Summary};
+use image_sync_shared::run::report::{ReportHead, RunStatus, SCHEMA_VERSION, Summary};
 use image_sync_shared::run::{RunId, Trigger};
 use time::OffsetDateTime;
 
@@ -13,11 +13,14 @@ use crate::support::{fresh_prefix, provisioned, shared_server, small};
 
 fn ended(run: &RunId) -> ReportHead {
     ReportHead {
+        schema_version: SCHEMA_VERSION,
+        program_version: "0.1.0".to_owned(),
         timestamp: OffsetDateTime::UNIX_EPOCH,
         cache_registry: "localhost:5000".to_owned(),
         run_id: run.clone(),
-        trigger: Trigger::Manual,
+        trigger: Trigger::Enqueue,
         status: RunStatus::Complete,
+        dry_run: false,
         started_at: OffsetDateTime::UNIX_EPOCH,
         duration_ms: 0,
         bytes_copied: 0,

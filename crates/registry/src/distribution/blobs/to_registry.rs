@@ -8,6 +8,7 @@ use std::time::Duration;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::reference::Repository;
 use image_sync_shared::ports::transfer::registries::{Arrival, BlobCopy};
+use image_sync_shared::text;
 use reqwest::StatusCode;
 use tokio::time::timeout;
 
@@ -375,12 +376,6 @@ fn with_hint(status: StatusCode, failure: Failure) -> Failure {
         return failure;
     }
     let hint = "the registry, or a proxy before it, limits the length of a request; chunk_size can be set for it";
-    let Failure {
-        side,
-        step,
-        subject,
-        class,
-        answer,
-    } = failure;
-    Failure::new(side, step, subject, class, format!("{answer} ({hint})"))
+    let answer = text::bounded(format_args!("{} ({hint})", failure.answer));
+    Failure { answer, ..failure }
 }

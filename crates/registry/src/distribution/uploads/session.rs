@@ -265,7 +265,8 @@ async fn cancel(client: Client, remote: Remote, digest: String, location: Url) {
             status => {
                 let class = FailureClass::Invalid;
                 let step = Step::PushBlob;
-                Err(Failure::new(remote.side, step, &digest, class, status))
+                let failure = Failure::new(remote.side, step, &digest, class, status);
+                Err(failure.with_status(Some(status.as_u16())))
             }
         }
     };

@@ -7,9 +7,10 @@ use image_sync_shared::ports::clock::later;
 use image_sync_shared::ports::queue::dead_letters::DeadLetter;
 use image_sync_shared::retry::RetryPolicy;
 use image_sync_shared::run::job::{Job, Place};
-use image_sync_shared::run::outcome::{Action, ImageResult, JobResult};
+use image_sync_shared::run::outcome::{Action, ImageResult, JobResult, ReportedFailure};
 use image_sync_shared::run::{RunEvent, Trigger};
 use image_sync_shared::text::excerpt;
+use image_sync_shared::text::timestamp;
 use time::OffsetDateTime;
 
 use super::{AttemptOutcome, HostPause, Settlement, SettlementPolicy, rfc3339};
@@ -156,7 +157,7 @@ impl Decision<'_> {
                 worker: policy.worker.to_owned(),
                 class,
                 mac: job.mac,
-                entry: entry(job, ended, error),
+                entry: entry(job, ended, error, now),
             }),
             letter,
             pause,
@@ -238,10 +239,17 @@ pub(super) fn spread(over: Duration) -> Duration {
     .delay(1)
 }
 
-fn entry(job: &Job, ended: AttemptOutcome, error: Option<String>) -> ImageResult {
+fn entry(
+    job: &Job,
+    ended: AttemptOutcome,
+    error: Option<String>,
+    now: OffsetDateTime,
+) -> ImageResult {
     let work = ended.work();
     let blobs = ended.tally.distinct_blobs();
     let artifacts = ended.tally.distinct_artifacts();
+    let failure = ended.outcome.as_ref().err();
+    let failure = failure.map(|failure| Box::new(ReportedFailure::from(failure)));
     let Tally {
         remote,
         cached,
@@ -259,6 +267,9 @@ fn entry(job: &Job, ended: AttemptOutcome, error: Option<String>) -> ImageResult
         cached_digest: cached,
         duration_ms: work.duration_ms,
         error,
+        failure,
+        started_at: work.started_at,
+        ended_at: work.started_at.map(|_| timestamp::whole_milliseconds(now)),
         target: job.target.image.to_string(),
         platform: job.platforms.to_string(),
         expected_digest: expected,

@@ -53,6 +53,7 @@ async fn a_refused_job_is_one_failed_result_and_a_dead_letter_and_no_request_is_
             copied: u32::MAX,
             mounted: u32::MAX,
             artifacts: u32::MAX,
+            started_at: None,
         };
         let admitted = job("source.test/app:1", "cache.test/app:1");
         let ran = fixture.work([refused, admitted]).await;

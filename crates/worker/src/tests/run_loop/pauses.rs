@@ -198,7 +198,7 @@ async fn images_of_a_host_that_is_paused_beyond_their_deadline_fail_at_once() {
 
 fn by_hand(job: Job) -> Job {
     Job {
-        trigger: Trigger::Manual,
+        trigger: Trigger::Enqueue,
         ..job
     }
 }

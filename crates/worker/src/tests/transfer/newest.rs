@@ -25,7 +25,7 @@ fn of_event() -> Job {
 /// One of a config that has senders of events.
 fn of_bulk() -> Job {
     let mut job = job(SOURCE, TARGET);
-    job.trigger = Trigger::Cron;
+    job.trigger = Trigger::Schedule;
     job.policy.confirms_source = true;
     job
 }

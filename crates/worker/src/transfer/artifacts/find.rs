@@ -200,7 +200,7 @@ impl ArtifactCopier<'_> {
     /// Whether it counts that there was nothing an hour ago. Who asks by hand wants to know now, and an event may be of what
     /// came a moment ago.
     pub(crate) fn may_remember(&self) -> bool {
-        !matches!(self.job.trigger, Trigger::Manual | Trigger::Webhook)
+        !matches!(self.job.trigger, Trigger::Enqueue | Trigger::Webhook)
     }
 
     fn failure(&self, answer: String) -> Failure {

@@ -80,6 +80,7 @@ impl TestWatch {
             registries: Arc::<MovingTags>::clone(&registries),
             creation_times: Arc::new(MemoryMemo::default()),
             queue: queue.ports().clone(),
+            trigger: Trigger::Schedule,
         };
         let outside = Outside {
             registries: Arc::<MovingTags>::clone(&registries),
@@ -194,7 +195,7 @@ async fn an_hour_of_pushes_some_of_which_are_not_told_of_and_runs_of_all_images(
     test.run(10 * MINUTE, hour).await;
     assert!(test.is_in_place("a") && test.is_in_place("b"));
     assert_eq!(
-        test.runs_of(Trigger::Cron),
+        test.runs_of(Trigger::Schedule),
         7,
         "at once, and after each ten minutes"
     );
@@ -208,7 +209,7 @@ async fn runs_that_ended_are_forgotten_but_for_the_last_hundred() {
         test.push(name, &image(name));
     }
     test.run(Duration::from_secs(1), sleep(10 * MINUTE)).await;
-    assert!(test.runs_of(Trigger::Cron) >= 600);
+    assert!(test.runs_of(Trigger::Schedule) >= 600);
     let mut states = test.rounds.queue.states.follow().await.unwrap();
     let mut known = 0;
     while states.next(Duration::ZERO).await.unwrap().is_some() {

@@ -61,7 +61,7 @@ async fn a_late_signature_comes_to_an_image_that_is_in_place_and_the_requests_ar
 
 #[tokio::test(start_paused = true)]
 async fn who_asks_by_hand_or_was_told_of_a_push_learns_what_is_there_now() {
-    for trigger in [Trigger::Manual, Trigger::Webhook] {
+    for trigger in [Trigger::Enqueue, Trigger::Webhook] {
         let fixture = TestWorker::new();
         let app = image("app");
         fixture.registries.put_image(SOURCE, &app);
