@@ -1,24 +1,55 @@
 //! The blocks of code in the documents of the repository.
 
-use crate::files::text_of;
+use std::fs;
+use std::path::Path;
 
 /// A block between fences.
 #[derive(Clone, Debug)]
-pub(crate) struct Block {
+pub struct Block {
     /// The heading of its section.
-    pub(crate) section: String,
+    pub section: String,
     /// What stands behind the fence, as `sh`.
-    pub(crate) language: String,
+    pub language: String,
     /// What stands between the fences.
-    pub(crate) text: String,
+    pub text: String,
 }
 
-/// The blocks of a document, from its top to its end.
-pub(crate) fn blocks_of(path: &str) -> Vec<Block> {
+impl Block {
+    /// The commands of a block of `sh`, without comments behind them: a line each, or several where a line ends with a
+    /// backslash or within quotes.
+    #[must_use]
+    pub fn commands(&self) -> Vec<String> {
+        let mut commands = Vec::new();
+        let mut command = String::new();
+        for line in self.text.lines() {
+            let line = line.split("  #").next().unwrap_or(line).trim_end();
+            command += line;
+            let goes_on = line.ends_with('\\') || command.matches('\'').count() % 2 == 1;
+            if goes_on {
+                command.push('\n');
+            } else if !command.is_empty() && !command.starts_with('#') {
+                commands.push(std::mem::take(&mut command));
+            } else {
+                command.clear();
+            }
+        }
+        commands
+    }
+}
+
+/// The blocks of a document of the repository, from its top to its end.
+///
+/// # Panics
+/// If it cannot be read, or has a block without an end.
+#[must_use]
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+pub fn blocks_of(path: &str) -> Vec<Block> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut blocks = Vec::new();
     let mut section = String::new();
     let mut open: Option<Block> = None;
-    for line in text_of(path).lines() {
+    for line in text.lines() {
         match (line.strip_prefix("```"), open.take()) {
             (Some(language), None) => {
                 open = Some(Block {

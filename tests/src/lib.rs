@@ -2,6 +2,7 @@
 
 mod catalog;
 pub mod containers;
+mod documents;
 mod other_clock;
 mod overwriting;
 mod program;
@@ -10,6 +11,7 @@ mod spans;
 mod watched;
 
 pub use catalog::{Catalog, Entry};
+pub use documents::{Block, blocks_of};
 pub use other_clock::OtherClock;
 pub use overwriting::{assert_overwriting, overwriting};
 pub use program::{Ended, Program};

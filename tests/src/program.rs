@@ -106,8 +106,13 @@ impl Program {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.unstarted();
+        command.args(arguments);
+        self.placed(command)
+    }
+
+    /// With its folder, its environment and pipes.
+    fn placed(&self, mut command: Command) -> Command {
         command
-            .args(arguments)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.home.path())
@@ -124,6 +129,18 @@ impl Program {
     #[must_use = "a program that is dropped is killed"]
     pub fn start(&self, arguments: &[&str]) -> Running {
         Running::new(self.spawn(arguments))
+    }
+
+    /// Starts a line of a shell, which ends at the first command that fails.
+    ///
+    /// # Panics
+    /// If there is no shell.
+    #[expect(clippy::expect_used, reason = "without a shell there is no test")]
+    #[must_use = "a shell that is dropped is killed"]
+    pub fn start_shell(&self, line: &str) -> Running {
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", line]);
+        Running::new(self.placed(shell).spawn().expect("a shell"))
     }
 
     /// Starts the program on a machine with another clock.

@@ -8,10 +8,9 @@ use std::process::Output;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::Image;
 use image_sync_testkit::images::{artifact, cosign_signature, image, index};
+use image_sync_tests::{Block, blocks_of};
 use tempfile::TempDir;
 use tokio::process::Command;
-
-use crate::documents::{Block, blocks_of};
 
 /// What is carried from one side to the other.
 const CARRIED: [&str; 2] = ["carry.tar", "carry.tar.sha256"];

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use image_sync_tests::blocks_of;
 use tokio::process::Command;
 
-use crate::documents::blocks_of;
 use crate::files::root;
 
 /// Stand-ins for the programs that reach the network or other folders. `curl` takes files from the release, if it is asked

@@ -10,7 +10,6 @@
 mod action;
 mod airgap;
 mod compose;
-mod documents;
 mod files;
 mod installing;
 mod kubernetes;

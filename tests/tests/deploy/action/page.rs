@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use image_sync_testkit::images::image;
+use image_sync_tests::blocks_of;
 use serde_yaml_ng::Value;
 
 use super::runner::{Runner, action};
 use super::{PASSWORD, Registries};
-use crate::documents::blocks_of;
 use crate::files::text_of;
 
 const PAGE: &str = "docs/github-action.md";
