@@ -153,6 +153,19 @@ async fn a_fleet_copies_the_images_of_its_config() {
     queue.stop().await;
 }
 
+/// There is no container engine: that each service and overlay runs is held by the suite `deploy`.
+#[test]
+fn services_and_overlays_that_it_names_are_there() {
+    let compose = fs::read_to_string(root().join("compose.yaml")).unwrap();
+    let [all, single, kubectl] = Page::open(PAGE).commands("On a schedule");
+    assert_eq!(all, "docker compose up");
+    let service = single.strip_prefix("docker compose up ").unwrap();
+    assert!(compose.contains(&format!("\n  {service}:\n")), "{single}");
+    let overlay = kubectl.strip_prefix("kubectl apply -k ").unwrap();
+    let overlay = root().join(overlay).join("kustomization.yaml");
+    assert!(overlay.exists(), "{kubectl}");
+}
+
 /// Whoever follows a link finds what it names.
 #[test]
 fn files_that_it_links_are_there() {

@@ -35,7 +35,11 @@ pub(crate) const BLOCKS: [(&str, &str, Tried); 55] = [
         "Sixty seconds",
         By("sixty_seconds_are_enough_for_one_image"),
     ),
-    ("README.md", "On a schedule", Not(NO_ENGINE)),
+    (
+        "README.md",
+        "On a schedule",
+        By("services_and_overlays_that_it_names_are_there"),
+    ),
     (
         "README.md",
         "On many machines",
