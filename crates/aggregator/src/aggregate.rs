@@ -20,9 +20,7 @@ use image_sync_shared::ports::runs::run_states::RunState;
 use image_sync_shared::ports::telemetry::measures::Measures;
 use image_sync_shared::ports::telemetry::trace_context::{Propagator, TraceContext};
 use image_sync_shared::run::outcome::ImageResult;
-use image_sync_shared::run::report::{
-    MissingImage, PROGRAM_VERSION, ReportHead, RunStatus, SCHEMA_VERSION,
-};
+use image_sync_shared::run::report::{PROGRAM_VERSION, ReportHead, RunStatus, SCHEMA_VERSION};
 use image_sync_shared::run::{RunEvent, RunId, RunOpened, Trigger};
 use image_sync_shared::text::timestamp;
 use thiserror::Error;
@@ -133,8 +131,10 @@ impl Aggregator {
             return Err(why(run.clone()));
         };
         let ending = ending(status);
-        let head = head(run, &followed.fold, &opened, ending, self.clock.now());
+        let mut head = head(run, &followed.fold, &opened, ending, self.clock.now());
         let missing = self.missing(run, &followed, &head).await?;
+        head.bytes_copied = head.bytes_copied.saturating_add(missing.bytes_copied());
+        let missing = missing.images()?;
         tell(&head);
         tell_of_unproven(followed.fold.unproven());
         Ok(FinishedRun::new(
@@ -227,10 +227,10 @@ impl Aggregator {
         run: &RunId,
         followed: &Followed,
         head: &ReportHead,
-    ) -> Result<FirstValues<MissingImage>, AggregateError> {
+    ) -> Result<Missing, AggregateError> {
         // The log of a run that is complete is not read a second time.
         if head.summary.missing == 0 {
-            return Ok(FirstValues::default());
+            return Ok(Missing::default());
         }
         let mut missing = Missing::default();
         let mut reader = self.log.read(run).await?;
@@ -244,7 +244,7 @@ impl Aggregator {
                 None => quiet.saturating_add(LOOK),
             };
         }
-        Ok(missing.images()?)
+        Ok(missing)
     }
 }
 

@@ -191,6 +191,7 @@ impl ImageStates {
                 defers,
                 error,
                 due,
+                ..
             } => {
                 let said = Said {
                     attempts: *attempt,
@@ -281,6 +282,7 @@ mod tests {
             defers,
             error: error.to_owned(),
             due: Some(now()),
+            bytes_copied: 0,
         }
     }
 

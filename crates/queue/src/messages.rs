@@ -420,6 +420,7 @@ mod tests {
             defers: 0,
             error: evil,
             due: None,
+            bytes_copied: 0,
         };
         assert!(encode_event(&attempt, 500).unwrap().len() <= 500);
     }

@@ -130,6 +130,9 @@ pub enum Reaction {
     PutBack,
 }
 
+/// How the end of an attempt that nobody failed is told: its worker was told to end.
+pub const INTERRUPTED: &str = "interrupted while ";
+
 /// A failure, told so that a person knows where to look: side, step, subject and the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

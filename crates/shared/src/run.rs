@@ -12,6 +12,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::ports::telemetry::trace_context::TraceContext;
+use crate::run::job::Job;
 use crate::run::outcome::JobResult;
 use crate::secret::mac::MacKey;
 use crate::text;
@@ -158,6 +159,14 @@ pub struct RunOpened {
     clippy::trivially_copy_pass_by_ref,
     reason = "what serde calls with the field"
 )]
+fn is_nothing(count: &u64) -> bool {
+    *count == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde calls with the field"
+)]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -229,15 +238,22 @@ pub enum RunEvent {
             skip_serializing_if = "Option::is_none"
         )]
         due: Option<OffsetDateTime>,
+        /// Bytes of blobs that all attempts sent to the target.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        bytes_copied: u64,
     },
 }
 
 impl RunEvent {
-    /// The same of an image that comes again at `not_before`.
+    /// The same of an image that comes again as `successor`.
     #[must_use]
-    pub fn due_at(mut self, not_before: Option<OffsetDateTime>) -> Self {
-        if let Self::Attempt { due, .. } = &mut self {
-            *due = not_before;
+    pub fn followed_by(mut self, successor: &Job) -> Self {
+        if let Self::Attempt {
+            due, bytes_copied, ..
+        } = &mut self
+        {
+            *due = successor.not_before;
+            *bytes_copied = successor.so_far.bytes_copied;
         }
         self
     }
@@ -317,6 +333,7 @@ mod tests {
             defers,
             error: "503".to_owned(),
             due: None,
+            bytes_copied: 0,
         }
     }
 

@@ -112,6 +112,7 @@ pub fn missing(idx: u32) -> MissingImage {
         target: name.target,
         attempts: 0,
         error: None,
+        bytes_copied: 0,
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) struct Missing {
 struct Said {
     attempts: u32,
     defers: u32,
+    bytes_copied: u64,
     error: Option<String>,
 }
 
@@ -40,11 +41,13 @@ impl Missing {
                 attempt,
                 defers,
                 error,
+                bytes_copied,
                 ..
             } if fold.is_missing(idx) => {
                 let said = Said {
                     attempts: attempt,
                     defers,
+                    bytes_copied,
                     error: Some(error),
                 };
                 let last = self.last.entry(idx).or_default();
@@ -55,6 +58,12 @@ impl Missing {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Bytes that were sent of them.
+    pub(super) fn bytes_copied(&self) -> u64 {
+        let bytes = self.last.values().map(|said| said.bytes_copied);
+        bytes.fold(0, u64::saturating_add)
     }
 
     /// The images, in the order of the catalog.
@@ -68,6 +77,7 @@ impl Missing {
                 tag: name.tag,
                 target: name.target,
                 attempts: said.attempts,
+                bytes_copied: said.bytes_copied,
                 error: said.error,
             };
             images.put(idx, &image)?;

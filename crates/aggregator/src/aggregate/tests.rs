@@ -166,6 +166,7 @@ fn attempt(idx: u32, attempt: u32, defers: u32, error: &str) -> RunEvent {
         defers,
         error,
         due: None,
+        bytes_copied: 0,
     }
 }
 

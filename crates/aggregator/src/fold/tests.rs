@@ -198,6 +198,7 @@ fn attempts_are_no_results() {
         defers: 0,
         error: "503".to_owned(),
         due: None,
+        bytes_copied: 0,
     };
     let fold = fold([open(), seal(1), attempt]);
     assert_eq!((fold.arrived(), fold.ended(now())), (0, None));

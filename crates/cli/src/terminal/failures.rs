@@ -1,9 +1,9 @@
-//! What failed, by reason: an outage at a registry is one reason and a thousand images.
+//! What failed or has no result, by reason: an outage at a registry is one reason and a thousand images.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use image_sync_shared::run::outcome::ImageResult;
+use image_sync_shared::failure::INTERRUPTED;
 use image_sync_shared::text::nearest::LIKE_IT;
 
 use crate::terminal::report_source::ReportSource;
@@ -25,23 +25,69 @@ struct Reason {
     images: usize,
 }
 
-/// Writes all reasons, the most frequent first, with the images under each, `most` of them at most.
+/// An image, and why it failed or has no result.
+struct Entry {
+    image: String,
+    tag: String,
+    target: String,
+    error: String,
+}
+
+/// Writes why images failed, the most frequent reason first, with the images under each, `most` of them at most.
 pub(crate) fn write(
     report: &mut impl ReportSource,
     shown: Shown,
     most: usize,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let results = report.results()?;
+    let failed = results.filter_map(|result| match result {
+        Ok(result) => result.error.map(|error| {
+            Ok(Entry {
+                image: result.image,
+                tag: result.tag,
+                target: result.target,
+                error,
+            })
+        }),
+        Err(error) => Some(Err(error)),
+    });
+    write_by_reason("Failed:", &by_reason(failed, shown, most)?, out)
+}
+
+/// The same of images without a result.
+pub(crate) fn write_missing(
+    report: &mut impl ReportSource,
+    shown: Shown,
+    most: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let missing = report.missing()?.map(|image| {
+        let image = image?;
+        Ok(Entry {
+            image: image.image,
+            tag: image.tag,
+            target: image.target,
+            error: image.error.unwrap_or_else(|| "never begun".to_owned()),
+        })
+    });
+    write_by_reason("Without a result:", &by_reason(missing, shown, most)?, out)
+}
+
+/// All reasons, the most frequent first.
+fn by_reason(
+    entries: impl Iterator<Item = io::Result<Entry>>,
+    shown: Shown,
+    most: usize,
+) -> io::Result<Vec<(String, Reason)>> {
     let mut reasons: Vec<(String, Reason)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for result in report.results()? {
-        let result = result?;
-        let Some(error) = &result.error else {
-            continue;
-        };
-        let text = reason(error, &result);
+    for entry in entries {
+        let entry = entry?;
+        let text = reason(&entry);
+        let name = shown.name(&entry.image, &entry.tag, &entry.target);
         let place = *places.entry(text.clone()).or_insert_with(|| {
-            let (error, names) = (error.clone(), Vec::new());
+            let (error, names) = (entry.error, Vec::new());
             let images = 0;
             reasons.push((
                 text,
@@ -56,14 +102,21 @@ pub(crate) fn write(
         let (_, reason) = &mut reasons[place];
         reason.images += 1;
         if reason.names.len() < most {
-            let name = shown.name(&result.image, &result.tag, &result.target);
             reason.names.push(name);
         }
     }
     // A stable order: of equally frequent ones the first to come stays first.
     reasons.sort_by_key(|(_, reason)| usize::MAX - reason.images);
-    writeln!(out, "Failed:")?;
-    for (text, reason) in &reasons {
+    Ok(reasons)
+}
+
+fn write_by_reason(
+    heading: &str,
+    reasons: &[(String, Reason)],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(out, "{heading}")?;
+    for (text, reason) in reasons {
         // What only one has keeps its names: they may be those of another manifest or host.
         let text = if reason.images == 1 {
             &reason.error
@@ -83,10 +136,16 @@ pub(crate) fn write(
 }
 
 /// An error without what is of this image alone.
-fn reason(error: &str, result: &ImageResult) -> String {
-    let ImageResult {
-        image, tag, target, ..
-    } = result;
+fn reason(entry: &Entry) -> String {
+    let Entry {
+        image,
+        tag,
+        target,
+        error,
+    } = entry;
+    if error.starts_with(INTERRUPTED) {
+        return "interrupted".to_owned();
+    }
     let tagged = format!("{image}:{tag}");
     let target_repository = target.strip_suffix(&format!(":{tag}"));
     let mut names = vec![tagged.as_str(), target];
@@ -133,8 +192,8 @@ fn without_digests(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use image_sync_shared::run::outcome::Action;
-    use image_sync_shared::run::report::Report;
+    use image_sync_shared::run::outcome::{Action, ImageResult};
+    use image_sync_shared::run::report::{MissingImage, Report};
 
     use super::*;
     use crate::samples;
@@ -236,6 +295,39 @@ Failed:
     and 27 more (--all)
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn images_without_a_result_stand_under_why_they_have_none() {
+        let missing = |image: &str, error: Option<&str>| MissingImage {
+            image: image.to_owned(),
+            tag: "1".to_owned(),
+            target: format!("localhost:5000/{image}:1"),
+            attempts: 0,
+            bytes_copied: 0,
+            error: error.map(str::to_owned),
+        };
+        let of = |blob: &str| format!("{INTERRUPTED}copying blob sha256:{blob} of 7 bytes");
+        let mut report = Report {
+            head: samples::head(),
+            results: Vec::new(),
+            missing: vec![
+                missing("a", Some(&of("ab"))),
+                missing("b", None),
+                missing("c", Some(&of("cd"))),
+            ],
+        };
+        let mut out = Vec::new();
+        write_missing(&mut report, Shown::Nothing, 20, &mut out).unwrap();
+        let expected = "\
+Without a result:
+  interrupted
+    a:1
+    c:1
+  never begun
+    b:1
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

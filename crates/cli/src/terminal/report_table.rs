@@ -107,12 +107,12 @@ fn write_what_lacks(
     parts: &mut Parts,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let most = match extent {
+        Extent::All => usize::MAX,
+        Extent::Changes | Extent::Failures => NAMED_PER_REASON,
+    };
     if survey.has_errors {
         parts.begin(out)?;
-        let most = match extent {
-            Extent::All => usize::MAX,
-            Extent::Changes | Extent::Failures => NAMED_PER_REASON,
-        };
         failures::write(report, survey.shown, most, out)?;
     }
     if survey.artifacts.is_some_and(lacks_some) {
@@ -121,7 +121,7 @@ fn write_what_lacks(
     }
     if survey.has_missing {
         parts.begin(out)?;
-        write_missing(report, survey.shown, out)?;
+        failures::write_missing(report, survey.shown, most, out)?;
     }
     Ok(())
 }
@@ -235,23 +235,6 @@ fn write_artifacts(
 
 fn lacks_some(counts: ArtifactCounts) -> bool {
     counts.failed > 0 || counts.unfit > 0
-}
-
-fn write_missing(
-    report: &mut impl ReportSource,
-    shown: Shown,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    writeln!(out, "Without a result:")?;
-    for missing in report.missing()? {
-        let missing = missing?;
-        let name = printable(&shown.name(&missing.image, &missing.tag, &missing.target));
-        writeln!(out, "{INDENT}{name}")?;
-        if let Some(error) = &missing.error {
-            writeln!(out, "{INDENT}{INDENT}{}", printable(error))?;
-        }
-    }
-    Ok(())
 }
 
 fn style(kind: ResultKind) -> Option<Style> {
@@ -541,6 +524,7 @@ Artifacts:
             target: "localhost:5000/late:2".to_owned(),
             attempts: 0,
             error: None,
+            bytes_copied: 0,
         };
         let begun = MissingImage {
             tag: "1".to_owned(),
@@ -552,13 +536,13 @@ Artifacts:
         let text = plain(&report, None);
         assert!(
             text.contains(
-                "\nWithout a result:\n  ghcr.io/late:1\n    source: check 1: 503\n  ghcr.io/late:2\n"
+                "\nWithout a result:\n  source: check 1: 503\n    ghcr.io/late:1\n  never begun\n    ghcr.io/late:2\n"
             ),
             "{text}"
         );
         assert!(text.contains("Incomplete: 5 images: 1 copied"), "{text}");
         assert!(
-            text.contains("1 failed, 2 without a result; 2.3s"),
+            text.contains("1 failed, 2 without a result; 12.3 KiB sent; 2.3s"),
             "{text}"
         );
     }
@@ -623,9 +607,10 @@ Failed:
             target: "registry.example.eu/redis:1.27".to_owned(),
             attempts: 0,
             error: None,
+            bytes_copied: 0,
         }];
         let text = plain(&report, None);
-        let missing = "\nWithout a result:\n  redis:1.27 -> registry.example.eu/redis:1.27\n";
+        let missing = "\nWithout a result:\n  never begun\n    redis:1.27 -> registry.example.eu/redis:1.27\n";
         assert!(text.contains(missing), "{text}");
         assert!(
             text.contains("redis                    1.27  localhost:5000 "),

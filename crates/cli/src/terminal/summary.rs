@@ -36,14 +36,17 @@ fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
             parts.push(words);
         }
     };
-    part(
-        counts.pulled,
-        format!(
-            "{} copied ({})",
-            counts.pulled,
-            units::bytes(head.bytes_copied)
+    let missing = counts.total.saturating_sub(counts.results());
+    let bytes = units::bytes(head.bytes_copied);
+    // Of a run that was interrupted, some were sent of images that are not copied.
+    let (copied, sent) = match missing {
+        0 => (format!("{} copied ({bytes})", counts.pulled), String::new()),
+        _ => (
+            format!("{} copied", counts.pulled),
+            format!("; {bytes} sent"),
         ),
-    );
+    };
+    part(counts.pulled, copied);
     part(
         counts.skipped,
         format!(
@@ -63,7 +66,6 @@ fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
     );
     part(counts.failed, format!("{} failed", counts.failed));
     part(counts.other, format!("{} done otherwise", counts.other));
-    let missing = counts.total.saturating_sub(counts.results());
     part(missing, format!("{missing} without a result"));
 
     let images = units::count(counts.total, "image");
@@ -73,7 +75,7 @@ fn of(head: &ReportHead, would_copy: WouldCopy) -> String {
         parts.join(", ")
     };
     let time = units::duration(Duration::from_millis(head.duration_ms));
-    format!("{}{images}: {list}; {time}", status(head.status))
+    format!("{}{images}: {list}{sent}; {time}", status(head.status))
 }
 
 /// What a report lacks that did not fit into its store, in one sentence.

@@ -51,6 +51,7 @@ pub(crate) fn encode_event(event: &RunEvent, limit: usize) -> Result<Vec<u8>, Qu
             defers,
             error,
             due,
+            bytes_copied,
         } => {
             let cut = RunEvent::Attempt {
                 idx: *idx,
@@ -58,6 +59,7 @@ pub(crate) fn encode_event(event: &RunEvent, limit: usize) -> Result<Vec<u8>, Qu
                 defers: *defers,
                 error: excerpt(error),
                 due: *due,
+                bytes_copied: *bytes_copied,
             };
             [event.clone(), cut].map(versioned).into()
         }

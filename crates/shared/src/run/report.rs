@@ -216,6 +216,9 @@ pub struct MissingImage {
     /// How many attempts have failed.
     #[serde(default)]
     pub attempts: u32,
+    /// Bytes of blobs that all attempts sent to the target.
+    #[serde(default)]
+    pub bytes_copied: u64,
     /// What the last one said, or why the image was put back; none where it was never begun, or was in hand.
     #[serde(
         default,

@@ -63,7 +63,7 @@ impl AttemptOutcome {
     fn work(&self) -> Work {
         Work {
             duration_ms: u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
-            bytes_copied: self.tally.bytes_copied,
+            bytes_copied: self.tally.bytes_sent(),
             copied: self.tally.blobs.copied,
             mounted: self.tally.blobs.mounted,
             artifacts: self.tally.artifacts_copied(),
@@ -596,6 +596,7 @@ mod tests {
             defers: 5,
             error: error.to_owned(),
             due: None,
+            bytes_copied: 0,
         };
         assert_eq!(
             told(after(&job, class)),
@@ -605,7 +606,7 @@ mod tests {
         );
         assert_eq!(
             told(after(&job, FailureClass::Interrupted)),
-            Some(event("source: check t: no"))
+            Some(event("no"))
         );
     }
 

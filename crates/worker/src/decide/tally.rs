@@ -1,6 +1,7 @@
 //! What is known of an image, for its result: filled as the work goes on, so that a failed attempt tells how far it came, and
 //! begun with what the attempts before did.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use image_sync_shared::image::digest::Digest;
@@ -22,8 +23,10 @@ pub(crate) struct Tally {
     pub(crate) blobs: BlobCounts,
     /// How many this job had copied or mounted before all were looked at last.
     copied_before: u32,
-    /// Bytes of blobs that were sent.
-    pub(crate) bytes_copied: u64,
+    /// Bytes of blobs that were sent whole.
+    bytes_copied: u64,
+    /// Bytes of those that were not, by this attempt.
+    partly: BTreeMap<Digest, u64>,
     /// What a dry run found missing.
     pub(crate) would_copy: Option<WouldCopy>,
     /// What the job's policy had left out or left as it is.
@@ -63,6 +66,27 @@ impl Tally {
             ..ArtifactCounts::default()
         });
         self.artifacts_before = self.artifacts_copied();
+    }
+
+    /// Some bytes of a blob were sent.
+    pub(crate) fn advanced(&mut self, blob: &Digest, bytes: u64) {
+        match self.partly.get_mut(blob) {
+            Some(sent) => *sent = sent.saturating_add(bytes),
+            None => drop(self.partly.insert(blob.clone(), bytes)),
+        }
+    }
+
+    /// A blob was sent whole.
+    pub(crate) fn copied(&mut self, blob: &Digest, bytes: u64) {
+        self.partly.remove(blob);
+        self.blobs.copied += 1;
+        self.bytes_copied += bytes;
+    }
+
+    /// Bytes of blobs that were sent, those of a blob that is not through too.
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        let partly = self.partly.values();
+        partly.fold(self.bytes_copied, |sum, sent| sum.saturating_add(*sent))
     }
 
     /// How many artifacts this job has copied.
@@ -119,10 +143,22 @@ mod tests {
         };
         let tally = SharedTally::starting_with(&work);
         let mut tally = tally.lock();
-        tally.blobs.copied += 1;
+        tally.copied(&Digest::of(b"one"), 1);
         tally.blobs.mounted += 1;
-        tally.bytes_copied += 1;
         tally.recount();
         assert_eq!(tally.distinct_blobs().present, 0);
+    }
+
+    #[test]
+    fn bytes_of_a_blob_that_is_not_through_count_until_it_is() {
+        let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
+        let mut tally = Tally::default();
+        tally.advanced(&one, 3);
+        tally.advanced(&two, 4);
+        tally.advanced(&one, 7);
+        assert_eq!(tally.bytes_sent(), 14);
+        // What was sent twice, as after a cut, counts once.
+        tally.copied(&one, 8);
+        assert_eq!((tally.bytes_sent(), tally.blobs.copied), (12, 1));
     }
 }

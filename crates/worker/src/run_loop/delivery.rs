@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
+use image_sync_shared::failure::{Failure, FailureClass, INTERRUPTED, Side, Step};
 use image_sync_shared::ports::queue::host_pauses::HostPauses;
 use image_sync_shared::ports::queue::job_queue::{Delivery, Settle};
 use image_sync_shared::ports::telemetry::measures::Measures;
@@ -218,13 +218,12 @@ async fn run_attempt(
 }
 
 fn interrupted(job: &Job, in_flight: &InFlight) -> Failure {
-    let why = "the worker was told to end";
-    cut_short(job, in_flight, FailureClass::Interrupted, why)
+    cut_short(job, in_flight, FailureClass::Interrupted, INTERRUPTED)
 }
 
 fn time_used_up(job: &Job, in_flight: &InFlight) -> Failure {
     let limit = job.policy.timeout_secs;
-    let why = format!("pull_timeout_secs: not done within {limit} s");
+    let why = format!("pull_timeout_secs: not done within {limit} s while ");
     cut_short(job, in_flight, FailureClass::TimeUsedUp, &why)
 }
 
@@ -233,6 +232,6 @@ fn cut_short(job: &Job, in_flight: &InFlight, class: FailureClass, why: &str) ->
     let (side, what) = in_flight
         .oldest()
         .unwrap_or((Side::Target, "waiting for the queue".to_owned()));
-    let answer = format!("{why} while {what}");
+    let answer = format!("{why}{what}");
     Failure::new(side, Step::Image, &job.target.image, class, answer)
 }

@@ -174,7 +174,7 @@ async fn requeue(
             .progress
             .image_put_back(job, error, successor.not_before);
     }
-    let event = event.due_at(successor.not_before);
+    let event = event.followed_by(successor);
     // The log before the successor: a crash in between repeats the attempt. The other way round, the log might never
     // know.
     retry_queue(|| ports.run_log.append(&job.run_id, &event)).await?;
@@ -188,7 +188,7 @@ async fn defer(
     event: Option<RunEvent>,
 ) -> Result<(), QueueError> {
     if let Some(event) = event {
-        let event = event.due_at(successor.not_before);
+        let event = event.followed_by(successor);
         retry_queue(|| ports.run_log.append(&successor.run_id, &event)).await?;
     }
     settle.requeue(successor).await

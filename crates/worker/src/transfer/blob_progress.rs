@@ -45,6 +45,7 @@ impl<'a> BlobProgress<'a> {
     /// Some bytes of it were sent.
     pub(crate) fn advanced(self, digest: &Digest, bytes: u64) {
         self.progress.blob_advanced(self.job, digest, bytes);
+        self.tally.lock().advanced(digest, bytes);
         self.measures.bytes_copied(bytes);
     }
 
@@ -66,9 +67,7 @@ impl<'a> BlobProgress<'a> {
     pub(crate) fn copied(self, digest: &Digest, bytes: u64) {
         debug!(blob = %digest, bytes, "sent");
         self.measures.blob_ended(BlobEnd::Copied);
-        let mut tally = self.tally.lock();
-        tally.blobs.copied += 1;
-        tally.bytes_copied += bytes;
+        self.tally.lock().copied(digest, bytes);
     }
 }
 

@@ -161,6 +161,7 @@ mod tests {
             target: "localhost:5000/y:2".to_owned(),
             attempts: 1,
             error: None,
+            bytes_copied: 0,
         });
         let text = serde_json::to_string(&report).unwrap();
         let listed = format!("{:?}", told(&text).unwrap());

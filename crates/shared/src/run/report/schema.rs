@@ -88,6 +88,7 @@ mod tests {
             tag: "b".to_owned(),
             target: "c".to_owned(),
             attempts: 1,
+            bytes_copied: 1,
             error: Some("no".to_owned()),
         };
         let report = Report {

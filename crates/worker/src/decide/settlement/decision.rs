@@ -48,6 +48,7 @@ impl Decision<'_> {
                 defers: job.defers,
                 error: failure.to_string(),
                 due: None,
+                bytes_copied: 0,
             },
             successor: Box::new(worked(job, &ended).after_attempt(now, failure, wait)),
         }
@@ -96,6 +97,7 @@ impl Decision<'_> {
                 defers: job.defers,
                 error: why.clone(),
                 due: None,
+                bytes_copied: 0,
             };
             (worked.after_attempt(now, failure, wait), event)
         } else {
@@ -116,7 +118,11 @@ impl Decision<'_> {
             let failure = too_late(failure, "; ", &next_attempt(due), deadline);
             return self.finish(failed(ended, failure), None);
         }
-        let why = failure.to_string();
+        let why = match failure.class {
+            // Neither end has failed.
+            FailureClass::Interrupted => failure.answer,
+            _ => failure.to_string(),
+        };
         Settlement::Defer {
             successor: Box::new(worked(job, &ended).deferred(due)),
             event: Some(put_back(job, &why)),
@@ -213,6 +219,7 @@ pub(super) fn put_back(job: &Job, why: &str) -> RunEvent {
         defers: job.defers.saturating_add(1),
         error: why.to_owned(),
         due: None,
+        bytes_copied: 0,
     }
 }
 

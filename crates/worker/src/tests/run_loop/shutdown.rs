@@ -91,7 +91,7 @@ async fn a_job_that_outlasts_the_grace_time_of_a_shutdown_is_put_back() {
     let [(0, 0, told)] = &ran.attempts[..] else {
         panic!("one attempt, not {:?}", ran.attempts);
     };
-    let words = "source: image cache.test/app:1: the worker was told to end while reading manifest";
+    let words = "interrupted while reading manifest";
     assert!(told.starts_with(words), "{told}");
     let entry = &ran.only().entry;
     assert_eq!((entry.action, entry.attempts), (Action::Pulled, 1));
