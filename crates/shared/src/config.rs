@@ -131,6 +131,12 @@ pub struct Settings {
     pub concurrency: usize,
     /// How long one attempt at an image may take.
     pub pull_timeout: Duration,
+    /// How long a connection may take to be made, TLS included.
+    pub connect_timeout: Duration,
+    /// How long a registry may take to begin its response.
+    pub response_timeout: Duration,
+    /// How long a credential helper may take.
+    pub helper_timeout: Duration,
     /// How long a transfer may stand still before it is cut.
     pub stall_timeout: Duration,
     /// How long a run may take.

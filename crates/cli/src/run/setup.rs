@@ -224,8 +224,10 @@ fn client_options(
     measures: Arc<dyn Measures>,
 ) -> ClientOptions {
     let timeouts = Timeouts {
+        connect: config.settings.connect_timeout,
+        answer: config.settings.response_timeout,
         stall: config.settings.stall_timeout,
-        ..Timeouts::default()
+        helper: config.settings.helper_timeout,
     };
     ClientOptions {
         registries: config.registries.clone(),
@@ -247,11 +249,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stall_is_what_the_config_says() {
-        let text = "{cache_registry: a, images: [], settings: {stall_timeout: 7s}}";
+    fn times_are_what_the_config_says() {
+        let text = "{cache_registry: a, images: [], settings: {connect_timeout: 5s, response_timeout: 6s, stall_timeout: 7s, \
+                    helper_timeout: 8s}}";
         let config = config_file::parse(text, "c.yaml").unwrap().config;
         let options = client_options(&config, &Environment::default(), Arc::new(Unmeasured));
-        assert_eq!(options.timeouts.stall, Duration::from_secs(7));
+        let expected = Timeouts {
+            connect: Duration::from_secs(5),
+            answer: Duration::from_secs(6),
+            stall: Duration::from_secs(7),
+            helper: Duration::from_secs(8),
+        };
+        assert_eq!(options.timeouts, expected);
+        let usual = config_file::parse("{cache_registry: a, images: []}", "c.yaml");
+        let environment = Environment::default();
+        let options = client_options(&usual.unwrap().config, &environment, Arc::new(Unmeasured));
+        assert_eq!(options.timeouts, Timeouts::default());
     }
 
     #[test]

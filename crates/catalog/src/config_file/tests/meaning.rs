@@ -138,6 +138,9 @@ fn defaults() -> Settings {
     Settings {
         concurrency: 16,
         pull_timeout: Duration::from_secs(300),
+        connect_timeout: Duration::from_secs(10),
+        response_timeout: Duration::from_secs(30),
+        helper_timeout: Duration::from_secs(30),
         stall_timeout: Duration::from_secs(60),
         run_timeout: Duration::from_secs(6 * 3600),
         max_pause: Duration::from_secs(15 * 60),

@@ -16,11 +16,14 @@ use super::values::{Count, MAX_SECONDS, Span};
 
 const CONCURRENCY: usize = 16;
 const PULL_TIMEOUT: Duration = Duration::from_secs(300);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 const RUN_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 14] = [
     "concurrency",
     "pull_timeout_secs",
     "skip_on_error",
@@ -28,6 +31,9 @@ pub(super) const KEYS: [&str; 11] = [
     "cache_insecure",
     "source_tls_verify",
     "preferred_tool",
+    "connect_timeout",
+    "response_timeout",
+    "helper_timeout",
     "stall_timeout",
     "run_timeout",
     "max_pause",
@@ -49,6 +55,9 @@ pub(super) fn read(node: &Node) -> Result<SettingsAndDefaults, Problems> {
     let settings = Settings {
         concurrency: concurrency.map_or(CONCURRENCY, Count::as_usize),
         pull_timeout: pull_timeout.map_or(PULL_TIMEOUT, |count| Duration::from_secs(count.get())),
+        connect_timeout: timeout(&keys, "connect_timeout", CONNECT_TIMEOUT),
+        response_timeout: timeout(&keys, "response_timeout", RESPONSE_TIMEOUT),
+        helper_timeout: timeout(&keys, "helper_timeout", HELPER_TIMEOUT),
         stall_timeout: timeout(&keys, "stall_timeout", STALL_TIMEOUT),
         run_timeout: timeout(&keys, "run_timeout", RUN_TIMEOUT),
         max_pause: max_pause(&keys),

@@ -115,7 +115,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     );
     assert_eq!(
         further_error("settings:\n  concurency: 1"),
-        r#"c.yaml:4:3: settings: unknown key "concurency" (did you mean concurrency?), expected one of concurrency, pull_timeout_secs, skip_on_error, default_platform, cache_insecure, source_tls_verify, preferred_tool, stall_timeout, run_timeout, max_pause, retry"#
+        r#"c.yaml:4:3: settings: unknown key "concurency" (did you mean concurrency?), expected one of concurrency, pull_timeout_secs, skip_on_error, default_platform, cache_insecure, source_tls_verify, preferred_tool, connect_timeout, response_timeout, helper_timeout, stall_timeout, run_timeout, max_pause, retry"#
     );
     assert_eq!(
         further_error("settings: {retry: {attemps: 1}}"),
