@@ -32,9 +32,9 @@ mod server;
 mod telemetry;
 mod terminal;
 
-/// What is logged beside a display: what was put back it shows, and what failed is told at the end.
-const BESIDE_A_DISPLAY: &str =
-    "warn,image_sync_worker::run_loop::settle=off,rustls_platform_verifier=off,async_nats=off";
+/// What is logged beside a display: what was put back or stands still it shows, and what failed is told at the end.
+const BESIDE_A_DISPLAY: &str = "warn,image_sync_worker::run_loop::settle=off,image_sync_registry::distribution::blobs::verified=off,\
+     rustls_platform_verifier=off,async_nats=off";
 /// What is logged where nothing but failures are to be seen, which are told at the end.
 const QUIET: &str =
     "error,image_sync_worker::run_loop::settle=off,rustls_platform_verifier=off,async_nats=off";

@@ -1,15 +1,15 @@
 //! Hands a blob over to a request that is being sent, at the pace of the slower side.
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use image_sync_shared::failure::Failure;
+use image_sync_shared::failure::{Failure, Side};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use super::verified::VerifiedBlob;
+use super::verified::{Standstill, VerifiedBlob};
 
 /// How many pieces wait between the two sides.
 const WAITING_PIECES: usize = 1;
@@ -69,12 +69,14 @@ impl BodyWriter<'_, '_> {
     /// Puts all of it in, and ends the body.
     pub(super) async fn run(self) -> Result<(), BodyWriterError> {
         let mut sent = 0;
+        let mut standstill = Standstill::of(Side::Target, self.stall);
         let mut next = Some(self.first);
         while let Some(mut rest) = next {
             while !rest.is_empty() {
                 let piece = rest.split_to(rest.len().min(MAX_PIECE));
                 let length = piece.len() as u64;
-                match timeout(self.stall, self.pieces.send(piece)).await {
+                let taken = pin!(self.pieces.send(piece));
+                match standstill.within(self.blob.digest(), taken).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return Err(BodyWriterError::Over),
                     Err(_) => return Err(BodyWriterError::Stalled(sent)),

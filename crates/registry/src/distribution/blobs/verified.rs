@@ -1,21 +1,27 @@
 //! A blob that is hashed while it is read, and whose last bytes come out only once its digest is right.
 
+mod standstill;
+
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
-use image_sync_shared::image::digest::Hasher;
+use image_sync_shared::image::digest::{Digest, Hasher};
 use image_sync_shared::image::manifest::Descriptor;
-use tokio::time::timeout;
 
 use super::source::Source;
+
 use crate::http::body::encoding;
+pub(super) use standstill::Standstill;
 
 /// The bytes of a blob, of which nobody gets all unless they have its digest and size.
 pub(super) struct VerifiedBlob<'a> {
     source: Source<'a>,
     side: Side,
     blob: &'a Descriptor,
+    standstill: Standstill,
+    /// How long its source may give nothing.
     stall: Duration,
     /// None once the digest was found right.
     hasher: Option<Hasher>,
@@ -55,6 +61,7 @@ impl<'a> VerifiedBlob<'a> {
             source,
             side,
             blob,
+            standstill: Standstill::of(side, stall),
             stall,
             hasher: Some(checkpoint.hasher),
             position: checkpoint.position,
@@ -89,6 +96,11 @@ impl<'a> VerifiedBlob<'a> {
         Ok(chunk)
     }
 
+    /// Its digest, as it is to be.
+    pub(super) fn digest(&self) -> &Digest {
+        &self.blob.digest
+    }
+
     /// How many bytes have come out.
     pub(super) fn position(&self) -> u64 {
         self.position
@@ -108,7 +120,11 @@ impl<'a> VerifiedBlob<'a> {
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>, Failure> {
-        let chunk = match timeout(self.stall, self.source.next()).await {
+        let came = {
+            let next = pin!(self.source.next());
+            self.standstill.within(&self.blob.digest, next).await
+        };
+        let chunk = match came {
             Ok(chunk) => chunk?,
             Err(_) => return Err(self.stalled()),
         };
