@@ -1,6 +1,7 @@
 //! OCI image layout folders as registries (OCI image spec, image-layout.md): each repository is a folder with a layout, its
 //! tags are the names in `index.json`.
 
+mod archive;
 mod blobs;
 mod error;
 mod folder;
@@ -25,9 +26,12 @@ use image_sync_shared::image::reference::Reference;
 use image_sync_shared::ports::transfer::registries::{Pushed, Resolved};
 use image_sync_shared::run::job::Remote;
 
+pub(crate) use self::archive::Folders;
+pub use self::archive::{Archive, ArchiveError};
 pub(crate) use self::blobs::{BlobFile, Link, READ_BUFFER};
 pub(crate) use self::error::LayoutError;
-use self::folder::Folder;
+pub use self::folder::ArchiveState;
+use self::folder::{Folder, Piece};
 pub(crate) use self::referrers::Subjects;
 
 /// One repository that is a folder, on its side of a copy.
@@ -59,12 +63,12 @@ impl Layout {
                 _ => folder.resolve(&asked),
             };
             match resolved {
-                Err(
-                    LayoutError::NoLayout { .. }
-                    | LayoutError::NoImage { .. }
-                    | LayoutError::NoBlob { .. }
-                    | LayoutError::Mismatch { .. },
-                ) if target => Ok(None),
+                Err(LayoutError::Mismatch { .. }) if target => Ok(None),
+                Err(error) if error.is_absence() => match folder.known_image(&asked) {
+                    Some(known) => Ok(Some(known)),
+                    None if target => Ok(None),
+                    None => Err(error),
+                },
                 resolved => resolved.map(Some),
             }
         })
@@ -78,8 +82,14 @@ impl Layout {
         reference: &Reference,
     ) -> Result<RawManifest, Failure> {
         let asked = reference.clone();
+        let target = self.side == Side::Target;
         self.run(Step::PullManifest, reference, move |folder| {
-            folder.manifest_up_to(limit, &asked)
+            match folder.manifest_up_to(limit, &asked) {
+                Err(error) if target && error.is_absence() => {
+                    folder.known_manifest(&asked).ok_or(error)
+                }
+                pulled => pulled,
+            }
         })
         .await
     }
@@ -107,10 +117,12 @@ impl Layout {
         let (asked, subjects) = (subject.clone(), subjects.clone());
         let target = self.side == Side::Target;
         self.run(Step::ListReferrers, subject, move |folder| {
-            match folder.referrers(&asked, &subjects) {
+            let listed = match folder.referrers(&asked, &subjects) {
                 Err(LayoutError::NoLayout { .. }) if target => Ok(Vec::new()),
                 listed => listed,
-            }
+            };
+            let known = folder.known_referrers(&asked).filter(|_| target);
+            listed.map(|listed| listed.into_iter().chain(known).collect())
         })
         .await
     }
@@ -119,7 +131,7 @@ impl Layout {
     pub(crate) async fn has_blob(&self, digest: &Digest) -> Result<bool, Failure> {
         let asked = digest.clone();
         self.run(Step::CheckBlob, digest, move |folder| {
-            folder.has_whole_blob(&asked)
+            Ok(folder.counts_on(&asked) || folder.has_whole_blob(&asked)?)
         })
         .await
     }
@@ -130,27 +142,33 @@ impl Layout {
         let path = self.folder.root().display();
         self.run(Step::ListTags, path, move |folder| match folder.index() {
             Err(LayoutError::NoLayout { .. }) if target => Ok(Vec::new()),
-            index => Ok(index?.tags()),
+            index => Ok(folder.tags(&index?)),
         })
         .await
     }
 
     /// Opens a blob of the size that its descriptor says.
-    pub(crate) async fn open_blob(&self, blob: &Descriptor) -> Result<tokio::fs::File, Failure> {
+    pub(crate) async fn open_blob(&self, blob: &Descriptor) -> Result<Piece, Failure> {
         let asked = blob.clone();
         let opened = self.run(Step::PullBlob, &blob.digest, move |folder| {
             folder.open_blob(&asked)
         });
-        Ok(tokio::fs::File::from_std(opened.await?))
+        opened.await
     }
 
     /// Whether a blob that is to be written is there, with its size and the right bytes.
     pub(crate) async fn is_present(&self, blob: &Descriptor) -> Result<bool, Failure> {
         let asked = blob.clone();
         self.run(Step::CheckBlob, &blob.digest, move |folder| {
-            Ok(folder.has_blob(&asked)? && folder.has_whole_blob(&asked.digest)?)
+            let is_known = folder.counts_on(&asked.digest);
+            Ok(is_known || folder.has_blob(&asked)? && folder.has_whole_blob(&asked.digest)?)
         })
         .await
+    }
+
+    /// Whether its blobs are those of other repositories too.
+    pub(crate) fn shares_blobs(&self) -> bool {
+        self.folder.is_archive()
     }
 
     /// Begins to write a blob.
@@ -189,7 +207,7 @@ impl Layout {
     ) -> Result<T, Failure> {
         let folder = self.folder.clone();
         // A source is the folder that somebody named, be it a link. A target is a folder within that one.
-        let within = self.side == Side::Target;
+        let within = self.side == Side::Target && !self.folder.is_archive();
         let work = move || {
             if within {
                 folder.refuse_link()?;

@@ -18,6 +18,7 @@ pub use crate::client::{ClientOptions, FixedLimits};
 pub use crate::credentials::{CredentialEnv, LookUp};
 pub use crate::http::proxy::ProxyEnv;
 pub use crate::http::{SetupError, Timeouts};
+pub use crate::layout::{Archive, ArchiveError, ArchiveState};
 pub use crate::router::Router;
 
 #[cfg(any(test, feature = "fuzzing"))]

@@ -14,13 +14,14 @@ use crate::client::{Client, ClientOptions};
 use crate::distribution::HttpRegistry;
 use crate::distribution::blobs::BlobTransfer;
 use crate::http::SetupError;
-use crate::layout::{Layout, Subjects};
+use crate::layout::{Archive, Folders, Subjects};
 
 /// Reads and writes images wherever they are.
 pub struct Router {
     client: Client,
     http: HttpRegistry,
     transfer: BlobTransfer,
+    folders: Folders,
     /// What the manifests of folders refer to.
     subjects: Subjects,
 }
@@ -28,6 +29,15 @@ pub struct Router {
 impl Router {
     /// A router to the registries of `options`, and to all folders. Nothing is contacted yet.
     pub fn new(options: ClientOptions) -> Result<Self, SetupError> {
+        Self::over(options, Folders::default())
+    }
+
+    /// The same, with an archive among the folders.
+    pub fn with_archive(options: ClientOptions, archive: Archive) -> Result<Self, SetupError> {
+        Self::over(options, Folders::with_archive(archive))
+    }
+
+    fn over(options: ClientOptions, folders: Folders) -> Result<Self, SetupError> {
         let registries = options.registries.iter();
         let chunk_sizes = registries
             .filter_map(|(host, settings)| Some((host.clone(), settings.chunk_size?)))
@@ -35,8 +45,9 @@ impl Router {
         let client = Client::new(options)?;
         Ok(Self {
             http: HttpRegistry::new(client.clone()),
-            transfer: BlobTransfer::new(client.clone(), chunk_sizes),
+            transfer: BlobTransfer::new(client.clone(), folders.clone(), chunk_sizes),
             client,
+            folders,
             subjects: Subjects::default(),
         })
     }
@@ -57,7 +68,7 @@ impl Registries for Router {
     ) -> Result<Option<Resolved>, Failure> {
         let resolved = match &at.repository {
             Repository::Registry { .. } => self.http.resolve(at, reference).await,
-            Repository::Folder(path) => Layout::new(at, path).resolve(reference).await,
+            Repository::Folder(path) => self.folders.layout(at, path).resolve(reference).await,
         };
         resolved.map_err(|failure| self.without_secrets(failure))
     }
@@ -71,7 +82,7 @@ impl Registries for Router {
         let pulled = match &at.repository {
             Repository::Registry { .. } => self.http.pull_manifest(limit, at, reference).await,
             Repository::Folder(path) => {
-                let layout = Layout::new(at, path);
+                let layout = self.folders.layout(at, path);
                 layout.pull_manifest(limit, reference).await
             }
         };
@@ -87,7 +98,7 @@ impl Registries for Router {
         let pushed = match &at.repository {
             Repository::Registry { .. } => self.http.push_manifest(at, reference, manifest).await,
             Repository::Folder(path) => {
-                let layout = Layout::new(at, path);
+                let layout = self.folders.layout(at, path);
                 layout.push_manifest(reference, manifest).await
             }
         };
@@ -103,7 +114,7 @@ impl Registries for Router {
         let listed = match &at.repository {
             Repository::Registry { .. } => self.http.referrers(at, subject, artifact_type).await,
             Repository::Folder(path) => {
-                let layout = Layout::new(at, path);
+                let layout = self.folders.layout(at, path);
                 layout.referrers(subject, &self.subjects).await.map(Some)
             }
         };
@@ -113,7 +124,7 @@ impl Registries for Router {
     async fn has_blob(&self, at: &Remote, digest: &Digest) -> Result<bool, Failure> {
         let found = match &at.repository {
             Repository::Registry { .. } => self.http.has_blob(at, digest).await,
-            Repository::Folder(path) => Layout::new(at, path).has_blob(digest).await,
+            Repository::Folder(path) => self.folders.layout(at, path).has_blob(digest).await,
         };
         found.map_err(|failure| self.without_secrets(failure))
     }
@@ -136,7 +147,7 @@ impl Registries for Router {
     async fn tags(&self, at: &Remote) -> Result<Vec<String>, Failure> {
         let tags = match &at.repository {
             Repository::Registry { .. } => self.http.tags(at).await,
-            Repository::Folder(path) => Layout::new(at, path).tags().await,
+            Repository::Folder(path) => self.folders.layout(at, path).tags().await,
         };
         tags.map_err(|failure| self.without_secrets(failure))
     }

@@ -32,11 +32,13 @@ use self::to_registry::ToRegistry;
 use self::verified::{Checkpoint, VerifiedBlob};
 use super::uploads::Uploads;
 use crate::client::Client;
+use crate::layout::Folders;
 
 /// Copies blobs. A clone shares everything.
 #[derive(Clone)]
 pub(crate) struct BlobTransfer {
     client: Client,
+    folders: Folders,
     uploads: Uploads,
     /// How long either side may move no byte.
     stall: Duration,
@@ -46,12 +48,17 @@ pub(crate) struct BlobTransfer {
 
 impl BlobTransfer {
     /// Sends in chunks of at most so many bytes, where that is configured for a host.
-    pub(crate) fn new(client: Client, chunk_sizes: BTreeMap<String, u64>) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        folders: Folders,
+        chunk_sizes: BTreeMap<String, u64>,
+    ) -> Self {
         Self {
             reads: client.shares_reads().then(SharedReads::new),
             uploads: Uploads::new(client.clone(), chunk_sizes),
             stall: client.timeouts().stall,
             client,
+            folders,
         }
     }
 
@@ -97,6 +104,7 @@ impl BlobTransfer {
         let start = Checkpoint::start(blob);
         let read = BlobRead {
             client: &self.client,
+            folders: &self.folders,
             permits: &permits,
             remote: at,
             blob,

@@ -1,6 +1,6 @@
 //! The blobs of a layout. All calls on a folder block; those on a [`BlobFile`] do not.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use tempfile::TempPath;
 use tokio::io::AsyncWriteExt as _;
 
 use super::error::LayoutError;
-use super::folder::Folder;
+use super::folder::{Folder, Piece};
 
 /// How a file is read, in bytes.
 pub(crate) const READ_BUFFER: usize = 128 * 1024;
@@ -37,7 +37,7 @@ pub(crate) struct BlobFile {
 impl Folder {
     /// The size of a blob in bytes, or none if it is not there.
     pub(crate) fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, LayoutError> {
-        Ok(self.open_file_of(digest)?.map(|(_, size)| size))
+        Ok(self.open_file_of(digest)?.map(|piece| piece.size))
     }
 
     /// Whether a blob is there with its size.
@@ -47,25 +47,28 @@ impl Folder {
 
     /// Whether a blob is there and its bytes have its digest. Reads all of it.
     pub(crate) fn has_whole_blob(&self, digest: &Digest) -> Result<bool, LayoutError> {
-        let Some((file, _)) = self.open_file_of(digest)? else {
+        let Some(piece) = self.open_file_of(digest)? else {
             return Ok(false);
         };
-        Ok(hash_file(file, &self.blob_path(digest), digest)? == *digest)
+        Ok(hash(piece, &self.blob_path(digest), digest)? == *digest)
     }
 
     /// Opens a blob that must be there with its size.
-    pub(crate) fn open_blob(&self, blob: &Descriptor) -> Result<File, LayoutError> {
+    pub(crate) fn open_blob(&self, blob: &Descriptor) -> Result<Piece, LayoutError> {
         match self.open_file_of(&blob.digest)? {
-            None => Err(LayoutError::NoBlob {
-                path: self.root().to_owned(),
-                digest: blob.digest.clone(),
-            }),
-            Some((_, size)) if size != blob.size => {
+            None => Err(self.no_blob(&blob.digest)),
+            Some(piece) if piece.size != blob.size => {
                 let path = self.blob_path(&blob.digest);
-                Err(wrong_size(&path, size, blob.size))
+                Err(wrong_size(&path, piece.size, blob.size))
             }
-            Some((file, _)) => Ok(file),
+            Some(piece) => Ok(piece),
         }
+    }
+
+    /// Whether it is counted on that the other side has a blob, so that it need not be here.
+    pub(crate) fn counts_on(&self, digest: &Digest) -> bool {
+        self.known()
+            .is_some_and(|known| known.blobs.contains(digest))
     }
 
     /// Begins to write a blob.
@@ -126,14 +129,16 @@ impl Folder {
     pub(super) fn check_blob(&self, blob: &Descriptor) -> Result<(), LayoutError> {
         let path = self.blob_path(&blob.digest);
         match self.open_file_of(&blob.digest)? {
-            Some((_, size)) if size == blob.size => Ok(()),
+            Some(piece) if piece.size == blob.size => Ok(()),
+            None if self.counts_on(&blob.digest) => Ok(()),
             None => Err(LayoutError::Refused(format!(
                 "the manifest refers to {}, which {} does not have",
                 blob.digest,
                 self.root().display()
             ))),
-            Some((file, size)) => {
-                if hash_file(file, &path, &blob.digest)? == blob.digest {
+            Some(piece) => {
+                let size = piece.size;
+                if hash(piece, &path, &blob.digest)? == blob.digest {
                     return Err(LayoutError::Refused(format!(
                         "the manifest says that {} has {} bytes, but it has {size}",
                         blob.digest, blob.size
@@ -189,12 +194,13 @@ fn wrong_size(path: &Path, found: u64, expected: u64) -> LayoutError {
     }
 }
 
-fn hash_file(mut file: File, path: &Path, expected: &Digest) -> Result<Digest, LayoutError> {
-    let mut hash = || -> io::Result<Digest> {
+fn hash(piece: Piece, path: &Path, expected: &Digest) -> Result<Digest, LayoutError> {
+    let hash = || -> io::Result<Digest> {
+        let mut bytes = piece.bytes()?;
         let mut hasher = Hasher::new(expected.algorithm());
         let mut buffer = vec![0; READ_BUFFER];
         loop {
-            match file.read(&mut buffer)? {
+            match bytes.read(&mut buffer)? {
                 0 => return Ok(hasher.finish()),
                 read => hasher.update(&buffer[..read]),
             }

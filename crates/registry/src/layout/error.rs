@@ -52,6 +52,20 @@ pub(crate) enum LayoutError {
         /// What was asked for.
         digest: Digest,
     },
+    /// An archive does not have it, as those who load it should have it by now.
+    #[error(
+        "{} has only what came since {since}, and the target lacks {}: load {since} first, and those before it",
+        path.display(),
+        digest.short()
+    )]
+    LeftOut {
+        /// The archive.
+        path: PathBuf,
+        /// What was asked for.
+        digest: Digest,
+        /// What has to be loaded before.
+        since: String,
+    },
     /// A file does not hold the bytes that its name promises.
     #[error("{}: {found}, expected {expected}", path.display())]
     Mismatch {
@@ -105,12 +119,18 @@ impl LayoutError {
         }
     }
 
+    /// Whether it says that something is not there.
+    pub(super) fn is_absence(&self) -> bool {
+        self.class() == FailureClass::NotFound
+    }
+
     /// The kind of failure that this is for an image.
     pub(crate) fn class(&self) -> FailureClass {
         match self {
-            Self::NoLayout { .. } | Self::NoImage { .. } | Self::NoBlob { .. } => {
-                FailureClass::NotFound
-            }
+            Self::NoLayout { .. }
+            | Self::NoImage { .. }
+            | Self::NoBlob { .. }
+            | Self::LeftOut { .. } => FailureClass::NotFound,
             Self::Malformed { .. } | Self::Special { .. } | Self::Refused(_) => {
                 FailureClass::Invalid
             }

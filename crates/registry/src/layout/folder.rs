@@ -3,11 +3,16 @@
 //! Beside what the standard names, a folder that was written to has `.image-sync` with the lock and with files that are
 //! being written. All calls block.
 
+mod packed;
+mod state;
+
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use image_sync_shared::image::digest::Digest;
+use image_sync_shared::image::reference::Reference;
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
@@ -15,6 +20,10 @@ use super::error::LayoutError;
 use super::index::Index;
 use super::lock::Lock;
 use super::plain;
+
+pub(super) use packed::Packed;
+pub use state::ArchiveState;
+pub(super) use state::{KnownImage, KnownReferrer, RepositoryState};
 
 const MARKER: &str = "oci-layout";
 const MARKER_CONTENT: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}\n";
@@ -32,6 +41,46 @@ const MAX_MARKER_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
+    /// Of which of its repositories it is taken for; none where it has one alone.
+    part: Option<Part>,
+}
+
+/// One repository of a layout that has those of many: its tags stand there under full names, as in `library/nginx:1.27`.
+#[derive(Clone, Debug)]
+struct Part {
+    repository: Arc<str>,
+    archive: Arc<ArchiveFiles>,
+}
+
+/// What all repositories of an archive share.
+#[derive(Debug, Default)]
+pub(super) struct ArchiveFiles {
+    /// Its files, where they are packed into one.
+    pub(super) packed: Option<Packed>,
+    /// What is counted on although it is not there: while it is written, what the other side has got before; while it is read,
+    /// what it and those before it have brought.
+    pub(super) known: ArchiveState,
+    /// The registry, and what stands before names there, by which containerd is to know the images.
+    pub(super) registry: Option<String>,
+}
+
+/// A file, be it packed with others.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// What it is in.
+    pub(crate) file: File,
+    /// Where it begins there.
+    pub(crate) offset: u64,
+    /// How long it is.
+    pub(crate) size: u64,
+}
+
+impl Piece {
+    /// Its bytes, from its beginning.
+    pub(super) fn bytes(mut self) -> io::Result<impl Read> {
+        self.file.seek(SeekFrom::Start(self.offset))?;
+        Ok(self.file.take(self.size))
+    }
 }
 
 #[derive(Deserialize)]
@@ -44,6 +93,81 @@ impl Folder {
     pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            part: None,
+        }
+    }
+
+    /// A repository of an archive.
+    pub(super) fn of_archive(root: &Path, repository: &str, archive: &Arc<ArchiveFiles>) -> Self {
+        Self {
+            root: root.to_owned(),
+            part: Some(Part {
+                repository: repository.into(),
+                archive: Arc::clone(archive),
+            }),
+        }
+    }
+
+    /// Whether it has other repositories too.
+    pub(super) fn is_archive(&self) -> bool {
+        self.part.is_some()
+    }
+
+    /// How its tag or digest is called in `index.json`.
+    pub(super) fn name_of(&self, reference: &Reference) -> String {
+        match (&self.part, reference) {
+            (None, reference) => reference.to_string(),
+            (Some(part), Reference::Tag(tag)) => format!("{}:{tag}", part.repository),
+            (Some(part), Reference::Digest(digest)) => format!("{}@{digest}", part.repository),
+        }
+    }
+
+    /// The tags that `index` has of it.
+    pub(super) fn tags(&self, index: &Index) -> Vec<String> {
+        let Some(part) = &self.part else {
+            return index.tags();
+        };
+        index.rests_of_names(&format!("{}:", part.repository))
+    }
+
+    /// The digests of images that have no tag. In an archive these belong to others.
+    pub(super) fn nameless(&self, index: &Index) -> Vec<String> {
+        match self.part {
+            Some(_) => Vec::new(),
+            None => index.nameless(),
+        }
+    }
+
+    /// How containerd is to call what is `name` here.
+    pub(super) fn full_name_of(&self, name: &str) -> Option<String> {
+        let registry = self.part.as_ref()?.archive.registry.as_ref()?;
+        Some(format!("{registry}/{name}"))
+    }
+
+    /// What is counted on of this repository although it is not there.
+    pub(super) fn known(&self) -> Option<&RepositoryState> {
+        let part = self.part.as_ref()?;
+        part.archive.known.of(&part.repository)
+    }
+
+    /// The text of an index that is counted on.
+    pub(super) fn known_index(&self, digest: &Digest) -> Option<&str> {
+        let part = self.part.as_ref()?;
+        let text = part.archive.known.indexes.get(digest);
+        text.map(String::as_str)
+    }
+
+    /// Says that a blob is not there.
+    pub(super) fn no_blob(&self, digest: &Digest) -> LayoutError {
+        let (path, digest) = (self.root.clone(), digest.clone());
+        let part = self.part.as_ref();
+        match part.and_then(|part| part.archive.known.since.clone()) {
+            Some(since) => LayoutError::LeftOut {
+                path,
+                digest,
+                since,
+            },
+            None => LayoutError::NoBlob { path, digest },
         }
     }
 
@@ -61,9 +185,9 @@ impl Folder {
         self.root.join(blob_inside(digest))
     }
 
-    /// Opens a blob, and tells its size in bytes; none if it is not there.
-    pub(super) fn open_file_of(&self, digest: &Digest) -> Result<Option<(File, u64)>, LayoutError> {
-        plain::open(&self.root, &blob_inside(digest))
+    /// Opens a blob; none if it is not there.
+    pub(super) fn open_file_of(&self, digest: &Digest) -> Result<Option<Piece>, LayoutError> {
+        self.open(&blob_inside(digest))
     }
 
     /// The bytes of a blob of at most `limit` bytes; none if it is not there.
@@ -72,7 +196,39 @@ impl Folder {
         digest: &Digest,
         limit: usize,
     ) -> Result<Option<Vec<u8>>, LayoutError> {
-        plain::read(&self.root, &blob_inside(digest), limit)
+        self.read(&blob_inside(digest), limit)
+    }
+
+    /// The content of a file of the layout of at most `limit` bytes; none if it is not there.
+    pub(super) fn read(&self, inside: &Path, limit: usize) -> Result<Option<Vec<u8>>, LayoutError> {
+        let Some(piece) = self.open(inside)? else {
+            return Ok(None);
+        };
+        let (path, size) = (self.root.join(inside), piece.size);
+        // A file may grow meanwhile, so that more than its size is read where it is one of its own.
+        let whole = match &self.part {
+            Some(part) if part.archive.packed.is_some() => size,
+            _ => u64::MAX,
+        };
+        let piece = Piece {
+            size: whole,
+            ..piece
+        };
+        let bytes = piece.bytes().map_err(LayoutError::io(&path))?;
+        plain::read(bytes, size, limit, &path).map(Some)
+    }
+
+    fn open(&self, inside: &Path) -> Result<Option<Piece>, LayoutError> {
+        let packed = self.part.as_ref().and_then(|of| of.archive.packed.as_ref());
+        if let Some(packed) = packed {
+            return packed.piece(inside);
+        }
+        let opened = plain::open(&self.root, inside)?;
+        Ok(opened.map(|(file, size)| Piece {
+            file,
+            offset: 0,
+            size,
+        }))
     }
 
     /// Makes the folder of a blob.
@@ -96,7 +252,7 @@ impl Folder {
         let lock = self.lock()?;
         plain::make_folder(&self.root, Path::new(BLOBS))?;
         // Another writer may have come this far and died, or an older layout may lack its marker: what is listed stays.
-        if plain::open(&self.root, Path::new(INDEX))?.is_some() {
+        if self.open(Path::new(INDEX))?.is_some() {
             self.read_index()?;
         } else {
             self.replace_index(&Index::empty(), &lock)?;
@@ -154,7 +310,8 @@ impl Folder {
             .map_err(|error| LayoutError::io(path)(error.error))
     }
 
-    fn replace(&self, path: &Path, content: &[u8]) -> Result<(), LayoutError> {
+    /// Puts a whole file in the place of the one there, at once.
+    pub(super) fn replace(&self, path: &Path, content: &[u8]) -> Result<(), LayoutError> {
         // Not by `temporary_file`, whose shared lock would wait for the exclusive one that the caller holds.
         let mut file = new_temporary_file(&self.private()?).map_err(LayoutError::io(path))?;
         file.write_all(content)
@@ -171,7 +328,7 @@ impl Folder {
 
     fn read_index(&self) -> Result<Index, LayoutError> {
         let path = self.root.join(INDEX);
-        let bytes = plain::read(&self.root, Path::new(INDEX), MAX_INDEX_BYTES)?;
+        let bytes = self.read(Path::new(INDEX), MAX_INDEX_BYTES)?;
         let bytes =
             bytes.ok_or_else(|| LayoutError::io(&path)(io::Error::from(ErrorKind::NotFound)))?;
         Index::parse(&bytes).map_err(|reason| LayoutError::Malformed { path, reason })
@@ -179,7 +336,7 @@ impl Folder {
 
     fn check_marker(&self) -> Result<(), LayoutError> {
         let path = self.root.join(MARKER);
-        let bytes = plain::read(&self.root, Path::new(MARKER), MAX_MARKER_BYTES)?;
+        let bytes = self.read(Path::new(MARKER), MAX_MARKER_BYTES)?;
         let bytes = bytes.ok_or_else(|| LayoutError::NoLayout {
             path: self.root.clone(),
             is_there: self.root.exists(),

@@ -32,10 +32,10 @@ pub fn layout_index(input: &[u8]) {
     }
     added_without_a_name(index.clone(), bytes);
     let tag = text(tag);
-    if let Err(why) = index.set_tag(tag, &content) {
+    if let Err(why) = index.set(tag, None, &content) {
         return assert_told(&why);
     }
-    let again = index.set_tag(tag, &content);
+    let again = index.set(tag, None, &content);
     assert_eq!(again, Ok(false), "it is set already");
     let found = index.find(&reference).ok().flatten();
     assert_eq!(found.map(|found| found.digest), Some(content.digest));

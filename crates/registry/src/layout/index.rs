@@ -79,12 +79,46 @@ impl Index {
                     .position(|entry| Names::of(entry).tag() == Some(tag))
             }),
         };
-        position
-            .map(|at| {
-                serde_json::from_str(self.manifests[at].get())
-                    .map_err(|error| format!("manifests[{at}] is not a descriptor: {error}"))
-            })
-            .transpose()
+        position.map(|at| self.descriptor(at)).transpose()
+    }
+
+    /// The first entry that has this text as its name.
+    pub(super) fn find_named(&self, name: &str) -> Result<Option<Descriptor>, String> {
+        let position = self.position_of(name);
+        position.map(|at| self.descriptor(at)).transpose()
+    }
+
+    /// The entries with a name, as it stands there, in their order.
+    pub(super) fn named(&self) -> impl Iterator<Item = (String, Descriptor)> {
+        let entries = self.manifests.iter();
+        entries.filter_map(|entry| {
+            let name = Names::of(entry).reference?;
+            Some((name, serde_json::from_str(entry.get()).ok()?))
+        })
+    }
+
+    /// The rest of each name that begins so, in their order.
+    pub(super) fn rests_of_names(&self, begin: &str) -> Vec<String> {
+        let entries = self.manifests.iter().filter(|it| may_have(it, begin));
+        let names = entries.filter_map(|entry| Names::of(entry).reference);
+        let rests = names.filter_map(|name| Some(name.strip_prefix(begin)?.to_owned()));
+        rests.collect()
+    }
+
+    /// Puts its entries in the order of their names, then of their digests, and says whether that changes anything.
+    pub(super) fn sort(&mut self) -> bool {
+        let key = |entry: &RawValue| {
+            let name = Names::of(entry).reference;
+            (name.is_none(), name, digest_of(entry))
+        };
+        let is_sorted = self.manifests.is_sorted_by_key(|entry| key(entry));
+        self.manifests.sort_by_cached_key(|entry| key(entry));
+        !is_sorted
+    }
+
+    fn descriptor(&self, at: usize) -> Result<Descriptor, String> {
+        serde_json::from_str(self.manifests[at].get())
+            .map_err(|error| format!("manifests[{at}] is not a descriptor: {error}"))
     }
 
     /// All tags, in order.
@@ -135,8 +169,14 @@ impl Index {
         Ok(true)
     }
 
-    /// Makes `tag` point at `content`, at the place where it was before, and says whether that changes anything.
-    pub(super) fn set_tag(&mut self, tag: &str, content: &Descriptor) -> Result<bool, String> {
+    /// Makes `tag` point at `content`, at the place where it was before, and says whether that changes anything. An image may
+    /// have a full name too.
+    pub(super) fn set(
+        &mut self,
+        tag: &str,
+        full_name: Option<String>,
+        content: &Descriptor,
+    ) -> Result<bool, String> {
         let before = self.position_of(tag);
         if let Some(at) = before
             && digest_of(&self.manifests[at]).as_deref() == Some(content.digest.as_str())
@@ -144,7 +184,8 @@ impl Index {
             return Ok(false);
         }
         // The annotations that name an image outlive what they name.
-        let containerd = before.and_then(|at| Names::of(&self.manifests[at]).containerd);
+        let named = before.and_then(|at| Names::of(&self.manifests[at]).containerd);
+        let containerd = full_name.or(named);
         let entry = to_raw_value(&Entry {
             media_type: &content.media_type,
             digest: &content.digest,
@@ -158,17 +199,25 @@ impl Index {
         let entry = entry.map_err(|error| error.to_string())?;
         let at = before.unwrap_or(self.manifests.len());
         // None that is taken out stands before `at`, the place of the first.
-        self.manifests
-            .retain(|other| Names::of(other).reference.as_deref() != Some(tag));
+        self.manifests.retain(|other| !is_named(other, tag));
         self.manifests.insert(at, entry);
         Ok(true)
     }
 
     fn position_of(&self, tag: &str) -> Option<usize> {
-        self.manifests
-            .iter()
-            .position(|entry| Names::of(entry).reference.as_deref() == Some(tag))
+        self.manifests.iter().position(|entry| is_named(entry, tag))
     }
+}
+
+/// Whether an entry has this text as its name.
+fn is_named(entry: &RawValue, name: &str) -> bool {
+    may_have(entry, name) && Names::of(entry).reference.as_deref() == Some(name)
+}
+
+/// Whether this text may be in a name of an entry: that is seen at once, and of thousands of entries few need be read.
+fn may_have(entry: &RawValue, text: &str) -> bool {
+    let entry = entry.get();
+    entry.contains(text) || entry.contains('\\')
 }
 
 /// An entry as it is written.
@@ -395,7 +444,7 @@ mod tests {
             other.clone(),
             entry("older", &json!({ REF_NAME: "t" })),
         ]);
-        assert!(index.set_tag("t", &descriptor("new")).unwrap());
+        assert!(index.set("t", None, &descriptor("new")).unwrap());
         let renamed = json!({ REF_NAME: "t", CONTAINERD_NAME: "docker.io/a:t" });
         assert_eq!(values(&index), [entry("new", &renamed), other]);
     }
@@ -404,7 +453,7 @@ mod tests {
     fn a_tag_in_place_changes_nothing() {
         let mut index = index(&[entry("same", &json!({ REF_NAME: "t", "x": "y" }))]);
         let before = index.to_bytes();
-        assert!(!index.set_tag("t", &descriptor("same")).unwrap());
+        assert!(!index.set("t", None, &descriptor("same")).unwrap());
         assert_eq!(index.to_bytes(), before);
     }
 
@@ -413,7 +462,7 @@ mod tests {
         let text =
             br#"{"schemaVersion":2,"annotations":{"a":"b"},"subject":{"x":1},"manifests":[]}"#;
         let mut index = Index::parse(text).unwrap();
-        assert!(index.set_tag("t", &descriptor("new")).unwrap());
+        assert!(index.set("t", None, &descriptor("new")).unwrap());
         let written: Value = serde_json::from_slice(&index.to_bytes()).unwrap();
         assert_eq!(written["annotations"], json!({ "a": "b" }));
         assert_eq!(written["subject"], json!({ "x": 1 }));

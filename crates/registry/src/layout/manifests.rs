@@ -32,10 +32,7 @@ impl Folder {
     pub(crate) fn resolve_complete(&self, reference: &Reference) -> Result<Resolved, LayoutError> {
         let manifest = self.manifest(reference)?;
         match self.check_complete(&manifest, 0, &mut HashSet::new()) {
-            Err(LayoutError::Refused(_)) => Err(LayoutError::NoBlob {
-                path: self.root().to_owned(),
-                digest: manifest.digest,
-            }),
+            Err(LayoutError::Refused(_)) => Err(self.no_blob(&manifest.digest)),
             checked => checked.map(|()| Resolved {
                 digest: manifest.digest,
                 media_type: manifest.media_type,
@@ -55,9 +52,11 @@ impl Folder {
         reference: &Reference,
     ) -> Result<RawManifest, LayoutError> {
         let index = self.index()?;
-        let listed = index
-            .find(reference)
-            .map_err(|reason| self.malformed_index(reason))?;
+        let listed = match reference {
+            Reference::Tag(_) if self.is_archive() => index.find_named(&self.name_of(reference)),
+            _ => index.find(reference),
+        };
+        let listed = listed.map_err(|reason| self.malformed_index(reason))?;
         let (digest, stated) = match (listed, reference) {
             (Some(listed), _) => (listed.digest, listed.media_type),
             // Children of an index are not in index.json.
@@ -68,8 +67,8 @@ impl Folder {
                 return Err(LayoutError::NoImage {
                     path: self.root().to_owned(),
                     reference: reference.clone(),
-                    tags: index.tags(),
-                    nameless: index.nameless(),
+                    tags: self.tags(&index),
+                    nameless: self.nameless(&index),
                 });
             }
         };
@@ -100,10 +99,7 @@ impl Folder {
     /// The bytes of a blob that has no more than `limit`.
     fn read_blob(&self, digest: &Digest, limit: usize) -> Result<Vec<u8>, LayoutError> {
         let bytes = self.read_file_of(digest, limit)?;
-        let bytes = bytes.ok_or_else(|| LayoutError::NoBlob {
-            path: self.root().to_owned(),
-            digest: digest.clone(),
-        })?;
+        let bytes = bytes.ok_or_else(|| self.no_blob(digest))?;
         let found = hash(&bytes, digest);
         if found == *digest {
             return Ok(bytes);
@@ -173,7 +169,7 @@ impl Folder {
         self.write_blob(&digest, &manifest.bytes)?;
         let referring = Referring::of(manifest);
         match (reference, &referring) {
-            (Reference::Tag(tag), _) => self.tag(tag, &digest, manifest)?,
+            (Reference::Tag(tag), _) => self.tag(tag, manifest)?,
             (Reference::Digest(_), Some(referring)) => self.list_referrer(referring, manifest)?,
             (Reference::Digest(_), None) => {}
         }
@@ -182,25 +178,54 @@ impl Folder {
         })
     }
 
-    fn malformed_index(&self, reason: String) -> LayoutError {
+    /// What a tag is counted on to stand for, although it is not there.
+    pub(crate) fn known_image(&self, reference: &Reference) -> Option<Resolved> {
+        let image = self.known()?.images.get(&reference.to_string())?;
+        Some(Resolved {
+            digest: image.digest.clone(),
+            media_type: image.media_type.clone(),
+        })
+    }
+
+    /// The index of a digest that is counted on, although it is not there.
+    pub(crate) fn known_manifest(&self, reference: &Reference) -> Option<RawManifest> {
+        let Reference::Digest(digest) = reference else {
+            return None;
+        };
+        let bytes = self.known_index(digest)?.as_bytes().to_vec();
+        Some(RawManifest {
+            media_type: media_type_of(&bytes).ok()?,
+            digest: digest.clone(),
+            bytes: bytes.into(),
+        })
+    }
+
+    pub(super) fn malformed_index(&self, reason: String) -> LayoutError {
         LayoutError::Malformed {
             path: self.root().join("index.json"),
             reason,
         }
     }
 
-    fn tag(&self, tag: &str, digest: &Digest, manifest: &RawManifest) -> Result<(), LayoutError> {
-        let descriptor = Descriptor {
+    fn tag(&self, tag: &str, manifest: &RawManifest) -> Result<(), LayoutError> {
+        let name = self.name_of(&Reference::Tag(tag.to_owned()));
+        let full_name = self.full_name_of(&name);
+        let descriptor = Self::descriptor_of(manifest);
+        self.change_index(|index| index.set(&name, full_name, &descriptor))
+    }
+
+    /// What stands in `index.json` of a manifest.
+    pub(super) fn descriptor_of(manifest: &RawManifest) -> Descriptor {
+        Descriptor {
             media_type: media_type::essence(&manifest.media_type).to_owned(),
-            digest: digest.clone(),
+            digest: manifest.digest.clone(),
             size: manifest.bytes.len() as u64,
             urls: Vec::new(),
             annotations: std::collections::BTreeMap::new(),
             platform: None,
             artifact_type: None,
             data: None,
-        };
-        self.change_index(|index| index.set_tag(tag, &descriptor))
+        }
     }
 
     /// Makes a change of `index.json`, which tells whether it changes anything.

@@ -2,7 +2,7 @@
 //! own folder, and nothing else is opened: a FIFO would never answer, a device never end.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _};
+use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -50,18 +50,26 @@ pub(super) fn open(root: &Path, inside: &Path) -> Result<Option<(File, u64)>, La
     Ok(Some((file, metadata.len())))
 }
 
-/// The content of a file of at most `limit` bytes; none if it is not there.
+/// The file that the user names, be it a link.
+pub(super) fn open_named(path: &Path) -> Result<(File, u64), LayoutError> {
+    let file = File::open(path).map_err(LayoutError::io(path))?;
+    let metadata = file.metadata().map_err(LayoutError::io(path))?;
+    if metadata.is_file() {
+        return Ok((file, metadata.len()));
+    }
+    let found = name_of_std(metadata.file_type());
+    Err(special(path, found, "a regular file"))
+}
+
+/// The content of a file of `size` bytes, and `limit` at most.
 pub(super) fn read(
-    root: &Path,
-    inside: &Path,
+    file: impl Read,
+    size: u64,
     limit: usize,
-) -> Result<Option<Vec<u8>>, LayoutError> {
-    let path = root.join(inside);
-    let Some((file, size)) = open(root, inside)? else {
-        return Ok(None);
-    };
+    path: &Path,
+) -> Result<Vec<u8>, LayoutError> {
     let too_long = |size: u64| LayoutError::Malformed {
-        path: path.clone(),
+        path: path.to_owned(),
         reason: format!("the file has {size} bytes, expected at most {limit}"),
     };
     if size > limit as u64 {
@@ -69,11 +77,11 @@ pub(super) fn read(
     }
     let mut bytes = Vec::new();
     let read = file.take(limit as u64 + 1).read_to_end(&mut bytes);
-    let read = read.map_err(LayoutError::io(&path))?;
+    let read = read.map_err(LayoutError::io(path))?;
     if read > limit {
         return Err(too_long(read as u64));
     }
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 /// Opens a file for a lock, or makes it.

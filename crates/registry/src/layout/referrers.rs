@@ -179,10 +179,22 @@ impl Folder {
         Ok(found)
     }
 
+    /// Those that it is counted on that the other side has.
+    pub(crate) fn known_referrers(&self, subject: &Digest) -> impl Iterator<Item = Descriptor> {
+        let known = self.known().into_iter().flat_map(|known| &known.referrers);
+        let of_subject = known.filter(move |referrer| referrer.subject == *subject);
+        of_subject.map(|referrer| referrer.manifest.clone())
+    }
+
     /// What the index under the referrers tag lists.
     fn listed_under_tag(&self, index: &Index, subject: &Digest) -> Vec<Descriptor> {
         let tag = Reference::Tag(referrers_tag(subject));
-        let Ok(Some(entry)) = index.find(&tag) else {
+        let found = if self.is_archive() {
+            index.find_named(&self.name_of(&tag))
+        } else {
+            index.find(&tag)
+        };
+        let Ok(Some(entry)) = found else {
             return Vec::new();
         };
         let read = self.read_manifest(entry.digest, entry.media_type, MAX_MANIFEST_BYTES);

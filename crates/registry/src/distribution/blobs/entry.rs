@@ -88,6 +88,7 @@ impl<'a> Entry<'a> {
         });
         BlobRead {
             client: &self.transfer.client,
+            folders: &self.transfer.folders,
             permits,
             remote: self.source,
             blob: self.blob,

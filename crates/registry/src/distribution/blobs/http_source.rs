@@ -16,11 +16,13 @@ use super::shared_read::{Answer, BlobKey, Lead, Next, Reader, Seat, SharedReads,
 use crate::client::mirror::Mirrored;
 use crate::client::{Client, Operation, Permits, Target};
 use crate::http::RequestError;
+use crate::layout::Folders;
 
 /// A blob, and how it is read.
 #[derive(Clone, Copy)]
 pub(super) struct BlobRead<'a> {
     pub(super) client: &'a Client,
+    pub(super) folders: &'a Folders,
     /// What its reader may do beside others. They cover requests to the source, unless the read is shared.
     pub(super) permits: &'a Permits,
     pub(super) remote: &'a Remote,

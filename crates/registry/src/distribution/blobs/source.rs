@@ -11,10 +11,10 @@ use image_sync_shared::image::manifest::Descriptor;
 use image_sync_shared::image::reference::Repository;
 use image_sync_shared::run::job::Remote;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, Take};
 
 use super::http_source::{BlobRead, HttpSource, Seated};
-use crate::layout::{Layout, READ_BUFFER};
+use crate::layout::READ_BUFFER;
 
 /// The bytes of one blob, as they come.
 pub(super) enum Source<'a> {
@@ -26,8 +26,8 @@ pub(super) enum Source<'a> {
         remote: &'a Remote,
         /// The blob.
         blob: &'a Descriptor,
-        /// Its file.
-        file: File,
+        /// Its file, from where it goes on to the end of the blob.
+        file: Take<File>,
     },
     /// From its descriptor.
     Embedded(Bytes),
@@ -55,7 +55,12 @@ impl<'a> Source<'a> {
         offset: u64,
         seated: Option<Seated>,
     ) -> Result<Self, Failure> {
-        let BlobRead { remote, blob, .. } = read;
+        let BlobRead {
+            remote,
+            blob,
+            folders,
+            ..
+        } = read;
         let path = match &remote.repository {
             Repository::Registry { .. } => {
                 let source = HttpSource::open(read, offset, seated).await?;
@@ -63,9 +68,11 @@ impl<'a> Source<'a> {
             }
             Repository::Folder(path) => path,
         };
-        let mut file = Layout::new(remote, path).open_blob(blob).await?;
-        let sought = file.seek(SeekFrom::Start(offset)).await;
+        let piece = folders.layout(remote, path).open_blob(blob).await?;
+        let mut file = File::from_std(piece.file);
+        let sought = file.seek(SeekFrom::Start(piece.offset + offset)).await;
         sought.map_err(|error| unreadable(remote, blob, &error))?;
+        let file = file.take(piece.size.saturating_sub(offset));
         Ok(Self::Folder { remote, blob, file })
     }
 

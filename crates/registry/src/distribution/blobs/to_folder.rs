@@ -24,10 +24,12 @@ impl ToFolder<'_> {
     /// Links the blob from another folder, or writes it, unless it is there.
     pub(super) async fn copy(&self) -> Result<Arrival, Failure> {
         let copy = self.copy;
-        let layout = Layout::new(copy.target, self.folder);
+        let folders = &self.transfer.folders;
+        let layout = folders.layout(copy.target, self.folder);
         let mut neighbour = None;
         if let Some(Repository::Folder(other)) = copy.mount_from
             && other != self.folder
+            && !layout.shares_blobs()
         {
             match layout.link_blob(other, copy.blob).await? {
                 Link::Done => return Ok(Arrival::Mounted),

@@ -183,6 +183,7 @@ mod tests {
     use image_sync_shared::image::reference::Repository;
     use image_sync_shared::run::job::{Access, Remote, Trust};
     use image_sync_testkit::images::{Blob, deterministic_bytes};
+    use tokio::io::AsyncReadExt as _;
 
     use super::*;
 
@@ -199,7 +200,10 @@ mod tests {
         let source = Source::Folder {
             remote: &remote,
             blob,
-            file: tokio::fs::File::open(scratch.path()).await.unwrap(),
+            file: tokio::fs::File::open(scratch.path())
+                .await
+                .unwrap()
+                .take(u64::MAX),
         };
         let (stall, start) = (Duration::from_secs(60), Checkpoint::start(blob));
         let mut verified = VerifiedBlob::new(source, Side::Source, blob, stall, start);
