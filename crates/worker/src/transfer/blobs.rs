@@ -16,6 +16,7 @@ use crate::context::time_limit::TimeLimit;
 use crate::decide::first_request::{FirstRequest, first_request};
 use crate::decide::plan::CopyPlan;
 use crate::transfer::blob_progress::BlobProgress;
+use crate::transfer::read_manifests::is_missing_at_source;
 use crate::transfer::requests::Requests;
 use crate::transfer::target::Target;
 
@@ -239,17 +240,29 @@ impl BlobCopier<'_> {
             leader.inspect(|leader| leader.advanced(bytes));
         };
         let _under_way = self.progress.start(blob);
-        self.requests
-            .copy_blob(&BlobCopy {
-                source: self.source,
-                target: &self.target.remote,
-                blob,
-                mount_from,
-                // What contradicted itself may say again that it has mounted what it does not have: the bytes are sent.
-                may_mount: !self.target.is_distrusted(),
-                on_bytes: &on_bytes,
-            })
-            .await
+        let target = &self.target.remote;
+        let copy = BlobCopy {
+            source: self.source,
+            target,
+            blob,
+            mount_from,
+            // What contradicted itself may say again that it has mounted what it does not have: the bytes are sent.
+            may_mount: !self.target.is_distrusted(),
+            on_bytes: &on_bytes,
+        };
+        let copied = self.requests.copy_blob(&copy).await;
+        // A folder may have only what came since another one: then the target has the rest, be it that it mounts nothing and so
+        // was not asked.
+        match copied {
+            Err(failure)
+                if self.source.repository.host().is_none()
+                    && is_missing_at_source(&failure)
+                    && self.requests.has_blob(target, &blob.digest).await == Ok(true) =>
+            {
+                Ok(Arrival::Copied { bytes: 0 })
+            }
+            copied => copied,
+        }
     }
 
     fn present(&self, blob: &Descriptor) {
