@@ -99,6 +99,8 @@ pub struct Parsed {
     pub images: Images,
     /// What is accepted, but probably not meant: one sentence each, that begins with the file.
     pub warnings: Vec<String>,
+    /// What its author should know of names in the cache, if anything: one sentence, for where images are worked.
+    pub naming: Option<String>,
 }
 
 /// How a config is read, beside the file itself.

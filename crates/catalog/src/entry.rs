@@ -4,6 +4,7 @@ mod image_list;
 mod namespace;
 mod naming;
 mod source;
+pub(crate) mod spellings;
 mod tag_as;
 mod targets;
 

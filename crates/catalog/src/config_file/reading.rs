@@ -14,7 +14,7 @@ use super::{Images, Parsed};
 use crate::dialects::native::{self, First, Include};
 use crate::dialects::{DialectOptions, Format, Note};
 use crate::document::{Node, Variables};
-use crate::entry::{Entry, ImageList, Line};
+use crate::entry::{Entry, ImageList, Line, spellings};
 use crate::images::{Entries, FileOfEntries, hash_of_target};
 use crate::problem::{Origin, Place, Problem, Problems};
 
@@ -307,6 +307,7 @@ impl<'a, 's> Reading<'a, 's> {
             notes,
             mut warnings,
             problems,
+            format,
             ..
         } = self;
         let (Some(mut config), Some(targets), true) =
@@ -332,6 +333,12 @@ impl<'a, 's> Reading<'a, 's> {
             targets_of_lines,
             files: files.collect(),
         };
+        // What others' tools call their images is as it is there.
+        let each = entries.all.iter().filter_map(|entry| {
+            let file = entries.files.get(usize::from(entry.origin.file))?;
+            (format == Format::Native).then_some((entry, &file.defaults))
+        });
+        let naming = spellings::warning(each, &entries.targets);
         config.further_targets.extend(entries.places_in_full());
         let settled = Images::settled(entries);
         let (images, of_images) =
@@ -343,6 +350,7 @@ impl<'a, 's> Reading<'a, 's> {
             config,
             images,
             warnings,
+            naming: naming.map(|warning| shown(&warning, &sources)),
         })
     }
 }

@@ -9,6 +9,7 @@ mod meaning;
 mod referrers;
 mod refusals;
 mod registries;
+mod spellings;
 mod targets;
 mod variables;
 

@@ -17,7 +17,7 @@ use image_sync_shared::config::{Config, ImageDefaults};
 use image_sync_shared::image::reference::Location;
 
 use crate::document::{Keys, Node};
-use crate::entry::{CACHE, Entry, Targets};
+use crate::entry::{CACHE, Entry, Naming, Targets};
 use crate::problem::{Origin, Problem, Problems, without_secrets};
 
 pub(crate) use include::Include;
@@ -29,15 +29,17 @@ const EXPECTED_INCLUDED: &str = "a mapping with images";
 /// What a file may say that is included by another one.
 const KEYS_OF_EACH: [&str; 5] = ["images", "repositories", "lists", "defaults", "include"];
 /// What only the file may say that the program is given.
-const KEYS_OF_FIRST: [&str; 5] = [
+const KEYS_OF_FIRST: [&str; 6] = [
     "cache_registry",
+    "naming",
     "targets",
     "settings",
     "registries",
     "webhooks",
 ];
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "cache_registry",
+    "naming",
     "targets",
     "images",
     "repositories",
@@ -195,7 +197,10 @@ fn targets(keys: &Keys<'_>) -> Option<Targets> {
         let text = "this is how cache_registry is called among targets, expected another name";
         keys.report(Problem::new(text).key(CACHE).key("targets"));
     }
-    Some(Targets::new(cache, others))
+    let naming: Option<String> = keys.get("naming");
+    let naming = naming.map(|text| Naming::parse(&text).map_err(|problem| problem.key("naming")));
+    let naming = naming.and_then(|naming| keys.ok(naming));
+    Some(Targets::new(cache, others).named(&naming.unwrap_or_default()))
 }
 
 fn cache_registry(text: Option<String>) -> Result<Location, Problem> {

@@ -50,6 +50,16 @@ impl Targets {
         }
     }
 
+    /// The same, where those that do not say how repositories are called there say so.
+    pub(crate) fn named(mut self, naming: &Naming) -> Self {
+        for target in &mut self.all {
+            if target.naming == Naming::AsInCache {
+                target.naming = naming.clone();
+            }
+        }
+        self
+    }
+
     /// Where an image goes that does not say where: to the cache registry, or to all of them where there is none.
     pub(super) fn usual(&self) -> &[Target] {
         match self.all.first() {

@@ -64,7 +64,11 @@ impl<'a> Named<'a> {
 /// Loads the config that the command line names, else the environment, else the one in its usual place, and the list of images
 /// that stdin has if the config says so.
 pub(crate) fn load(named: Named<'_>, environment: &Environment) -> Result<Loaded, Problem> {
-    load_with(named, environment, Some(&mut io::stdin().lock()))
+    let (loaded, naming) = load_with(named, environment, Some(&mut io::stdin().lock()))?;
+    if let Some(warning) = naming {
+        warn!("{warning}");
+    }
+    Ok(loaded)
 }
 
 /// The same for a role that works no list: stdin is not read for one.
@@ -72,14 +76,14 @@ pub(crate) fn load_without_list(
     named: Named<'_>,
     environment: &Environment,
 ) -> Result<Loaded, Problem> {
-    load_with(named, environment, None)
+    load_with(named, environment, None).map(|(loaded, _)| loaded)
 }
 
 fn load_with<'a>(
     named: Named<'a>,
     environment: &Environment,
     stdin: Option<&'a mut dyn Read>,
-) -> Result<Loaded, Problem> {
+) -> Result<(Loaded, Option<String>), Problem> {
     let Named {
         file: named,
         dialect,
@@ -107,11 +111,12 @@ fn load_with<'a>(
     for warning in parsed.warnings {
         warn!("{warning}");
     }
-    Ok(Loaded {
+    let loaded = Loaded {
         file: file.to_owned(),
         config: parsed.config,
         images: parsed.images,
-    })
+    };
+    Ok((loaded, parsed.naming))
 }
 
 /// Says which keys of `registries` are for hosts that no image has to do with.

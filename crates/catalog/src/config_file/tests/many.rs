@@ -32,6 +32,7 @@ fn said(text: &str) -> (usize, Vec<String>, Vec<String>) {
         images,
         warnings,
         config,
+        ..
     } = parse(text, "c.yaml").unwrap();
     assert_eq!(config.settings.concurrency, 3);
     let targets = images.iter().map(|image| {

@@ -84,6 +84,7 @@ fn a_config_of_the_first_release_means_the_same() {
         config,
         images,
         warnings,
+        ..
     } = parse(FIRST_RELEASE, "c.yaml").unwrap();
     assert_eq!(
         warnings,

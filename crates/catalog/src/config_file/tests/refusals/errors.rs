@@ -103,7 +103,7 @@ fn unknown_words_name_the_nearest_known_one() {
 fn unknown_keys_name_the_nearest_known_one() {
     assert_eq!(
         further_error("setings: {}"),
-        r#"c.yaml:3:1: unknown key "setings" (did you mean settings?), expected one of cache_registry, targets, images, repositories, lists, settings, registries, webhooks, defaults, include"#
+        r#"c.yaml:3:1: unknown key "setings" (did you mean settings?), expected one of cache_registry, naming, targets, images, repositories, lists, settings, registries, webhooks, defaults, include"#
     );
     assert_eq!(
         images_error("  - source: nginx\n    tagg: x"),
