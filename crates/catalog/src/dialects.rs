@@ -16,6 +16,7 @@ mod skopeo;
 mod translation;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use image_sync_shared::config::Login;
@@ -71,6 +72,8 @@ pub struct DialectOptions {
     pub format: Option<Format>,
     /// Where images go, for files that do not say it: `HOST` or `HOST/PREFIX`.
     pub target: Option<String>,
+    /// The folder that takes the place of all targets, if one does: what an image is called there stays.
+    pub folder: Option<PathBuf>,
     /// What stands before the names of images at the target (Kyma).
     pub target_repo_prefix: Option<String>,
     /// Whether the names of images keep their hosts and paths there (skopeo).

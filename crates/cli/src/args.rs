@@ -11,6 +11,8 @@ use clap_complete::Shell;
 pub(crate) mod completions;
 pub(crate) mod man_pages;
 
+use crate::commands::archive::load::{self, LoadArgs};
+use crate::commands::archive::save::{self, SaveArgs};
 use crate::commands::config::convert::{self, ConvertArgs};
 use crate::commands::config::tags::{self, TagsArgs};
 use crate::commands::dead_letters::{self, DeadLettersCommand};
@@ -97,6 +99,12 @@ pub(crate) enum Command {
     /// Copy one image, or those that rules choose, to any number of targets, without a config that names them
     #[command(after_help = copy::HELP)]
     Copy(Box<CopyArgs>),
+    /// Save the images of the config as files, for a registry that has no way to their sources
+    #[command(after_help = save::HELP)]
+    Save(Box<SaveArgs>),
+    /// Load the images of an archive that `save` has written into a registry
+    #[command(after_help = load::HELP)]
+    Load(Box<LoadArgs>),
     /// Do as Kyma's image-syncer does, with its options
     #[command(after_help = kyma::HELP)]
     Kyma(Box<KymaArgs>),

@@ -1,5 +1,6 @@
 //! The commands, one file each: what is asked for, and in `roles` those that do it.
 
+pub(crate) mod archive;
 pub(crate) mod config;
 pub(crate) mod dead_letters;
 pub(crate) mod enqueue;

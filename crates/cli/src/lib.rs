@@ -76,6 +76,8 @@ fn carry_out(
     let is_quiet = match &command {
         Command::Sync(args) => args.work.table.quiet,
         Command::Copy(args) => args.work.table.quiet,
+        Command::Save(args) => args.work.table.quiet,
+        Command::Load(args) => args.work.table.quiet,
         _ => false,
     };
     let has_progress = works_images(&command) && !common.no_progress && !is_quiet;
@@ -125,7 +127,12 @@ fn start_logging(
 fn works_images(command: &Command) -> bool {
     matches!(
         command,
-        Command::Sync(_) | Command::Copy(_) | Command::Kyma(_) | Command::Aliyun(_)
+        Command::Sync(_)
+            | Command::Copy(_)
+            | Command::Save(_)
+            | Command::Load(_)
+            | Command::Kyma(_)
+            | Command::Aliyun(_)
     )
 }
 
@@ -139,6 +146,8 @@ fn dispatch(
     match command {
         Command::Sync(args) => commands::sync::run(common, &args, environment, screen),
         Command::Copy(args) => commands::sync::copy::run(common, &args, environment, screen),
+        Command::Save(args) => commands::archive::save::run(common, &args, environment, screen),
+        Command::Load(args) => commands::archive::load::run(common, &args, environment, screen),
         Command::Kyma(args) => commands::sync::kyma::run(common, &args, environment, screen),
         Command::Aliyun(args) => commands::sync::aliyun::run(common, &args, environment, screen),
         Command::Provision(args) => commands::provision::run(&args, environment),

@@ -65,6 +65,20 @@ async fn images_are_copied_one_by_one() {
 }
 
 #[tokio::test]
+async fn images_are_saved_and_loaded() {
+    let mut sandbox = Sandbox::start().await;
+    sandbox.write_images(&["docker.io/library/nginx:1.27"]);
+    let config = sandbox.program.home().join("config.yaml");
+    let config = config.display().to_string();
+    sandbox.program = sandbox.program.env("IMAGE_SYNC_CONFIG", &config);
+    let [save, load] = Page::open(PAGE).commands("`save` and `load`");
+    sandbox.run_well(&save).await;
+    let ended = sandbox.ends_with(0, &load).await;
+    assert_eq!(ended.report().head.summary.pulled, 1, "{ended:#?}");
+    assert!(sandbox.has("library/nginx", "1.27"));
+}
+
+#[tokio::test]
 async fn the_file_of_another_tool_is_converted() {
     let sandbox = Sandbox::start().await;
     let kyma = "targetRepoPrefix: localhost:5000/mirror/\nimages: [{source: 'alpine:3.20'}]\n";

@@ -131,6 +131,10 @@ impl<'a, 's> Reading<'a, 's> {
             images.problems = images.problems.map(Problem::without_path);
         }
         self.first = first;
+        if let Some(folder) = &self.options.folder {
+            let targets = self.first.targets.take();
+            self.first.targets = targets.map(|targets| targets.in_folder(folder));
+        }
         self.take(parsed, images, folder.as_deref());
     }
 

@@ -1,5 +1,7 @@
 //! Places that images go to.
 
+use std::path::Path;
+
 use image_sync_shared::image::reference::{Location, Reference, Repository};
 use image_sync_shared::text::nearest::nearest;
 
@@ -25,6 +27,8 @@ pub(crate) struct Targets {
     /// The cache registry first, where there is one.
     all: Vec<Target>,
     has_cache: bool,
+    /// What takes the place of repositories that are named in full, if something does.
+    folder: Option<Location>,
 }
 
 /// One place that one image goes to.
@@ -47,6 +51,7 @@ impl Targets {
         Self {
             all: cache.into_iter().chain(others).collect(),
             has_cache,
+            folder: None,
         }
     }
 
@@ -58,6 +63,20 @@ impl Targets {
             }
         }
         self
+    }
+
+    /// The same names, all of them in `folder`.
+    pub(crate) fn in_folder(self, folder: &Path) -> Self {
+        let folder = Location::Folder(folder.to_owned());
+        let all = self.all.into_iter().map(|target| Target {
+            place: folder.clone(),
+            ..target
+        });
+        Self {
+            all: all.collect(),
+            has_cache: self.has_cache,
+            folder: Some(folder),
+        }
     }
 
     /// Where an image goes that does not say where: to the cache registry, or to all of them where there is none.
@@ -90,7 +109,11 @@ impl Targets {
             return Ok(Destination::Named(target));
         }
         if text.contains('/') || text.starts_with("oci:") {
-            let (repository, reference) = named_in_full(text)?;
+            let (named, reference) = named_in_full(text)?;
+            let repository = match &self.folder {
+                Some(folder) => folder.repository(named.name()).map_err(Problem::new)?,
+                None => named,
+            };
             return Ok(Destination::InFull(repository, reference));
         }
         let names = || self.all.iter().map(|target| &*target.name);

@@ -16,7 +16,7 @@ use image_sync_aggregator::aggregate::{Ending, FinishedRun};
 use image_sync_catalog::config_file::Images;
 use image_sync_catalog::identity::config_hash;
 use image_sync_queue::in_process::{InProcess, InProcessSettings};
-use image_sync_registry::Router;
+use image_sync_registry::{Archive, Router};
 use image_sync_shared::config::Config;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::telemetry::measures::Measures;
@@ -142,7 +142,7 @@ impl WorkArgs {
     }
 
     /// Whether nothing is to be written.
-    fn is_dry_run(&self) -> bool {
+    pub(crate) fn is_dry_run(&self) -> bool {
         self.dry_run || self.check
     }
 
@@ -198,15 +198,26 @@ fn work(
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
-    work_with(config, images, args, None, environment, screen)
+    work_with(config, images, args, Beside::default(), environment, screen)
 }
 
-/// The same, and writes what was copied.
-fn work_with(
+/// What some commands have to do with a run beside what `sync` has.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// Where it is written what was copied.
+    pub(crate) copied: Option<CopiedImages>,
+    /// The archive that is written or read.
+    pub(crate) archive: Option<Archive>,
+    /// What is remembered, in the place of the state folder.
+    pub(crate) state: Option<State>,
+}
+
+/// The same, with what is beside it.
+pub(crate) fn work_with(
     mut config: Config,
     images: &Images,
     args: &WorkArgs,
-    copied: Option<CopiedImages>,
+    beside: Beside,
     environment: &Environment,
     screen: &Screen,
 ) -> Result<Exit, Problem> {
@@ -214,7 +225,13 @@ fn work_with(
     args.set_concurrency(&mut config);
     let mut server = HttpServer::listen(&args.listen)?;
     let measures = server.of_work(|| Hosts::of(&config, images.samples()));
-    let router = setup::measured_registries(&config, environment, Arc::clone(&measures))?;
+    let registries = setup::Outside {
+        environment,
+        measures: Arc::clone(&measures),
+        archive: beside.archive,
+    };
+    let router = setup::registries_with(&config, registries)?;
+    let state = beside.state;
     let sync = Sync {
         config: &config,
         images,
@@ -226,8 +243,8 @@ fn work_with(
         router: Arc::new(router),
         measures,
         check: args.check,
-        state: State::open(&args.state, environment),
-        outputs: outputs.with_copied(copied),
+        state: state.unwrap_or_else(|| State::open(&args.state, environment)),
+        outputs: outputs.with_copied(beside.copied),
         screen,
     };
     let runtime = Builder::new_multi_thread().enable_all().build();

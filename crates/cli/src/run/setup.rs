@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image_sync_catalog::config_file::{self, DialectOptions, Images, Input, STDIN, STDIN_NAME};
-use image_sync_registry::{ClientOptions, FixedLimits, Router, Timeouts};
+use image_sync_registry::{Archive, ClientOptions, FixedLimits, Router, Timeouts};
 use image_sync_shared::config::{Config, RegistrySettings};
 use image_sync_shared::image::reference::{Location, canonical_host};
 use image_sync_shared::ports::telemetry::measures::{Measures, Unmeasured};
@@ -212,6 +212,25 @@ pub(crate) fn check_unneeded(
 /// anything is contacted.
 pub(crate) fn registries(config: &Config, environment: &Environment) -> Result<Router, Problem> {
     measured_registries(config, environment, Arc::new(Unmeasured))
+}
+
+/// What registries are reached through, and what is beside them.
+pub(crate) struct Outside<'a> {
+    pub(crate) environment: &'a Environment,
+    /// Is told of every request.
+    pub(crate) measures: Arc<dyn Measures>,
+    /// An archive among the folders.
+    pub(crate) archive: Option<Archive>,
+}
+
+/// The same, with what is beside them.
+pub(crate) fn registries_with(config: &Config, outside: Outside<'_>) -> Result<Router, Problem> {
+    let options = client_options(config, outside.environment, outside.measures);
+    let router = match outside.archive {
+        Some(archive) => Router::with_archive(options, archive),
+        None => Router::new(options),
+    };
+    router.map_err(Problem::usage)
 }
 
 /// The same, with every request told to `measures`.

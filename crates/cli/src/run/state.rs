@@ -62,6 +62,11 @@ impl State {
         Self::of(Arc::new(MemoryMemo::default()))
     }
 
+    /// Nothing yet, and nothing for the next process: what is read now may be another thing under the same name by then.
+    pub(crate) fn of_this_process() -> Self {
+        Self::of(Arc::new(MemoryMemo::default()))
+    }
+
     fn of(memo: Arc<impl Memo + CreationTimes + 'static>) -> Self {
         Self {
             creation_times: Arc::clone(&memo) as Arc<dyn CreationTimes>,

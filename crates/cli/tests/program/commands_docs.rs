@@ -35,7 +35,7 @@ fn each_option_of_the_shell_examples_in_the_docs_is_known() {
     let blocks = docs.split("\n```sh\n").skip(1);
     let blocks = blocks.map(|block| block.split("\n```").next().unwrap());
     let lines: Vec<&str> = blocks.flat_map(str::lines).collect();
-    assert_eq!(lines.len(), 12);
+    assert_eq!(lines.len(), 14);
     for line in lines {
         let command = line
             .split(" #")

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use image_sync_catalog::config_file::{AliyunOptions, DialectOptions};
 
-use super::{SyncArgs, WorkArgs, work_with};
+use super::{Beside, SyncArgs, WorkArgs, work_with};
 use crate::options::{CommonArgs, at_least_one};
 use crate::output::copied_images::{CopiedImages, ImagesForm};
 use crate::process::environment::Environment;
@@ -96,7 +96,10 @@ pub(crate) fn run(
         loaded.config,
         &images,
         &sync.work,
-        copied,
+        Beside {
+            copied,
+            ..Beside::default()
+        },
         environment,
         screen,
     )
