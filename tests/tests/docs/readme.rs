@@ -122,7 +122,7 @@ async fn each_task_of_the_table_is_done_by_its_command() {
         .run_well("image-sync sync --report report.json")
         .await;
     let tasks = tasks();
-    assert_eq!(tasks.len(), 12, "{tasks:#?}");
+    assert_eq!(tasks.len(), 14, "{tasks:#?}");
     for task in tasks {
         let task = task.replace("8080", &free_port().to_string());
         if ["--every", "--watch"].iter().any(|it| task.contains(it)) {
