@@ -47,7 +47,7 @@ pub(crate) struct ProvisionArgs {
     /// For how long the log of a run is kept [default: 14d]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     log_max_age: Option<Duration>,
-    /// Disk for the logs of runs, some 1000 bytes per image; the oldest are dropped when it is full [default: 1GiB]
+    /// Disk for the logs of runs, some 1100 bytes per image; the oldest are dropped when it is full [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     log_max_bytes: Option<u64>,
     /// For how long a dead letter is kept [default: 30d]

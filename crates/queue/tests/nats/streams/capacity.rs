@@ -61,14 +61,14 @@ async fn the_log_of_a_run_that_cannot_be_kept_is_refused_with_numbers() {
     };
     let server = shared_server().await;
     let (queue, _) = provisioned(&server, &fresh_prefix(), &settings).await;
-    assert_eq!(queue.ports().log.check_room(70).await, Ok(()));
+    assert_eq!(queue.ports().log.check_room(58).await, Ok(()));
     let text = queue
         .ports()
         .log
-        .check_room(71)
+        .check_room(59)
         .await
         .unwrap_err()
         .to_string();
-    assert!(text.contains("71 images takes some 65675 bytes"), "{text}");
+    assert!(text.contains("59 images takes some 66080 bytes"), "{text}");
     assert!(text.contains("has 65536"), "{text}");
 }
