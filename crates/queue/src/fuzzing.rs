@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::messages::{self, Message};
 
-/// A job, an event of a run's log or a dead letter: what is decoded is encoded to what decodes to the same, and its id fits
+/// A job, an event of a run's log, a dead letter or what a member of the fleet tells: what is decoded is encoded to what decodes to the same, and its id fits
 /// into a header.
 pub fn message(input: &[u8]) {
     match messages::decode_job(input) {
@@ -32,6 +32,13 @@ pub fn message(input: &[u8]) {
         assert_header(&event.message_id(&RunId::new("01JD3X")));
     }
     read_and_written::<DeadLetter>(input);
+    match messages::decode_presence(input) {
+        Ok(about) => {
+            let encoded = messages::encode_presence(&about, usize::MAX).unwrap_or_default();
+            assert_eq!(messages::decode_presence(&encoded), Ok(about));
+        }
+        Err(reason) => assert_presentable(&reason),
+    }
 }
 
 /// Expects a job that is written smaller to be the same job still.

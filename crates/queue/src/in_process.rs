@@ -6,6 +6,7 @@
 //! lane retry, which is not bounded: a worker must always be able to give a job back.
 
 mod dead_letters;
+mod fleet;
 mod host_pauses;
 mod jobs;
 mod leases;
@@ -28,6 +29,7 @@ use image_sync_shared::run::RunId;
 
 use crate::Ports;
 use dead_letters::InProcessDeadLetters;
+use fleet::InProcessFleet;
 use host_pauses::InProcessHostPauses;
 use jobs::Jobs;
 use jobs::backlog::InProcessBacklog;
@@ -116,6 +118,7 @@ impl InProcess {
             states: Arc::new(SharedRunStates(states)),
             reports: Arc::<InProcessReports>::clone(&reports),
             memos: Arc::<InProcessMemos>::default(),
+            fleet: Arc::<InProcessFleet>::default(),
             clock,
             log: Arc::<InProcessRunLog>::clone(&log),
         };

@@ -10,10 +10,13 @@
 //! | buckets `imgsync_runs`, `imgsync_leases`, `imgsync_hosts`, `imgsync_memo` | who may run a catalog and what was cancelled, who may write a target, which hosts are left alone, facts |
 //! | object store `imgsync_reports` | reports |
 //!
+//! What needs not be kept is told over `imgsync.fleet.>`, which no stream takes: who is there, and what they have in hand.
+//!
 //! Each lane, the held jobs and the poison have one consumer, made by [`provision`]. A lane holds nothing but what can be
 //! worked now, so that a delivery counts as one and a job that waits stands in nobody's way.
 
 mod client;
+mod fleet;
 mod jobs;
 mod names;
 mod provision;
@@ -41,6 +44,7 @@ pub use streams::Subscription;
 use crate::Ports;
 use crate::known_pauses::KnownPauses;
 use client::Retries;
+use fleet::JetStreamFleet;
 use jobs::{BackgroundTasks, JetStreamBacklog, JetStreamJobQueue, JobStore};
 use names::Area;
 use state::{
@@ -112,6 +116,7 @@ impl JetStream {
             states: Arc::new(JetStreamRunStates::new(connection.clone())),
             reports: Arc::new(JetStreamReports::new(connection.clone())),
             memos: Arc::new(JetStreamMemos::new(connection.clone())),
+            fleet: Arc::new(JetStreamFleet::new(connection.clone())),
             clock,
         };
         Ok(Self {

@@ -7,6 +7,7 @@
 //! is, and never destroyed.
 
 mod events;
+mod presence;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use image_sync_shared::text::{bounded, excerpt};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use events::{LeftOut, decode_event, encode_event};
+pub(crate) use presence::{decode_presence, encode_presence};
 
 /// As much of a message that is no job as its dead letter shows, in bytes.
 pub(crate) const MAX_RAW: usize = 64 * 1024;

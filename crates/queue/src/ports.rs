@@ -6,6 +6,7 @@ use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::memo::Memos;
 use image_sync_shared::ports::queue::backlog::Backlog;
 use image_sync_shared::ports::queue::dead_letters::DeadLetters;
+use image_sync_shared::ports::queue::fleet::Fleet;
 use image_sync_shared::ports::queue::host_pauses::HostPauses;
 use image_sync_shared::ports::queue::job_queue::JobQueue;
 use image_sync_shared::ports::queue::leases::Leases;
@@ -35,6 +36,8 @@ pub struct Ports {
     pub leases: Arc<dyn Leases>,
     /// Hosts to be left alone.
     pub pauses: Arc<dyn HostPauses>,
+    /// Who works for it, and what they have in hand.
+    pub fleet: Arc<dyn Fleet>,
     /// Facts that save requests.
     pub memos: Arc<dyn Memos>,
     /// The clock that all who meet here go by.

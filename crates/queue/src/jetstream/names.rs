@@ -13,6 +13,7 @@ pub use prefix::{InvalidPrefix, Prefix};
 pub(super) use request_kind::{RequestKind, StreamKind};
 pub use role::Role;
 
+use image_sync_shared::ports::queue::fleet::Duty;
 use image_sync_shared::ports::queue::job_queue::Lane;
 use image_sync_shared::run::job::Job;
 use image_sync_shared::run::{RunEvent, RunId};
@@ -21,6 +22,10 @@ use image_sync_shared::run::{RunEvent, RunId};
 const OPEN: &str = "open";
 /// The last token of the subject of a seal.
 const SEAL: &str = "seal";
+/// The token of workers that tell of themselves.
+const WORKER: &str = "worker";
+/// The token of aggregators that do.
+const AGGREGATOR: &str = "aggregator";
 
 /// The names of one installation.
 #[derive(Clone, Debug)]
@@ -194,6 +199,41 @@ impl Names {
         format!("{}.dlq.>", self.prefix)
     }
 
+    /// How all subjects begin that are nobody's stream: what members of the fleet tell each other.
+    pub(crate) fn fleet(&self) -> String {
+        format!("{}.fleet.", self.prefix)
+    }
+
+    /// Where members are asked to tell of themselves.
+    pub(crate) fn fleet_asks(&self) -> String {
+        format!("{}.fleet.ask", self.prefix)
+    }
+
+    /// Where a member tells of itself.
+    pub(crate) fn member(&self, duty: Duty, name: &str) -> String {
+        let duty = match duty {
+            Duty::Worker => WORKER,
+            Duty::Aggregator => AGGREGATOR,
+        };
+        format!("{}.fleet.here.{duty}.{}", self.prefix, token::encode(name))
+    }
+
+    /// Where all members tell of themselves.
+    pub(crate) fn members(&self) -> String {
+        format!("{}.fleet.here.*.*", self.prefix)
+    }
+
+    /// What a member does that tells of itself on `subject`.
+    pub(crate) fn duty_of(&self, subject: &str) -> Option<Duty> {
+        let here = subject.strip_prefix(self.prefix.as_str())?;
+        let (duty, _name) = here.strip_prefix(".fleet.here.")?.split_once('.')?;
+        match duty {
+            WORKER => Some(Duty::Worker),
+            AGGREGATOR => Some(Duty::Aggregator),
+            _ => None,
+        }
+    }
+
     /// What a request on `subject` is about.
     pub(super) fn kind_of_request(&self, subject: &str) -> RequestKind {
         let written = |stream| RequestKind {
@@ -353,6 +393,25 @@ mod tests {
         ] {
             assert_eq!(asked(subject), (stream, reads), "{subject}");
         }
+    }
+
+    #[test]
+    fn members_are_told_apart_by_their_subjects() {
+        let names = names("team-a");
+        let subject = names.member(Duty::Worker, "host.1-7");
+        assert_eq!(subject, "team-a.fleet.here.worker.host=2E1-7");
+        for duty in [Duty::Worker, Duty::Aggregator] {
+            assert_eq!(names.duty_of(&names.member(duty, "a")), Some(duty));
+        }
+        for other in [
+            "team-b.fleet.here.worker.a",
+            "team-a.fleet.here.producer.a",
+            "team-a.fleet.here.worker",
+            "team-a.fleet.ask",
+        ] {
+            assert_eq!(names.duty_of(other), None, "{other}");
+        }
+        assert!(names.fleet_asks().starts_with(&names.fleet()));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Jobs, letters and events for the rules.
 
+use std::time::Duration;
+
 use image_sync_shared::failure::{Failure, FailureClass, Side, Step};
 use image_sync_shared::image::platform::Platforms;
 use image_sync_shared::ports::queue::dead_letters::{DeadLetter, DeadLetters};
+use image_sync_shared::ports::queue::fleet::{About, Duty, ImageInHand, Presence, Transfers};
 use image_sync_shared::run::job::{Job, Trust};
 use image_sync_shared::run::outcome::{Action, ImageResult, JobResult};
 use image_sync_shared::run::{RunEvent, RunId};
@@ -87,4 +90,32 @@ pub(crate) fn result(idx: u32, action: Action) -> RunEvent {
             ..samples::entry(idx, action)
         },
     }))
+}
+
+/// A member that has one image in hand.
+pub(crate) fn member(duty: Duty, name: &str) -> Presence {
+    let image = ImageInHand {
+        run: run(),
+        image: "nginx:1.27".to_owned(),
+        target: "localhost:5000/nginx:1.27".to_owned(),
+        since: Duration::from_millis(1500),
+        transfers: Some(Transfers {
+            sent: 5,
+            to_send: 7,
+            ..Transfers::default()
+        }),
+    };
+    Presence {
+        duty,
+        about: About {
+            name: name.to_owned(),
+            host: "machine.example".to_owned(),
+            version: "0.1.0".to_owned(),
+            since: datetime!(2026-11-20 12:00 UTC),
+            slots: 4,
+            in_hand: 1,
+            images: vec![image],
+            has_left: false,
+        },
+    }
 }

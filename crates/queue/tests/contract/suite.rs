@@ -100,6 +100,10 @@ macro_rules! every_rule {
                     a_pause_that_is_lifted_is_over_and_may_come_again
                     pauses_are_listed_with_their_reasons
                 ]
+                fleet [
+                    what_a_member_tells_is_heard_by_all_who_listen
+                    all_members_hear_that_they_are_asked
+                ]
             }
             runs {
                 run_control [

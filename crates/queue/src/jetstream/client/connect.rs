@@ -41,9 +41,10 @@ impl Connection {
     async fn open_now(settings: ConnectSettings) -> Result<Self, ConnectError> {
         let (addresses, _) = servers::parse(&settings.servers)?;
         let places = servers::places(&addresses);
-        let events = Arc::new(Events::new());
+        let names = Names::new(settings.prefix.clone());
+        let events = Arc::new(Events::new(names.fleet()));
         let shared = Shared {
-            names: Names::new(settings.prefix.clone()),
+            names,
             request_timeout: settings.request_timeout,
             outage: settings.outage,
             client: LiveClient::connect(settings, Arc::clone(&events)).await?,

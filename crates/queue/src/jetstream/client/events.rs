@@ -78,6 +78,8 @@ enum Reconnect {
 
 /// Remembers what happened to one connection.
 pub(crate) struct Events {
+    /// How subjects begin that no answer comes on.
+    beside: String,
     connections: watch::Sender<u64>,
     /// Of this connection.
     denials: Mutex<VecDeque<(Instant, Permission)>>,
@@ -89,8 +91,10 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn new() -> Self {
+    /// Nothing yet. No answer to a request comes on subjects that begin with `beside`.
+    pub(crate) fn new(beside: String) -> Self {
         Self {
+            beside,
             connections: watch::Sender::new(0),
             denials: Mutex::default(),
             count_of_denials: watch::Sender::new(0),
@@ -154,7 +158,10 @@ impl Events {
         let denials = lock(&self.denials);
         let concerns = |(at, permission): &&(Instant, Permission)| match permission {
             Permission::Publish(subject) => *at >= start && is_asked(subject),
-            // Nothing is subscribed to but inboxes, each once: without one no answer arrives for as long as the connection lasts.
+            Permission::Subscribe(subject) if subject.starts_with(&self.beside) => {
+                is_asked(subject)
+            }
+            // It is an inbox, subscribed to once: without it no answer arrives for as long as the connection lasts.
             Permission::Subscribe(_) => true,
         };
         let found = denials.iter().rev().find(concerns);
@@ -220,6 +227,10 @@ mod tests {
 
     use super::*;
 
+    fn nothing_yet() -> Events {
+        Events::new("imgsync.fleet.".to_owned())
+    }
+
     fn denied(text: &str) -> Event {
         Event::ServerError(ServerError::Other(text.to_owned()))
     }
@@ -254,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_missing_permission_explains_only_what_it_stopped() {
-        let (events, before) = (Events::new(), Instant::now());
+        let (events, before) = (nothing_yet(), Instant::now());
         assert_eq!(events.missing_permission("a.b", before), None);
         events.record(&denied("Permissions Violation for Publish to \"a.b\""));
         assert_eq!(
@@ -268,7 +279,7 @@ mod tests {
 
     #[test]
     fn without_an_inbox_nothing_is_answered_until_the_next_connection() {
-        let events = Events::new();
+        let events = nothing_yet();
         events.record(&denied(
             "Permissions Violation for Subscription to \"_INBOX.x.*\"",
         ));
@@ -278,9 +289,20 @@ mod tests {
         assert_eq!(events.missing_permission("a.c", later), None);
     }
 
+    #[test]
+    fn without_what_the_fleet_tells_requests_are_answered_all_the_same() {
+        let (events, before) = (nothing_yet(), Instant::now());
+        let members = "imgsync.fleet.here.*.*";
+        events.record(&denied(&format!(
+            "Permissions Violation for Subscription to \"{members}\""
+        )));
+        assert_eq!(events.missing_permission("a.c", before), None);
+        assert!(events.missing_permission(members, before).is_some());
+    }
+
     #[tokio::test]
     async fn a_denial_is_awaited_by_whom_it_concerns() {
-        let (events, start) = (Events::new(), Instant::now());
+        let (events, start) = (nothing_yet(), Instant::now());
         let mut mine = pin!(events.denial(|subject| subject == "a.b", start));
         assert_eq!(mine.as_mut().now_or_never(), None);
         events.record(&denied("Permissions Violation for Publish to \"a.c\""));
@@ -291,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_once_until_it_is_another_or_over() {
-        let events = Events::new();
+        let events = nothing_yet();
         let told = ["refused", "refused", "denied"].map(|error| events.is_new_failure(error));
         assert_eq!(told, [true, false, true]);
         events.record(&Event::Connected);
@@ -300,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_number_of_denials_is_bounded() {
-        let (events, before) = (Events::new(), Instant::now());
+        let (events, before) = (nothing_yet(), Instant::now());
         for number in 0..1_000 {
             events.record(&denied(&format!(
                 "Permissions Violation for Publish to \"{number}\""
@@ -313,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_reconnect_that_was_announced_stays_news_when_another_request_asks_for_it_too() {
-        let events = Events::new();
+        let events = nothing_yet();
         events.announce_reconnect();
         events.expect_reconnect();
         assert!(!events.is_expected());

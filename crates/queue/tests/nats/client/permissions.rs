@@ -27,7 +27,7 @@ use crate::stored_reports::{put_report, report_of};
 use crate::support::{MAX_DELIVER, clock, small};
 use crate::waiting::PATIENCE;
 
-const ROLES: &str = include_str!("../../../../../deploy/nats-roles.conf");
+pub(super) const ROLES: &str = include_str!("../../../../../deploy/nats-roles.conf");
 /// The password of every user of [`ROLES`].
 const PASSWORDS: &str = "
     PROVISION_PASSWORD: p
@@ -42,13 +42,13 @@ const PASSWORDS: &str = "
 const NEVER: Duration = Duration::from_secs(86_400);
 
 /// A server on which every role has a user, and an installation on it.
-struct Guarded {
+pub(super) struct Guarded {
     server: NatsServer,
 }
 
 impl Guarded {
     /// `config` is that of the roles, perhaps with something left out.
-    async fn new(config: &str) -> Self {
+    pub(super) async fn new(config: &str) -> Self {
         let config = format!("{PASSWORDS}{config}");
         let server = NatsServer::start_configured(&config).await.unwrap();
         let guarded = Self { server };
@@ -57,6 +57,10 @@ impl Guarded {
             .await
             .unwrap();
         guarded
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.server.url()
     }
 
     async fn connect(&self, user: &str) -> Result<Connection, ConnectError> {
@@ -75,14 +79,14 @@ impl Guarded {
         }
     }
 
-    async fn open(&self, user: &str, role: Role) -> Result<JetStream, ProvisionError> {
+    pub(super) async fn open(&self, user: &str, role: Role) -> Result<JetStream, ProvisionError> {
         let connection = self.connect(user).await.unwrap();
         JetStream::open(connection, role, Arc::new(clock()), MAX_DELIVER).await
     }
 }
 
 /// The config without one permission, which the user that provisions keeps.
-fn without(permission: &str) -> String {
+pub(super) fn without(permission: &str) -> String {
     let quoted = format!("\"{permission}\"");
     let roles = ROLES.find("MAY_PRODUCE").unwrap();
     let (provision, others) = ROLES.split_at(roles);
