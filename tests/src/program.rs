@@ -154,6 +154,34 @@ impl Program {
         Running::new(clock.set(&mut command).spawn().expect("the program starts"))
     }
 
+    /// Starts the program in a terminal of so many columns. All that it writes there is its log: a line for each that is drawn.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[expect(clippy::expect_used, reason = "without the program there is no test")]
+    #[must_use = "a program that is dropped is killed"]
+    pub fn start_in_terminal(&self, columns: u16, arguments: &[&str]) -> Running {
+        let inside = format!(
+            "stty cols {columns} rows 24; exec {} {}",
+            self.binary.display(),
+            arguments.join(" ")
+        );
+        let command = self.command(&[]);
+        let mut terminal = Command::new("script");
+        terminal.args(["-qefc", &inside, "/dev/null"]).env_clear();
+        for (name, value) in command.as_std().get_envs() {
+            terminal.env(name, value.unwrap_or_default());
+        }
+        terminal
+            .env("TERM", "xterm")
+            .env("SHELL", "/bin/sh")
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        Running::in_terminal(terminal.spawn().expect("the program starts"))
+    }
+
     /// Runs the program to its end.
     ///
     /// # Panics

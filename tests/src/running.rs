@@ -40,6 +40,18 @@ impl Running {
         Self::watch(sandbox, true)
     }
 
+    /// A program in a terminal, which hands on what is written there.
+    pub(crate) fn in_terminal(mut terminal: Child) -> Self {
+        let written = terminal.stdout.take();
+        let mut running = Self::watch(terminal, true);
+        let (lines, log) = watch::channel(Vec::new());
+        if let Some(written) = written {
+            running.readers.spawn(read_frames(written, lines));
+        }
+        running.log = log;
+        running
+    }
+
     fn watch(mut child: Child, is_inside: bool) -> Self {
         let mut readers = JoinSet::new();
         let (lines, log) = watch::channel(Vec::new());
@@ -212,6 +224,18 @@ async fn read_lines(stderr: impl AsyncRead + Unpin, log: watch::Sender<Vec<Strin
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         log.send_modify(|log| log.push(line));
+    }
+}
+
+/// What is drawn again begins with a carriage return, and need not end with a line feed.
+async fn read_frames(mut written: impl AsyncRead + Unpin, log: watch::Sender<Vec<String>>) {
+    let mut rest = Vec::new();
+    while written.read_buf(&mut rest).await.is_ok_and(|read| read > 0) {
+        while let Some(end) = rest.iter().position(|byte| b"\r\n".contains(byte)) {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line[..end]).into_owned();
+            log.send_modify(|log| log.push(line));
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use crate::commands::sync::SyncArgs;
 use crate::commands::sync::aliyun::{self, AliyunArgs};
 use crate::commands::sync::copy::{self, CopyArgs};
 use crate::commands::sync::kyma::{self, KymaArgs};
+use crate::commands::workers::{self, WorkersCommand};
 use crate::options::{CommonArgs, DialectArgs};
 use crate::process::environment::Environment;
 use crate::server::healthcheck::{self, HealthcheckArgs};
@@ -146,6 +147,9 @@ pub(crate) enum Command {
     /// Look at registries that are left alone as they answered 429, and lift a pause
     #[command(subcommand, after_help = hosts::HELP)]
     Hosts(HostsCommand),
+    /// Look at the workers that are there
+    #[command(subcommand, after_help = workers::HELP)]
+    Workers(WorkersCommand),
     /// Ask a running program how it is, for supervisors that can only start a command
     #[command(after_help = healthcheck::HELP)]
     Healthcheck(HealthcheckArgs),
@@ -168,10 +172,22 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it waits for the end of a run that others carry out.
+    pub(crate) fn waits_for_a_run(&self) -> bool {
+        match self {
+            Self::Producer(args) => args.waits(),
+            Self::Enqueue(args) => args.waits(),
+            Self::DeadLetters(command) => command.waits(),
+            Self::Runs(command) => matches!(command, RunsCommand::Watch(_)),
+            _ => false,
+        }
+    }
+
     /// Every command has `--config`, also these.
     pub(crate) fn takes_nothing_from_a_config(&self) -> bool {
         use Command::{
             Aggregator, DeadLetters, Healthcheck, Hosts, NatsCredentials, Provision, Runs, Why,
+            Workers,
         };
         matches!(
             self,
@@ -183,6 +199,7 @@ impl Command {
                 | Provision(_)
                 | Runs(_)
                 | Why(_)
+                | Workers(_)
         )
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod provision;
 pub(crate) mod roles;
 pub(crate) mod runs;
 pub(crate) mod sync;
+pub(crate) mod workers;
 
 #[cfg(test)]
 mod tests;

@@ -80,7 +80,8 @@ fn carry_out(
         Command::Load(args) => args.work.table.quiet,
         _ => false,
     };
-    let has_progress = works_images(&command) && !common.no_progress && !is_quiet;
+    let shows_a_run = works_images(&command) || command.waits_for_a_run();
+    let has_progress = shows_a_run && !common.no_progress && !is_quiet;
     let screen = Screen::of_process(!has_progress || environment.dumb_terminal);
     start_logging(
         common,
@@ -161,6 +162,7 @@ fn dispatch(
         Command::Runs(command) => commands::runs::run(&command, environment, screen),
         Command::Why(args) => commands::runs::why::run(&args, environment),
         Command::Hosts(command) => commands::hosts::run(&command, environment),
+        Command::Workers(command) => commands::workers::run(&command, environment),
         Command::Healthcheck(args) => server::healthcheck::run(&args),
         Command::Config(ConfigCommand::Check(args)) => {
             config_check(common, &args.options(environment), environment)

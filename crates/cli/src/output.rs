@@ -77,6 +77,11 @@ impl Outputs {
         Self::prepare(args, table, environment, screen, Stdout::Process)
     }
 
+    /// The screen that they are written beside.
+    pub(crate) fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
     /// The same, and a file for the images that were copied.
     pub(crate) fn with_copied(self, copied: Option<CopiedImages>) -> Self {
         Self { copied, ..self }

@@ -6,3 +6,4 @@ mod enqueue;
 mod hosts;
 mod provision;
 mod why;
+mod workers;

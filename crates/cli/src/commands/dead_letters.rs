@@ -108,6 +108,11 @@ pub(crate) struct DropArgs {
 }
 
 impl DeadLettersCommand {
+    /// Whether the end of a run is waited for.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self, Self::Replay(args) if args.wait)
+    }
+
     fn connection(&self) -> &ConnectionArgs {
         match self {
             Self::List(args) => &args.connection,

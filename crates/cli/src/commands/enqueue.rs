@@ -60,6 +60,13 @@ pub(crate) struct EnqueueArgs {
     connection: ConnectionArgs,
 }
 
+impl EnqueueArgs {
+    /// Whether the end of the run is waited for.
+    pub(crate) fn waits(&self) -> bool {
+        self.wait
+    }
+}
+
 /// Runs `enqueue`.
 pub(crate) fn run(
     common: &CommonArgs,

@@ -194,9 +194,17 @@ async fn watch(
     outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
+    let screen = outputs.screen();
+    let lines = async {
+        if screen.has_display() {
+            std::future::pending().await
+        } else {
+            progress::tell(queue, run).await
+        }
+    };
     let head = tokio::select! {
-        head = waiting::told(queue, run, stop) => head?,
-        problem = progress::tell(queue, run) => return Err(problem),
+        head = waiting::told(queue, run, screen, stop) => head?,
+        problem = lines => return Err(problem),
     };
     waiting::write(queue, run, outputs).await?;
     // The report outlasts the log, and a run may have ended without an opening.
@@ -226,7 +234,7 @@ async fn cancel(
     if !args.wait {
         return Ok(Exit::Success);
     }
-    match waiting::end_of(queue, run, stop).await? {
+    match waiting::end_of(queue, run, None, stop).await? {
         Awaited::Ended(_) => Ok(Exit::Success),
         Awaited::Overdue(why) => Err(waiting::untold(run, why)),
         Awaited::Stopped => Err(Problem::not_carried_out(format!(

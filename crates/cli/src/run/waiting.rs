@@ -1,6 +1,9 @@
 //! Waiting for a run that others carry out.
 
-use std::convert::Infallible;
+mod fleet;
+mod log;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use image_sync_aggregator::image_states::Meant;
@@ -16,16 +19,15 @@ use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::output::Outputs;
 use crate::process::exit::{Exit, Problem};
+use crate::terminal::progress::Screen;
 use crate::terminal::units;
 
 /// The time between two looks.
 const LOOK: Duration = Duration::from_millis(500);
-/// The time between two looks for workers.
-const LOOK_FOR_WORKERS: Duration = Duration::from_secs(3);
 /// How long an aggregator may take to tell of an end that is due: to take in what the log still has, and to store the report.
 const FAIR_TIME: Duration = Duration::from_secs(90);
 
@@ -40,42 +42,30 @@ pub(crate) enum Awaited {
     Stopped,
 }
 
-/// Waits for the end of a run, until `stop` is cancelled at most.
+/// Waits for the end of a run, until `stop` is cancelled at most, and shows on the screen how far it is.
 pub(crate) async fn end_of(
     queue: &Ports,
     run: &RunId,
+    screen: Option<&Screen>,
     stop: &CancellationToken,
 ) -> Result<Awaited, Problem> {
     info!(run_id = %run, "waiting for the end of the run");
+    let board = screen.and_then(|screen| screen.begin_fleet(run, Arc::clone(&queue.clock)));
+    let shown = async {
+        match &board {
+            Some(board) => log::show(queue, run, board).await,
+            None => std::future::pending().await,
+        }
+    };
     let awaited = tokio::select! {
         awaited = end_in(&*queue.states, &*queue.runs, &*queue.clock, run, stop) => awaited,
-        never = Box::pin(tell_of_absent_workers(queue, run)) => match never {},
+        never = Box::pin(fleet::watch(queue, run, board.as_deref())) => match never {},
+        never = Box::pin(shown) => match never {},
     };
-    awaited.map_err(|error| Problem::not_carried_out(format!("run {run} goes on: {error}")))
-}
-
-/// Says that nobody takes jobs, once until somebody does. Who may not know that is told nothing.
-async fn tell_of_absent_workers(queue: &Ports, run: &RunId) -> Infallible {
-    let mut is_deserted = false;
-    loop {
-        sleep(LOOK_FOR_WORKERS).await;
-        match queue.backlog.is_deserted().await {
-            Ok(now) => {
-                if std::mem::replace(&mut is_deserted, now) != now {
-                    if now {
-                        warn!(run_id = %run, "nobody takes jobs: they wait, and none is in a worker's hand");
-                    } else {
-                        info!(run_id = %run, "workers take jobs again");
-                    }
-                }
-            }
-            Err(QueueError::Unreachable(_)) => {}
-            Err(error) => {
-                debug!(%error, "whether there are workers is not known");
-                return std::future::pending().await;
-            }
-        }
+    if let Some(screen) = screen {
+        screen.end();
     }
+    awaited.map_err(|error| Problem::not_carried_out(format!("run {run} goes on: {error}")))
 }
 
 async fn end_in(
@@ -163,9 +153,10 @@ pub(crate) fn untold(run: &RunId, why: &str) -> Problem {
 pub(crate) async fn told(
     queue: &Ports,
     run: &RunId,
+    screen: &Screen,
     stop: &CancellationToken,
 ) -> Result<ReportHead, Problem> {
-    match end_of(queue, run, stop).await? {
+    match end_of(queue, run, Some(screen), stop).await? {
         Awaited::Ended(head) => Ok(head),
         Awaited::Overdue(why) => Err(untold(run, why)),
         Awaited::Stopped => Err(Problem::not_carried_out(format!(
@@ -182,7 +173,7 @@ pub(crate) async fn report_of(
     outputs: Outputs,
     stop: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let head = told(queue, run, stop).await?;
+    let head = told(queue, run, outputs.screen(), stop).await?;
     write(queue, run, outputs).await?;
     Ok(Exit::of_report(&head, skip_on_error))
 }
@@ -231,8 +222,6 @@ pub(crate) async fn write_some(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use async_trait::async_trait;
     use image_sync_queue::in_process::{InProcess, InProcessSettings};
     use image_sync_shared::ports::runs::run_states::{RunState, RunStateReader};

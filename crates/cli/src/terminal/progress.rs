@@ -1,6 +1,10 @@
 //! What a person sees of a run while it is under way.
 
 mod board;
+mod display;
+mod fleet;
+mod hand;
+mod in_flight;
 mod rate;
 mod view;
 
@@ -9,32 +13,36 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use console::Term;
 use image_sync_shared::ports::clock::Clock;
 use image_sync_shared::ports::telemetry::progress::{Progress, Silent};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use image_sync_shared::run::RunId;
 
 use board::Board;
+use display::Display;
+pub(crate) use fleet::{FleetBoard, Standing};
+pub(crate) use hand::Hand;
+use view::View;
 
-/// How often the display is drawn.
-const FRAMES_PER_SECOND: u8 = 10;
+/// What can be seen at any moment.
+trait Viewed: Send + Sync {
+    /// How it is now.
+    fn view(&self) -> View;
+}
 
 /// Stderr, with a display at its end where it is a terminal.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Screen {
     /// The display; nothing is drawn before it begins.
-    display: Option<ProgressBar>,
+    display: Option<Arc<Display>>,
 }
 
 impl Screen {
     /// The screen of this process. Without a terminal, or if `plain` is asked for, it has no display.
     pub(crate) fn of_process(plain: bool) -> Self {
-        let blank = || {
-            let target = ProgressDrawTarget::stderr_with_hz(FRAMES_PER_SECOND);
-            ProgressBar::with_draw_target(None, target).with_style(style("", None))
-        };
-        let display = (!plain && io::stderr().is_terminal()).then(blank);
-        Self { display }
+        let has_display = !plain && io::stderr().is_terminal();
+        Self {
+            display: has_display.then(Arc::default),
+        }
     }
 
     /// Whether a display is shown while a run is under way.
@@ -47,45 +55,46 @@ impl Screen {
         match &self.display {
             Some(display) => {
                 let board = Arc::new(Board::new(stall, clock));
-                display.set_style(style("{board}", Some(Arc::clone(&board))));
-                display.enable_steady_tick(Duration::from_secs(1) / u32::from(FRAMES_PER_SECOND));
+                display.show(Arc::<Board>::clone(&board));
                 board
             }
             None => Arc::new(Silent),
         }
     }
 
+    /// Starts the display of a run that others carry out.
+    pub(crate) fn begin_fleet(
+        &self,
+        run: &RunId,
+        clock: Arc<dyn Clock>,
+    ) -> Option<Arc<FleetBoard>> {
+        let display = self.display.as_ref()?;
+        let board = Arc::new(FleetBoard::new(run.clone(), clock));
+        display.show(Arc::<FleetBoard>::clone(&board));
+        Some(board)
+    }
+
     /// Takes the display away.
     pub(crate) fn end(&self) {
         if let Some(display) = &self.display {
-            display.finish_and_clear();
+            display.end();
         }
     }
 
     /// Writes to stderr without tearing the display.
     pub(crate) fn write(&self, text: &[u8]) -> io::Result<()> {
-        let write = || io::stderr().lock().write_all(text);
         match &self.display {
-            Some(display) => display.suspend(write),
-            None => write(),
+            Some(display) => display.write(text),
+            None => io::stderr().lock().write_all(text),
         }
     }
 }
 
-/// The display's style: the lines of `board` stand where the template names it.
-fn style(template: &str, board: Option<Arc<Board>>) -> ProgressStyle {
-    let draw = move |_: &ProgressState, out: &mut dyn fmt::Write| {
-        let (height, width) = Term::stderr().size();
-        // One line stays free, for the cursor.
-        let height = usize::from(height).saturating_sub(1);
-        let lines = board
-            .as_ref()
-            .map(|board| board.view().lines(width.into(), height));
-        // A display has no one to tell of an error.
-        out.write_str(&lines.unwrap_or_default().join("\n")).ok();
-    };
-    // The templates are those above, so the default is never taken.
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .with_key("board", draw)
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has_display = self.has_display();
+        f.debug_struct("Screen")
+            .field("has_display", &has_display)
+            .finish()
+    }
 }

@@ -20,7 +20,7 @@ const USERS: [&str; 6] = [
 ];
 
 /// Commands after a run that has left two dead letters: who gives them, and how they end.
-const COMMANDS: [(&str, &str, i32); 12] = [
+const COMMANDS: [(&str, &str, i32); 13] = [
     ("operator", "runs list", 0),
     ("operator", "runs show latest --output table", 0),
     ("operator", "runs watch latest", 1),
@@ -30,6 +30,7 @@ const COMMANDS: [(&str, &str, i32); 12] = [
         0,
     ),
     ("operator", "hosts list", 0),
+    ("operator", "workers list", 0),
     ("operator", "hosts resume docker.io", 2),
     ("operator", "dead-letters list", 0),
     ("operator", "dead-letters show ID", 0),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use clap::Args;
 use image_sync_aggregator::follow_runs::RunFollower;
 use image_sync_queue::Ports;
+use image_sync_shared::ports::queue::fleet::Duty;
 use image_sync_shared::ports::telemetry::measures::Measures;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::presence::{Member, own_name};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
 use crate::run::connection::{ConnectionArgs, MaxDeliver};
@@ -66,7 +68,19 @@ pub(in crate::commands) async fn aggregate(
         reports: Arc::<Store>::clone(&store),
     };
     let janitor = wiring::janitor(queue, &queue.clock, measures);
+    let member = Member {
+        duty: Duty::Aggregator,
+        name: own_name(),
+        since: queue.clock.now(),
+        slots: 0,
+        hand: None,
+    };
     // An error of one ends all three; at a stop each ends by itself.
-    let ended = tokio::try_join!(follower.run(stop), janitor.run(stop), store.tidy(stop));
+    let work = async { tokio::try_join!(follower.run(stop), janitor.run(stop), store.tidy(stop)) };
+    let ended = tokio::select! {
+        ended = work => ended,
+        never = member.tell_on(&*queue.fleet) => match never {},
+    };
+    member.leave(&*queue.fleet).await;
     ended.map(drop).map_err(Problem::not_carried_out)
 }

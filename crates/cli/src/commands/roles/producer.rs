@@ -72,6 +72,13 @@ pub(crate) struct ProducerArgs {
     connection: ConnectionArgs,
 }
 
+impl ProducerArgs {
+    /// Whether the end of the run is waited for.
+    pub(crate) fn waits(&self) -> bool {
+        self.wait
+    }
+}
+
 /// What a producer goes by to find out which images rules choose.
 pub(in crate::commands) struct Outside {
     pub(in crate::commands) registries: Arc<dyn Registries>,
@@ -241,7 +248,7 @@ async fn start(
 async fn behind(queue: &Ports, open: &RunId, stop: &CancellationToken) -> Result<(), Problem> {
     info!(run_id = %open, "waiting for the end of this run of the same catalog");
     let ended = async {
-        if let Awaited::Overdue(why) = waiting::end_of(queue, open, stop).await? {
+        if let Awaited::Overdue(why) = waiting::end_of(queue, open, None, stop).await? {
             warn!(run_id = %open, "{why}, and no aggregator told of its end: its catalog is claimed until its deadline");
         }
         // The claim is given up a moment after the state says that the run ended.

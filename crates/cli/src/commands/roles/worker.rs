@@ -12,13 +12,15 @@ use image_sync_registry::Router;
 use image_sync_shared::config::Config;
 use image_sync_shared::image::reference::Location;
 use image_sync_shared::ports::QueueError;
+use image_sync_shared::ports::queue::fleet::Duty;
 use image_sync_shared::ports::telemetry::measures::Measures;
-use image_sync_shared::ports::telemetry::progress::Silent;
+use image_sync_shared::ports::telemetry::progress::Progress;
 use image_sync_shared::secret::mac::MacKey;
 use image_sync_worker::{Admission, AdmissionRules, Shutdown, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::presence::{Member, own_name};
 use crate::options::{CommonArgs, DialectArgs, at_least_one};
 use crate::process::environment::Environment;
 use crate::process::exit::{Exit, Problem};
@@ -28,6 +30,7 @@ use crate::run::setup::{self, Loaded, Named};
 use crate::run::wiring::{self, Outside};
 use crate::server::{HttpServer, ListenArgs};
 use crate::telemetry::metrics::Hosts;
+use crate::terminal::progress::Hand;
 use crate::terminal::units;
 
 // Help that names variables is no doc comment, as those would have to be set in backticks.
@@ -165,13 +168,6 @@ impl WorkerArgs {
     }
 }
 
-/// A name that no other process has, on any machine: in containers, process ids are mostly 1.
-fn own_name() -> String {
-    let uname = rustix::system::uname();
-    let host = uname.nodename().to_string_lossy();
-    format!("{host}-{}", std::process::id())
-}
-
 /// Three signs of life within the shorter time, so that one may be lost and one be late.
 fn heartbeat(asked: Option<Duration>, timing: Timing) -> Result<Duration, String> {
     let longest = timing.visibility.min(timing.lease_term) / 3;
@@ -224,14 +220,27 @@ pub(crate) fn run(
             slots = settings.slots,
             "worker started"
         );
-        let outside = outside(queue.ports(), facts_key, &router, measures);
+        let hand = Arc::new(Hand::new(config.settings.stall_timeout));
+        let member = Member {
+            duty: Duty::Worker,
+            name: settings.name.clone(),
+            since: queue.ports().clock.now(),
+            slots: settings.slots,
+            hand: Some(Arc::clone(&hand)),
+        };
+        let outside = outside(queue.ports(), facts_key, &router, measures, hand);
         let ports = wiring::worker_ports(queue.ports(), outside);
         let worker = Worker::new(ports, settings);
         let shutdown = Shutdown {
             stop,
             abort: CancellationToken::new(),
         };
-        let ended = worker.run(&shutdown).await;
+        let fleet = &*queue.ports().fleet;
+        let ended = tokio::select! {
+            ended = worker.run(&shutdown) => ended,
+            never = member.tell_on(fleet) => match never {},
+        };
+        member.leave(fleet).await;
         // Looked at now: a stop that comes while all is closed is not why the worker ended.
         let was_told_to = shutdown.stop.is_cancelled();
         // Uploads that were broken off are cancelled at their registries.
@@ -251,11 +260,12 @@ fn outside(
     facts_key: Option<MacKey>,
     router: &Arc<Router>,
     measures: Arc<dyn Measures>,
+    progress: Arc<dyn Progress>,
 ) -> Outside {
     Outside {
         registries: router.clone(),
         memo: queue.memos.of(facts_key),
-        progress: Arc::new(Silent),
+        progress,
         measures,
         clock: Arc::clone(&queue.clock),
     }

@@ -1,7 +1,6 @@
 //! What is under way, as it is told by the worker. Called for every chunk of every blob: one short lock each.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -13,9 +12,10 @@ use image_sync_shared::run::job::{Job, JobId};
 use image_sync_shared::run::outcome::{ImageResult, ResultKind};
 use time::OffsetDateTime;
 
+use super::Viewed;
+use super::in_flight::InFlight;
 use super::rate::Rate;
-use super::view::{ImageView, Transfers, View, WaitingView};
-use crate::terminal::targets::{names_apart, place_of};
+use super::view::{View, WaitingImage, by_host, named_apart};
 
 /// A run under way.
 pub(crate) struct Board {
@@ -33,40 +33,9 @@ struct State {
     failed: u32,
     bytes: u64,
     rate: Rate,
-    in_flight: HashMap<JobId, InFlight>,
-    waiting: HashMap<JobId, Waiting>,
-}
-
-#[derive(Debug)]
-struct InFlight {
-    name: String,
-    target: String,
-    started: Instant,
-    /// Bytes of all blobs that it refers to, once that is known.
-    planned: Option<u64>,
-    /// Bytes of those that were at the target.
-    found: u64,
-    /// Bytes of those that were sent whole.
-    sent: u64,
-    /// Blobs under way.
-    blobs: HashMap<Digest, Transfer>,
-    rate: Rate,
-    /// When a blob began, or bytes of one were sent.
-    moved: Instant,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Transfer {
-    sent: u64,
-    size: u64,
-}
-
-/// An image that was put back.
-#[derive(Debug)]
-struct Waiting {
-    host: String,
-    why: String,
-    until: OffsetDateTime,
+    in_flight: InFlight,
+    /// Images that were put back.
+    waiting: HashMap<JobId, WaitingImage>,
 }
 
 impl Board {
@@ -80,22 +49,21 @@ impl Board {
         }
     }
 
-    /// The run as it is now.
-    pub(super) fn view(&self) -> View {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Viewed for Board {
+    fn view(&self) -> View {
         let now = Instant::now();
         let elapsed = now - self.started;
         let mut state = self.state();
         let bytes = state.bytes;
         let rate = state.rate.note(elapsed, bytes);
-        let waiting = state.waiting(self.clock.now());
-        let mut images: Vec<&mut InFlight> = state.in_flight.values_mut().collect();
-        images.sort_by_key(|image| image.started);
-        let names = images.iter();
-        let names = names.map(|image| (image.name.as_str(), image.target.as_str()));
-        let names: Vec<_> = names_apart(names).map(Cow::into_owned).collect();
-        let in_flight = images.into_iter().zip(names);
-        let in_flight = in_flight.map(|(image, name)| image.view(name, now, self.stall));
-        let in_flight: Vec<ImageView> = in_flight.collect();
+        let waiting = by_host(state.waiting.values(), self.clock.now());
+        let in_flight = state.in_flight.images(self.stall);
+        let in_flight = named_apart(in_flight.into_iter().map(|image| (image, None)));
         View {
             images: state.images,
             done: state.done,
@@ -105,78 +73,6 @@ impl Board {
             elapsed,
             in_flight,
             waiting,
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    fn with_image(&self, job: &JobId, change: impl FnOnce(&mut InFlight)) {
-        if let Some(image) = self.state().in_flight.get_mut(job) {
-            change(image);
-        }
-    }
-}
-
-impl State {
-    /// The images that wait, by host, the first to come first.
-    fn waiting(&self, now: OffsetDateTime) -> Vec<WaitingView> {
-        let mut by_host: BTreeMap<&str, WaitingView> = BTreeMap::new();
-        for Waiting { host, why, until } in self.waiting.values() {
-            let left = Duration::try_from(*until - now).unwrap_or_default();
-            let first = by_host.entry(host).or_insert_with(|| WaitingView {
-                host: host.clone(),
-                images: 0,
-                left,
-                why: why.clone(),
-            });
-            first.images += 1;
-            if left < first.left {
-                first.left = left;
-                first.why.clone_from(why);
-            }
-        }
-        let mut waiting: Vec<WaitingView> = by_host.into_values().collect();
-        waiting.sort_by_key(|host| host.left);
-        waiting
-    }
-}
-
-impl InFlight {
-    fn new(job: &Job) -> Self {
-        let now = Instant::now();
-        Self {
-            name: format!("{}:{}", job.image, job.tag),
-            target: place_of(&job.target.image.to_string()).to_owned(),
-            started: now,
-            planned: None,
-            found: 0,
-            sent: 0,
-            blobs: HashMap::new(),
-            rate: Rate::default(),
-            moved: now,
-        }
-    }
-
-    fn view(&mut self, name: String, now: Instant, stall: Duration) -> ImageView {
-        let under_way = self.blobs.values();
-        let partly = under_way.map(|blob| blob.sent.min(blob.size));
-        let sent = partly.fold(self.sent, u64::saturating_add);
-        let since = now - self.started;
-        let rate = self.rate.note(since, sent);
-        let stands_still = now - self.moved;
-        ImageView {
-            name,
-            since,
-            transfers: self.planned.map(|planned| Transfers {
-                sent,
-                to_send: planned.saturating_sub(self.found).max(sent),
-                rate,
-                under_way: self.blobs.len(),
-                stands_still,
-                cut_in: stall.saturating_sub(stands_still),
-            }),
         }
     }
 }
@@ -189,56 +85,37 @@ impl Progress for Board {
     fn image_started(&self, job: &Job) {
         let mut state = self.state();
         state.waiting.remove(&job.job_id);
-        let image = InFlight::new(job);
-        state.in_flight.insert(job.job_id.clone(), image);
+        state.in_flight.started(job);
     }
 
     fn blobs_planned(&self, job: &JobId, bytes: u64) {
-        self.with_image(job, |image| {
-            let before = image.planned.unwrap_or_default();
-            image.planned = Some(before.saturating_add(bytes));
-        });
+        self.state().in_flight.planned(job, bytes);
     }
 
     fn blob_found(&self, job: &JobId, size: u64) {
-        self.with_image(job, |image| image.found = image.found.saturating_add(size));
+        self.state().in_flight.found(job, size);
     }
 
     fn blob_started(&self, job: &JobId, blob: &Digest, size: u64) {
-        self.with_image(job, |image| {
-            image.blobs.insert(blob.clone(), Transfer { sent: 0, size });
-            image.moved = Instant::now();
-        });
+        self.state().in_flight.blob_started(job, blob, size);
     }
 
     fn blob_advanced(&self, job: &JobId, blob: &Digest, bytes: u64) {
         let mut state = self.state();
         state.bytes = state.bytes.saturating_add(bytes);
-        let Some(image) = state.in_flight.get_mut(job) else {
-            return;
-        };
-        image.moved = Instant::now();
-        if let Some(transfer) = image.blobs.get_mut(blob) {
-            transfer.sent = transfer.sent.saturating_add(bytes);
-        }
+        state.in_flight.blob_advanced(job, blob, bytes);
     }
 
     fn blob_ended(&self, job: &JobId, blob: &Digest) {
-        self.with_image(job, |image| {
-            let ended = image.blobs.remove(blob);
-            // One that was broken off ends too.
-            if let Some(through) = ended.filter(|transfer| transfer.sent >= transfer.size) {
-                image.sent = image.sent.saturating_add(through.size);
-            }
-        });
+        self.state().in_flight.blob_ended(job, blob);
     }
 
     fn image_put_back(&self, job: &Job, why: &str, until: Option<OffsetDateTime>) {
         let mut state = self.state();
-        state.in_flight.remove(&job.job_id);
+        state.in_flight.ended(&job.job_id);
         let host = job.source.image.repository.host();
         if let (Some(host), Some(until)) = (host, until) {
-            let waiting = Waiting {
+            let waiting = WaitingImage {
                 host: host.to_owned(),
                 why: why.to_owned(),
                 until,
@@ -249,7 +126,7 @@ impl Progress for Board {
 
     fn image_ended(&self, job: &Job, result: &ImageResult) {
         let mut state = self.state();
-        state.in_flight.remove(&job.job_id);
+        state.in_flight.ended(&job.job_id);
         state.waiting.remove(&job.job_id);
         state.done += 1;
         state.failed += u32::from(result.kind() == ResultKind::Failed);
@@ -272,7 +149,7 @@ mod tests {
         Board::new(Duration::from_secs(60), clock)
     }
 
-    fn transfers(view: &View, place: usize) -> (u64, u64, usize) {
+    fn transfers(view: &View, place: usize) -> (u64, u64, u32) {
         let transfers = view.in_flight[place].transfers.unwrap();
         (transfers.sent, transfers.to_send, transfers.under_way)
     }

@@ -1,9 +1,14 @@
 //! The progress display as lines of text, which a terminal of any size can hold.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use console::{Alignment, measure_text_width, pad_str};
+use image_sync_shared::ports::queue::fleet::{ImageInHand, Transfers};
+use time::OffsetDateTime;
 
+use crate::terminal::targets::{names_apart, place_of};
 use crate::terminal::text::{keep_end, keep_start, printable};
 use crate::terminal::units;
 
@@ -46,23 +51,19 @@ pub(super) struct ImageView {
     pub(super) since: Duration,
     /// Its blobs, once it is known which.
     pub(super) transfers: Option<Transfers>,
+    /// The worker that has it in hand, where that is another process.
+    pub(super) worker: Option<String>,
 }
 
-/// What is sent of an image.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Transfers {
-    /// Bytes that were sent.
-    pub(super) sent: u64,
-    /// Bytes that are to be sent in all, as far as is known.
-    pub(super) to_send: u64,
-    /// Bytes per second.
-    pub(super) rate: u64,
-    /// Blobs that are being sent.
-    pub(super) under_way: usize,
-    /// Since the last byte.
-    pub(super) stands_still: Duration,
-    /// When it is cut if no byte comes.
-    pub(super) cut_in: Duration,
+/// An image that was put back.
+#[derive(Clone, Debug)]
+pub(super) struct WaitingImage {
+    /// The registry that it comes from.
+    pub(super) host: String,
+    /// Why it was put back.
+    pub(super) why: String,
+    /// When it comes again.
+    pub(super) until: OffsetDateTime,
 }
 
 /// Images of one registry that were put back.
@@ -76,6 +77,50 @@ pub(super) struct WaitingView {
     pub(super) left: Duration,
     /// Why that one was put back.
     pub(super) why: String,
+}
+
+/// Images in hand, each with the worker that has it, as they are shown: with their targets where others are called the same.
+pub(super) fn named_apart(
+    images: impl Iterator<Item = (ImageInHand, Option<String>)>,
+) -> Vec<ImageView> {
+    let images: Vec<_> = images.collect();
+    let names = images.iter();
+    let names = names.map(|(image, _)| (image.image.as_str(), place_of(&image.target)));
+    let names: Vec<_> = names_apart(names).map(Cow::into_owned).collect();
+    let images = images.into_iter().zip(names);
+    images
+        .map(|((image, worker), name)| ImageView {
+            name,
+            since: image.since,
+            transfers: image.transfers,
+            worker,
+        })
+        .collect()
+}
+
+/// The images that wait, by host, the first to come first.
+pub(super) fn by_host<'a>(
+    waiting: impl Iterator<Item = &'a WaitingImage>,
+    now: OffsetDateTime,
+) -> Vec<WaitingView> {
+    let mut by_host: BTreeMap<&str, WaitingView> = BTreeMap::new();
+    for WaitingImage { host, why, until } in waiting {
+        let left = Duration::try_from(*until - now).unwrap_or_default();
+        let first = by_host.entry(host).or_insert_with(|| WaitingView {
+            host: host.clone(),
+            images: 0,
+            left,
+            why: why.clone(),
+        });
+        first.images += 1;
+        if left < first.left {
+            first.left = left;
+            first.why.clone_from(why);
+        }
+    }
+    let mut waiting: Vec<WaitingView> = by_host.into_values().collect();
+    waiting.sort_by_key(|host| host.left);
+    waiting
 }
 
 /// A part of a line, and how soon it gives way: the highest number first.
@@ -177,34 +222,11 @@ impl ImageView {
         let mut parts = vec![(0, format!("  {name}"))];
         match &self.transfers {
             None => parts.push((1, "checking".to_owned())),
-            Some(transfers) => parts.extend(transfers.parts()),
+            Some(transfers) => parts.extend(parts_of(*transfers)),
         }
+        let worker = self.worker.as_deref().map(printable);
+        parts.extend(worker.map(|worker| (6, format!("on {worker}"))));
         fitting(parts, width)
-    }
-}
-
-impl Transfers {
-    fn parts(&self) -> Vec<Part> {
-        if self.sent >= self.to_send {
-            return vec![(1, "writing manifests".to_owned())];
-        }
-        let stands_still = self.under_way > 0 && self.stands_still >= STANDS_STILL;
-        let percent = format!("{:>3}%", percent(self.sent, self.to_send));
-        let mut parts = vec![
-            (5, bar(self.sent, self.to_send, 10)),
-            (if stands_still { 2 } else { 1 }, percent),
-            (3, format!("{:>21}", amounts(self.sent, self.to_send))),
-        ];
-        if stands_still {
-            let still = units::seconds(self.stands_still);
-            let cut = units::seconds(self.cut_in);
-            parts.push((1, format!("no bytes for {still}, cut in {cut}")));
-            return parts;
-        }
-        parts.push((4, format!("{:>10}/s", units::bytes(self.rate))));
-        let left = time_left(self.to_send - self.sent, self.rate);
-        parts.extend(left.map(|left| (2, format!("{left} left"))));
-        parts
     }
 }
 
@@ -218,6 +240,33 @@ impl WaitingView {
             printable(&self.why)
         )
     }
+}
+
+/// What is sent of an image, in words.
+fn parts_of(transfers: Transfers) -> Vec<Part> {
+    if transfers.sent >= transfers.to_send {
+        return vec![(1, "writing manifests".to_owned())];
+    }
+    let stands_still = transfers.under_way > 0 && transfers.stands_still >= STANDS_STILL;
+    let percent = format!("{:>3}%", percent(transfers.sent, transfers.to_send));
+    let mut parts = vec![
+        (5, bar(transfers.sent, transfers.to_send, 10)),
+        (if stands_still { 2 } else { 1 }, percent),
+        (
+            3,
+            format!("{:>21}", amounts(transfers.sent, transfers.to_send)),
+        ),
+    ];
+    if stands_still {
+        let still = units::seconds(transfers.stands_still);
+        let cut = units::seconds(transfers.cut_in);
+        parts.push((1, format!("no bytes for {still}, cut in {cut}")));
+        return parts;
+    }
+    parts.push((4, format!("{:>10}/s", units::bytes(transfers.rate))));
+    let left = time_left(transfers.to_send - transfers.sent, transfers.rate);
+    parts.extend(left.map(|left| (2, format!("{left} left"))));
+    parts
 }
 
 /// The parts side by side, without those that give way first where there is no room for all.
@@ -280,6 +329,7 @@ mod tests {
             name: name.to_owned(),
             since: Duration::from_secs(2),
             transfers,
+            worker: None,
         }
     }
 
@@ -335,6 +385,20 @@ mod tests {
             ]
         );
         assert_eq!(view.lines(34, 24)[1], "  …y/nginx:1.27   45%  11s left");
+    }
+
+    #[test]
+    fn the_worker_of_an_image_is_named_where_there_is_room() {
+        let mut at_work = image("nginx:1", Some(sending()));
+        at_work.worker = Some("worker-1\u{1b}[2J".to_owned());
+        let view = view(vec![at_work]);
+        let line = |width| view.lines(width, 24)[1].clone();
+        assert!(
+            line(120).ends_with("11s left  on worker-1 [2J"),
+            "{}",
+            line(120)
+        );
+        assert!(line(80).ends_with("11s left"), "{}", line(80));
     }
 
     #[test]
