@@ -172,13 +172,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it waits for the end of a run that others carry out.
-    pub(crate) fn waits_for_a_run(&self) -> bool {
+    /// Whether it shows a run that others carry out until that ends.
+    pub(crate) fn shows_a_run_of_others(&self) -> bool {
         match self {
-            Self::Producer(args) => args.waits(),
-            Self::Enqueue(args) => args.waits(),
-            Self::DeadLetters(command) => command.waits(),
-            Self::Runs(command) => matches!(command, RunsCommand::Watch(_)),
+            Self::Producer(args) => args.shows_its_run(),
+            Self::Enqueue(args) => args.shows_its_run(),
+            Self::DeadLetters(command) => command.shows_its_run(),
+            Self::Runs(command) => command.shows_a_run(),
             _ => false,
         }
     }

@@ -80,7 +80,7 @@ fn carry_out(
         Command::Load(args) => args.work.table.quiet,
         _ => false,
     };
-    let shows_a_run = works_images(&command) || command.waits_for_a_run();
+    let shows_a_run = works_images(&command) || command.shows_a_run_of_others();
     let has_progress = shows_a_run && !common.no_progress && !is_quiet;
     let screen = Screen::of_process(!has_progress || environment.dumb_terminal);
     start_logging(

@@ -108,8 +108,8 @@ pub(crate) struct DropArgs {
 }
 
 impl DeadLettersCommand {
-    /// Whether the end of a run is waited for.
-    pub(crate) fn waits(&self) -> bool {
+    /// Whether a run is shown until its end.
+    pub(crate) fn shows_its_run(&self) -> bool {
         matches!(self, Self::Replay(args) if args.wait)
     }
 

@@ -61,9 +61,9 @@ pub(crate) struct EnqueueArgs {
 }
 
 impl EnqueueArgs {
-    /// Whether the end of the run is waited for.
-    pub(crate) fn waits(&self) -> bool {
-        self.wait
+    /// Whether the run is shown until its end.
+    pub(crate) fn shows_its_run(&self) -> bool {
+        self.wait && !self.table.quiet
     }
 }
 

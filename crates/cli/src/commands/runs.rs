@@ -86,6 +86,11 @@ pub(crate) struct CancelArgs {
 }
 
 impl RunsCommand {
+    /// Whether a run is shown until its end.
+    pub(crate) fn shows_a_run(&self) -> bool {
+        matches!(self, Self::Watch(args) if !args.table.quiet)
+    }
+
     fn connection(&self) -> &ConnectionArgs {
         match self {
             Self::List(args) => &args.connection,

@@ -10,7 +10,7 @@ use super::first_that_fits;
 /// The version of what this program tells. A reader takes what it understands of any.
 const PRESENCE_VERSION: u32 = 1;
 /// What is longer, nobody told who keeps to [`MOST_TOLD`].
-const LONGEST: usize = 256 * 1024;
+const LONGEST: usize = 512 * 1024;
 /// As many images are told where a server takes little.
 const FEW: usize = 8;
 
@@ -60,6 +60,7 @@ mod tests {
     fn about(images: usize, text: &str) -> About {
         let image = ImageInHand {
             run: RunId::new("r1"),
+            idx: 7,
             image: text.to_owned(),
             target: text.to_owned(),
             since: Duration::from_millis(1500),

@@ -96,6 +96,7 @@ pub(crate) fn result(idx: u32, action: Action) -> RunEvent {
 pub(crate) fn member(duty: Duty, name: &str) -> Presence {
     let image = ImageInHand {
         run: run(),
+        idx: 7,
         image: "nginx:1.27".to_owned(),
         target: "localhost:5000/nginx:1.27".to_owned(),
         since: Duration::from_millis(1500),

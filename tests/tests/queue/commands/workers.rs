@@ -1,5 +1,6 @@
 //! Workers that are there, and what they have in hand.
 
+use image_sync_testkit::fake_registry::{Fault, Rule};
 use image_sync_tests::Running;
 use serde_json::Value;
 
@@ -83,6 +84,22 @@ async fn who_waits_in_a_terminal_sees_the_run_and_what_each_worker_has_in_hand()
     gates[1].release();
     let ended = producer.ended().await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
+}
+
+#[tokio::test]
+async fn who_waits_in_a_terminal_sees_which_registry_is_waited_for() {
+    let pipeline = TestPipeline::start().await;
+    pipeline.write(&pipeline.catalog(2));
+    let busy = Fault::rate_limited(Some("3600"));
+    let of_one = format!("/v2/{}/manifests/*", repository(1));
+    pipeline.source.stage(Rule::new("*", of_one), busy);
+    let _aggregator = pipeline.aggregator();
+    let _worker = pipeline.worker_of(1, "w");
+    let producer = in_terminal(&pipeline, 160);
+    producer.line("2 waiting").await;
+    let line = producer.line("2 images waiting, the first for ").await;
+    assert!(line.contains(pipeline.source.host()), "{line}");
+    assert!(line.contains("429"), "{line}");
 }
 
 #[tokio::test]

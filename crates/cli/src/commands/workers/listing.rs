@@ -140,6 +140,7 @@ mod tests {
         };
         let image = ImageInHand {
             run: RunId::new("r1"),
+            idx: 7,
             image: "nginx:1.27".to_owned(),
             target: "localhost:5000/nginx:1.27".to_owned(),
             since: Duration::from_secs(3),
@@ -185,7 +186,7 @@ w [2J         4        0  0.1.0    machine.example  2026-11-20T12:00:00Z  2026-1
         let expected = serde_json::json!({
             "name": "worker-1", "slots": 4, "in_hand": 1, "version": "0.1.0", "host": "machine.example",
             "since": "2026-11-20T12:00:00Z", "last_seen": "2026-11-20T12:30:01.5Z",
-            "images": [{"run_id": "r1", "image": "nginx:1.27", "target": "localhost:5000/nginx:1.27", "since_ms": 3000}],
+            "images": [{"run_id": "r1", "idx": 7, "image": "nginx:1.27", "target": "localhost:5000/nginx:1.27", "since_ms": 3000}],
         });
         assert_eq!(list[0], expected);
     }

@@ -41,7 +41,9 @@ pub(super) async fn watch(queue: &Ports, run: &RunId, board: Option<&FleetBoard>
             }
             _ = asks.tick() => watched.asked(queue.fleet.ask().await),
             _ = looks.tick() => {
-                watched.tell_of_workers(queue.backlog.is_deserted().await);
+                if watched.can_look {
+                    watched.tell_of_workers(queue.backlog.is_deserted().await);
+                }
                 watched.tell_of_aggregators();
             }
         }
@@ -60,13 +62,22 @@ fn unheard(error: &QueueError) {
     debug!(%error, "who is there is not known");
 }
 
+/// Whether it is asked who is there.
+enum Asking {
+    /// Not yet, or not while NATS is away.
+    NotNow,
+    /// Since then, without a failure.
+    Since(Instant),
+    /// Never, as that is not allowed, or the answers cannot be heard.
+    Never,
+}
+
 /// Who is there, as far as it is known.
 struct Watched<'a> {
     run: &'a RunId,
-    /// Whether answers can be heard.
-    can_hear: bool,
-    /// Since when it is asked without a failure.
-    asking_since: Option<Instant>,
+    /// Whether it can be seen that nobody takes jobs.
+    can_look: bool,
+    asking: Asking,
     /// When a worker, and when an aggregator, told of itself last.
     worker: Option<Instant>,
     aggregator: Option<Instant>,
@@ -80,8 +91,12 @@ impl<'a> Watched<'a> {
     fn new(run: &'a RunId, can_hear: bool) -> Self {
         Self {
             run,
-            can_hear,
-            asking_since: None,
+            can_look: true,
+            asking: if can_hear {
+                Asking::NotNow
+            } else {
+                Asking::Never
+            },
             worker: None,
             aggregator: None,
             is_deserted: false,
@@ -90,19 +105,17 @@ impl<'a> Watched<'a> {
     }
 
     fn asked(&mut self, asked: Result<(), QueueError>) {
-        match asked {
-            Ok(()) if self.can_hear => {
-                self.asking_since.get_or_insert_with(Instant::now);
-            }
-            // While NATS is away nobody can answer: they have their time anew when it is back.
-            Err(QueueError::Unreachable(_)) => self.asking_since = None,
-            Ok(()) => {}
-            Err(error) => {
+        self.asking = match (asked, &self.asking) {
+            (_, Asking::Never) => Asking::Never,
+            (Ok(()), Asking::Since(begin)) => Asking::Since(*begin),
+            (Ok(()), Asking::NotNow) => Asking::Since(Instant::now()),
+            // Nobody can answer: they have their time anew when it is back.
+            (Err(QueueError::Unreachable(_)), _) => Asking::NotNow,
+            (Err(error), _) => {
                 unheard(&error);
-                self.can_hear = false;
-                self.asking_since = None;
+                Asking::Never
             }
-        }
+        };
     }
 
     fn heard(&mut self, Presence { duty, about }: &Presence) {
@@ -138,7 +151,10 @@ impl<'a> Watched<'a> {
                 }
             }
             Ok(_) | Err(QueueError::Unreachable(_)) => {}
-            Err(error) => debug!(%error, "whether jobs are taken is not known"),
+            Err(error) => {
+                debug!(%error, "whether jobs are taken is not known");
+                self.can_look = false;
+            }
         }
     }
 
@@ -152,11 +168,13 @@ impl<'a> Watched<'a> {
 
     /// Whether one is there that told of itself `last` at this time; none where that is not known yet, or never will be.
     fn is_there(&self, last: Option<Instant>) -> Option<bool> {
-        let asking_since = self.asking_since?;
+        let Asking::Since(begin) = self.asking else {
+            return None;
+        };
         if last.is_some_and(|at| at.elapsed() < ASK_LASTS) {
             return Some(true);
         }
-        (asking_since.elapsed() >= SILENT).then_some(false)
+        (begin.elapsed() >= SILENT).then_some(false)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A run that others carry out: what its log says, and what the workers tell that have its images in hand.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,8 @@ struct State {
     rate: Rate,
     workers: BTreeMap<String, Heard>,
     waiting: HashMap<u32, WaitingImage>,
+    /// Images that have their results. What workers tell of them was on its way when they ended.
+    ended: HashSet<u32>,
 }
 
 /// What a worker told last.
@@ -80,9 +82,11 @@ impl FleetBoard {
         if before.is_none() && state.workers.len() >= MOST_WORKERS {
             return;
         }
-        let images = about.images.into_iter();
-        let images: Vec<ImageInHand> = images.filter(|image| image.run == self.run).collect();
         let known = before.map_or(&[][..], |heard| &heard.images);
+        let images = about.images.into_iter();
+        let is_shown =
+            |image: &ImageInHand| image.run == self.run && !state.ended.contains(&image.idx);
+        let images: Vec<ImageInHand> = images.filter(is_shown).collect();
         let more = images.iter().map(|image| grown(image, known));
         let more = more.fold(0, u64::saturating_add);
         state.bytes = state.bytes.saturating_add(more);
@@ -108,7 +112,9 @@ impl FleetBoard {
 
     /// Image `idx` has its result.
     pub(crate) fn ended(&self, idx: u32) {
-        self.state().waiting.remove(&idx);
+        let mut state = self.state();
+        state.waiting.remove(&idx);
+        state.ended.insert(idx);
     }
 
     /// The run as it is at this moment.
@@ -157,7 +163,7 @@ impl FleetBoard {
 fn grown(image: &ImageInHand, known: &[ImageInHand]) -> u64 {
     let is_same = |other: &&ImageInHand| {
         // One that is in hand for a shorter time is another attempt.
-        (&other.image, &other.target) == (&image.image, &image.target) && other.since <= image.since
+        other.idx == image.idx && other.since <= image.since
     };
     let before = known.iter().find(is_same).map_or(0, sent);
     sent(image).saturating_sub(before)
@@ -174,7 +180,9 @@ impl State {
         let mut images: Vec<_> = heard
             .flat_map(|(worker, heard)| {
                 let age = now - heard.at;
-                let images = heard.images.iter().cloned();
+                let images = heard.images.iter();
+                let images = images.filter(|image| !self.ended.contains(&image.idx));
+                let images = images.cloned();
                 images.map(move |image| (aged(image, age), Some(worker.clone())))
             })
             .collect();
@@ -213,6 +221,7 @@ mod tests {
     fn image(run: &str, image: &str, since: u64, sent: u64) -> ImageInHand {
         ImageInHand {
             run: RunId::new(run),
+            idx: u32::from(image.as_bytes()[0]),
             image: image.to_owned(),
             target: format!("localhost:5000/{image}"),
             since: Duration::from_secs(since),
@@ -293,6 +302,21 @@ mod tests {
         board.stands(done(2, 1100));
         let view = board.view();
         assert_eq!((view.bytes, view.done, view.images), (1100, 2, Some(3)));
+    }
+
+    #[tokio::test]
+    async fn what_a_worker_tells_of_an_image_that_has_its_result_does_not_count_again() {
+        let board = board();
+        board.heard(worker("a", vec![image("r1", "nginx:1", 3, 90)]));
+        board.stands(Standing {
+            done: 1,
+            bytes: 100,
+            ..Standing::default()
+        });
+        board.ended(image("r1", "nginx:1", 0, 0).idx);
+        assert_eq!(shown(&board), (100, Vec::new()));
+        board.heard(worker("a", vec![image("r1", "nginx:1", 4, 95)]));
+        assert_eq!(shown(&board), (100, Vec::new()));
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ pub(super) struct InFlight {
 #[derive(Debug)]
 struct Image {
     run: RunId,
+    idx: u32,
     name: String,
     target: String,
     started: Instant,
@@ -105,6 +106,7 @@ impl Image {
         let now = Instant::now();
         Self {
             run: job.run_id.clone(),
+            idx: job.idx,
             name: format!("{}:{}", job.image, job.tag),
             target: job.target.image.to_string(),
             started: now,
@@ -126,6 +128,7 @@ impl Image {
         let stands_still = now - self.moved;
         ImageInHand {
             run: self.run.clone(),
+            idx: self.idx,
             image: self.name.clone(),
             target: self.target.clone(),
             since,

@@ -71,6 +71,11 @@ async fn who_may_not_ask_or_hear_the_answers_learns_it_and_all_else_works() {
         let refusal = refusal(async || ports.fleet.ask().await).await;
         assert!(refusal.contains(missing), "{refusal}");
         ports.pauses.list().await.unwrap();
+        let worker = guarded.open("worker", Role::Worker).await.unwrap();
+        let ports = worker.ports();
+        let _asked = ports.fleet.asked().await.unwrap();
+        let lease = ports.leases.acquire(missing, "w").await.unwrap();
+        assert!(lease.is_some());
     }
 }
 

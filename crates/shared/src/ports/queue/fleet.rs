@@ -69,6 +69,8 @@ pub struct ImageInHand {
     /// The run that it belongs to.
     #[serde(rename = "run_id")]
     pub run: RunId,
+    /// Its place in the run.
+    pub idx: u32,
     /// The image with its tag, as the config names it.
     #[serde(with = "text::field")]
     pub image: String,
