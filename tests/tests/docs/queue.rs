@@ -106,6 +106,11 @@ async fn images_reach_the_cache_over_a_queue_and_single_ones_go_ahead() {
     }
     assert!(sandbox.has("alpine", "3"));
 
+    let [workers] = queue.page.commands("Workers");
+    let workers: Value = serde_json::from_str(&sandbox.run_well(&workers).await).unwrap();
+    let workers = workers.as_array().unwrap();
+    assert!(!workers.is_empty(), "those that the page starts");
+
     let [sizes] = queue.page.commands("Sizes");
     let sizes = sizes.replace("127.0.0.1:8222", &format!("127.0.0.1:{}", queue.monitor));
     let said = sandbox.run_well(&sizes).await;

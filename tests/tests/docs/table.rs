@@ -19,7 +19,7 @@ const NO_CLOUD: &str = "there is no such cloud";
 const AIR_GAP: &str = "each_step_on_both_sides_of_an_air_gap_does_what_it_says";
 
 /// All blocks of `sh`, in the order of their pages.
-pub(crate) const BLOCKS: [(&str, &str, Tried); 64] = [
+pub(crate) const BLOCKS: [(&str, &str, Tried); 65] = [
     (
         "README.md",
         "image-sync",
@@ -168,6 +168,11 @@ pub(crate) const BLOCKS: [(&str, &str, Tried); 64] = [
         "docs/queue.md",
         "Paused registries",
         By("runs_are_looked_at_and_cancelled_and_a_pause_is_ended"),
+    ),
+    (
+        "docs/queue.md",
+        "Workers",
+        By("images_reach_the_cache_over_a_queue_and_single_ones_go_ahead"),
     ),
     (
         "docs/queue.md",
