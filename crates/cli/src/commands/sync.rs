@@ -277,7 +277,7 @@ impl Sync<'_> {
         let (stop, grace) = (CancellationToken::new(), self.options.grace);
         let serving = server.serve(&stop)?;
         tokio::select! {
-            ended_by = signals.watch(stop.clone(), grace) => Ok(ended_by),
+            ended_by = signals.watch(stop.clone(), grace, Some(self.screen)) => Ok(ended_by),
             ended = self.run(&stop, &serving) => ended,
         }
     }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::process::exit::Exit;
+use crate::terminal::progress::Screen;
 use crate::terminal::units;
 
 /// After the grace time, for what is handed back and told to others. With the default of the grace time that is over before
@@ -47,17 +48,24 @@ impl Signals {
         })
     }
 
-    /// Cancels `stop` at the first signal, and returns at the second one.
-    pub(crate) async fn watch(mut self, stop: CancellationToken, grace: Duration) -> Exit {
+    /// Cancels `stop` at the first signal, and returns at the second one. A display of the screen counts the time down.
+    pub(crate) async fn watch(
+        mut self,
+        stop: CancellationToken,
+        grace: Duration,
+        screen: Option<&Screen>,
+    ) -> Exit {
         let first = self.next().await;
         // Before the token: whoever that wakes may ask how much time is left.
         END.get_or_init(|| Instant::now() + grace + LAST_WORDS);
         stop.cancel();
-        let grace = units::setting(grace);
-        warn!(
-            "{} received: ending in order within {grace}; another one ends at once",
-            first.name()
-        );
+        if !screen.is_some_and(|screen| screen.count_down(first.name(), grace)) {
+            let grace = units::setting(grace);
+            warn!(
+                "{} received: ending in order within {grace}; another one ends at once",
+                first.name()
+            );
+        }
         let second = self.next().await;
         warn!("{} received again: ending at once", second.name());
         Exit::Signal(second.number())

@@ -27,7 +27,7 @@ where
         let signals = Signals::listen().map_err(Problem::not_carried_out)?;
         let stop = CancellationToken::new();
         tokio::select! {
-            ended_by = signals.watch(stop.clone(), grace) => Ok(ended_by),
+            ended_by = signals.watch(stop.clone(), grace, None) => Ok(ended_by),
             ended = work(stop.clone()) => ended,
             problem = out_of_time(&stop, grace) => Err(problem),
         }

@@ -74,6 +74,14 @@ impl Screen {
         Some(board)
     }
 
+    /// From now on the display says that `signal` came, and for how long what is in hand may still take. False if there is none.
+    pub(crate) fn count_down(&self, signal: &'static str, grace: Duration) -> bool {
+        match &self.display {
+            Some(display) => display.count_down(signal, grace),
+            None => false,
+        }
+    }
+
     /// Takes the display away.
     pub(crate) fn end(&self) {
         if let Some(display) = &self.display {

@@ -73,6 +73,7 @@ impl Viewed for Board {
             elapsed,
             in_flight,
             waiting,
+            ending: None,
         }
     }
 }

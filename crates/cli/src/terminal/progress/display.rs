@@ -3,15 +3,19 @@
 use std::io::{self, Write as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use console::{Term, measure_text_width};
 use image_sync_shared::panics::lock;
 
 use super::Viewed;
+use super::view::{EndingView, View};
 
 /// The time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
+
+/// How wide a key is that a terminal shows behind the last line.
+const ECHO: usize = 2;
 
 /// The display of this process, at the end of stderr.
 #[derive(Default)]
@@ -26,6 +30,8 @@ struct State {
     board: Option<Arc<dyn Viewed>>,
     /// How often a board was shown.
     shown: u64,
+    /// Once a signal came: which, and until when what is in hand may take.
+    ending: Option<(&'static str, Instant)>,
     /// The columns of each line that is on the terminal.
     frame: Vec<usize>,
 }
@@ -38,6 +44,13 @@ impl Display {
         state.shown += 1;
         let (display, number) = (Arc::clone(self), state.shown);
         thread::spawn(move || display.draw_on(number));
+    }
+
+    /// Says from now on that `signal` came, and how much of `grace` is left. False if nothing is drawn.
+    pub(super) fn count_down(&self, signal: &'static str, grace: Duration) -> bool {
+        let mut state = self.state();
+        state.ending = Some((signal, Instant::now() + grace));
+        state.board.is_some()
     }
 
     /// Takes the lines away.
@@ -74,10 +87,17 @@ impl State {
     fn draw(&mut self, text: &[u8]) -> io::Result<()> {
         let (height, width) = Term::stderr().size();
         let (height, width) = (usize::from(height), usize::from(width));
-        // One line stays free, for the cursor.
+        // One line stays free, for the cursor, and at the end of each one room for a ^C that the terminal shows.
         let height = height.saturating_sub(1);
-        let board = self.board.as_ref();
-        let lines = board.map(|board| board.view().lines(width, height));
+        let room = width.saturating_sub(ECHO);
+        let lines = self.board.as_ref().map(|board| {
+            let ending = self.ending.map(|(signal, until)| EndingView {
+                signal,
+                left: until.saturating_duration_since(Instant::now()),
+            });
+            let view = board.view();
+            View { ending, ..view }.lines(room, height)
+        });
         let lines = lines.unwrap_or_default();
         let mut out = erased(&self.frame, width).into_bytes();
         out.extend(text);

@@ -151,6 +151,7 @@ impl FleetBoard {
             elapsed: since_start.unwrap_or(here),
             in_flight: named_apart(in_hand.into_iter()),
             waiting: by_host(waiting, time),
+            ending: None,
         }
     }
 

@@ -40,6 +40,17 @@ pub(super) struct View {
     pub(super) in_flight: Vec<ImageView>,
     /// Those that were put back, by the registry that they come from.
     pub(super) waiting: Vec<WaitingView>,
+    /// Whether the run is to end.
+    pub(super) ending: Option<EndingView>,
+}
+
+/// A run that is to end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EndingView {
+    /// The signal that says so.
+    pub(super) signal: &'static str,
+    /// For how long what is in hand may still take.
+    pub(super) left: Duration,
 }
 
 /// An image in work.
@@ -123,12 +134,22 @@ pub(super) fn by_host<'a>(
     waiting
 }
 
+impl EndingView {
+    fn line(&self) -> String {
+        let Self { signal, left } = self;
+        let left = units::seconds(*left);
+        format!("{signal}: ending in order, {left} left; another one ends at once")
+    }
+}
+
 /// A part of a line, and how soon it gives way: the highest number first.
 type Part = (u8, String);
 
 impl View {
     /// At most `height` lines of at most `width` columns.
     pub(super) fn lines(&self, width: usize, height: usize) -> Vec<String> {
+        let ending = self.ending.as_ref().map(EndingView::line);
+        let height = height.saturating_sub(usize::from(ending.is_some()));
         let hosts = self.waiting.len().min(MOST_HOSTS).min(height / 4);
         let mut shown: Vec<&ImageView> = self.in_flight.iter().filter(|i| i.is_shown()).collect();
         let room = height.saturating_sub(1 + hosts).min(MOST_IMAGES);
@@ -152,6 +173,7 @@ impl View {
         }
         lines.extend(self.waiting[..hosts].iter().map(WaitingView::line));
         lines.truncate(height);
+        lines.extend(ending);
         lines
             .iter()
             .map(|line| keep_start(line, width).into_owned())
@@ -343,6 +365,7 @@ mod tests {
             elapsed: Duration::from_secs(42),
             in_flight,
             waiting: Vec::new(),
+            ending: None,
         }
     }
 
@@ -438,6 +461,22 @@ mod tests {
                 "  quay.io: 1 image waiting, the first for 1m15s: 429 Too Many Requests",
             ]
         );
+    }
+
+    #[test]
+    fn a_signal_is_told_in_one_line_at_the_end_with_the_time_that_is_left() {
+        let view = View {
+            images: Some(5),
+            ending: Some(EndingView {
+                signal: "SIGINT",
+                left: Duration::from_secs(4),
+            }),
+            ..View::default()
+        };
+        let lines = view.lines(58, 24);
+        let last = "SIGINT: ending in order, 4s left; another one ends at once";
+        assert_eq!((lines.len(), lines[1].as_str()), (2, last));
+        assert_eq!(view.lines(58, 1).len(), 1);
     }
 
     #[test]
