@@ -51,12 +51,7 @@ pub(crate) async fn end_of(
 ) -> Result<Awaited, Problem> {
     info!(run_id = %run, "waiting for the end of the run");
     let board = screen.and_then(|screen| screen.begin_fleet(run, Arc::clone(&queue.clock)));
-    let shown = async {
-        match &board {
-            Some(board) => log::show(queue, run, board).await,
-            None => std::future::pending().await,
-        }
-    };
+    let shown = log::show(queue, run, board.as_deref());
     let awaited = tokio::select! {
         awaited = end_in(&*queue.states, &*queue.runs, &*queue.clock, run, stop) => awaited,
         never = Box::pin(fleet::watch(queue, run, board.as_deref())) => match never {},

@@ -1,4 +1,4 @@
-//! How far a run is by its log, for the display of who waits for it.
+//! How far a run is by its log, for who waits for it: on the display, or else in a line from time to time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -10,8 +10,8 @@ use image_sync_queue::Ports;
 use image_sync_shared::image::reference::split;
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::run::{ImageName, RunEvent, RunId};
-use tokio::time::Instant;
-use tracing::debug;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info};
 
 use crate::terminal::progress::{FleetBoard, Standing};
 
@@ -20,23 +20,89 @@ const STEP: Duration = Duration::from_millis(250);
 /// How long one wait for news is.
 const NEWS: Duration = Duration::from_secs(5);
 
+/// The time between two lines.
+const LINES: Duration = Duration::from_secs(30);
+/// Where there is no display, the log is not read for so long: most runs are over by then.
+const UNREAD: Duration = Duration::from_secs(15);
+
 /// Shows how far the run is. Who may not read its log sees what workers tell all the same.
-pub(super) async fn show(queue: &Ports, run: &RunId, board: &FleetBoard) -> Infallible {
-    match follow(queue, run, board).await {
+pub(super) async fn show(queue: &Ports, run: &RunId, board: Option<&FleetBoard>) -> Infallible {
+    let followed = if let Some(board) = board {
+        follow(queue, run, &mut Shown::On(board)).await
+    } else {
+        sleep(UNREAD).await;
+        follow(queue, run, &mut Shown::InLines(Lines::new(run))).await
+    };
+    match followed {
         Ok(never) => match never {},
         Err(error) => debug!(%error, "how far the run is is not known"),
     }
     std::future::pending().await
 }
 
-async fn follow(queue: &Ports, run: &RunId, board: &FleetBoard) -> Result<Infallible, QueueError> {
+/// Where it is shown.
+enum Shown<'a> {
+    On(&'a FleetBoard),
+    InLines(Lines<'a>),
+}
+
+impl Shown<'_> {
+    fn stands(&mut self, standing: Standing, is_all: bool) {
+        match self {
+            Self::On(board) => {
+                board.stands(standing);
+                if is_all {
+                    board.is_up_to_date();
+                }
+            }
+            Self::InLines(lines) => lines.stands(&standing),
+        }
+    }
+
+    fn board(&self) -> Option<&FleetBoard> {
+        match self {
+            Self::On(board) => Some(board),
+            Self::InLines(_) => None,
+        }
+    }
+}
+
+/// Lines of how far a run is, each with something new.
+struct Lines<'a> {
+    run: &'a RunId,
+    /// When the last one came, and how many images were done by then.
+    said: (Instant, u32),
+}
+
+impl<'a> Lines<'a> {
+    fn new(run: &'a RunId) -> Self {
+        // What came before is read within moments, and is no news.
+        let said = (Instant::now(), 0);
+        Self { run, said }
+    }
+
+    fn stands(&mut self, standing: &Standing) {
+        let Standing { done, failed, .. } = *standing;
+        let (at, said) = self.said;
+        if at.elapsed() >= LINES && said != done {
+            self.said = (Instant::now(), done);
+            info!(run_id = %self.run, done, failed, total = standing.images, "the run goes on");
+        }
+    }
+}
+
+async fn follow(
+    queue: &Ports,
+    run: &RunId,
+    shown_on: &mut Shown<'_>,
+) -> Result<Infallible, QueueError> {
     let mut log = queue.log.read(run).await?;
     let (mut fold, mut hosts) = (Fold::default(), Hosts::default());
     let (mut shown, mut wait) = (Instant::now(), Duration::ZERO);
     loop {
         let is_all = match log.next(wait).await {
             Ok(Some(event)) => {
-                take(event, &mut fold, &mut hosts, board);
+                take(event, &mut fold, &mut hosts, shown_on.board());
                 wait = STEP;
                 false
             }
@@ -46,17 +112,20 @@ async fn follow(queue: &Ports, run: &RunId, board: &FleetBoard) -> Result<Infall
             Err(error) => return Err(error),
         };
         if is_all || shown.elapsed() >= STEP {
-            board.stands(standing(&fold));
+            shown_on.stands(standing(&fold), is_all);
             shown = Instant::now();
         }
         if is_all {
-            board.is_up_to_date();
             wait = NEWS;
         }
     }
 }
 
-fn take(event: RunEvent, fold: &mut Fold, hosts: &mut Hosts, board: &FleetBoard) {
+fn take(event: RunEvent, fold: &mut Fold, hosts: &mut Hosts, board: Option<&FleetBoard>) {
+    let Some(board) = board else {
+        fold.apply(event);
+        return;
+    };
     match &event {
         RunEvent::Chunk { first_idx, items } => hosts.add(*first_idx, items),
         RunEvent::Attempt {
@@ -113,5 +182,32 @@ impl Hosts {
     fn of(&self, idx: u32) -> String {
         let host = self.of.get(&idx).map_or("another registry", |host| host);
         host.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_comes_each_half_minute_if_there_is_something_new() {
+        let run = RunId::new("r1");
+        let mut lines = Lines::new(&run);
+        let mut said_after = async |seconds, done| {
+            sleep(Duration::from_secs(seconds)).await;
+            lines.stands(&Standing {
+                images: Some(300),
+                done,
+                failed: 0,
+                bytes: 0,
+                started_at: None,
+            });
+            lines.said.1
+        };
+        assert_eq!(said_after(0, 7).await, 0);
+        assert_eq!(said_after(29, 8).await, 0);
+        assert_eq!(said_after(1, 9).await, 9);
+        assert_eq!(said_after(60, 9).await, 9);
+        assert_eq!(said_after(0, 10).await, 10);
     }
 }
