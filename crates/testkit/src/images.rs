@@ -6,6 +6,7 @@ pub mod examples;
 mod gzip;
 mod index;
 mod layout;
+mod made_up;
 mod odd;
 mod tar;
 
@@ -24,6 +25,7 @@ pub use builder::{ImageBuilder, docker_image, image, image_with_layers};
 pub use gzip::gzip;
 pub use index::{artifact_index, docker_list, index, index_of, index_with_attestations};
 pub use layout::{incomplete_layout_tags, layout_blob, layout_tags, write_layout};
+pub use made_up::MadeUp;
 pub use odd::{
     foreign_layer, not_json, oversized, schema1, self_containing_index, unknown_artifact_manifest,
     with_urls, without_media_type,

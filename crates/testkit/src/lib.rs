@@ -17,5 +17,6 @@ pub use fake_registry::FakeRegistry;
 pub use images::Image;
 pub use network::closed_port::ClosedPort;
 pub use network::collector::{Collector, SpanKind};
+pub use network::link::Link;
 pub use network::proxy::Proxy;
 pub use tls::PrivateCa;

@@ -8,7 +8,7 @@ use image_sync_shared::image::digest::Digest;
 use image_sync_testkit::FakeRegistry;
 use image_sync_testkit::fake_registry::{Behaviour, Synthetic};
 use image_sync_testkit::images::{
-    Blob, Image, ImageBuilder, artifact, cosign_signature, deterministic_bytes, referrers_index,
+    Blob, Image, ImageBuilder, MadeUp, artifact, cosign_signature, referrers_index,
 };
 
 const USAGE: &str = "\
@@ -75,11 +75,9 @@ async fn serve(options: &Options) -> io::Result<()> {
         .behaviour(|behaviour| behave(behaviour, options))
         .start()
         .await?;
-    let shared: Vec<Blob> = (0..options.shared_blobs)
-        .map(|i| layer(&format!("shared {i}"), options.layer_bytes))
-        .collect();
+    let made_up = MadeUp::new(options.blobs, options.shared_blobs, options.layer_bytes);
     for i in 0..options.images {
-        let image = image(i, &shared, options);
+        let image = made_up.image(i);
         registry.put_image(&format!("images/{i}"), "1", &image);
         put_artifacts(&registry, &format!("images/{i}"), &image, options);
     }
@@ -158,21 +156,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> io::Result<Options> {
     Ok(options)
 }
 
-fn layer(seed: &str, length: usize) -> Blob {
-    Blob::new(LAYER, deterministic_bytes(seed, length))
-}
-
 const LAYER: &str = image_sync_shared::image::media_type::OCI_LAYER_GZIP;
-
-fn image(number: usize, shared: &[Blob], options: &Options) -> Image {
-    let builder = ImageBuilder::new(format!("image {number}"));
-    let own = (shared.len()..options.blobs)
-        .map(|i| layer(&format!("image {number} layer {i}"), options.layer_bytes));
-    let layers = shared.iter().take(options.blobs).cloned().chain(own);
-    let described =
-        |builder: ImageBuilder, layer: Blob| builder.described(layer.descriptor(), Some(layer));
-    layers.fold(builder, described).build()
-}
 
 fn put_huge(registry: &FakeRegistry, gib: u64) {
     let blob = Synthetic::new("huge", gib << 30);

@@ -82,6 +82,16 @@ impl Builder {
         self
     }
 
+    /// Speaks TLS as with [`Self::tls`], and HTTP/2 with clients that offer it.
+    ///
+    /// Faults are those of HTTP/1.1 but for [`Fault::Interrupt`](super::Fault::Interrupt), which takes the whole answer:
+    /// its stream is reset, or held, wherever in the exchange it was to happen.
+    #[must_use]
+    pub fn http2(mut self, ca: &PrivateCa) -> Self {
+        self.tls = Some(ca.http2_acceptor());
+        self
+    }
+
     /// How it behaves.
     #[must_use]
     pub fn behaviour(mut self, change: impl FnOnce(&mut Behaviour)) -> Self {

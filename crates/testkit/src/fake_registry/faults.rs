@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::http::connection::Connection;
 use super::http::interruption::{At, Then, hold};
 use super::http::response::Response;
 use super::records::Request;
@@ -212,10 +211,10 @@ impl Fault {
         self
     }
 
-    /// Waits where it says so; an error if the client left meanwhile.
-    pub(super) async fn wait(&self, connection: &Connection) -> io::Result<()> {
+    /// Waits where it says so; an error if `client_left` comes first.
+    pub(super) async fn wait(&self, client_left: impl Future<Output = ()>) -> io::Result<()> {
         match self {
-            Self::Hold(gate) => hold(gate, connection).await,
+            Self::Hold(gate) => hold(gate, client_left).await,
             Self::Delay(time) => {
                 tokio::time::sleep(*time).await;
                 Ok(())

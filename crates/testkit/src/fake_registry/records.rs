@@ -82,6 +82,7 @@ pub(super) struct Records {
     next: AtomicU64,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
+    by_method: Mutex<BTreeMap<String, u64>>,
     requests: Mutex<Vec<Request>>,
     changed: Notify,
 }
@@ -93,6 +94,7 @@ impl Records {
             next: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             most_in_flight: AtomicUsize::new(0),
+            by_method: Mutex::default(),
             requests: Mutex::new(Vec::new()),
             changed: Notify::new(),
         }
@@ -102,6 +104,9 @@ impl Records {
     pub(super) fn arrived(&self, request: &mut Request) {
         let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
         self.most_in_flight.fetch_max(in_flight, Ordering::Relaxed);
+        *locked(&self.by_method)
+            .entry(request.method.clone())
+            .or_default() += 1;
         if !self.recording.load(Ordering::Relaxed) {
             request.sequence = self.next.fetch_add(1, Ordering::Relaxed);
             return;
@@ -154,7 +159,12 @@ impl Records {
         locked(&self.requests).iter().filter(|r| wanted(r)).count()
     }
 
+    pub(super) fn by_method(&self) -> BTreeMap<String, u64> {
+        locked(&self.by_method).clone()
+    }
+
     pub(super) fn clear(&self) {
+        locked(&self.by_method).clear();
         locked(&self.requests).clear();
         let now = self.in_flight.load(Ordering::Relaxed);
         self.most_in_flight.store(now, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! The registry as a test sees it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +107,12 @@ impl FakeRegistry {
     /// How many requests there were like this.
     pub fn count_where(&self, wanted: impl Fn(&Request) -> bool) -> usize {
         self.shared.records.count(wanted)
+    }
+
+    /// How many requests of each method there were. They are counted without records too.
+    #[must_use]
+    pub fn requests_by_method(&self) -> BTreeMap<String, u64> {
+        self.shared.records.by_method()
     }
 
     /// Forgets all requests so far.

@@ -1,4 +1,6 @@
-//! Accepts connections and answers their requests one by one.
+//! Accepts connections and answers their requests: one by one over HTTP/1.1, all at once over HTTP/2.
+
+mod streams;
 
 use std::io;
 use std::sync::Arc;
@@ -11,11 +13,13 @@ use super::faults::Fault;
 use super::http::body::Body;
 use super::http::connection::Connection;
 use super::http::interruption::{At, Interruption};
+use super::http::message_body::MessageBody;
 use super::http::request_head::{Head, read_head};
 use super::http::response::Response;
 use super::records::Request;
 use super::routes;
 use super::shared::Shared;
+use crate::tls::HTTP2;
 
 /// Serves until it is dropped, its connections with it.
 pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
@@ -46,13 +50,19 @@ async fn serve_connection(
 async fn converse(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     number: u64,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut connection = match tls {
-        Some(tls) => Connection::new(Box::new(tls.accept(stream).await?)),
         None => Connection::new(Box::new(stream)),
+        Some(tls) => {
+            let stream = tls.accept(stream).await?;
+            if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+                return streams::serve(stream, shared, number).await;
+            }
+            Connection::new(Box::new(stream))
+        }
     };
     while let Some(head) = read_head(&mut connection, number).await? {
         if !exchange(shared, &mut connection, head).await? {
@@ -72,20 +82,19 @@ async fn exchange(
     let request = &head.request;
     let _present = Present(shared, request.sequence);
     let faults = shared.faults.met_by(request);
-    let latency = shared.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
+    wait(shared).await;
     for fault in &faults {
-        fault.wait(connection).await?;
+        fault.wait(connection.client_left()).await?;
     }
     let interruptions: Vec<Interruption> = faults.iter().filter_map(interruption).collect();
     let (in_request, in_answer) = interruptions
         .into_iter()
         .partition(|i| matches!(i.at, At::RequestBody(_)));
-    let mut body = Body::new(connection, head.framing, head.wants_continue, in_request);
+    let body = MessageBody::new(connection, head.framing, head.wants_continue, in_request);
+    let mut body = Body::Message(body);
     let response = answer(shared, request, &faults, &mut body).await?;
-    let (read, finished) = (body.length_read(), body.is_finished());
+    let read = body.length_read();
+    let finished = matches!(&body, Body::Message(message) if message.is_finished());
     shared
         .records
         .decided(request.sequence, response.status, read);
@@ -97,6 +106,13 @@ async fn exchange(
         return Ok(false);
     }
     Ok(head.keep_alive && finished)
+}
+
+async fn wait(shared: &Shared) {
+    let latency = shared.latency();
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
 }
 
 async fn answer(

@@ -6,6 +6,7 @@ mod auth;
 mod client;
 mod content;
 mod faults;
+mod http2;
 mod records;
 mod referrers;
 mod skopeo;

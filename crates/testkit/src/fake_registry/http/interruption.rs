@@ -40,7 +40,7 @@ impl Then {
     /// Does it; an error means that the connection is over.
     pub(crate) async fn act(&self, connection: &Connection) -> io::Result<()> {
         match self {
-            Self::Stall(gate) => return hold(gate, connection).await,
+            Self::Stall(gate) => return hold(gate, connection.client_left()).await,
             Self::Reset => connection.end_with_reset()?,
             Self::Close => {}
         }
@@ -48,10 +48,10 @@ impl Then {
     }
 }
 
-/// Holds an exchange at a gate; an error if the client left meanwhile.
-pub(crate) async fn hold(gate: &Gate, connection: &Connection) -> io::Result<()> {
+/// Holds an exchange at a gate; an error if `client_left` comes first.
+pub(crate) async fn hold(gate: &Gate, client_left: impl Future<Output = ()>) -> io::Result<()> {
     tokio::select! {
         () = gate.pass() => Ok(()),
-        () = connection.client_left() => Err(io::ErrorKind::ConnectionAborted.into()),
+        () = client_left => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }

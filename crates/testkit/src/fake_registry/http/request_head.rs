@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 
 use bytes::Buf;
 
-use super::body::Framing;
 use super::connection::Connection;
+use super::message_body::Framing;
 use crate::fake_registry::records::Request;
 
 const MAX_HEADERS: usize = 64;

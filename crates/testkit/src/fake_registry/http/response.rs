@@ -119,7 +119,12 @@ impl Response {
         self.closing
     }
 
-    fn length(&self) -> u64 {
+    /// Its headers without those of its framing.
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    pub(crate) fn length(&self) -> u64 {
         self.range.end - self.range.start + self.extra
     }
 
@@ -139,7 +144,8 @@ impl Response {
         BytesMut::from(head.as_bytes())
     }
 
-    fn piece(&self, at: u64) -> Bytes {
+    /// Some bytes of its body from `at` on, none where they were discarded.
+    pub(crate) fn piece(&self, at: u64) -> Bytes {
         let (start, end) = (self.range.start + at, self.range.end);
         if start >= end {
             let length = self.length().saturating_sub(at).min(SMALL);
