@@ -19,7 +19,7 @@ const NO_CLOUD: &str = "there is no such cloud";
 const AIR_GAP: &str = "each_step_on_both_sides_of_an_air_gap_does_what_it_says";
 
 /// All blocks of `sh`, in the order of their pages.
-pub(crate) const BLOCKS: [(&str, &str, Tried); 65] = [
+pub(crate) const BLOCKS: [(&str, &str, Tried); 66] = [
     (
         "README.md",
         "image-sync",
@@ -62,6 +62,7 @@ pub(crate) const BLOCKS: [(&str, &str, Tried); 65] = [
     ("docs/airgap.md", "Inside, with a disk", By(AIR_GAP)),
     ("docs/airgap.md", "Outside, with `sync`", By(AIR_GAP)),
     ("docs/airgap.md", "Inside, with `sync`", By(AIR_GAP)),
+    ("docs/benchmarks.md", "`scripts/bench`", Not(MEASURED)),
     (
         "docs/benchmarks.md",
         "Against docker-registry",
