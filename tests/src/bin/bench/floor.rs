@@ -1,7 +1,6 @@
 //! What no client can be faster than: a bare loop of HEAD pairs over one warm HTTP/2 connection to each registry.
 //!
-//! The first stream of a connection goes alone. Servers and kernels answer a connection that begins with many streams at
-//! once much more slowly.
+//! The first pair goes alone, so that the connections are warm when the others come.
 
 use std::fs;
 use std::io;

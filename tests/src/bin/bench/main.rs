@@ -26,7 +26,11 @@ async fn main() -> ExitCode {
     let ended = match arguments.split_first() {
         Some((first, rest)) if first == measure::COMMAND => measure::child(rest),
         Some((first, rest)) if first == floor::COMMAND => floor::main(rest).await,
-        _ => bench(&arguments).await,
+        _ => tokio::select! {
+            ended = bench(&arguments) => ended,
+            // Whatever was started ends as it is dropped.
+            _ = tokio::signal::ctrl_c() => Err(io::Error::other("interrupted")),
+        },
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,6 +80,7 @@ async fn run(
         workload: workload.name,
         what: workload.what,
         round_trip_ms: round_trip,
+        images_instead: options.images_instead,
         rows,
     })
 }

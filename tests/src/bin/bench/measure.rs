@@ -60,16 +60,28 @@ pub(crate) async fn run(
         .env("PATH", &invocation.path)
         .envs(&invocation.environment)
         .stdin(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true);
+        .process_group(0);
     let mut child = command.spawn()?;
-    let group = child.id();
+    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()));
     let Ok(status) = tokio::time::timeout(limit, child.wait()).await else {
-        kill(group)?;
+        drop(group);
         child.wait().await?;
         return Ok(Ended::OutOfTime);
     };
+    group.0 = None;
     ended(status?, folder)
+}
+
+/// The small process and the tool. They are killed when this is dropped.
+struct Group(Option<i32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(id) = self.0 {
+            // Fails only where they have ended already.
+            killpg(Pid::from_raw(id), Signal::SIGKILL).unwrap_or_default();
+        }
+    }
 }
 
 fn ended(status: ExitStatus, folder: &Path) -> io::Result<Ended> {
@@ -86,14 +98,6 @@ fn ended(status: ExitStatus, folder: &Path) -> io::Result<Ended> {
     let start = said.len().saturating_sub(300);
     let start = (start..said.len()).find(|at| said.is_char_boundary(*at));
     Ok(Ended::Failed(said[start.unwrap_or(0)..].trim().to_owned()))
-}
-
-fn kill(group: Option<u32>) -> io::Result<()> {
-    let group = group.and_then(|id| i32::try_from(id).ok());
-    match group {
-        Some(group) => Ok(killpg(Pid::from_raw(group), Signal::SIGKILL)?),
-        None => Ok(()),
-    }
 }
 
 /// The small process: starts the tool, waits for its end and writes what it took.

@@ -14,7 +14,7 @@ pub(crate) struct Options {
     pub(crate) commit: String,
     pub(crate) limit: Duration,
     tools: Option<Vec<String>>,
-    images: Option<usize>,
+    pub(crate) images_instead: Option<usize>,
     round_trips: Vec<u64>,
 }
 
@@ -58,7 +58,7 @@ impl Options {
             commit: String::new(),
             limit: Duration::from_secs(DEFAULT_LIMIT_SECS),
             tools: None,
-            images: None,
+            images_instead: None,
             round_trips: Vec::new(),
         };
         let mut arguments = arguments.iter();
@@ -83,7 +83,7 @@ impl Options {
             "--rounds" => self.rounds = number::<usize>(name, value)?.max(1),
             "--rtt" => self.round_trips.push(number(name, value)?),
             "--tools" => self.tools = Some(value.split(',').map(str::to_owned).collect()),
-            "--images" => self.images = Some(number(name, value)?),
+            "--images" => self.images_instead = Some(number(name, value)?),
             "--limit" => self.limit = Duration::from_secs(number(name, value)?),
             "--output" => self.output = value.into(),
             "--image-sync" => self.image_sync = value.into(),
@@ -106,7 +106,7 @@ impl Options {
 
     /// How many images, of so many.
     pub(crate) fn images(&self, of_workload: usize) -> usize {
-        self.images.unwrap_or(of_workload)
+        self.images_instead.unwrap_or(of_workload)
     }
 
     pub(crate) fn wants(&self, tool: &str) -> bool {

@@ -35,9 +35,13 @@ fn markdown(report: &Report) -> String {
 /// A workload at one round trip.
 pub(crate) fn markdown_table(table: &Table) -> String {
     let mut text = format!(
-        "## {}, {} ms\n\n{}.\n\n",
+        "## {}, {} ms\n\n{}.",
         table.workload, table.round_trip_ms, table.what
     );
+    if let Some(images) = table.images_instead {
+        write!(text, " With {images} images instead.").unwrap_or_default();
+    }
+    text.push_str("\n\n");
     let columns = [
         "",
         "wall",
@@ -77,7 +81,7 @@ fn cells(row: &Row) -> [String; 10] {
         spread(row.wall_secs, " s"),
         spread(row.wall_ratio, ""),
         spread(row.cpu_secs, " s"),
-        row.peak_bytes.map(megabytes).unwrap_or_default(),
+        row.peak_bytes.map(size).unwrap_or_default(),
         requests(|round| &round.requests.source),
         requests(|round| &round.requests.target),
         row.bytes.map(traffic).unwrap_or_default(),
@@ -95,11 +99,18 @@ fn spread(spread: Option<Spread>, unit: &str) -> String {
     else {
         return String::new();
     };
+    if least.total_cmp(&most).is_eq() {
+        return format!("{median:.2}{unit}");
+    }
     format!("{median:.2}{unit} ({least:.2}-{most:.2})")
 }
 
-fn megabytes(bytes: u64) -> String {
-    format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+fn size(bytes: u64) -> String {
+    if bytes < 1_000_000 {
+        format!("{} kB", bytes.div_ceil(1000))
+    } else {
+        format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+    }
 }
 
 fn counts(requests: &BTreeMap<String, u64>) -> String {
@@ -111,11 +122,7 @@ fn counts(requests: &BTreeMap<String, u64>) -> String {
 }
 
 fn traffic(bytes: Bytes) -> String {
-    format!(
-        "{} / {}",
-        megabytes(bytes.from_source),
-        megabytes(bytes.to_target)
-    )
+    format!("{} / {}", size(bytes.from_source), size(bytes.to_target))
 }
 
 fn one_line(text: &str) -> String {
@@ -125,8 +132,8 @@ fn one_line(text: &str) -> String {
 
 fn markdown_tool(tool: &ToolUsed) -> String {
     let mut text = format!(
-        "\n**{}**: {}\n\n```sh\n{}\n```\n",
-        tool.name, tool.version, tool.command
+        "\n**{}**: {} ({})\n\n```sh\n{}\n```\n",
+        tool.name, tool.version, tool.digest, tool.command
     );
     for (name, content) in &tool.files {
         write!(text, "\n`{name}`\n\n```yaml\n{content}```\n").unwrap_or_default();

@@ -29,7 +29,10 @@ pub(crate) struct Machine {
 #[derive(Serialize)]
 pub(crate) struct ToolUsed {
     pub(crate) name: &'static str,
+    /// What it says its version is.
     pub(crate) version: String,
+    /// That of its file.
+    pub(crate) digest: String,
     pub(crate) command: String,
     pub(crate) files: BTreeMap<String, String>,
 }
@@ -40,6 +43,8 @@ pub(crate) struct Table {
     pub(crate) workload: &'static str,
     pub(crate) what: &'static str,
     pub(crate) round_trip_ms: u64,
+    /// How many images there were, where the command line said so.
+    pub(crate) images_instead: Option<usize>,
     pub(crate) rows: Vec<Row>,
 }
 

@@ -10,9 +10,12 @@ mod skopeo;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use image_sync_shared::image::digest::Digest;
 
 use super::floor;
 use super::options::Options;
@@ -40,6 +43,7 @@ pub(crate) struct Invocation {
 pub(crate) struct Found {
     pub(crate) name: &'static str,
     version: String,
+    digest: String,
     program: PathBuf,
     path: OsString,
     describe: fn(&Task) -> Described,
@@ -103,18 +107,21 @@ pub(crate) fn found(options: &Options) -> io::Result<Vec<Found>> {
         let shown = program.display();
         return Err(io::Error::other(format!("there is no program {shown}")));
     }
+    let floor = env::current_exe()?;
     let mut found = vec![
         Found {
             name: OURS,
             version: version(&program, "--version"),
+            digest: digest(&program)?,
             program,
             path: path.clone(),
             describe: image_sync::describe,
         },
         Found {
             name: FLOOR,
-            version: "of this program".to_owned(),
-            program: env::current_exe()?,
+            version: "a loop of scripts/bench itself".to_owned(),
+            digest: digest(&floor)?,
+            program: floor,
             path: path.clone(),
             describe: floor::describe,
         },
@@ -124,6 +131,7 @@ pub(crate) fn found(options: &Options) -> io::Result<Vec<Found>> {
             found.push(Found {
                 name: tool.name,
                 version: version(&program, tool.version),
+                digest: digest(&program)?,
                 program: shell_for(tool.name).unwrap_or(program),
                 path: path.clone(),
                 describe: tool.describe,
@@ -175,11 +183,12 @@ impl Found {
         let described = (self.describe)(&task);
         let program = self.program.file_name().unwrap_or_default();
         let command: Vec<String> = std::iter::once(program.to_string_lossy().into_owned())
-            .chain(described.arguments)
+            .chain(described.arguments.into_iter().map(quoted))
             .collect();
         ToolUsed {
             name: self.name,
             version: self.version.clone(),
+            digest: self.digest.clone(),
             command: command.join(" "),
             files: described.files,
         }
@@ -198,6 +207,20 @@ fn program_on(path: &OsString, name: &str) -> Option<PathBuf> {
     env::split_paths(path)
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
+}
+
+/// As it is typed.
+fn quoted(argument: String) -> String {
+    if argument.contains(' ') {
+        format!("'{argument}'")
+    } else {
+        argument
+    }
+}
+
+/// What tells builds apart that say the same version, or none.
+fn digest(program: &Path) -> io::Result<String> {
+    Ok(Digest::of(&fs::read(program)?).to_string())
 }
 
 /// What a program says its version is, in one line.
