@@ -1,6 +1,12 @@
 //! The benchmark, over so little work that it is done at once: that it runs, and that it counts what is asked. How long
 //! anything took is not looked at.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
@@ -104,13 +110,19 @@ fn jobs_over_the_queue_ask_what_sync_asks() {
 }
 
 #[test]
-fn a_workload_that_is_not_there_is_told_with_those_that_are() {
-    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
-        .arg("warm-500")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success());
+fn what_is_not_there_is_told() {
+    let said_to = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_bench"))
+            .args(["--image-sync", env!("CARGO_BIN_EXE_image-sync-under-test")])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = said_to(&["--tools", "floor,regsink"]);
+    assert_eq!(said, "there is no tool \"regsink\" on PATH\n");
+    let said = said_to(&["warm-500"]);
     assert!(
         said.contains("\"warm-500\"") && said.contains("up-to-date-500-tls"),
         "{said}"

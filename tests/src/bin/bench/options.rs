@@ -13,7 +13,8 @@ pub(crate) struct Options {
     pub(crate) image_sync: PathBuf,
     pub(crate) commit: String,
     pub(crate) limit: Duration,
-    tools: Option<Vec<String>>,
+    /// Those that run beside image-sync, where the command line says it.
+    pub(crate) tools: Option<Vec<String>>,
     pub(crate) images_instead: Option<usize>,
     round_trips: Vec<u64>,
 }

@@ -196,7 +196,12 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_is_between_two() {
-        assert_eq!(Spread::of([4.0, 1.0]).unwrap().median, 2.5);
+        let spread = Spread {
+            median: 2.5,
+            least: 1.0,
+            most: 4.0,
+        };
+        assert_eq!(Spread::of([4.0, 1.0]), Some(spread));
         assert_eq!(Spread::of([]), None);
     }
 }

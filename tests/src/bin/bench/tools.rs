@@ -138,6 +138,11 @@ pub(crate) fn found(options: &Options) -> io::Result<Vec<Found>> {
             });
         }
     }
+    let is_missing = |name: &&String| found.iter().all(|tool| tool.name != **name);
+    if let Some(missing) = options.tools.iter().flatten().find(is_missing) {
+        let problem = format!("there is no tool {missing:?} on PATH");
+        return Err(io::Error::other(problem));
+    }
     found.retain(|tool| tool.name == OURS || options.wants(tool.name));
     Ok(found)
 }
