@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use time::{OffsetDateTime, UtcOffset};
+use image_sync_shared::text::timestamp;
+use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
 
 /// Bytes in binary units: `917 B`, `12.3 KiB`, `1.0 GiB`.
 pub(crate) fn bytes(amount: u64) -> String {
@@ -45,9 +48,11 @@ pub(crate) fn seconds(duration: Duration) -> String {
     }
 }
 
-/// A time in UTC; as it is where that would be behind the end of all time.
-pub(crate) fn utc(time: OffsetDateTime) -> OffsetDateTime {
-    time.checked_to_offset(UtcOffset::UTC).unwrap_or(time)
+/// A time in UTC, to the second: `2026-11-20T12:00:00Z`.
+pub(crate) fn time(time: OffsetDateTime) -> String {
+    const SECONDS: StaticFormatDescription =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    timestamp::utc(time).format(SECONDS).unwrap_or_default()
 }
 
 /// A duration as it was set: `30s`, `1h 30m`.
@@ -76,9 +81,9 @@ mod tests {
     #[test]
     fn a_time_behind_the_year_9999_in_utc_is_shown_as_it_is() {
         let late = time::macros::datetime!(9999-12-31 23:59:59 -23:59);
-        assert_eq!(utc(late), late);
+        assert_eq!(timestamp::utc(late), late);
         let noon = time::macros::datetime!(2026-11-20 12:00 +1);
-        assert_eq!(utc(noon).hour(), 11);
+        assert_eq!(timestamp::utc(noon).hour(), 11);
     }
 
     #[test]

@@ -12,16 +12,24 @@ use time::{OffsetDateTime, UtcOffset};
 const FORM: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+/// A time in UTC; as it is where that would be in a year that RFC 3339 cannot write: whoever sends messages may say any time.
+#[must_use]
+pub fn utc(at: OffsetDateTime) -> OffsetDateTime {
+    let utc = at.checked_to_offset(UtcOffset::UTC);
+    utc.filter(|utc| (0..=9999).contains(&utc.year()))
+        .unwrap_or(at)
+}
+
 /// The same time without what is less than a millisecond.
 #[must_use]
 pub fn whole_milliseconds(at: OffsetDateTime) -> OffsetDateTime {
-    at.to_offset(UtcOffset::UTC).truncate_to_millisecond()
+    utc(at).truncate_to_millisecond()
 }
 
 /// Its text.
 #[must_use]
 pub fn shown(at: OffsetDateTime) -> impl fmt::Display + fmt::Debug {
-    let utc = at.to_offset(UtcOffset::UTC);
+    let utc = utc(at);
     utc.format(FORM).unwrap_or_else(|_| utc.to_string())
 }
 
@@ -97,5 +105,16 @@ mod tests {
         let json = serde_json::to_string(&read).unwrap();
         let expected = r#"{"at":"2026-11-20T12:00:00.000Z","then":"2026-11-20T12:00:00.500Z"}"#;
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_time_at_the_end_of_all_years_is_written_as_one_that_can_be_read() {
+        for at in ["0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"] {
+            let json = format!(r#"{{"at":"{at}","then":"{at}"}}"#);
+            let read: Times = serde_json::from_str(&json).unwrap();
+            let again = serde_json::to_string(&read).unwrap();
+            serde_json::from_str::<Times>(&again).unwrap();
+            assert_eq!(whole_milliseconds(read.at), read.at);
+        }
     }
 }

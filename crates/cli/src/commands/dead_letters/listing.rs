@@ -8,8 +8,6 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, Write};
 use image_sync_shared::ports::queue::dead_letters::DeadLetters;
 use image_sync_shared::text::escape_json;
 use tempfile::SpooledTempFile;
-use time::format_description::StaticFormatDescription;
-use time::macros::format_description;
 
 use super::row::Row;
 use crate::output::Shape;
@@ -27,8 +25,6 @@ const COLUMNS: [Column; 4] = [
     Column::number("ATTEMPTS"),
     Column::name("IMAGE"),
 ];
-const DIED: StaticFormatDescription =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
 /// Writes all letters to stdout.
 pub(super) async fn write(
@@ -112,7 +108,7 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
     let image = job.map(|job| format!("{}:{}", job.image, job.tag));
     [
         printable(&row.id),
-        units::utc(row.died_at).format(DIED).unwrap_or_default(),
+        units::time(row.died_at),
         job.map_or_else(String::new, |job| job.attempts.to_string()),
         printable(&image.unwrap_or_default()),
     ]

@@ -6,23 +6,20 @@ use image_sync_shared::ports::queue::host_pauses::HostPause;
 use image_sync_shared::text::escape_json;
 use image_sync_shared::text::timestamp;
 use serde::Serialize;
-use time::format_description::StaticFormatDescription;
-use time::macros::format_description;
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use crate::output::Shape;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
 use crate::terminal::table::{Canvas, Column, Remarks, Table};
 use crate::terminal::text::printable;
+use crate::terminal::units;
 
 const COLUMNS: [Column; 3] = [
     Column::text("HOST"),
     Column::text("PAUSED UNTIL"),
     Column::text("SINCE"),
 ];
-const TIME: StaticFormatDescription =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
 /// A pause in the JSON of the list.
 #[derive(Serialize)]
@@ -54,8 +51,8 @@ fn write_json(pauses: &[HostPause], out: &mut impl Write) -> io::Result<()> {
         .iter()
         .map(|pause| Row {
             host: &pause.host,
-            paused_until: pause.until.to_offset(UtcOffset::UTC),
-            since: pause.since.to_offset(UtcOffset::UTC),
+            paused_until: pause.until,
+            since: pause.since,
             reason: &pause.reason,
         })
         .collect();
@@ -81,11 +78,11 @@ fn write_table(pauses: &[HostPause], canvas: Canvas, out: &mut impl Write) -> io
 }
 
 fn cells(pause: &HostPause) -> [String; COLUMNS.len()] {
-    let told = |at: OffsetDateTime| {
-        let at = at.to_offset(UtcOffset::UTC);
-        at.format(TIME).unwrap_or_default()
-    };
-    [printable(&pause.host), told(pause.until), told(pause.since)]
+    [
+        printable(&pause.host),
+        units::time(pause.until),
+        units::time(pause.since),
+    ]
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use image_sync_shared::ports::QueueError;
 use image_sync_shared::ports::queue::fleet::{ASK_LASTS, About, Duty, Fleet, MOST_TOLD, Presence};
+use image_sync_shared::run::report::PROGRAM_VERSION;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
@@ -110,7 +111,7 @@ impl Member {
             about: About {
                 name: self.name.clone(),
                 host: machine(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
+                version: PROGRAM_VERSION.to_owned(),
                 since: self.since,
                 slots: number(self.slots),
                 in_hand: number(in_hand),

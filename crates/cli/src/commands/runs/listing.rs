@@ -10,8 +10,6 @@ use image_sync_shared::text::JsonWriter;
 use image_sync_shared::text::timestamp;
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::StaticFormatDescription;
-use time::macros::format_description;
 
 use crate::output::Shape;
 use crate::process::exit::{Exit, Problem};
@@ -30,8 +28,6 @@ const COLUMNS: [Column; 8] = [
     Column::number("IN PLACE"),
     Column::number("FAILED"),
 ];
-const STARTED: StaticFormatDescription =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
 /// A run of the list.
 pub(super) struct Listed {
@@ -153,10 +149,7 @@ fn cells(runs: &[Listed]) -> Option<[String; COLUMNS.len()]> {
         printable(run.state.run.as_str()),
         printable(status(&run.state)),
         printable(&trigger),
-        text(
-            run.started_at()
-                .map(|started| units::utc(started).format(STARTED).unwrap_or_default()),
-        ),
+        text(run.started_at().map(units::time)),
         sum(Listed::jobs),
         sum(|run| run.head().map(|head| head.summary.pulled)),
         sum(|run| run.head().map(|head| head.summary.already_cached)),

@@ -15,8 +15,6 @@ use image_sync_shared::text::JsonWriter;
 use image_sync_shared::text::timestamp;
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::StaticFormatDescription;
-use time::macros::format_description;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -188,7 +186,7 @@ fn write_image(image: &ImageState, targets: Shown, out: &mut impl Write) -> io::
     if image.state == Standing::PutBack {
         notes.push(units::count(image.attempts, "failed attempt"));
         notes.push(format!("put off {} times", image.defers));
-        notes.extend(image.due.map(|due| format!("until {}", time(due))));
+        notes.extend(image.due.map(|due| format!("until {}", units::time(due))));
     }
     let name = printable(&targets.name(&image.image, &image.tag, &image.target));
     let notes = printable(&notes.join(", "));
@@ -197,13 +195,6 @@ fn write_image(image: &ImageState, targets: Shown, out: &mut impl Write) -> io::
         Some(error) => writeln!(out, "    {}", printable(error)),
         None => Ok(()),
     }
-}
-
-/// A time in UTC, to the second.
-fn time(time: OffsetDateTime) -> String {
-    const SECONDS: StaticFormatDescription =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    units::utc(time).format(SECONDS).unwrap_or_default()
 }
 
 /// What the log of a run says of its images.

@@ -4,16 +4,16 @@ use std::io::{self, Write};
 
 use image_sync_shared::ports::queue::fleet::{About, ImageInHand};
 use image_sync_shared::text::escape_json;
+use image_sync_shared::text::timestamp;
 use serde::Serialize;
-use time::format_description::StaticFormatDescription;
-use time::macros::format_description;
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use crate::output::Shape;
 use crate::process::exit::{Exit, Problem};
 use crate::process::stdout::Stdout;
 use crate::terminal::table::{Canvas, Column, Remarks, Table};
 use crate::terminal::text::printable;
+use crate::terminal::units;
 
 const COLUMNS: [Column; 7] = [
     Column::name("WORKER"),
@@ -24,8 +24,6 @@ const COLUMNS: [Column; 7] = [
     Column::text("SINCE"),
     Column::text("LAST SEEN"),
 ];
-const TIME: StaticFormatDescription =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
 /// A worker that answered.
 pub(super) struct Seen {
@@ -43,9 +41,9 @@ struct Row<'a> {
     in_hand: u32,
     version: &'a str,
     host: &'a str,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     since: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "timestamp")]
     last_seen: OffsetDateTime,
     images: &'a [ImageInHand],
 }
@@ -73,8 +71,8 @@ fn write_json(workers: &[Seen], out: &mut impl Write) -> io::Result<()> {
             in_hand: about.in_hand,
             version: &about.version,
             host: &about.host,
-            since: about.since.to_offset(UtcOffset::UTC),
-            last_seen: at.to_offset(UtcOffset::UTC),
+            since: about.since,
+            last_seen: *at,
             images: &about.images,
         })
         .collect();
@@ -99,18 +97,14 @@ fn write_table(workers: &[Seen], canvas: Canvas, out: &mut impl Write) -> io::Re
 }
 
 fn cells(Seen { about, at }: &Seen) -> [String; COLUMNS.len()] {
-    let told = |at: OffsetDateTime| {
-        let at = at.to_offset(UtcOffset::UTC);
-        at.format(TIME).unwrap_or_default()
-    };
     [
         printable(&about.name),
         about.slots.to_string(),
         about.in_hand.to_string(),
         printable(&about.version),
         printable(&about.host),
-        told(about.since),
-        told(*at),
+        units::time(about.since),
+        units::time(*at),
     ]
 }
 
@@ -185,7 +179,7 @@ w [2J         4        0  0.1.0    machine.example  2026-11-20T12:00:00Z  2026-1
         let list: serde_json::Value = serde_json::from_str(&text).unwrap();
         let expected = serde_json::json!({
             "name": "worker-1", "slots": 4, "in_hand": 1, "version": "0.1.0", "host": "machine.example",
-            "since": "2026-11-20T12:00:00Z", "last_seen": "2026-11-20T12:30:01.5Z",
+            "since": "2026-11-20T12:00:00.000Z", "last_seen": "2026-11-20T12:30:01.500Z",
             "images": [{"run_id": "r1", "idx": 7, "image": "nginx:1.27", "target": "localhost:5000/nginx:1.27", "since_ms": 3000}],
         });
         assert_eq!(list[0], expected);
