@@ -12,7 +12,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::ports::telemetry::trace_context::TraceContext;
-use crate::run::job::Job;
+use crate::run::job::{Job, is_default};
 use crate::run::outcome::JobResult;
 use crate::secret::mac::MacKey;
 use crate::text;
@@ -141,7 +141,7 @@ pub struct RunOpened {
     #[serde(default)]
     pub skip_on_error: bool,
     /// Whether its jobs look, and write nothing.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
     /// For how long, in milliseconds, a run without a seal may be without a sign of its producer before it is abandoned.
     #[serde(default = "usual_silence")]
@@ -153,22 +153,6 @@ pub struct RunOpened {
     /// The trace that it is a part of.
     #[serde(default, skip_serializing_if = "TraceContext::is_empty")]
     pub trace: TraceContext,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "what serde calls with the field"
-)]
-fn is_nothing(count: &u64) -> bool {
-    *count == 0
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "what serde calls with the field"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 fn usual_silence() -> u64 {
@@ -239,7 +223,7 @@ pub enum RunEvent {
         )]
         due: Option<OffsetDateTime>,
         /// Bytes of blobs that all attempts sent to the target.
-        #[serde(default, skip_serializing_if = "is_nothing")]
+        #[serde(default, skip_serializing_if = "is_default")]
         bytes_copied: u64,
     },
 }

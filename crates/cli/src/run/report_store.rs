@@ -17,6 +17,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::terminal::summary;
+
 /// How much of a report is written at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// The time between two looks for pieces of nothing, of which another aggregator may just be making a report.
@@ -101,7 +103,7 @@ fn write(finished: &mut FinishedRun, out: &mut dyn Write) -> io::Result<()> {
 fn tell_of(run: &RunId, left_out: Option<&LeftOut>, size: u64, largest: u64) {
     if let Some(left_out) = left_out {
         warn!(
-            run_id = %run, size, largest, ?left_out,
+            run_id = %run, size, largest, left_out = %summary::left_out(left_out),
             "the whole report does not fit into its store, and is stored without some of its entries: provision a larger one \
              (--reports-max-bytes)"
         );

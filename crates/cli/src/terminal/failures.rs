@@ -85,9 +85,8 @@ fn by_reason(
     for entry in entries {
         let entry = entry?;
         let text = reason(&entry);
-        let name = shown.name(&entry.image, &entry.tag, &entry.target);
         let place = *places.entry(text.clone()).or_insert_with(|| {
-            let (error, names) = (entry.error, Vec::new());
+            let (error, names) = (entry.error.clone(), Vec::new());
             let images = 0;
             reasons.push((
                 text,
@@ -102,6 +101,7 @@ fn by_reason(
         let (_, reason) = &mut reasons[place];
         reason.images += 1;
         if reason.names.len() < most {
+            let name = shown.name(&entry.image, &entry.tag, &entry.target);
             reason.names.push(name);
         }
     }

@@ -75,9 +75,10 @@ pub(super) fn permitted(candidates: Vec<Candidate>) -> Vec<Candidate> {
         let files: Vec<_> = denied
             .iter()
             .flat_map(|candidate| &candidate.paths)
+            .map(|path| path.display().to_string())
             .collect();
         tracing::warn!(
-            ?files,
+            files = %files.join(", "),
             "permission to read these files is denied, so that credentials in them are not used"
         );
     }

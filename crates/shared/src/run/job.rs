@@ -26,6 +26,7 @@ use crate::secret::mac::{Mac, MacKey};
 use crate::text;
 
 pub use kind::JobKind;
+pub(crate) use policy::is_default;
 pub use policy::{ImagePolicy, Overwrite, PlatformMissing, Policy};
 pub use referrers::{Referrers, ReferrersFrom};
 

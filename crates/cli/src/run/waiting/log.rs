@@ -19,7 +19,6 @@ use crate::terminal::progress::{FleetBoard, Standing};
 const STEP: Duration = Duration::from_millis(250);
 /// How long one wait for news is.
 const NEWS: Duration = Duration::from_secs(5);
-
 /// The time between two lines.
 const LINES: Duration = Duration::from_secs(30);
 /// Where there is no display, the log is not read for so long: most runs are over by then.
@@ -56,6 +55,14 @@ impl Shown<'_> {
                 }
             }
             Self::InLines(lines) => lines.stands(&standing),
+        }
+    }
+
+    /// Whether it is time to count all results, which was done `last`.
+    fn is_due(&self, is_all: bool, last: Instant) -> bool {
+        match self {
+            Self::On(_) => is_all || last.elapsed() >= STEP,
+            Self::InLines(_) => last.elapsed() >= LINES,
         }
     }
 
@@ -111,7 +118,7 @@ async fn follow(
             Err(QueueError::Unreachable(_)) => continue,
             Err(error) => return Err(error),
         };
-        if is_all || shown.elapsed() >= STEP {
+        if shown_on.is_due(is_all, shown) {
             shown_on.stands(standing(&fold), is_all);
             shown = Instant::now();
         }
