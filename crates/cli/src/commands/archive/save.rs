@@ -97,7 +97,7 @@ pub(crate) fn run(
         .map_err(Problem::not_carried_out)?;
     destination.pack(&archive, &state)?;
     if let Some(path) = &args.state {
-        write_state(path, &state)?;
+        write_whole(path, |out| out.write_all(&state.to_bytes()))?;
     }
     Ok(exit)
 }
@@ -169,9 +169,7 @@ impl<'a> Destination<'a> {
     fn pack(&self, archive: &Archive, state: &ArchiveState) -> Result<(), Problem> {
         let path = self.path;
         if self.unpacked.is_some() {
-            packed(path, archive).map_err(|error| {
-                Problem::not_carried_out(format!("{}: {error}", path.display()))
-            })?;
+            write_whole(path, |out| archive.pack(out))?;
         }
         let images = state.images();
         let size = fs::metadata(path).map_or(0, |found| found.len());
@@ -185,22 +183,18 @@ impl<'a> Destination<'a> {
     }
 }
 
-fn packed(path: &Path, archive: &Archive) -> io::Result<()> {
-    let file = tempfile::Builder::new()
-        .prefix(&temporary_name(path))
-        .make_in(folder_of(path), |path| File::create_new(path))?;
-    let mut out = BufWriter::new(file);
-    archive.pack(&mut out)?;
-    persist(out.into_inner()?, path)
-}
-
-fn write_state(path: &Path, state: &ArchiveState) -> Result<(), Problem> {
+/// Writes a file that gets its name once it is whole.
+fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<NamedTempFile>) -> io::Result<()>,
+) -> Result<(), Problem> {
     let written = || {
-        let mut file = tempfile::Builder::new()
+        let file = tempfile::Builder::new()
             .prefix(&temporary_name(path))
             .make_in(folder_of(path), |path| File::create_new(path))?;
-        file.write_all(&state.to_bytes())?;
-        persist(file, path)
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        persist(out.into_inner()?, path)
     };
     written().map_err(|error| Problem::not_carried_out(format!("{}: {error}", path.display())))
 }
